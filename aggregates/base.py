@@ -1,0 +1,131 @@
+"""The grammar of truth: an event is a permanent fact, an aggregate is the fold of its events.
+
+This module knows nothing of storage, of time or of who asks. An event says what happened in
+plain JSON fields with units; `apply` folds it into the aggregate's state; methods of an aggregate
+decide which events may be. The same state serves decisions and reads: there is one fold a noun.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, NewType, TypeVar, cast
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+Version = NewType("Version", int)
+
+Upcast = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+class Event(Struct, frozen=True, kw_only=True):
+    """A fact. Its fields are plain JSON values; its topic, given by `@event`, never changes."""
+
+    TOPIC: ClassVar[str] = ""
+    KIND: ClassVar[str] = ""
+    VERSION: ClassVar[int] = 1
+    CREATES: ClassVar[type[Aggregate] | None] = None
+    REMOVES: ClassVar[bool] = False
+    UPCASTS: ClassVar[Mapping[int, Upcast]] = {}
+
+    def apply(self, row: Any, at_ms: int) -> None:
+        """Fold into `row`: by default each field lands on the attribute of the same name."""
+        for name in self.__struct_fields__:
+            setattr(row, name, getattr(self, name))
+
+
+class Aggregate(Struct, kw_only=True):
+    """State that is only ever the fold of a stream. `version` counts the events in it."""
+
+    KIND: ClassVar[str] = ""
+
+    id: UUID
+    version: int = 0
+    created_at_ms: int = 0
+
+
+E = TypeVar("E", bound=type[Event])
+A = TypeVar("A", bound=type[Aggregate])
+
+EVENTS: dict[str, type[Event]] = {}
+AGGREGATES: dict[str, type[Aggregate]] = {}
+
+
+def aggregate(kind: str) -> Callable[[A], A]:
+    """Register an aggregate under its noun, for example `vm` or `disk_offering`."""
+
+    def register(cls: A) -> A:
+        assert kind not in AGGREGATES, f"two aggregates are called {kind}"
+        cls.KIND = kind
+        AGGREGATES[kind] = cls
+        return cls
+
+    return register
+
+
+def event(
+    topic: str,
+    *,
+    creates: type[Aggregate] | None = None,
+    removes: bool = False,
+    version: int = 1,
+    upcasts: Mapping[int, Upcast] | None = None,
+) -> Callable[[E], E]:
+    """Register an event under its permanent topic, `noun.past_tense`.
+
+    `creates` names the aggregate that the event begins; `removes` ends it. A new shape raises
+    `version` and brings, for each version before, the function that lifts its fields by one.
+    """
+
+    def register(cls: E) -> E:
+        assert topic not in EVENTS, f"two events have the topic {topic}"
+        assert set(upcasts or {}) == set(range(1, version)), f"{topic}: an upcast is missing"
+        cls.TOPIC, cls.KIND, cls.VERSION = topic, topic.partition(".")[0], version
+        cls.CREATES, cls.REMOVES, cls.UPCASTS = creates, removes, dict(upcasts or {})
+        EVENTS[topic] = cls
+        return cls
+
+    return register
+
+
+class Recorded(Struct, frozen=True, kw_only=True):
+    """An event as the log holds it: where it stands, when, by whom, and what caused it.
+
+    `position` is its place in the whole log, `version` its place in its own stream (both from 1).
+    `action` is set on the first event of what a caller asked for (`VM.CREATE`), else empty.
+    """
+
+    position: int
+    stream: UUID
+    version: int
+    at_ms: int
+    user: UUID | None = None
+    account: UUID | None = None
+    saga: UUID | None = None
+    action: str = ""
+    event: Event
+
+    @property
+    def topic(self) -> str:
+        return self.event.TOPIC
+
+
+def build(recorded: Recorded) -> Aggregate:
+    """The first state of an aggregate, from the event that creates it."""
+    happened = recorded.event
+    assert happened.CREATES is not None, f"{happened.TOPIC} creates nothing"
+    # `apply` of a creating event fills the fields in, so the row begins with the bare identity.
+    fields = {name: getattr(happened, name) for name in happened.__struct_fields__}
+    known = happened.CREATES.__struct_fields__
+    return happened.CREATES(
+        id=recorded.stream,
+        version=recorded.version,
+        created_at_ms=recorded.at_ms,
+        **{name: value for name, value in fields.items() if name in known},
+    )
+
+
+def fields_of(event: Event) -> dict[str, Any]:
+    """The fields of an event as plain JSON values: what the log stores."""
+    return cast(dict[str, Any], msgspec.to_builtins(event))

@@ -1,0 +1,41 @@
+"""How the domain refuses. The class says what the caller can do; the message says why, in full."""
+
+
+class DomainError(Exception):
+    """A rule of the domain said no. Nothing happened."""
+
+
+class NotAllowed(DomainError):
+    """The thing is in a state in which this may not happen."""
+
+
+class NotFound(DomainError):
+    """There is no such thing, or not for this caller."""
+
+
+class Invalid(DomainError):
+    """A value that was given cannot be used; `field` names it."""
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class InUse(DomainError):
+    """Something else still needs it."""
+
+
+class AlreadyExists(DomainError):
+    """Another thing holds this name or number."""
+
+
+class Exhausted(DomainError):
+    """Nothing that fits is free. The message names what was tried and what refused each."""
+
+
+class LimitReached(DomainError):
+    """The account, domain or project may not have more of this."""
+
+
+class Conflict(DomainError):
+    """Somebody else changed it first: read again and decide again."""

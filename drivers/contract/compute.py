@@ -1,0 +1,196 @@
+"""What every hypervisor driver promises about hosts and guests.
+
+How the engine calls you. A saga step calls a verb with a key that stays the same for every retry
+of that step and for its undo. The process may die between any two lines, so each verb may find
+its own work done, half done or undone: it must then finish it and say so as if it had been the
+first time. Removing what is already gone is success. A guest is named by `guest_id`, the
+controller's id for it, which the driver must keep on the backend so that `list_guests` can find
+guests that the controller forgot. Deadlines are the caller's: a verb must let itself be
+cancelled, and what was under way then counts as `Unknown`.
+
+Sizes and times carry their unit in the name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostAddress:
+    """How a host is reached. `password` comes from the sealed store and is never logged."""
+
+    url: str
+    username: str = ""
+    password: str = field(default="", repr=False)
+    private_key: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostFacts:
+    """What a host says of itself. `cpu_mhz` is the speed of one core."""
+
+    hardware_id: str
+    name: str
+    hypervisor_version: str
+    cpu_count: int
+    cpu_mhz: int
+    memory_bytes: int
+    accelerated: bool
+    capabilities: tuple[str, ...] = ()
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostStats:
+    cpu_used_percent: float
+    memory_used_bytes: int
+    network_read_bytes: int
+    network_write_bytes: int
+    uptime_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuestStats:
+    guest_id: UUID
+    cpu_time_ns: int
+    memory_used_bytes: int
+    disk_read_bytes: int
+    disk_write_bytes: int
+    network_read_bytes: int
+    network_write_bytes: int
+
+
+class Power(StrEnum):
+    """What a hypervisor can say of a guest; `CRASHED` still occupies its name and memory."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    OFF = "off"
+    CRASHED = "crashed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskAttachment:
+    """A disk as a guest sees it: device 0 is the root disk, 3 is kept for the CD-ROM."""
+
+    volume_id: UUID
+    path: str
+    device: int
+    image_format: str = "qcow2"
+    read_only: bool = False
+    is_cdrom: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NicSpec:
+    """A guest's network card. `bridge` is the host's label for the network (empty: the default)."""
+
+    nic_id: UUID
+    mac: str
+    bridge: str = ""
+    vlan: int | None = None
+    ip4: str = ""
+    model: str = "virtio"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuestSpec:
+    """All that a hypervisor needs to run a guest. `cpu_mhz` weighs one core against others."""
+
+    guest_id: UUID
+    name: str
+    cpu_count: int
+    cpu_mhz: int
+    memory_mib: int
+    disks: tuple[DiskAttachment, ...]
+    nics: tuple[NicSpec, ...] = ()
+    user_data: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+    boot: str = "bios"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuestStatus:
+    """What is really there. `guest_id` is None for a guest that no controller made."""
+
+    guest_id: UUID | None
+    name: str
+    power: Power
+    key: UUID | None = None
+    cpu_count: int = 0
+    memory_mib: int = 0
+    disks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Console:
+    """Where a guest's screen and serial line can be reached from the controller."""
+
+    vnc_host: str = ""
+    vnc_port: int = 0
+    serial_log: str = ""
+    serial_device: str = ""
+
+
+@runtime_checkable
+class Compute(Protocol):
+    """One host, connected. Sessions heal themselves: a lost one is `Unavailable` meanwhile."""
+
+    async def inspect(self) -> HostFacts:
+        """Facts that the allocator counts on. Asked at `addHost` and again at each reconnection."""
+
+    async def start_guest(self, spec: GuestSpec, *, key: UUID) -> GuestStatus:
+        """Run the guest; one that runs under this id already is success.
+
+        Refused: the spec can never run here (too large, disk missing). Unavailable: the host is
+        out of reach or out of memory now. After an error nothing of the guest remains, or a later
+        `remove_guest` with the same key removes it.
+        """
+
+    async def stop_guest(self, guest_id: UUID, *, grace_s: float, key: UUID) -> None:
+        """Ask the guest to power off, wait `grace_s` at most, then cut its power; 0 cuts now."""
+
+    async def reboot_guest(self, guest_id: UUID, *, force: bool, key: UUID) -> None:
+        """Restart a running guest in place. Refused if it does not run."""
+
+    async def remove_guest(self, guest_id: UUID, *, key: UUID) -> None:
+        """Leave nothing of the guest on this host: power, definition, scratch. Never disks."""
+
+    async def migrate_guest(self, guest_id: UUID, target: HostAddress, *, key: UUID) -> None:
+        """Move a running guest to `target` (same kind, shared disks) without stopping it.
+
+        Success means: runs there, and is gone here. Refused leaves it running here.
+        """
+
+    async def attach_disk(self, guest_id: UUID, disk: DiskAttachment, *, key: UUID) -> None:
+        """Plug a disk into a running guest."""
+
+    async def detach_disk(self, guest_id: UUID, volume_id: UUID, *, key: UUID) -> None:
+        """Unplug a disk; the guest has let go of it when this returns."""
+
+    async def attach_nic(self, guest_id: UUID, nic: NicSpec, *, key: UUID) -> None:
+        """Plug a network card into a running guest."""
+
+    async def detach_nic(self, guest_id: UUID, nic_id: UUID, *, key: UUID) -> None:
+        """Unplug a network card."""
+
+    async def find_guest(self, guest_id: UUID) -> GuestStatus | None:
+        """The guest as it really is, or None."""
+
+    async def list_guests(self) -> list[GuestStatus]:
+        """Everything on this host, strangers included. Sweepers compare it with the log."""
+
+    async def console(self, guest_id: UUID) -> Console:
+        """Where to look at the guest. Refused if it does not run."""
+
+    async def host_stats(self) -> HostStats: ...
+
+    async def guest_stats(self) -> list[GuestStats]:
+        """Counters of every running guest in one call."""
+
+    async def close(self) -> None:
+        """Let go of the connection. Guests are not touched."""

@@ -1,0 +1,108 @@
+"""Everything that may be read, at one position of the log.
+
+One `Cloud` is live and follows the log; another can be folded up to any past position, which is
+what `asof` reads. It holds a table for each noun and the folds that are no table (capacity,
+addresses). Rebuilding one from the log gives the same bytes as the live one: `digest` compares.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, Protocol, TypeVar, cast
+
+import msgspec
+
+from aggregates.base import EVENTS, Aggregate, Recorded
+from projections.table import TABLES, Table, TableSpec
+
+R = TypeVar("R", bound=Aggregate)
+F = TypeVar("F", bound="Fold")
+
+
+class Fold(Protocol):
+    """A projection that is no table. It names the topics that it folds and can be saved whole."""
+
+    TOPICS: ClassVar[tuple[str, ...]]
+
+    def __init__(self) -> None: ...
+    def fold(self, recorded: Recorded, /) -> None: ...
+    def encode(self) -> bytes: ...
+    def restore(self, encoded: bytes, /) -> None: ...
+
+
+FOLDS: dict[str, type[Fold]] = {}
+
+
+def projection(cls: type[F]) -> type[F]:
+    """Register a fold under its class's name."""
+    assert cls.__name__ not in FOLDS, f"two projections are called {cls.__name__}"
+    FOLDS[cls.__name__] = cls
+    return cls
+
+
+class Cloud:
+    """Tables and folds at `position`; `at_ms` is the time of the last event folded."""
+
+    def __init__(self) -> None:
+        self.position = 0
+        self.at_ms = 0
+        self._tables: dict[str, Table[Any]] = {k: Table(spec) for k, spec in TABLES.items()}
+        self._folds: dict[str, Fold] = {name: cls() for name, cls in FOLDS.items()}
+        self._dispatch = self._routes()
+
+    def __getitem__(self, spec: TableSpec[R]) -> Table[R]:
+        return cast(Table[R], self._tables[spec.kind])
+
+    def table(self, kind: str) -> Table[Any]:
+        """A table by the name of its noun; KeyError for a noun without one."""
+        return self._tables[kind]
+
+    def view(self, fold: type[F]) -> F:
+        """A projection that is no table, by its class."""
+        return cast(F, self._folds[fold.__name__])
+
+    def fold(self, batch: Iterable[Recorded]) -> None:
+        """Fold events in log order, each exactly once."""
+        dispatch, position, at_ms = self._dispatch, self.position, self.at_ms
+        for recorded in batch:
+            assert recorded.position > position, f"{recorded.position} after {position}"
+            for fold in dispatch[recorded.event.TOPIC]:
+                fold(recorded)
+            position, at_ms = recorded.position, recorded.at_ms
+        self.position, self.at_ms = position, at_ms
+
+    def encode(self) -> dict[str, bytes]:
+        """Each part by name, for a checkpoint or a comparison."""
+        parts = {f"table:{k}": t.encode() for k, t in sorted(self._tables.items())}
+        return parts | {f"fold:{k}": f.encode() for k, f in sorted(self._folds.items())}
+
+    def digest(self) -> dict[str, str]:
+        """A fingerprint of each part: equal digests are equal clouds."""
+        return {name: hashlib.sha256(part).hexdigest() for name, part in self.encode().items()}
+
+    def save(self) -> bytes:
+        return msgspec.msgpack.encode((self.position, self.at_ms, self.encode()))
+
+    @classmethod
+    def load(cls, saved: bytes) -> Cloud:
+        position, at_ms, parts = msgspec.msgpack.decode(
+            saved, type=tuple[int, int, dict[str, bytes]]
+        )
+        cloud = cls()
+        cloud.position, cloud.at_ms = position, at_ms
+        for kind, one in cloud._tables.items():
+            one.restore(parts[f"table:{kind}"])
+        for name, fold in cloud._folds.items():
+            fold.restore(parts[f"fold:{name}"])
+        return cloud
+
+    def _routes(self) -> Mapping[str, tuple[Callable[[Recorded], None], ...]]:
+        routes: dict[str, list[Callable[[Recorded], None]]] = {}
+        for topic, kind in EVENTS.items():
+            one = self._tables.get(kind.KIND)
+            routes[topic] = [one.fold] if one is not None else []
+        for fold in self._folds.values():
+            for topic in fold.TOPICS:
+                routes[topic].append(fold.fold)
+        return {topic: tuple(folds) for topic, folds in routes.items()}

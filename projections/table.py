@@ -1,0 +1,125 @@
+"""A table is the live fold of every aggregate of one noun, with the indexes that lists ask for.
+
+The row *is* the aggregate's state, so there is one fold a noun. Rows belong to the fold: readers
+look and never write. A noun declares its table in `projections/<noun>.py`:
+
+    vms = table(Vm, indexed=("account_id", "host_id", "state"))
+
+and everybody reads it as `cloud[vms]`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from aggregates.base import Aggregate, Recorded, build
+
+R = TypeVar("R", bound=Aggregate)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TableSpec(Generic[R]):
+    """Which aggregate a table holds and by which of its attributes rows are found quickly."""
+
+    row: type[R]
+    indexed: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        return self.row.KIND
+
+
+TABLES: dict[str, TableSpec[Any]] = {}
+
+
+def table(row: type[R], *, indexed: tuple[str, ...] = ()) -> TableSpec[R]:
+    """Declare the table of a noun. An indexed attribute must hold a hashable value."""
+    assert row.KIND not in TABLES, f"{row.KIND} has two tables"
+    missing = [name for name in indexed if name not in row.__struct_fields__]
+    assert not missing, f"{row.KIND} has no attribute {missing}"
+    TABLES[row.KIND] = spec = TableSpec(row, indexed)
+    return spec
+
+
+class Table(Generic[R]):
+    """Rows by id, in order of creation, and by each indexed attribute."""
+
+    def __init__(self, spec: TableSpec[R]) -> None:
+        self.spec = spec
+        self.rows: dict[UUID, R] = {}
+        self._index: dict[str, dict[Any, dict[UUID, R]]] = {name: {} for name in spec.indexed}
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[R]:
+        return iter(self.rows.values())
+
+    def __contains__(self, row_id: object) -> bool:
+        return row_id in self.rows
+
+    def __getitem__(self, row_id: UUID) -> R:
+        return self.rows[row_id]
+
+    def get(self, row_id: UUID | None) -> R | None:
+        return None if row_id is None else self.rows.get(row_id)
+
+    def by(self, attribute: str, value: object) -> Iterable[R]:
+        """The rows whose indexed `attribute` equals `value`; costs nothing for the others."""
+        found = self._index[attribute].get(value)
+        return found.values() if found else ()
+
+    def one(self, attribute: str, value: object) -> R | None:
+        """The first row whose indexed `attribute` equals `value`."""
+        return next(iter(self.by(attribute, value)), None)
+
+    def fold(self, recorded: Recorded) -> None:
+        """Let one event happen to its row. Called in log order, by the feed alone."""
+        happened = recorded.event
+        if happened.CREATES is not None:
+            row: Any = build(recorded)
+            self.rows[row.id] = row
+            self._add(row)
+            return
+        row = self.rows[recorded.stream]
+        if happened.REMOVES:
+            del self.rows[row.id]
+            self._drop(row, self._keys(row))
+            return
+        before = self._keys(row)
+        happened.apply(row, recorded.at_ms)
+        row.version = recorded.version
+        if self._keys(row) != before:
+            self._drop(row, before)
+            self._add(row)
+
+    def _keys(self, row: R) -> list[Any]:
+        return [getattr(row, name) for name in self.spec.indexed]
+
+    def _add(self, row: R) -> None:
+        for name in self.spec.indexed:
+            self._index[name].setdefault(getattr(row, name), {})[row.id] = row
+
+    def _drop(self, row: R, keys: list[Any]) -> None:
+        for name, key in zip(self.spec.indexed, keys, strict=True):
+            found = self._index[name][key]
+            del found[row.id]
+            if not found:
+                del self._index[name][key]
+
+    def encode(self) -> bytes:
+        """Every row, for a checkpoint."""
+        return msgspec.msgpack.encode(list(self.rows.values()))
+
+    def restore(self, encoded: bytes) -> None:
+        """Take over the rows of a checkpoint."""
+        rows = msgspec.msgpack.decode(encoded, type=list[self.spec.row])  # type: ignore[name-defined]
+        self.rows = {row.id: row for row in rows}
+        self._index = {name: {} for name in self.spec.indexed}
+        for row in rows:
+            self._add(row)
