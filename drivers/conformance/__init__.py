@@ -1,0 +1,1 @@
+"""The driver contract, executable: properties that every driver keeps, with no test framework."""
