@@ -1,0 +1,248 @@
+"""The log: every change of the cloud, in one order. An acknowledgement means that it is on disk.
+
+A unit is encoded on the event loop, committed by the writer thread, folded by the listeners on
+the loop, and only then acknowledged: whoever awaited it reads its own write. Times never run
+backwards, whatever the clock does. Cancelling the wait does not take a unit back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TypeVar, cast
+from uuid import UUID
+
+from aggregates.base import Recorded
+from aggregates.errors import Conflict
+from engine.log import codec
+from engine.log.errors import LogUnavailable
+from engine.log.lock import FileLock
+from engine.log.store import Store, StoreDown, open_store, sqlite_path
+from engine.log.unit import LogStats, Stored, Unit
+from engine.log.writer import Batch, Pending, Writer
+
+T = TypeVar("T")
+Listener = Callable[[Sequence[Recorded]], None]
+Answer = asyncio.Future[list[Recorded]]
+
+
+class Log:
+    """An open log. Make one with `Log.open`; a read-only one stands beside a running server."""
+
+    def __init__(self, store: Store, reads: ThreadPoolExecutor, now_ms: Callable[[], int]) -> None:
+        self.stats = LogStats()
+        self._store, self._reads, self._now_ms = store, reads, now_ms
+        self._loop = asyncio.get_running_loop()
+        self._listeners: list[Listener] = []
+        self._last_ms = 0
+        self._closed = ""
+        self._writer: Writer | None = None
+        self._written: asyncio.Future[None] = self._loop.create_future()
+        self._write_store: Store | None = None
+        self._lock: FileLock | None = None
+
+    @classmethod
+    async def open(cls, url: str, *, now_ms: Callable[[], int], read_only: bool = False) -> Log:
+        """Open `sqlite:///abs/path/log.db` or `postgres://user:password@host:port/database`."""
+        lock = None
+        if not read_only and url.startswith("sqlite:"):
+            lock = FileLock(Path(sqlite_path(url) + ".lock"))
+        reads = ThreadPoolExecutor(1, "log-read")
+        try:
+            return await cls._open(url, now_ms, reads, lock, read_only)
+        except BaseException:
+            reads.shutdown(wait=False)
+            if lock is not None:
+                lock.release()
+            raise
+
+    @classmethod
+    async def _open(
+        cls,
+        url: str,
+        now_ms: Callable[[], int],
+        reads: ThreadPoolExecutor,
+        lock: FileLock | None,
+        read_only: bool,
+    ) -> Log:
+        loop = asyncio.get_running_loop()
+        try:
+            store = await loop.run_in_executor(reads, partial(open_store, url, read_only=read_only))
+            log = cls(store, reads, now_ms)
+            log._lock = lock
+            last = await log.read_stored(await log.position() - 1, limit=1)
+            log._last_ms = codec.at_ms(last[-1]) if last else 0
+            if not read_only:
+                log._write_store = await loop.run_in_executor(reads, open_store, url)
+                log._writer = await loop.run_in_executor(
+                    reads, Writer, log._write_store, log._from_thread, log._ended
+                )
+                log._writer.start()
+        except StoreDown as down:
+            raise LogUnavailable(f"the log cannot be opened: {down}") from down
+        return log
+
+    # -- writing ----------------------------------------------------------------------------
+
+    async def append(self, unit: Unit) -> list[Recorded]:
+        """Commit a unit; returns when it is on disk and every listener has folded it."""
+        return await self.submit(unit)
+
+    def submit(self, unit: Unit) -> Answer:
+        """Queue a unit and return at once. Units are committed in the order of these calls."""
+        if self._writer is None or self._closed:
+            raise LogUnavailable(self._closed or "this log was opened read-only")
+        _check(unit)
+        at_ms = max(self._now_ms(), self._last_ms)
+        encoded = codec.encode(unit, at_ms)
+        self._last_ms = at_ms
+        answer: Answer = self._loop.create_future()
+        self._writer.put(Pending(unit, at_ms, encoded, answer))
+        return answer
+
+    def listen(self, listener: Listener) -> None:
+        """Call `listener` on the loop with each new event once, in log order, before its answer.
+
+        A listener that raises has lost step with the truth, so the log takes nothing more.
+        """
+        self._listeners.append(listener)
+
+    def _from_thread(self, batch: Batch) -> None:
+        self._loop.call_soon_threadsafe(self._deliver, batch)
+
+    def _ended(self) -> None:
+        self._loop.call_soon_threadsafe(self._set_ended)
+
+    def _set_ended(self) -> None:
+        self._closed = self._closed or "the writer thread ended: restart the controller"
+        if not self._written.done():
+            self._written.set_result(None)
+
+    def _deliver(self, batch: Batch) -> None:
+        """Fold first, then answer."""
+        self._count(batch)
+        if batch.recorded:
+            self._last_ms = max(self._last_ms, batch.recorded[-1].at_ms)
+            self._fold(batch)
+        for pending in batch.units:
+            answer = cast(Answer, pending.ticket)
+            if answer.done():
+                continue
+            if isinstance(pending.answer, Exception):
+                answer.set_exception(pending.answer)
+            elif pending.answer is not None:
+                answer.set_result(pending.answer)
+
+    def _fold(self, batch: Batch) -> None:
+        folded = bool(self._closed.startswith("a listener"))
+        try:
+            for listener in () if folded else tuple(self._listeners):
+                listener(batch.recorded)
+            folded = not folded
+        finally:
+            if not folded:
+                first, last = batch.recorded[0].position, batch.recorded[-1].position
+                self._closed = (
+                    f"a listener failed on positions {first} to {last}, which are on disk: "
+                    "restart the controller, which folds them again"
+                )
+                for pending in batch.units:
+                    if not isinstance(pending.answer, Exception):
+                        pending.answer = LogUnavailable(self._closed)
+                        cast(Answer, pending.ticket).set_exception(pending.answer)
+
+    def _count(self, batch: Batch) -> None:
+        stats, done = self.stats, sum(isinstance(p.answer, list) for p in batch.units)
+        stats.batches += 1
+        stats.units += done
+        stats.conflicts += sum(isinstance(p.answer, Conflict) for p in batch.units)
+        stats.unavailable += sum(isinstance(p.answer, LogUnavailable) for p in batch.units)
+        stats.events += len(batch.recorded)
+        stats.size_bytes += batch.size_bytes
+        stats.last_batch_events, stats.last_batch_s = len(batch.recorded), batch.duration_s
+        stats.queue_depth = self._writer.depth() if self._writer else 0
+
+    # -- reading ----------------------------------------------------------------------------
+
+    async def read(
+        self, after: int = 0, *, until: int | None = None, batch: int = 5_000
+    ) -> AsyncIterator[list[Recorded]]:
+        """The events behind `after` in log order, in batches, up to the end that is found."""
+        while after < (2**63 if until is None else until):
+            found = await self._ask(partial(self._decoded, after, until, batch))
+            if not found:
+                return
+            yield found
+            after = found[-1].position
+
+    def _decoded(self, after: int, until: int | None, limit: int) -> list[Recorded]:
+        return codec.decode_all(self._store.rows(after, until, limit))
+
+    async def read_stream(self, stream: UUID, *, after: int = 0) -> list[Recorded]:
+        """One stream's events behind a version."""
+        return await self._ask(lambda: codec.decode_all(self._store.stream(stream, after)))
+
+    async def read_stored(
+        self, after: int = 0, *, until: int | None = None, limit: int = 5_000
+    ) -> list[Stored]:
+        """Rows as they lie on disk, behind `after`, at most `limit`; empty at the end."""
+        return await self._ask(partial(self._store.rows, after, until, limit))
+
+    async def position(self) -> int:
+        """The position of the last event on disk; 0 when there is none."""
+        return await self._ask(self._store.end)
+
+    async def position_at(self, at_ms: int) -> int:
+        """The last position recorded at or before a time; 0 if there is none."""
+        return await self._ask(partial(_search, self._store, at_ms))
+
+    @property
+    def gapless(self) -> bool:
+        """Whether positions have no holes: true for SQLite."""
+        return self._store.gapless
+
+    async def _ask(self, question: Callable[[], T]) -> T:
+        try:
+            return await self._loop.run_in_executor(self._reads, question)
+        except StoreDown as down:
+            raise LogUnavailable(f"the log cannot be read now: {down}") from down
+
+    async def close(self) -> None:
+        """Commit what is queued, answer it, and let go of the files."""
+        already, self._closed = self._closed, self._closed or "the log is closed"
+        if self._writer is not None and already != "the log is closed":
+            self._writer.stop()
+            await self._written
+        await self._loop.run_in_executor(self._reads, self._close_stores)
+        self._reads.shutdown(wait=False)
+        if self._lock is not None:
+            self._lock.release()
+
+    def _close_stores(self) -> None:
+        for store in (self._store, self._write_store):
+            if store is not None:
+                store.close()
+
+
+def _check(unit: Unit) -> None:
+    streams = {append.stream for append in unit.appends}
+    if not unit.appends or not all(append.events for append in unit.appends):
+        raise ValueError("a unit without events, or an append without events, says nothing")
+    if len(streams) != len(unit.appends):
+        raise ValueError("a stream appears twice in one unit: join its events into one append")
+
+
+def _search(store: Store, at_ms: int) -> int:
+    """Bisect by position: times never run backwards along the log."""
+    low, high = 0, store.end()
+    while low < high:
+        middle = (low + high + 1) // 2
+        row = store.rows(middle - 1, None, 1)[0]
+        if codec.at_ms(row) <= at_ms:
+            low = row.position
+        else:
+            high = middle - 1
+    return low

@@ -1,0 +1,57 @@
+"""What goes into the log, and what lies in it: units on one side, stored rows on the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+from uuid import UUID
+
+from aggregates.base import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Events for one stream. `expected` is its version before them; 0: it must not exist."""
+
+    stream: UUID
+    expected: int
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What is committed together or not at all; a stream appears in it at most once.
+
+    `action` is what the caller asked for (`VM.CREATE`); only the unit's first event carries it.
+    """
+
+    appends: tuple[Append, ...]
+    user: UUID | None = None
+    account: UUID | None = None
+    saga: UUID | None = None
+    action: str = ""
+
+
+class Stored(NamedTuple):
+    """One row of the log as it lies on disk; `state` is the JSON that `codec` wrote."""
+
+    position: int
+    stream: UUID
+    version: int
+    topic: str
+    state: bytes
+
+
+@dataclass(slots=True)
+class LogStats:
+    """What the log did since it was opened; only the event loop's thread writes it."""
+
+    events: int = 0
+    units: int = 0
+    batches: int = 0
+    conflicts: int = 0
+    unavailable: int = 0
+    size_bytes: int = 0
+    last_batch_events: int = 0
+    last_batch_s: float = 0.0
+    queue_depth: int = 0
