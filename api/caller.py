@@ -1,0 +1,221 @@
+"""What a command may do: read the cloud, decide, submit work. Nothing else is in its reach.
+
+`Engine` is all that the API knows of the engine; boot fulfils it. `Caller` is what the body of a
+command is given: who asks, the cloud to read, and the two ways to change something, each of which
+carries who asked, from which command, and the idempotency key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, NoReturn, Protocol
+from uuid import NAMESPACE_OID, UUID, uuid5
+
+from projections.cloud import Cloud
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who asks, as the cloud knew them when the request was authenticated.
+
+    `projects` are the accounts of the projects that the caller belongs to. `rules` are the rules
+    of a custom role, first match wins; None means the rights of the built-in `role_type`.
+    `key_rules` narrow further what one API key may do and never widen it.
+    """
+
+    user_id: UUID
+    account_id: UUID
+    domain_id: UUID
+    role_type: str
+    domain_path: str = "/"
+    username: str = ""
+    account: str = ""
+    projects: frozenset[UUID] = frozenset()
+    rules: tuple[tuple[str, bool], ...] | None = None
+    key_rules: tuple[tuple[str, bool], ...] | None = None
+
+    @property
+    def is_root(self) -> bool:
+        """An administrator of the whole cloud."""
+        return self.role_type == "Admin"
+
+    @property
+    def is_domain_admin(self) -> bool:
+        """An administrator of one domain and all below it."""
+        return self.role_type in ("DomainAdmin", "ResourceAdmin")
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """Who caused a change and through what: the log keeps it with the first event.
+
+    `idempotency_key` is unique for an account and command: the same again is the same outcome.
+    `job_id` is an id that the caller chose for its job (`customjobid`).
+    """
+
+    user_id: UUID
+    account_id: UUID
+    command: str
+    action: str = ""
+    idempotency_key: str = ""
+    job_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Work that goes on after the answer: its id, and the thing that it is about."""
+
+    id: UUID
+    subject: UUID | None = None
+
+
+class JobRow(Protocol):
+    """A saga run as the API shows it. `state` ends in Succeeded, Failed, Cancelled or Parked."""
+
+    id: UUID
+    command: str
+    user_id: UUID | None
+    account_id: UUID | None
+    subject_kind: str
+    subject_id: UUID | None
+    state: str
+    error_code: int
+    error_text: str
+    created_at_ms: int
+    finished_at_ms: int | None
+
+
+class Engine(Protocol):
+    """Everything the API asks of the engine.
+
+    `decide` and `submit` raise the engine's and the domain's own errors, which `api.errors` maps
+    by class name. Both return after the facts are on disk and folded into `cloud`.
+    """
+
+    @property
+    def cloud(self) -> Cloud:
+        """The live cloud."""
+        ...
+
+    async def decide(self, intent: object, by: By) -> Any:
+        """Make a change that needs nothing of the world; what comes back is the intent's own."""
+        ...
+
+    async def submit(self, intent: object, by: By) -> Job:
+        """Start the saga of an intent; its first facts are true when this returns."""
+        ...
+
+    async def plan(self, intent: object, by: By) -> list[str]:
+        """What the intent would do, a sentence each; raises what would refuse it."""
+        ...
+
+    async def at(self, at_ms: int) -> Cloud:
+        """The cloud as it was at that time."""
+        ...
+
+    def job(self, job_id: UUID) -> JobRow | None: ...
+
+    def jobs(self) -> Iterable[JobRow]:
+        """Every job that is remembered, oldest first."""
+        ...
+
+    async def check_password(self, user_id: UUID | None, password: str) -> bool:
+        """Is this the user's password? None for an unknown user: costs the same, says no."""
+        ...
+
+    async def secret(self, ref: str) -> str:
+        """Open a sealed secret by its reference; KeyError when it was shredded."""
+        ...
+
+    async def seal(self, secret: str) -> str:
+        """Put a secret into the sealed store; the reference is what an event may carry."""
+        ...
+
+    async def seal_password(self, password: str) -> str:
+        """Hash a password (memory-hard) into the sealed store; returns its reference."""
+        ...
+
+
+class Planned(Exception):
+    """Ends the body of a command that was only asked what it would do."""
+
+    def __init__(self, plan: list[str]) -> None:
+        super().__init__("\n".join(plan))
+        self.plan = plan
+
+
+@dataclass(slots=True)
+class Caller:
+    """One request's view of the cloud and its way to change it.
+
+    `cloud` is the live cloud, or for a list with `asof` the cloud at that time. `now_ms` is the
+    time of the request. Ids that a command needs come from `new_id`: under an idempotency key
+    they are the same on every repeat, so a repeated request is the same request.
+    """
+
+    identity: Identity
+    engine: Engine
+    cloud: Cloud
+    now_ms: int
+    by: By
+    random_id: Callable[[], UUID]
+    dry_run: bool = False
+    _ids: int = field(default=0)
+
+    @property
+    def user_id(self) -> UUID:
+        return self.identity.user_id
+
+    @property
+    def account_id(self) -> UUID:
+        return self.identity.account_id
+
+    @property
+    def domain_id(self) -> UUID:
+        return self.identity.domain_id
+
+    @property
+    def role_type(self) -> str:
+        return self.identity.role_type
+
+    @property
+    def is_root(self) -> bool:
+        return self.identity.is_root
+
+    def new_id(self) -> UUID:
+        """A fresh id for something that this command creates."""
+        if not self.by.idempotency_key:
+            return self.random_id()
+        self._ids += 1
+        by = self.by
+        return uuid5(
+            NAMESPACE_OID, f"{by.account_id}/{by.command}/{by.idempotency_key}/{self._ids}"
+        )
+
+    async def decide(self, intent: object) -> Any:
+        """Change what is only a record. With dryrun, end here with what would happen."""
+        if self.dry_run:
+            await self._plan(intent)
+        return await self.engine.decide(intent, self.by)
+
+    async def submit(self, intent: object) -> Job:
+        """Start the work of an intent. With dryrun, end here with what would happen."""
+        if self.dry_run:
+            await self._plan(intent)
+        return await self.engine.submit(intent, self.by)
+
+    async def secret(self, ref: str) -> str:
+        """Open a sealed secret."""
+        return await self.engine.secret(ref)
+
+    async def seal(self, secret: str) -> str:
+        """Seal a secret; with dryrun nothing is stored."""
+        return "dryrun" if self.dry_run else await self.engine.seal(secret)
+
+    async def seal_password(self, password: str) -> str:
+        """Hash a password into the sealed store; with dryrun nothing is stored."""
+        return "dryrun" if self.dry_run else await self.engine.seal_password(password)
+
+    async def _plan(self, intent: object) -> NoReturn:
+        raise Planned(await self.engine.plan(intent, self.by))

@@ -1,0 +1,280 @@
+"""A list command is its filters; everything else that lists share is added here.
+
+    @list_command("listPods", view=PodView, table=pods, key="pod", scope="catalogue")
+    class ListPods:
+        \"\"\"List the pods of a zone.\"\"\"
+
+        zone_id: Annotated[UUID | None, "pods of this zone", Names("zone", right="see")] = None
+
+A filter compares with the row's attribute of the same name; `Filter` says otherwise. A class may
+define `matches(row, caller)`, `visible(row, caller)` (what the scope alone cannot say),
+`rows(caller)` (where to look) and `show(row, caller)` (another way to make the view).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, make_dataclass
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, cast, dataclass_transform
+from uuid import UUID
+
+from api.authz import NOUNS, Right, Verdict, judge, noun
+from api.caller import Caller
+from api.declare import Page, View, register
+from api.errors import ParamError
+from api.fields import Bound, DeclarationError, Moment, Names, read
+from api.scope import Asked, Reach, reach_of
+from projections.table import TABLES, TableSpec
+
+L = TypeVar("L")
+ListScope = Literal["owned", "catalogue", "admin", "custom"]
+MAX_ROWS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """How a filter finds its rows: by another attribute, or by a test of row and value.
+
+    `Filter()` with neither filters nothing: the value is for `matches` or `show`.
+    """
+
+    attr: str = ""
+    test: Callable[[Any, Any], bool] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListPlan:
+    """What a list is about, read once from its declaration."""
+
+    kind: str
+    view: type[View]
+    keyword: tuple[str, ...]
+    scope: ListScope
+    filters: tuple[tuple[str, Filter], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListAsk:
+    """What every list takes, and how every list is answered."""
+
+    PLAN: ClassVar[ListPlan]
+
+    keyword: Annotated[str | None, "text that a name-like field contains"] = None
+    page: Annotated[int | None, "which page, from 1; needs pagesize", Bound(1)] = None
+    page_size: Annotated[int | None, "rows a page, at most 500; -1 for no limit", Bound(-1)] = None
+    as_of: Annotated[Moment | None, "answer as of this time in the past"] = None
+
+    def matches(self, row: Any, caller: Caller) -> bool:
+        """Another condition that no single filter can say."""
+        return True
+
+    def visible(self, row: Any, caller: Caller) -> bool:
+        """May this caller see the row, beyond what the scope says?"""
+        return True
+
+    def rows(self, caller: Caller) -> Iterable[Any] | None:
+        """A better place to look than the table, or None."""
+        return None
+
+    def show(self, row: Any, caller: Caller) -> Any:
+        """The answer for a row."""
+        return self.PLAN.view.of(row, caller.cloud)
+
+    def tags_on(self, row: Any, caller: Caller) -> Mapping[str, str]:
+        """The tags of a row."""
+        return getattr(row, "tags", None) or {}
+
+    async def run(self, caller: Caller) -> Page:
+        """Find, count, cut out the page and show it."""
+        found = self._found(caller)
+        items = [self.show(row, caller) for row in self._cut(found)]
+        return Page(len(found), items)
+
+    def _cut(self, found: list[Any]) -> list[Any]:
+        if (self.page is None) != (self.page_size is None) and self.page_size != -1:
+            raise ParamError("page and pagesize are given together, or neither is")
+        if self.page_size == 0 or (self.page_size or 0) > MAX_ROWS:
+            raise ParamError(f"pagesize is from 1 to {MAX_ROWS}, not {self.page_size}")
+        if self.page_size == -1:
+            return found
+        size = self.page_size or MAX_ROWS
+        start = ((self.page or 1) - 1) * size
+        return found[start : start + size]
+
+    def _found(self, caller: Caller) -> list[Any]:
+        plan, table = self.PLAN, caller.cloud.table(self.PLAN.kind)
+        asked = [(how, getattr(self, attr)) for attr, how in plan.filters]
+        asked = [(how, value) for how, value in asked if value is not None]
+        reach = reach_of(cast(Asked, self), caller) if plan.scope == "owned" else None
+        rows = self.rows(caller)
+        if rows is None:
+            rows = _narrowest(table, asked, reach)
+        tests = [_test(how, value) for how, value in asked]
+        found = [row for row in rows if all(test(row) for test in tests)]
+        found = [row for row in found if self._seen(row, reach, caller)]
+        if rows is not table:
+            found.sort(key=lambda row: (row.created_at_ms, row.id))
+        return found
+
+    def _seen(self, row: Any, reach: Reach | None, caller: Caller) -> bool:
+        plan = self.PLAN
+        if reach is not None:
+            if not reach.holds(row):
+                return False
+        elif plan.scope != "custom" and not caller.is_root:
+            guard = NOUNS[plan.kind]
+            if judge(caller.identity, Right.SEE, guard, row, caller.cloud) is not Verdict.YES:
+                return False
+        return (
+            self._keyword(row)
+            and self._tagged(row, caller)
+            and self.matches(row, caller)
+            and self.visible(row, caller)
+        )
+
+    def _keyword(self, row: Any) -> bool:
+        if not self.keyword:
+            return True
+        word = self.keyword.casefold()
+        return any(word in str(getattr(row, a) or "").casefold() for a in self.PLAN.keyword)
+
+    def _tagged(self, row: Any, caller: Caller) -> bool:
+        tags = getattr(self, "tags", None)
+        if not tags:
+            return True
+        carried = self.tags_on(row, caller)
+        return any(carried.get(key) == value for key, value in tags.items())
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListOwned(ListAsk):
+    """What lists of account-owned things take besides."""
+
+    list_all: Annotated[bool | None, "all that the caller may see, not only its own"] = None
+    account: Annotated[str | None, "things of this account; the domain is given too"] = None
+    domain_id: Annotated[UUID | None, "things in this domain", Names("domain", right="see")] = None
+    is_recursive: Annotated[bool | None, "with domainid: also all domains below it"] = None
+    project_id: Annotated[
+        UUID | None,
+        "things of this project; -1 for all projects of the caller",
+        Names("project", right="see", every=True),
+    ] = None
+    tags: Annotated[dict[str, str] | None, "things that carry any of these tags"] = None
+
+
+def _narrowest(table: Any, asked: list[tuple[Filter, Any]], reach: Reach | None) -> Any:
+    """The smallest set of rows that an index offers for the question; else the table."""
+    best: Any = table
+    for how, value in asked:
+        if how.attr == "id":
+            wanted = value if isinstance(value, tuple) else (value,)
+            return [row for row in map(table.get, dict.fromkeys(wanted)) if row is not None]
+        # An index is exact; plain text compares without case, so only ids, flags, numbers and
+        # state words can use one.
+        exact = not isinstance(value, str) or isinstance(value, StrEnum)
+        if exact and how.attr in table.spec.indexed and not isinstance(value, tuple):
+            rows = table.by(how.attr, value)
+            best = rows if len(rows) < len(best) else best
+    for attribute, allowed in (
+        ("account_id", None if reach is None else reach.accounts),
+        ("domain_id", None if reach is None else reach.domains),
+    ):
+        if allowed is not None and attribute in table.spec.indexed and len(allowed) <= 64:
+            rows = [row for one in allowed for row in table.by(attribute, one)]
+            best = rows if len(rows) < len(best) else best
+    return best
+
+
+def _test(how: Filter, value: Any) -> Callable[[Any], bool]:
+    """One filter as a test of a row."""
+    own_test = how.test
+    if own_test is not None:
+        return lambda row: own_test(row, value)
+    attribute = how.attr
+    if isinstance(value, str):
+        folded = value.casefold()
+        return lambda row: str(getattr(row, attribute) or "").casefold() == folded
+    if isinstance(value, tuple):
+        wanted = frozenset(value)
+        return lambda row: getattr(row, attribute) in wanted
+    return lambda row: bool(getattr(row, attribute) == value)
+
+
+def _identified(kind: str, row: Any) -> type:
+    """The id, ids and name filters of a list, as its noun has them."""
+    names = Names(kind, right="see")
+    several = Annotated[
+        tuple[UUID, ...] | None, "several by their ids; excludes id", names, Filter("id")
+    ]
+    fields: list[tuple[str, Any, Any]] = [
+        ("id", Annotated[UUID | None, f"the one {kind} with this id", names], None),
+        ("ids", several, None),
+    ]
+    if row is None or "name" in row.__struct_fields__:
+        fields.append(("name", Annotated[str | None, f"the {kind} of this name"], None))
+    return make_dataclass("ListIdentified", fields, frozen=True, kw_only=True)
+
+
+def _filters(name: str, made: type, base: type, row: Any) -> tuple[tuple[str, Filter], ...]:
+    """Which parameters filter rows, each by an attribute that rows really have."""
+    shared = {field.name for field in dataclasses.fields(base)}
+    found = []
+    for field in read(made):
+        if field.attr in shared:
+            continue
+        how = field.mark(Filter) or Filter(field.attr)
+        if how.attr and row is not None and how.attr not in row.__struct_fields__:
+            raise DeclarationError(
+                f"{name}.{field.attr} filters by {row.__name__}.{how.attr}, which there is not"
+            )
+        if how.attr or how.test:
+            found.append((field.attr, how))
+    return tuple(found)
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def list_command(
+    name: str,
+    *,
+    view: type[View],
+    table: TableSpec[Any] | str,
+    key: str,
+    keyword: tuple[str, ...] = ("name",),
+    scope: ListScope = "owned",
+    allow: str = "",
+    envelope: str = "",
+    since: str = "4.0",
+) -> Callable[[type[L]], type[L]]:
+    """Register a list. `custom` leaves who sees what to the class's `visible` alone."""
+    kind = table if isinstance(table, str) else table.kind
+    if scope != "custom":
+        noun(kind, scope)
+
+    def declare(cls: type[L]) -> type[L]:
+        base = ListOwned if scope in ("owned", "custom") else ListAsk
+        row = TABLES[kind].row if kind in TABLES else None
+        own = dataclass(frozen=True, kw_only=True)(cls)
+        shared = _identified(kind, row)
+        body = {"__doc__": cls.__doc__, "__module__": cls.__module__}
+        made: Any = type(cls.__name__, (own, shared, base), body)
+        made = dataclass(frozen=True, kw_only=True)(made)
+        made.PLAN = ListPlan(kind, view, keyword, scope, _filters(name, made, base, row))
+        register(
+            name,
+            made,
+            returns=view,
+            allow=allow or ("AR" if scope == "admin" else "ARDU"),
+            key=key,
+            shape="list",
+            is_async=False,
+            creates=False,
+            envelope=envelope or f"{name.lower()}response",
+            since=since,
+            action="",
+            reads=True,
+        )
+        return made  # type: ignore[no-any-return]
+
+    return declare
