@@ -1,0 +1,110 @@
+"""What a simulated data centre consists of: hosts, guests, pools and disks, as journal rows.
+
+A row says all there is to know about its thing, so the newest row of a thing is its state and a
+journal is a list of rows. Rows are small frozen structs: thirty thousand hosts fit in a few
+megabytes. A URL in a row never carries a user name, a password or a query.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+from uuid import UUID
+
+from msgspec import Struct
+
+from drivers.contract.compute import DiskAttachment, GuestStatus, NicSpec, Power
+from drivers.contract.storage import DiskStatus
+
+# A crashed or paused guest still holds its memory and the locks of its disks; one that is off
+# holds neither, as a QEMU process that has ended holds neither.
+ALIVE = frozenset({Power.RUNNING, Power.PAUSED, Power.CRASHED})
+
+
+class SimHost(Struct, frozen=True, array_like=True, tag="host"):
+    """A machine. `powered` is its mains, `reachable` the line between it and the controller."""
+
+    url: str
+    name: str
+    cpu_count: int
+    cpu_mhz: int
+    memory_mib: int
+    powered: bool = True
+    reachable: bool = True
+
+
+class SimGuest(Struct, frozen=True, array_like=True, tag="guest"):
+    """A guest on a host. `guest_id` is None for a stranger, whose name then names it."""
+
+    host: str
+    name: str
+    guest_id: UUID | None
+    power: Power
+    key: UUID | None
+    cpu_count: int
+    memory_mib: int
+    started_at_s: float
+    disks: tuple[DiskAttachment, ...] = ()
+    nics: tuple[NicSpec, ...] = ()
+
+    @property
+    def ident(self) -> str:
+        return str(self.guest_id) if self.guest_id else f"stranger:{self.name}"
+
+    def status(self) -> GuestStatus:
+        return GuestStatus(
+            guest_id=self.guest_id,
+            name=self.name,
+            power=self.power,
+            key=self.key,
+            cpu_count=self.cpu_count,
+            memory_mib=self.memory_mib,
+            disks=tuple(disk.path for disk in self.disks),
+        )
+
+
+class SimPool(Struct, frozen=True, array_like=True, tag="pool"):
+    """Primary storage that every host reaches. `image_ids` are the templates cached in it."""
+
+    url: str
+    capacity_bytes: int
+    image_ids: tuple[UUID, ...] = ()
+    reachable: bool = True
+
+
+class SimDisk(Struct, frozen=True, array_like=True, tag="disk"):
+    """A disk in a pool. `volume_id` is None for a stranger's file. All of its size is spent."""
+
+    pool: str
+    file: str
+    volume_id: UUID | None
+    size_bytes: int
+    key: UUID | None = None
+    image_id: UUID | None = None
+
+    @property
+    def path(self) -> str:
+        return f"{self.pool}/{self.file}"
+
+    def status(self) -> DiskStatus:
+        return DiskStatus(
+            volume_id=self.volume_id,
+            path=self.path,
+            size_bytes=self.size_bytes,
+            used_bytes=self.size_bytes,
+        )
+
+
+class Gone(Struct, frozen=True, array_like=True, tag="gone"):
+    """A guest (`where` is its host) or a disk (`where` is its pool) that is no more."""
+
+    what: Literal["guest", "disk"]
+    where: str
+    ident: str
+
+
+Row = SimHost | SimGuest | SimPool | SimDisk | Gone
+
+
+def disk_file(volume_id: UUID) -> str:
+    """The controller's id is in the name of the file, so a listing finds orphans."""
+    return f"{volume_id}.qcow2"

@@ -1,0 +1,303 @@
+"""One simulated host, connected: the driver contract over the world, with faults in between.
+
+Every verb goes through `_call`, which decides when the verb takes effect, whether it does, and
+what the caller hears of it. A session is four slots, so that thirty thousand are no burden.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+from uuid import UUID
+
+from drivers.contract.compute import (
+    Console,
+    DiskAttachment,
+    GuestSpec,
+    GuestStats,
+    GuestStatus,
+    HostAddress,
+    HostFacts,
+    HostStats,
+    NicSpec,
+    Power,
+)
+from drivers.contract.errors import Refused, Unavailable, Unknown
+from drivers.contract.storage import DiskSpec, DiskStatus, PoolFacts, PoolSpec
+from drivers.sim import compute, storage, vitals
+from drivers.sim.address import hardware_id
+from drivers.sim.faults import CLEAR, Fault, SimFaults
+from drivers.sim.rows import SimHost
+from drivers.sim.world import SimWorld
+
+T = TypeVar("T")
+
+VERSION = "1.0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """What all sessions of a driver share. `now_s` dates guests; it is never used to wait."""
+
+    world: SimWorld
+    faults: SimFaults
+    now_s: Callable[[], float]
+    serial_dir: Path | None = None
+
+
+class SimSession:
+    """A host's session. It looks its host up anew at each call, as the host may have changed."""
+
+    __slots__ = ("_lost", "_site", "url")
+
+    def __init__(self, site: Site, url: str) -> None:
+        self.url = url
+        self._site = site
+        self._lost = False
+
+    def drop(self) -> None:
+        """Lose the connection. The next verb finds out, and the one after that has a new one."""
+        self._lost = True
+
+    @property
+    def _is_there(self) -> bool:
+        host = self._site.world.hosts[self.url]
+        return host.powered and host.reachable
+
+    @property
+    def _host(self) -> SimHost:
+        """The host, if it is there to be talked to."""
+        host = self._site.world.hosts[self.url]
+        if not host.powered:
+            raise Unavailable(f"{host.name} is without power")
+        if not host.reachable:
+            raise Unavailable(f"{host.name} is out of reach")
+        return host
+
+    async def _call(self, verb: str, subject: UUID | None, effect: Callable[[SimHost], T]) -> T:
+        """Run `effect` at its moment, or fail as the faults have it.
+
+        A host that is lost while a verb is under way leaves its caller with `Unknown`.
+        """
+        if self._lost:
+            self._lost = False
+            raise Unavailable(f"{self.url}: the connection was lost; the next call has a new one")
+        faults = self._site.faults
+        plan = faults.plan(verb, self.url, subject)
+        if plan is CLEAR:
+            return effect(self._host)
+        what = f"{verb} {subject}" if subject else verb
+        if plan.before_s:
+            await faults.sleep(plan.before_s)
+        host = self._host
+        if plan.fault is Fault.BEFORE:
+            raise Unavailable(f"{host.name}: {what} fails before it began, by seed")
+        if plan.fault is Fault.REFUSED:
+            raise Refused(f"{host.name}: {what} is refused, by seed")
+        answers = [effect(host)] if plan.happens else []
+        if plan.after_s:
+            await faults.sleep(plan.after_s)
+        if plan.fault is not None or not self._is_there:
+            raise Unknown(f"{host.name}: the answer to {what} was lost")
+        return answers[0]
+
+    async def check(self, verb: str) -> None:
+        """Raise what `verb` would raise, and do nothing."""
+        await self._call(verb, None, lambda _: None)
+
+    async def inspect(self) -> HostFacts:
+        def look(host: SimHost) -> HostFacts:
+            return HostFacts(
+                hardware_id=str(hardware_id(host.url)),
+                name=host.name,
+                hypervisor_version=VERSION,
+                cpu_count=host.cpu_count,
+                cpu_mhz=host.cpu_mhz,
+                memory_bytes=host.memory_mib * 1024**2,
+                accelerated=True,
+                capabilities=("hvm", "snapshot"),
+                detail="a simulated host: nothing runs",
+            )
+
+        return await self._call("inspect", None, look)
+
+    async def start_guest(self, spec: GuestSpec, *, key: UUID) -> GuestStatus:
+        world, now_s = self._site.world, self._site.now_s()
+        return await self._call(
+            "start_guest",
+            spec.guest_id,
+            lambda host: compute.start(world, host, spec, key=key, now_s=now_s),
+        )
+
+    async def stop_guest(self, guest_id: UUID, *, grace_s: float, key: UUID) -> None:
+        world, faults = self._site.world, self._site.faults
+        guest = world.guest(self.url, guest_id)
+        wait_s = min(grace_s, faults.shutdown_s)
+        if wait_s > 0 and guest is not None and guest.power is Power.RUNNING:
+            await faults.sleep(wait_s)
+        await self._call(
+            "stop_guest", guest_id, lambda host: compute.power_off(world, host, guest_id)
+        )
+
+    async def reboot_guest(self, guest_id: UUID, *, force: bool, key: UUID) -> None:
+        world, now_s = self._site.world, self._site.now_s()
+        await self._call(
+            "reboot_guest",
+            guest_id,
+            lambda host: compute.reboot(world, host, guest_id, now_s=now_s),
+        )
+
+    async def remove_guest(self, guest_id: UUID, *, key: UUID) -> None:
+        def remove(host: SimHost) -> None:
+            compute.remove(self._site.world, host, guest_id)
+            if self._site.serial_dir is not None:
+                self._serial_log(guest_id).unlink(missing_ok=True)
+
+        await self._call("remove_guest", guest_id, remove)
+
+    async def migrate_guest(self, guest_id: UUID, target: HostAddress, *, key: UUID) -> None:
+        world = self._site.world
+        await self._call(
+            "migrate_guest",
+            guest_id,
+            lambda host: compute.migrate(world, host, guest_id, world.host(target.url)),
+        )
+
+    async def attach_disk(self, guest_id: UUID, disk: DiskAttachment, *, key: UUID) -> None:
+        world = self._site.world
+        await self._call(
+            "attach_disk", guest_id, lambda host: compute.attach_disk(world, host, guest_id, disk)
+        )
+
+    async def detach_disk(self, guest_id: UUID, volume_id: UUID, *, key: UUID) -> None:
+        world = self._site.world
+        await self._call(
+            "detach_disk",
+            guest_id,
+            lambda host: compute.detach_disk(world, host, guest_id, volume_id),
+        )
+
+    async def attach_nic(self, guest_id: UUID, nic: NicSpec, *, key: UUID) -> None:
+        world = self._site.world
+        await self._call(
+            "attach_nic", guest_id, lambda host: compute.attach_nic(world, host, guest_id, nic)
+        )
+
+    async def detach_nic(self, guest_id: UUID, nic_id: UUID, *, key: UUID) -> None:
+        world = self._site.world
+        await self._call(
+            "detach_nic", guest_id, lambda host: compute.detach_nic(world, host, guest_id, nic_id)
+        )
+
+    async def find_guest(self, guest_id: UUID) -> GuestStatus | None:
+        def find(host: SimHost) -> GuestStatus | None:
+            guest = self._site.world.guest(host.url, guest_id)
+            return guest.status() if guest is not None else None
+
+        return await self._call("find_guest", guest_id, find)
+
+    async def list_guests(self) -> list[GuestStatus]:
+        guests = self._site.world.guests
+        return await self._call(
+            "list_guests",
+            None,
+            lambda host: [guest.status() for guest in guests.get(host.url, {}).values()],
+        )
+
+    async def console(self, guest_id: UUID) -> Console:
+        """A transcript of the boot, if the driver was given a folder for it; there is no screen."""
+
+        def look(host: SimHost) -> Console:
+            guest = compute.running(self._site.world, host, guest_id)
+            if self._site.serial_dir is None:
+                return Console()
+            self._site.serial_dir.mkdir(parents=True, exist_ok=True)
+            log = self._serial_log(guest_id)
+            log.write_text(vitals.boot_transcript(guest))
+            return Console(serial_log=str(log))
+
+        return await self._call("console", guest_id, look)
+
+    def _serial_log(self, guest_id: UUID) -> Path:
+        assert self._site.serial_dir is not None
+        return self._site.serial_dir / f"{guest_id}.log"
+
+    async def host_stats(self) -> HostStats:
+        site = self._site
+
+        def look(host: SimHost) -> HostStats:
+            guests = site.world.guests.get(host.url, {}).values()
+            return vitals.host_stats(host, guests, seed=site.faults.seed, now_s=site.now_s())
+
+        return await self._call("host_stats", None, look)
+
+    async def guest_stats(self) -> list[GuestStats]:
+        site = self._site
+
+        def look(host: SimHost) -> list[GuestStats]:
+            now_s = site.now_s()
+            return [
+                vitals.guest_stats(guest, seed=site.faults.seed, now_s=now_s)
+                for guest in site.world.guests.get(host.url, {}).values()
+                if guest.guest_id is not None and guest.power is Power.RUNNING
+            ]
+
+        return await self._call("guest_stats", None, look)
+
+    async def open_pool(self, pool: PoolSpec) -> PoolFacts:
+        return await self._pool_facts("open_pool", pool)
+
+    async def pool_facts(self, pool: PoolSpec) -> PoolFacts:
+        return await self._pool_facts("pool_facts", pool)
+
+    async def _pool_facts(self, verb: str, pool: PoolSpec) -> PoolFacts:
+        world = self._site.world
+        return await self._call(
+            verb, pool.pool_id, lambda _: storage.facts(world, storage.reach(world, pool))
+        )
+
+    async def create_disk(self, pool: PoolSpec, disk: DiskSpec, *, key: UUID) -> DiskStatus:
+        world = self._site.world
+        return await self._call(
+            "create_disk",
+            disk.volume_id,
+            lambda _: storage.create(world, storage.reach(world, pool), disk, key=key),
+        )
+
+    async def resize_disk(
+        self, pool: PoolSpec, volume_id: UUID, *, size_bytes: int, key: UUID
+    ) -> DiskStatus:
+        def resize(_: SimHost) -> DiskStatus:
+            there = storage.reach(self._site.world, pool)
+            return storage.resize(self._site.world, there, volume_id, size_bytes=size_bytes)
+
+        return await self._call("resize_disk", volume_id, resize)
+
+    async def remove_disk(self, pool: PoolSpec, volume_id: UUID, *, key: UUID) -> None:
+        world = self._site.world
+        await self._call(
+            "remove_disk",
+            volume_id,
+            lambda _: storage.remove(world, storage.reach(world, pool), volume_id),
+        )
+
+    async def find_disk(self, pool: PoolSpec, volume_id: UUID) -> DiskStatus | None:
+        def find(_: SimHost) -> DiskStatus | None:
+            disk = storage.find(self._site.world, storage.reach(self._site.world, pool), volume_id)
+            return disk.status() if disk is not None else None
+
+        return await self._call("find_disk", volume_id, find)
+
+    async def list_disks(self, pool: PoolSpec) -> list[DiskStatus]:
+        world = self._site.world
+
+        def look(_: SimHost) -> list[DiskStatus]:
+            there = storage.reach(world, pool)
+            return [disk.status() for disk in world.disks.get(there.url, {}).values()]
+
+        return await self._call("list_disks", pool.pool_id, look)
+
+    async def close(self) -> None:
+        """Nothing to let go of: the world belongs to the driver."""
