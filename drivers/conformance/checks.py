@@ -1,0 +1,222 @@
+"""What a check is: a property of the contract in one sentence, and the code that tries to break it.
+
+A check is an async function of a `Rig`. Its docstring is the property. It raises `Broken` when the
+driver does not keep it and `Exempt` when it does not apply, with the reason. The rig knows what
+the check made through it and clears that away, whatever happened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import TypeVar
+from uuid import UUID, uuid4
+
+from drivers.conformance.harness import Harness
+from drivers.contract.compute import DiskAttachment, GuestSpec, GuestStatus, NicSpec, Power
+from drivers.contract.driver import HostSession
+from drivers.contract.errors import DriverError, Unavailable, Unknown
+from drivers.contract.storage import DiskSpec, DiskStatus, PoolSpec
+
+T = TypeVar("T")
+
+
+class Broken(AssertionError):
+    """The driver does not keep its promise."""
+
+
+class Exempt(Exception):
+    """The promise does not apply to this driver or this harness; the message says why."""
+
+
+def must(kept: bool, message: str) -> None:
+    if not kept:
+        raise Broken(message)
+
+
+class Rig:
+    """One check's workbench: a session, a pool, and all that has to be cleared away at the end."""
+
+    def __init__(self, harness: Harness, session: HostSession, pool: PoolSpec) -> None:
+        self.harness = harness
+        self.session = session
+        self.pool = pool
+        self.capabilities = harness.driver.capabilities
+        self._guests: list[UUID] = []
+        self._volumes: list[UUID] = []
+        self._sessions: list[HostSession] = [session]
+
+    async def within(self, verb: Awaitable[T]) -> T:
+        """Wait for a verb, but not for ever."""
+        try:
+            async with asyncio.timeout(self.harness.verb_s):
+                return await verb
+        except TimeoutError as error:
+            raise Broken(f"a verb took longer than {self.harness.verb_s} s") from error
+
+    async def refuses(self, verb: Awaitable[object], *kinds: type[DriverError]) -> None:
+        """The verb must fail, and as one of `kinds`."""
+        try:
+            answer = await self.within(verb)
+        except kinds:
+            return
+        except DriverError as error:
+            raise Broken(
+                f"expected {_names(kinds)}, not {type(error).__name__}: {error}"
+            ) from error
+        raise Broken(f"expected {_names(kinds)}, but it answered {answer}")
+
+    async def until_known(self, verb: Callable[[], Awaitable[T]]) -> T:
+        """Ask again as the engine does: the same call, while it is Unavailable or Unknown."""
+        try:
+            async with asyncio.timeout(self.harness.settle_s + self.harness.verb_s):
+                while True:
+                    try:
+                        return await verb()
+                    except (Unavailable, Unknown):
+                        await asyncio.sleep(min(0.2, self.harness.settle_s / 10))
+        except TimeoutError as error:
+            raise Broken("the verb never became known, however often it was repeated") from error
+
+    async def settles(self, what: str, holds: Callable[[], Awaitable[bool]]) -> None:
+        """Give the backend its time to show what it was told."""
+        try:
+            async with asyncio.timeout(self.harness.settle_s):
+                while not await holds():  # noqa: ASYNC110 (a backend has no event to wait for)
+                    await asyncio.sleep(min(0.2, self.harness.settle_s / 10))
+        except TimeoutError as error:
+            raise Broken(f"{what}: not so within {self.harness.settle_s} s") from error
+
+    async def connect(self) -> HostSession:
+        """Another session with the first host."""
+        session = await self.within(self.harness.connect())
+        self._sessions.append(session)
+        return session
+
+    async def second_host(self) -> HostSession:
+        address = self.harness.second_address()
+        if address is None:
+            raise Exempt("this harness has one host only")
+        session = await self.within(self.harness.driver.connect(address))
+        self._sessions.append(session)
+        return session
+
+    async def disk(self, *, size_bytes: int = 0, blank: bool = False) -> DiskStatus:
+        """A new disk in the pool: a clone of the image, or blank."""
+        image = self.harness.image()
+        size_bytes = size_bytes or image.virtual_bytes
+        spec = self.disk_spec(size_bytes, blank=blank)
+        return await self.within(self.session.create_disk(self.pool, spec, key=uuid4()))
+
+    def disk_spec(self, size_bytes: int, *, blank: bool = False) -> DiskSpec:
+        image = None if blank else self.harness.image()
+        spec = DiskSpec(volume_id=uuid4(), size_bytes=size_bytes, image=image)
+        self._volumes.append(spec.volume_id)
+        return spec
+
+    async def guest_spec(self) -> GuestSpec:
+        """A guest that could start now: it has a root disk of its own."""
+        return self.spec_on(await self.disk())
+
+    def spec_on(self, *disks: DiskStatus) -> GuestSpec:
+        attached = [attachment(disk, device) for device, disk in enumerate(disks)]
+        return self.track(self.harness.guest(disks=attached, nics=()))
+
+    def track(self, spec: GuestSpec) -> GuestSpec:
+        self._guests.append(spec.guest_id)
+        return spec
+
+    async def start(self, spec: GuestSpec | None = None) -> GuestSpec:
+        """A guest that runs."""
+        spec = spec or await self.guest_spec()
+        await self.within(self.session.start_guest(spec, key=uuid4()))
+        return spec
+
+    async def found(self, guest_id: UUID) -> GuestStatus | None:
+        return await self.within(self.session.find_guest(guest_id))
+
+    async def copies(self, guest_id: UUID, session: HostSession | None = None) -> int:
+        """How many guests of this id the host lists."""
+        listed = await self.within((session or self.session).list_guests())
+        return sum(guest.guest_id == guest_id for guest in listed)
+
+    async def disk_copies(self, volume_id: UUID) -> int:
+        listed = await self.within(self.session.list_disks(self.pool))
+        return sum(disk.volume_id == volume_id for disk in listed)
+
+    def nic(self) -> NicSpec:
+        return self.harness.nic()
+
+    async def clear(self) -> None:
+        """Remove what the check made, from every host that it used, and close the sessions."""
+        for session in self._sessions:
+            for guest_id in self._guests:
+                with suppress(DriverError, TimeoutError):
+                    async with asyncio.timeout(self.harness.verb_s):
+                        await session.remove_guest(guest_id, key=uuid4())
+        for volume_id in self._volumes:
+            with suppress(DriverError, TimeoutError):
+                async with asyncio.timeout(self.harness.verb_s):
+                    await self.session.remove_disk(self.pool, volume_id, key=uuid4())
+        for session in self._sessions:
+            await session.close()
+
+
+def attachment(disk: DiskStatus, device: int) -> DiskAttachment:
+    """A disk of ours as a guest is given it."""
+    assert disk.volume_id is not None
+    return DiskAttachment(
+        volume_id=disk.volume_id, path=disk.path, device=device, image_format=disk.image_format
+    )
+
+
+def is_running(guest: GuestStatus | None) -> bool:
+    return guest is not None and guest.power is Power.RUNNING
+
+
+Body = Callable[[Rig], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A named property. `run` raises `Broken`, or says why it does not apply, or returns ""."""
+
+    name: str
+    promise: str
+    body: Body
+
+    async def run(self, harness: Harness) -> str:
+        try:
+            async with _rig(harness) as rig:
+                await self.body(rig)
+        except Exempt as reason:
+            return f"exempt: {reason}"
+        return ""
+
+
+class Suite(list[Check]):
+    """Checks that belong together. `@suite.promise` makes one of a function and its docstring."""
+
+    def promise(self, body: Body) -> Body:
+        name, promise = getattr(body, "__name__", ""), " ".join((body.__doc__ or "").split())
+        assert name and promise, f"{body} needs a name and a docstring that says its property"
+        self.append(Check(name, promise, body))
+        return body
+
+
+@asynccontextmanager
+async def _rig(harness: Harness) -> AsyncIterator[Rig]:
+    async with asyncio.timeout(harness.verb_s):
+        session = await harness.connect()
+        await session.open_pool(harness.pool())
+    rig = Rig(harness, session, harness.pool())
+    try:
+        yield rig
+    finally:
+        await rig.clear()
+
+
+def _names(kinds: tuple[type[DriverError], ...]) -> str:
+    return " or ".join(kind.__name__ for kind in kinds)

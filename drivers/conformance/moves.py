@@ -1,0 +1,98 @@
+"""What every hypervisor driver promises about plugging, watching and moving a running guest."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import uuid4
+
+from drivers.conformance.checks import Exempt, Rig, Suite, attachment, is_running, must
+from drivers.contract.errors import Refused
+
+SUITE = Suite()
+
+
+@SUITE.promise
+async def disk_hot_plug(rig: Rig) -> None:
+    """A disk is attached and detached, and each of them twice is once."""
+    if not rig.capabilities.disk_hot_plug:
+        raise Exempt("the driver says that it cannot plug disks")
+    spec = await rig.start()
+    data = await rig.disk(size_bytes=16 * 1024**2, blank=True)
+    plug, session = attachment(data, 1), rig.session
+    for _ in range(2):
+        await rig.within(session.attach_disk(spec.guest_id, plug, key=uuid4()))
+    found = await rig.found(spec.guest_id)
+    must(found is not None and found.disks.count(data.path) == 1, f"attached: {found}")
+    await asyncio.sleep(rig.harness.grace_s)
+    for _ in range(2):
+        await rig.until_known(
+            lambda: session.detach_disk(spec.guest_id, plug.volume_id, key=uuid4())
+        )
+    found = await rig.found(spec.guest_id)
+    must(found is not None and data.path not in found.disks, f"detached: {found}")
+    await rig.within(session.remove_disk(rig.pool, plug.volume_id, key=uuid4()))
+
+
+@SUITE.promise
+async def nic_hot_plug(rig: Rig) -> None:
+    """A network card is attached and detached, and each of them twice is success."""
+    if not rig.capabilities.nic_hot_plug:
+        raise Exempt("the driver says that it cannot plug network cards")
+    spec, nic, session = await rig.start(), rig.nic(), rig.session
+    for _ in range(2):
+        await rig.within(session.attach_nic(spec.guest_id, nic, key=uuid4()))
+    await asyncio.sleep(rig.harness.grace_s)
+    for _ in range(2):
+        await rig.until_known(lambda: session.detach_nic(spec.guest_id, nic.nic_id, key=uuid4()))
+    must(is_running(await rig.found(spec.guest_id)), "the guest did not survive its plugs")
+
+
+@SUITE.promise
+async def plugs_need_a_running_guest(rig: Rig) -> None:
+    """Nothing is attached to a guest that is not there; detaching from it is success."""
+    data = attachment(await rig.disk(size_bytes=16 * 1024**2, blank=True), 1)
+    nic, session, gone = rig.nic(), rig.session, uuid4()
+    if rig.capabilities.disk_hot_plug:
+        await rig.refuses(session.attach_disk(gone, data, key=uuid4()), Refused)
+        await rig.within(session.detach_disk(gone, data.volume_id, key=uuid4()))
+    if rig.capabilities.nic_hot_plug:
+        await rig.refuses(session.attach_nic(gone, nic, key=uuid4()), Refused)
+        await rig.within(session.detach_nic(gone, nic.nic_id, key=uuid4()))
+    if not (rig.capabilities.disk_hot_plug or rig.capabilities.nic_hot_plug):
+        raise Exempt("the driver says that it cannot plug anything")
+
+
+@SUITE.promise
+async def console_only_while_running(rig: Rig) -> None:
+    """A running guest has a console; one that is off or gone refuses."""
+    spec = await rig.start()
+    await rig.within(rig.session.console(spec.guest_id))
+    await rig.within(rig.session.stop_guest(spec.guest_id, grace_s=0, key=uuid4()))
+    for guest_id in (spec.guest_id, uuid4()):
+        await rig.refuses(rig.session.console(guest_id), Refused)
+
+
+@SUITE.promise
+async def migration_leaves_one_copy(rig: Rig) -> None:
+    """A migrated guest runs at the target and is gone at the source, and again is success."""
+    if not rig.capabilities.live_migration:
+        raise Exempt("the driver says that it cannot migrate")
+    target, spec = await rig.second_host(), await rig.start()
+    address, key = rig.harness.second_address(), uuid4()
+    assert address is not None
+    for _ in range(2):
+        await rig.within(rig.session.migrate_guest(spec.guest_id, address, key=key))
+        must(is_running(await target.find_guest(spec.guest_id)), "it does not run at the target")
+        must(await rig.copies(spec.guest_id) == 0, "a copy stayed at the source")
+        must(await rig.copies(spec.guest_id, target) == 1, "not exactly one copy at the target")
+
+
+@SUITE.promise
+async def migration_of_what_is_off_is_refused(rig: Rig) -> None:
+    """Only a running guest migrates."""
+    if not rig.capabilities.live_migration:
+        raise Exempt("the driver says that it cannot migrate")
+    await rig.second_host()
+    address = rig.harness.second_address()
+    assert address is not None
+    await rig.refuses(rig.session.migrate_guest(uuid4(), address, key=uuid4()), Refused)
