@@ -38,7 +38,7 @@ class Log:
         self._loop = asyncio.get_running_loop()
         self._listeners: list[Listener] = []
         self._last_ms = 0
-        self._closed = ""
+        self._closed, self._closing = "", False
         self._writer: Writer | None = None
         self._written: asyncio.Future[None] = self._loop.create_future()
         self._write_store: Store | None = None
@@ -211,9 +211,11 @@ class Log:
             raise LogUnavailable(f"the log cannot be read now: {down}") from down
 
     async def close(self) -> None:
-        """Commit what is queued, answer it, and let go of the files."""
-        already, self._closed = self._closed, self._closed or "the log is closed"
-        if self._writer is not None and already != "the log is closed":
+        """Commit what is queued, answer it, and let go of the files; twice is once."""
+        if self._closing:
+            return
+        self._closing, self._closed = True, self._closed or "the log is closed"
+        if self._writer is not None:
             self._writer.stop()
             await self._written
         await self._loop.run_in_executor(self._reads, self._close_stores)
