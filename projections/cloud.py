@@ -47,7 +47,9 @@ class Cloud:
     def __init__(self) -> None:
         self.position = 0
         self.at_ms = 0
-        self._tables: dict[str, Table[Any]] = {k: Table(spec) for k, spec in TABLES.items()}
+        self._tables: dict[str, Table[Any]] = {
+            kind: (spec.make or Table)(spec) for kind, spec in TABLES.items()
+        }
         self._folds: dict[str, Fold] = {name: cls() for name, cls in FOLDS.items()}
         self._dispatch = self._routes()
 

@@ -10,7 +10,7 @@ and everybody reads it as `cloud[vms]`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from uuid import UUID
@@ -28,6 +28,7 @@ class TableSpec(Generic[R]):
 
     row: type[R]
     indexed: tuple[str, ...] = ()
+    make: Callable[[TableSpec[R]], Table[R]] | None = None
 
     @property
     def kind(self) -> str:
@@ -37,12 +38,17 @@ class TableSpec(Generic[R]):
 TABLES: dict[str, TableSpec[Any]] = {}
 
 
-def table(row: type[R], *, indexed: tuple[str, ...] = ()) -> TableSpec[R]:
+def table(
+    row: type[R],
+    *,
+    indexed: tuple[str, ...] = (),
+    make: Callable[[TableSpec[R]], Table[R]] | None = None,
+) -> TableSpec[R]:
     """Declare the table of a noun. An indexed attribute must hold a hashable value."""
     assert row.KIND not in TABLES, f"{row.KIND} has two tables"
     missing = [name for name in indexed if name not in row.__struct_fields__]
     assert not missing, f"{row.KIND} has no attribute {missing}"
-    TABLES[row.KIND] = spec = TableSpec(row, indexed)
+    TABLES[row.KIND] = spec = TableSpec(row, indexed, make)
     return spec
 
 
@@ -97,6 +103,11 @@ class Table(Generic[R]):
         if self._keys(row) != before:
             self._drop(row, before)
             self._add(row)
+
+    def discard(self, row_id: UUID) -> None:
+        """Forget a row that is still in the log."""
+        row = self.rows.pop(row_id)
+        self._drop(row, self._keys(row))
 
     def _keys(self, row: R) -> list[Any]:
         return [getattr(row, name) for name in self.spec.indexed]

@@ -1,0 +1,27 @@
+"""An account: who owns things and pays for them."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import msgspec
+
+from aggregates.base import Aggregate
+from aggregates.record import record
+
+
+@record(
+    "account",
+    unique=(("domain_id", "name"),),
+    references={"domain_id": "domain", "role_id": "role"},
+)
+class Account(Aggregate):
+    """`state` is enabled, disabled or locked; a disabled account's users cannot do anything."""
+
+    name: str
+    domain_id: UUID
+    role_id: UUID
+    role_type: str
+    state: str = "enabled"
+    network_domain: str = ""
+    details: dict[str, str] = msgspec.field(default_factory=dict)

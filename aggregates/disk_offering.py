@@ -1,0 +1,31 @@
+"""A disk offering: the size and manner of a data disk."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import msgspec
+
+from aggregates.base import Aggregate
+from aggregates.record import record
+
+
+@record("disk_offering")
+class DiskOffering(Aggregate):
+    """`size_bytes` is None where whoever makes a volume says how large it is."""
+
+    name: str
+    display_text: str = ""
+    size_bytes: int | None = None
+    is_customized: bool = False
+    storage_tags: list[str] = msgspec.field(default_factory=list)
+    storage_type: str = "shared"
+    provisioning_type: str = "thin"
+    cache_mode: str = "none"
+    min_iops: int | None = None
+    max_iops: int | None = None
+    is_displayed: bool = True
+    details: dict[str, str] = msgspec.field(default_factory=dict)
+    domain_id: UUID | None = None
+    zone_ids: list[UUID] = msgspec.field(default_factory=list)
+    state: str = "Active"

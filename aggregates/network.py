@@ -1,0 +1,97 @@
+"""A guest network: a subnet that guests' network cards live on. Records and rules for now."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from uuid import UUID
+
+import msgspec
+
+from aggregates.base import Aggregate, Event, aggregate, event
+
+
+class NetworkState(StrEnum):
+    """Allocated: it exists and nobody runs on it. Implemented: it has what its guests need."""
+
+    ALLOCATED = "Allocated"
+    IMPLEMENTED = "Implemented"
+
+
+@aggregate("network")
+class Network(Aggregate):
+    """Guest addresses come from the address space of the network's own id.
+
+    `guest_ip_type` is Isolated, Shared or L2; an L2 network has no addresses. A shared network
+    with `acl_type` Domain serves everybody who may see its domain.
+    """
+
+    name: str
+    display_text: str
+    account_id: UUID
+    domain_id: UUID
+    zone_id: UUID
+    offering_id: UUID
+    guest_ip_type: str
+    physical_network_id: UUID | None = None
+    gateway: str = ""
+    netmask: str = ""
+    cidr: str = ""
+    start_ip: str = ""
+    end_ip: str = ""
+    vlan: int | None = None
+    acl_type: str = "Account"
+    network_domain: str = ""
+    dns1: str = ""
+    dns2: str = ""
+    is_displayed: bool = True
+    traffic_type: str = "Guest"
+    services: dict[str, list[str]] = msgspec.field(default_factory=dict)
+    state: NetworkState = NetworkState.ALLOCATED
+    details: dict[str, str] = msgspec.field(default_factory=dict)
+
+    @property
+    def has_addresses(self) -> bool:
+        return self.guest_ip_type != "L2"
+
+
+@event("network.created", creates=Network)
+class NetworkCreated(Event, frozen=True, kw_only=True):
+    name: str
+    display_text: str
+    account_id: UUID
+    domain_id: UUID
+    zone_id: UUID
+    offering_id: UUID
+    guest_ip_type: str
+    physical_network_id: UUID | None
+    gateway: str
+    netmask: str
+    cidr: str
+    start_ip: str
+    end_ip: str
+    vlan: int | None
+    acl_type: str
+    network_domain: str
+    dns1: str
+    dns2: str
+    is_displayed: bool
+    services: dict[str, list[str]]
+
+
+@event("network.updated")
+class NetworkUpdated(Event, frozen=True, kw_only=True):
+    name: str
+    display_text: str
+    network_domain: str
+    is_displayed: bool
+
+
+@event("network.implemented")
+class NetworkImplemented(Event, frozen=True, kw_only=True):
+    def apply(self, row: Network, at_ms: int) -> None:
+        row.state = NetworkState.IMPLEMENTED
+
+
+@event("network.removed", removes=True)
+class NetworkRemoved(Event, frozen=True, kw_only=True):
+    pass

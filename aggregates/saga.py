@@ -1,0 +1,179 @@
+"""A saga run: what was asked, which steps happened, and how it ended. An async job is a saga run.
+
+A step's start needs no event of its own: steps run in their declared order, so the record of what
+succeeded says what may have begun. Each step has one key for all its attempts and for its undo,
+hence "may have begun" is all that a resume or an undo must know.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from aggregates.base import Aggregate, Event, aggregate, event
+from aggregates.errors import NotAllowed
+
+
+class RunState(StrEnum):
+    RUNNING = "Running"
+    UNDOING = "Undoing"
+    PARKED = "Parked"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+    @property
+    def is_over(self) -> bool:
+        return self in (RunState.SUCCEEDED, RunState.FAILED)
+
+
+@aggregate("saga")
+class SagaRun(Aggregate):
+    """One run. `outputs` holds each succeeded step's output as JSON; `undone` the steps undone."""
+
+    name: str
+    command: str
+    action: str
+    user_id: UUID | None
+    account_id: UUID | None
+    subject_kind: str
+    subject_id: UUID | None
+    intent: dict[str, Any]
+    idempotency_key: str = ""
+    state: RunState = RunState.RUNNING
+    outputs: dict[str, Any] = msgspec.field(default_factory=dict)
+    undone: list[str] = msgspec.field(default_factory=list)
+    skipped: list[str] = msgspec.field(default_factory=list)
+    attempts: dict[str, int] = msgspec.field(default_factory=dict)
+    failed_step: str = ""
+    error: str = ""
+    error_text: str = ""
+    cancelled: bool = False
+    was_undoing: bool = False
+    finished_at_ms: int = 0
+    finished_position: int = 0
+
+    def cancel(self) -> SagaCancelRequested:
+        if self.state is not RunState.RUNNING or self.cancelled:
+            raise NotAllowed(f"job {self.id} is {self.state}: only a running job can be cancelled")
+        return SagaCancelRequested()
+
+    def mend(self, way: str) -> SagaMended:
+        """Take a parked run up again: `retry` the step, `skip` it, or `undo` the whole run."""
+        if self.state is not RunState.PARKED:
+            raise NotAllowed(f"job {self.id} is {self.state}: only a parked job can be mended")
+        return SagaMended(way=way)
+
+
+@event("saga.started", creates=SagaRun)
+class SagaStarted(Event, frozen=True, kw_only=True):
+    name: str
+    command: str
+    action: str
+    user_id: UUID | None
+    account_id: UUID | None
+    subject_kind: str
+    subject_id: UUID | None
+    intent: dict[str, Any]
+    idempotency_key: str = ""
+
+
+@event("saga.step_succeeded")
+class StepSucceeded(Event, frozen=True, kw_only=True):
+    step: str
+    output: Any = None
+
+    def apply(self, row: SagaRun, at_ms: int) -> None:
+        row.outputs[self.step] = self.output
+        row.attempts.pop(self.step, None)
+
+
+@event("saga.step_failed")
+class StepFailed(Event, frozen=True, kw_only=True):
+    """One attempt failed; another follows at `retry_at_ms`, if it is not 0."""
+
+    step: str
+    error: str
+    text: str
+    retry_at_ms: int = 0
+
+    def apply(self, row: SagaRun, at_ms: int) -> None:
+        row.attempts[self.step] = row.attempts.get(self.step, 0) + 1
+        row.failed_step, row.error, row.error_text = self.step, self.error, self.text
+
+
+@event("saga.undo_started")
+class UndoStarted(Event, frozen=True, kw_only=True):
+    """The run will not succeed; `error` and `text` are what its caller is told."""
+
+    step: str
+    error: str
+    text: str
+
+    def apply(self, row: SagaRun, at_ms: int) -> None:
+        row.state, row.was_undoing = RunState.UNDOING, True
+        row.failed_step, row.error, row.error_text = self.step, self.error, self.text
+        row.attempts.clear()
+
+
+@event("saga.step_undone")
+class StepUndone(Event, frozen=True, kw_only=True):
+    step: str
+
+    def apply(self, row: SagaRun, at_ms: int) -> None:
+        row.undone.append(self.step)
+        row.attempts.pop(self.step, None)
+
+
+@event("saga.parked")
+class SagaParked(Event, frozen=True, kw_only=True):
+    """The engine can neither finish nor undo `step`; a person looks, then mends the run."""
+
+    step: str
+    error: str
+    text: str
+
+    def apply(self, row: SagaRun, at_ms: int) -> None:
+        row.state = RunState.PARKED
+        row.failed_step, row.error, row.error_text = self.step, self.error, self.text
+
+
+@event("saga.mended")
+class SagaMended(Event, frozen=True, kw_only=True):
+    way: str
+
+    def apply(self, row: SagaRun, at_ms: int) -> None:
+        row.attempts.clear()
+        if self.way == "skip":
+            row.skipped.append(row.failed_step)
+            (row.undone.append if row.was_undoing else _succeed(row))(row.failed_step)
+        if self.way == "undo":
+            row.was_undoing = True
+        row.state = RunState.UNDOING if row.was_undoing else RunState.RUNNING
+
+
+def _succeed(row: SagaRun) -> Any:
+    return lambda step: row.outputs.setdefault(step, None)
+
+
+@event("saga.cancel_requested")
+class SagaCancelRequested(Event, frozen=True, kw_only=True):
+    def apply(self, row: SagaRun, at_ms: int) -> None:
+        row.cancelled = True
+
+
+@event("saga.succeeded")
+class SagaSucceeded(Event, frozen=True, kw_only=True):
+    def apply(self, row: SagaRun, at_ms: int) -> None:
+        row.state, row.finished_at_ms = RunState.SUCCEEDED, at_ms
+        row.error = row.error_text = row.failed_step = ""
+
+
+@event("saga.failed")
+class SagaFailed(Event, frozen=True, kw_only=True):
+    """Everything is undone; nothing of the run remains."""
+
+    def apply(self, row: SagaRun, at_ms: int) -> None:
+        row.state, row.finished_at_ms = RunState.FAILED, at_ms

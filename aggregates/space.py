@@ -1,0 +1,65 @@
+"""What storage pools offer to volumes, and who holds how much of it.
+
+The same idea as `capacity`: one ledger stream a pool, and the expected version settles a race.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid5
+
+import msgspec
+
+from aggregates.base import Event, event
+
+
+def space_ledger(pool_id: UUID) -> UUID:
+    """The stream that tells what one pool offers and who holds it."""
+    return uuid5(pool_id, "space")
+
+
+@event("space.supplied")
+class SpaceSupplied(Event, frozen=True, kw_only=True):
+    """All that a pool offers from now on; each one replaces the one before.
+
+    A pool serves the narrowest scope that it names: a host, a cluster, a pod, or the whole zone.
+    """
+
+    pool_id: UUID
+    zone_id: UUID
+    pod_id: UUID | None = None
+    cluster_id: UUID | None = None
+    host_id: UUID | None = None
+    capacity_bytes: int
+    overprovision: float = 1.0
+    tags: list[str] = msgspec.field(default_factory=list)
+    enabled: bool = True
+
+    @property
+    def offered_bytes(self) -> int:
+        """What may be promised to volumes."""
+        return int(self.capacity_bytes * self.overprovision)
+
+
+@event("space.withdrawn")
+class SpaceWithdrawn(Event, frozen=True, kw_only=True):
+    """The pool offers nothing any more. Holds on it stay until they are freed."""
+
+    pool_id: UUID
+
+
+@event("space.held")
+class SpaceHeld(Event, frozen=True, kw_only=True):
+    """A volume was promised room in a pool, under the key of the step that asked."""
+
+    hold: UUID
+    pool_id: UUID
+    volume_id: UUID
+    size_bytes: int
+
+
+@event("space.freed")
+class SpaceFreed(Event, frozen=True, kw_only=True):
+    """The promise is over; its room is free again."""
+
+    hold: UUID
+    pool_id: UUID

@@ -1,0 +1,27 @@
+"""A user: a person or a program that signs in, always of one account."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from aggregates.base import Aggregate
+from aggregates.record import record
+
+
+@record(
+    "user",
+    unique=(("domain_id", "username"),),
+    references={"account_id": "account", "domain_id": "domain"},
+)
+class User(Aggregate):
+    """`password_ref` points into the sealed store; the password itself is in no event."""
+
+    username: str
+    account_id: UUID
+    domain_id: UUID
+    password_ref: str
+    first_name: str = ""
+    last_name: str = ""
+    email: str = ""
+    timezone: str = ""
+    state: str = "enabled"

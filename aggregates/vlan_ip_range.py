@@ -1,0 +1,34 @@
+"""A range of public or shared-guest addresses with the VLAN they live on."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from aggregates.base import Aggregate
+from aggregates.record import record
+
+
+@record(
+    "vlan_ip_range",
+    references={
+        "zone_id": "zone",
+        "physical_network_id": "physical_network",
+        "network_id": "network",
+        "pod_id": "pod",
+    },
+)
+class VlanIpRange(Aggregate):
+    """Its addresses are handed out from the address space of the same id."""
+
+    zone_id: UUID
+    gateway: str
+    netmask: str
+    start_ip: str
+    end_ip: str
+    vlan: str = "untagged"
+    physical_network_id: UUID | None = None
+    network_id: UUID | None = None
+    pod_id: UUID | None = None
+    for_virtual_network: bool = True
+    account_id: UUID | None = None
+    domain_id: UUID | None = None

@@ -1,0 +1,231 @@
+"""A virtual machine as its owner sees it. Memory is in MiB; nothing here calls a hypervisor.
+
+Every transitional state (Starting, Stopping, ...) is entered by an event that names the job, and
+left in the same commit that ends the job. So none can outlive its saga.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from uuid import UUID
+
+import msgspec
+
+from aggregates.base import Aggregate, Event, aggregate, event
+from aggregates.errors import NotAllowed
+
+
+class VmState(StrEnum):
+    STARTING = "Starting"
+    RUNNING = "Running"
+    STOPPING = "Stopping"
+    STOPPED = "Stopped"
+    MIGRATING = "Migrating"
+    DESTROYED = "Destroyed"
+    EXPUNGING = "Expunging"
+
+
+TRANSITIONAL = frozenset({VmState.STARTING, VmState.STOPPING, VmState.MIGRATING, VmState.EXPUNGING})
+
+
+class Nic(msgspec.Struct, frozen=True, kw_only=True):
+    """A network card. `ip4` is empty on a network without addresses."""
+
+    id: UUID
+    network_id: UUID
+    mac: str
+    ip4: str = ""
+    gateway: str = ""
+    netmask: str = ""
+    is_default: bool = False
+
+
+@aggregate("vm")
+class Vm(Aggregate):
+    """`host_id` is where it runs; `last_host_id` where it ran. `cpu_mhz` is the speed of a core.
+
+    `user_data` is base64 as the caller sent it. `doing` names what a job does to it without
+    leaving its state, such as a reboot.
+    """
+
+    name: str
+    display_name: str
+    account_id: UUID
+    domain_id: UUID
+    user_id: UUID | None
+    zone_id: UUID
+    template_id: UUID
+    service_offering_id: UUID
+    hypervisor: str
+    cpu_count: int
+    cpu_mhz: int
+    memory_mib: int
+    instance_name: str = ""
+    group: str = ""
+    user_data: str = ""
+    key_pairs: list[str] = msgspec.field(default_factory=list)
+    host_tags: list[str] = msgspec.field(default_factory=list)
+    details: dict[str, str] = msgspec.field(default_factory=dict)
+    is_displayed: bool = True
+    nics: list[Nic] = msgspec.field(default_factory=list)
+    state: VmState = VmState.STOPPED
+    before: VmState = VmState.STOPPED
+    doing: str = ""
+    job_id: UUID | None = None
+    host_id: UUID | None = None
+    last_host_id: UUID | None = None
+    hold: UUID | None = None
+    state_at_ms: int = 0
+
+    def begin(self, doing: VmState, job_id: UUID, *allowed: VmState) -> VmBusy:
+        """Let one job have the guest to itself, if it is in one of the `allowed` states."""
+        self._free()
+        if self.state not in allowed:
+            wanted = " or ".join(allowed)
+            raise NotAllowed(f"virtual machine {self.name} is {self.state}: it must be {wanted}")
+        return VmBusy(doing=doing, job_id=job_id)
+
+    def work(self, doing: str, job_id: UUID, *allowed: VmState) -> VmWorkBegun:
+        """Let one job work on the guest without its state changing."""
+        begun = self.begin(self.state, job_id, *allowed)
+        return VmWorkBegun(doing=doing, job_id=begun.job_id)
+
+    def destroy(self) -> VmDestroyed:
+        self._free()
+        if self.state is not VmState.STOPPED:
+            raise NotAllowed(f"virtual machine {self.name} is {self.state}: stop it first")
+        return VmDestroyed()
+
+    def recover(self) -> VmRecovered:
+        if self.state is not VmState.DESTROYED:
+            raise NotAllowed(
+                f"virtual machine {self.name} is {self.state}: only a Destroyed one is recovered"
+            )
+        return VmRecovered()
+
+    def _free(self) -> None:
+        if self.job_id is not None:
+            raise NotAllowed(
+                f"virtual machine {self.name} is {self.doing or self.state} by job {self.job_id}: "
+                "wait for the job, or cancel it"
+            )
+
+
+@event("vm.created", creates=Vm)
+class VmCreated(Event, frozen=True, kw_only=True):
+    name: str
+    display_name: str
+    account_id: UUID
+    domain_id: UUID
+    user_id: UUID | None
+    zone_id: UUID
+    template_id: UUID
+    service_offering_id: UUID
+    hypervisor: str
+    cpu_count: int
+    cpu_mhz: int
+    memory_mib: int
+    instance_name: str
+    group: str
+    user_data: str
+    key_pairs: list[str]
+    host_tags: list[str]
+    details: dict[str, str]
+    is_displayed: bool
+    nics: list[Nic]
+
+
+@event("vm.busy")
+class VmBusy(Event, frozen=True, kw_only=True):
+    """A job took the guest from one state towards another."""
+
+    doing: VmState
+    job_id: UUID
+
+    def apply(self, row: Vm, at_ms: int) -> None:
+        row.before = row.state
+        row.state, row.job_id, row.state_at_ms = self.doing, self.job_id, at_ms
+
+
+@event("vm.work_begun")
+class VmWorkBegun(Event, frozen=True, kw_only=True):
+    """A job works on the guest while it stays what it is."""
+
+    doing: str
+    job_id: UUID
+
+    def apply(self, row: Vm, at_ms: int) -> None:
+        row.before, row.doing, row.job_id = row.state, self.doing, self.job_id
+
+
+@event("vm.work_ended")
+class VmWorkEnded(Event, frozen=True, kw_only=True):
+    """The job is done, or gave up: the guest is what it was before the job."""
+
+    def apply(self, row: Vm, at_ms: int) -> None:
+        row.state, row.doing, row.job_id, row.state_at_ms = row.before, "", None, at_ms
+
+
+@event("vm.started")
+class VmStarted(Event, frozen=True, kw_only=True):
+    """It runs on `host_id`; `hold` is the capacity that it holds there."""
+
+    host_id: UUID
+    hold: UUID
+
+    def apply(self, row: Vm, at_ms: int) -> None:
+        row.state, row.job_id, row.state_at_ms = VmState.RUNNING, None, at_ms
+        row.host_id, row.hold = self.host_id, self.hold
+
+
+@event("vm.stopped")
+class VmStopped(Event, frozen=True, kw_only=True):
+    """It runs no more. `why` is empty when it was asked to."""
+
+    why: str = ""
+
+    def apply(self, row: Vm, at_ms: int) -> None:
+        row.state, row.doing, row.job_id, row.state_at_ms = VmState.STOPPED, "", None, at_ms
+        row.last_host_id, row.host_id, row.hold = row.host_id, None, None
+
+
+@event("vm.migrated")
+class VmMigrated(Event, frozen=True, kw_only=True):
+    host_id: UUID
+    hold: UUID
+
+    def apply(self, row: Vm, at_ms: int) -> None:
+        row.last_host_id = row.host_id
+        row.state, row.job_id, row.state_at_ms = VmState.RUNNING, None, at_ms
+        row.host_id, row.hold = self.host_id, self.hold
+
+
+@event("vm.destroyed")
+class VmDestroyed(Event, frozen=True, kw_only=True):
+    """Its owner let go of it; it can be recovered until it is expunged."""
+
+    def apply(self, row: Vm, at_ms: int) -> None:
+        row.state, row.job_id, row.state_at_ms = VmState.DESTROYED, None, at_ms
+
+
+@event("vm.recovered")
+class VmRecovered(Event, frozen=True, kw_only=True):
+    def apply(self, row: Vm, at_ms: int) -> None:
+        row.state, row.state_at_ms = VmState.STOPPED, at_ms
+
+
+@event("vm.updated")
+class VmUpdated(Event, frozen=True, kw_only=True):
+    """What its owner may change at any time."""
+
+    name: str
+    display_name: str
+    group: str
+    user_data: str
+    is_displayed: bool
+    details: dict[str, str]
+
+
+@event("vm.expunged", removes=True)
+class VmExpunged(Event, frozen=True, kw_only=True):
+    pass

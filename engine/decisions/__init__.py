@@ -1,0 +1,1 @@
+"""Decisions: changes of the cloud that need no work in the world."""

@@ -1,0 +1,102 @@
+"""Decides every data noun: what it names exists, what must be unique is, what is needed stays."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from aggregates.base import Aggregate
+from aggregates.errors import AlreadyExists, InUse, NotFound
+from aggregates.record import RECORDS, RecordSpec
+from engine.decide import DECISIONS, Desk, decision
+from engine.intents.record import CreateRecord, RemoveRecord, Together, UpdateRecord
+from projections.table import TABLES
+
+
+@decision
+def create(ask: CreateRecord, desk: Desk) -> None:
+    spec = RECORDS[ask.kind]
+    _refer(spec, ask.fields, desk)
+    _unique(spec, ask.fields, desk, None)
+    desk.create(ask.id, spec.create(ask.fields))
+
+
+@decision
+def update(ask: UpdateRecord, desk: Desk) -> None:
+    spec = RECORDS[ask.kind]
+    row = desk.row(TABLES[ask.kind], ask.id)
+    _refer(spec, ask.fields, desk)
+    merged = {name: ask.fields.get(name, getattr(row, name)) for name in spec.hints}
+    _unique(spec, merged, desk, row)
+    changed = spec.update(row, ask.fields)
+    if changed is not None:
+        desk.change(row, changed)
+
+
+@decision
+def remove(ask: RemoveRecord, desk: Desk) -> None:
+    row = desk.row(TABLES[ask.kind], ask.id)
+    unneeded(ask.kind, row, desk)
+    desk.change(row, RECORDS[ask.kind].removed())
+
+
+@decision
+def together(ask: Together, desk: Desk) -> list[Any]:
+    return [DECISIONS[type(one)](one, desk) for one in ask.asks]
+
+
+def unneeded(kind: str, row: Aggregate, desk: Desk) -> None:
+    """Refuse to remove what something else still names."""
+    for other, spec in TABLES.items():
+        references = _references(other)
+        for attribute, names in references.items():
+            if names != kind or attribute not in spec.row.__struct_fields__:
+                continue
+            table = desk.cloud[spec]
+            found = (
+                table.one(attribute, row.id)
+                if attribute in spec.indexed
+                else next((one for one in table if getattr(one, attribute) == row.id), None)
+            )
+            if found is not None and found.id != row.id:
+                what = getattr(found, "name", found.id)
+                raise InUse(
+                    f"{kind.replace('_', ' ')} {getattr(row, 'name', row.id)} is in use by "
+                    f"{other.replace('_', ' ')} {what}: remove that first"
+                )
+
+
+def _references(kind: str) -> dict[str, str]:
+    """What a noun's attributes name: as its record says, else by the name `<noun>_id`."""
+    if kind in RECORDS:
+        return dict(RECORDS[kind].references)
+    fields = TABLES[kind].row.__struct_fields__
+    named = {name: name.removesuffix("_id") for name in fields if name.endswith("_id")}
+    named |= {name: "network_offering" for name in fields if name == "offering_id"}
+    return {name: noun for name, noun in named.items() if noun in TABLES}
+
+
+def _refer(spec: RecordSpec, fields: dict[str, Any], desk: Desk) -> None:
+    for attribute, noun in spec.references.items():
+        named: UUID | None = fields.get(attribute)
+        if named is None:
+            continue
+        try:
+            desk.row(TABLES[noun], named)
+        except NotFound as missing:
+            raise NotFound(f"{attribute} names no {noun.replace('_', ' ')}: {named}") from missing
+
+
+def _unique(spec: RecordSpec, fields: dict[str, Any], desk: Desk, but: Aggregate | None) -> None:
+    table = desk.cloud[TABLES[spec.row.KIND]]
+    for names in spec.unique:
+        wanted = tuple(fields.get(name) for name in names)
+        index = next((name for name in names if name in table.spec.indexed), None)
+        rows = table.by(index, fields.get(index)) if index else table
+        for row in rows:
+            if row is not but and tuple(getattr(row, n) for n in names) == wanted:
+                noun = spec.row.KIND.replace("_", " ")
+                raise AlreadyExists(
+                    f"{noun} with {' and '.join(f'{n} {getattr(row, n)}' for n in names)} "
+                    "already exists: choose another"
+                )

@@ -1,0 +1,101 @@
+"""A draft gathers events for one commit, each against the version of the row that was read.
+
+Steps that decide together see each other's work: `row` answers with the row as it will be once the
+draft is committed. Decisions of the allocator join a draft with what takes them back if the
+commit fails.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
+from uuid import UUID
+
+from aggregates.base import Aggregate, Event, Recorded, build
+from aggregates.errors import NotFound
+from engine.log import Append
+from projections.cloud import Cloud
+from projections.table import TableSpec
+
+R = TypeVar("R", bound=Aggregate)
+
+
+class Decision(Protocol):
+    """What the allocator answers: events for its ledgers."""
+
+    @property
+    def appends(self) -> Sequence[tuple[UUID, int, Event]]: ...
+
+
+class Draft:
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud = cloud
+        self._expected: dict[UUID, int] = {}
+        self._events: dict[UUID, list[Event]] = {}
+        self._rows: dict[UUID, Aggregate] = {}
+        self._aborts: list[Callable[[], None]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._events)
+
+    def create(self, stream: UUID, first: Event) -> None:
+        """Begin a stream; the commit fails if it exists."""
+        self.append(stream, 0, first)
+        self._rows[stream] = build(
+            Recorded(position=0, stream=stream, version=1, at_ms=self.cloud.at_ms, event=first)
+        )
+
+    def change(self, row: Aggregate, *events: Event) -> None:
+        """Add facts about `row`; the commit fails if somebody else changed it since."""
+        for one in events:
+            self.append(row.id, row.version, one)
+            if row.id in self._rows:
+                mine = self._rows[row.id]
+                one.apply(mine, self.cloud.at_ms)
+
+    def append(self, stream: UUID, expected: int, one: Event) -> None:
+        self._expected.setdefault(stream, expected)
+        self._events.setdefault(stream, []).append(one)
+
+    def add(self, decision: Decision, take_back: Callable[[], None]) -> None:
+        """Commit what the allocator decided; `take_back` if the commit does not happen."""
+        for stream, expected, one in decision.appends:
+            self.append(stream, expected, one)
+        if decision.appends:
+            self._aborts.append(take_back)
+
+    def row(self, spec: TableSpec[R], row_id: UUID) -> R:
+        """The row with this draft's own changes in it; `NotFound` if there is none."""
+        if row_id not in self._rows:
+            row = self.cloud[spec].get(row_id)
+            if row is None:
+                raise NotFound(f"there is no {spec.kind.replace('_', ' ')} {row_id}")
+            if row_id not in self._events:
+                return row
+            mine = copy.deepcopy(row)
+            for one in self._events[row_id]:
+                one.apply(mine, self.cloud.at_ms)
+            self._rows[row_id] = mine
+        found = self._rows[row_id]
+        assert isinstance(found, spec.row)
+        return found
+
+    def appends(self) -> tuple[Append, ...]:
+        return tuple(Append(s, self._expected[s], tuple(e)) for s, e in self._events.items())
+
+    def topics(self) -> list[str]:
+        """What the draft would record, in order: the plan that a dry run shows."""
+        return [one.TOPIC for events in self._events.values() for one in events]
+
+    def abort(self) -> None:
+        """The commit will not happen: give back what was decided for it."""
+        for undo in reversed(self._aborts):
+            undo()
+        self._aborts.clear()
+
+    def clear(self) -> None:
+        """Start over."""
+        self._expected.clear()
+        self._events.clear()
+        self._rows.clear()

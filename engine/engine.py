@@ -1,0 +1,180 @@
+"""The engine as its callers see it: decide, submit, wait, plan, and look at any past moment.
+
+It knows no noun. Folders are walked by `load`, and what they register is all that it can do.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+
+from aggregates.base import Recorded
+from aggregates.errors import Conflict
+from aggregates.saga import RunState, SagaRun, SagaStarted, UndoStarted
+from engine.clock import Clock
+from engine.decide import DECISIONS, Desk
+from engine.draft import Draft
+from engine.failure import Failure
+from engine.history import History
+from engine.intents import By, Job
+from engine.log import Log, Unit
+from engine.runner import CONFLICTS_MAX, Runner
+from engine.saga import BY_INTENT, SAGAS, Saga
+from engine.tasks import Tasks
+from engine.world import World
+from projections.cloud import Cloud
+from projections.saga import saga_runs
+
+
+class JobFailed(Exception):
+    """A job that its caller waited for did not succeed; `error` is the class of what refused it."""
+
+    def __init__(self, error: str, text: str) -> None:
+        super().__init__(text)
+        self.error, self.text = error, text
+
+
+def load(*folders: str) -> None:
+    """Import every module below these packages, so that what they declare is registered."""
+    for folder in folders:
+        package = importlib.import_module(folder)
+        for found in pkgutil.walk_packages(package.__path__, f"{folder}."):
+            importlib.import_module(found.name)
+    for saga in SAGAS.values():
+        saga.check()
+
+
+class Engine:
+    def __init__(
+        self, log: Log, world: World, clock: Clock, tasks: Tasks, history: History
+    ) -> None:
+        self._log, self._world, self._clock = log, world, clock
+        self._history = history
+        self.cloud: Cloud = world.cloud
+        self.runner = Runner(log, self.cloud, clock, tasks, world)
+        log.listen(self._heard)
+
+    def _heard(self, batch: Sequence[Recorded]) -> None:
+        self.cloud.fold(batch)
+        self.runner.heard(batch)
+
+    async def decide(self, ask: object, by: By) -> Any:
+        """Decide and commit; the answer is on disk and readable when this returns."""
+        decided = DECISIONS[type(ask)]
+        for _ in range(CONFLICTS_MAX):
+            draft = Draft(self.cloud)
+            answer = self._drafted(draft, lambda d=draft: decided(ask, Desk(d, self._world, by)))
+            if not draft or await self.runner.append(self._unit(draft, by), draft):
+                return answer
+        raise Conflict(f"{by.command or type(ask).__name__}: too many others change it; try again")
+
+    async def submit(self, ask: object, by: By, *, run_id: UUID | None = None) -> Job:
+        """Accept a saga. Its first step has decided when this returns; the rest is the job's.
+
+        The same `run_id`, or the same idempotency key from the same account, is the same job.
+        """
+        saga = BY_INTENT[type(ask)]
+        if known := self._known(run_id, by):
+            return Job(known.id, known.subject_id)
+        run_id = run_id or uuid4()
+        for _ in range(CONFLICTS_MAX):
+            draft = Draft(self.cloud)
+            self._drafted(draft, lambda d=draft: self._accept(d, saga, run_id, ask, by))
+            if await self.runner.append(self._unit(draft, by, run_id), draft):
+                self.runner.drive(run_id)
+                return Job(run_id, saga.subject_id(ask))
+        raise Conflict(f"{by.command or saga.name}: too many others change it; try again")
+
+    async def perform(self, ask: object, by: By) -> Job:
+        """Submit and wait. Raises `JobFailed` with what the job was refused with."""
+        job = await self.submit(ask, by)
+        row = await self.runner.wait(job.id)
+        if row.state is not RunState.SUCCEEDED:
+            raise JobFailed(row.error, row.error_text)
+        return job
+
+    async def outcome(self, run_id: UUID) -> str:
+        row = await self.runner.wait(run_id)
+        return "" if row.state is RunState.SUCCEEDED else row.error_text
+
+    async def plan(self, ask: object, by: By) -> list[str]:
+        """The facts that would be recorded at once, or the refusal; nothing happens."""
+        draft = Draft(self.cloud)
+        try:
+            if saga := BY_INTENT.get(type(ask)):
+                failure = self._accept(draft, saga, uuid4(), ask, by)
+                if failure is not None:
+                    raise JobFailed(failure.error, failure.text)
+            else:
+                DECISIONS[type(ask)](ask, Desk(draft, self._world, by))
+            return draft.topics()
+        finally:
+            draft.abort()
+
+    async def at(self, at_ms: int) -> Cloud:
+        """The cloud as it was at that moment."""
+        return await self._history.at(at_ms)
+
+    async def job(self, run_id: UUID) -> SagaRun:
+        """A run that is alive or over, however long ago. `NotFound` if there never was one."""
+        row = self.cloud[saga_runs].get(run_id)
+        return row if row is not None else await self._history.run(run_id)
+
+    def _known(self, run_id: UUID | None, by: By) -> SagaRun | None:
+        runs = self.cloud[saga_runs]
+        if run_id is not None:
+            return runs.get(run_id)
+        if not by.idempotency_key:
+            return None
+        mine = runs.by("idempotency_key", by.idempotency_key)
+        return next((row for row in mine if row.account_id == by.account_id), None)
+
+    def _accept(
+        self, draft: Draft, saga: Saga[Any], run_id: UUID, ask: object, by: By
+    ) -> Failure | None:
+        """Draft the run's beginning: what was asked, and every decision up to the world's turn."""
+        row = self._begin(draft, saga, run_id, ask, by)
+        failure = self.runner.decide(row, draft, {})
+        if failure is None:
+            return None
+        draft.abort()
+        draft.clear()
+        row = self._begin(draft, saga, run_id, ask, by)
+        self.runner.decide(row, draft, {}, first_only=True)
+        draft.change(row, UndoStarted(step=failure.step, error=failure.error, text=failure.text))
+        return failure
+
+    def _begin(self, draft: Draft, saga: Saga[Any], run_id: UUID, ask: Any, by: By) -> SagaRun:
+        draft.create(
+            run_id,
+            SagaStarted(
+                name=saga.name,
+                command=by.command,
+                action=by.action,
+                user_id=by.user_id,
+                account_id=by.account_id,
+                subject_kind=saga.subject,
+                subject_id=saga.subject_id(ask),
+                intent=msgspec.to_builtins(ask),
+                idempotency_key=by.idempotency_key,
+            ),
+        )
+        return draft.row(saga_runs, run_id)
+
+    def _drafted(self, draft: Draft, decided: Any) -> Any:
+        """Give back what was decided when the decision itself is refused."""
+        try:
+            return decided()
+        except BaseException:
+            draft.abort()
+            raise
+
+    def _unit(self, draft: Draft, by: By, saga: UUID | None = None) -> Unit:
+        return Unit(
+            draft.appends(), user=by.user_id, account=by.account_id, saga=saga, action=by.action
+        )

@@ -1,0 +1,50 @@
+"""The name and the words of a failure, as a run records it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import TracebackType
+
+from aggregates.errors import DomainError
+from drivers.contract.errors import DriverError
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a step did not happen: the class of the error and what its caller is told."""
+
+    step: str
+    error: str
+    text: str
+
+
+def failure_of(error: BaseException) -> tuple[str, str]:
+    """Class name and text; anything that no contract allows is a `Bug`."""
+    if isinstance(error, (DomainError, DriverError)):
+        return type(error).__name__, str(error) or type(error).__name__
+    if isinstance(error, TimeoutError):
+        return "Unknown", "no answer within the step's time"
+    return "Bug", f"{type(error).__name__}: {error}"
+
+
+class Caught:
+    """Turns an exception of a step into a value; cancellation and interrupts still pass.
+
+    The only net of its kind: everywhere else, an error nobody expected is allowed to rise.
+    """
+
+    error: Exception | None = None
+
+    def __enter__(self) -> Caught:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        if isinstance(error, Exception):
+            self.error = error
+            return True
+        return False

@@ -1,0 +1,105 @@
+"""Any past moment, folded again from the nearest checkpoint and the log, off the event loop.
+
+A checkpoint is a saved `Cloud`. It carries a fingerprint of the code that folded it, because a
+checkpoint made by other folds than ours would be a lie; such a one is ignored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+from functools import cache
+from pathlib import Path
+from uuid import UUID
+
+from aggregates.base import Aggregate, build
+from aggregates.errors import NotFound
+from aggregates.saga import SagaRun
+from engine.log import Log
+from projections.cloud import Cloud
+
+KEPT_MOMENTS = 4
+KEPT_CHECKPOINTS = 3
+
+
+@cache
+def fingerprint() -> str:
+    """Names the code of every fold: a change in any of it makes older checkpoints void."""
+    root = Path(__file__).resolve().parent.parent
+    digest = hashlib.sha256()
+    for folder in ("aggregates", "projections"):
+        for source in sorted((root / folder).glob("**/*.py")):
+            digest.update(source.relative_to(root).as_posix().encode() + source.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+class History:
+    def __init__(self, log: Log, folder: Path) -> None:
+        self._log, self._folder = log, folder
+        self._moments: OrderedDict[int, Cloud] = OrderedDict()
+        self._turn = asyncio.Lock()
+
+    async def latest(self) -> Cloud:
+        """The newest state of the cloud: the start of a controller."""
+        return await self._fold(None)
+
+    async def at(self, at_ms: int) -> Cloud:
+        """The cloud after the last event recorded at or before `at_ms`."""
+        async with self._turn:
+            position = await self._log.position_at(at_ms)
+            if position not in self._moments:
+                self._moments[position] = await self._fold(position)
+                while len(self._moments) > KEPT_MOMENTS:
+                    self._moments.popitem(last=False)
+            self._moments.move_to_end(position)
+            return self._moments[position]
+
+    async def rebuild(self, until: int | None = None) -> Cloud:
+        """The cloud from the log alone, no checkpoint trusted."""
+        return await self._extend(Cloud(), until)
+
+    async def run(self, run_id: UUID) -> SagaRun:
+        """A saga run read from its own stream."""
+        row: Aggregate | None = None
+        for recorded in await self._log.read_stream(run_id):
+            if row is None:
+                row = build(recorded)
+            else:
+                recorded.event.apply(row, recorded.at_ms)
+                row.version = recorded.version
+        if not isinstance(row, SagaRun):
+            raise NotFound(f"there is no job {run_id}")
+        return row
+
+    async def checkpoint(self) -> Path | None:
+        """Save the state at the log's end; nothing to do if there is such a checkpoint."""
+        cloud = await self._fold(None)
+        path = self._folder / f"{cloud.position:012d}-{fingerprint()}.checkpoint"
+        if cloud.position == 0 or path.exists():
+            return None
+        await asyncio.to_thread(self._write, path, cloud)
+        return path
+
+    def _write(self, path: Path, cloud: Cloud) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        partial.write_bytes(cloud.save())
+        partial.replace(path)
+        for old in sorted(self._folder.glob("*.checkpoint"))[:-KEPT_CHECKPOINTS]:
+            old.unlink()
+
+    async def _fold(self, until: int | None) -> Cloud:
+        cloud = await asyncio.to_thread(self._nearest, until)
+        return await self._extend(cloud, until)
+
+    async def _extend(self, cloud: Cloud, until: int | None) -> Cloud:
+        async for batch in self._log.read(cloud.position, until=until):
+            await asyncio.to_thread(cloud.fold, batch)
+        return cloud
+
+    def _nearest(self, until: int | None) -> Cloud:
+        for path in sorted(self._folder.glob(f"*-{fingerprint()}.checkpoint"), reverse=True):
+            if until is None or int(path.name.partition("-")[0]) <= until:
+                return Cloud.load(path.read_bytes())
+        return Cloud()

@@ -1,0 +1,1 @@
+"""Reconcilers: what is really there against what the log says."""

@@ -1,0 +1,337 @@
+"""Drives saga runs: forward step by step, backward when one fails, and on again after a crash.
+
+The run's own stream is the only state. Whatever this process knew is gone after SIGKILL; the next
+one folds the log, finds every run that is not over, and carries on from what was recorded. A world
+step that may have begun is repeated, or undone, under the same key.
+
+What a step decides is committed together with the record that it succeeded, and joined with the
+decisions that follow it up to the next touch of the world: one commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+
+from aggregates.base import Event, Recorded
+from aggregates.errors import Conflict
+from aggregates.saga import (
+    RunState,
+    SagaFailed,
+    SagaParked,
+    SagaRun,
+    SagaSucceeded,
+    StepFailed,
+    StepSucceeded,
+    StepUndone,
+    UndoStarted,
+)
+from engine.clock import Clock
+from engine.draft import Draft
+from engine.failure import Caught, Failure, failure_of
+from engine.log import Log, LogUnavailable, Unit
+from engine.retry import FORWARD_ONLY, UNDO, Patience
+from engine.saga import SAGAS, Do, Run, Step
+from engine.tasks import Tasks
+from engine.world import World
+from projections.cloud import Cloud
+from projections.saga import saga_runs
+
+log_ = logging.getLogger("sagastack.saga")
+
+CONFLICTS_MAX = 100
+LOG_RETRY_S = 1.0
+CANCELLED = "the job was cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A world step's outcome that is not recorded yet."""
+
+    step: str
+    output: Any
+
+
+class Runner:
+    def __init__(self, log: Log, cloud: Cloud, clock: Clock, tasks: Tasks, world: World) -> None:
+        self._log, self._cloud, self._clock, self._tasks = log, cloud, clock, tasks
+        self._world = world
+        self._driving: set[UUID] = set()
+        self._scopes: dict[UUID, set[asyncio.Timeout]] = {}
+        self._waiters: dict[UUID, list[asyncio.Future[None]]] = {}
+
+    def drive(self, run_id: UUID) -> None:
+        """Make sure that somebody works on this run. Asking twice is asking once."""
+        if run_id not in self._driving:
+            self._driving.add(run_id)
+            self._tasks.spawn(self._drive(run_id), name=f"saga {run_id}")
+
+    def resume(self) -> int:
+        """Take up every run that is neither over nor parked; says how many."""
+        runs = self._cloud[saga_runs]
+        live = [row.id for s in (RunState.RUNNING, RunState.UNDOING) for row in runs.by("state", s)]
+        for run_id in live:
+            self.drive(run_id)
+        return len(live)
+
+    def heard(self, batch: Sequence[Recorded]) -> None:
+        """React to what was committed: wake who waits, interrupt what was cancelled."""
+        for recorded in batch:
+            if recorded.event.KIND != "saga":
+                continue
+            match recorded.event.TOPIC:
+                case "saga.succeeded" | "saga.failed" | "saga.parked":
+                    for waiter in self._waiters.pop(recorded.stream, ()):
+                        if not waiter.done():
+                            waiter.set_result(None)
+                case "saga.cancel_requested":
+                    now = asyncio.get_running_loop().time()
+                    for scope in self._scopes.get(recorded.stream, ()):
+                        scope.reschedule(now)
+                case "saga.mended":
+                    self.drive(recorded.stream)
+
+    async def wait(self, run_id: UUID) -> SagaRun:
+        """The run once it is over or parked."""
+        row = self._cloud[saga_runs][run_id]
+        if not (row.state.is_over or row.state is RunState.PARKED):
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.setdefault(run_id, []).append(waiter)
+            await waiter
+        return self._cloud[saga_runs][run_id]
+
+    # ---- forward -------------------------------------------------------------------------
+
+    async def _drive(self, run_id: UUID) -> None:
+        with Caught() as caught:
+            while (row := self._cloud[saga_runs].get(run_id)) is not None:
+                if row.state is RunState.RUNNING:
+                    await self._forward(row)
+                elif row.state is RunState.UNDOING:
+                    await self._backward(row)
+                else:
+                    break
+        self._driving.discard(run_id)
+        if caught.error is not None:
+            row = self._cloud[saga_runs][run_id]
+            await self._park(row, self._failure(row, row.failed_step, caught.error))
+
+    async def _forward(self, row: SagaRun) -> None:
+        """Commit what can be decided, do the next world steps, and so on until the run is over."""
+        saga = SAGAS[row.name]
+        arrived: Done | None = None
+        while row.state is RunState.RUNNING:
+            if row.cancelled and not saga.forward_only:
+                failure: Failure | None = Failure(row.failed_step, "Cancelled", CANCELLED)
+            else:
+                failure = await self._commit(row, partial(self._decide, row, arrived))
+            arrived = None
+            if failure is None and row.state is RunState.RUNNING:
+                arrived, failure = await self._wave(row, saga.ready(row.outputs))
+            if failure is not None and saga.forward_only:
+                await self._park(row, failure)
+            elif failure is not None:
+                step, error, text = failure.step, failure.error, failure.text
+                await self._record(row, UndoStarted(step=step, error=error, text=text))
+
+    def _decide(self, row: SagaRun, arrived: Done | None, draft: Draft) -> Failure | None:
+        outputs = dict(row.outputs)
+        if arrived is not None:
+            outputs[arrived.step] = arrived.output
+            draft.change(row, StepSucceeded(step=arrived.step, output=arrived.output))
+        return self.decide(row, draft, outputs)
+
+    def decide(
+        self, row: SagaRun, draft: Draft, outputs: dict[str, Any], *, first_only: bool = False
+    ) -> Failure | None:
+        """Run every plain step whose turn it is into `draft`; finish the run if none is left.
+
+        `first_only` stops after the step whose refusal belongs to the caller, and lets it rise.
+        """
+        saga = SAGAS[row.name]
+        run = self._run(row, draft, outputs)
+        while ready := [step for step in saga.ready(outputs) if step.decides]:
+            for step in ready:
+                run.step = step.name
+                with Caught() as caught:
+                    outputs[step.name] = msgspec.to_builtins(step.do(run))
+                if caught.error is not None:
+                    if step is saga.steps[0]:
+                        raise caught.error
+                    return self._failure(row, step.name, caught.error)
+                draft.change(row, StepSucceeded(step=step.name, output=outputs[step.name]))
+                if first_only:
+                    return None
+        if len(outputs) == len(saga.steps):
+            draft.change(row, SagaSucceeded())
+        return None
+
+    async def _wave(
+        self, row: SagaRun, ready: list[Step[Any, Any]]
+    ) -> tuple[Done | None, Failure | None]:
+        """Do the world steps whose turn it is: one in place, several side by side."""
+        if len(ready) == 1:
+            outcome = await self._attempt(row, ready[0])
+            return (outcome, None) if isinstance(outcome, Done) else (None, outcome)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._attempt_and_record(row, step)) for step in ready]
+        return None, next((task.result() for task in tasks if task.result()), None)
+
+    async def _attempt_and_record(self, row: SagaRun, step: Step[Any, Any]) -> Failure | None:
+        outcome = await self._attempt(row, step)
+        if isinstance(outcome, Failure):
+            return outcome
+        return await self._record(row, StepSucceeded(step=outcome.step, output=outcome.output))
+
+    async def _attempt(self, row: SagaRun, step: Step[Any, Any]) -> Done | Failure:
+        """Do one world step until it succeeds, says no, or its patience ends."""
+        forward_only = SAGAS[row.name].forward_only
+        patience = FORWARD_ONLY if forward_only else step.patience
+        while True:
+            with Caught() as caught:
+                return Done(step.name, msgspec.to_builtins(await self._timed(row, step, step.do)))
+            assert caught.error is not None
+            if row.cancelled and not forward_only:
+                return Failure(step.name, "Cancelled", CANCELLED)
+            if not await self._retry(row, step.name, caught.error, patience):
+                return self._failure(row, step.name, caught.error)
+
+    async def _timed(self, row: SagaRun, step: Step[Any, Any], do: Do[Any]) -> Any:
+        """Await `do` within the step's time; a cancelled job cuts a forward step short."""
+        run = self._run(row, None, row.outputs, step.name)
+        async with asyncio.timeout(step.timeout_s) as scope:
+            if do is not step.do:
+                return await do(run)
+            scopes = self._scopes.setdefault(row.id, set())
+            scopes.add(scope)
+            try:
+                return await do(run)
+            finally:
+                scopes.discard(scope)
+                if not scopes:
+                    self._scopes.pop(row.id, None)
+
+    # ---- backward ------------------------------------------------------------------------
+
+    async def _backward(self, row: SagaRun) -> None:
+        """Undo, latest first, every step that happened or may have."""
+        for step in list(SAGAS[row.name].begun(row.outputs)):
+            if step.name in row.undone or step.undo_do is None:
+                continue
+            undo = self._undo_decision if step.decides else self._undo_effect
+            failure = await undo(row, step, step.undo_do)
+            if failure is not None:
+                await self._park(row, failure)
+                return
+        await self._record(row, SagaFailed())
+
+    async def _undo_decision(
+        self, row: SagaRun, step: Step[Any, Any], undo: Do[Any]
+    ) -> Failure | None:
+        def decide(draft: Draft) -> Failure | None:
+            with Caught() as caught:
+                undo(self._run(row, draft, row.outputs, step.name))
+            if caught.error is not None:
+                return self._failure(row, step.name, caught.error)
+            draft.change(row, StepUndone(step=step.name))
+            return None
+
+        return await self._commit(row, decide)
+
+    async def _undo_effect(
+        self, row: SagaRun, step: Step[Any, Any], undo: Do[Any]
+    ) -> Failure | None:
+        while True:
+            with Caught() as caught:
+                await self._timed(row, step, undo)
+            if caught.error is None:
+                return await self._record(row, StepUndone(step=step.name))
+            if not await self._retry(row, step.name, caught.error, UNDO):
+                return self._failure(row, step.name, caught.error)
+
+    # ---- records -------------------------------------------------------------------------
+
+    async def _retry(self, row: SagaRun, step: str, error: Exception, patience: Patience) -> bool:
+        """Record a failed attempt and wait for the next one; False when there is none."""
+        attempt = row.attempts.get(step, 0) + 1
+        delay_s = patience.delay_s(error, attempt)
+        if delay_s is None:
+            return False
+        kind, text = failure_of(error)
+        at_ms = self._clock.now_ms() + int(delay_s * 1000)
+        await self._record(row, StepFailed(step=step, error=kind, text=text, retry_at_ms=at_ms))
+        await self._clock.sleep(delay_s)
+        return True
+
+    async def _park(self, row: SagaRun, failure: Failure) -> None:
+        step, error, text = failure.step, failure.error, failure.text
+        await self._record(row, SagaParked(step=step, error=error, text=text))
+
+    async def _record(self, row: SagaRun, *events: Event) -> Failure | None:
+        def write(draft: Draft) -> None:
+            draft.change(row, *events)
+
+        return await self._commit(row, write)
+
+    async def _commit(
+        self, row: SagaRun, write: Callable[[Draft], Failure | None]
+    ) -> Failure | None:
+        """Commit what `write` decides; decide again whenever somebody else was first."""
+        for _ in range(CONFLICTS_MAX):
+            draft = Draft(self._cloud)
+            failure = write(draft)
+            if failure is not None:
+                draft.abort()
+                return failure
+            if not draft:
+                return None
+            unit = Unit(draft.appends(), user=row.user_id, account=row.account_id, saga=row.id)
+            if await self.append(unit, draft):
+                return None
+        text = f"its rows were changed by others {CONFLICTS_MAX} times in a row; retry the job"
+        return Failure(row.failed_step, "Conflict", text)
+
+    async def append(self, unit: Unit, draft: Draft) -> bool:
+        """Commit a draft. False: somebody else was first, decide again.
+
+        While the log cannot be written nothing may be decided, so this waits for it.
+        """
+        while True:
+            try:
+                await self._log.append(unit)
+            except Conflict:
+                draft.abort()
+                await self._clock.sleep(0)
+                return False
+            except LogUnavailable as error:
+                log_.error("the log cannot be written, waiting: %s", error)
+                await self._clock.sleep(LOG_RETRY_S)
+            except BaseException:
+                draft.abort()
+                raise
+            else:
+                return True
+
+    def _failure(self, row: SagaRun, step: str, error: Exception) -> Failure:
+        kind, text = failure_of(error)
+        if kind == "Bug":
+            incident = uuid4()
+            trace = "".join(traceback.format_exception(error))
+            log_.error("incident %s: %s %s in job %s\n%s", incident, row.name, step, row.id, trace)
+            text = f"internal error in step {step} (incident {incident})"
+        return Failure(step, kind, text)
+
+    def _run(
+        self, row: SagaRun, draft: Draft | None, outputs: dict[str, Any], step: str = ""
+    ) -> Run[Any]:
+        intent = msgspec.convert(row.intent, SAGAS[row.name].intent)
+        by = (row.account_id, row.user_id)
+        return Run(row.id, intent, self._world, *by, outputs, step, draft)

@@ -1,0 +1,198 @@
+"""How a saga is declared: steps in the order they run, each beside its undo.
+
+    start_vm = Saga("vm.start:1", StartVm, subject="vm", subject_id=lambda ask: ask.vm_id)
+
+    @start_vm.step
+    def begin(run: Run[StartVm]) -> None: ...           # decides, writes facts, touches nothing
+
+    @begin.undo
+    def give_up(run: Run[StartVm]) -> None: ...
+
+    @start_vm.step(timeout_s=60)
+    async def start_guest(run: Run[StartVm]) -> str: ...      # touches the world by `run.key`
+
+A plain `def` decides from what is known and writes events; it is committed whole or not at all. An
+`async def` calls drivers and writes nothing: what it learned is its output. The first step is a
+plain one and runs before the caller has an answer, so its refusal is the caller's error and leaves
+no trace. A step without undo says why. Renaming a step is a migration: raise the saga's version.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, NewType, TypeVar, cast, get_type_hints, overload
+from uuid import UUID, uuid5
+
+import msgspec
+
+from aggregates.base import Aggregate, Event
+from engine.draft import Decision, Draft
+from engine.retry import FORWARD, Patience
+from projections.cloud import Cloud
+from projections.table import TableSpec
+
+if TYPE_CHECKING:
+    from engine.world import World
+
+I = TypeVar("I")  # noqa: E741 - the intent
+T = TypeVar("T")
+R = TypeVar("R", bound=Aggregate)
+Key = NewType("Key", UUID)
+
+Do = Callable[["Run[I]"], Any]
+
+
+@dataclass(slots=True, eq=False)
+class Step(Generic[I, T]):
+    """One step; also the typed handle of its output, as in `run[place]`."""
+
+    name: str
+    do: Do[I]
+    after: tuple[Step[I, Any], ...]
+    timeout_s: float
+    patience: Patience
+    no_undo: str
+    output: Any
+    undo_do: Do[I] | None = None
+
+    @property
+    def decides(self) -> bool:
+        """It only writes events."""
+        return not inspect.iscoroutinefunction(self.do)
+
+    def undo(self, do: Do[I]) -> Do[I]:
+        """Pair `do` with this step; it must succeed when there is nothing left to undo."""
+        assert not self.no_undo, f"{self.name} says that it has no undo"
+        assert self.undo_do is None, f"{self.name} has two undos"
+        self.undo_do = do
+        return do
+
+
+@dataclass(slots=True)
+class Run(Generic[I]):
+    """What one step sees: what was asked, the world, its own key, and earlier outputs."""
+
+    id: UUID
+    intent: I
+    world: World
+    account_id: UUID | None
+    user_id: UUID | None
+    outputs: dict[str, Any]
+    step: str = ""
+    draft: Draft | None = None
+
+    @property
+    def key(self) -> Key:
+        """The same for every attempt of this step and for its undo."""
+        return Key(uuid5(self.id, self.step))
+
+    def key_of(self, step: Step[I, Any]) -> Key:
+        return Key(uuid5(self.id, step.name))
+
+    def __getitem__(self, step: Step[I, T]) -> T:
+        return cast(T, msgspec.convert(self.outputs[step.name], step.output))
+
+    def __contains__(self, step: Step[I, Any]) -> bool:
+        return step.name in self.outputs
+
+    @property
+    def cloud(self) -> Cloud:
+        return self.world.cloud
+
+    def row(self, spec: TableSpec[R], row_id: UUID) -> R:
+        """A row as this run sees it: its own uncommitted changes included."""
+        return self.draft.row(spec, row_id) if self.draft else self.world.cloud[spec][row_id]
+
+    def create(self, stream: UUID, first: Event) -> None:
+        self._deciding().create(stream, first)
+
+    def change(self, row: Aggregate, *events: Event) -> None:
+        self._deciding().change(row, *events)
+
+    def add(self, decision: Decision, hold: UUID) -> None:
+        """Commit what the allocator decided for `hold` with this step."""
+        self._deciding().add(decision, lambda: self.world.allocator.forget(hold))
+
+    def _deciding(self) -> Draft:
+        assert self.draft is not None, f"{self.step} touches the world: write facts in a plain step"
+        return self.draft
+
+
+@dataclass(slots=True, eq=False)
+class Saga(Generic[I]):
+    """A named, versioned list of steps for one kind of intent."""
+
+    name: str
+    intent: type[I]
+    subject: str
+    subject_id: Callable[[I], UUID | None]
+    forward_only: bool = False
+    steps: list[Step[I, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        assert self.name not in SAGAS, f"two sagas are called {self.name}"
+        assert ":" in self.name, f"{self.name} has no version"
+        SAGAS[self.name] = self
+        BY_INTENT[self.intent] = self
+
+    @overload
+    def step(self, do: Callable[[Run[I]], T], /) -> Step[I, T]: ...
+    @overload
+    def step(
+        self,
+        /,
+        *,
+        after: tuple[Step[I, Any], ...] | None = None,
+        timeout_s: float = 120,
+        patience: Patience = FORWARD,
+        no_undo: str = "",
+    ) -> Callable[[Callable[[Run[I]], T]], Step[I, T]]: ...
+    def step(
+        self,
+        do: Any = None,
+        /,
+        *,
+        after: tuple[Step[I, Any], ...] | None = None,
+        timeout_s: float = 120,
+        patience: Patience = FORWARD,
+        no_undo: str = "",
+    ) -> Any:
+        """Add a step. It runs after the one before it, or after exactly the steps in `after`."""
+
+        def register(fn: Do[I]) -> Step[I, Any]:
+            before = tuple(self.steps[-1:]) if after is None else after
+            name, output = fn.__name__, get_type_hints(fn).get("return", Any)
+            assert all(one.name != name for one in self.steps), f"{self.name}: two steps {name}"
+            made: Step[I, Any] = Step(name, fn, before, timeout_s, patience, no_undo, output)
+            assert self.steps or made.decides, f"{self.name}: the first step must decide"
+            self.steps.append(made)
+            return made
+
+        return register(do) if do is not None else register
+
+    def check(self) -> None:
+        """A saga that could not be undone and does not say why may not be registered."""
+        for one in self.steps:
+            if not self.forward_only:
+                assert one.undo_do or one.no_undo, f"{self.name} {one.name}: no undo, no reason"
+
+    def ready(self, done: Collection[str]) -> list[Step[I, Any]]:
+        """The steps whose turn it is."""
+        return [
+            one
+            for one in self.steps
+            if one.name not in done and all(before.name in done for before in one.after)
+        ]
+
+    def begun(self, done: Collection[str]) -> Iterator[Step[I, Any]]:
+        """Latest first, every step that did happen or may have: what an undo must visit."""
+        for one in reversed(self.steps):
+            due = all(before.name in done for before in one.after)
+            if one.name in done or (due and not one.decides):
+                yield one
+
+
+SAGAS: dict[str, Saga[Any]] = {}
+BY_INTENT: dict[type[Any], Saga[Any]] = {}

@@ -1,0 +1,45 @@
+"""Everything a saga step may touch, gathered once at start-up and typed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+from uuid import UUID
+
+from drivers.contract.driver import HostSession
+from drivers.contract.storage import PoolSpec
+from engine.allocator import Allocator
+from engine.clock import Clock
+from engine.intents import By, Job
+from engine.vault import Vault
+from projections.cloud import Cloud
+
+
+class Hosts(Protocol):
+    """Connected hosts by the controller's ids."""
+
+    async def session(self, host_id: UUID) -> HostSession:
+        """The host, connected; `Unavailable` while it cannot be reached."""
+
+    async def with_pool(self, pool_id: UUID) -> tuple[HostSession, PoolSpec]:
+        """Some connected host that reaches the pool, and the pool as drivers name it."""
+
+
+class Children(Protocol):
+    """Sagas that a saga starts: under an id of its choosing, so that a retry finds the same one."""
+
+    async def submit(self, ask: object, by: By, *, run_id: UUID | None = None) -> Job: ...
+    async def outcome(self, run_id: UUID) -> str:
+        """Empty once the run has succeeded; what went wrong if it did not."""
+
+
+@dataclass(slots=True)
+class World:
+    cloud: Cloud
+    allocator: Allocator
+    hosts: Hosts
+    vault: Vault
+    clock: Clock
+    home: Path
+    children: Children

@@ -1,0 +1,113 @@
+"""One address space as bytes: a byte a number says taken or free, an array its stream's version.
+
+The lowest free number is one `bytearray.find` away. The bytes reach only as far as numbers were
+ever touched, so that a space of 2**32 MAC addresses costs no more than those in use; a number
+asked for far beyond (`WINDOW`) is kept by itself.
+"""
+
+from __future__ import annotations
+
+from array import array
+
+from aggregates.address import AddressSpaceCreated
+
+WINDOW = 1 << 20
+_FREE, _TAKEN = b"\x00", 1
+
+
+class AddressRange:
+    """The numbers of one space. Offsets count from its first number."""
+
+    def __init__(self, space: AddressSpaceCreated) -> None:
+        self.space = space
+        self.taken_count = 0
+        self._taken = bytearray()
+        self._versions = array("I")
+        self._far: dict[int, int] = {}
+        self._far_taken: set[int] = set()
+        self._lowest = 0
+        for number in space.reserved:
+            if number in self:
+                self.take(number)
+
+    def __contains__(self, number: int) -> bool:
+        return self.space.first <= number <= self.space.last
+
+    @property
+    def free_count(self) -> int:
+        return self.space.last - self.space.first + 1 - self.taken_count
+
+    def is_taken(self, number: int) -> bool:
+        """Whether somebody has it, is promised it, or it is reserved."""
+        offset = number - self.space.first
+        if offset < len(self._taken):
+            return self._taken[offset] == _TAKEN
+        return offset in self._far_taken
+
+    def lowest_free(self) -> int | None:
+        """The lowest number that nobody has, or None when the space is full."""
+        found = self._taken.find(_FREE, self._lowest)
+        if found < 0:
+            found = max(len(self._taken), self._lowest)
+            while found in self._far_taken:
+                found += 1
+        self._lowest = found
+        number = self.space.first + found
+        return number if number <= self.space.last else None
+
+    def take(self, number: int) -> None:
+        """Mark a number that is free."""
+        offset = number - self.space.first
+        if self._reach(offset):
+            self._taken[offset] = _TAKEN
+        else:
+            self._far_taken.add(offset)
+        self.taken_count += 1
+
+    def free(self, number: int) -> None:
+        """Mark a number that is taken."""
+        offset = number - self.space.first
+        if offset < len(self._taken):
+            self._taken[offset] = 0
+        else:
+            self._far_taken.remove(offset)
+        self._lowest = min(self._lowest, offset)
+        self.taken_count -= 1
+
+    def version(self, number: int) -> int:
+        """The version of this number's stream: 0 for a number that nobody ever had."""
+        offset = number - self.space.first
+        if offset < len(self._versions):
+            return self._versions[offset]
+        return self._far.get(offset, 0)
+
+    def set_version(self, number: int, version: int) -> None:
+        offset = number - self.space.first
+        if self._reach(offset):
+            self._versions[offset] = version
+        else:
+            self._far[offset] = version
+
+    def touched(self) -> list[tuple[int, int]]:
+        """Each number that ever had an event, in order, with the version of its stream."""
+        near = [(offset, version) for offset, version in enumerate(self._versions) if version]
+        first = self.space.first
+        return [(first + offset, version) for offset, version in near + sorted(self._far.items())]
+
+    def taken_numbers(self) -> list[int]:
+        """Every number that is taken, in order."""
+        near = [offset for offset, one in enumerate(self._taken) if one]
+        return [self.space.first + offset for offset in near + sorted(self._far_taken)]
+
+    def _reach(self, offset: int) -> bool:
+        """Make the bytes reach `offset`; False when it lies too far out to be worth it."""
+        have = len(self._taken)
+        if offset < have:
+            return True
+        if offset >= WINDOW:
+            return False
+        span = self.space.last - self.space.first + 1
+        grown = min(max(offset + 1, 2 * have, 256), span, WINDOW)
+        self._taken.extend(bytes(grown - have))
+        self._versions.frombytes(bytes((grown - have) * self._versions.itemsize))
+        return True

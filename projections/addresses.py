@@ -1,0 +1,183 @@
+"""Which numbers are taken, and by whom: the fold of the address ledgers.
+
+As with `capacity`, decisions are marked at once and confirmed by their events; what is saved
+holds only what the log holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+from uuid import UUID
+
+import msgspec
+
+from aggregates.address import (
+    AddressFreed,
+    AddressSpace,
+    AddressSpaceCreated,
+    AddressSpaceRemoved,
+    AddressTaken,
+    address_ledger,
+)
+from aggregates.base import Recorded
+from projections.address_range import AddressRange
+from projections.cloud import projection
+from projections.pending import Pending, Pendings
+from projections.table import table
+
+address_spaces = table(
+    AddressSpace, indexed=("zone_id", "pod_id", "network_id", "physical_network_id", "purpose")
+)
+
+
+class _SavedRange(msgspec.Struct, frozen=True, array_like=True):
+    space_id: UUID
+    space: AddressSpaceCreated
+    touched: list[tuple[int, int]]
+    taken: list[int]
+
+
+class _Saved(msgspec.Struct, frozen=True, array_like=True):
+    ranges: list[_SavedRange]
+    holds: list[AddressTaken]
+
+
+@projection
+class Addresses:
+    """Ranges by space, numbers by hold and by holder."""
+
+    TOPICS: ClassVar[tuple[str, ...]] = tuple(
+        e.TOPIC for e in (AddressSpaceCreated, AddressSpaceRemoved, AddressTaken, AddressFreed)
+    )
+
+    def __init__(self) -> None:
+        self.ranges: dict[UUID, AddressRange] = {}
+        self.holds: dict[UUID, AddressTaken] = {}
+        self.pendings = Pendings()
+        self._by_holder: dict[UUID, tuple[UUID, ...]] = {}
+
+    def fold(self, recorded: Recorded) -> None:
+        """Let one event of a ledger, or of a space, happen."""
+        happened = recorded.event
+        if isinstance(happened, AddressSpaceCreated):
+            self.ranges[recorded.stream] = AddressRange(happened)
+        elif isinstance(happened, AddressSpaceRemoved):
+            self._remove(recorded.stream)
+        elif isinstance(happened, AddressTaken):
+            self._take(happened, recorded.version, self.pendings.settle(recorded))
+        elif isinstance(happened, AddressFreed):
+            self.pendings.settle(recorded)
+            self._free(happened, recorded.version)
+
+    def holds_of(self, holder: UUID) -> Iterator[AddressTaken]:
+        """Every number that a NIC, a network or another holder has."""
+        return (self.holds[hold] for hold in self._by_holder.get(holder, ()))
+
+    def holder_of(self, space_id: UUID, number: int) -> AddressTaken | None:
+        """Who has a number. Looks through all holds: for messages, not for the hot path."""
+        taken = (t for t in self.holds.values() if t.number == number and t.space_id == space_id)
+        return next(taken, None)
+
+    def promise(self, taken: AddressTaken) -> Pending:
+        """Mark a decision at once, so that the next one of this turn counts it."""
+        numbers = self.ranges[taken.space_id]
+        numbers.take(taken.number)
+        stream = address_ledger(taken.space_id, taken.number)
+        pendings, version = self.pendings, numbers.version(taken.number)
+        return pendings.add(pendings.takes, taken.hold, stream, version, taken)
+
+    def forget(self, hold: UUID) -> None:
+        """Take back whatever is pending under this key; its commit failed."""
+        pendings = self.pendings
+        for book in (pendings.frees, pendings.takes):
+            pending = book.get(hold)
+            if pending is None:
+                continue
+            pendings.forget(pending)
+            if (promised := self._promised(pending)) is not None:
+                self.ranges[promised.space_id].free(promised.number)
+
+    def encode(self) -> bytes:
+        """What the log says, without what is pending."""
+        promised = {
+            (taken.space_id, taken.number)
+            for pending in self.pendings.takes.values()
+            if (taken := self._promised(pending)) is not None
+        }
+        ranges = [
+            _SavedRange(
+                space_id,
+                numbers.space,
+                numbers.touched(),
+                [n for n in numbers.taken_numbers() if (space_id, n) not in promised],
+            )
+            for space_id, numbers in self.ranges.items()
+        ]
+        return msgspec.msgpack.encode(_Saved(ranges, list(self.holds.values())))
+
+    def restore(self, encoded: bytes) -> None:
+        """Take over a checkpoint."""
+        saved = msgspec.msgpack.decode(encoded, type=_Saved)
+        self.__init__()  # type: ignore[misc]
+        for one in saved.ranges:
+            self.ranges[one.space_id] = numbers = AddressRange(one.space)
+            for number in one.taken:
+                if not numbers.is_taken(number):
+                    numbers.take(number)
+            for number, version in one.touched:
+                numbers.set_version(number, version)
+        for taken in saved.holds:
+            self._list(taken)
+
+    def _promised(self, pending: Pending) -> AddressTaken | None:
+        """The number that only this promise marks.
+
+        A doomed one lost its number to another controller, whose event marks it now.
+        """
+        taken = pending.event
+        if pending.doomed or not isinstance(taken, AddressTaken):
+            return None
+        return taken if taken.space_id in self.ranges else None
+
+    def _take(self, taken: AddressTaken, version: int, mine: Pending | None) -> None:
+        numbers = self.ranges.get(taken.space_id)
+        if numbers is None:
+            return
+        numbers.set_version(taken.number, version)
+        # A key can be held once. Should the log ever hold it twice, the first is what counts.
+        if taken.hold in self.holds:
+            if mine is not None:
+                numbers.free(taken.number)
+            return
+        # Another controller may take the number that was promised here: it is marked already.
+        if mine is None and not numbers.is_taken(taken.number):
+            numbers.take(taken.number)
+        self._list(taken)
+
+    def _free(self, freed: AddressFreed, version: int) -> None:
+        numbers = self.ranges.get(freed.space_id)
+        if numbers is None:
+            return
+        numbers.set_version(freed.number, version)
+        taken = self.holds.get(freed.hold)
+        if taken is not None and (taken.space_id, taken.number) == (freed.space_id, freed.number):
+            self._unlist(taken)
+            numbers.free(freed.number)
+
+    def _remove(self, space_id: UUID) -> None:
+        del self.ranges[space_id]
+        for taken in [t for t in self.holds.values() if t.space_id == space_id]:
+            self._unlist(taken)
+
+    def _list(self, taken: AddressTaken) -> None:
+        self.holds[taken.hold] = taken
+        self._by_holder[taken.holder] = (*self._by_holder.get(taken.holder, ()), taken.hold)
+
+    def _unlist(self, taken: AddressTaken) -> None:
+        del self.holds[taken.hold]
+        rest = tuple(hold for hold in self._by_holder[taken.holder] if hold != taken.hold)
+        if rest:
+            self._by_holder[taken.holder] = rest
+        else:
+            del self._by_holder[taken.holder]

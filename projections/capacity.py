@@ -1,0 +1,184 @@
+"""How much each host has left, and which promise takes what: the fold of the capacity ledgers.
+
+The allocator marks its decisions here the moment it makes them; the event that follows confirms
+them. What is saved holds only what the log holds, so a rebuild gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Literal, cast
+from uuid import UUID
+
+import msgspec
+import numpy as np
+
+from aggregates.base import Recorded
+from aggregates.capacity import (
+    CapacityFreed,
+    CapacityHeld,
+    CapacitySupplied,
+    CapacityWithdrawn,
+)
+from projections.capacity_columns import HostColumns
+from projections.cloud import projection
+from projections.pending import Pending, Pendings
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the hosts of one place offer together, and how much of that is held or promised."""
+
+    host_count: int
+    offered_mhz: int
+    used_mhz: int
+    offered_mib: int
+    used_mib: int
+
+
+class _SavedHost(msgspec.Struct, frozen=True, array_like=True):
+    host_id: UUID
+    version: int
+    supply: CapacitySupplied | None
+    used_mhz: int
+    used_mib: int
+
+
+class _Saved(msgspec.Struct, frozen=True, array_like=True):
+    hosts: list[_SavedHost]
+    holds: list[CapacityHeld]
+
+
+@projection
+class Capacity:
+    """Hosts by slot, promises by hold."""
+
+    TOPICS: ClassVar[tuple[str, ...]] = tuple(
+        e.TOPIC for e in (CapacitySupplied, CapacityWithdrawn, CapacityHeld, CapacityFreed)
+    )
+
+    def __init__(self) -> None:
+        self.hosts = HostColumns()
+        self.holds: dict[UUID, CapacityHeld] = {}
+        self.pendings = Pendings()
+        self._by_vm: dict[UUID, tuple[UUID, ...]] = {}
+
+    def fold(self, recorded: Recorded) -> None:
+        """Let one event of a ledger happen."""
+        happened = recorded.event
+        mine = self.pendings.settle(recorded)
+        if isinstance(happened, CapacityHeld):
+            slot = self._seen(happened.host_id, recorded.version)
+            self._hold(slot, happened, mine)
+        elif isinstance(happened, CapacityFreed):
+            self._seen(happened.host_id, recorded.version)
+            self._free(happened)
+        elif isinstance(happened, CapacitySupplied):
+            self.hosts.supply(self._seen(happened.host_id, recorded.version), happened)
+        elif isinstance(happened, CapacityWithdrawn):
+            self.hosts.supply(self._seen(happened.host_id, recorded.version), None)
+
+    def supply_of(self, host_id: UUID) -> CapacitySupplied | None:
+        """What a host offers at present; None for one unknown or withdrawn."""
+        slot = self.hosts.slots.get(host_id)
+        return None if slot is None else self.hosts.supplies[slot]
+
+    def holds_of_vm(self, vm_id: UUID) -> Iterator[CapacityHeld]:
+        """The promises made to a guest: one, or two while it moves between hosts."""
+        return (self.holds[hold] for hold in self._by_vm.get(vm_id, ()))
+
+    def usage(self, by: Literal["zone", "pod", "cluster"] = "zone") -> dict[UUID, Usage]:
+        """Offered and used, summed over the hosts of each zone, pod or cluster."""
+        hosts, count = self.hosts, len(self.hosts)
+        supplied = np.fromiter((row is not None for row in hosts.supplies), bool, count)
+        groups = getattr(hosts, by)[:count][supplied]
+        width = len(hosts.places.values)
+
+        def total(column: np.ndarray) -> list[int]:
+            sums = np.zeros(width, np.int64)
+            np.add.at(sums, groups, column[:count][supplied])
+            return [int(value) for value in sums]
+
+        counts = np.bincount(groups, minlength=width)
+        mhz, mib = total(hosts.offered_mhz), total(hosts.offered_mib)
+        free_mhz, free_mib = total(hosts.free_mhz), total(hosts.free_mib)
+        return {
+            cast(UUID, hosts.places.values[i]): Usage(
+                int(counts[i]), mhz[i], mhz[i] - free_mhz[i], mib[i], mib[i] - free_mib[i]
+            )
+            for i in np.flatnonzero(counts)
+        }
+
+    def promise(self, slot: int, held: CapacityHeld) -> Pending:
+        """Mark a decision at once, so that the next one of this turn counts it."""
+        self.hosts.shift(slot, -held.cpu_mhz, -held.memory_mib)
+        hosts, pendings = self.hosts, self.pendings
+        stream, version = hosts.streams[slot], hosts.versions[slot]
+        return pendings.add(pendings.takes, held.hold, stream, version, held)
+
+    def forget(self, hold: UUID) -> None:
+        """Take back whatever is pending under this key; its commit failed."""
+        pendings = self.pendings
+        for book in (pendings.frees, pendings.takes, pendings.supplies):
+            pending = book.get(hold)
+            if pending is None:
+                continue
+            pendings.forget(pending)
+            if isinstance(held := pending.event, CapacityHeld):
+                slot = self.hosts.slots[held.host_id]
+                self.hosts.shift(slot, held.cpu_mhz, held.memory_mib)
+
+    def encode(self) -> bytes:
+        """What the log says, without what is pending."""
+        hosts = self.hosts
+        used = [hosts.used(slot) for slot in range(len(hosts))]
+        for pending in self.pendings.takes.values():
+            held = cast(CapacityHeld, pending.event)
+            slot = hosts.slots[held.host_id]
+            used[slot] = (used[slot][0] - held.cpu_mhz, used[slot][1] - held.memory_mib)
+        rows = zip(hosts.ids, hosts.versions, hosts.supplies, used, strict=True)
+        saved = [_SavedHost(h, v, s, mhz, mib) for h, v, s, (mhz, mib) in rows if v]
+        return msgspec.msgpack.encode(_Saved(saved, list(self.holds.values())))
+
+    def restore(self, encoded: bytes) -> None:
+        """Take over a checkpoint."""
+        saved = msgspec.msgpack.decode(encoded, type=_Saved)
+        self.__init__()  # type: ignore[misc]
+        for host in saved.hosts:
+            slot = self._seen(host.host_id, host.version)
+            self.hosts.shift(slot, -host.used_mhz, -host.used_mib)
+            self.hosts.supply(slot, host.supply)
+        for held in saved.holds:
+            self._list(held)
+
+    def _seen(self, host_id: UUID, version: int) -> int:
+        slot = self.hosts.slot(host_id)
+        self.hosts.versions[slot] = version
+        return slot
+
+    def _hold(self, slot: int, held: CapacityHeld, mine: Pending | None) -> None:
+        # A key can be held once. Should the log ever hold it twice, the first is what counts.
+        counts = held.hold not in self.holds
+        if counts and mine is None:
+            self.hosts.shift(slot, -held.cpu_mhz, -held.memory_mib)
+        elif mine is not None and not counts:
+            self.hosts.shift(slot, held.cpu_mhz, held.memory_mib)
+        if counts:
+            self._list(held)
+
+    def _free(self, freed: CapacityFreed) -> None:
+        held = self.holds.get(freed.hold)
+        if held is None or held.host_id != freed.host_id:
+            return
+        del self.holds[freed.hold]
+        rest = tuple(hold for hold in self._by_vm[held.vm_id] if hold != freed.hold)
+        if rest:
+            self._by_vm[held.vm_id] = rest
+        else:
+            del self._by_vm[held.vm_id]
+        self.hosts.shift(self.hosts.slots[held.host_id], held.cpu_mhz, held.memory_mib)
+
+    def _list(self, held: CapacityHeld) -> None:
+        self.holds[held.hold] = held
+        self._by_vm[held.vm_id] = (*self._by_vm.get(held.vm_id, ()), held.hold)

@@ -1,0 +1,8 @@
+"""Clusters as they are read."""
+
+from aggregates.cluster import Cluster
+from projections.table import table
+
+clusters = table(Cluster, indexed=("zone_id", "pod_id"))
+
+__all__ = ["Cluster", "clusters"]

@@ -1,0 +1,45 @@
+"""Saga runs: all that are alive, and the latest that are over. Older ones are read from the log."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from aggregates.base import Recorded
+from aggregates.saga import RunState, SagaRun
+from projections.table import Table, TableSpec, table
+
+KEPT_FINISHED = 10_000
+
+
+class Runs(Table[SagaRun]):
+    """A table that forgets, in log order, all but the latest finished runs."""
+
+    def __init__(self, spec: TableSpec[SagaRun]) -> None:
+        super().__init__(spec)
+        self._finished: dict[UUID, None] = {}
+
+    def fold(self, recorded: Recorded) -> None:
+        super().fold(recorded)
+        row = self.rows[recorded.stream]
+        if row.state.is_over:
+            row.finished_position = recorded.position
+            self._finished[row.id] = None
+            if len(self._finished) > KEPT_FINISHED:
+                oldest = next(iter(self._finished))
+                del self._finished[oldest]
+                self.discard(oldest)
+
+    def restore(self, encoded: bytes) -> None:
+        super().restore(encoded)
+        over = [row for row in self.rows.values() if row.state.is_over]
+        over.sort(key=lambda row: row.finished_position)
+        self._finished = {row.id: None for row in over}
+
+
+saga_runs = table(
+    SagaRun,
+    indexed=("state", "account_id", "subject_id", "idempotency_key"),
+    make=Runs,
+)
+
+__all__ = ["RunState", "SagaRun", "saga_runs"]

@@ -1,0 +1,144 @@
+"""How much each storage pool has left, and which promise takes what: the fold of the space ledgers.
+
+A cloud has hundreds of pools where it has thousands of hosts, so these are plain rows. As with
+`capacity`, decisions are marked at once and confirmed by their events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar, cast
+from uuid import UUID
+
+import msgspec
+
+from aggregates.base import Recorded
+from aggregates.space import SpaceFreed, SpaceHeld, SpaceSupplied, SpaceWithdrawn, space_ledger
+from projections.cloud import projection
+from projections.pending import Pending, Pendings
+
+
+class Pool(msgspec.Struct):
+    """One pool: what it offers, and the bytes that are held or promised."""
+
+    id: UUID
+    stream: UUID
+    version: int = 0
+    supply: SpaceSupplied | None = None
+    used_bytes: int = 0
+
+    @property
+    def offered_bytes(self) -> int:
+        return self.supply.offered_bytes if self.supply else 0
+
+    @property
+    def free_bytes(self) -> int:
+        return self.offered_bytes - self.used_bytes
+
+
+class _Saved(msgspec.Struct, frozen=True, array_like=True):
+    pools: list[Pool]
+    holds: list[SpaceHeld]
+
+
+@projection
+class Space:
+    """Pools by id, promises by hold."""
+
+    TOPICS: ClassVar[tuple[str, ...]] = tuple(
+        e.TOPIC for e in (SpaceSupplied, SpaceWithdrawn, SpaceHeld, SpaceFreed)
+    )
+
+    def __init__(self) -> None:
+        self.pools: dict[UUID, Pool] = {}
+        self.holds: dict[UUID, SpaceHeld] = {}
+        self.pendings = Pendings()
+        self._by_volume: dict[UUID, tuple[UUID, ...]] = {}
+
+    def fold(self, recorded: Recorded) -> None:
+        """Let one event of a ledger happen."""
+        happened = recorded.event
+        mine = self.pendings.settle(recorded)
+        assert isinstance(happened, SpaceSupplied | SpaceWithdrawn | SpaceHeld | SpaceFreed)
+        pool = self._seen(happened.pool_id, recorded.version)
+        if isinstance(happened, SpaceHeld):
+            self._hold(pool, happened, mine)
+        elif isinstance(happened, SpaceFreed):
+            self._free(pool, happened)
+        elif isinstance(happened, SpaceSupplied):
+            pool.supply = happened
+        else:
+            pool.supply = None
+
+    def holds_of_volume(self, volume_id: UUID) -> Iterator[SpaceHeld]:
+        """The promises made to a volume: one, or more after it grew or while it moves."""
+        return (self.holds[hold] for hold in self._by_volume.get(volume_id, ()))
+
+    def promise(self, pool: Pool, held: SpaceHeld) -> Pending:
+        """Mark a decision at once, so that the next one of this turn counts it."""
+        pool.used_bytes += held.size_bytes
+        pendings = self.pendings
+        return pendings.add(pendings.takes, held.hold, pool.stream, pool.version, held)
+
+    def forget(self, hold: UUID) -> None:
+        """Take back whatever is pending under this key; its commit failed."""
+        pendings = self.pendings
+        for book in (pendings.frees, pendings.takes, pendings.supplies):
+            pending = book.get(hold)
+            if pending is None:
+                continue
+            pendings.forget(pending)
+            if isinstance(held := pending.event, SpaceHeld):
+                self.pools[held.pool_id].used_bytes -= held.size_bytes
+
+    def encode(self) -> bytes:
+        """What the log says, without what is pending."""
+        used = {pool.id: pool.used_bytes for pool in self.pools.values()}
+        for pending in self.pendings.takes.values():
+            held = cast(SpaceHeld, pending.event)
+            used[held.pool_id] -= held.size_bytes
+        pools = [
+            msgspec.structs.replace(pool, used_bytes=used[pool.id]) for pool in self.pools.values()
+        ]
+        return msgspec.msgpack.encode(_Saved(pools, list(self.holds.values())))
+
+    def restore(self, encoded: bytes) -> None:
+        """Take over a checkpoint."""
+        saved = msgspec.msgpack.decode(encoded, type=_Saved)
+        self.__init__()  # type: ignore[misc]
+        self.pools = {pool.id: pool for pool in saved.pools}
+        for held in saved.holds:
+            self._list(held)
+
+    def _seen(self, pool_id: UUID, version: int) -> Pool:
+        pool = self.pools.get(pool_id)
+        if pool is None:
+            self.pools[pool_id] = pool = Pool(pool_id, space_ledger(pool_id))
+        pool.version = version
+        return pool
+
+    def _hold(self, pool: Pool, held: SpaceHeld, mine: Pending | None) -> None:
+        # A key can be held once. Should the log ever hold it twice, the first is what counts.
+        counts = held.hold not in self.holds
+        if counts and mine is None:
+            pool.used_bytes += held.size_bytes
+        elif mine is not None and not counts:
+            pool.used_bytes -= held.size_bytes
+        if counts:
+            self._list(held)
+
+    def _free(self, pool: Pool, freed: SpaceFreed) -> None:
+        held = self.holds.get(freed.hold)
+        if held is None or held.pool_id != freed.pool_id:
+            return
+        del self.holds[freed.hold]
+        rest = tuple(hold for hold in self._by_volume[held.volume_id] if hold != freed.hold)
+        if rest:
+            self._by_volume[held.volume_id] = rest
+        else:
+            del self._by_volume[held.volume_id]
+        pool.used_bytes -= held.size_bytes
+
+    def _list(self, held: SpaceHeld) -> None:
+        self.holds[held.hold] = held
+        self._by_volume[held.volume_id] = (*self._by_volume.get(held.volume_id, ()), held.hold)

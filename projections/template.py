@@ -1,0 +1,8 @@
+"""Templates as they are read."""
+
+from aggregates.template import Template
+from projections.table import table
+
+templates = table(Template, indexed=("account_id", "domain_id", "name"))
+
+__all__ = ["Template", "templates"]

@@ -1,0 +1,8 @@
+"""Users as they are read."""
+
+from aggregates.user import User
+from projections.table import table
+
+users = table(User, indexed=("account_id", "domain_id", "username"))
+
+__all__ = ["User", "users"]

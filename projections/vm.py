@@ -1,0 +1,8 @@
+"""Virtual machines as they are read."""
+
+from aggregates.vm import Vm
+from projections.table import table
+
+vms = table(Vm, indexed=("account_id", "domain_id", "zone_id", "host_id", "state", "name"))
+
+__all__ = ["Vm", "vms"]
