@@ -1,0 +1,35 @@
+"""Who gets which host, pool and number. `Allocator` is the way in."""
+
+from engine.allocator.allocator import Allocator
+from engine.allocator.explain import Explanation, NothingFits, Refusal
+from engine.allocator.policy import Policy, at_random, first_fit, pack, spread
+from engine.allocator.request import (
+    AddressDecision,
+    Decision,
+    HostDecision,
+    PlaceRequest,
+    PoolDecision,
+    SpaceRequest,
+    Write,
+    joined,
+)
+
+__all__ = [
+    "AddressDecision",
+    "Allocator",
+    "Decision",
+    "Explanation",
+    "HostDecision",
+    "NothingFits",
+    "PlaceRequest",
+    "Policy",
+    "PoolDecision",
+    "Refusal",
+    "SpaceRequest",
+    "Write",
+    "at_random",
+    "first_fit",
+    "joined",
+    "pack",
+    "spread",
+]

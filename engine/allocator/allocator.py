@@ -1,0 +1,194 @@
+"""The allocator decides who gets what, and says which events make it so.
+
+A decision counts from the moment it is made: the next one of the same turn sees it. The caller
+commits `decision.appends`; when that fails it calls `forget` with the same key and asks again.
+`hold` is the key of a saga step: asking again with it gives the same answer, and releasing what
+nobody holds is success. It knows nothing of sagas or of the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+from uuid import UUID
+
+from aggregates.address import AddressFreed, AddressTaken, address_ledger
+from aggregates.capacity import (
+    CapacityFreed,
+    CapacityHeld,
+    CapacitySupplied,
+    CapacityWithdrawn,
+    capacity_ledger,
+)
+from aggregates.space import SpaceFreed, SpaceHeld, SpaceSupplied, SpaceWithdrawn, space_ledger
+from engine.allocator import promises
+from engine.allocator.explain import Explanation, NothingFits, explain_place, explain_space
+from engine.allocator.hosts import choose_host
+from engine.allocator.numbers import choose_number
+from engine.allocator.pools import choose_pool
+from engine.allocator.request import (
+    AddressDecision,
+    Decision,
+    HostDecision,
+    PlaceRequest,
+    PoolDecision,
+    SpaceRequest,
+)
+from engine.allocator.shapes import Shapes
+from projections.addresses import Addresses
+from projections.capacity import Capacity
+from projections.pending import Pending
+from projections.space import Space
+
+NOTHING = Decision(())
+
+
+class Allocator:
+    """Decides over three folds: hosts, pools and addresses."""
+
+    def __init__(self, capacity: Capacity, space: Space, addresses: Addresses) -> None:
+        self._capacity, self._space, self._addresses = capacity, space, addresses
+        self._shapes = Shapes()
+
+    def place(self, request: PlaceRequest, hold: UUID) -> HostDecision:
+        """Promise a guest room on a host; NothingFits says why none has it."""
+        capacity = self._capacity
+        held = capacity.holds.get(hold)
+        if held is not None:
+            promises.refuse_if_leaving(capacity.pendings, hold)
+            return HostDecision((), held.host_id)
+        pending = promises.standing(capacity, hold) or self._promise_host(request, hold)
+        return HostDecision(promises.writes(pending), cast(CapacityHeld, pending.event).host_id)
+
+    def _promise_host(self, request: PlaceRequest, hold: UUID) -> Pending:
+        hosts = self._capacity.hosts
+        slot = choose_host(hosts, self._shapes, request)
+        if slot is None:
+            raise NothingFits(lambda: self.explain(request))
+        held = CapacityHeld(
+            hold=hold,
+            host_id=hosts.ids[slot],
+            vm_id=request.vm_id,
+            cpu_count=request.cpu_count,
+            cpu_mhz=request.cpu_count * request.cpu_mhz,
+            memory_mib=request.memory_mib,
+        )
+        return self._capacity.promise(slot, held)
+
+    def release(self, hold: UUID) -> Decision:
+        """Give a guest's room back."""
+        capacity = self._capacity
+        pendings, hosts = capacity.pendings, capacity.hosts
+        held = capacity.holds.get(hold)
+        if held is None:
+            if (taking := pendings.takes.get(hold)) is None:
+                return NOTHING
+            held = cast(CapacityHeld, taking.event)
+        slot = hosts.slots[held.host_id]
+        freed = CapacityFreed(hold=hold, host_id=held.host_id)
+        return promises.free(pendings, hold, hosts.streams[slot], hosts.versions[slot], freed)
+
+    def take_space(self, request: SpaceRequest, hold: UUID) -> PoolDecision:
+        """Promise a volume room in the emptiest pool in reach; NothingFits says why none has it."""
+        space = self._space
+        held = space.holds.get(hold)
+        if held is not None:
+            promises.refuse_if_leaving(space.pendings, hold)
+            return PoolDecision((), held.pool_id)
+        pending = promises.standing(space, hold) or self._promise_pool(request, hold)
+        return PoolDecision(promises.writes(pending), cast(SpaceHeld, pending.event).pool_id)
+
+    def _promise_pool(self, request: SpaceRequest, hold: UUID) -> Pending:
+        pool = choose_pool(self._space, request)
+        if pool is None:
+            raise NothingFits(lambda: self.explain_space(request))
+        held = SpaceHeld(
+            hold=hold,
+            pool_id=pool.id,
+            volume_id=request.volume_id,
+            size_bytes=request.size_bytes,
+        )
+        return self._space.promise(pool, held)
+
+    def release_space(self, hold: UUID) -> Decision:
+        """Give a volume's room back."""
+        space = self._space
+        held = space.holds.get(hold)
+        if held is None:
+            if (taking := space.pendings.takes.get(hold)) is None:
+                return NOTHING
+            held = cast(SpaceHeld, taking.event)
+        pool = space.pools[held.pool_id]
+        freed = SpaceFreed(hold=hold, pool_id=pool.id)
+        return promises.free(space.pendings, hold, pool.stream, pool.version, freed)
+
+    def take_address(
+        self,
+        spaces: UUID | Sequence[UUID],
+        hold: UUID,
+        *,
+        holder: UUID,
+        purpose: str,
+        wanted: int | None = None,
+    ) -> AddressDecision:
+        """Promise the lowest free number of the first space that has one, or the wanted one."""
+        addresses = self._addresses
+        taken = addresses.holds.get(hold)
+        if taken is not None:
+            promises.refuse_if_leaving(addresses.pendings, hold)
+            return AddressDecision((), taken.space_id, taken.number)
+        pending = promises.standing(addresses, hold)
+        if pending is None:
+            candidates = (spaces,) if isinstance(spaces, UUID) else spaces
+            space_id, number = choose_number(addresses, candidates, wanted)
+            pending = addresses.promise(
+                AddressTaken(
+                    hold=hold, space_id=space_id, number=number, holder=holder, purpose=purpose
+                )
+            )
+        taken = cast(AddressTaken, pending.event)
+        return AddressDecision(promises.writes(pending), taken.space_id, taken.number)
+
+    def release_address(self, hold: UUID) -> Decision:
+        """Give a number back."""
+        addresses = self._addresses
+        taken = addresses.holds.get(hold)
+        if taken is None:
+            if (taking := addresses.pendings.takes.get(hold)) is None:
+                return NOTHING
+            taken = cast(AddressTaken, taking.event)
+        numbers = addresses.ranges.get(taken.space_id)
+        if numbers is None:
+            return NOTHING
+        stream = address_ledger(taken.space_id, taken.number)
+        version = numbers.version(taken.number)
+        freed = AddressFreed(hold=hold, space_id=taken.space_id, number=taken.number)
+        return promises.free(addresses.pendings, hold, stream, version, freed)
+
+    def supply_host(self, supplied: CapacitySupplied | CapacityWithdrawn, key: UUID) -> Decision:
+        """Say what a host offers from now on. It counts once it is on the log."""
+        hosts = self._capacity.hosts
+        slot = hosts.slots.get(supplied.host_id)
+        version = 0 if slot is None else hosts.versions[slot]
+        stream = capacity_ledger(supplied.host_id)
+        return promises.supply(self._capacity.pendings, key, stream, version, supplied)
+
+    def supply_pool(self, supplied: SpaceSupplied | SpaceWithdrawn, key: UUID) -> Decision:
+        """Say what a pool offers from now on. It counts once it is on the log."""
+        pool = self._space.pools.get(supplied.pool_id)
+        version, stream = pool.version if pool else 0, space_ledger(supplied.pool_id)
+        return promises.supply(self._space.pendings, key, stream, version, supplied)
+
+    def forget(self, hold: UUID) -> None:
+        """The commit of what this key asked for failed: take it back. Unknown keys are fine."""
+        self._capacity.forget(hold)
+        self._space.forget(hold)
+        self._addresses.forget(hold)
+
+    def explain(self, request: PlaceRequest) -> Explanation:
+        """Per host, which rule refuses this request at present."""
+        return explain_place(self._capacity, request)
+
+    def explain_space(self, request: SpaceRequest) -> Explanation:
+        """Per pool, which rule refuses this request at present."""
+        return explain_space(self._space, request)

@@ -1,0 +1,146 @@
+"""Why nobody could serve a request: for each host or pool, the first rule that refused it.
+
+Worked out only when somebody reads it, from what is free at that moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from uuid import UUID
+
+import numpy as np
+from msgspec import Struct
+
+from aggregates.errors import Exhausted
+from engine.allocator.pools import refusal
+from engine.allocator.request import PlaceRequest, SpaceRequest
+from engine.allocator.shapes import Mask, hypervisor_mask, scope_mask, shape_of, tag_mask
+from projections.capacity import Capacity
+from projections.capacity_columns import HostColumns, Ints
+from projections.space import Space
+
+SHOWN = 20
+FITS = "fits"
+
+
+class Refusal(Struct, frozen=True):
+    """One host or pool, which rule refused it, and the figures in words."""
+
+    id: UUID
+    reason: str
+    text: str
+
+
+class Explanation(Struct, frozen=True):
+    """How many each rule refused, and the first few of them one by one."""
+
+    asked: str
+    counts: dict[str, int]
+    refusals: list[Refusal]
+
+    @property
+    def lines(self) -> list[str]:
+        totals = ", ".join(f"{count} {reason}" for reason, count in self.counts.items())
+        rest = sum(self.counts.values()) - len(self.refusals)
+        lines = [f"{self.asked}: {totals or 'there is none'}"]
+        lines += [f"{refusal.id}: {refusal.text}" for refusal in self.refusals]
+        return lines if rest <= 0 or not self.refusals else [*lines, f"and {rest} more"]
+
+    def __str__(self) -> str:
+        return "; ".join(self.lines)
+
+
+class NothingFits(Exhausted):
+    """Refused, with the reasons at hand for whoever asks."""
+
+    def __init__(self, explain: Callable[[], Explanation]) -> None:
+        super().__init__()
+        self._explain = explain
+        self._explanation: Explanation | None = None
+
+    @property
+    def explanation(self) -> Explanation:
+        if self._explanation is None:
+            self._explanation = self._explain()
+        return self._explanation
+
+    def __str__(self) -> str:
+        return str(self.explanation)
+
+
+def explain_place(capacity: Capacity, request: PlaceRequest) -> Explanation:
+    """Per host, what refused a guest. Hosts outside its zone, pod and cluster are only counted."""
+    hosts = capacity.hosts
+    rules = _rules(hosts, request, np.arange(len(hosts)))
+    verdict = np.full(len(hosts), len(rules))
+    for index in reversed(range(len(rules))):
+        verdict[~rules[index][1]] = index
+    names = [name for name, _ in rules] + [FITS]
+    counted = np.bincount(verdict, minlength=len(names))
+    counts = {name: int(n) for name, n in zip(names, counted, strict=True) if n}
+    inside = np.flatnonzero((verdict > 0) & (verdict < len(rules)))[:SHOWN]
+    shown = [_host_refusal(hosts, int(slot), names[verdict[slot]], request) for slot in inside]
+    total_mhz = request.cpu_count * request.cpu_mhz
+    asked = (
+        f"no host has room for a guest of {request.cpu_count} cores, {total_mhz} MHz,"
+        f" {request.memory_mib} MiB in zone {request.zone_id}"
+    )
+    return Explanation(asked, counts, shown)
+
+
+def _rules(hosts: HostColumns, request: PlaceRequest, every: Ints) -> list[tuple[str, Mask]]:
+    """Each rule by name, in the order in which they refuse; the first is the scope."""
+    key = shape_of(request)
+    supplied = np.fromiter((row is not None for row in hosts.supplies), bool, len(hosts))
+    here = supplied & scope_mask(hosts, key, every)
+    if request.host_id is not None:
+        here &= every == hosts.slots.get(request.host_id, -1)
+    only = every >= 0 if request.only is None else _isin(hosts, every, request.only)
+    return [
+        ("elsewhere", here),
+        ("disabled", hosts.enabled[every] == 1),
+        ("of another hypervisor", hypervisor_mask(hosts, key, every)),
+        ("without the tags", tag_mask(hosts, key, every)),
+        ("avoided", ~_isin(hosts, every, request.avoid)),
+        ("outside the affinity group", only),
+        ("with too few cores", hosts.cores[every] >= request.cpu_count),
+        ("with too slow cores", hosts.core_mhz[every] >= request.cpu_mhz),
+        ("short of CPU", hosts.free_mhz[every] >= request.cpu_count * request.cpu_mhz),
+        ("short of memory", hosts.free_mib[every] >= request.memory_mib),
+    ]
+
+
+def _isin(hosts: HostColumns, every: Ints, ids: Iterable[UUID]) -> Mask:
+    mask: Mask = np.isin(every, [hosts.slots[one] for one in ids if one in hosts.slots])
+    return mask
+
+
+def _host_refusal(hosts: HostColumns, slot: int, reason: str, request: PlaceRequest) -> Refusal:
+    row = hosts.supplies[slot]
+    assert row is not None, "a host without supply is elsewhere"
+    wanted_mhz, wanted_mib = request.cpu_count * request.cpu_mhz, request.memory_mib
+    words = {
+        "disabled": "is disabled",
+        "of another hypervisor": f"runs {row.hypervisor}, {request.hypervisor} is asked for",
+        "without the tags": f"has tags {sorted(row.tags)}, asked for {sorted(request.tags)}",
+        "avoided": "must be avoided for this guest",
+        "outside the affinity group": "is not among the hosts that this guest is bound to",
+        "with too few cores": f"has {row.cpu_count} cores, the guest wants {request.cpu_count}",
+        "with too slow cores": f"has cores of {row.cpu_mhz} MHz, asked for {request.cpu_mhz} MHz",
+        "short of CPU": f"cpu: wants {wanted_mhz} MHz, has {hosts.free_mhz[slot]} MHz",
+        "short of memory": f"memory: wants {wanted_mib} MiB, has {hosts.free_mib[slot]} MiB",
+    }
+    return Refusal(hosts.ids[slot], reason, words[reason])
+
+
+def explain_space(space: Space, request: SpaceRequest) -> Explanation:
+    """Per pool, what refused a volume."""
+    counts: dict[str, int] = {}
+    shown: list[Refusal] = []
+    for pool in space.pools.values():
+        reason, text = refusal(pool, request) or (FITS, "fits by now")
+        counts[reason] = counts.get(reason, 0) + 1
+        if reason != "elsewhere" and len(shown) < SHOWN:
+            shown.append(Refusal(pool.id, reason, text))
+    asked = f"no pool has room for {request.size_bytes} bytes in zone {request.zone_id}"
+    return Explanation(asked, counts, shown)

@@ -1,0 +1,49 @@
+"""Which of the hosts with room gets the guest: small pure functions over columns.
+
+A policy sees the slots that fit, in order, and answers with an index into them. `first_fit` is
+known to the search, which then stops at the first slot instead of collecting all of them.
+"""
+
+from __future__ import annotations
+
+import random as stdlib_random
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from projections.capacity_columns import HostColumns, Ints
+
+Policy = Callable[[HostColumns, Ints], int]
+
+
+def first_fit(hosts: HostColumns, slots: Ints) -> int:
+    """The host that was added first. Cheapest, and fills hosts one after the other."""
+    return 0
+
+
+def pack(hosts: HostColumns, slots: Ints) -> int:
+    """The fullest host (best fit): leaves whole hosts empty for large guests or for the night."""
+    return int(np.argmin(_free_share(hosts, slots)))
+
+
+def spread(hosts: HostColumns, slots: Ints) -> int:
+    """The emptiest host (worst fit): a host that dies takes the fewest guests with it."""
+    return int(np.argmax(_free_share(hosts, slots)))
+
+
+def at_random(rng: stdlib_random.Random) -> Policy:
+    """Any host, by the given source of chance: controllers that decide at once seldom collide."""
+
+    def policy(hosts: HostColumns, slots: Ints) -> int:
+        return rng.randrange(len(slots))
+
+    return policy
+
+
+def _free_share(hosts: HostColumns, slots: Ints) -> NDArray[np.float64]:
+    """How empty each host is: its free share of CPU plus its free share of memory."""
+    mhz = hosts.free_mhz[slots] / np.maximum(hosts.offered_mhz[slots], 1)
+    mib = hosts.free_mib[slots] / np.maximum(hosts.offered_mib[slots], 1)
+    share: NDArray[np.float64] = mhz + mib
+    return share

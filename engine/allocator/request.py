@@ -1,0 +1,97 @@
+"""What may be asked of the allocator, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+from uuid import UUID
+
+from msgspec import Struct
+
+from aggregates.base import Event
+from engine.allocator.policy import Policy, first_fit
+
+
+class PlaceRequest(Struct, frozen=True, kw_only=True):
+    """Room for one guest. `cpu_mhz` is the speed of each of its cores.
+
+    `avoid` and `only` are rules (anti-affinity, dedicated hosts, hosts that failed already);
+    `prefer` and `prefer_not` are wishes, dropped when nothing fits otherwise.
+    """
+
+    vm_id: UUID
+    zone_id: UUID
+    pod_id: UUID | None = None
+    cluster_id: UUID | None = None
+    host_id: UUID | None = None
+    hypervisor: str | None = None
+    cpu_count: int
+    cpu_mhz: int
+    memory_mib: int
+    tags: frozenset[str] = frozenset()
+    avoid: frozenset[UUID] = frozenset()
+    only: frozenset[UUID] | None = None
+    prefer: frozenset[UUID] = frozenset()
+    prefer_not: frozenset[UUID] = frozenset()
+    policy: Policy = first_fit
+
+
+class SpaceRequest(Struct, frozen=True, kw_only=True):
+    """Room for one volume, in a pool that its host reaches.
+
+    Leave `host_id` out for a volume that no guest uses yet: then a pool of any host may serve.
+    """
+
+    volume_id: UUID
+    zone_id: UUID
+    pod_id: UUID | None = None
+    cluster_id: UUID | None = None
+    host_id: UUID | None = None
+    pool_id: UUID | None = None
+    size_bytes: int
+    tags: frozenset[str] = frozenset()
+    avoid: frozenset[UUID] = frozenset()
+
+
+class Write(NamedTuple):
+    """One event for one stream, and the version that the stream must have before it."""
+
+    stream: UUID
+    expected: int
+    event: Event
+
+
+class Decision(Struct, frozen=True):
+    """What to commit. Nothing to commit means that the log says so already."""
+
+    appends: tuple[Write, ...]
+
+
+class HostDecision(Decision, frozen=True):
+    """The host that a guest was promised room on."""
+
+    host_id: UUID
+
+
+class PoolDecision(Decision, frozen=True):
+    """The pool that a volume was promised room in."""
+
+    pool_id: UUID
+
+
+class AddressDecision(Decision, frozen=True):
+    """The number that its holder was promised, and the space that it is from."""
+
+    space_id: UUID
+    number: int
+
+
+def joined(decisions: Iterable[Decision]) -> list[tuple[UUID, int, tuple[Event, ...]]]:
+    """Every append of several decisions, one entry a stream, to commit together."""
+    streams: dict[UUID, tuple[int, list[Event]]] = {}
+    for decision in decisions:
+        for stream, expected, happened in decision.appends:
+            first, events = streams.setdefault(stream, (expected, []))
+            assert expected == first + len(events), f"{stream}: another append comes between"
+            events.append(happened)
+    return [(stream, first, tuple(events)) for stream, (first, events) in streams.items()]

@@ -1,0 +1,292 @@
+"""Guests on hosts: rules, wishes, policies, and promises that count at once."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from aggregates.capacity import CapacityHeld, CapacityWithdrawn, capacity_ledger
+from aggregates.errors import Conflict
+from engine.allocator import Allocator, NothingFits, PlaceRequest, at_random, pack, spread
+from projections.capacity import Usage
+from tests.allocator.world import CLUSTER, POD, ZONE, World, guest, host, named
+
+
+@pytest.fixture
+def world() -> World:
+    world = World()
+    world.supply(host("a"), host("b"), host("c"))
+    return world
+
+
+def place(world: World, name: str, **changes: object) -> str:
+    """Place and commit one guest; the name of its host."""
+    decision = world.done(world.allocator.place(guest(name, **changes), named(name)))
+    return next(n for n in "abcdefgh" if named(n) == decision.host_id)
+
+
+def test_first_fit_fills_hosts_in_order(world: World) -> None:
+    assert [place(world, f"g{n}") for n in range(5)] == ["a", "a", "a", "a", "b"]
+
+
+def test_a_promise_counts_before_it_is_committed(world: World) -> None:
+    decisions = [world.allocator.place(guest(f"g{n}"), named(f"g{n}")) for n in range(12)]
+    with pytest.raises(NothingFits):
+        world.allocator.place(guest("one too many"), named("one too many"))
+    world.commit(*decisions)
+    assert len(world.capacity.holds) == 12
+    assert not len(world.capacity.pendings)
+
+
+def test_two_hundred_promises_in_one_turn_never_overbook() -> None:
+    world = World()
+    world.supply(*(host(f"h{n}") for n in range(40)))
+    placed = []
+    for n in range(200):
+        try:
+            placed.append(world.allocator.place(guest(f"g{n}"), named(f"g{n}")))
+        except NothingFits:
+            continue
+    assert len(placed) == 160
+    for decision in placed:
+        world.commit(decision)
+    assert world.capacity.hosts.free_mib[:40].min() == 0
+
+
+def test_the_same_key_gets_the_same_answer(world: World) -> None:
+    first = world.allocator.place(guest(), named("step"))
+    assert world.allocator.place(guest(), named("step")) == first
+    world.commit(first)
+    again = world.allocator.place(guest(policy=spread), named("step"))
+    assert (again.host_id, again.appends) == (first.host_id, ())
+
+
+def test_release_is_repeatable_and_frees_only_once_committed(world: World) -> None:
+    world.done(world.allocator.place(guest(memory_mib=4096), named("step")))
+    free = world.allocator.release(named("step"))
+    assert world.allocator.release(named("step")) == free
+    assert world.capacity.hosts.free_mib[0] == 0
+    with pytest.raises(Conflict, match="being released"):
+        world.allocator.place(guest(), named("step"))
+    world.commit(free)
+    assert world.capacity.hosts.free_mib[0] == 4096
+    assert world.allocator.release(named("step")).appends == ()
+
+
+def test_release_of_a_promise_in_flight_follows_it(world: World) -> None:
+    taken = world.allocator.place(guest(), named("step"))
+    freed = world.allocator.release(named("step"))
+    world.commit(taken)
+    world.commit(freed)
+    assert world.capacity.holds == {}
+    assert world.capacity.hosts.free_mhz[0] == 4000
+
+
+def test_forgetting_gives_the_room_and_the_version_back(world: World) -> None:
+    first = world.allocator.place(guest("1"), named("1"))
+    second = world.allocator.place(guest("2"), named("2"))
+    world.allocator.forget(named("1"))
+    with pytest.raises(Conflict):
+        world.commit(second)
+    world.allocator.forget(named("2"))
+    retried = world.allocator.place(guest("3"), named("3"))
+    assert retried.appends[0].expected == first.appends[0].expected
+    world.commit(retried)
+    assert world.capacity.hosts.free_mib[0] == 3072
+
+
+def test_a_doomed_promise_is_decided_anew(world: World) -> None:
+    world.allocator.place(guest("1"), named("1"))
+    world.allocator.place(guest("2"), named("2"))
+    world.allocator.forget(named("1"))
+    world.done(world.allocator.place(guest("2"), named("2")))
+    assert list(world.capacity.holds) == [named("2")]
+
+
+def test_another_controllers_hold_wins_by_version(world: World) -> None:
+    mine = world.allocator.place(guest("mine", memory_mib=4096), named("mine"))
+    theirs = CapacityHeld(
+        hold=named("theirs"),
+        host_id=named("a"),
+        vm_id=named("x"),
+        cpu_count=1,
+        cpu_mhz=1000,
+        memory_mib=1024,
+    )
+    world.record(capacity_ledger(named("a")), [theirs])
+    with pytest.raises(Conflict):
+        world.commit(mine)
+    world.allocator.forget(named("mine"))
+    again = world.done(world.allocator.place(guest("mine", memory_mib=4096), named("mine")))
+    assert again.host_id == named("b")
+    assert world.capacity.hosts.free_mib[:2].tolist() == [3072, 0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"tags": frozenset({"gpu"})}, "e"),
+        ({"tags": frozenset({"gpu", "ssd"})}, "f"),
+        ({"hypervisor": "Simulator"}, "g"),
+        ({"cluster_id": named("other cluster")}, "g"),
+        ({"host_id": named("c")}, "c"),
+        ({"avoid": frozenset({named("a"), named("b")})}, "c"),
+        ({"only": frozenset({named("b"), named("c")})}, "b"),
+        ({"prefer": frozenset({named("c")})}, "c"),
+        ({"prefer": frozenset({named("d")})}, "a"),
+        ({"prefer_not": frozenset({named("a")})}, "b"),
+        ({"prefer_not": frozenset({named(n) for n in "abcef"})}, "a"),
+        ({"cpu_count": 8}, "h"),
+        ({"cpu_mhz": 2000}, "h"),
+    ],
+)
+def test_rules_and_wishes(world: World, changes: dict[str, object], expected: str) -> None:
+    world.supply(
+        host("d", enabled=False),
+        host("e", tags=["gpu"]),
+        host("f", tags=["ssd", "gpu"]),
+        host("g", hypervisor="Simulator", cluster_id=named("other cluster")),
+        host("h", cpu_count=16, cpu_mhz=2000, hypervisor="VMware"),
+    )
+    chosen = {"hypervisor": None} if expected in "gh" else {}
+    assert place(world, "guest", **(chosen | changes)) == expected
+
+
+def test_policies(world: World) -> None:
+    place(world, "one", host_id=named("b"))
+    assert place(world, "packed", policy=pack) == "b"
+    assert place(world, "spread", policy=spread) == "a"
+    draws = {place(world, f"r{n}", policy=at_random(random.Random(n))) for n in range(8)}
+    assert len(draws) > 1
+
+
+def test_overcommit_multiplies_what_may_be_promised() -> None:
+    world = World()
+    world.supply(host("a", cpu_overcommit=2.0, memory_overcommit=1.5))
+    placed = [place(world, f"g{n}") for n in range(6)]
+    assert placed == ["a"] * 6
+    with pytest.raises(NothingFits, match="memory: wants 1024 MiB, has 0 MiB"):
+        place(world, "g6")
+
+
+def test_a_host_disabled_withdrawn_and_supplied_again(world: World) -> None:
+    place(world, "1")
+    world.supply(host("a", enabled=False))
+    assert place(world, "2") == "b"
+    world.commit(world.allocator.supply_host(CapacityWithdrawn(host_id=named("a")), named("gone")))
+    assert world.capacity.supply_of(named("a")) is None
+    assert place(world, "3") == "b"
+    world.supply(host("a"))
+    assert place(world, "4") == "a"
+    assert world.capacity.hosts.free_mib[0] == 2048
+
+
+def test_supply_of_one_host_twice_in_one_turn_keeps_order(world: World) -> None:
+    off = world.allocator.supply_host(host("a", enabled=False), named("off"))
+    on = world.allocator.supply_host(host("a", memory_mib=8192), named("on"))
+    world.commit(off, on)
+    assert world.capacity.hosts.free_mib[0] == 8192
+
+
+def test_usage_adds_up(world: World) -> None:
+    world.supply(host("z", zone_id=named("other zone")))
+    place(world, "1")
+    place(world, "2", host_id=named("b"))
+    usage = world.capacity.usage("zone")
+    assert usage[ZONE] == Usage(3, 12000, 2000, 12288, 2048)
+    assert usage[named("other zone")] == Usage(1, 4000, 0, 4096, 0)
+    assert set(world.capacity.usage("pod")) == {POD}
+    assert world.capacity.usage("cluster")[CLUSTER].host_count == 4
+
+
+def test_a_moving_guest_has_two_holds(world: World) -> None:
+    place(world, "guest")
+    request = guest("guest", avoid=frozenset({named("a")}))
+    world.done(world.allocator.place(request, named("target")))
+    holds = world.capacity.holds_of_vm(named("guest"))
+    assert [held.host_id for held in holds] == [named("a"), named("b")]
+
+
+def test_search_agrees_with_a_plain_scan_on_many_hosts() -> None:
+    """Blocks, bounds and the budget change the cost of first fit, never its answer."""
+    world, rng = World(), random.Random(7)
+    names = [f"h{n}" for n in range(3000)]
+    world.supply(
+        *(
+            host(n, memory_mib=rng.choice([0, 512, 2048]), cpu_count=rng.choice([1, 2, 4]))
+            for n in names
+        )
+    )
+    hosts = world.capacity.hosts
+    for n in range(400):
+        request = guest(f"g{n}", cpu_count=rng.choice([1, 2, 3]), memory_mib=rng.choice([256, 999]))
+        mhz = request.cpu_count * request.cpu_mhz
+        plain = next(
+            slot
+            for slot, row in enumerate(hosts.supplies)
+            if row is not None
+            and row.cpu_count >= request.cpu_count
+            and hosts.free_mhz[slot] >= mhz
+            and hosts.free_mib[slot] >= request.memory_mib
+        )
+        decision = world.done(world.allocator.place(request, named(f"g{n}")))
+        assert decision.host_id == hosts.ids[plain]
+
+
+def test_a_request_is_explained_host_by_host(world: World) -> None:
+    world.supply(
+        host("off", enabled=False),
+        host("far", zone_id=named("other zone")),
+        host("vmware", hypervisor="VMware"),
+        host("small", memory_mib=512),
+        host("slow", cpu_mhz=500),
+    )
+    for n in range(4):
+        place(world, f"g{n}", host_id=named("a"))
+    refused = guest("refused", avoid=frozenset({named("b")}), only=_all_but(world, "c"))
+    with pytest.raises(NothingFits) as caught:
+        world.allocator.place(refused, named("refused"))
+    explanation = caught.value.explanation
+    reasons = {refusal.id: refusal.reason for refusal in explanation.refusals}
+    assert reasons == {
+        named("a"): "short of CPU",
+        named("b"): "avoided",
+        named("c"): "outside the affinity group",
+        named("off"): "disabled",
+        named("vmware"): "of another hypervisor",
+        named("small"): "short of memory",
+        named("slow"): "with too slow cores",
+    }
+    assert explanation.counts["elsewhere"] == 1
+    text = str(caught.value)
+    assert f"{named('a')}: cpu: wants 1000 MHz, has 0 MHz" in text
+    assert f"{named('small')}: memory: wants 1024 MiB, has 512 MiB" in text
+    assert str(named("far")) not in text
+
+
+def test_a_long_explanation_is_bounded() -> None:
+    world = World()
+    world.supply(*(host(f"h{n}", enabled=False) for n in range(50)))
+    explanation = world.allocator.explain(guest())
+    assert explanation.counts == {"disabled": 50}
+    assert (len(explanation.refusals), explanation.lines[-1]) == (20, "and 30 more")
+
+
+def test_an_empty_cloud_refuses_in_plain_words() -> None:
+    with pytest.raises(NothingFits, match="there is none"):
+        World().allocator.place(guest(), named("x"))
+
+
+def _all_but(world: World, name: str) -> frozenset[object]:
+    return frozenset(world.capacity.hosts.ids) - {named(name)}
+
+
+def test_an_allocator_over_a_restored_cloud_goes_on(world: World) -> None:
+    place(world, "1")
+    loaded = type(world.cloud).load(world.cloud.save())
+    views = (type(world.capacity), type(world.space), type(world.addresses))
+    capacity, space, addresses = (loaded.view(view) for view in views)
+    request: PlaceRequest = guest("2")
+    decision = Allocator(capacity, space, addresses).place(request, named("2"))
+    assert decision == world.allocator.place(request, named("2"))
