@@ -206,9 +206,16 @@ class Log:
 
     async def _ask(self, question: Callable[[], T]) -> T:
         try:
-            return await self._loop.run_in_executor(self._reads, question)
+            return await self._loop.run_in_executor(self._reads, self._answer, question)
         except StoreDown as down:
             raise LogUnavailable(f"the log cannot be read now: {down}") from down
+
+    def _answer(self, question: Callable[[], T]) -> T:
+        try:
+            return question()
+        except StoreDown:
+            self._store.reset()
+            raise
 
     async def close(self) -> None:
         """Commit what is queued, answer it, and let go of the files; twice is once."""

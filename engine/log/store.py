@@ -9,8 +9,9 @@ called unwrapped. And a SQLite build may default to less than a full sync: it is
 from __future__ import annotations
 
 import inspect
+import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 from uuid import UUID
@@ -174,7 +175,7 @@ class SqliteStore:
     def reset(self) -> None:
         if self._recorder is not None:
             datastore, self._recorder = self._recorder.datastore, None
-            with _told(self.name):
+            with suppress(PersistenceError, sqlite3.Error):
                 datastore.close()
 
     def close(self) -> None:
@@ -190,34 +191,39 @@ class PostgresStore:
     gapless = False
 
     def __init__(self, url: str, *, read_only: bool = False) -> None:
-        parts = urlsplit(url)
-        host = parts.hostname or parse_qs(parts.query).get("host", [""])[0]
-        self.name = f"postgres at {host}:{parts.port or 5432}{parts.path}"
-        self._datastore = PostgresDatastore(
-            dbname=parts.path.lstrip("/") or "sagastack",
-            host=unquote(host),
-            port=parts.port or 5432,
-            user=unquote(parts.username or ""),
-            password=unquote(parts.password or ""),
-            connect_timeout=CONNECT_TIMEOUT_S,
-            pre_ping=True,
-        )
-        try:
-            with _told(self.name):
-                self._recorder = PostgresApplicationRecorder(self._datastore)
-                if not read_only:
-                    self._recorder.create_table()
-        except BaseException:
-            self._datastore.close()
-            raise
+        self._parts = urlsplit(url)
+        parts, asked = self._parts, parse_qs(self._parts.query)
+        self._host = parts.hostname or asked.get("host", [""])[0]
+        self.name = f"postgres at {self._host}:{parts.port or 5432}{parts.path}"
+        self._recorder: PostgresApplicationRecorder | None = None
         self._insert = inspect.unwrap(PostgresApplicationRecorder.insert_events)
-        self._table = f'"{self._datastore.schema}".{self._recorder.events_table_name}'
-        self._columns = "notification_id, originator_id, originator_version, topic, state"
+        if not read_only:
+            with _told(self.name):
+                self._open().create_table()
+
+    def _open(self) -> PostgresApplicationRecorder:
+        if self._recorder is None:
+            parts = self._parts
+            datastore = PostgresDatastore(
+                dbname=parts.path.lstrip("/") or "sagastack",
+                host=unquote(self._host),
+                port=parts.port or 5432,
+                user=unquote(parts.username or ""),
+                password=unquote(parts.password or ""),
+                connect_timeout=CONNECT_TIMEOUT_S,
+                pre_ping=True,
+            )
+            try:
+                self._recorder = PostgresApplicationRecorder(datastore)
+            except PersistenceError:
+                datastore.close()
+                raise
+        return self._recorder
 
     def insert(self, rows: Sequence[Stored]) -> list[int]:
         events = [StoredEvent(row[1], row[2], row[3], row[4]) for row in rows]
         with _told(self.name):
-            return list(self._insert(self._recorder, events))
+            return list(self._insert(self._open(), events))
 
     def head(self, stream: UUID) -> int:
         found = self._select("max(originator_version)", "WHERE originator_id=%s", (stream,))
@@ -239,18 +245,22 @@ class PostgresStore:
         )
 
     def _stored(self, where: str, values: tuple[Any, ...]) -> list[Stored]:
-        return [Stored(*row) for row in self._select(self._columns, where, values)]
+        columns = "notification_id, originator_id, originator_version, topic, state"
+        return [Stored(*row) for row in self._select(columns, where, values)]
 
     def _select(self, what: str, where: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        statement = f"SELECT {what} FROM {self._table} {where}".encode()
-        with _told(self.name), self._datastore.get_connection() as connection:
+        statement = f"SELECT {what} FROM stored_events {where}".encode()
+        with _told(self.name), self._open().datastore.get_connection() as connection:
             with connection.cursor(row_factory=tuple_row) as cursor:
                 cursor.execute(statement, values, prepare=True)
                 found: list[tuple[Any, ...]] = cursor.fetchall()
                 return found
 
     def reset(self) -> None:
-        """The pool checks a connection before it lends it, so there is nothing to forget."""
+        """Leave the pool too: it would wait longer and longer before it connects again."""
+        if self._recorder is not None:
+            datastore, self._recorder = self._recorder.datastore, None
+            datastore.close()
 
     def close(self) -> None:
-        self._datastore.close()
+        self.reset()

@@ -115,6 +115,7 @@ class Writer:
             self._write(self._admit(waiting), batch)
         except (StoreDown, Unreadable) as down:
             self._unsure = True
+            self._store.reset()
             for pending in waiting:
                 if pending.answer is None:
                     pending.answer = LogUnavailable(
