@@ -193,6 +193,8 @@ class Check:
                 await self.body(rig)
         except Exempt as reason:
             return f"exempt: {reason}"
+        except DriverError as error:
+            raise Broken(f"{type(error).__name__} where success was promised: {error}") from error
         return ""
 
 

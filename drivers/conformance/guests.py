@@ -187,3 +187,18 @@ async def reboot_of_what_is_off_is_refused(rig: Rig) -> None:
     await rig.within(rig.session.stop_guest(spec.guest_id, grace_s=0, key=uuid4()))
     for guest_id in (spec.guest_id, uuid4()):
         await rig.refuses(rig.session.reboot_guest(guest_id, force=True, key=uuid4()), Refused)
+
+
+@SUITE.promise
+async def one_key_serves_every_verb(rig: Rig) -> None:
+    """A key says which step asks, not what for: a step may call several verbs with its one key."""
+    key, session = uuid4(), rig.session
+    for _ in range(2):
+        disk_spec = rig.disk_spec(rig.harness.image().virtual_bytes)
+        spec = rig.spec_on(await rig.within(session.create_disk(rig.pool, disk_spec, key=key)))
+        await rig.within(session.start_guest(spec, key=key))
+        must(is_running(await rig.found(spec.guest_id)), "the key was taken for a repetition")
+        await rig.within(session.stop_guest(spec.guest_id, grace_s=0, key=key))
+        await rig.within(session.remove_guest(spec.guest_id, key=key))
+        await rig.within(session.remove_disk(rig.pool, disk_spec.volume_id, key=key))
+        must(await rig.disk_copies(disk_spec.volume_id) == 0, "the removed disk is listed")

@@ -34,10 +34,13 @@ class Harness(Protocol):
     """
 
     name: str
-    driver: Driver
     verb_s: float
     settle_s: float
     grace_s: float
+
+    @property
+    def driver(self) -> Driver:
+        """The driver under check; one for the life of the harness."""
 
     async def connect(self) -> HostSession:
         """A new session with the first host. The check closes it."""

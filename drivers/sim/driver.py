@@ -82,20 +82,25 @@ def faults_from(
 ) -> SimFaults:
     """The ills that the settings ask for."""
     faults = SimFaults(
-        int(settings.get("seed", "0")),
-        shutdown_s=float(settings.get("shutdown_s", "0")),
-        sleep=sleep,
+        int(_number(settings, "seed")), shutdown_s=_number(settings, "shutdown_s"), sleep=sleep
     )
     for name, value in settings.items():
         stem, _, verb = name.partition(".")
         if stem == "delay_s":
-            faults.slow(verb or ANY, float(value))
+            faults.slow(verb or ANY, _number(settings, name))
         elif stem == "fail" and verb:
             for text in value.split(","):
                 _add_rule(faults, verb, text.strip(), name)
         elif name not in ("state", "serial_dir", "seed", "shutdown_s"):
             raise Refused(f"the simulator has no setting {name}")
     return faults
+
+
+def _number(settings: Mapping[str, str], name: str) -> float:
+    try:
+        return float(settings.get(name, "0"))
+    except ValueError as error:
+        raise Refused(f"simulator setting {name}={settings[name]} is not a number") from error
 
 
 def _add_rule(faults: SimFaults, verb: str, text: str, name: str) -> None:

@@ -15,7 +15,16 @@ from enum import StrEnum
 from hashlib import blake2b
 from uuid import UUID
 
+from drivers.contract.compute import Compute
+from drivers.contract.errors import Refused
+from drivers.contract.storage import Storage
+from drivers.sim.address import identity
+
 ANY = "*"
+VERBS = frozenset(
+    {name for part in (Compute, Storage) for name in vars(part) if not name.startswith("_")}
+    | {"connect", ANY}
+)
 
 
 class Fault(StrEnum):
@@ -58,17 +67,20 @@ class Rule:
     calls: int = 0
     hits: int = 0
 
-    def strikes(self, verb: str, host: str, subject: UUID | None, draw: float) -> bool:
+    def matches(self, verb: str, host: str, subject: UUID | None) -> bool:
+        """Whether the rule is about this call; a call that it is about is counted."""
         if self.verb not in (ANY, verb) or (self.host and self.host != host):
             return False
         if self.subject is not None and self.subject != subject:
             return False
+        self.calls += 1
+        return True
+
+    def strikes(self, draw: float) -> bool:
+        """Whether the rule hits the call that it counted last."""
         if self.times is not None and self.hits >= self.times:
             return False
-        self.calls += 1
-        hit = self.calls == self.nth if self.nth else draw < self.probability
-        self.hits += hit
-        return hit
+        return self.calls == self.nth if self.nth else draw < self.probability
 
 
 class SimFaults:
@@ -102,13 +114,14 @@ class SimFaults:
         subject: UUID | None = None,
     ) -> Rule:
         """Let `verb` (`*`: any) fail; the first rule that strikes decides."""
+        _require_verb(verb)
         rule = Rule(
             verb=verb,
             fault=fault,
             nth=nth,
             probability=probability,
             times=times,
-            host=host,
+            host=identity(host),
             subject=subject,
         )
         self._rules.append(rule)
@@ -116,6 +129,7 @@ class SimFaults:
 
     def slow(self, verb: str, delay_s: float) -> None:
         """Let `verb` (`*`: any without a delay of its own) take this long; 0 makes it instant."""
+        _require_verb(verb)
         self._delays_s[verb] = delay_s
 
     def clear(self) -> None:
@@ -128,14 +142,14 @@ class SimFaults:
         delay_s = self._delays_s.get(verb, self._delays_s.get(ANY, 0.0))
         if not delay_s and not self._rules:
             return CLEAR
-        asked = (verb, host, subject)
-        self._asked[asked] += 1
-        moment, chance, coin = self._draw(verb, host, subject, self._asked[asked])
-        fault = None
-        for rule in self._rules:
-            if rule.strikes(verb, host, subject, chance):
-                fault = rule.fault
-                break
+        if self._rules:
+            self._asked[verb, host, subject] += 1
+        moment, chance, coin = self._draw(verb, host, subject, self._asked[verb, host, subject])
+        about = [rule for rule in self._rules if rule.matches(verb, host, subject)]
+        rule = next((rule for rule in about if rule.strikes(chance)), None)
+        fault = rule.fault if rule else None
+        if rule:
+            rule.hits += 1
         happens = {Fault.AFTER: True, Fault.UNKNOWN: coin < 0.5, None: True}.get(fault, False)
         # A cancelled call has then happened or not, as with any real backend.
         return Plan(delay_s * moment, delay_s * (1 - moment), fault, happens)
@@ -148,3 +162,9 @@ class SimFaults:
             int.from_bytes(digest[at : at + 8], "big") / 2**64 for at in (0, 8, 16)
         )
         return first, second, third
+
+
+def _require_verb(verb: str) -> None:
+    """A fault that can never strike would be a test that proves nothing."""
+    if verb not in VERBS:
+        raise Refused(f"no driver has a verb {verb}; there are {', '.join(sorted(VERBS))}")

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from itertools import count
 from uuid import UUID, uuid4
 
+from drivers.conformance import Harness
 from drivers.contract.compute import DiskAttachment, GuestSpec, HostAddress, NicSpec
 from drivers.contract.driver import HostSession
 from drivers.contract.storage import ImageSource, PoolSpec
@@ -104,7 +105,7 @@ def guest_spec(
 
 
 @asynccontextmanager
-async def harness() -> AsyncIterator[SimHarness]:
+async def harness() -> AsyncIterator[Harness]:
     """A new world; whatever a check leaves in it, strangers aside, is the check's own fault."""
     sim = SimHarness()
     yield sim
