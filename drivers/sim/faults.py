@@ -94,7 +94,8 @@ class SimFaults:
         shutdown_s: float = 0.0,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        """`delays_s` is per verb, `*` for all others; `shutdown_s` is how long guests take to."""
+        """`delays_s` is per verb, `*` for all others; `shutdown_s` is how long a guest takes
+        to power off when it is asked to."""
         self.seed = seed
         self.shutdown_s = shutdown_s
         self.sleep = sleep

@@ -117,7 +117,7 @@ class SimSession:
                 cpu_mhz=host.cpu_mhz,
                 memory_bytes=host.memory_mib * 1024**2,
                 accelerated=True,
-                capabilities=("hvm", "snapshot"),
+                capabilities=("hvm",),
                 detail="a simulated host: nothing runs",
             )
 
