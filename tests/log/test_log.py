@@ -165,7 +165,7 @@ async def test_reading_can_begin_behind_and_end_at_a_position(log: Log) -> None:
 
 
 async def test_what_says_nothing_or_cannot_be_read_back_is_refused_at_once(log: Log) -> None:
-    class Unregistered(Event):
+    class Unregistered(Event, frozen=True):
         name: str
 
     stream = uuid4()

@@ -17,12 +17,12 @@ class Part(Struct, frozen=True):
 
 
 @event("logtoy.made")
-class Made(Event):
+class Made(Event, frozen=True):
     name: str
 
 
 @event("logtoy.filled")
-class Filled(Event):
+class Filled(Event, frozen=True):
     owner: UUID
     ratio: float
     count: int
@@ -42,7 +42,7 @@ def _split(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 @event("logtoy.sized", version=3, upcasts={1: _rename, 2: _split})
-class Sized(Event):
+class Sized(Event, frozen=True):
     memory_mib: int
     cpu_count: int
 
