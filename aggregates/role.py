@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from aggregates.base import Aggregate
 from aggregates.record import record
 
 
 @record("role", unique=("name",))
 class Role(Aggregate):
-    """`role_type` is Admin, ResourceAdmin, DomainAdmin or User; a default role cannot change."""
+    """`role_type` is Admin, ResourceAdmin, DomainAdmin or User; a default role cannot change.
+
+    `rules` pairs a pattern of command names with yes or no, first match wins; a default role has
+    none and may do what its type may.
+    """
 
     name: str
     role_type: str
     description: str = ""
     is_default: bool = False
     is_public: bool = True
+    rules: list[tuple[str, bool]] = msgspec.field(default_factory=list)

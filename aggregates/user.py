@@ -10,13 +10,13 @@ from aggregates.record import record
 
 @record(
     "user",
-    unique=(("domain_id", "username"),),
+    unique=(("domain_id", "name"),),
     references={"account_id": "account", "domain_id": "domain"},
 )
 class User(Aggregate):
-    """`password_ref` points into the sealed store; the password itself is in no event."""
+    """`name` is what it signs in with; `password_ref` points into the sealed store."""
 
-    username: str
+    name: str
     account_id: UUID
     domain_id: UUID
     password_ref: str

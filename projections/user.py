@@ -3,6 +3,6 @@
 from aggregates.user import User
 from projections.table import table
 
-users = table(User, indexed=("account_id", "domain_id", "username"))
+users = table(User, indexed=("account_id", "domain_id", "name"))
 
 __all__ = ["User", "users"]

@@ -1,0 +1,137 @@
+"""What a new cloud offers before anybody made an offering: plain data, read once by `genesis`.
+
+The names and service maps of the network offerings are those that CloudStack's clients ask for by
+name; provider `VirtualRouter` is the router guest that each isolated network gets.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+GIB = 2**30
+
+Fields = dict[str, Any]
+
+# Name, type, description, and what it may call: an empty list is all that its type may.
+_LOOK = [("list*", True), ("get*", True), ("query*", True), ("logout", True), ("*", False)]
+_SUPPORT = [
+    ("startVirtualMachine", True),
+    ("stopVirtualMachine", True),
+    ("rebootVirtualMachine", True),
+    ("prepareHostForMaintenance", True),
+    ("cancelHostMaintenance", True),
+    *_LOOK,
+]
+ROLES: list[tuple[str, str, str, list[tuple[str, bool]]]] = [
+    ("Root Admin", "Admin", "Administers the whole cloud", []),
+    ("Resource Admin", "ResourceAdmin", "Administers the resources of a domain", []),
+    ("Domain Admin", "DomainAdmin", "Administers a domain and all below it", []),
+    ("User", "User", "Uses what its account owns", []),
+    ("Read-Only User - Default", "User", "Sees what a user sees, changes nothing", _LOOK),
+    ("Support User - Default", "User", "Sees, and starts and stops guests", _SUPPORT),
+    ("Read-Only Domain Admin", "DomainAdmin", "Sees a domain, changes nothing", _LOOK),
+]
+
+SERVICE_OFFERINGS: dict[str, Fields] = {
+    "Small Instance": {"cpu_count": 1, "cpu_mhz": 500, "memory_mib": 512},
+    "Medium Instance": {"cpu_count": 1, "cpu_mhz": 1000, "memory_mib": 1024},
+}
+
+DISK_OFFERINGS: dict[str, Fields] = {
+    "Small": {"display_text": "Small Disk, 5 GB", "size_bytes": 5 * GIB},
+    "Medium": {"display_text": "Medium Disk, 20 GB", "size_bytes": 20 * GIB},
+    "Large": {"display_text": "Large Disk, 100 GB", "size_bytes": 100 * GIB},
+    "Custom": {"display_text": "Custom Disk", "is_customized": True},
+}
+
+
+def _by(provider: str, *services: str) -> dict[str, list[str]]:
+    return {service: [provider] for service in services}
+
+
+_BASIC = _by("VirtualRouter", "Dhcp", "Dns", "UserData")
+_ROUTED = _BASIC | _by(
+    "VirtualRouter", "Firewall", "Lb", "PortForwarding", "SourceNat", "StaticNat", "Vpn"
+)
+_TIER = _by(
+    "VpcVirtualRouter",
+    *("Dhcp", "Dns", "Gateway", "NetworkACL", "PortForwarding"),
+    *("SourceNat", "StaticNat", "UserData", "Vpn"),
+)
+_SHARED: Fields = {"guest_ip_type": "Shared", "specify_vlan": True, "specify_ip_ranges": True}
+_ISOLATED: Fields = {"guest_ip_type": "Isolated"}
+_VPC: Fields = {"guest_ip_type": "Isolated", "for_vpc": True, "conserve_mode": False}
+_L2: Fields = {"guest_ip_type": "L2"}
+
+NETWORK_OFFERINGS: dict[str, Fields] = {
+    "DefaultSharedNetworkOfferingWithSGService": _SHARED
+    | {
+        "display_text": "Shared network with security groups",
+        "services": _BASIC | _by("SecurityGroupProvider", "SecurityGroup"),
+    },
+    "DefaultSharedNetworkOffering": _SHARED
+    | {"display_text": "Shared network", "services": _BASIC},
+    "QuickCloudNoServices": _SHARED
+    | {"display_text": "Shared network without services", "specify_vlan": True},
+    "DefaultIsolatedNetworkOfferingWithSourceNatService": _ISOLATED
+    | {
+        "display_text": "Isolated network behind a router with source NAT",
+        "availability": "Required",
+        "services": _ROUTED,
+    },
+    "DefaultIsolatedNetworkOffering": _ISOLATED
+    | {
+        "display_text": "Isolated network without source NAT",
+        "specify_vlan": True,
+        "specify_ip_ranges": True,
+        "services": _BASIC,
+    },
+    "DefaultIsolatedNetworkOfferingForVpcNetworks": _VPC
+    | {
+        "display_text": "VPC tier with load balancing",
+        "services": _TIER | _by("VpcVirtualRouter", "Lb"),
+    },
+    "DefaultIsolatedNetworkOfferingForVpcNetworksNoLB": _VPC
+    | {"display_text": "VPC tier without load balancing", "services": _TIER},
+    "DefaultIsolatedNetworkOfferingForVpcNetworksWithInternalLB": _VPC
+    | {
+        "display_text": "VPC tier with internal load balancing",
+        "services": _TIER | _by("InternalLbVm", "Lb"),
+    },
+    "DefaultL2NetworkOffering": _L2 | {"display_text": "L2 network"},
+    "DefaultL2NetworkOfferingVlan": _L2
+    | {"display_text": "L2 network with a VLAN of its maker's choice", "specify_vlan": True},
+    "DefaultL2NetworkOfferingConfigDrive": _L2
+    | {
+        "display_text": "L2 network with a configuration drive",
+        "services": _by("ConfigDrive", "UserData"),
+    },
+    "DefaultL2NetworkOfferingConfigDriveVlan": _L2
+    | {
+        "display_text": "L2 network with a configuration drive and a chosen VLAN",
+        "specify_vlan": True,
+        "services": _by("ConfigDrive", "UserData"),
+    },
+}
+
+OS_TYPES: dict[str, tuple[str, ...]] = {
+    "AlmaLinux": ("AlmaLinux 8", "AlmaLinux 9", "AlmaLinux 10"),
+    "CentOS": ("CentOS 5.5 (64-bit)", "CentOS 7", "CentOS 8", "CentOS Stream 9"),
+    "Debian": tuple(f"Debian GNU/Linux {n} (64-bit)" for n in (10, 11, 12, 13)),
+    "Fedora": ("Fedora Linux (64 bit)",),
+    "FreeBSD": ("FreeBSD 13 (64-bit)", "FreeBSD 14 (64-bit)"),
+    "None": ("None",),
+    "Oracle": ("Oracle Linux 8", "Oracle Linux 9"),
+    "Other": (
+        *("Other (32-bit)", "Other (64-bit)", "Other Linux (32-bit)", "Other Linux (64-bit)"),
+        *("Other PV (64-bit)", "Other PV Virtio-SCSI (64-bit)"),
+    ),
+    "RedHat": tuple(f"Red Hat Enterprise Linux {n}" for n in ("7.x", "8.x", "9.x")),
+    "Rocky Linux": ("Rocky Linux 8", "Rocky Linux 9", "Rocky Linux 10"),
+    "SUSE": ("SUSE Linux Enterprise Server 15 (64-bit)", "openSUSE Leap 15"),
+    "Ubuntu": tuple(f"Ubuntu {n} LTS" for n in ("18.04", "20.04", "22.04", "24.04")),
+    "Windows": (
+        *("Windows 10 (64-bit)", "Windows 11 (64-bit)"),
+        *(f"Windows Server {n} (64-bit)" for n in (2016, 2019, 2022, 2025)),
+    ),
+}
