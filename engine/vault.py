@@ -164,10 +164,14 @@ def _open(path: Path) -> Vault:
         for pragma in ("secure_delete=ON", "journal_mode=TRUNCATE", "synchronous=FULL"):
             database.execute(f"PRAGMA {pragma}")
         database.execute("CREATE TABLE IF NOT EXISTS entry (id TEXT PRIMARY KEY, sealed BLOB)")
-        vault = Vault(path, database, key)
-        vault._prove_key()
     except (OSError, sqlite3.Error) as wrong:
         raise VaultError(f"the vault {path} cannot be opened: {wrong}") from wrong
+    vault = Vault(path, database, key)
+    try:
+        vault._prove_key()
+    except VaultError:
+        database.close()
+        raise
     return vault
 
 

@@ -38,7 +38,7 @@ class Log:
         self._loop = asyncio.get_running_loop()
         self._listeners: list[Listener] = []
         self._last_ms = 0
-        self._closed, self._closing = "", False
+        self._closed, self._closing, self._out_of_step = "", False, ""
         self._writer: Writer | None = None
         self._written: asyncio.Future[None] = self._loop.create_future()
         self._write_store: Store | None = None
@@ -93,8 +93,9 @@ class Log:
 
     def submit(self, unit: Unit) -> Answer:
         """Queue a unit and return at once. Units are committed in the order of these calls."""
-        if self._writer is None or self._closed:
-            raise LogUnavailable(self._closed or "this log was opened read-only")
+        stopped = self._closed or self._out_of_step
+        if self._writer is None or stopped:
+            raise LogUnavailable(stopped or "this log was opened read-only")
         _check(unit)
         at_ms = max(self._now_ms(), self._last_ms)
         encoded = codec.encode(unit, at_ms)
@@ -117,42 +118,49 @@ class Log:
         self._loop.call_soon_threadsafe(self._set_ended)
 
     def _set_ended(self) -> None:
-        self._closed = self._closed or "the writer thread ended: restart the controller"
+        """The thread is gone: on request, or by a bug, and then nobody may wait for ever."""
+        self._closed = self._closed or "the writer thread failed: restart the controller"
+        if self._writer is not None and (left := self._writer.left()):
+            for pending in left:
+                pending.answer = LogUnavailable(self._closed)
+            self._deliver(Batch(left))
         if not self._written.done():
             self._written.set_result(None)
 
     def _deliver(self, batch: Batch) -> None:
-        """Fold first, then answer."""
+        """Fold first, then answer, whatever the folding did."""
         self._count(batch)
-        if batch.recorded:
-            self._last_ms = max(self._last_ms, batch.recorded[-1].at_ms)
-            self._fold(batch)
-        for pending in batch.units:
-            answer = cast(Answer, pending.ticket)
-            if answer.done():
-                continue
-            if isinstance(pending.answer, Exception):
-                answer.set_exception(pending.answer)
-            elif pending.answer is not None:
-                answer.set_result(pending.answer)
-
-    def _fold(self, batch: Batch) -> None:
-        folded = bool(self._closed.startswith("a listener"))
         try:
-            for listener in () if folded else tuple(self._listeners):
-                listener(batch.recorded)
-            folded = not folded
+            if batch.recorded and not self._out_of_step:
+                self._fold(batch.recorded)
+        finally:
+            for pending in batch.units:
+                self._resolve(cast(Answer, pending.ticket), pending.answer)
+
+    def _fold(self, recorded: Sequence[Recorded]) -> None:
+        self._last_ms = max(self._last_ms, recorded[-1].at_ms)
+        folded = False
+        try:
+            for listener in self._listeners:
+                listener(recorded)
+            folded = True
         finally:
             if not folded:
-                first, last = batch.recorded[0].position, batch.recorded[-1].position
-                self._closed = (
-                    f"a listener failed on positions {first} to {last}, which are on disk: "
-                    "restart the controller, which folds them again"
+                self._out_of_step = (
+                    f"a listener failed on positions {recorded[0].position} to "
+                    f"{recorded[-1].position}, which are on disk: restart the controller, "
+                    "which folds them again"
                 )
-                for pending in batch.units:
-                    if not isinstance(pending.answer, Exception):
-                        pending.answer = LogUnavailable(self._closed)
-                        cast(Answer, pending.ticket).set_exception(pending.answer)
+
+    def _resolve(self, waiting: Answer, answer: list[Recorded] | Exception | None) -> None:
+        if waiting.done():  # Its caller gave up.
+            return
+        if isinstance(answer, Exception):
+            waiting.set_exception(answer)
+        elif self._out_of_step or answer is None:
+            waiting.set_exception(LogUnavailable(self._out_of_step or "the writer gave no answer"))
+        else:
+            waiting.set_result(answer)
 
     def _count(self, batch: Batch) -> None:
         stats, done = self.stats, sum(isinstance(p.answer, list) for p in batch.units)

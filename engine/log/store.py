@@ -12,6 +12,7 @@ import inspect
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from typing import Any, Protocol
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 from uuid import UUID
@@ -103,6 +104,10 @@ class _DurablePool(SQLiteConnectionPool):
         return connection
 
 
+# A stream's rows lie close together, and making a UUID costs as much as reading its row.
+_uuid = lru_cache(maxsize=16_384)(UUID)
+
+
 class SqliteStore:
     """One file in WAL mode. Positions are row ids and, as nothing is ever deleted, without gaps."""
 
@@ -152,7 +157,7 @@ class SqliteStore:
             "SELECT rowid, * FROM stored_events WHERE rowid>? AND rowid<=? ORDER BY rowid LIMIT ?",
             (after, 2**63 - 1 if until is None else until, limit),
         )
-        return [Stored(p, UUID(s), v, topic, state) for p, s, v, topic, state in found]
+        return [Stored(p, _uuid(s), v, topic, state) for p, s, v, topic, state in found]
 
     def stream(self, stream: UUID, after: int) -> list[Stored]:
         found = self._select(
@@ -169,6 +174,7 @@ class SqliteStore:
 
     def _select(self, statement: str, values: tuple[Any, ...]) -> list[Any]:
         with _told(self.name), self._open().datastore.transaction(commit=False) as cursor:
+            cursor.sqlite_cursor.row_factory = None
             cursor.execute(statement, values)
             return list(cursor.fetchall())
 

@@ -26,7 +26,8 @@ from engine.log.errors import LogUnavailable, Unreadable
 from engine.log.store import Clash, Store, StoreDown
 from engine.log.unit import Stored, Unit
 
-BATCH_EVENTS = 2_000
+# Larger commits gain little, and the listeners fold a batch in one go on the event loop.
+BATCH_EVENTS = 512
 KNOWN_STREAMS = 65_536
 CATCH_UP_ROWS = 5_000
 
@@ -80,6 +81,14 @@ class Writer:
     def depth(self) -> int:
         return self._queue.qsize()
 
+    def left(self) -> list[Pending]:
+        """What is still queued when the thread has ended."""
+        left = []
+        while not self._queue.empty():
+            if (pending := self._queue.get_nowait()) is not None:
+                left.append(pending)
+        return left
+
     def _run(self) -> None:
         try:
             while (waiting := self._drain()) is not None:
@@ -121,8 +130,9 @@ class Writer:
                     pending.answer = LogUnavailable(
                         f"nothing was acknowledged, ask again later: {down}"
                     )
-        batch.duration_s = time.perf_counter() - began
-        self._answer(batch)
+        finally:
+            batch.duration_s = time.perf_counter() - began
+            self._answer(batch)
 
     def _admit(self, waiting: Sequence[Pending]) -> list[Pending]:
         """Those units whose expected versions are the real ones, given those admitted before."""

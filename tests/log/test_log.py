@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Sequence
 from uuid import uuid4
 
@@ -120,14 +121,30 @@ async def test_a_listener_that_fails_stops_the_log(url: str, log: Log, clock: Cl
         raise RuntimeError("a bug in a projection")
 
     log.listen(wrong)
-    with pytest.raises(LogUnavailable, match="restart"):
-        await log.append(unit())
+    waiting = [log.submit(unit()), log.submit(unit(None, 7)), log.submit(unit())]
+    async with asyncio.timeout(10):
+        answers = await asyncio.gather(*waiting, return_exceptions=True)
+    kinds = [type(answer) for answer in answers]
+    assert kinds == [LogUnavailable, Conflict, LogUnavailable], "each waiter hears the truth"
     with pytest.raises(LogUnavailable, match="restart"):
         log.submit(unit())
     await log.close()
     again = await Log.open(url, now_ms=clock)
-    assert len(await everything(again)) == 1, "what is on disk stays"
+    assert len(await everything(again)) == 2, "what is on disk stays"
     await again.close()
+
+
+async def test_a_bug_in_the_writer_leaves_nobody_waiting(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    monkeypatch.setattr(log._write_store, "insert", lambda _: 1 / 0)
+    waiting = [log.submit(unit()) for _ in range(1000)]
+    async with asyncio.timeout(10):
+        answers = await asyncio.gather(*waiting, return_exceptions=True)
+    assert {type(answer) for answer in answers} == {LogUnavailable}
+    with pytest.raises(LogUnavailable, match="restart"):
+        log.submit(unit())
 
 
 async def test_time_never_runs_backwards(url: str, log: Log, clock: Clock) -> None:
