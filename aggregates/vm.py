@@ -135,6 +135,16 @@ class VmCreated(Event, frozen=True, kw_only=True):
     nics: list[Nic]
 
 
+@event("vm.nics_set")
+class VmNicsSet(Event, frozen=True, kw_only=True):
+    """Its network cards, with the addresses that they hold."""
+
+    nics: list[Nic]
+
+    def apply(self, row: Vm, at_ms: int) -> None:
+        row.nics = list(self.nics)
+
+
 @event("vm.busy")
 class VmBusy(Event, frozen=True, kw_only=True):
     """A job took the guest from one state towards another."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from uuid import UUID
 
+import msgspec
+
 from aggregates.base import Aggregate, Event, aggregate, event
 from aggregates.errors import InUse, Invalid, NotAllowed
 
@@ -39,6 +41,7 @@ class Volume(Aggregate):
     pool_id: UUID | None = None
     path: str = ""
     is_displayed: bool = True
+    holds: list[UUID] = msgspec.field(default_factory=list)
     job_id: UUID | None = None
 
     def begin(self, doing: VolumeState, job_id: UUID) -> VolumeBusy:
@@ -102,15 +105,31 @@ class VolumeIdle(Event, frozen=True, kw_only=True):
 
 @event("volume.ready")
 class VolumeReady(Event, frozen=True, kw_only=True):
-    """It is on a pool, with `size_bytes` for the guest to see."""
+    """It is on a pool with `size_bytes` for the guest to see; `hold` is its room there."""
 
     pool_id: UUID
     path: str
     size_bytes: int
+    hold: UUID
 
     def apply(self, row: Volume, at_ms: int) -> None:
         row.pool_id, row.path, row.size_bytes = self.pool_id, self.path, self.size_bytes
+        row.holds = [*row.holds, self.hold]
         row.state, row.job_id = VolumeState.READY, None
+
+
+@event("volume.resized")
+class VolumeResized(Event, frozen=True, kw_only=True):
+    """It has grown; `hold` is the further room that it holds."""
+
+    size_bytes: int
+    hold: UUID | None
+
+    def apply(self, row: Volume, at_ms: int) -> None:
+        row.size_bytes, row.job_id = self.size_bytes, None
+        row.state = VolumeState.READY if row.pool_id else VolumeState.ALLOCATED
+        if self.hold is not None:
+            row.holds = [*row.holds, self.hold]
 
 
 @event("volume.attached")

@@ -8,7 +8,7 @@ commit fails.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, TypeVar
 from uuid import UUID
 
@@ -80,6 +80,10 @@ class Draft:
         found = self._rows[row_id]
         assert isinstance(found, spec.row)
         return found
+
+    def rows(self, spec: TableSpec[R]) -> Iterator[R]:
+        """The rows of a noun that this draft has created or changed so far."""
+        return (row for row in self._rows.values() if isinstance(row, spec.row))
 
     def appends(self) -> tuple[Append, ...]:
         return tuple(Append(s, self._expected[s], tuple(e)) for s, e in self._events.items())

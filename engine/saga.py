@@ -20,9 +20,19 @@ no trace. A step without undo says why. Renaming a step is a migration: raise th
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, NewType, TypeVar, cast, get_type_hints, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Generic,
+    NewType,
+    Protocol,
+    TypeVar,
+    cast,
+    get_type_hints,
+    overload,
+)
 from uuid import UUID, uuid5
 
 import msgspec
@@ -120,6 +130,15 @@ class Run(Generic[I]):
         return self.draft
 
 
+class Register(Protocol[I]):
+    """What `step(...)` with options gives back: the decorator, typed by the step's output."""
+
+    @overload
+    def __call__(self, do: Callable[[Run[I]], Coroutine[Any, Any, T]], /) -> Step[I, T]: ...
+    @overload
+    def __call__(self, do: Callable[[Run[I]], T], /) -> Step[I, T]: ...
+
+
 @dataclass(slots=True, eq=False)
 class Saga(Generic[I]):
     """A named, versioned list of steps for one kind of intent."""
@@ -138,6 +157,8 @@ class Saga(Generic[I]):
         BY_INTENT[self.intent] = self
 
     @overload
+    def step(self, do: Callable[[Run[I]], Coroutine[Any, Any, T]], /) -> Step[I, T]: ...
+    @overload
     def step(self, do: Callable[[Run[I]], T], /) -> Step[I, T]: ...
     @overload
     def step(
@@ -148,7 +169,7 @@ class Saga(Generic[I]):
         timeout_s: float = 120,
         patience: Patience = FORWARD,
         no_undo: str = "",
-    ) -> Callable[[Callable[[Run[I]], T]], Step[I, T]]: ...
+    ) -> Register[I]: ...
     def step(
         self,
         do: Any = None,

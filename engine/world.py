@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
+from drivers.contract.compute import HostAddress
 from drivers.contract.driver import HostSession
 from drivers.contract.storage import PoolSpec
 from engine.allocator import Allocator
@@ -24,6 +25,9 @@ class Hosts(Protocol):
 
     async def with_pool(self, pool_id: UUID) -> tuple[HostSession, PoolSpec]:
         """Some connected host that reaches the pool, and the pool as drivers name it."""
+
+    async def address(self, host_id: UUID) -> HostAddress:
+        """How another host of its kind reaches this one."""
 
 
 class Children(Protocol):

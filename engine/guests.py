@@ -1,0 +1,284 @@
+"""How a guest comes to run on a host: the steps that deploying and starting share.
+
+    room    promise it a host, and a pool for each disk that is on none yet      (decides)
+    disks   make those disks                                                     (world)
+    guest   run it                                                               (world)
+    running record where it runs and what its disks have become                  (decides)
+
+Each part is keyed by the step that runs it, so that a retry finds what it made and the undo
+removes just that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from uuid import UUID, uuid5
+
+from aggregates.network import NetworkImplemented, NetworkState
+from aggregates.vm import Nic, Vm, VmStarted
+from aggregates.volume import Volume, VolumeReady
+from drivers.contract.compute import DiskAttachment, GuestSpec, NicSpec
+from drivers.contract.storage import DiskSpec, ImageSource, PoolSpec
+from engine.allocator import NothingFits, PlaceRequest, SpaceRequest
+from engine.saga import Run, Saga, Step
+from projections.network import networks
+from projections.storage_pool import storage_pools
+from projections.template import templates
+from projections.traffic_type import traffic_types
+from projections.vm import vms
+from projections.volume import volumes
+
+I = TypeVar("I")  # noqa: E741 - the intent
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """What a caller asked about the place; None leaves it to the allocator."""
+
+    pod_id: UUID | None = None
+    cluster_id: UUID | None = None
+    host_id: UUID | None = None
+    storage_tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A host, the hold on it, and the pool of each disk that is to be made."""
+
+    host_id: UUID
+    hold: UUID
+    pools: dict[UUID, UUID] = field(default_factory=dict)
+
+
+def disks_of(run: Run[Any], vm_id: UUID) -> list[Volume]:
+    """The guest's volumes by device; those that this run is just creating included."""
+    known = {volume.id: volume for volume in run.cloud[volumes].by("vm_id", vm_id)}
+    if run.draft is not None:
+        known |= {v.id: v for v in run.draft.rows(volumes) if v.vm_id == vm_id}
+    return sorted(known.values(), key=lambda volume: volume.device or 0)
+
+
+def take_room(run: Run[Any], vm: Vm, where: Where) -> Room:
+    """Promise the guest a host whose pools have room for its disks."""
+    disks = disks_of(run, vm.id)
+    place = _narrowed(run, disks, where)
+    avoid: set[UUID] = set()
+    short: NothingFits | None = None
+    while True:
+        request = PlaceRequest(
+            vm_id=vm.id,
+            zone_id=vm.zone_id,
+            pod_id=place.pod_id,
+            cluster_id=place.cluster_id,
+            host_id=place.host_id,
+            hypervisor=vm.hypervisor,
+            cpu_count=vm.cpu_count,
+            cpu_mhz=vm.cpu_mhz,
+            memory_mib=vm.memory_mib,
+            tags=frozenset(vm.host_tags),
+            avoid=frozenset(avoid),
+            prefer=frozenset({vm.last_host_id} if vm.last_host_id else ()),
+        )
+        try:
+            chosen = run.world.allocator.place(request, run.key)
+        except NothingFits as nothing:
+            raise short or nothing from None
+        try:
+            pools = list(_take_pools(run, disks, chosen.host_id, place))
+        except NothingFits as nothing:
+            short = nothing
+            avoid.add(chosen.host_id)
+            for hold in (run.key, *(uuid5(run.key, str(disk.id)) for disk in disks)):
+                run.world.allocator.forget(hold)
+            continue
+        run.add(chosen, run.key)
+        for hold, decision in pools:
+            run.add(decision, hold)
+        fresh = [disk.id for disk in disks if disk.pool_id is None]
+        found = {d: p.pool_id for d, (_, p) in zip(fresh, pools, strict=True)}
+        return Room(chosen.host_id, run.key, found)
+
+
+def _take_pools(
+    run: Run[Any], disks: list[Volume], host_id: UUID, where: Where
+) -> Iterator[tuple[UUID, Any]]:
+    host = run.world.cloud.table("host")[host_id]
+    for disk in disks:
+        if disk.pool_id is not None:
+            continue
+        request = SpaceRequest(
+            volume_id=disk.id,
+            zone_id=disk.zone_id,
+            pod_id=host.pod_id,
+            cluster_id=host.cluster_id,
+            host_id=host_id,
+            size_bytes=disk.size_bytes,
+            tags=frozenset(where.storage_tags),
+        )
+        hold = uuid5(run.key, str(disk.id))
+        yield hold, run.world.allocator.take_space(request, hold)
+
+
+def _narrowed(run: Run[Any], disks: list[Volume], where: Where) -> Where:
+    """A disk that is on a pool already ties the guest to the hosts that reach the pool."""
+    pod_id, cluster_id, host_id = where.pod_id, where.cluster_id, where.host_id
+    for disk in disks:
+        if disk.pool_id is not None:
+            pool = run.cloud[storage_pools][disk.pool_id]
+            cluster_id = cluster_id or pool.cluster_id
+            host_id = host_id or pool.host_id
+    return Where(pod_id, cluster_id, host_id, where.storage_tags)
+
+
+def give_back(run: Run[Any], vm_id: UUID) -> None:
+    """Undo of `take_room`: what was promised under this key is free again."""
+    run.add(run.world.allocator.release(run.key), run.key)
+    for disk in disks_of(run, vm_id):
+        hold = uuid5(run.key, str(disk.id))
+        run.add(run.world.allocator.release_space(hold), hold)
+
+
+async def make_disks(run: Run[Any], vm: Vm, room: Room) -> dict[UUID, str]:
+    """Make each disk that was given a pool; answers with the path of each."""
+    session = await run.world.hosts.session(room.host_id)
+    made: dict[UUID, str] = {}
+    for volume_id, pool_id in room.pools.items():
+        disk = run.cloud[volumes][volume_id]
+        spec = DiskSpec(
+            volume_id=volume_id, size_bytes=disk.size_bytes, image=image_of(run, disk.template_id)
+        )
+        status = await session.create_disk(
+            pool_spec(run, pool_id), spec, key=uuid5(run.key, str(volume_id))
+        )
+        made[volume_id] = status.path
+    return made
+
+
+async def remove_disks(run: Run[Any], room: Room) -> None:
+    """Undo of `make_disks`."""
+    session = await run.world.hosts.session(room.host_id)
+    for volume_id, pool_id in room.pools.items():
+        key = uuid5(run.key, str(volume_id))
+        await session.remove_disk(pool_spec(run, pool_id), volume_id, key=key)
+
+
+async def start_guest(run: Run[Any], vm: Vm, room: Room, paths: dict[UUID, str]) -> None:
+    session = await run.world.hosts.session(room.host_id)
+    await session.start_guest(guest_spec(run, vm, paths), key=run.key)
+
+
+async def remove_guest(run: Run[Any], vm_id: UUID, host_id: UUID) -> None:
+    """Undo of `start_guest`: nothing of the guest is left on that host."""
+    session = await run.world.hosts.session(host_id)
+    await session.remove_guest(vm_id, key=run.key)
+
+
+def record_running(run: Run[Any], vm: Vm, room: Room, paths: dict[UUID, str]) -> None:
+    """One commit says where the guest runs, what its disks became, and that the job is done."""
+    run.change(vm, VmStarted(host_id=room.host_id, hold=room.hold))
+    for disk in disks_of(run, vm.id):
+        if disk.id in paths:
+            run.change(
+                disk,
+                VolumeReady(
+                    pool_id=room.pools[disk.id],
+                    path=paths[disk.id],
+                    size_bytes=disk.size_bytes,
+                    hold=uuid5(room.hold, str(disk.id)),
+                ),
+            )
+    for network_id in {nic.network_id for nic in vm.nics}:
+        network = run.row(networks, network_id)
+        if network.state is NetworkState.ALLOCATED:
+            run.change(network, NetworkImplemented())
+
+
+def add_running_steps(
+    saga: Saga[I],
+    vm_id: Callable[[I], UUID],
+    where: Callable[[I], Where],
+) -> Step[I, Room]:
+    """Give a saga the four steps that end with the guest running."""
+
+    @saga.step
+    def hold_room(run: Run[I]) -> Room:
+        return take_room(run, run.row(vms, vm_id(run.intent)), where(run.intent))
+
+    @hold_room.undo
+    def free_room(run: Run[I]) -> None:
+        give_back(run, vm_id(run.intent))
+
+    @saga.step(timeout_s=900)
+    async def create_disks(run: Run[I]) -> dict[UUID, str]:
+        return await make_disks(run, run.row(vms, vm_id(run.intent)), run[hold_room])
+
+    @create_disks.undo
+    async def delete_disks(run: Run[I]) -> None:
+        await remove_disks(run, run[hold_room])
+
+    @saga.step(timeout_s=120)
+    async def start(run: Run[I]) -> None:
+        vm = run.row(vms, vm_id(run.intent))
+        await start_guest(run, vm, run[hold_room], run[create_disks])
+
+    @start.undo
+    async def remove(run: Run[I]) -> None:
+        await remove_guest(run, vm_id(run.intent), run[hold_room].host_id)
+
+    @saga.step(no_undo="the last step: nothing after it can fail")
+    def running(run: Run[I]) -> None:
+        record_running(run, run.row(vms, vm_id(run.intent)), run[hold_room], run[create_disks])
+
+    return hold_room
+
+
+def guest_spec(run: Run[Any], vm: Vm, paths: dict[UUID, str]) -> GuestSpec:
+    """The guest as its hypervisor is told to run it."""
+    disks = [
+        DiskAttachment(
+            volume_id=disk.id, path=paths.get(disk.id) or disk.path, device=disk.device or 0
+        )
+        for disk in disks_of(run, vm.id)
+    ]
+    return GuestSpec(
+        guest_id=vm.id,
+        name=vm.name,
+        cpu_count=vm.cpu_count,
+        cpu_mhz=vm.cpu_mhz,
+        memory_mib=vm.memory_mib,
+        disks=tuple(disks),
+        nics=tuple(nic_spec(run, vm, nic) for nic in vm.nics),
+        user_data=vm.user_data,
+        labels=(("account", str(vm.account_id)), ("zone", str(vm.zone_id))),
+        boot=vm.details.get("boot", "bios"),
+    )
+
+
+def nic_spec(run: Run[Any], vm: Vm, nic: Nic) -> NicSpec:
+    """A network card, on the bridge that carries guest traffic for this hypervisor."""
+    network = run.cloud[networks][nic.network_id]
+    carriers = run.cloud[traffic_types].by("physical_network_id", network.physical_network_id)
+    label = next(
+        (t.labels.get(vm.hypervisor.lower(), "") for t in carriers if t.traffic_type == "Guest"),
+        "",
+    )
+    return NicSpec(nic_id=nic.id, mac=nic.mac, bridge=label, vlan=network.vlan, ip4=nic.ip4)
+
+
+def image_of(run: Run[Any], template_id: UUID | None) -> ImageSource | None:
+    template = run.cloud[templates].get(template_id)
+    if template is None:
+        return None
+    return ImageSource(
+        image_id=template.id,
+        path=template.path,
+        image_format=template.real_format,
+        virtual_bytes=template.size_bytes,
+    )
+
+
+def pool_spec(run: Run[Any], pool_id: UUID) -> PoolSpec:
+    pool = run.cloud[storage_pools][pool_id]
+    return PoolSpec(pool_id=pool.id, url=pool.url)

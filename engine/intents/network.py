@@ -1,0 +1,47 @@
+"""What may be asked of a guest network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateNetwork:
+    """Without a gateway the network gets the zone's guest range; an L2 network has no addresses.
+
+    Without a VLAN an isolated network takes the lowest free one of its physical network.
+    """
+
+    network_id: UUID
+    account_id: UUID
+    domain_id: UUID
+    zone_id: UUID
+    offering_id: UUID
+    name: str
+    display_text: str
+    physical_network_id: UUID | None = None
+    gateway: str = ""
+    netmask: str = ""
+    start_ip: str = ""
+    end_ip: str = ""
+    vlan: int | None = None
+    acl_type: str = "Account"
+    network_domain: str = ""
+    dns1: str = ""
+    dns2: str = ""
+    is_displayed: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateNetwork:
+    network_id: UUID
+    name: str | None = None
+    display_text: str | None = None
+    network_domain: str | None = None
+    is_displayed: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveNetwork:
+    network_id: UUID

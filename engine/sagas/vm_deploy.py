@@ -1,0 +1,131 @@
+"""Deploy a virtual machine: it exists at once, and runs when the job has succeeded.
+
+If any step fails nothing of it remains: no record, no address, no disk, no guest.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from aggregates.errors import NotAllowed
+from aggregates.vm import VmBusy, VmCreated, VmExpunged, VmNicsSet, VmState
+from aggregates.volume import VolumeCreated, VolumeRemoved
+from engine.addresses import free_nics, take_nic
+from engine.guests import Where, add_running_steps, disks_of
+from engine.intents.vm import CreateVm, DeployVm
+from engine.saga import Run, Saga
+from projections.network import networks
+from projections.template import templates
+from projections.vm import vms
+from projections.zone import zones
+
+deploy_vm = Saga("vm.deploy:1", DeployVm, subject="vm", subject_id=lambda ask: ask.vm_id)
+create_vm = Saga("vm.create:1", CreateVm, subject="vm", subject_id=lambda ask: ask.deploy.vm_id)
+
+
+def _write(run: Run[Any], ask: DeployVm) -> None:
+    """The guest and its volumes exist from here on."""
+    run.row(zones, ask.zone_id)
+    template = run.row(templates, ask.template_id)
+    if not template.is_ready:
+        raise NotAllowed(
+            f"template {template.name} is not ready ({template.state}): wait for its download, "
+            "or choose another"
+        )
+    run.create(
+        ask.vm_id,
+        VmCreated(
+            name=ask.name,
+            display_name=ask.display_name,
+            account_id=ask.account_id,
+            domain_id=ask.domain_id,
+            user_id=ask.user_id,
+            zone_id=ask.zone_id,
+            template_id=ask.template_id,
+            service_offering_id=ask.service_offering_id,
+            hypervisor=ask.hypervisor,
+            cpu_count=ask.cpu_count,
+            cpu_mhz=ask.cpu_mhz,
+            memory_mib=ask.memory_mib,
+            instance_name=f"i-{str(ask.vm_id)[:8]}-VM",
+            group=ask.group,
+            user_data=ask.user_data,
+            key_pairs=ask.key_pairs,
+            host_tags=ask.host_tags,
+            details=ask.details,
+            is_displayed=ask.is_displayed,
+            nics=[],
+        ),
+    )
+    for disk in ask.disks:
+        is_root = disk.device == 0
+        run.create(
+            disk.volume_id,
+            VolumeCreated(
+                name=disk.name,
+                account_id=ask.account_id,
+                domain_id=ask.domain_id,
+                zone_id=ask.zone_id,
+                kind="ROOT" if is_root else "DATADISK",
+                size_bytes=disk.size_bytes,
+                offering_id=disk.offering_id,
+                template_id=ask.template_id if is_root else None,
+                vm_id=ask.vm_id,
+                device=disk.device,
+            ),
+        )
+
+
+def _erase(run: Run[Any], ask: DeployVm) -> None:
+    for disk in disks_of(run, ask.vm_id):
+        run.change(disk, VolumeRemoved())
+    run.change(run.row(vms, ask.vm_id), VmExpunged())
+
+
+def _take_nics(run: Run[Any], ask: DeployVm) -> None:
+    nics = [
+        take_nic(run, nic, run.row(networks, nic.network_id), is_default=number == 0)
+        for number, nic in enumerate(ask.nics)
+    ]
+    run.change(run.row(vms, ask.vm_id), VmNicsSet(nics=nics))
+
+
+@deploy_vm.step
+def create(run: Run[DeployVm]) -> None:
+    _write(run, run.intent)
+    vm = run.row(vms, run.intent.vm_id)
+    run.change(vm, VmBusy(doing=VmState.STARTING, job_id=run.id))
+
+
+@create.undo
+def erase(run: Run[DeployVm]) -> None:
+    _erase(run, run.intent)
+
+
+@deploy_vm.step
+def take_addresses(run: Run[DeployVm]) -> None:
+    _take_nics(run, run.intent)
+
+
+@take_addresses.undo
+def free_addresses(run: Run[DeployVm]) -> None:
+    free_nics(run, _nic_ids(run.intent))
+
+
+def _nic_ids(ask: DeployVm) -> list[UUID]:
+    return [nic.nic_id for nic in ask.nics]
+
+
+add_running_steps(
+    deploy_vm,
+    lambda ask: ask.vm_id,
+    lambda ask: Where(ask.pod_id, ask.cluster_id, ask.host_id, tuple(ask.storage_tags)),
+)
+
+
+@create_vm.step(no_undo="the only step")
+def create_stopped(run: Run[CreateVm]) -> None:
+    """All of it is decided at once: a guest that is not started needs nothing of the world."""
+    _write(run, run.intent.deploy)
+    _take_nics(run, run.intent.deploy)

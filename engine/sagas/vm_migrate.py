@@ -1,0 +1,90 @@
+"""Move a running virtual machine to another host without stopping it."""
+
+from __future__ import annotations
+
+from aggregates.vm import Vm, VmMigrated, VmState, VmWorkEnded
+from engine.allocator import PlaceRequest
+from engine.guests import Room
+from engine.intents.vm import MigrateVm
+from engine.saga import Run, Saga
+from projections.host import hosts
+from projections.vm import vms
+
+migrate_vm = Saga("vm.migrate:1", MigrateVm, subject="vm", subject_id=lambda ask: ask.vm_id)
+
+
+def _vm(run: Run[MigrateVm]) -> Vm:
+    return run.row(vms, run.intent.vm_id)
+
+
+@migrate_vm.step
+def begin(run: Run[MigrateVm]) -> None:
+    vm = _vm(run)
+    run.change(vm, vm.begin(VmState.MIGRATING, run.id, VmState.RUNNING))
+
+
+@begin.undo
+def give_up(run: Run[MigrateVm]) -> None:
+    run.change(_vm(run), VmWorkEnded())
+
+
+@migrate_vm.step
+def hold_room(run: Run[MigrateVm]) -> Room:
+    """Room on another host of the same cluster: those share its disks."""
+    vm = _vm(run)
+    assert vm.host_id is not None
+    request = PlaceRequest(
+        vm_id=vm.id,
+        zone_id=vm.zone_id,
+        cluster_id=run.row(hosts, vm.host_id).cluster_id,
+        host_id=run.intent.host_id,
+        hypervisor=vm.hypervisor,
+        cpu_count=vm.cpu_count,
+        cpu_mhz=vm.cpu_mhz,
+        memory_mib=vm.memory_mib,
+        tags=frozenset(vm.host_tags),
+        avoid=frozenset({vm.host_id}),
+    )
+    chosen = run.world.allocator.place(request, run.key)
+    run.add(chosen, run.key)
+    return Room(chosen.host_id, run.key)
+
+
+@hold_room.undo
+def free_room(run: Run[MigrateVm]) -> None:
+    run.add(run.world.allocator.release(run.key), run.key)
+
+
+@migrate_vm.step(timeout_s=3600)
+async def move(run: Run[MigrateVm]) -> None:
+    vm, room = _vm(run), run[hold_room]
+    assert vm.host_id is not None
+    source = await run.world.hosts.session(vm.host_id)
+    target = await run.world.hosts.address(room.host_id)
+    if await source.find_guest(vm.id) is None:
+        arrived = await run.world.hosts.session(room.host_id)
+        if await arrived.find_guest(vm.id) is not None:
+            return
+    await source.migrate_guest(vm.id, target, key=run.key)
+
+
+@move.undo
+async def move_back(run: Run[MigrateVm]) -> None:
+    """Only if the guest has really left its host: a failed move leaves it where it was."""
+    vm, room = _vm(run), run[hold_room]
+    assert vm.host_id is not None
+    source = await run.world.hosts.session(vm.host_id)
+    if await source.find_guest(vm.id) is not None:
+        return
+    target = await run.world.hosts.session(room.host_id)
+    if await target.find_guest(vm.id) is not None:
+        home = await run.world.hosts.address(vm.host_id)
+        await target.migrate_guest(vm.id, home, key=run.key)
+
+
+@migrate_vm.step(no_undo="the last step: nothing after it can fail")
+def moved(run: Run[MigrateVm]) -> None:
+    vm, room = _vm(run), run[hold_room]
+    if vm.hold is not None:
+        run.add(run.world.allocator.release(vm.hold), vm.hold)
+    run.change(vm, VmMigrated(host_id=room.host_id, hold=room.hold))

@@ -1,0 +1,104 @@
+"""Stop, reboot and destroy: what ends or interrupts a running guest."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from aggregates.vm import Vm, VmState, VmStopped, VmWorkEnded
+from engine.intents.vm import DestroyVm, RebootVm, StopVm
+from engine.saga import Run, Saga
+from projections.vm import vms
+
+GRACE_S = 30.0
+
+stop_vm = Saga("vm.stop:1", StopVm, subject="vm", subject_id=lambda ask: ask.vm_id)
+reboot_vm = Saga("vm.reboot:1", RebootVm, subject="vm", subject_id=lambda ask: ask.vm_id)
+destroy_vm = Saga(
+    "vm.destroy:1",
+    DestroyVm,
+    subject="vm",
+    subject_id=lambda ask: ask.vm_id,
+    forward_only=True,
+)
+
+
+async def power_off(run: Run[Any], vm: Vm, grace_s: float) -> None:
+    """Nothing of the guest is left on its host when this returns."""
+    if vm.host_id is None:
+        return
+    session = await run.world.hosts.session(vm.host_id)
+    await session.stop_guest(vm.id, grace_s=grace_s, key=run.key)
+    await session.remove_guest(vm.id, key=run.key)
+
+
+def record_stopped(run: Run[Any], vm: Vm) -> None:
+    """It runs no more, and its host has room for another."""
+    if vm.hold is not None:
+        run.add(run.world.allocator.release(vm.hold), vm.hold)
+    run.change(vm, VmStopped())
+
+
+def _vm(run: Run[Any]) -> Vm:
+    vm_id: UUID = run.intent.vm_id
+    return run.row(vms, vm_id)
+
+
+@stop_vm.step
+def begin_stop(run: Run[StopVm]) -> None:
+    run.change(_vm(run), _vm(run).begin(VmState.STOPPING, run.id, VmState.RUNNING))
+
+
+@begin_stop.undo
+def give_up_stop(run: Run[StopVm]) -> None:
+    run.change(_vm(run), VmWorkEnded())
+
+
+@stop_vm.step(no_undo="a guest that may have stopped is not started again behind its owner's back")
+async def stop_guest(run: Run[StopVm]) -> None:
+    await power_off(run, _vm(run), 0.0 if run.intent.forced else GRACE_S)
+
+
+@stop_vm.step(no_undo="the last step: nothing after it can fail")
+def stopped(run: Run[StopVm]) -> None:
+    record_stopped(run, _vm(run))
+
+
+@reboot_vm.step
+def begin_reboot(run: Run[RebootVm]) -> None:
+    run.change(_vm(run), _vm(run).work("Rebooting", run.id, VmState.RUNNING))
+
+
+@begin_reboot.undo
+def give_up_reboot(run: Run[RebootVm]) -> None:
+    run.change(_vm(run), VmWorkEnded())
+
+
+@reboot_vm.step(no_undo="a guest cannot be un-rebooted")
+async def reboot_guest(run: Run[RebootVm]) -> None:
+    vm = _vm(run)
+    assert vm.host_id is not None
+    session = await run.world.hosts.session(vm.host_id)
+    await session.reboot_guest(vm.id, force=run.intent.forced, key=run.key)
+
+
+@reboot_vm.step(no_undo="the last step: nothing after it can fail")
+def rebooted(run: Run[RebootVm]) -> None:
+    run.change(_vm(run), VmWorkEnded())
+
+
+@destroy_vm.step
+def begin_destroy(run: Run[DestroyVm]) -> None:
+    vm = _vm(run)
+    run.change(vm, vm.begin(VmState.STOPPING, run.id, VmState.RUNNING, VmState.STOPPED))
+
+
+@destroy_vm.step
+async def cut_power(run: Run[DestroyVm]) -> None:
+    await power_off(run, _vm(run), 0.0)
+
+
+@destroy_vm.step
+def destroyed(run: Run[DestroyVm]) -> None:
+    record_stopped(run, _vm(run))
+    run.change(_vm(run), _vm(run).destroy())
