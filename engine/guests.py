@@ -14,18 +14,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from aggregates.network import NetworkImplemented, NetworkState
 from aggregates.vm import Nic, Vm, VmStarted
 from aggregates.volume import Volume, VolumeReady
-from drivers.contract.compute import DiskAttachment, GuestSpec, NicSpec
-from drivers.contract.storage import DiskSpec, ImageSource, PoolSpec
+from drivers.contract.compute import GuestSpec, NicSpec
 from engine.allocator import NothingFits, PlaceRequest, SpaceRequest
+from engine.disks import attachment, disk_spec, pool_spec, space_key
 from engine.saga import Run, Saga, Step
 from projections.network import networks
 from projections.storage_pool import storage_pools
-from projections.template import templates
 from projections.traffic_type import traffic_types
 from projections.vm import vms
 from projections.volume import volumes
@@ -90,7 +89,7 @@ def take_room(run: Run[Any], vm: Vm, where: Where) -> Room:
         except NothingFits as nothing:
             short = nothing
             avoid.add(chosen.host_id)
-            for hold in (run.key, *(uuid5(run.key, str(disk.id)) for disk in disks)):
+            for hold in (run.key, *(space_key(run.key, disk.id) for disk in disks)):
                 run.world.allocator.forget(hold)
             continue
         run.add(chosen, run.key)
@@ -117,7 +116,7 @@ def _take_pools(
             size_bytes=disk.size_bytes,
             tags=frozenset(where.storage_tags),
         )
-        hold = uuid5(run.key, str(disk.id))
+        hold = space_key(run.key, disk.id)
         yield hold, run.world.allocator.take_space(request, hold)
 
 
@@ -136,7 +135,7 @@ def give_back(run: Run[Any], vm_id: UUID) -> None:
     """Undo of `take_room`: what was promised under this key is free again."""
     run.add(run.world.allocator.release(run.key), run.key)
     for disk in disks_of(run, vm_id):
-        hold = uuid5(run.key, str(disk.id))
+        hold = space_key(run.key, disk.id)
         run.add(run.world.allocator.release_space(hold), hold)
 
 
@@ -145,12 +144,9 @@ async def make_disks(run: Run[Any], vm: Vm, room: Room) -> dict[UUID, str]:
     session = await run.world.hosts.session(room.host_id)
     made: dict[UUID, str] = {}
     for volume_id, pool_id in room.pools.items():
-        disk = run.cloud[volumes][volume_id]
-        spec = DiskSpec(
-            volume_id=volume_id, size_bytes=disk.size_bytes, image=image_of(run, disk.template_id)
-        )
+        spec = disk_spec(run, run.cloud[volumes][volume_id])
         status = await session.create_disk(
-            pool_spec(run, pool_id), spec, key=uuid5(run.key, str(volume_id))
+            pool_spec(run, pool_id), spec, key=space_key(run.key, volume_id)
         )
         made[volume_id] = status.path
     return made
@@ -160,7 +156,7 @@ async def remove_disks(run: Run[Any], room: Room) -> None:
     """Undo of `make_disks`."""
     session = await run.world.hosts.session(room.host_id)
     for volume_id, pool_id in room.pools.items():
-        key = uuid5(run.key, str(volume_id))
+        key = space_key(run.key, volume_id)
         await session.remove_disk(pool_spec(run, pool_id), volume_id, key=key)
 
 
@@ -186,7 +182,7 @@ def record_running(run: Run[Any], vm: Vm, room: Room, paths: dict[UUID, str]) ->
                     pool_id=room.pools[disk.id],
                     path=paths[disk.id],
                     size_bytes=disk.size_bytes,
-                    hold=uuid5(room.hold, str(disk.id)),
+                    hold=space_key(room.hold, disk.id),
                 ),
             )
     for network_id in {nic.network_id for nic in vm.nics}:
@@ -236,12 +232,7 @@ def add_running_steps(
 
 def guest_spec(run: Run[Any], vm: Vm, paths: dict[UUID, str]) -> GuestSpec:
     """The guest as its hypervisor is told to run it."""
-    disks = [
-        DiskAttachment(
-            volume_id=disk.id, path=paths.get(disk.id) or disk.path, device=disk.device or 0
-        )
-        for disk in disks_of(run, vm.id)
-    ]
+    disks = [attachment(disk, paths.get(disk.id) or disk.path) for disk in disks_of(run, vm.id)]
     return GuestSpec(
         guest_id=vm.id,
         name=vm.name,
@@ -265,20 +256,3 @@ def nic_spec(run: Run[Any], vm: Vm, nic: Nic) -> NicSpec:
         "",
     )
     return NicSpec(nic_id=nic.id, mac=nic.mac, bridge=label, vlan=network.vlan, ip4=nic.ip4)
-
-
-def image_of(run: Run[Any], template_id: UUID | None) -> ImageSource | None:
-    template = run.cloud[templates].get(template_id)
-    if template is None:
-        return None
-    return ImageSource(
-        image_id=template.id,
-        path=template.path,
-        image_format=template.real_format,
-        virtual_bytes=template.size_bytes,
-    )
-
-
-def pool_spec(run: Run[Any], pool_id: UUID) -> PoolSpec:
-    pool = run.cloud[storage_pools][pool_id]
-    return PoolSpec(pool_id=pool.id, url=pool.url)

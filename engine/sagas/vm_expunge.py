@@ -6,9 +6,10 @@ Forward only: what is half removed is removed further, or parked for a person, n
 from __future__ import annotations
 
 from aggregates.vm import Vm, VmExpunged, VmState
-from aggregates.volume import Volume, VolumeDetached, VolumeRemoved
+from aggregates.volume import VolumeDetached, VolumeRemoved
 from engine.addresses import free_nics
-from engine.guests import disks_of, pool_spec
+from engine.disks import delete_disk, release_disk
+from engine.guests import disks_of
 from engine.intents.vm import ExpungeVm
 from engine.saga import Run, Saga
 from engine.sagas.vm_stop import power_off
@@ -59,16 +60,3 @@ def forget(run: Run[ExpungeVm]) -> None:
         else:
             run.change(disk, VolumeDetached())
     run.change(vm, VmExpunged())
-
-
-async def delete_disk(run: Run[ExpungeVm], disk: Volume) -> None:
-    """Remove a volume's disk from its pool, if it is on one."""
-    if disk.pool_id is not None:
-        session, _ = await run.world.hosts.with_pool(disk.pool_id)
-        await session.remove_disk(pool_spec(run, disk.pool_id), disk.id, key=run.key)
-
-
-def release_disk(run: Run[ExpungeVm], disk: Volume) -> None:
-    """Give back the room that a volume holds."""
-    for hold in disk.holds:
-        run.add(run.world.allocator.release_space(hold), hold)

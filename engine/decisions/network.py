@@ -1,0 +1,170 @@
+"""Decisions about guest networks: their subnet, their VLAN, and the addresses they may give."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from uuid import UUID, uuid5
+
+from aggregates.address import AddressSpaceCreated, AddressSpaceRemoved
+from aggregates.errors import Exhausted, InUse, Invalid, NotAllowed
+from aggregates.network import NetworkCreated, NetworkRemoved, NetworkUpdated
+from engine.addresses import spaces
+from engine.decide import Desk, decision
+from engine.intents.network import CreateNetwork, RemoveNetwork, UpdateNetwork
+from projections.addresses import address_spaces
+from projections.network import networks
+from projections.network_offering import NetworkOffering, network_offerings
+from projections.physical_network import physical_networks
+from projections.vm import vms
+from projections.zone import zones
+
+DEFAULT_GUEST_CIDR = "10.1.1.0/24"
+
+
+@dataclass(frozen=True, slots=True)
+class Subnet:
+    """The addresses of a network: `first` to `last` may be given to guests."""
+
+    cidr: IPv4Network
+    gateway: IPv4Address
+    first: IPv4Address
+    last: IPv4Address
+
+
+@decision
+def create(ask: CreateNetwork, desk: Desk) -> None:
+    zone = desk.row(zones, ask.zone_id)
+    offering = desk.row(network_offerings, ask.offering_id)
+    if offering.state != "Enabled":
+        raise NotAllowed(f"network offering {offering.name} is {offering.state}: enable it first")
+    subnet = None if offering.guest_ip_type == "L2" else _subnet(ask, zone.guest_cidr)
+    physical = _physical(ask, desk)
+    vlan = _vlan(ask, offering, physical, desk)
+    desk.create(
+        ask.network_id,
+        NetworkCreated(
+            name=ask.name,
+            display_text=ask.display_text,
+            account_id=ask.account_id,
+            domain_id=ask.domain_id,
+            zone_id=ask.zone_id,
+            offering_id=ask.offering_id,
+            guest_ip_type=offering.guest_ip_type,
+            physical_network_id=physical,
+            gateway=str(subnet.gateway) if subnet else "",
+            netmask=str(subnet.cidr.netmask) if subnet else "",
+            cidr=str(subnet.cidr) if subnet else "",
+            start_ip=str(subnet.first) if subnet else "",
+            end_ip=str(subnet.last) if subnet else "",
+            vlan=vlan,
+            acl_type=ask.acl_type,
+            network_domain=ask.network_domain,
+            dns1=ask.dns1 or zone.dns1,
+            dns2=ask.dns2 or zone.dns2,
+            is_displayed=ask.is_displayed,
+            services=offering.services,
+        ),
+    )
+    if subnet is not None:
+        desk.create(
+            space_of(ask.network_id),
+            AddressSpaceCreated(
+                purpose="guest_ip4",
+                zone_id=ask.zone_id,
+                network_id=ask.network_id,
+                first=int(subnet.first),
+                last=int(subnet.last),
+                reserved=[int(subnet.gateway)],
+            ),
+        )
+
+
+@decision
+def update(ask: UpdateNetwork, desk: Desk) -> None:
+    network = desk.row(networks, ask.network_id)
+    changed = NetworkUpdated(
+        name=network.name if ask.name is None else ask.name,
+        display_text=network.display_text if ask.display_text is None else ask.display_text,
+        network_domain=(
+            network.network_domain if ask.network_domain is None else ask.network_domain
+        ),
+        is_displayed=network.is_displayed if ask.is_displayed is None else ask.is_displayed,
+    )
+    if any(getattr(network, n) != getattr(changed, n) for n in changed.__struct_fields__):
+        desk.change(network, changed)
+
+
+@decision
+def remove(ask: RemoveNetwork, desk: Desk) -> None:
+    network = desk.row(networks, ask.network_id)
+    for vm in desk.cloud[vms].by("zone_id", network.zone_id):
+        if any(nic.network_id == network.id for nic in vm.nics):
+            raise InUse(
+                f"network {network.name} is in use by virtual machine {vm.name}: expunge that first"
+            )
+    hold = uuid5(network.id, "vlan")
+    desk.add(desk.world.allocator.release_address(hold), hold)
+    for space in desk.cloud[address_spaces].by("network_id", network.id):
+        desk.change(space, AddressSpaceRemoved())
+    desk.change(network, NetworkRemoved())
+
+
+def space_of(network_id: UUID) -> UUID:
+    """The id of the address space that a network's guests are served from."""
+    return uuid5(network_id, "guest_ip4")
+
+
+def _subnet(ask: CreateNetwork, zone_cidr: str) -> Subnet:
+    if not ask.gateway:
+        cidr = IPv4Network(zone_cidr or DEFAULT_GUEST_CIDR)
+        gateway = cidr.network_address + 1
+    else:
+        try:
+            gateway = IPv4Address(ask.gateway)
+            cidr = IPv4Network(f"{gateway}/{ask.netmask}", strict=False)
+        except ValueError as bad:
+            field = "netmask" if "mask" in str(bad) else "gateway"
+            raise Invalid(f"{ask.gateway}/{ask.netmask} is no subnet: {bad}", field=field) from bad
+    first = _inside(cidr, ask.start_ip, "startip") or cidr.network_address + 1
+    last = _inside(cidr, ask.end_ip or ask.start_ip, "endip") or cidr.broadcast_address - 1
+    if first > last:
+        raise Invalid(f"the range ends ({last}) before it begins ({first})", field="endip")
+    return Subnet(cidr, gateway, first, last)
+
+
+def _inside(cidr: IPv4Network, address: str, field: str) -> IPv4Address | None:
+    if not address:
+        return None
+    try:
+        found = IPv4Address(address)
+    except ValueError as bad:
+        raise Invalid(f"{address} is no IPv4 address", field=field) from bad
+    if found not in cidr:
+        raise Invalid(f"{address} is not in {cidr}", field=field)
+    return found
+
+
+def _physical(ask: CreateNetwork, desk: Desk) -> UUID | None:
+    if ask.physical_network_id is not None:
+        return desk.row(physical_networks, ask.physical_network_id).id
+    found = desk.cloud[physical_networks].by("zone_id", ask.zone_id)
+    return next((row.id for row in found if row.state == "Enabled"), None)
+
+
+def _vlan(
+    ask: CreateNetwork, offering: NetworkOffering, physical: UUID | None, desk: Desk
+) -> int | None:
+    """Isolated networks keep apart by a VLAN of their own, if their wires have any to give."""
+    if ask.vlan is None and offering.guest_ip_type != "Isolated":
+        return None
+    try:
+        candidates = spaces(desk.world, "vlan", physical_network_id=physical)
+    except Exhausted:
+        return ask.vlan
+    hold = uuid5(ask.network_id, "vlan")
+    chosen = desk.world.allocator.take_address(
+        candidates, hold, holder=ask.network_id, purpose="network", wanted=ask.vlan
+    )
+    desk.add(chosen, hold)
+    return chosen.number

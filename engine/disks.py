@@ -1,0 +1,63 @@
+"""Disks on pools, as sagas handle them: which host does the work, and what room is given back."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID, uuid5
+
+from aggregates.volume import Volume
+from drivers.contract.compute import DiskAttachment
+from drivers.contract.storage import DiskSpec, ImageSource, PoolSpec
+from engine.saga import Run
+from projections.storage_pool import storage_pools
+from projections.template import templates
+
+
+def pool_spec(run: Run[Any], pool_id: UUID) -> PoolSpec:
+    """A pool as drivers name it."""
+    pool = run.cloud[storage_pools][pool_id]
+    return PoolSpec(pool_id=pool.id, url=pool.url)
+
+
+def image_of(run: Run[Any], template_id: UUID | None) -> ImageSource | None:
+    """The image that a root disk is cloned from."""
+    template = run.cloud[templates].get(template_id)
+    if template is None:
+        return None
+    return ImageSource(
+        image_id=template.id,
+        path=template.path,
+        image_format=template.real_format,
+        virtual_bytes=template.size_bytes,
+    )
+
+
+def disk_spec(run: Run[Any], volume: Volume) -> DiskSpec:
+    return DiskSpec(
+        volume_id=volume.id,
+        size_bytes=volume.size_bytes,
+        image=image_of(run, volume.template_id),
+    )
+
+
+def attachment(volume: Volume, path: str) -> DiskAttachment:
+    """A volume as its guest sees it."""
+    return DiskAttachment(volume_id=volume.id, path=path, device=volume.device or 0)
+
+
+def space_key(step_key: UUID, volume_id: UUID) -> UUID:
+    """The hold on room for one of the disks that a step makes."""
+    return uuid5(step_key, str(volume_id))
+
+
+async def delete_disk(run: Run[Any], volume: Volume) -> None:
+    """Remove a volume's disk from its pool, if it is on one."""
+    if volume.pool_id is not None:
+        session, pool = await run.world.hosts.with_pool(volume.pool_id)
+        await session.remove_disk(pool, volume.id, key=run.key)
+
+
+def release_disk(run: Run[Any], volume: Volume) -> None:
+    """Give back the room that a volume holds."""
+    for hold in volume.holds:
+        run.add(run.world.allocator.release_space(hold), hold)

@@ -1,0 +1,200 @@
+"""Attach a volume to a guest and detach it again, while the guest runs or not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from aggregates.errors import Exhausted, InUse
+from aggregates.vm import Vm, VmState, VmWorkEnded
+from aggregates.volume import (
+    Volume,
+    VolumeAttached,
+    VolumeDetached,
+    VolumeIdle,
+    VolumeReady,
+    VolumeState,
+)
+from drivers.contract.compute import DiskAttachment
+from engine.allocator import SpaceRequest
+from engine.disks import attachment, disk_spec
+from engine.intents.volume import AttachVolume, DetachVolume
+from engine.saga import Run, Saga
+from projections.host import hosts
+from projections.vm import vms
+from projections.volume import volumes
+
+DEVICES = [device for device in range(1, 16) if device != 3]
+
+attach_volume = Saga(
+    "volume.attach:1", AttachVolume, subject="volume", subject_id=lambda ask: ask.volume_id
+)
+detach_volume = Saga(
+    "volume.detach:1", DetachVolume, subject="volume", subject_id=lambda ask: ask.volume_id
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Where the volume goes in the guest, and the pool that it is to be made on, if any."""
+
+    device: int
+    pool_id: UUID | None = None
+    is_new: bool = False
+
+
+def _volume(run: Run[Any]) -> Volume:
+    volume_id: UUID = run.intent.volume_id
+    return run.row(volumes, volume_id)
+
+
+def _guest(run: Run[Any]) -> Vm:
+    """The guest that the volume is attached to."""
+    vm_id = _volume(run).vm_id
+    assert vm_id is not None
+    return run.row(vms, vm_id)
+
+
+@attach_volume.step
+def begin(run: Run[AttachVolume]) -> None:
+    volume = _volume(run)
+    volume.attachable()
+    run.change(volume, volume.begin(VolumeState.ATTACHING, run.id))
+    vm = run.row(vms, run.intent.vm_id)
+    run.change(vm, vm.work("Attaching", run.id, VmState.RUNNING, VmState.STOPPED))
+
+
+@begin.undo
+def give_up(run: Run[AttachVolume]) -> None:
+    run.change(_volume(run), VolumeIdle())
+    run.change(run.row(vms, run.intent.vm_id), VmWorkEnded())
+
+
+@attach_volume.step
+def choose_slot(run: Run[AttachVolume]) -> Slot:
+    """A free device, and for a volume on no pool yet, room on one that the guest's host reaches."""
+    ask, volume = run.intent, _volume(run)
+    vm = run.row(vms, ask.vm_id)
+    used = {other.device for other in run.cloud[volumes].by("vm_id", vm.id)}
+    free = [device for device in DEVICES if device not in used]
+    if ask.device is not None and ask.device not in free:
+        raise InUse(f"device {ask.device} of virtual machine {vm.name} is taken: free are {free}")
+    if not free:
+        raise Exhausted(f"virtual machine {vm.name} has no free device for another volume")
+    device = free[0] if ask.device is None else ask.device
+    if volume.pool_id is not None or vm.host_id is None:
+        return Slot(device, volume.pool_id)
+    host = run.row(hosts, vm.host_id)
+    chosen = run.world.allocator.take_space(
+        SpaceRequest(
+            volume_id=volume.id,
+            zone_id=volume.zone_id,
+            pod_id=host.pod_id,
+            cluster_id=host.cluster_id,
+            host_id=host.id,
+            size_bytes=volume.size_bytes,
+        ),
+        run.key,
+    )
+    run.add(chosen, run.key)
+    return Slot(device, chosen.pool_id, is_new=True)
+
+
+@choose_slot.undo
+def free_room(run: Run[AttachVolume]) -> None:
+    run.add(run.world.allocator.release_space(run.key), run.key)
+
+
+@attach_volume.step(timeout_s=600)
+async def make_disk(run: Run[AttachVolume]) -> str:
+    slot, volume = run[choose_slot], _volume(run)
+    if not slot.is_new or slot.pool_id is None:
+        return volume.path
+    session, pool = await run.world.hosts.with_pool(slot.pool_id)
+    return (await session.create_disk(pool, disk_spec(run, volume), key=run.key)).path
+
+
+@make_disk.undo
+async def remove_disk(run: Run[AttachVolume]) -> None:
+    slot = run[choose_slot]
+    if slot.is_new and slot.pool_id is not None:
+        session, pool = await run.world.hosts.with_pool(slot.pool_id)
+        await session.remove_disk(pool, run.intent.volume_id, key=run.key)
+
+
+@attach_volume.step
+async def plug(run: Run[AttachVolume]) -> None:
+    """A stopped guest gets the volume when it starts."""
+    vm = run.row(vms, run.intent.vm_id)
+    if vm.host_id is not None:
+        session = await run.world.hosts.session(vm.host_id)
+        disk = DiskAttachment(
+            volume_id=run.intent.volume_id, path=run[make_disk], device=run[choose_slot].device
+        )
+        await session.attach_disk(vm.id, disk, key=run.key)
+
+
+@plug.undo
+async def unplug(run: Run[AttachVolume]) -> None:
+    vm = run.row(vms, run.intent.vm_id)
+    if vm.host_id is not None:
+        session = await run.world.hosts.session(vm.host_id)
+        await session.detach_disk(vm.id, run.intent.volume_id, key=run.key)
+
+
+@attach_volume.step(no_undo="the last step: nothing after it can fail")
+def attached(run: Run[AttachVolume]) -> None:
+    slot, volume = run[choose_slot], _volume(run)
+    if slot.is_new and slot.pool_id is not None:
+        ready = VolumeReady(
+            pool_id=slot.pool_id,
+            path=run[make_disk],
+            size_bytes=volume.size_bytes,
+            hold=run.key_of(choose_slot),
+        )
+        run.change(volume, ready)
+    run.change(volume, VolumeAttached(vm_id=run.intent.vm_id, device=slot.device))
+    run.change(run.row(vms, run.intent.vm_id), VmWorkEnded())
+
+
+@detach_volume.step
+def begin_detach(run: Run[DetachVolume]) -> None:
+    volume = _volume(run)
+    volume.detachable()
+    run.change(volume, volume.begin(VolumeState.ATTACHING, run.id))
+    vm = _guest(run)
+    run.change(vm, vm.work("Detaching", run.id, VmState.RUNNING, VmState.STOPPED))
+
+
+@begin_detach.undo
+def give_up_detach(run: Run[DetachVolume]) -> None:
+    volume = _volume(run)
+    run.change(volume, VolumeIdle())
+    run.change(_guest(run), VmWorkEnded())
+
+
+@detach_volume.step
+async def unplug_disk(run: Run[DetachVolume]) -> None:
+    volume = _volume(run)
+    vm = _guest(run)
+    if vm.host_id is not None:
+        session = await run.world.hosts.session(vm.host_id)
+        await session.detach_disk(vm.id, volume.id, key=run.key)
+
+
+@unplug_disk.undo
+async def plug_again(run: Run[DetachVolume]) -> None:
+    volume = _volume(run)
+    vm = _guest(run)
+    if vm.host_id is not None:
+        session = await run.world.hosts.session(vm.host_id)
+        await session.attach_disk(vm.id, attachment(volume, volume.path), key=run.key)
+
+
+@detach_volume.step(no_undo="the last step: nothing after it can fail")
+def detached(run: Run[DetachVolume]) -> None:
+    volume = _volume(run)
+    vm = _guest(run)
+    run.change(volume, VolumeDetached())
+    run.change(vm, VmWorkEnded())

@@ -1,0 +1,67 @@
+"""Grow a volume: more room on its pool, a larger disk, and the guest sees it."""
+
+from __future__ import annotations
+
+from aggregates.volume import Volume, VolumeIdle, VolumeResized, VolumeState
+from engine.allocator import SpaceRequest
+from engine.intents.volume import ResizeVolume
+from engine.saga import Run, Saga
+from projections.volume import volumes
+
+resize_volume = Saga(
+    "volume.resize:1", ResizeVolume, subject="volume", subject_id=lambda ask: ask.volume_id
+)
+
+
+def _volume(run: Run[ResizeVolume]) -> Volume:
+    return run.row(volumes, run.intent.volume_id)
+
+
+@resize_volume.step
+def begin(run: Run[ResizeVolume]) -> None:
+    volume = _volume(run)
+    volume.grow(run.intent.size_bytes)
+    run.change(volume, volume.begin(VolumeState.RESIZING, run.id))
+
+
+@begin.undo
+def give_up(run: Run[ResizeVolume]) -> None:
+    run.change(_volume(run), VolumeIdle())
+
+
+@resize_volume.step
+def hold_room(run: Run[ResizeVolume]) -> None:
+    """Only the growth is held anew, on the pool that the volume is on."""
+    volume = _volume(run)
+    more = run.intent.size_bytes - volume.size_bytes
+    if volume.pool_id is None or more == 0:
+        return
+    request = SpaceRequest(
+        volume_id=volume.id, zone_id=volume.zone_id, pool_id=volume.pool_id, size_bytes=more
+    )
+    run.add(run.world.allocator.take_space(request, run.key), run.key)
+
+
+@hold_room.undo
+def free_room(run: Run[ResizeVolume]) -> None:
+    run.add(run.world.allocator.release_space(run.key), run.key)
+
+
+@resize_volume.step(
+    timeout_s=600,
+    no_undo="a disk that has grown is not shrunk: its end may be in use already",
+)
+async def resize_disk(run: Run[ResizeVolume]) -> None:
+    volume = _volume(run)
+    if volume.pool_id is not None:
+        session, pool = await run.world.hosts.with_pool(volume.pool_id)
+        size_bytes = run.intent.size_bytes
+        await session.resize_disk(pool, volume.id, size_bytes=size_bytes, key=run.key)
+
+
+@resize_volume.step(no_undo="the last step: nothing after it can fail")
+def resized(run: Run[ResizeVolume]) -> None:
+    volume = _volume(run)
+    grown = volume.pool_id is not None and run.intent.size_bytes > volume.size_bytes
+    hold = run.key_of(hold_room) if grown else None
+    run.change(volume, VolumeResized(size_bytes=run.intent.size_bytes, hold=hold))
