@@ -35,6 +35,11 @@ class SpaceSupplied(Event, frozen=True, kw_only=True):
     enabled: bool = True
 
     @property
+    def scope(self) -> UUID:
+        """The narrowest place that it names."""
+        return self.host_id or self.cluster_id or self.pod_id or self.zone_id
+
+    @property
     def offered_bytes(self) -> int:
         """What may be promised to volumes."""
         return int(self.capacity_bytes * self.overprovision)

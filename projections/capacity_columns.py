@@ -1,13 +1,13 @@
 """Hosts as columns: one slot a host, shaped for the question "who has room for this guest?".
 
-`free_*` is what a host offers less what is held or promised. For each block of slots,
-`top_*` is never below the highest `free_*` in it, which lets a search skip whole blocks. A search
-that finds a block without room tightens its bounds; nothing else ever lowers them.
+`free_*` is what a host offers less what is held or promised. Whoever keeps something derived from
+the columns learns from two trails which slots to look at again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable
+from typing import NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from aggregates.capacity import CapacitySupplied, capacity_ledger
 
-BLOCK = 128
+_ROOM_AT_FIRST = 256
+_TRAIL_KEPT = 1 << 17
 Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 _COLUMNS = (
     "cluster",
@@ -53,6 +55,38 @@ class Interned:
         return self._numbers.get(value, -1)
 
 
+class Mark(NamedTuple):
+    """How far somebody has read a trail."""
+
+    epoch: int
+    length: int
+
+
+class Trail:
+    """Slots in the order in which something happened to them. Old entries are dropped at times."""
+
+    def __init__(self) -> None:
+        self._slots: list[int] = []
+        self._epoch = 0
+
+    @property
+    def mark(self) -> Mark:
+        return Mark(self._epoch, len(self._slots))
+
+    def add(self, slot: int) -> None:
+        if len(self._slots) == _TRAIL_KEPT:
+            self._slots.clear()
+            self._epoch += 1
+        self._slots.append(slot)
+
+    def after(self, mark: Mark, *, at_most: int) -> list[int] | None:
+        """What came after `mark`; None for more than one would want to read, or if it is gone."""
+        epoch, length = mark
+        if epoch != self._epoch or len(self._slots) - length > at_most:
+            return None
+        return self._slots[length:]
+
+
 class HostColumns:
     """Every host that was ever supplied, in order of its first event. A slot is never reused."""
 
@@ -76,12 +110,10 @@ class HostColumns:
         self.supplies: list[CapacitySupplied | None] = []
         self.slots: dict[UUID, int] = {}
         self.places, self.hypervisors, self.tag_sets = Interned(), Interned(), Interned()
-        # Slots whose supply changed, in order: whoever keeps something derived reads on from
-        # where it stopped. `epoch` counts how often this list was cut short.
-        self.changed: list[int] = []
-        self.epoch = 0
+        self.changed = Trail()  # what the host offers is another thing now
+        self.raised = Trail()  # it may have more free than before
         self.room = 0
-        self._grow(BLOCK)
+        self._grow(_ROOM_AT_FIRST)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -116,26 +148,15 @@ class HostColumns:
             self.hypervisor[slot] = self.hypervisors.number(row.hypervisor)
             self.tags[slot] = self.tag_sets.number(frozenset(row.tags))
             self.cores[slot], self.core_mhz[slot] = row.cpu_count, row.cpu_mhz
-        self.shift(slot, 0, 0)
-        self._note(slot)
+        self.changed.add(slot)
+        self.raised.add(slot)
 
     def shift(self, slot: int, mhz: int, mib: int) -> None:
         """Give room back to a host; negative amounts take it."""
-        block = slot // BLOCK
-        free = self.free_mhz[slot] + mhz
-        self.free_mhz[slot] = free
-        if free > self.top_mhz[block]:
-            self.top_mhz[block] = free
-        free = self.free_mib[slot] + mib
-        self.free_mib[slot] = free
-        if free > self.top_mib[block]:
-            self.top_mib[block] = free
-
-    def tighten(self, block: int) -> None:
-        """Bring the bounds of a block down to what is there."""
-        span = slice(block * BLOCK, (block + 1) * BLOCK)
-        self.top_mhz[block] = self.free_mhz[span].max()
-        self.top_mib[block] = self.free_mib[span].max()
+        self.free_mhz[slot] += mhz
+        self.free_mib[slot] += mib
+        if mib > 0 or mhz > 0:
+            self.raised.add(slot)
 
     def used(self, slot: int) -> tuple[int, int]:
         """MHz and MiB of a host that are held or promised."""
@@ -144,20 +165,10 @@ class HostColumns:
             int(self.offered_mib[slot] - self.free_mib[slot]),
         )
 
-    def _note(self, slot: int) -> None:
-        if len(self.changed) > 4 * self.room:
-            self.changed.clear()
-            self.epoch += 1
-        self.changed.append(slot)
-
     def _grow(self, more: int) -> None:
-        self.room += more
         for name in _COLUMNS:
-            wider = np.zeros(self.room, np.int64)
-            if more < self.room:
-                wider[: self.room - more] = getattr(self, name)
+            wider = np.zeros(self.room + more, np.int64)
+            if self.room:
+                wider[: self.room] = getattr(self, name)
             setattr(self, name, wider)
-        self.top_mhz: Ints = self.free_mhz.reshape(-1, BLOCK).max(axis=1)
-        self.top_mib: Ints = self.free_mib.reshape(-1, BLOCK).max(axis=1)
-        self.epoch += 1
-        self.changed.clear()
+        self.room += more

@@ -6,7 +6,7 @@ A cloud has hundreds of pools where it has thousands of hosts, so these are plai
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import ClassVar, cast
 from uuid import UUID
 
@@ -54,6 +54,7 @@ class Space:
         self.holds: dict[UUID, SpaceHeld] = {}
         self.pendings = Pendings()
         self._by_volume: dict[UUID, tuple[UUID, ...]] = {}
+        self._by_scope: dict[UUID, dict[UUID, Pool]] = {}
 
     def fold(self, recorded: Recorded) -> None:
         """Let one event of a ledger happen."""
@@ -66,13 +67,19 @@ class Space:
         elif isinstance(happened, SpaceFreed):
             self._free(pool, happened)
         elif isinstance(happened, SpaceSupplied):
-            pool.supply = happened
+            self._supply(pool, happened)
         else:
-            pool.supply = None
+            self._supply(pool, None)
 
     def holds_of_volume(self, volume_id: UUID) -> Iterator[SpaceHeld]:
         """The promises made to a volume: one, or more after it grew or while it moves."""
         return (self.holds[hold] for hold in self._by_volume.get(volume_id, ()))
+
+    def serving(self, scopes: Iterable[UUID | None]) -> Iterator[Pool]:
+        """The pools whose own, narrowest scope is one of these places."""
+        for scope in scopes:
+            if scope is not None:
+                yield from self._by_scope.get(scope, {}).values()
 
     def promise(self, pool: Pool, held: SpaceHeld) -> Pending:
         """Mark a decision at once, so that the next one of this turn counts it."""
@@ -106,7 +113,9 @@ class Space:
         """Take over a checkpoint."""
         saved = msgspec.msgpack.decode(encoded, type=_Saved)
         self.__init__()  # type: ignore[misc]
-        self.pools = {pool.id: pool for pool in saved.pools}
+        for pool in saved.pools:
+            self.pools[pool.id] = pool
+            self._supply(pool, pool.supply)
         for held in saved.holds:
             self._list(held)
 
@@ -116,6 +125,13 @@ class Space:
             self.pools[pool_id] = pool = Pool(pool_id, space_ledger(pool_id))
         pool.version = version
         return pool
+
+    def _supply(self, pool: Pool, supply: SpaceSupplied | None) -> None:
+        if pool.supply is not None:
+            self._by_scope.get(pool.supply.scope, {}).pop(pool.id, None)
+        pool.supply = supply
+        if supply is not None:
+            self._by_scope.setdefault(supply.scope, {})[pool.id] = pool
 
     def _hold(self, pool: Pool, held: SpaceHeld, mine: Pending | None) -> None:
         # A key can be held once. Should the log ever hold it twice, the first is what counts.

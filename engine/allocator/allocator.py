@@ -62,7 +62,7 @@ class Allocator:
 
     def _promise_host(self, request: PlaceRequest, hold: UUID) -> Pending:
         hosts = self._capacity.hosts
-        slot = choose_host(hosts, self._shapes, request)
+        slot = choose_host(hosts, self._shapes, self._space, request)
         if slot is None:
             raise NothingFits(lambda: self.explain(request))
         held = CapacityHeld(
@@ -187,7 +187,7 @@ class Allocator:
 
     def explain(self, request: PlaceRequest) -> Explanation:
         """Per host, which rule refuses this request at present."""
-        return explain_place(self._capacity, request)
+        return explain_place(self._capacity, self._space, request)
 
     def explain_space(self, request: SpaceRequest) -> Explanation:
         """Per pool, which rule refuses this request at present."""

@@ -13,10 +13,11 @@ from msgspec import Struct
 
 from aggregates.errors import Exhausted
 from engine.allocator.pools import refusal
+from engine.allocator.reach import reach_mask
 from engine.allocator.request import PlaceRequest, SpaceRequest
-from engine.allocator.shapes import Mask, hypervisor_mask, scope_mask, shape_of, tag_mask
+from engine.allocator.shapes import hypervisor_mask, scope_mask, shape_of, tag_mask
 from projections.capacity import Capacity
-from projections.capacity_columns import HostColumns, Ints
+from projections.capacity_columns import HostColumns, Ints, Mask
 from projections.space import Space
 
 SHOWN = 20
@@ -68,10 +69,11 @@ class NothingFits(Exhausted):
         return str(self.explanation)
 
 
-def explain_place(capacity: Capacity, request: PlaceRequest) -> Explanation:
+def explain_place(capacity: Capacity, space: Space, request: PlaceRequest) -> Explanation:
     """Per host, what refused a guest. Hosts outside its zone, pod and cluster are only counted."""
     hosts = capacity.hosts
     rules = _rules(hosts, request, np.arange(len(hosts)))
+    rules.append(("without storage", reach_mask(space, hosts, request.volumes)[: len(hosts)]))
     verdict = np.full(len(hosts), len(rules))
     for index in reversed(range(len(rules))):
         verdict[~rules[index][1]] = index
@@ -129,6 +131,7 @@ def _host_refusal(hosts: HostColumns, slot: int, reason: str, request: PlaceRequ
         "with too slow cores": f"has cores of {row.cpu_mhz} MHz, asked for {request.cpu_mhz} MHz",
         "short of CPU": f"cpu: wants {wanted_mhz} MHz, has {hosts.free_mhz[slot]} MHz",
         "short of memory": f"memory: wants {wanted_mib} MiB, has {hosts.free_mib[slot]} MiB",
+        "without storage": "reaches no pool with room for the guest's volumes",
     }
     return Refusal(hosts.ids[slot], reason, words[reason])
 

@@ -2,57 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Set
 from uuid import UUID
 
 import numpy as np
 
+from engine.allocator.reach import reach_mask, reaches
 from engine.allocator.request import PlaceRequest
 from engine.allocator.search import among, find
 from engine.allocator.shapes import Shape, Shapes, shape_of
-from projections.capacity_columns import HostColumns, Ints
+from projections.capacity_columns import HostColumns, Ints, Mask
+from projections.space import Space
 
 
-def choose_host(hosts: HostColumns, shapes: Shapes, request: PlaceRequest) -> int | None:
+def choose_host(
+    hosts: HostColumns, shapes: Shapes, space: Space, request: PlaceRequest
+) -> int | None:
     """The slot to place on, or None when every host refuses."""
     shape = shapes.get(hosts, shape_of(request))
-    if request.prefer:
-        slot = _bound(hosts, shape, request, request.prefer, request.avoid | request.prefer_not)
-        if slot is not None:
-            return slot
-    if request.prefer_not:
-        slot = _anywhere(hosts, shape, request, request.avoid | request.prefer_not)
-        if slot is not None:
-            return slot
-    return _anywhere(hosts, shape, request, request.avoid)
+    slot = _Search(hosts, shape, request).run()
+    if slot is None or not request.volumes or reaches(space, hosts, slot, request.volumes):
+        return slot
+    # Storage rarely decides, so who reaches it is worked out only when it does.
+    within = reach_mask(space, hosts, request.volumes)
+    return _Search(hosts, shape, request, within).run()
 
 
-def _anywhere(
-    hosts: HostColumns, shape: Shape, request: PlaceRequest, avoid: frozenset[UUID]
-) -> int | None:
-    """Among all hosts that the request's rules allow."""
-    if request.host_id is not None or request.only is not None:
-        return _bound(hosts, shape, request, None, avoid)
-    mhz = request.cpu_count * request.cpu_mhz
-    barred = [hosts.slots[one] for one in avoid if one in hosts.slots] if avoid else []
-    return find(hosts, shape, mhz, request.memory_mib, request.policy, barred)
+class _Search:
+    """One request among the hosts of its shape, and `within` a mask if there is one."""
 
+    def __init__(
+        self, hosts: HostColumns, shape: Shape, request: PlaceRequest, within: Mask | None = None
+    ) -> None:
+        self.hosts, self.shape, self.request, self.within = hosts, shape, request, within
+        self.mhz, self.mib = request.cpu_count * request.cpu_mhz, request.memory_mib
 
-def _bound(
-    hosts: HostColumns,
-    shape: Shape,
-    request: PlaceRequest,
-    wished: Iterable[UUID] | None,
-    avoid: frozenset[UUID],
-) -> int | None:
-    """Among the few hosts that are named: those wished for that the rules allow."""
-    named = None if wished is None else set(wished)
-    for rule in (request.only, None if request.host_id is None else {request.host_id}):
-        if rule is not None:
-            named = set(rule) if named is None else named & rule
-    assert named is not None, "without a name every host may serve"
-    slots: Ints = np.array(
-        sorted(hosts.slots[one] for one in named - avoid if one in hosts.slots), np.int64
-    )
-    mhz = request.cpu_count * request.cpu_mhz
-    return among(hosts, slots[shape.mask[slots]], mhz, request.memory_mib, request.policy)
+    def run(self) -> int | None:
+        """With all its wishes, then with fewer of them, then with none."""
+        ask, slot = self.request, None
+        if ask.prefer:
+            slot = self._among(self._allowed(ask.prefer), ask.avoid | ask.prefer_not)
+        if slot is None and ask.prefer_not:
+            slot = self._anywhere(ask.avoid | ask.prefer_not)
+        return self._anywhere(ask.avoid) if slot is None else slot
+
+    def _anywhere(self, avoid: Set[UUID]) -> int | None:
+        ask = self.request
+        if ask.host_id is not None:
+            return self._among(self._allowed({ask.host_id}), avoid)
+        if ask.only is not None:
+            return self._among(ask.only, avoid)
+        barred = self._slots(avoid) if avoid else []
+        return find(self.hosts, self.shape, self.mhz, self.mib, ask.policy, barred, self.within)
+
+    def _allowed(self, named: Set[UUID]) -> Set[UUID]:
+        """Those of the named hosts that the request's own bounds leave."""
+        ask = self.request
+        if ask.host_id is not None:
+            named = named & {ask.host_id}
+        return named if ask.only is None else named & ask.only
+
+    def _among(self, named: Set[UUID], avoid: Set[UUID]) -> int | None:
+        slots: Ints = np.array(sorted(self._slots(named - avoid)), np.int64)
+        slots = slots[self.shape.mask[slots]]
+        if self.within is not None:
+            slots = slots[self.within[slots]]
+        return among(self.hosts, slots, self.mhz, self.mib, self.request.policy)
+
+    def _slots(self, ids: Set[UUID]) -> list[int]:
+        known = self.hosts.slots
+        return [known[one] for one in ids if one in known]

@@ -8,7 +8,9 @@ from projections.space import Pool, Space
 
 def choose_pool(space: Space, request: SpaceRequest) -> Pool | None:
     """The pool with the most left of those that may serve, or None when every one refuses."""
-    fitting = (pool for pool in space.pools.values() if refusal(pool, request) is None)
+    place = (request.host_id, request.cluster_id, request.pod_id, request.zone_id)
+    pools = space.pools.values() if request.host_id is None else space.serving(place)
+    fitting = (pool for pool in pools if refusal(pool, request) is None)
     return max(fitting, key=lambda pool: pool.free_bytes, default=None)
 
 

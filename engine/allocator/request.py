@@ -12,11 +12,29 @@ from aggregates.base import Event
 from engine.allocator.policy import Policy, first_fit
 
 
+class SpaceRequest(Struct, frozen=True, kw_only=True):
+    """Room for one volume, in a pool that its host reaches.
+
+    Leave `host_id` out for a volume that no guest uses yet: then a pool of any host may serve.
+    """
+
+    volume_id: UUID
+    zone_id: UUID
+    pod_id: UUID | None = None
+    cluster_id: UUID | None = None
+    host_id: UUID | None = None
+    pool_id: UUID | None = None
+    size_bytes: int
+    tags: frozenset[str] = frozenset()
+    avoid: frozenset[UUID] = frozenset()
+
+
 class PlaceRequest(Struct, frozen=True, kw_only=True):
     """Room for one guest. `cpu_mhz` is the speed of each of its cores.
 
     `avoid` and `only` are rules (anti-affinity, dedicated hosts, hosts that failed already);
-    `prefer` and `prefer_not` are wishes, dropped when nothing fits otherwise.
+    `prefer` and `prefer_not` are wishes, dropped when nothing fits otherwise. `volumes`
+    are what the host must reach storage for; they are not held by this.
     """
 
     vm_id: UUID
@@ -33,24 +51,8 @@ class PlaceRequest(Struct, frozen=True, kw_only=True):
     only: frozenset[UUID] | None = None
     prefer: frozenset[UUID] = frozenset()
     prefer_not: frozenset[UUID] = frozenset()
+    volumes: tuple[SpaceRequest, ...] = ()
     policy: Policy = first_fit
-
-
-class SpaceRequest(Struct, frozen=True, kw_only=True):
-    """Room for one volume, in a pool that its host reaches.
-
-    Leave `host_id` out for a volume that no guest uses yet: then a pool of any host may serve.
-    """
-
-    volume_id: UUID
-    zone_id: UUID
-    pod_id: UUID | None = None
-    cluster_id: UUID | None = None
-    host_id: UUID | None = None
-    pool_id: UUID | None = None
-    size_bytes: int
-    tags: frozenset[str] = frozenset()
-    avoid: frozenset[UUID] = frozenset()
 
 
 class Write(NamedTuple):

@@ -12,15 +12,13 @@ from uuid import UUID
 
 import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
 
+from engine.allocator.first_fit import FirstFit
 from engine.allocator.request import PlaceRequest
-from projections.capacity_columns import BLOCK, HostColumns, Ints
+from projections.capacity_columns import HostColumns, Ints, Mark, Mask
 
-Mask = NDArray[np.bool_]
-
-_KEPT = 256
-_REBUILD_AFTER = 64
+_KEPT_SHAPES, _KEPT_SIZES = 256, 64
+_LATE = 64
 
 
 class ShapeKey(Struct, frozen=True):
@@ -74,27 +72,46 @@ def tag_mask(hosts: HostColumns, key: ShapeKey, span: slice | Ints) -> Mask:
 
 
 class Shape:
-    """The mask of one shape, its slots, and which blocks have any of them."""
+    """The mask of one shape, its slots in order, and an index for each size of guest."""
 
     def __init__(self, key: ShapeKey, hosts: HostColumns) -> None:
         self.key = key
-        self.hosts: HostColumns | None = None
-        self.follow(hosts)
+        self._sizes: OrderedDict[tuple[int, int], FirstFit] = OrderedDict()
+        self.mask: Mask
+        self.slots: Ints
+        self._mark: Mark
+        self._begin(hosts)
 
     def follow(self, hosts: HostColumns) -> None:
         """Catch up with the hosts that changed since the last look."""
-        same = self.hosts is hosts and self.epoch == hosts.epoch
-        late = hosts.changed[self.read :] if same else []
-        if same and not late:
+        if hosts is self._hosts and hosts.changed.mark == self._mark:
             return
-        if same and len(late) <= _REBUILD_AFTER:
-            span = np.array(late, np.int64)
-            self.mask[span] = self._eligible(hosts, span)
+        late = hosts.changed.after(self._mark, at_most=_LATE)
+        if hosts is not self._hosts or late is None or len(self.mask) != hosts.room:
+            self._begin(hosts)
+            return
+        span = np.array(late, np.int64)
+        self.mask[span] = self._eligible(hosts, span)
+        self.slots = np.flatnonzero(self.mask)
+        self._mark = hosts.changed.mark
+
+    def first_fit(self, mhz: int, mib: int) -> FirstFit:
+        """The index for guests of this size."""
+        size = (mhz, mib)
+        index = self._sizes.get(size)
+        if index is None:
+            self._sizes[size] = index = FirstFit(mhz, mib)
+            if len(self._sizes) > _KEPT_SIZES:
+                self._sizes.popitem(last=False)
         else:
-            self.mask = self._eligible(hosts, slice(None))
-        self.hosts, self.read, self.epoch = hosts, len(hosts.changed), hosts.epoch
-        self.slots: Ints = np.flatnonzero(self.mask)
-        self.blocks: Mask = self.mask.reshape(-1, BLOCK).any(axis=1)
+            self._sizes.move_to_end(size)
+        return index
+
+    def _begin(self, hosts: HostColumns) -> None:
+        self._hosts, self._mark = hosts, hosts.changed.mark
+        self.mask = self._eligible(hosts, slice(None))
+        self.slots = np.flatnonzero(self.mask)
+        self._sizes.clear()
 
     def _eligible(self, hosts: HostColumns, span: slice | Ints) -> Mask:
         mask = scope_mask(hosts, self.key, span)
@@ -116,7 +133,7 @@ class Shapes:
         shape = self._kept.get(key)
         if shape is None:
             self._kept[key] = shape = Shape(key, hosts)
-            if len(self._kept) > _KEPT:
+            if len(self._kept) > _KEPT_SHAPES:
                 self._kept.popitem(last=False)
             return shape
         self._kept.move_to_end(key)
