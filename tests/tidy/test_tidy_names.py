@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from tests.tidy.tree import Module, modules
 
 NEEDS_UNIT = frozenset(
-    "timeout delay interval duration deadline elapsed grace age memory size capacity "
-    "bandwidth speed".split()
+    ("timeout", "delay", "interval", "duration", "deadline", "elapsed", "grace", "age")
+    + ("memory", "size", "capacity", "bandwidth", "speed")
 )
 COUNTS = frozenset({"page_size", "batch_size"})
 """These count things, so there is no unit to name."""
