@@ -7,10 +7,9 @@ from collections.abc import Iterator
 
 from tests.tidy.tree import Module, modules
 
-NEEDS_UNIT = frozenset(
-    ("timeout", "delay", "interval", "duration", "deadline", "elapsed", "grace", "age")
-    + ("memory", "size", "capacity", "bandwidth", "speed")
-)
+TIMES = ("timeout", "delay", "interval", "duration", "deadline", "elapsed", "grace", "age")
+AMOUNTS = ("memory", "size", "capacity", "bandwidth", "speed")
+NEEDS_UNIT = frozenset(TIMES + AMOUNTS)
 COUNTS = frozenset({"page_size", "batch_size"})
 """These count things, so there is no unit to name."""
 
