@@ -101,11 +101,17 @@ noun("project", "owned")
 
 def may_call(caller: Identity, spec: Spec) -> bool:
     """May this role call the command at all? A key can narrow the answer, never widen it."""
-    if caller.key_rules is not None and not _first_match(caller.key_rules, spec.name):
+    return allowed(caller, spec.name, spec.allow)
+
+
+def allowed(caller: Identity, name: str, letters: str) -> bool:
+    """Has the caller's role the command of this name, open to the built-in roles of `letters`?"""
+    if caller.key_rules is not None and not _first_match(caller.key_rules, name):
         return False
     if caller.rules is not None and not caller.is_root:
-        return _first_match(caller.rules, spec.name)
-    return LETTER.get(caller.role_type, "") in spec.allow if caller.role_type else False
+        return _first_match(caller.rules, name)
+    letter = LETTER.get(caller.role_type)
+    return letter is not None and letter in letters
 
 
 def _first_match(rules: Iterable[tuple[str, bool]], name: str) -> bool:

@@ -7,12 +7,15 @@ carries who asked, from which command, and the idempotency key.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, Protocol
-from uuid import NAMESPACE_OID, UUID, uuid5
+from uuid import UUID, uuid5
 
+from engine.intents import By, Job
 from projections.cloud import Cloud
+
+__all__ = ["By", "Caller", "Engine", "Identity", "Job", "JobRow", "Planned"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,32 +49,11 @@ class Identity:
         return self.role_type in ("DomainAdmin", "ResourceAdmin")
 
 
-@dataclass(frozen=True, slots=True)
-class By:
-    """Who caused a change and through what: the log keeps it with the first event.
-
-    `idempotency_key` is unique for an account and command: the same again is the same outcome.
-    `job_id` is an id that the caller chose for its job (`customjobid`).
-    """
-
-    user_id: UUID
-    account_id: UUID
-    command: str
-    action: str = ""
-    idempotency_key: str = ""
-    job_id: UUID | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """Work that goes on after the answer: its id, and the thing that it is about."""
-
-    id: UUID
-    subject: UUID | None = None
-
-
 class JobRow(Protocol):
-    """A saga run as the API shows it. `state` ends in Succeeded, Failed, Cancelled or Parked."""
+    """A saga run as the API shows it: a row of the table `saga`.
+
+    `error` is the class name of what refused it, `finished_at_ms` is 0 until it has ended.
+    """
 
     id: UUID
     command: str
@@ -79,11 +61,11 @@ class JobRow(Protocol):
     account_id: UUID | None
     subject_kind: str
     subject_id: UUID | None
-    state: str
-    error_code: int
+    state: Any
+    error: str
     error_text: str
     created_at_ms: int
-    finished_at_ms: int | None
+    finished_at_ms: int
 
 
 class Engine(Protocol):
@@ -102,8 +84,11 @@ class Engine(Protocol):
         """Make a change that needs nothing of the world; what comes back is the intent's own."""
         ...
 
-    async def submit(self, intent: object, by: By) -> Job:
-        """Start the saga of an intent; its first facts are true when this returns."""
+    async def submit(self, intent: object, by: By, *, run_id: UUID | None = None) -> Job:
+        """Start the saga of an intent; its first facts are true when this returns.
+
+        `run_id` is an id that the caller chose for its job.
+        """
         ...
 
     async def plan(self, intent: object, by: By) -> list[str]:
@@ -114,10 +99,8 @@ class Engine(Protocol):
         """The cloud as it was at that time."""
         ...
 
-    def job(self, job_id: UUID) -> JobRow | None: ...
-
-    def jobs(self) -> Iterable[JobRow]:
-        """Every job that is remembered, oldest first."""
+    async def job(self, job_id: UUID) -> JobRow | None:
+        """A job however long ago, also when the live cloud has forgotten it."""
         ...
 
     async def check_password(self, user_id: UUID | None, password: str) -> bool:
@@ -151,7 +134,8 @@ class Caller:
 
     `cloud` is the live cloud, or for a list with `asof` the cloud at that time. `now_ms` is the
     time of the request. Ids that a command needs come from `new_id`: under an idempotency key
-    they are the same on every repeat, so a repeated request is the same request.
+    they are the same on every repeat, so a repeated request is the same request. `job_id` is the
+    id that the caller chose for its job, if it did.
     """
 
     identity: Identity
@@ -161,6 +145,7 @@ class Caller:
     by: By
     random_id: Callable[[], UUID]
     dry_run: bool = False
+    job_id: UUID | None = None
     _ids: int = field(default=0)
 
     @property
@@ -188,10 +173,7 @@ class Caller:
         if not self.by.idempotency_key:
             return self.random_id()
         self._ids += 1
-        by = self.by
-        return uuid5(
-            NAMESPACE_OID, f"{by.account_id}/{by.command}/{by.idempotency_key}/{self._ids}"
-        )
+        return uuid5(self.identity.account_id, f"{self.by.idempotency_key}/{self._ids}")
 
     async def decide(self, intent: object) -> Any:
         """Change what is only a record. With dryrun, end here with what would happen."""
@@ -203,7 +185,7 @@ class Caller:
         """Start the work of an intent. With dryrun, end here with what would happen."""
         if self.dry_run:
             await self._plan(intent)
-        return await self.engine.submit(intent, self.by)
+        return await self.engine.submit(intent, self.by, run_id=self.job_id)
 
     async def secret(self, ref: str) -> str:
         """Open a sealed secret."""

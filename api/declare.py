@@ -22,7 +22,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, dataclass_transform
+from uuid import UUID
 
+import msgspec
 from msgspec import Struct
 
 from api.caller import Caller, Job
@@ -90,6 +92,10 @@ class View(Struct, kw_only=True, omit_defaults=True, rename=wire_name):
 
     FIELDS: ClassVar[tuple[Field, ...]] = ()
     LIMITED: ClassVar[tuple[Field, ...]] = ()
+    NESTED: ClassVar[tuple[Field, ...]] = ()
+
+    job_id: Annotated[UUID | None, "the job that works on it now"] = None
+    job_status: Annotated[int | None, "0 while that job runs, 1 done, 2 failed"] = None
 
     @classmethod
     def of(cls, row: Any, cloud: Cloud) -> Any:
@@ -104,10 +110,12 @@ def view(cls: V) -> V:
     """Register a view. Every field has a sentence; a default can only be None."""
     if cls.__name__ in VIEWS:
         raise DeclarationError(f"two views are called {cls.__name__}")
-    if any(default is not None for default in cls.__struct_defaults__):
-        raise DeclarationError(f"{cls.__name__}: a default that is not None would vanish")
+    for one in msgspec.structs.fields(cls):
+        if not one.required and one.default is not None:
+            raise DeclarationError(f"{cls.__name__}.{one.name}: a default but None would vanish")
     cls.FIELDS = read(cls)
     cls.LIMITED = tuple(field for field in cls.FIELDS if field.mark(Roles) is not None)
+    cls.NESTED = tuple(one for one in cls.FIELDS if Kind.OBJECT in (one.kind, one.element))
     VIEWS[cls.__name__] = cls
     return cls
 
@@ -145,6 +153,7 @@ class Spec:
     shape: Shape
     action: str
     reads: bool
+    public: bool
     params: tuple[Field, ...]
     by_wire: dict[str, Field]
 
@@ -175,12 +184,14 @@ def command(
     since: str = "4.0",
     action: str = "",
     reads: bool | None = None,
+    public: bool = False,
 ) -> Callable[[type[C]], type[C]]:
     """Register a command. `allow` is letters: A root, R resource admin, D domain admin, U user.
 
     `creates` says that the immediate answer of an asynchronous command carries the new thing's
     id. `action` is what the event list calls it (`VM.CREATE`). `reads` (from the name unless
-    given) marks what changes nothing: it takes no dryrun and no idempotency key.
+    given) marks what changes nothing: it takes no dryrun and no idempotency key. `public` needs
+    no authentication; its `run` is given a `Visitor` (sessions.py) instead of a `Caller`.
     """
 
     def declare(cls: type[C]) -> type[C]:
@@ -198,6 +209,7 @@ def command(
             since=since,
             action=action,
             reads=name.startswith(READS) if reads is None else reads,
+            public=public,
         )
         return made
 

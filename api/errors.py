@@ -16,10 +16,6 @@ class ApiError(Exception):
     status = 530
     cs_code: int | None = 9999
 
-    @property
-    def text(self) -> str:
-        return str(self)
-
 
 class ParamError(ApiError):
     """431: a parameter is missing or unusable."""
@@ -123,8 +119,14 @@ def code_of(error: BaseException) -> Code | None:
     """The codes of an error, or None for one that nobody foresaw."""
     if isinstance(error, ApiError):
         return Code(error.status, error.cs_code)
-    names = (cls.__name__ for cls in type(error).__mro__)
+    # A job that failed carries the class name of what it failed with.
+    names = [str(getattr(error, "error", "")), *(cls.__name__ for cls in type(error).__mro__)]
     return next((CODES[name] for name in names if name in CODES), None)
+
+
+def code_named(name: str) -> Code:
+    """The codes of a recorded failure, by the class name that the log holds."""
+    return CODES.get(name, Code(530, 4250))
 
 
 def missing(command: str, param: str) -> ParamError:

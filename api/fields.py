@@ -233,22 +233,22 @@ def _classify(hint: Any) -> dict[str, Any]:
     raise DeclarationError(f"{hint} has no form on the wire")
 
 
-def _required(cls: type) -> dict[str, bool]:
-    """The fields of a dataclass or a struct, in order, and whether each must be given."""
+def _known(cls: type) -> list[tuple[str, str, bool]]:
+    """Each field in order: its attribute, its name on the wire, and whether it must be given."""
     if dataclasses.is_dataclass(cls):
         missing = dataclasses.MISSING
-        return {
-            one.name: one.default is missing and one.default_factory is missing
+        return [
+            (one.name, "", one.default is missing and one.default_factory is missing)
             for one in dataclasses.fields(cls)
-        }
-    return {one.name: one.required for one in msgspec.structs.fields(cls)}
+        ]
+    return [(one.name, one.encode_name, one.required) for one in msgspec.structs.fields(cls)]
 
 
 def read(cls: type) -> tuple[Field, ...]:
     """The annotated fields of a dataclass or a struct, in order."""
     hints = get_type_hints(cls, include_extras=True)
     found = []
-    for attr, required in _required(cls).items():
+    for attr, encoded, required in _known(cls):
         hint = hints[attr]
         if get_origin(hint) is not Annotated or not isinstance(get_args(hint)[1], str):
             raise DeclarationError(f"{cls.__name__}.{attr} has no sentence that documents it")
@@ -258,7 +258,7 @@ def read(cls: type) -> tuple[Field, ...]:
         found.append(
             Field(
                 attr=attr,
-                wire=over.name or wire_name(attr),
+                wire=encoded or over.name or wire_name(attr),
                 doc=doc,
                 required=required,
                 marks=tuple(marks),

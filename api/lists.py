@@ -55,6 +55,19 @@ class ListPlan:
     filters: tuple[tuple[str, Filter], ...]
 
 
+def cut(found: list[Any], page: int | None, page_size: int | None) -> list[Any]:
+    """One page of what was found; without paging the first 500."""
+    if (page is None) != (page_size is None) and page_size != -1:
+        raise ParamError("page and pagesize are given together, or neither is")
+    if page_size == -1:
+        return found
+    if page_size is not None and not 1 <= page_size <= MAX_ROWS:
+        raise ParamError(f"pagesize is from 1 to {MAX_ROWS}, not {page_size}")
+    size = page_size or MAX_ROWS
+    start = ((page or 1) - 1) * size
+    return found[start : start + size]
+
+
 @dataclass(frozen=True, kw_only=True)
 class ListAsk:
     """What every list takes, and how every list is answered."""
@@ -89,19 +102,8 @@ class ListAsk:
     async def run(self, caller: Caller) -> Page:
         """Find, count, cut out the page and show it."""
         found = self._found(caller)
-        items = [self.show(row, caller) for row in self._cut(found)]
+        items = [self.show(row, caller) for row in cut(found, self.page, self.page_size)]
         return Page(len(found), items)
-
-    def _cut(self, found: list[Any]) -> list[Any]:
-        if (self.page is None) != (self.page_size is None) and self.page_size != -1:
-            raise ParamError("page and pagesize are given together, or neither is")
-        if self.page_size == 0 or (self.page_size or 0) > MAX_ROWS:
-            raise ParamError(f"pagesize is from 1 to {MAX_ROWS}, not {self.page_size}")
-        if self.page_size == -1:
-            return found
-        size = self.page_size or MAX_ROWS
-        start = ((self.page or 1) - 1) * size
-        return found[start : start + size]
 
     def _found(self, caller: Caller) -> list[Any]:
         plan, table = self.PLAN, caller.cloud.table(self.PLAN.kind)
@@ -254,7 +256,8 @@ def list_command(
 
     def declare(cls: type[L]) -> type[L]:
         base = ListOwned if scope in ("owned", "custom") else ListAsk
-        row = TABLES[kind].row if kind in TABLES else None
+        known = TABLES.get(kind) if isinstance(table, str) else table
+        row = None if known is None else known.row
         own = dataclass(frozen=True, kw_only=True)(cls)
         shared = _identified(kind, row)
         body = {"__doc__": cls.__doc__, "__module__": cls.__module__}
@@ -274,6 +277,7 @@ def list_command(
             since=since,
             action="",
             reads=True,
+            public=False,
         )
         return made  # type: ignore[no-any-return]
 

@@ -62,7 +62,7 @@ def reach_of(ask: Asked, caller: Caller) -> Reach:
     if ask.project_id is not None:
         return _projects(ask, caller)
     if ask.account is not None:
-        return Reach(accounts=frozenset({_account(ask, caller)}))
+        return Reach(accounts=frozenset({named_account(caller, ask.account, ask.domain_id)}))
     by_id = ask.id is not None or bool(ask.ids)
     if not (who.is_root or who.is_domain_admin):
         if ask.domain_id is not None and ask.domain_id != who.domain_id:
@@ -85,12 +85,7 @@ def _projects(ask: Asked, caller: Caller) -> Reach:
     if ask.account is not None:
         raise ParamError("account and projectid cannot be given together")
     if ask.project_id != EVERY:
-        project = cloud.table("project").get(ask.project_id)
-        if project is None or not (
-            project.account_id in who.projects or governs(who, cloud, project.domain_id)
-        ):
-            raise Denied(f"account {who.account} is no member of project {ask.project_id}")
-        return Reach(accounts=frozenset({project.account_id}))
+        return Reach(accounts=frozenset({_project(ask.project_id, caller).account_id}))
     if not ask.list_all:
         return Reach(accounts=who.projects)
     if who.is_root:
@@ -100,17 +95,54 @@ def _projects(ask: Asked, caller: Caller) -> Reach:
     return Reach(accounts=who.projects | {who.account_id})
 
 
-def _account(ask: Asked, caller: Caller) -> UUID:
-    """The account of this name in the domain asked for, or in the caller's."""
+def owner_for(
+    caller: Caller,
+    *,
+    account: str | None = None,
+    domain_id: UUID | None = None,
+    project_id: UUID | None = None,
+) -> tuple[UUID, UUID]:
+    """Account and domain that shall own what a command creates: the caller's unless it says.
+
+    An administrator may create for an account of a domain that it governs; a member may create
+    for its project. Everybody else only for themselves.
+    """
+    who = caller.identity
+    if project_id is not None:
+        if account is not None:
+            raise ParamError("account and projectid cannot be given together")
+        project = _project(project_id, caller)
+        return project.account_id, project.domain_id
+    if account is None:
+        if domain_id not in (None, who.domain_id):
+            raise ParamError("domainid needs the account that is meant in that domain")
+        return who.account_id, who.domain_id
+    return named_account(caller, account, domain_id), domain_id or who.domain_id
+
+
+def named_account(caller: Caller, account: str, domain_id: UUID | None) -> UUID:
+    """The account of this name in a domain, or in the caller's; only one it may speak for."""
     who, cloud = caller.identity, caller.cloud
-    domain_id = ask.domain_id or who.domain_id
-    name = (ask.account or "").casefold()
+    inside = domain_id or who.domain_id
+    name = account.casefold()
+    mine = inside == who.domain_id and name == who.account.casefold()
+    if not mine and not governs(who, cloud, inside):
+        raise Denied(f"account {who.account} may not act for account {account}")
     for row in cloud.table("account"):
-        if row.domain_id == domain_id and row.name.casefold() == name:
-            if row.id != who.account_id and not governs(who, cloud, domain_id):
-                raise Denied(f"account {who.account} may not list account {ask.account}")
-            return UUID(str(row.id))
-    raise InvalidValue(f"Unable to find account {ask.account} in domain {domain_id}")
+        if row.domain_id == inside and row.name.casefold() == name:
+            return row.id  # type: ignore[no-any-return]
+    raise InvalidValue(f"Unable to find account {account} in domain {inside}")
+
+
+def _project(project_id: UUID | None, caller: Caller) -> Any:
+    """A project of which the caller is a member, or whose domain it governs."""
+    who, cloud = caller.identity, caller.cloud
+    project = cloud.table("project").get(project_id)
+    if project is None or not (
+        project.account_id in who.projects or governs(who, cloud, project.domain_id)
+    ):
+        raise Denied(f"account {who.account} is no member of project {project_id}")
+    return project
 
 
 def _domains(top: UUID, recursive: bool | None, caller: Caller) -> frozenset[UUID]:

@@ -1,0 +1,241 @@
+"""HTTP: routes, limits, headers and the access log around the gateway. No command is known here.
+
+`make_app` is the public server's application. `make_integration_app` is the port for tooling on
+the same machine: no authentication, so it answers loopback alone, and never a browser.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import time
+from collections.abc import Callable
+from urllib.parse import parse_qsl
+
+import msgspec
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from api.authz import allowed
+from api.caller import Identity
+from api.dispatch import Answer, Gateway, Request
+from api.errors import ApiError, Denied, MalformedParam, ParamError
+from api.identity import identify
+from api.openapi import document
+from api.parse import integer
+from api.stream import Feed, pour
+
+log = logging.getLogger("sagastack.access")
+
+BODY_BYTES_MAX = 4 * 1024 * 1024
+URL_BYTES_MAX = 64 * 1024
+PARAMS_MAX = 5_000
+SHUTDOWN_S = 10.0
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-XSS-Protection": "1; mode=block",
+    "X-Frame-Options": "SAMEORIGIN",
+    "Cache-Control": "no-store",
+}
+GATEWAY = web.AppKey("gateway", Gateway)
+FEED: web.AppKey[Feed] = web.AppKey("feed")
+TRUSTED = web.AppKey("trusted", bool)
+METRICS: web.AppKey[Callable[[], str]] = web.AppKey("metrics")
+VERSION = web.AppKey("version", str)
+JSON = (("response", "json"),)
+
+
+async def decoded(request: web.Request) -> list[tuple[str, str]]:
+    """Body and query merged and decoded, each name once: what comes last wins, the query's last.
+
+    What is signed and what is executed is this one list, so the two cannot differ.
+    """
+    try:
+        pairs: list[tuple[str, str]] = []
+        if request.method == "POST" and "form-urlencoded" in request.content_type:
+            body = (await request.read()).decode("utf-8")
+            pairs += parse_qsl(body, keep_blank_values=True, max_num_fields=PARAMS_MAX)
+        _, _, query = request.raw_path.partition("?")
+        pairs += parse_qsl(
+            query, keep_blank_values=True, errors="strict", max_num_fields=PARAMS_MAX
+        )
+    except UnicodeDecodeError as why:
+        raise ParamError("The parameters are not UTF-8 text") from why
+    except ValueError as why:
+        raise MalformedParam(f"More than {PARAMS_MAX} parameters were sent") from why
+    command = request.match_info.get("command")
+    if command:
+        pairs.append(("command", command))
+    return list(dict(pairs).items())
+
+
+async def serve_api(request: web.Request) -> web.Response:
+    """`/client/api`: one command."""
+    gateway = request.app[GATEWAY]
+    try:
+        pairs = await decoded(request)
+    except ApiError as refused:
+        return respond(gateway.refusal(refused, JSON))
+    asked = Request(request.method, pairs, request.cookies, request.app[TRUSTED])
+    answer = await gateway.answer(asked)
+    request["command"] = answer.command
+    return respond(answer)
+
+
+def respond(answer: Answer) -> web.Response:
+    """An answer as an HTTP response."""
+    # Reasons are our own word: the codes above 511 have none in the standard.
+    reason = "OK" if answer.status == 200 else "Refused"
+    response = web.Response(
+        status=answer.status,
+        reason=reason,
+        body=answer.body,
+        headers={**HEADERS, "Content-Type": answer.content_type},
+    )
+    if answer.note:
+        note = "".join(char if char.isprintable() else " " for char in answer.note)
+        response.headers["X-Description"] = note.encode("ascii", "replace").decode()[:1000]
+    for cookie in answer.set_cookies:
+        response.headers.add("Set-Cookie", cookie)
+    return response
+
+
+async def serve_events(request: web.Request) -> web.StreamResponse:
+    """`/events`: the log from a position on, for whoever may see it."""
+    gateway, feed = request.app[GATEWAY], request.app[FEED]
+    try:
+        pairs = await decoded(request)
+        asked = Request(request.method, pairs, request.cookies, request.app[TRUSTED])
+        reader = await gateway.identity(asked)
+        after = _position(request.headers.get("Last-Event-ID") or dict(pairs).get("after", "0"))
+        if not allowed(reader, "listEvents", "ARDU"):
+            raise Denied(f"account {reader.account} may not read events")
+    except ApiError as refused:
+        return respond(gateway.refusal(refused, JSON))
+    response = web.StreamResponse(
+        headers={**HEADERS, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
+    )
+    await response.prepare(request)
+
+    def still() -> Identity | None:
+        return None if gateway.closing else identify(gateway.engine.cloud, reader.user_id)
+
+    try:
+        await pour(feed(after), still, response.write)
+    except* (TimeoutError, ConnectionError):
+        # The reader is stuck or gone. It knows its last position and may come again.
+        log.info("events reader %s left at its own pace", reader.username)
+    return response
+
+
+def _position(text: str) -> int:
+    try:
+        position = integer(text)
+    except ValueError:
+        position = -1
+    if position < 0:
+        raise ParamError("after and Last-Event-ID are positions: whole numbers from 0")
+    return position
+
+
+async def serve_health(request: web.Request) -> web.Response:
+    """`/healthz`: 200 while requests are taken, 503 while shutting down."""
+    gateway = request.app[GATEWAY]
+    if gateway.closing:
+        return web.json_response({"status": "closing"}, status=503)
+    return web.json_response({"status": "ok", "position": gateway.engine.cloud.position})
+
+
+async def serve_openapi(request: web.Request) -> web.Response:
+    """`/openapi.json`, from the registry."""
+    body = msgspec.json.encode(document(request.app[VERSION]))
+    return web.Response(body=body, content_type="application/json", headers=HEADERS)
+
+
+async def serve_metrics(request: web.Request) -> web.Response:
+    """`/metrics` in Prometheus's text format (version 0.0.4)."""
+    text = request.app[METRICS]()
+    return web.Response(text=text, headers={"Content-Type": "text/plain; version=0.0.4"})
+
+
+@web.middleware
+async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """One line a request: who from, what, the answer and how long. Never a parameter."""
+    begun = time.perf_counter()
+    status = 500
+    try:
+        response = await handler(request)
+        status = response.status
+        return response
+    except web.HTTPException as known:
+        status = known.status
+        raise
+    finally:
+        took_ms = (time.perf_counter() - begun) * 1000
+        command = request.get("command", request.path[:100])
+        log.info("%s %s %s %d %.1f ms", request.remote, request.method, command, status, took_ms)
+
+
+@web.middleware
+async def local_only(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse what is not from this machine, and whatever a browser was talked into sending."""
+    host = request.host.rpartition(":")[0] or request.host
+    near = request.remote is not None and ipaddress.ip_address(request.remote).is_loopback
+    from_page = "Origin" in request.headers or "Sec-Fetch-Site" in request.headers
+    if not near or from_page or host.strip("[]") not in ("127.0.0.1", "localhost", "::1"):
+        raise web.HTTPForbidden(text="This port answers tools on the same machine only.\n")
+    return await handler(request)
+
+
+def make_app(
+    gateway: Gateway,
+    *,
+    feed: Feed,
+    metrics: Callable[[], str] = lambda: "",
+    version: str = "0",
+) -> web.Application:
+    """The public application. Boot may add routes (the console) before it runs."""
+    app = _api(gateway, [access], trusted=False)
+    app[FEED], app[METRICS], app[VERSION] = feed, metrics, version
+    app.router.add_get("/events", serve_events)
+    app.router.add_get("/healthz", serve_health)
+    app.router.add_get("/metrics", serve_metrics)
+    app.router.add_get("/openapi.json", serve_openapi)
+
+    async def close(app: web.Application) -> None:
+        gateway.closing = True
+
+    app.on_shutdown.append(close)
+    return app
+
+
+def make_integration_app(gateway: Gateway) -> web.Application:
+    """The application of the unauthenticated port; it also answers at `/`, as CloudStack does."""
+    app = _api(gateway, [access, local_only], trusted=True)
+    for method in ("GET", "POST"):
+        app.router.add_route(method, "/", serve_api)
+    return app
+
+
+def _api(gateway: Gateway, middlewares: list[Middleware], *, trusted: bool) -> web.Application:
+    app = web.Application(middlewares=middlewares, client_max_size=BODY_BYTES_MAX)
+    app[GATEWAY], app[TRUSTED] = gateway, trusted
+    for path in ("/client/api", "/client/api/", "/client/api/{command}"):
+        for method in ("GET", "POST"):
+            app.router.add_route(method, path, serve_api)
+    return app
+
+
+async def start(app: web.Application, host: str, port: int) -> tuple[web.AppRunner, int]:
+    """Serve an application; gives the runner to clean up and the port it listens on."""
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        max_line_size=URL_BYTES_MAX,
+        max_field_size=URL_BYTES_MAX,
+        shutdown_timeout=SHUTDOWN_S,
+    )
+    await runner.setup()
+    site = web.TCPSite(runner, host, port)
+    await site.start()
+    return runner, int(runner.addresses[0][1])

@@ -1,0 +1,148 @@
+"""Commands about the API itself, which need no noun: what it has, what it can, and its jobs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+
+from api.authz import domain_path, is_below
+from api.caller import Caller, JobRow
+from api.declare import Bound, Free, Moment, Names, Page, View, command, view
+from api.errors import no_such_id, not_for_you
+from api.jobs import JobView, job_view, may_see
+from api.listapis import ApiView, describe, open_to
+from api.lists import cut
+from api.render import CLOUDSTACK_VERSION
+from api.scope import named_account
+
+
+@view
+class CapabilityView(View, kw_only=True):
+    """What this cloud can do and allows, for clients that adapt to it."""
+
+    cloudstack_version: Annotated[str, "the CloudStack version whose wire format this speaks"]
+    security_groups_enabled: Annotated[bool, "whether zones may use security groups"]
+    dynamic_roles_enabled: Annotated[bool, "whether roles are made of rules"]
+    user_public_template_enabled: Annotated[bool, "whether users may publish templates"]
+    support_elb: Annotated[str, "whether elastic load balancing is on"] = msgspec.field(
+        name="supportELB"
+    )
+    project_invite_required: Annotated[bool, "whether project members must accept"]
+    allow_user_create_projects: Annotated[bool, "whether users may create projects"]
+    custom_disk_offering_min_size: Annotated[int, "smallest custom disk, in GiB"]
+    custom_disk_offering_max_size: Annotated[int, "largest custom disk, in GiB"]
+    region_secondary_enabled: Annotated[bool, "whether secondary storage spans zones"]
+    kvm_snapshot_enabled: Annotated[bool, "whether disks on KVM can be snapshotted"]
+    allow_user_view_destroyed_vm: Annotated[bool, "whether users see destroyed machines"]
+    allow_user_expunge_recover_vm: Annotated[bool, "whether users may expunge and recover"]
+    allow_user_expunge_recover_volume: Annotated[bool, "the same for volumes"]
+    allow_user_view_all_domain_accounts: Annotated[bool, "whether users see other accounts"]
+    allow_user_force_stop_vm: Annotated[bool, "whether users may force a stop"]
+    kubernetes_service_enabled: Annotated[bool, "whether Kubernetes clusters can be made"]
+    kubernetes_cluster_experimental_features_enabled: Annotated[bool, "and their newest parts"]
+    default_ui_page_size: Annotated[int, "rows a page in a console"]
+    instance_lease_enabled: Annotated[bool, "whether machines may be leased for a time"]
+    dynamic_scaling_enabled: Annotated[bool, "whether running machines can be resized"]
+
+
+@command("listCapabilities", returns=CapabilityView, key="capability", allow="ARDU")
+class ListCapabilities:
+    """Say what this cloud can do and allows."""
+
+    async def run(self, caller: Caller) -> CapabilityView:
+        """The kernel's own answer: nothing here depends on a noun."""
+        return CapabilityView(
+            cloudstack_version=CLOUDSTACK_VERSION,
+            security_groups_enabled=True,
+            dynamic_roles_enabled=True,
+            user_public_template_enabled=True,
+            support_elb="false",
+            project_invite_required=False,
+            allow_user_create_projects=True,
+            custom_disk_offering_min_size=1,
+            custom_disk_offering_max_size=1024,
+            region_secondary_enabled=False,
+            kvm_snapshot_enabled=True,
+            allow_user_view_destroyed_vm=caller.role_type != "User",
+            allow_user_expunge_recover_vm=caller.role_type != "User",
+            allow_user_expunge_recover_volume=caller.role_type != "User",
+            allow_user_view_all_domain_accounts=False,
+            allow_user_force_stop_vm=True,
+            kubernetes_service_enabled=False,
+            kubernetes_cluster_experimental_features_enabled=False,
+            default_ui_page_size=20,
+            instance_lease_enabled=False,
+            dynamic_scaling_enabled=True,
+        )
+
+
+@command("listApis", returns=ApiView, key="api", shape="list", allow="ARDU", since="4.1.0")
+class ListApis:
+    """List the commands that the caller may use, with all their parameters and answers."""
+
+    name: Annotated[str | None, "only this command"] = None
+
+    async def run(self, caller: Caller) -> Page:
+        """All of them at once: clients build their command set from this one answer."""
+        specs = [spec for spec in open_to(caller.identity) if self.name in (None, "", spec.name)]
+        if self.name and not specs:
+            raise not_for_you(self.name, caller.identity.account)
+        return Page(len(specs), [describe(spec, caller.role_type) for spec in specs])
+
+
+@command("queryAsyncJobResult", returns=JobView, shape="flat", allow="ARDU")
+class QueryAsyncJobResult:
+    """Say how a job stands, and once it has ended what it gave."""
+
+    job_id: Annotated[UUID, "the job", Free("run() shows a job only to those who may see it")]
+
+    async def run(self, caller: Caller) -> JobView:
+        """Somebody else's job is answered as one that never was."""
+        job = await caller.engine.job(self.job_id)
+        if job is None or not may_see(caller.identity, caller.cloud, job):
+            raise no_such_id("queryAsyncJobResult", "jobid", str(self.job_id))
+        return job_view(job, caller)
+
+
+@command("listAsyncJobs", returns=JobView, key="asyncjobs", shape="list", allow="ARDU")
+class ListAsyncJobs:
+    """List jobs, running and ended."""
+
+    list_all: Annotated[bool | None, "all that the caller may see, not only its own"] = None
+    account: Annotated[str | None, "jobs of this account; the domain is given too"] = None
+    domain_id: Annotated[UUID | None, "jobs in this domain", Names("domain", right="see")] = None
+    is_recursive: Annotated[bool | None, "with domainid: also all domains below it"] = None
+    start_date: Annotated[Moment | None, "jobs asked for since then"] = None
+    keyword: Annotated[str | None, "text that the command contains"] = None
+    page: Annotated[int | None, "which page, from 1; needs pagesize", Bound(1)] = None
+    page_size: Annotated[int | None, "rows a page, at most 500; -1 for no limit", Bound(-1)] = None
+
+    async def run(self, caller: Caller) -> Page:
+        """Newest last, as they were asked for."""
+        only = named_account(caller, self.account, self.domain_id) if self.account else None
+        jobs = caller.cloud.table("saga")
+        found = [job for job in jobs if self._wanted(job, caller, only)]
+        shown = [job_view(job, caller) for job in cut(found, self.page, self.page_size)]
+        return Page(len(found), shown)
+
+    def _wanted(self, job: JobRow, caller: Caller, only: UUID | None) -> bool:
+        if self.start_date is not None and job.created_at_ms < self.start_date:
+            return False
+        if self.keyword and self.keyword.lower() not in job.command.lower():
+            return False
+        if not may_see(caller.identity, caller.cloud, job):
+            return False
+        if only is not None:
+            return job.account_id == only
+        if self.domain_id is not None:
+            return self._inside(job, caller, self.domain_id)
+        return bool(self.list_all) or job.account_id == caller.account_id
+
+    def _inside(self, job: JobRow, caller: Caller, top: UUID) -> bool:
+        account = caller.cloud.table("account").get(job.account_id)
+        if account is None or not self.is_recursive:
+            return account is not None and account.domain_id == top
+        path = domain_path(caller.cloud, account.domain_id)
+        return is_below(path, domain_path(caller.cloud, top) or "/")

@@ -1,0 +1,101 @@
+"""Signing in with a password, and out again."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from api.authz import LETTER
+from api.declare import Cloud, Free, Length, View, command, view
+from api.errors import LoginFailed, ParamError, WrongMethod
+from api.identity import find_user, identify
+from api.sessions import IDLE_MS, Visitor
+
+# CloudStack's numbers for the types of accounts.
+ACCOUNT_TYPE = {"U": "0", "A": "1", "D": "2", "R": "3"}
+
+
+@view
+class LoginView(View, kw_only=True):
+    """Who signed in, and the key that every request of the session carries."""
+
+    username: Annotated[str, "the user's name"]
+    user_id: Annotated[UUID, "the user"]
+    domain_id: Annotated[UUID, "the account's domain"]
+    timeout: Annotated[int, "seconds without a request after which the session ends"]
+    account: Annotated[str, "the account's name"]
+    first_name: Annotated[str | None, "the user's first name"] = None
+    last_name: Annotated[str | None, "the user's last name"] = None
+    type: Annotated[str, "0 user, 1 root admin, 2 domain admin, 3 resource admin"]
+    timezone: Annotated[str | None, "the user's time zone"] = None
+    registered: Annotated[str, "whether the user confirmed an invitation"]
+    session_key: Annotated[str, "sent as parameter and as cookie with every request"]
+    is_2fa_enabled: Annotated[str, "whether a second factor is asked for"]
+    is_2fa_verified: Annotated[str, "whether it was given"]
+
+
+@view
+class LogoutView(View, kw_only=True):
+    """The end of a session."""
+
+    description: Annotated[str, "success"]
+
+
+@command("login", returns=LoginView, shape="flat", allow="ARDU", reads=True, public=True)
+class Login:
+    """Begin a session with a user's name and password. Must be sent by POST."""
+
+    username: Annotated[str, "the user's name"]
+    password: Annotated[str, "the user's password", Length(1024)]
+    domain: Annotated[str | None, "path of the domain; the root domain if omitted"] = None
+    domain_id: Annotated[
+        str | None, "id of the domain; wins over the path", Free("answered as a wrong password")
+    ] = None
+
+    async def run(self, visitor: Visitor) -> LoginView:
+        """Check the password even for a user that is not there, so both cost the same."""
+        if visitor.method != "POST":
+            raise WrongMethod("login must be sent by POST")
+        cloud = visitor.engine.cloud
+        user = find_user(cloud, self.username, self._domain(cloud))
+        user_id = None if user is None else user.id
+        good = await visitor.engine.check_password(user_id, self.password)
+        who = identify(visitor.engine.cloud, user_id)
+        if not good or user is None or who is None:
+            raise LoginFailed
+        return LoginView(
+            username=who.username,
+            user_id=who.user_id,
+            domain_id=who.domain_id,
+            timeout=IDLE_MS // 1000,
+            account=who.account,
+            first_name=getattr(user, "first_name", None),
+            last_name=getattr(user, "last_name", None),
+            type=ACCOUNT_TYPE[LETTER.get(who.role_type, "U")],
+            timezone=getattr(user, "timezone", None),
+            registered="false",
+            session_key=visitor.enter(who.user_id),
+            is_2fa_enabled="false",
+            is_2fa_verified="true",
+        )
+
+    def _domain(self, cloud: Cloud) -> UUID | None:
+        """The domain meant by id or by path; clients write the path with or without slashes."""
+        if self.domain_id:
+            try:
+                return UUID(self.domain_id)
+            except ValueError:
+                return None
+        path = "/" + (self.domain or "").strip("/").lower()
+        return next((d.id for d in cloud.table("domain") if d.path.lower() == path), None)
+
+
+@command("logout", returns=LogoutView, shape="flat", allow="ARDU", reads=True, public=True)
+class Logout:
+    """End the session."""
+
+    async def run(self, visitor: Visitor) -> LogoutView:
+        """The cookies are cleared in any case."""
+        if not visitor.leave():
+            raise ParamError("There is no session to end")
+        return LogoutView(description="success")

@@ -1,0 +1,243 @@
+"""One request from its parameters to its answer, without a word of HTTP plumbing.
+
+The order is the argument for its safety: characters, who asks, may the role call this, are the
+parameters well formed, do the ids exist for this caller with the right declared, and only then the
+body. Whatever goes wrong becomes an answer by the table in `errors`; what nobody foresaw becomes a
+530 with an incident id, whose traceback stays in the server's log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from api.authz import may_call
+from api.caller import By, Caller, Engine, Identity, Job, Planned
+from api.declare import REGISTRY, Spec
+from api.errors import ApiError, Closing, Unauthorized, bad_value, code_of, not_for_you
+from api.identity import by_session, by_signature, identify, optional
+from api.parse import UUID_FORM, check_ids, normal, parse
+from api.render import JSON_TYPE, XML_TYPE, Payload, shown, to_json, to_xml
+from api.repeat import Repeats
+from api.sessions import SessionStore, Visitor
+from api.sign import Pairs
+
+log = logging.getLogger("sagastack.api")
+
+DEADLINE_S = 60.0
+IDEMPOTENCY_LENGTH = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What came in: parameters decoded, in order, body and query merged."""
+
+    method: str
+    params: Pairs
+    cookies: Mapping[str, str] = field(default_factory=dict)
+    trusted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes out. `note` repeats an error's text for the X-Description header."""
+
+    status: int
+    body: bytes
+    content_type: str
+    set_cookies: tuple[str, ...] = ()
+    note: str = ""
+    command: str = ""
+
+
+class Bug(ApiError):
+    """530: our own mistake. The text holds the incident id and nothing else."""
+
+    status, cs_code = 530, 4250
+
+
+class Overdue(ApiError):
+    """530: a command that should be quick did not end in time."""
+
+    status, cs_code = 530, 4250
+
+
+@dataclass(slots=True)
+class Gateway:
+    """Answers requests. Clock and ids are arguments; `closing` refuses what comes too late.
+
+    `trusted_user` is who the integration port acts as: the first administrator.
+    """
+
+    engine: Engine
+    sessions: SessionStore
+    now_ms: Callable[[], int]
+    random_id: Callable[[], UUID]
+    trusted_user: Callable[[], UUID | None] = lambda: None
+    deadline_s: float = DEADLINE_S
+    closing: bool = False
+    repeats: Repeats = field(default_factory=Repeats)
+
+    async def answer(self, request: Request) -> Answer:
+        """Answer one request, whatever it holds."""
+        wanted = {name.lower(): value for name, value in request.params}
+        name = wanted.get("command", "")
+        spec = REGISTRY.get(name)
+        write, kind = _form(wanted)
+        cookies: list[str] = []
+        try:
+            async with asyncio.timeout(self.deadline_s):
+                payload = await self._run(request, name, spec, cookies)
+            body = write(spec.envelope if spec is not None else "errorresponse", payload)
+            return Answer(200, body, kind, tuple(cookies), command=name)
+        except TimeoutError:
+            late = Overdue(f"{name} did not end within {self.deadline_s:.0f} s; look before retry")
+            return self.refusal(late, request.params, spec, cookies)
+        except Exception as error:  # the one place where nothing may pass
+            if code_of(error) is not None:
+                return self.refusal(error, request.params, spec, cookies)
+            incident = self.random_id()
+            log.exception("incident %s in %s", incident, spec.name if spec else "no command")
+            bug = Bug(f"Internal error; the operator finds it in the log as {incident}")
+            return self.refusal(bug, request.params, spec, cookies)
+
+    def refusal(
+        self,
+        error: BaseException,
+        params: Pairs,
+        spec: Spec | None = None,
+        cookies: Iterable[str] = (),
+    ) -> Answer:
+        """An error that has codes, as an answer in the form that was asked for."""
+        code = code_of(error)
+        assert code is not None, f"{error!r} has no codes"
+        write, kind = _form({name.lower(): value for name, value in params})
+        body: dict[str, Any] = {"uuidList": [], "errorcode": code.status}
+        if code.cs_code is not None:
+            body["cserrorcode"] = code.cs_code
+        body["errortext"] = str(error)
+        named = spec is not None and code.status != 432
+        envelope = spec.envelope if spec is not None and named else "errorresponse"
+        return Answer(
+            code.status,
+            write(envelope, body),
+            kind,
+            tuple(cookies),
+            note=str(error),
+            command=spec.name if spec is not None else "-",
+        )
+
+    async def _run(
+        self, request: Request, name: str, spec: Spec | None, cookies: list[str]
+    ) -> Payload:
+        if self.closing:
+            raise Closing("The server is shutting down; ask again in a moment")
+        query = normal(request.params)
+        if spec is not None and spec.public:
+            return await self._visit(request, spec, query, cookies)
+        who = await self.identity(request)
+        if spec is None or not may_call(who, spec):
+            raise not_for_you(name[:100], who.account)
+        ask = parse(spec, query, who.role_type)
+        caller = await self._caller(who, spec, query, ask)
+        check_ids(spec, ask, caller)
+        key = caller.by.idempotency_key
+        if not key or caller.dry_run:
+            return await perform(spec, ask, caller)
+        work = partial(perform, spec, ask, caller)
+        return await self.repeats.once(who.account_id, key, query, work)  # type: ignore[no-any-return]
+
+    async def _visit(
+        self, request: Request, spec: Spec, query: Mapping[str, str], cookies: list[str]
+    ) -> Payload:
+        """Run a public command: login and logout."""
+        visitor = Visitor(
+            self.engine, self.sessions, self.now_ms(), request.method, request.cookies, cookies
+        )
+        result = await parse(spec, query, "").run(visitor)
+        return shown(spec, result, self.engine.cloud, "")
+
+    async def identity(self, request: Request) -> Identity:
+        """Who sends this request; `Unauthorized` if that is not certain."""
+        if request.trusted:
+            found = identify(self.engine.cloud, self.trusted_user())
+            if found is None:
+                raise Unauthorized
+            return found
+        names = {name.lower(): value for name, value in request.params}
+        if "signature" in names or "apikey" in names:
+            return await by_signature(self.engine, request.params, self.now_ms())
+        key = names.get("sessionkey", "")
+        return by_session(self.engine, self.sessions, request.cookies, key, self.now_ms())
+
+    async def _caller(
+        self, who: Identity, spec: Spec, query: Mapping[str, str], ask: Any
+    ) -> Caller:
+        """What the body is given. A repeat key and a dry run are for what changes something."""
+        at_ms = getattr(ask, "as_of", None) if spec.reads else None
+        cloud = self.engine.cloud if at_ms is None else await self.engine.at(at_ms)
+        key = "" if spec.reads else query.get("idempotencykey", "")
+        if len(key) > IDEMPOTENCY_LENGTH:
+            raise bad_value(spec.name, "idempotencykey", key[:IDEMPOTENCY_LENGTH], "is too long")
+        by = By(
+            user_id=who.user_id,
+            account_id=who.account_id,
+            command=spec.name,
+            action=spec.action,
+            idempotency_key=f"{spec.name}/{key}" if key else "",
+        )
+        return Caller(
+            identity=who,
+            engine=self.engine,
+            cloud=cloud,
+            now_ms=self.now_ms(),
+            by=by,
+            random_id=self.random_id,
+            dry_run=not spec.reads and query.get("dryrun", "").lower() == "true",
+            job_id=self._own_job(who, spec, query.get("customjobid")),
+        )
+
+    def _own_job(self, who: Identity, spec: Spec, text: str | None) -> UUID | None:
+        """The id that the caller chose for its job, unless that is somebody else's job."""
+        if not text or not spec.is_async:
+            return None
+        if UUID_FORM.fullmatch(text) is None:
+            raise bad_value(spec.name, "customjobid", text[:100], "must be a UUID")
+        known = optional(self.engine.cloud, "saga", UUID(text))
+        if known is not None and known.account_id != who.account_id:
+            raise bad_value(spec.name, "customjobid", text, "is taken")
+        return UUID(text)
+
+
+async def perform(spec: Spec, ask: Any, caller: Caller) -> Payload:
+    """Run the body of a command and show what it returned."""
+    try:
+        result = await ask.run(caller)
+    except Planned as planned:
+        return {"dryrun": True, "success": True, "plan": planned.plan}
+    if caller.dry_run:
+        return {"dryrun": True, "success": True, "plan": ["Nothing would change."]}
+    if spec.is_async:
+        return accepted(spec, result)
+    return shown(spec, result, caller.cloud, caller.role_type)
+
+
+def accepted(spec: Spec, result: Any) -> Payload:
+    """The immediate answer of an asynchronous command."""
+    assert isinstance(result, Job), f"{spec.name} is asynchronous and must return a Job"
+    body: dict[str, Any] = {}
+    if spec.creates and result.subject is not None:
+        body["id"] = result.subject
+    return body | {"jobid": result.id}
+
+
+def _form(params: Mapping[str, str]) -> tuple[Callable[[str, Any], bytes], str]:
+    """How to write the answer: JSON if that was asked for, XML for anything else."""
+    if params.get("response", "").lower() == "json":
+        return to_json, JSON_TYPE
+    return to_xml, XML_TYPE

@@ -1,0 +1,135 @@
+"""Who sends this request? By signature, by session, or not at all; always with the same 401.
+
+An identity is read from the cloud for each request, so a disabled user, a removed key or a changed
+role counts from the next request on. Everything unclear fails closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from api.authz import domain_path
+from api.caller import Engine, Identity
+from api.errors import Unauthorized
+from api.sessions import SessionStore
+from api.sign import Pairs, is_fresh, is_signed
+from projections.cloud import Cloud
+
+# Compared with when a key is unknown, so that an unknown key costs what a wrong signature costs.
+NO_SECRET = "no such key"
+
+
+def identify(cloud: Cloud, user_id: UUID | None) -> Identity | None:
+    """The identity of an enabled user of an enabled account; None for anybody else."""
+    user = cloud.table("user").get(user_id)
+    account = None if user is None else cloud.table("account").get(user.account_id)
+    if user is None or account is None or not (_enabled(user) and _enabled(account)):
+        return None
+    path = domain_path(cloud, account.domain_id)
+    if path is None:
+        return None
+    role_type, rules = role_of(cloud, account)
+    return Identity(
+        user_id=user.id,
+        account_id=account.id,
+        domain_id=account.domain_id,
+        role_type=role_type,
+        domain_path=path,
+        username=user.name,
+        account=account.name,
+        projects=_projects(cloud, user.id, account.id),
+        rules=rules,
+    )
+
+
+def _enabled(row: Any) -> bool:
+    return str(getattr(row, "state", "")).lower() == "enabled"
+
+
+def role_of(cloud: Cloud, account: Any) -> tuple[str, tuple[tuple[str, bool], ...] | None]:
+    """The role type of an account, and the rules of its role when that is not a built-in one."""
+    role = optional(cloud, "role", getattr(account, "role_id", None))
+    role_type = str(getattr(account, "role_type", "") or getattr(role, "role_type", ""))
+    if role is None or getattr(role, "is_default", False):
+        return role_type, None
+    return role_type, tuple((one[0], bool(one[1])) for one in getattr(role, "rules", ()))
+
+
+def optional(cloud: Cloud, kind: str, row_id: UUID | None) -> Any:
+    """A row of a noun that this cloud may not have at all."""
+    try:
+        return cloud.table(kind).get(row_id)
+    except KeyError:
+        return None
+
+
+def _projects(cloud: Cloud, user_id: UUID, account_id: UUID) -> frozenset[UUID]:
+    """The accounts of the projects of which the user or its account is a member."""
+    try:
+        projects: Iterable[Any] = cloud.table("project")
+    except KeyError:
+        return frozenset()
+    return frozenset(
+        one.account_id
+        for one in projects
+        if account_id in getattr(one, "members", ()) or user_id in getattr(one, "members", ())
+    )
+
+
+async def by_signature(engine: Engine, pairs: Pairs, now_ms: int) -> Identity:
+    """The holder of the key that signed these parameters."""
+    params = {name.lower(): value for name, value in pairs}
+    cloud = engine.cloud
+    key = cloud.table("api_key").one("key", params.get("apikey", ""))
+    secret = NO_SECRET
+    if key is not None:
+        try:
+            secret = await engine.secret(key.secret_ref)
+        except KeyError:
+            key = None
+    signed = is_signed(pairs, secret, params.get("signature", ""))
+    if key is None or not signed or not is_fresh(params, now_ms) or _expired(key, now_ms):
+        raise Unauthorized
+    found = identify(engine.cloud, key.user_id)
+    if found is None:
+        raise Unauthorized
+    rules = getattr(key, "rules", None)
+    if not rules:
+        return found
+    return replace(found, key_rules=tuple((one[0], bool(one[1])) for one in rules))
+
+
+def _expired(key: Any, now_ms: int) -> bool:
+    expires_at_ms = getattr(key, "expires_at_ms", None)
+    return expires_at_ms is not None and expires_at_ms <= now_ms
+
+
+def by_session(
+    engine: Engine,
+    sessions: SessionStore,
+    cookies: Mapping[str, str],
+    param_key: str,
+    now_ms: int,
+) -> Identity:
+    """The user of the session, if its key came both as a cookie and as a parameter."""
+    user_id = sessions.check(
+        cookies.get("JSESSIONID", ""), cookies.get("sessionkey", ""), param_key, now_ms
+    )
+    found = identify(engine.cloud, user_id)
+    if found is None:
+        raise Unauthorized("unable to verify user credentials")
+    return found
+
+
+def find_user(cloud: Cloud, username: str, domain_id: UUID | None) -> Any:
+    """The user of this name in a domain, or None."""
+    users = cloud.table("user")
+    rows = users.by("name", username) if "name" in users.spec.indexed else users
+    for user in rows:
+        account = cloud.table("account").get(user.account_id)
+        if user.name == username and account is not None and account.domain_id == domain_id:
+            return user
+    return None

@@ -1,0 +1,74 @@
+"""The same request under the same idempotency key is done once and answered alike.
+
+What makes it safe for ever is elsewhere: ids are derived from the key, and the engine knows a
+saga by it. This memory only makes a repeat's answer the first one's, for as long as it is kept; it
+is of one process and bounded. A refusal is not kept: the caller may mend the cause and repeat.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from api.errors import InvalidValue
+
+KEPT = 10_000
+# These differ between two sendings of one request.
+PASSING = {"signature", "signatureversion", "expires", "apikey", "sessionkey", "response", "_"}
+
+
+@dataclass(slots=True)
+class Remembered:
+    """One request under a key: what it said, and what was answered once it was done."""
+
+    said: bytes
+    payload: Any = None
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Repeats:
+    """Answers by account and key."""
+
+    def __init__(self, kept: int = KEPT) -> None:
+        self._kept = kept
+        self._known: dict[tuple[UUID, str], Remembered] = {}
+
+    async def once(
+        self,
+        account_id: UUID,
+        key: str,
+        query: Mapping[str, str],
+        work: Callable[[], Awaitable[Any]],
+    ) -> Any:
+        """Do the work, or give the answer of when it was done. Repeats wait for their turn."""
+        said = fingerprint(query)
+        known = self._known.setdefault((account_id, key), Remembered(said))
+        if known.said != said:
+            raise InvalidValue("This idempotency key was used for a request that said otherwise")
+        async with known.turn:
+            if known.payload is None:
+                try:
+                    known.payload = await work()
+                finally:
+                    if known.payload is None:
+                        self._known.pop((account_id, key), None)
+        self._forget()
+        return known.payload
+
+    def _forget(self) -> None:
+        """Drop the oldest answers, but none that somebody waits for."""
+        while len(self._known) > self._kept:
+            oldest = next(iter(self._known))
+            if self._known[oldest].turn.locked():
+                return
+            del self._known[oldest]
+
+
+def fingerprint(query: Mapping[str, str]) -> bytes:
+    """What a request says, without what differs between two sendings of it."""
+    said = sorted((name, value) for name, value in query.items() if name not in PASSING)
+    return hashlib.sha256(repr(said).encode()).digest()

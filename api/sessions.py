@@ -1,0 +1,132 @@
+"""Sessions of people who signed in: opened by login, kept alive by use, revoked at logout.
+
+A session is two random secrets of 256 bits, both in cookies; the second is also sent as a
+parameter, so a page of another site cannot ride on the cookies. Only hashes are kept. They live in
+this process's memory; `Sessions` is the seam behind which a cluster will share them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+from uuid import UUID
+
+from api.caller import Engine
+
+IDLE_MS = 30 * 60 * 1000
+SESSIONS_MAX = 100_000
+TOKEN_BYTES = 32
+
+
+@dataclass(slots=True)
+class Session:
+    """Who signed in, the hash of their session key, and when they were last heard of."""
+
+    user_id: UUID
+    key_hash: bytes
+    used_at_ms: int
+
+
+class SessionStore(Protocol):
+    """What the API needs of sessions, wherever they are kept."""
+
+    def open(self, user_id: UUID, now_ms: int) -> tuple[str, str]:
+        """Begin a session; gives its token and its key, which are never shown again."""
+        ...
+
+    def check(self, token: str, cookie_key: str, param_key: str, now_ms: int) -> UUID | None:
+        """The user of a live session whose key came both ways; a wrong key ends the session."""
+        ...
+
+    def close(self, token: str) -> bool:
+        """End a session; was there one?"""
+        ...
+
+    def close_user(self, user_id: UUID) -> None:
+        """End every session of a user."""
+        ...
+
+
+def _hash(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()
+
+
+class Sessions:
+    """Sessions in the memory of one process. `random_bytes` is the source of the secrets."""
+
+    def __init__(self, random_bytes: Callable[[int], bytes]) -> None:
+        self._random_bytes = random_bytes
+        self._live: dict[bytes, Session] = {}
+
+    def open(self, user_id: UUID, now_ms: int) -> tuple[str, str]:
+        self._sweep(now_ms)
+        token, key = self._token(), self._token()
+        self._live[_hash(token)] = Session(user_id, _hash(key), now_ms)
+        return token, key
+
+    def check(self, token: str, cookie_key: str, param_key: str, now_ms: int) -> UUID | None:
+        name = _hash(token)
+        session = self._live.get(name)
+        if session is None:
+            return None
+        same = hmac.compare_digest(_hash(cookie_key), session.key_hash)
+        same &= hmac.compare_digest(_hash(param_key), session.key_hash)
+        if not same or now_ms - session.used_at_ms >= IDLE_MS:
+            del self._live[name]
+            return None
+        session.used_at_ms = now_ms
+        return session.user_id
+
+    def close(self, token: str) -> bool:
+        return self._live.pop(_hash(token), None) is not None
+
+    def close_user(self, user_id: UUID) -> None:
+        for name in [name for name, one in self._live.items() if one.user_id == user_id]:
+            del self._live[name]
+
+    def _token(self) -> str:
+        return urlsafe_b64encode(self._random_bytes(TOKEN_BYTES)).decode().rstrip("=")
+
+    def _sweep(self, now_ms: int) -> None:
+        """Drop what is idle when there are many; then the oldest, so memory stays bounded."""
+        if len(self._live) < SESSIONS_MAX:
+            return
+        live = [(n, s) for n, s in self._live.items() if now_ms - s.used_at_ms < IDLE_MS]
+        live.sort(key=lambda pair: pair[1].used_at_ms)
+        self._live = dict(live[-SESSIONS_MAX // 2 :])
+
+
+@dataclass(slots=True)
+class Visitor:
+    """Somebody not yet known, as the public commands login and logout meet them.
+
+    `set_cookies` holds whole Set-Cookie values for the answer.
+    """
+
+    engine: Engine
+    sessions: SessionStore
+    now_ms: int
+    method: str
+    cookies: Mapping[str, str]
+    set_cookies: list[str] = field(default_factory=list)
+
+    def enter(self, user_id: UUID) -> str:
+        """Begin a session and give the browser its cookies; returns the session key."""
+        token, key = self.sessions.open(user_id, self.now_ms)
+        self.set_cookies += [
+            f"JSESSIONID={token}; Path=/client; HttpOnly; SameSite=Lax",
+            f"sessionkey={key}; Path=/client; HttpOnly; SameSite=Lax",
+        ]
+        return key
+
+    def leave(self) -> bool:
+        """End the session that the cookies name; was there one?"""
+        self.set_cookies += [
+            f"{name}=; Path=/client; Max-Age=0; HttpOnly; SameSite=Lax"
+            for name in ("JSESSIONID", "sessionkey")
+        ]
+        return self.sessions.close(self.cookies.get("JSESSIONID", ""))
