@@ -2,7 +2,8 @@
 
 The lowest free number is one `bytearray.find` away. The bytes reach only as far as numbers were
 ever touched, so that a space of 2**32 MAC addresses costs no more than those in use; a number
-asked for far beyond (`WINDOW`) is kept by itself.
+asked for far beyond (`WINDOW`) is kept by itself, and so is the past of a number that the range,
+once wider, no longer has.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class AddressRange:
     def is_taken(self, number: int) -> bool:
         """Whether somebody has it, is promised it, or it is reserved."""
         offset = number - self.space.first
-        if offset < len(self._taken):
+        if 0 <= offset < len(self._taken):
             return self._taken[offset] == _TAKEN
         return offset in self._far_taken
 
@@ -67,7 +68,7 @@ class AddressRange:
     def free(self, number: int) -> None:
         """Mark a number that is taken."""
         offset = number - self.space.first
-        if offset < len(self._taken):
+        if 0 <= offset < len(self._taken):
             self._taken[offset] = 0
         else:
             self._far_taken.remove(offset)
@@ -77,7 +78,7 @@ class AddressRange:
     def version(self, number: int) -> int:
         """The version of this number's stream: 0 for a number that nobody ever had."""
         offset = number - self.space.first
-        if offset < len(self._versions):
+        if 0 <= offset < len(self._versions):
             return self._versions[offset]
         return self._far.get(offset, 0)
 
@@ -92,22 +93,21 @@ class AddressRange:
         """Each number that ever had an event, in order, with the version of its stream."""
         near = [(offset, version) for offset, version in enumerate(self._versions) if version]
         first = self.space.first
-        return [(first + offset, version) for offset, version in near + sorted(self._far.items())]
+        return sorted((first + offset, version) for offset, version in [*near, *self._far.items()])
 
     def taken_numbers(self) -> list[int]:
         """Every number that is taken, in order."""
         near = [offset for offset, one in enumerate(self._taken) if one]
-        return [self.space.first + offset for offset in near + sorted(self._far_taken)]
+        return sorted(self.space.first + offset for offset in [*near, *self._far_taken])
 
     def _reach(self, offset: int) -> bool:
-        """Make the bytes reach `offset`; False when it lies too far out to be worth it."""
-        have = len(self._taken)
+        """Make the bytes reach `offset`; False when it lies too far out, or out of the range."""
+        have, limit = len(self._taken), min(WINDOW, self.space.last - self.space.first + 1)
+        if not 0 <= offset < limit:
+            return False
         if offset < have:
             return True
-        if offset >= WINDOW:
-            return False
-        span = self.space.last - self.space.first + 1
-        grown = min(max(offset + 1, 2 * have, 256), span, WINDOW)
+        grown = min(max(offset + 1, 2 * have, 256), limit)
         self._taken.extend(bytes(grown - have))
         self._versions.frombytes(bytes((grown - have) * self._versions.itemsize))
         return True

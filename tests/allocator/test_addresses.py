@@ -9,6 +9,7 @@ import pytest
 from aggregates.address import (
     MAC_FIRST,
     MAC_LAST,
+    AddressSpaceCreated,
     AddressSpaceRemoved,
     AddressTaken,
     address_ledger,
@@ -16,7 +17,7 @@ from aggregates.address import (
 )
 from aggregates.errors import AlreadyExists, Conflict, Exhausted, Invalid
 from engine.allocator import AddressDecision
-from projections.address_range import WINDOW
+from projections.address_range import WINDOW, AddressRange
 from projections.addresses import address_spaces
 from tests.allocator.world import World, named
 
@@ -146,6 +147,18 @@ def test_macs_cost_only_what_is_in_use(world: World) -> None:
     assert ask(world, macs, "4", wanted=far).appends[0].expected == 2
     world.allocator.forget(named("4"))
     assert world.rebuilt().digest() == world.cloud.digest()
+
+
+def test_a_number_outside_the_range_keeps_its_past_and_harms_no_other() -> None:
+    space = AddressSpaceCreated(purpose="vlan", zone_id=named("zone"), first=10, last=12)
+    numbers = AddressRange(space)
+    numbers.take(10)
+    numbers.set_version(10, 1)
+    for outside in (9, 13):
+        numbers.set_version(outside, 2)
+        assert (outside in numbers, numbers.is_taken(outside)) == (False, False)
+    assert numbers.touched() == [(9, 2), (10, 1), (13, 2)]
+    assert numbers.lowest_free() == 11
 
 
 def test_numbers_past_the_window_are_found_lowest_first(world: World) -> None:

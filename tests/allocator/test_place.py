@@ -258,6 +258,20 @@ def _scanned(world: World, request: PlaceRequest) -> int:
     )
 
 
+def test_first_fit_finds_low_hosts_again_after_many_releases() -> None:
+    """More came back than the index for a size reads one by one: it begins anew."""
+    world = World()
+    names = [f"h{n}" for n in range(1500)]
+    world.supply(*(host(n, memory_mib=1024) for n in names))
+    for name in names[:400]:
+        world.done(world.allocator.place(guest(name), named(name)))
+    for name in names[:300]:
+        world.done(world.allocator.release(named(name)))
+    decisions = [world.allocator.place(guest(f"g{n}"), named(f"g{n}")) for n in range(302)]
+    found = [decision.host_id for decision in decisions]
+    assert found == [named(name) for name in names[:300] + names[400:402]]
+
+
 def test_a_host_must_reach_storage_for_the_volumes(world: World) -> None:
     world.supply(
         host("d", cluster_id=named("far cluster")),
@@ -273,6 +287,8 @@ def test_a_host_must_reach_storage_for_the_volumes(world: World) -> None:
     assert place(world, "2", volumes=(need["large"], need["small"])) == "b"
     middle = SpaceRequest(volume_id=named("m"), zone_id=ZONE, size_bytes=4000)
     assert place(world, "3", volumes=(middle,), avoid=frozenset({named("b")})) == "d"
+    bound = frozenset({named("a"), named("d")})
+    assert place(world, "bound", volumes=(middle,), only=bound) == "d"
     huge = SpaceRequest(volume_id=named("h"), zone_id=ZONE, size_bytes=10_000)
     with pytest.raises(NothingFits, match="4 without storage"):
         place(world, "4", volumes=(huge,))
