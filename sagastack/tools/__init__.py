@@ -1,0 +1,1 @@
+"""Tools that read the log beside a running server: history, replay, verify, doctor, export."""

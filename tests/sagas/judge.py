@@ -1,0 +1,101 @@
+"""Judges what a cloud has come to: the log against the world, promises against what is there."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from aggregates.vm import TRANSITIONAL
+from aggregates.volume import VolumeState
+from drivers.contract.compute import Power
+from projections.addresses import Addresses
+from projections.capacity import Capacity
+from projections.host import hosts
+from projections.network import networks
+from projections.saga import RunState, saga_runs
+from projections.space import Space
+from projections.storage_pool import storage_pools
+from projections.vm import vms
+from projections.volume import volumes
+from tests.sagas.rig import Rig
+
+STEADY = (VolumeState.ALLOCATED, VolumeState.READY)
+PASSING = {
+    "id",
+    "version",
+    "before",
+    "created_at_ms",
+    "state_at_ms",
+    "attached_at_ms",
+    "disconnected_at_ms",
+}
+
+
+async def judge(rig: Rig) -> None:
+    """Everything that must hold whenever no saga is at work."""
+    _nothing_stuck(rig)
+    _guests(rig)
+    _disks(rig)
+    _promises(rig)
+    assert (await rig.history.rebuild()).digest() == rig.cloud.digest(), "rebuild differs"
+
+
+def _nothing_stuck(rig: Rig) -> None:
+    live = {row.id for row in rig.cloud[saga_runs] if not row.state.is_over}
+    parked = {row.id for row in rig.cloud[saga_runs].by("state", RunState.PARKED)}
+    assert live <= parked, "a saga is still at work"
+    for vm in rig.cloud[vms]:
+        assert vm.job_id is None or vm.job_id in parked, f"{vm.name} waits for a job that is over"
+        assert vm.state not in TRANSITIONAL or vm.job_id in parked, f"{vm.name} is {vm.state}"
+    for volume in rig.cloud[volumes]:
+        assert volume.state in STEADY or volume.job_id in parked, f"{volume.name}: {volume.state}"
+
+
+def _guests(rig: Rig) -> None:
+    url_of = {host.id: host.url for host in rig.cloud[hosts]}
+    known = {
+        (vm.id, url_of[vm.host_id]) for vm in rig.cloud[vms] if vm.host_id and vm.job_id is None
+    }
+    real = {
+        (guest.guest_id, guest.host)
+        for guest in rig.sim.world.residue().guests
+        if guest.power is not Power.OFF
+    }
+    assert real == known, f"guests that the log does not know, or the reverse: {real ^ known}"
+    left = [g for g in rig.sim.world.residue().guests if g.guest_id not in {v for v, _ in known}]
+    assert not left, f"left on hosts: {left}"
+
+
+def _disks(rig: Rig) -> None:
+    url_of = {pool.id: pool.url for pool in rig.cloud[storage_pools]}
+    known = {(v.id, url_of[v.pool_id], v.size_bytes) for v in rig.cloud[volumes] if v.pool_id}
+    real = {(d.volume_id, d.pool, d.size_bytes) for d in rig.sim.world.residue().disks}
+    assert real == known, f"disks that the log does not know, or the reverse: {real ^ known}"
+
+
+def _promises(rig: Rig) -> None:
+    capacity, space = rig.cloud.view(Capacity), rig.cloud.view(Space)
+    addresses = rig.cloud.view(Addresses)
+    held = {vm.hold for vm in rig.cloud[vms] if vm.hold}
+    assert set(capacity.holds) == held, "capacity is held for no guest, or the reverse"
+    rooms = {hold for volume in rig.cloud[volumes] for hold in volume.holds}
+    assert set(space.holds) == rooms, "room is held for no volume, or the reverse"
+    holders = {taken.holder for taken in addresses.holds.values()}
+    cards = {nic.id for vm in rig.cloud[vms] for nic in vm.nics}
+    wires = {network.id for network in rig.cloud[networks] if network.vlan}
+    assert holders == cards | wires, "addresses are held for nothing, or the reverse"
+    for fold in (capacity, space, addresses):
+        assert not fold.pendings.takes, "a promise is neither kept nor given back"
+        assert not fold.pendings.frees, "a promise is being given back for ever"
+
+
+def picture(rig: Rig) -> dict[str, dict[UUID, Any]]:
+    """What a user would say of the cloud: every row, less what any change moves on."""
+    tables = ("vm", "volume", "network", "host", "storage_pool", "template", "account", "user")
+    return {
+        kind: {
+            row.id: {n: getattr(row, n) for n in row.__struct_fields__ if n not in PASSING}
+            for row in rig.cloud.table(kind)
+        }
+        for kind in tables
+    }

@@ -1,0 +1,165 @@
+"""A controller small enough to crash: the real log, engine and sagas over a simulated world.
+
+The simulated data centre belongs to the test and outlives every engine, as real hosts do. Time
+does not pass: a retry's delay ends at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from drivers.contract.compute import HostAddress
+from drivers.contract.driver import HostSession
+from drivers.contract.storage import PoolSpec
+from drivers.sim import SimDriver, SimWorld
+from engine.allocator import Allocator
+from engine.engine import Engine, load
+from engine.history import History
+from engine.intents import By, Job
+from engine.log import Log, Unit
+from engine.tasks import Tasks
+from engine.vault import Vault
+from engine.world import World
+from projections.addresses import Addresses
+from projections.capacity import Capacity
+from projections.cloud import Cloud
+from projections.host import hosts
+from projections.space import Space
+from projections.storage_pool import storage_pools
+
+load("aggregates", "projections", "engine")
+
+
+class Crash(BaseException):
+    """The process is gone."""
+
+
+class QuickClock:
+    """Time that moves by one millisecond whenever somebody looks, and never makes anyone wait."""
+
+    def __init__(self) -> None:
+        self._ms = count(1_700_000_000_000)
+
+    def now_ms(self) -> int:
+        return next(self._ms)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(0)
+
+
+class SimHosts:
+    """`World.Hosts` over the simulator: any row's URL is a host."""
+
+    def __init__(self, cloud: Cloud, driver: SimDriver) -> None:
+        self._cloud, self._driver = cloud, driver
+        self._sessions: dict[UUID, HostSession] = {}
+
+    async def session(self, host_id: UUID) -> HostSession:
+        if host_id not in self._sessions:
+            address = await self.address(host_id)
+            self._sessions[host_id] = await self._driver.connect(address)
+        return self._sessions[host_id]
+
+    async def with_pool(self, pool_id: UUID) -> tuple[HostSession, PoolSpec]:
+        pool = self._cloud[storage_pools][pool_id]
+        near = self._cloud[hosts].by("zone_id", pool.zone_id)
+        host = next(h for h in near if pool.host_id in (None, h.id) and h.is_usable)
+        return await self.session(host.id), PoolSpec(pool_id=pool.id, url=pool.url)
+
+    async def address(self, host_id: UUID) -> HostAddress:
+        return HostAddress(url=self._cloud[hosts][host_id].url)
+
+    async def connect(self, kind: str, address: HostAddress) -> HostSession:
+        return await self._driver.connect(address)
+
+    async def drop(self, host_id: UUID) -> None:
+        self._sessions.pop(host_id, None)
+
+    def kind(self, hypervisor: str) -> str:
+        return "Simulator"
+
+    def driver(self, hypervisor: str) -> SimDriver:
+        return self._driver
+
+
+class CrashingLog:
+    """A log whose process dies at the n-th commit: before it, or right after it is on disk."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self.commits = 0
+        self.die_at = 0
+        self.die_before = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._log, name)
+
+    async def append(self, unit: Unit) -> Any:
+        self.commits += 1
+        dying = self.die_at and self.commits >= self.die_at
+        if dying and self.die_before:
+            raise Crash
+        done = await self._log.append(unit)
+        if dying:
+            raise Crash
+        return done
+
+
+@dataclass(slots=True)
+class Rig:
+    """One engine's life. `by` is who asks in every test."""
+
+    log: CrashingLog
+    cloud: Cloud
+    engine: Engine
+    sim: SimDriver
+    history: History
+    allocator: Allocator
+    by: By = field(default_factory=lambda: By(action="TEST"))
+
+    async def run(self, ask: object) -> Any:
+        """Submit, wait, and give the run as it ended."""
+        job: Job = await self.engine.submit(ask, self.by)
+        async with asyncio.timeout(20):
+            return await self.engine.runner.wait(job.id)
+
+
+@asynccontextmanager
+async def rig(home: Path, sim: SimDriver) -> AsyncIterator[Rig]:
+    """An engine on the log in `home`. What was under way in it goes on at once."""
+    clock = QuickClock()
+    log = await Log.open(f"sqlite:///{home}/log.db", now_ms=clock.now_ms)
+    vault = await Vault.open(home / "secrets.db")
+    try:
+        history = History(log, home / "checkpoints")
+        cloud = await history.latest()
+        allocator = Allocator(cloud.view(Capacity), cloud.view(Space), cloud.view(Addresses))
+        async with Tasks() as tasks:
+            world = World(
+                cloud=cloud,
+                allocator=allocator,
+                hosts=SimHosts(cloud, sim),  # type: ignore[arg-type]
+                vault=vault,
+                clock=clock,
+                home=home,
+                children=None,  # type: ignore[arg-type]
+            )
+            crashing = CrashingLog(log)
+            engine = Engine(crashing, world, clock, tasks, history)  # type: ignore[arg-type]
+            world.children = engine
+            engine.runner.resume()
+            yield Rig(crashing, cloud, engine, sim, history, allocator)
+    finally:
+        await log.close()
+        await vault.close()
+
+
+def new_sim() -> SimDriver:
+    return SimDriver(SimWorld())

@@ -1,0 +1,288 @@
+"""Every saga, every step: repeating it changes nothing, failing at it leaves nothing behind, and a
+crash at any commit is carried on from. A saga is tested by being registered."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aggregates.errors import NotAllowed
+from aggregates.saga import RunState
+from drivers.contract.errors import Refused, Unavailable, Unknown
+from engine.intents.saga import CancelJob, MendJob
+from engine.saga import SAGAS, Step
+from tests.sagas.examples import EXAMPLES
+from tests.sagas.judge import judge, picture
+from tests.sagas.rig import Crash, Rig, new_sim, rig
+from tests.sagas.seed import seed
+
+STEPS = [
+    pytest.param(name, step.name, id=f"{name}-{step.name}")
+    for name, saga in SAGAS.items()
+    for step in saga.steps
+]
+WORLD_STEPS = [
+    pytest.param(name, step.name, id=f"{name}-{step.name}")
+    for name, saga in SAGAS.items()
+    for step in saga.steps
+    if not step.decides
+]
+UNDONE_SAGAS = [name for name, saga in SAGAS.items() if not saga.forward_only]
+
+
+def test_every_saga_has_an_example() -> None:
+    assert set(SAGAS) == set(EXAMPLES)
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """On a memory file system where there is one: these tests commit thousands of times."""
+    shm = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=shm if shm.is_dir() else None) as folder:
+        yield Path(folder)
+
+
+@asynccontextmanager
+async def ready(home: Path, name: str) -> AsyncIterator[tuple[Rig, Any]]:
+    """A seeded engine, and the example's intent."""
+    async with rig(home, new_sim()) as r:
+        await seed(r)
+        yield r, await EXAMPLES[name](r)
+
+
+def step_of(saga: str, name: str) -> Step[Any, Any]:
+    return next(step for step in SAGAS[saga].steps if step.name == name)
+
+
+@contextmanager
+def instead(step: Step[Any, Any], do: Callable[..., Any], *, undo: bool = False) -> Iterator[None]:
+    """Replace what a step does, or its undo, for a while."""
+    name = "undo_do" if undo else "do"
+    real = getattr(step, name)
+    setattr(step, name, do)
+    try:
+        yield
+    finally:
+        setattr(step, name, real)
+
+
+def twice(real: Callable[[Any], Awaitable[Any]]) -> Callable[[Any], Awaitable[Any]]:
+    async def do(run: Any) -> Any:
+        await real(run)
+        return await real(run)
+
+    return do
+
+
+def failing(
+    real: Callable[[Any], Awaitable[Any]], error: type[Exception], *, after: bool, times: int = 99
+) -> Callable[[Any], Awaitable[Any]]:
+    """A step that fails `times` times, before or after it had its effect."""
+    left = [times]
+
+    async def do(run: Any) -> Any:
+        if left[0] == 0:
+            return await real(run)
+        left[0] -= 1
+        if after:
+            await real(run)
+        raise error("injected")
+
+    return do
+
+
+@pytest.mark.parametrize("name", SAGAS)
+async def test_it_succeeds(name: str, home: Path) -> None:
+    async with ready(home, name) as (r, ask):
+        row = await r.run(ask)
+        assert row.state is RunState.SUCCEEDED, row.error_text
+        await judge(r)
+
+
+@pytest.mark.parametrize(("name", "step"), WORLD_STEPS)
+async def test_a_step_may_be_repeated(name: str, step: str, home: Path) -> None:
+    async with ready(home, name) as (r, ask):
+        with instead(step_of(name, step), twice(step_of(name, step).do)):
+            row = await r.run(ask)
+        assert row.state is RunState.SUCCEEDED, row.error_text
+        await judge(r)
+
+
+@pytest.mark.parametrize("error", [Unavailable, Unknown])
+@pytest.mark.parametrize(("name", "step"), WORLD_STEPS)
+async def test_a_passing_fault_is_ridden_out(
+    name: str, step: str, error: type[Exception], home: Path
+) -> None:
+    """`Unknown` here means: it did happen, and nobody heard."""
+    async with ready(home, name) as (r, ask):
+        do = failing(step_of(name, step).do, error, after=error is Unknown, times=2)
+        with instead(step_of(name, step), do):
+            row = await r.run(ask)
+        assert row.state is RunState.SUCCEEDED, row.error_text
+        await judge(r)
+
+
+FAULTS = [(Refused, False), (Unavailable, False), (Unknown, True), (Unknown, False)]
+
+
+@pytest.mark.parametrize(("error", "after"), FAULTS, ids=["refused", "down", "did", "did-not"])
+@pytest.mark.parametrize(("name", "step"), WORLD_STEPS)
+async def test_a_lasting_fault_leaves_nothing_behind(
+    name: str, step: str, error: type[Exception], after: bool, home: Path
+) -> None:
+    async with ready(home, name) as (r, ask):
+        before = picture(r)
+        it = step_of(name, step)
+        with instead(it, failing(it.do, error, after=after)):
+            row = await r.run(ask)
+        if SAGAS[name].forward_only:
+            assert row.state is RunState.PARKED
+            await r.engine.decide(MendJob(job_id=row.id, way="retry"), r.by)
+            row = await r.engine.runner.wait(row.id)
+            assert row.state is RunState.SUCCEEDED, row.error_text
+        else:
+            assert row.state is RunState.FAILED
+            assert row.error == error.__name__
+            assert row.error_text == "injected"
+            if it.undo_do is not None:
+                assert picture(r) == before
+        if it.undo_do is not None or SAGAS[name].forward_only or not after:
+            await judge(r)
+
+
+@pytest.mark.parametrize(("name", "step"), STEPS)
+async def test_a_refused_decision_leaves_nothing_behind(name: str, step: str, home: Path) -> None:
+    it = step_of(name, step)
+    if not it.decides or (SAGAS[name].forward_only and it is not SAGAS[name].steps[0]):
+        return
+
+    def refuse(run: Any) -> Any:
+        it_was(run)
+        raise NotAllowed("injected")
+
+    it_was = it.do
+    async with ready(home, name) as (r, ask):
+        before, position = picture(r), r.cloud.position
+        with instead(it, refuse):
+            if it is SAGAS[name].steps[0]:
+                with pytest.raises(NotAllowed, match="injected"):
+                    await r.engine.submit(ask, r.by)
+                assert r.cloud.position == position, "a refusal left events"
+            else:
+                row = await r.run(ask)
+                assert (row.state, row.error) == (RunState.FAILED, "NotAllowed")
+        undoable = all(s.undo_do for s in SAGAS[name].steps if not s.decides)
+        if undoable:
+            assert picture(r) == before
+            await judge(r)
+
+
+@pytest.mark.parametrize(("name", "step"), WORLD_STEPS)
+async def test_undo_may_be_repeated(name: str, step: str, home: Path) -> None:
+    it = step_of(name, step)
+    if it.undo_do is None:
+        return
+    async with ready(home, name) as (r, ask):
+        before = picture(r)
+        with instead(it, failing(it.do, Refused, after=True)):
+            with instead(it, twice(it.undo_do), undo=True):
+                row = await r.run(ask)
+        assert row.state is RunState.FAILED
+        assert picture(r) == before
+        await judge(r)
+
+
+@pytest.mark.parametrize(("name", "step"), WORLD_STEPS)
+async def test_a_job_can_be_cancelled_at_any_step(name: str, step: str, home: Path) -> None:
+    it = step_of(name, step)
+    if SAGAS[name].forward_only or it.undo_do is None:
+        return
+    async with ready(home, name) as (r, ask):
+        before = picture(r)
+
+        async def cancel_then_hang(run: Any) -> Any:
+            await it_was(run)
+            await r.engine.decide(CancelJob(job_id=run.id), r.by)
+            await asyncio.sleep(30)
+
+        it_was = it.do
+        with instead(it, cancel_then_hang):
+            row = await r.run(ask)
+        assert (row.state, row.error) == (RunState.FAILED, "Cancelled")
+        assert picture(r) == before
+        await judge(r)
+
+
+@pytest.mark.parametrize("die_before", [False, True], ids=["after", "before"])
+@pytest.mark.parametrize("name", SAGAS)
+async def test_it_goes_on_after_a_crash_at_any_commit(
+    name: str, die_before: bool, home: Path
+) -> None:
+    """Dies at the first commit, then at the second, and so on until one life is long enough."""
+    for die_at in range(1, 30):
+        folder = home / f"{die_at}"
+        folder.mkdir()
+        if not await _lives(folder, name, die_at, die_before, fail_at=None):
+            return
+    pytest.fail("it never ended by itself")
+
+
+@pytest.mark.parametrize("name", UNDONE_SAGAS)
+async def test_its_undo_goes_on_after_a_crash_at_any_commit(name: str, home: Path) -> None:
+    undoable = [step for step in SAGAS[name].steps if step.undo_do and not step.decides]
+    if not undoable:
+        return
+    for die_at in range(1, 40):
+        folder = home / f"{die_at}"
+        folder.mkdir()
+        if not await _lives(folder, name, die_at, False, fail_at=undoable[-1]):
+            return
+    pytest.fail("it never ended by itself")
+
+
+async def _lives(
+    home: Path, name: str, die_at: int, die_before: bool, fail_at: Step[Any, Any] | None
+) -> bool:
+    """One life that ends at the n-th commit of the run, and one that ends it; False if it lived."""
+    sim, crashed = new_sim(), False
+    real = fail_at.do if fail_at else None
+
+    @contextmanager
+    def faults() -> Iterator[None]:
+        if fail_at is None or real is None:
+            yield
+        else:
+            with instead(fail_at, failing(real, Refused, after=True)):
+                yield
+
+    before = None
+    try:
+        async with rig(home, sim) as r:
+            await seed(r)
+            ask = await EXAMPLES[name](r)
+            before = picture(r)
+            r.log.commits, r.log.die_at, r.log.die_before = 0, die_at, die_before
+            with faults():
+                await r.run(ask)
+    except BaseExceptionGroup as group:
+        assert group.subgroup(Crash) is not None, group
+        crashed = True
+    except Crash:
+        crashed = True
+    with faults():
+        async with rig(home, sim) as r:
+            for row in list(r.cloud.table("saga")):
+                await r.engine.runner.wait(row.id)
+            runs = [row for row in r.cloud.table("saga") if row.name == name]
+            if fail_at is None:
+                assert all(row.state is RunState.SUCCEEDED for row in runs)
+            else:
+                assert picture(r) == before
+            await judge(r)
+    return crashed
