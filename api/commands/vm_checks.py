@@ -1,0 +1,167 @@
+"""What a deploy is checked against before any work begins: sizes, names, templates, user data.
+
+Plain functions of what was asked and what the cloud knows; each refusal says what to do instead.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from api.declare import Caller
+from api.errors import InvalidValue
+from api.fields import wire_name
+from api.parse import integer
+from projections.disk_offering import DiskOffering
+from projections.service_offering import ServiceOffering
+from projections.ssh_key_pair import ssh_key_pairs
+from projections.template import Template, templates
+from projections.vm import vms
+from projections.zone import Zone
+
+GIB = 2**30
+# A label of a host name (RFC 1123), which may not begin with a digit as guests dislike that.
+HOST_NAME = re.compile(r"[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How large a guest is, and the tags that its host must carry."""
+
+    cpu_count: int
+    cpu_mhz: int
+    memory_mib: int
+    host_tags: list[str]
+
+
+def refuse_later(ask: Any, names: Iterable[str]) -> None:
+    """Say no to what is asked for but not offered yet, rather than forget it silently."""
+    asked = next((name for name in names if getattr(ask, name)), None)
+    if asked is not None:
+        raise InvalidValue(f"{wire_name(asked)} is not offered by this cloud: leave it out")
+
+
+def size_of(offering: ServiceOffering, details: Mapping[str, str | None], zone: Zone) -> Size:
+    """The guest's size: the offering's, or within its bounds what the details say."""
+    check_offered(offering, "service offering", zone)
+    if offering.is_system:
+        raise InvalidValue(f"service offering {offering.name} is for system virtual machines")
+    said = {name.lower(): value or "" for name, value in details.items()}
+    return Size(
+        cpu_count=_measure(offering, offering.cpu_count, said, "cpuNumber"),
+        cpu_mhz=_measure(offering, offering.cpu_mhz, said, "cpuSpeed"),
+        memory_mib=_measure(offering, offering.memory_mib, said, "memory"),
+        host_tags=list(offering.host_tags),
+    )
+
+
+def _measure(
+    offering: ServiceOffering, fixed: int | None, said: Mapping[str, str], name: str
+) -> int:
+    """One number of a size: fixed by the offering, or said in the details within its bounds."""
+    raw = said.get(name.lower())
+    if fixed is not None:
+        if raw is not None and raw != str(fixed):
+            raise InvalidValue(f"service offering {offering.name} fixes {name} to {fixed}")
+        return fixed
+    if raw is None:
+        raise InvalidValue(f"service offering {offering.name} is custom: say details[0].{name}")
+    try:
+        value = integer(raw)
+    except ValueError as why:
+        raise InvalidValue(f"details[0].{name} {why}") from None
+    low = _bound(offering, f"min{name}", 1)
+    high = _bound(offering, f"max{name}", 2**31 - 1)
+    if not low <= value <= high:
+        raise InvalidValue(f"{name} is {value}: offering {offering.name} allows {low} to {high}")
+    return value
+
+
+def _bound(offering: ServiceOffering, name: str, default: int) -> int:
+    found = {key.lower(): value for key, value in offering.details.items()}.get(name.lower())
+    return int(found) if found and found.isdigit() else default
+
+
+def check_offered(offering: Any, noun: str, zone: Zone) -> None:
+    """The offering is active, and offered in the zone."""
+    if offering.state != "Active":
+        raise InvalidValue(f"{noun} {offering.name} is {offering.state}: choose another")
+    if offering.zone_ids and zone.id not in offering.zone_ids:
+        raise InvalidValue(f"{noun} {offering.name} is not offered in zone {zone.name}")
+
+
+def gib(offering: DiskOffering, asked_gib: int | None) -> int:
+    """The bytes of a data disk: the offering's, or for a custom one what was asked."""
+    if offering.size_bytes is not None:
+        return offering.size_bytes
+    if asked_gib is None:
+        raise InvalidValue(f"disk offering {offering.name} is custom: say size in GiB")
+    return asked_gib * GIB
+
+
+def root_disk_bytes(template: Template, offering: ServiceOffering, asked_gib: int | None) -> int:
+    """The bytes of the root disk, which is never smaller than what it is made from."""
+    if asked_gib is not None:
+        size_bytes = asked_gib * GIB
+    else:
+        size_bytes = offering.root_disk_bytes or template.size_bytes
+    if size_bytes < template.size_bytes:
+        least_gib = -(-template.size_bytes // GIB)
+        raise InvalidValue(
+            f"template {template.name} needs a root disk of at least {least_gib} GiB: "
+            "raise rootdisksize, or choose another offering"
+        )
+    return size_bytes
+
+
+def usable_template(caller: Caller, template_id: UUID, zone: Zone) -> Template:
+    """A template that is ready in the zone. That the caller may use it is checked before."""
+    template = caller.cloud[templates][template_id]
+    if template.zone_ids and zone.id not in template.zone_ids:
+        raise InvalidValue(f"template {template.name} is not in zone {zone.name}")
+    if not template.is_ready:
+        raise InvalidValue(
+            f"template {template.name} is not ready ({template.state}): "
+            "wait for it, or choose another"
+        )
+    return template
+
+
+def check_host_name(caller: Caller, account_id: UUID, name: str, but: UUID | None = None) -> None:
+    """A host name that no other guest of the account has; two would share one DNS name."""
+    if HOST_NAME.fullmatch(name) is None:
+        raise InvalidValue(
+            f"{name!r} is no host name: letters, digits and hyphens, at most 63, "
+            "beginning with a letter and not ending with a hyphen"
+        )
+    folded = name.lower()
+    for vm in caller.cloud[vms].by("account_id", account_id):
+        if vm.id != but and vm.name.lower() == folded and vm.state != "Destroyed":
+            raise InvalidValue(f"A virtual machine named {name} already exists in this account")
+
+
+def check_user_data(raw: str | None) -> str:
+    """The user data as it was sent, if it is base64."""
+    if not raw:
+        return ""
+    text = "".join(raw.split())
+    padded = text + "=" * (-len(text) % 4)
+    try:
+        base64.b64decode(padded, altchars=None, validate=True)
+    except (binascii.Error, ValueError):
+        raise InvalidValue("userdata is not base64: encode it first") from None
+    return padded
+
+
+def known_key_pairs(caller: Caller, account_id: UUID, names: list[str]) -> list[str]:
+    """The names of key pairs, each of which the account has."""
+    known = {pair.name for pair in caller.cloud[ssh_key_pairs].by("account_id", account_id)}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise InvalidValue(f"A key pair with name '{unknown[0]}' does not exist in this account")
+    return names

@@ -1,0 +1,160 @@
+"""Which networks a new guest is on: those named, or the ones that its account has by default."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network
+from typing import Annotated, Protocol
+from uuid import UUID
+
+from api.authz import domain_path, is_below
+from api.declare import Caller, Cloud, Names, entry
+from api.errors import InvalidValue
+from engine.intents.network import CreateNetwork
+from engine.intents.vm import NicAsk
+from projections.account import accounts
+from projections.network import Network, networks
+from projections.network_offering import network_offerings
+from projections.physical_network import PhysicalNetwork, physical_networks
+from projections.traffic_type import traffic_types
+from projections.zone import zones
+
+DEFAULT_OFFERING = "DefaultIsolatedNetworkOfferingWithSourceNatService"
+
+
+@entry
+class IpToNetwork:
+    """One network, and the address wanted on it."""
+
+    network_id: Annotated[UUID, "the network", Names("network")]
+    ip: Annotated[str | None, "the IPv4 address; the lowest free one if omitted"] = None
+
+
+class NetworksAsked(Protocol):
+    """The parameters of a deploy that speak of networks."""
+
+    @property
+    def zone_id(self) -> UUID: ...
+    @property
+    def network_ids(self) -> tuple[UUID, ...] | None: ...
+    @property
+    def ip_to_network_list(self) -> tuple[IpToNetwork, ...] | None: ...
+    @property
+    def ip_address(self) -> str | None: ...
+
+
+async def settle_nics(
+    ask: NetworksAsked, caller: Caller, account_id: UUID, domain_id: UUID
+) -> list[NicAsk]:
+    """A card for each network, the default one first."""
+    wanted = _named(ask)
+    if not wanted:
+        found = await _default_network(ask.zone_id, caller, account_id, domain_id)
+        wanted = [] if found is None else [(found, ask.ip_address or "")]
+    if ask.ip_address and not wanted:
+        raise InvalidValue("ipaddress needs a network: this zone has none to be on")
+    ids = [network_id for network_id, _ in wanted]
+    if len(set(ids)) != len(ids):
+        raise InvalidValue("a network is named twice: a guest has one card on each")
+    nics = []
+    for network_id, ip in wanted:
+        network = caller.cloud[networks][network_id]
+        _check(network, ip, ask.zone_id, caller.cloud, account_id, domain_id)
+        nics.append(NicAsk(nic_id=caller.new_id(), network_id=network_id, ip4=ip))
+    return nics
+
+
+def _named(ask: NetworksAsked) -> list[tuple[UUID, str]]:
+    """The networks that were named, each with the address wanted or nothing."""
+    if ask.ip_to_network_list:
+        if ask.network_ids or ask.ip_address:
+            raise InvalidValue("iptonetworklist excludes networkids and ipaddress")
+        return [(one.network_id, one.ip or "") for one in ask.ip_to_network_list]
+    named = ask.network_ids or ()
+    return [(one, ask.ip_address or "" if number == 0 else "") for number, one in enumerate(named)]
+
+
+def serves(network: Network, cloud: Cloud, account_id: UUID, domain_id: UUID) -> bool:
+    """May guests of this account be on the network? Its own, or one shared with its domain."""
+    if network.account_id == account_id:
+        return True
+    if network.acl_type != "Domain":
+        return False
+    top = domain_path(cloud, network.domain_id)
+    return top is not None and is_below(domain_path(cloud, domain_id), top)
+
+
+def _check(
+    network: Network, ip: str, zone_id: UUID, cloud: Cloud, account_id: UUID, domain_id: UUID
+) -> None:
+    if network.zone_id != zone_id:
+        raise InvalidValue(f"network {network.name} is in another zone")
+    if not serves(network, cloud, account_id, domain_id):
+        raise InvalidValue(f"network {network.name} is not open to the account that deploys")
+    if not ip:
+        return
+    if not network.has_addresses:
+        raise InvalidValue(f"network {network.name} gives no addresses: leave {ip} out")
+    try:
+        inside = IPv4Address(ip) in IPv4Network(network.cidr)
+    except ValueError:
+        raise InvalidValue(f"{ip} is no IPv4 address") from None
+    if not inside:
+        raise InvalidValue(f"{ip} is not in {network.cidr} of network {network.name}")
+
+
+async def _default_network(
+    zone_id: UUID, caller: Caller, account_id: UUID, domain_id: UUID
+) -> UUID | None:
+    """The only isolated network of the account, else the only shared one, else a new one."""
+    cloud = caller.cloud
+    here = list(cloud[networks].by("zone_id", zone_id))
+    mine = [n for n in here if n.account_id == account_id and n.guest_ip_type == "Isolated"]
+    shared = [
+        n for n in here if n.guest_ip_type == "Shared" and serves(n, cloud, account_id, domain_id)
+    ]
+    for found in (mine, shared):
+        if len(found) == 1:
+            return found[0].id
+        if found:
+            names = ", ".join(network.name for network in found)
+            raise InvalidValue(f"more than one network fits ({names}): say networkids")
+    if not any(_carries_guests(cloud, row.id) for row in _wires(cloud, zone_id)):
+        return None
+    return await _make_default(zone_id, caller, account_id, domain_id)
+
+
+def _wires(cloud: Cloud, zone_id: UUID) -> list[PhysicalNetwork]:
+    rows = cloud[physical_networks].by("zone_id", zone_id)
+    return [row for row in rows if row.state == "Enabled"]
+
+
+def _carries_guests(cloud: Cloud, physical_id: UUID) -> bool:
+    carried = cloud[traffic_types].by("physical_network_id", physical_id)
+    return any(one.traffic_type == "Guest" for one in carried)
+
+
+async def _make_default(
+    zone_id: UUID, caller: Caller, account_id: UUID, domain_id: UUID
+) -> UUID | None:
+    """An isolated network behind source NAT, as an account's first guest gets it."""
+    cloud = caller.cloud
+    offering = cloud[network_offerings].one("name", DEFAULT_OFFERING)
+    if offering is None or offering.state != "Enabled":
+        raise InvalidValue(
+            f"zone {cloud[zones][zone_id].name} has no network to be on, and no network offering "
+            f"{DEFAULT_OFFERING} to make one from: create a network and say networkids"
+        )
+    name = f"{cloud[accounts][account_id].name}-network"
+    network_id = caller.new_id()
+    await caller.decide(
+        CreateNetwork(
+            network_id=network_id,
+            account_id=account_id,
+            domain_id=domain_id,
+            zone_id=zone_id,
+            offering_id=offering.id,
+            name=name,
+            display_text=name,
+        )
+    )
+    return network_id

@@ -1,0 +1,168 @@
+"""A virtual machine as the wire shows it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from api.declare import Cloud, Date, Roles, View, date, view
+from api.views.nic import NicView
+from api.views.owner import OwnedView, owner
+from projections.host import hosts
+from projections.os_type import os_types
+from projections.service_offering import service_offerings
+from projections.storage_pool import storage_pools
+from projections.template import templates
+from projections.user import users
+from projections.vm import Vm
+from projections.volume import volumes
+from projections.zone import zones
+
+
+@view
+class VmView(OwnedView, kw_only=True):
+    """A virtual machine."""
+
+    id: Annotated[UUID, "its id"]
+    name: Annotated[str, "its host name"]
+    display_name: Annotated[str, "the name that people see"]
+    user_id: Annotated[UUID | None, "the user that deployed it"] = None
+    username: Annotated[str | None, "the name of that user"] = None
+    created: Annotated[Date, "when it was made"]
+    last_updated: Annotated[Date | None, "when its state last changed"] = None
+    state: Annotated[str, "Running, Stopped, Starting, ..."]
+    ha_enable: Annotated[bool, "whether it is started again elsewhere if its host fails"]
+    group: Annotated[str | None, "the group that its owner put it in"] = None
+    zone_id: Annotated[UUID, "the zone that it is in"]
+    zone_name: Annotated[str | None, "the name of that zone"] = None
+    host_id: Annotated[UUID | None, "the host that it runs on", Roles("Admin")] = None
+    host_name: Annotated[str | None, "the name of that host", Roles("Admin")] = None
+    instance_name: Annotated[str | None, "its name on the hypervisor", Roles("Admin")] = None
+    template_id: Annotated[UUID | None, "the template of its root disk"] = None
+    template_name: Annotated[str | None, "the name of that template"] = None
+    template_display_text: Annotated[str | None, "what its owner says of that template"] = None
+    template_type: Annotated[str | None, "USER, BUILTIN, ..."] = None
+    template_format: Annotated[str | None, "the image format of that template"] = None
+    password_enabled: Annotated[bool, "whether its template takes a password from the cloud"]
+    service_offering_id: Annotated[UUID, "the offering that sizes it"]
+    service_offering_name: Annotated[str | None, "the name of that offering"] = None
+    cpu_number: Annotated[int, "how many cores"]
+    cpu_speed: Annotated[int, "the speed of a core in MHz"]
+    memory: Annotated[int, "memory in MiB"]
+    guest_os_id: Annotated[UUID | None, "its operating system"] = None
+    os_type_id: Annotated[UUID | None, "its operating system"] = None
+    os_display_name: Annotated[str | None, "the name of that operating system"] = None
+    root_device_id: Annotated[int, "the device of its root disk, always 0"]
+    root_device_type: Annotated[str, "always ROOT"]
+    security_group: Annotated[list[dict[str, str]], "its security groups"]
+    nic: Annotated[list[NicView], "its network cards"]
+    ip_address: Annotated[str | None, "the address of its default network card"] = None
+    hypervisor: Annotated[str, "the hypervisor that runs it"]
+    details: Annotated[dict[str, str], "settings of its own"]
+    key_pairs: Annotated[str | None, "the SSH key pairs that it accepts"] = None
+    affinity_group: Annotated[list[dict[str, str]], "its affinity groups"]
+    display_vm: Annotated[bool | None, "whether its owner sees it", Roles("Admin")] = None
+    is_dynamically_scalable: Annotated[bool, "whether it can grow while it runs"]
+    boot_type: Annotated[str, "BIOS or UEFI"]
+    boot_mode: Annotated[str, "Legacy or Secure"]
+    pool_type: Annotated[str | None, "the type of its root disk's pool", Roles("Admin")] = None
+    user_data: Annotated[str | None, "its user data in base64, if that was asked for"] = None
+    vm_type: Annotated[str, "always User"]
+    arch: Annotated[str | None, "the processor architecture of its template"] = None
+    tags: Annotated[list[dict[str, str]], "its tags"]
+    has_annotations: Annotated[bool, "whether there are comments on it"]
+
+    @classmethod
+    def of(cls, row: Vm, cloud: Cloud) -> VmView:
+        zone = cloud[zones].get(row.zone_id)
+        user = cloud[users].get(row.user_id)
+        default = next((nic for nic in row.nics if nic.is_default), None)
+        return cls(
+            id=row.id,
+            name=row.name,
+            display_name=row.display_name,
+            user_id=row.user_id,
+            username=None if user is None else user.name,
+            created=date(row.created_at_ms),
+            last_updated=date(row.state_at_ms or row.created_at_ms),
+            state=row.state,
+            group=row.group or None,
+            zone_id=row.zone_id,
+            zone_name=None if zone is None else zone.name,
+            cpu_number=row.cpu_count,
+            cpu_speed=row.cpu_mhz,
+            memory=row.memory_mib,
+            root_device_id=0,
+            root_device_type="ROOT",
+            security_group=[],
+            nic=NicView.of_vm(row, cloud),
+            ip_address=(default.ip4 or None) if default is not None else None,
+            hypervisor=row.hypervisor,
+            details=dict(row.details),
+            key_pairs=",".join(row.key_pairs) or None,
+            affinity_group=[],
+            display_vm=row.is_displayed,
+            boot_type="UEFI" if row.details.get("boot") == "uefi" else "BIOS",
+            boot_mode="Legacy",
+            vm_type="User",
+            tags=[],
+            has_annotations=False,
+            **_template(row, cloud),
+            **_offering(row, cloud),
+            **_place(row, cloud),
+            **owner(row, cloud),
+            job_id=row.job_id,
+            job_status=None if row.job_id is None else 0,
+        )
+
+
+def _template(row: Vm, cloud: Cloud) -> dict[str, Any]:
+    """What the template of the root disk says; it may be gone while the guest lives on."""
+    template = cloud[templates].get(row.template_id)
+    if template is None:
+        bare = {"password_enabled": False, "is_dynamically_scalable": False}
+        return {"template_id": row.template_id} | bare
+    os_type = cloud[os_types].get(template.os_type_id)
+    return {
+        "template_id": template.id,
+        "template_name": template.name,
+        "template_display_text": template.display_text,
+        "template_type": template.template_type,
+        "template_format": template.image_format,
+        "password_enabled": template.password_enabled,
+        "is_dynamically_scalable": template.is_dynamically_scalable,
+        "guest_os_id": template.os_type_id,
+        "os_type_id": template.os_type_id,
+        "os_display_name": None if os_type is None else os_type.name,
+        "arch": template.arch,
+    }
+
+
+def _offering(row: Vm, cloud: Cloud) -> dict[str, Any]:
+    offering = cloud[service_offerings].get(row.service_offering_id)
+    return {
+        "service_offering_id": row.service_offering_id,
+        "service_offering_name": None if offering is None else offering.name,
+        "ha_enable": offering is not None and offering.offer_ha,
+    }
+
+
+def _place(row: Vm, cloud: Cloud) -> dict[str, Any]:
+    """Where it is, which only administrators see."""
+    host = cloud[hosts].get(row.host_id)
+    root = next((disk for disk in cloud[volumes].by("vm_id", row.id) if disk.device == 0), None)
+    pool = None if root is None else cloud[storage_pools].get(root.pool_id)
+    return {
+        "host_id": row.host_id,
+        "host_name": None if host is None else host.name,
+        "instance_name": row.instance_name or None,
+        "pool_type": None if pool is None else pool.pool_type,
+    }
+
+
+@view
+class UserDataView(View, kw_only=True):
+    """The user data of a virtual machine."""
+
+    virtual_machine_id: Annotated[UUID, "the virtual machine"]
+    user_data: Annotated[str, "its user data in base64"]
