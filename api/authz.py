@@ -52,20 +52,26 @@ def _not_shared(row: Any, caller: Identity) -> bool:
     return False
 
 
+def _to_no_domain(row: Any) -> UUID | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Noun:
     """How the rows of one noun are guarded.
 
     `owned` rows belong to an account in a domain; `catalogue` rows may be seen and used by all,
     or by one domain and those below it, and changed by administrators; `admin` rows are seen by
-    root administrators alone. `shared` opens an owned row to others for seeing and using;
-    `owner` finds account and domain where they are not attributes of these names.
+    root administrators alone. `shared` opens an owned row to others for seeing and using, and
+    `shared_below` names a domain to which it is open, with all below; `owner` finds account and
+    domain where they are not attributes of these names.
     """
 
     kind: str
     scope: Scope
     shared: Callable[[Any, Identity], bool] = _not_shared
     owner: Callable[[Any], tuple[UUID | None, UUID | None]] = _owner
+    shared_below: Callable[[Any], UUID | None] = _to_no_domain
 
 
 NOUNS: dict[str, Noun] = {}
@@ -77,12 +83,14 @@ def noun(
     *,
     shared: Callable[[Any, Identity], bool] = _not_shared,
     owner: Callable[[Any], tuple[UUID | None, UUID | None]] = _owner,
+    shared_below: Callable[[Any], UUID | None] = _to_no_domain,
 ) -> Noun:
     """Say how rows of a noun are guarded; saying two different things is fatal."""
     if kind in NOUNS and NOUNS[kind].scope != scope:
         raise DeclarationError(f"{kind} is declared {NOUNS[kind].scope} and {scope}")
-    if kind not in NOUNS or shared is not _not_shared or owner is not _owner:
-        NOUNS[kind] = Noun(kind, scope, shared, owner)
+    says_more = (shared, owner, shared_below) != (_not_shared, _owner, _to_no_domain)
+    if kind not in NOUNS or says_more:
+        NOUNS[kind] = Noun(kind, scope, shared, owner, shared_below)
     return NOUNS[kind]
 
 
@@ -157,7 +165,9 @@ def _judge_owned(caller: Identity, right: Right, guard: Noun, row: Any, cloud: C
     )
     if mine or governs(caller, cloud, _domain_of(cloud, account_id, domain_id)):
         return Verdict.YES
-    if not guard.shared(row, caller):
+    below = domain_path(cloud, guard.shared_below(row))
+    reached = below is not None and is_below(caller.domain_path, below)
+    if not reached and not guard.shared(row, caller):
         return Verdict.HIDDEN
     return Verdict.NO if right is Right.OPERATE else Verdict.YES
 
