@@ -1,0 +1,259 @@
+"""Disks as qcow2 files in a folder of the host: `<volume_id>.qcow2`, thin clones of images.
+
+The folder is laid out so that nothing half-made can be taken for a disk:
+`.incoming/` holds what is being written, `images/` each template's image once, and the folder
+itself finished disks only. A file is written under `.incoming/`, flushed, and then renamed.
+Names come from ids and never from users, so no name can lead out of the pool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from urllib.parse import unquote, urlsplit
+from uuid import UUID
+
+from drivers.contract.errors import DriverError, Refused, Unavailable
+from drivers.contract.storage import DiskSpec, DiskStatus, ImageSource, PoolFacts, PoolSpec
+from drivers.libvirt.shell import Output, Shell
+
+FORMATS = ("qcow2", "raw")
+QCOW2_MAGIC = "514649fb"
+SPARE_BYTES = 16 << 20
+SECTOR_BYTES = 512
+
+OPEN = 'mkdir -p -- "$1/images" "$1/.incoming"'
+OPEN_MOUNTED = '[ -d "$1" ] && mkdir -p -- "$1/images" "$1/.incoming"'
+FACTS = 'stat -f -c "%S %b %a" -- "$1"'
+LIST = """
+[ -d "$1" ] || { echo "no folder $1" >&2; exit 3; }
+cd -- "$1"; shift
+[ $# -gt 0 ] || set -- *
+for file in "$@"; do
+  [ -f "$file" ] && [ ! -L "$file" ] || continue
+  sizes=$(stat -c "%s %b" -- "./$file") || continue
+  head=$(od -An -v -tx1 -N32 -- "./$file" | tr -d " \\n")
+  echo "$sizes ${head:--} $file"
+done
+"""
+CREATE = """
+new=$(mktemp "$1/.incoming/$2.XXXXXX") || exit 1
+if [ -n "$4" ]; then
+  qemu-img create -q -f qcow2 -b "$4" -F qcow2 -- "$new" "$3"
+else
+  qemu-img create -q -f qcow2 -- "$new" "$3"
+fi || { rm -f -- "$new"; exit 1; }
+sync -- "$new" && mv -nT -- "$new" "$1/$2.qcow2" && rm -f -- "$new" && sync -- "$1"
+"""
+CONVERT = """
+new=$(mktemp "$1/.incoming/$2.XXXXXX") || exit 1
+qemu-img convert -f "$3" -O qcow2 -- "$4" "$new" || { rm -f -- "$new"; exit 1; }
+sync -- "$new" && mv -T -- "$new" "$1/images/$2.qcow2" && sync -- "$1/images"
+"""
+REMOVE = """
+[ -d "$1" ] || { echo "no folder $1" >&2; exit 3; }
+[ ! -e "$1/$2.qcow2" ] || qemu-img info -- "$1/$2.qcow2" >/dev/null || exit 4
+rm -f -- "$1/$2.qcow2" "$1/.incoming/$2".* && sync -- "$1"
+"""
+NO_FOLDER, IN_USE = 3, 4
+
+
+class Disks:
+    """The disks that one host reaches through its shell."""
+
+    def __init__(self, shell: Shell, *, where: str, image_s: float) -> None:
+        self._shell = shell
+        self._where = where
+        self._image_s = image_s
+        self._images: dict[str, asyncio.Lock] = {}
+
+    async def open_pool(self, pool: PoolSpec) -> PoolFacts:
+        """Make the folders. A mount point that is not there may be a mount that is not up."""
+        folder = pool_folder(pool)
+        done = await self._sh(OPEN_MOUNTED if is_shared(pool) else OPEN, folder)
+        if done.code:
+            text = f"pool {pool.url} on {self._where}: {done.complaint}"
+            raise (Unavailable(text) if is_shared(pool) else Refused(text))
+        return await self.facts(pool)
+
+    async def facts(self, pool: PoolSpec) -> PoolFacts:
+        done = await self._sh(FACTS, pool_folder(pool))
+        if done.code:
+            raise Unavailable(f"pool {pool.url} on {self._where}: {done.complaint}")
+        unit, blocks, free = (int(word) for word in done.stdout.split())
+        return PoolFacts(capacity_bytes=unit * blocks, used_bytes=unit * (blocks - free))
+
+    async def find(self, pool: PoolSpec, volume_id: UUID) -> DiskStatus | None:
+        found = await self._list(pool, f"{volume_id}.qcow2")
+        return found[0] if found else None
+
+    async def list_all(self, pool: PoolSpec) -> list[DiskStatus]:
+        return await self._list(pool)
+
+    async def create(self, pool: PoolSpec, disk: DiskSpec, *, key: UUID) -> DiskStatus:
+        if (there := await self.find(pool, disk.volume_id)) is not None:
+            return there
+        facts, folder = await self.facts(pool), pool_folder(pool)
+        if disk.size_bytes > facts.capacity_bytes:
+            raise Refused(
+                f"disk {disk.volume_id}: {disk.size_bytes} bytes do not fit in pool {pool.url}, "
+                f"which has {facts.capacity_bytes} in all"
+            )
+        if facts.capacity_bytes - facts.used_bytes < SPARE_BYTES:
+            raise self._full(pool, facts, f"disk {disk.volume_id}")
+        base = await self._base(pool, disk, key=key) if disk.image is not None else ""
+        size = str(-(-disk.size_bytes // SECTOR_BYTES) * SECTOR_BYTES)
+        done = await self._sh(CREATE, folder, str(disk.volume_id), size, base)
+        if done.code:
+            raise await self._failed(done, pool, f"create disk {disk.volume_id}")
+        made = await self.find(pool, disk.volume_id)
+        if made is None:
+            raise Unavailable(f"disk {disk.volume_id} is not in pool {pool.url} after its making")
+        return made
+
+    async def resize(
+        self,
+        pool: PoolSpec,
+        volume_id: UUID,
+        *,
+        size_bytes: int,
+        live: Callable[[str], Awaitable[bool]],
+    ) -> DiskStatus:
+        """Grow. `live` grows a disk that a guest of this host holds, and says if it did."""
+        there = await self.find(pool, volume_id)
+        if there is None:
+            raise Refused(f"disk {volume_id} is not in pool {pool.url}: nothing to resize")
+        if size_bytes < there.size_bytes:
+            raise Refused(
+                f"disk {volume_id} has {there.size_bytes} bytes: it cannot shrink to {size_bytes}"
+            )
+        if size_bytes > there.size_bytes and not await live(there.path):
+            done = await self._shell.run(
+                "qemu-img", "resize", "-q", "-f", "qcow2", "--", there.path, str(size_bytes)
+            )
+            if done.code:
+                raise await self._failed(done, pool, f"resize disk {volume_id}")
+        return await self.find(pool, volume_id) or there
+
+    async def remove(self, pool: PoolSpec, volume_id: UUID) -> None:
+        """QEMU's own lock on the image tells of users on other hosts of a shared pool."""
+        done = await self._sh(REMOVE, pool_folder(pool), str(volume_id))
+        if done.code == IN_USE and "lock" in done.stderr:
+            raise Refused(f"disk {volume_id} in pool {pool.url} is in use: {done.complaint}")
+        if done.code:
+            raise await self._failed(done, pool, f"remove disk {volume_id}")
+
+    async def _base(self, pool: PoolSpec, disk: DiskSpec, *, key: UUID) -> str:
+        """The template's image in this pool, brought there the first time somebody wants it."""
+        assert disk.image is not None
+        image, folder = disk.image, pool_folder(pool)
+        path = f"{folder}/images/{image.image_id}.qcow2"
+        async with self._images.setdefault(path, asyncio.Lock()):
+            there = await self._list(pool, f"images/{image.image_id}.qcow2")
+            if not there:
+                await self._bring(pool, image, key=key)
+                there = await self._list(pool, f"images/{image.image_id}.qcow2")
+        if there and there[0].size_bytes > disk.size_bytes:
+            raise Refused(
+                f"disk {disk.volume_id}: {disk.size_bytes} bytes are less than the "
+                f"{there[0].size_bytes} of its image {image.image_id}"
+            )
+        return path
+
+    async def _bring(self, pool: PoolSpec, image: ImageSource, *, key: UUID) -> None:
+        folder = pool_folder(pool)
+        if image.image_format not in FORMATS:
+            raise Refused(f"image {image.image_id}: {image.image_format!r} is not {FORMATS}")
+        scratch = f"{folder}/.incoming/{image.image_id}.{key}.source"
+        try:
+            source = await self._shell.reach(image.path, scratch, timeout_s=self._image_s)
+            await self._check(image, source)
+            names = (str(image.image_id), image.image_format, source)
+            done = await self._sh(CONVERT, folder, *names, timeout_s=self._image_s)
+            if done.code:
+                raise await self._failed(done, pool, f"copy image {image.image_id}")
+        finally:
+            await self._shell.run("rm", "-f", "--", scratch)
+
+    async def _check(self, image: ImageSource, path: str) -> None:
+        """A file that draws on other files of the host would hand those to the guest: refuse."""
+        info = ("qemu-img", "info", "-U", "--output=json", "-f", image.image_format, "--")
+        done = await self._shell.run(*info, path)
+        if done.code:
+            raise Refused(f"image {image.image_id} is no {image.image_format}: {done.complaint}")
+        facts = json.loads(done.stdout)
+        special = facts.get("format-specific", {}).get("data", {})
+        for part, found in (
+            ("a backing file", facts.get("backing-filename")),
+            ("an external data file", special.get("data-file")),
+            ("encryption", facts.get("encrypted")),
+        ):
+            if found:
+                raise Refused(f"image {image.image_id} has {part}: give one that stands alone")
+
+    async def _list(self, pool: PoolSpec, *names: str) -> list[DiskStatus]:
+        folder = pool_folder(pool)
+        done = await self._sh(LIST, folder, *names)
+        if done.code:
+            raise Unavailable(f"pool {pool.url} on {self._where}: {done.complaint}")
+        return [read_listing(line, folder) for line in done.stdout.splitlines()]
+
+    async def _failed(self, done: Output, pool: PoolSpec, doing: str) -> DriverError:
+        """Which error a command's complaint is."""
+        said = f"{done.stderr}\n{done.stdout}"
+        if "No space left" in said or "Disk quota exceeded" in said:
+            return self._full(pool, await self.facts(pool), doing)
+        text = f"{doing} in pool {pool.url} on {self._where}: {done.complaint}"
+        waits = ("lock", "Stale file handle", "Input/output error", "endpoint is not connected")
+        if done.code == NO_FOLDER or any(words in said for words in waits):
+            return Unavailable(text)
+        return Refused(text)
+
+    def _full(self, pool: PoolSpec, facts: PoolFacts, doing: str) -> DriverError:
+        free = facts.capacity_bytes - facts.used_bytes
+        return Unavailable(f"{doing}: pool {pool.url} on {self._where} has {free} bytes free")
+
+    async def _sh(self, script: str, *arguments: str, timeout_s: float = 60.0) -> Output:
+        return await self._shell.run("sh", "-uc", script, "sh", *arguments, timeout_s=timeout_s)
+
+
+def is_shared(pool: PoolSpec) -> bool:
+    """`SharedMountPoint://` is the operator's word that every host mounts the same folder."""
+    return urlsplit(pool.url).scheme.lower() == "sharedmountpoint"
+
+
+def pool_folder(pool: PoolSpec) -> str:
+    """The folder of a pool. Refused: a kind of pool that this driver cannot keep disks in."""
+    url = urlsplit(pool.url)
+    folder = unquote(url.path).rstrip("/")
+    local = url.hostname in (None, "", "localhost") or is_shared(pool)
+    if url.scheme.lower() not in ("", "file", "filesystem", "sharedmountpoint") or not local:
+        raise Refused(f"pool {pool.url}: use file:///folder or SharedMountPoint:///folder")
+    if not folder.startswith("/") or ".." in folder.split("/") or not folder.isprintable():
+        raise Refused(f"pool {pool.url}: {folder!r} is not an absolute folder")
+    return folder
+
+
+def read_listing(line: str, folder: str) -> DiskStatus:
+    """One line of `LIST`: file bytes, blocks, the first 32 bytes in hex, the name.
+
+    In a qcow2 header the disk's size is the big-endian number at byte 24 (QEMU's
+    docs/interop/qcow2.txt).
+    """
+    size, blocks, head, name = line.split(" ", 3)
+    is_qcow2 = head.startswith(QCOW2_MAGIC) and len(head) == 64
+    stem = name.removesuffix(".qcow2")
+    try:
+        volume_id = UUID(stem) if name.endswith(".qcow2") else None
+    except ValueError:
+        volume_id = None
+    if volume_id is not None and str(volume_id) != stem:
+        volume_id = None
+    return DiskStatus(
+        volume_id=volume_id,
+        path=f"{folder}/{name}",
+        size_bytes=int(head[48:64], 16) if is_qcow2 else int(size),
+        used_bytes=int(blocks) * SECTOR_BYTES,
+        image_format="qcow2" if is_qcow2 else "raw",
+    )

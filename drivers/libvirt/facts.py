@@ -1,0 +1,88 @@
+"""What a host is: asked once when it is added, and again at each reconnection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drivers.contract.compute import GuestSpec, HostFacts
+from drivers.contract.errors import DriverError, Refused, Unavailable
+from drivers.libvirt import probe
+from drivers.libvirt.client import Connection
+from drivers.libvirt.line import Line
+from drivers.libvirt.observe import read_capabilities
+from drivers.libvirt.profile import HostProfile
+from drivers.libvirt.shell import Shell
+
+MIB = 1024 * 1024
+VCPUS_MAX = 288
+MHZ_UNKNOWN = 1000
+CAPABILITIES = ("hvm", "disk_hot_plug", "nic_hot_plug", "live_migration")
+MHZ = "sed -n 's/^cpu MHz[^0-9]*\\([0-9]*\\).*/\\1/p' /proc/cpuinfo | head -n 1"
+
+
+async def learn(
+    line: Line, *, before: tuple[HostFacts, HostProfile] | None
+) -> tuple[HostFacts, HostProfile]:
+    """Ask libvirt, decide about acceleration, and make the folder for serial logs."""
+    settings = line.settings
+    name, version, info, xml = await line.client.read(_ask, doing="inspect the host")
+    host = read_capabilities(xml, where=name)
+    verdict = await probe.acceleration(host, line.shell, settings, line.state)
+    if settings.log_dir:
+        done = await line.shell.run("mkdir", "-p", "--", settings.log_dir)
+        if done.code:
+            raise Unavailable(f"{name}: no folder for serial logs: {done.complaint}")
+    facts = HostFacts(
+        hardware_id=host.hardware_id,
+        name=name,
+        hypervisor_version=_dotted(version),
+        cpu_count=info[2],
+        cpu_mhz=info[3] or await _mhz(line.shell),
+        memory_bytes=info[1] * MIB,
+        accelerated=verdict.usable,
+        capabilities=CAPABILITIES,
+        detail=verdict.detail,
+    )
+    profile = HostProfile(
+        accelerated=verdict.usable,
+        emulator=host.emulator,
+        weighs_cpu=before is None or before[1].weighs_cpu,
+        default_bridge=settings.default_bridge,
+        bridge_kind=settings.bridge_kind,
+        disk_cache=settings.disk_cache,
+        vnc_listen=settings.vnc_listen,
+        log_dir=settings.log_dir,
+    )
+    return facts, profile
+
+
+def check_fits(spec: GuestSpec, host: HostFacts) -> None:
+    """Refuse what not even the empty host could hold; what is free now is the allocator's."""
+    if spec.memory_mib * MIB > host.memory_bytes:
+        raise Refused(
+            f"guest {spec.name}: {spec.memory_mib} MiB are more than the "
+            f"{host.memory_bytes // MIB} MiB of host {host.name}"
+        )
+    if spec.cpu_count > VCPUS_MAX:
+        raise Refused(f"guest {spec.name}: {spec.cpu_count} vCPUs; QEMU gives {VCPUS_MAX}")
+
+
+def _ask(connection: Connection) -> tuple[str, int, list[Any], str]:
+    return (
+        connection.getHostname(),
+        connection.getVersion(),
+        connection.getInfo(),
+        connection.getCapabilities(),
+    )
+
+
+def _dotted(version: int) -> str:
+    return f"{version // 1_000_000}.{version // 1000 % 1000}.{version % 1000}"
+
+
+async def _mhz(shell: Shell) -> int:
+    try:
+        done = await shell.run("sh", "-c", MHZ)
+    except DriverError:
+        return MHZ_UNKNOWN
+    return int(done.stdout.strip() or MHZ_UNKNOWN)

@@ -1,0 +1,92 @@
+"""The way to one host: libvirt's connection and the command line, over the same route."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from drivers.contract.compute import HostAddress
+from drivers.contract.errors import DriverError, Refused
+from drivers.libvirt.address import Route, Transport, read_address
+from drivers.libvirt.client import Client
+from drivers.libvirt.settings import Settings
+from drivers.libvirt.shell import LocalShell, Shell
+from drivers.libvirt.ssh import HostKeys, SshShell
+from drivers.libvirt.state import State
+
+SOCKETS = ("/run/libvirt/libvirt-sock", "/run/libvirt/virtqemud-sock")
+PICK_SOCKET = 'for one in "$@"; do [ -S "$one" ] && { echo "$one"; exit; }; done'
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One host, reached. `to` opens another with the same settings."""
+
+    route: Route
+    settings: Settings
+    state: State
+    shell: Shell
+    client: Client
+
+    async def to(self, target: HostAddress) -> Line:
+        return await open_line(target, self.settings, self.state)
+
+    async def close(self) -> None:
+        await self.client.close()
+        await self.shell.close()
+
+
+async def open_line(address: HostAddress, settings: Settings, state: State) -> Line:
+    """Reach a host now. Refused: wrong URL or credentials. Unavailable: no answer."""
+    route = read_address(address)
+    shell = _shell(route, address, settings, state)
+    client = Client(
+        _dialler(route, shell),
+        name=str(route),
+        credentials=(address.username, address.password),
+        threads=settings.threads,
+        connect_s=settings.connect_s,
+        verb_s=settings.verb_s,
+    )
+    try:
+        await client.open()
+    except DriverError:
+        await client.close()
+        await shell.close()
+        raise
+    return Line(route, settings, state, shell, client)
+
+
+def _shell(route: Route, address: HostAddress, settings: Settings, state: State) -> Shell:
+    local = route.transport is Transport.LOCAL
+    if local or (route.transport is Transport.NATIVE and route.host in settings.local_hosts):
+        return LocalShell()
+    return SshShell(route, address, HostKeys(state), connect_s=settings.connect_s)
+
+
+def _dialler(route: Route, shell: Shell) -> Callable[[], Awaitable[str]]:
+    """How libvirt's URI comes about: as it is, or through a tunnel made for the occasion."""
+    if not isinstance(shell, SshShell) or route.transport is not Transport.SSH:
+        return _constant(route.uri)
+    folder = tempfile.TemporaryDirectory(prefix="sagastack-line-")
+
+    async def tunnel() -> str:
+        local = str(Path(folder.name) / "libvirt-sock")
+        candidates = (route.socket,) if route.socket else SOCKETS
+        done = await shell.run("sh", "-c", PICK_SOCKET, "sh", *candidates)
+        remote = done.stdout.strip()
+        if not remote:
+            raise Refused(f"{route} has no libvirt socket: is libvirtd installed and running?")
+        await shell.forward_socket(local, remote)
+        return f"qemu+unix:///system?socket={local}"
+
+    return tunnel
+
+
+def _constant(uri: str) -> Callable[[], Awaitable[str]]:
+    async def same() -> str:
+        return uri
+
+    return same

@@ -1,0 +1,121 @@
+"""Pure: from what libvirt shows to what the contract says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+from xml.etree import ElementTree as ET
+
+import libvirt
+
+from drivers.contract.compute import GuestStatus, Power
+from drivers.contract.errors import Refused
+from drivers.libvirt.translate import CDROM_TARGET, NAMESPACE, alias
+
+POWER = {
+    libvirt.VIR_DOMAIN_NOSTATE: Power.OFF,
+    libvirt.VIR_DOMAIN_RUNNING: Power.RUNNING,
+    libvirt.VIR_DOMAIN_BLOCKED: Power.RUNNING,
+    libvirt.VIR_DOMAIN_PAUSED: Power.PAUSED,
+    libvirt.VIR_DOMAIN_SHUTDOWN: Power.RUNNING,
+    libvirt.VIR_DOMAIN_SHUTOFF: Power.OFF,
+    libvirt.VIR_DOMAIN_CRASHED: Power.CRASHED,
+    libvirt.VIR_DOMAIN_PMSUSPENDED: Power.PAUSED,
+}
+KIB = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """A domain's XML with questions to it."""
+
+    root: ET.Element
+
+    @staticmethod
+    def read(xml: str) -> Domain:
+        return Domain(ET.fromstring(xml))
+
+    @property
+    def ours(self) -> ET.Element | None:
+        return self.root.find(f"metadata/{{{NAMESPACE}}}guest")
+
+    @property
+    def guest_id(self) -> UUID | None:
+        """The domain's own id if a controller made it: a copied metadata element names nobody."""
+        ours, own = self.ours, self.root.findtext("uuid", "")
+        return UUID(own) if ours is not None and ours.get("id") == own else None
+
+    @property
+    def disk_paths(self) -> tuple[str, ...]:
+        """Every image that the guest holds, discs included."""
+        sources = self.root.findall("devices/disk/source")
+        return tuple(path for source in sources if (path := source.get("file")))
+
+    @property
+    def cdrom_path(self) -> str:
+        for disk in self.root.findall("devices/disk[@device='cdrom']"):
+            target, source = disk.find("target"), disk.find("source")
+            if target is not None and target.get("dev") == CDROM_TARGET:
+                return "" if source is None else source.get("file", "")
+        return ""
+
+    def device(self, thing: UUID) -> str | None:
+        """The XML of the disk or card with our id, as libvirt wants it back to unplug it."""
+        for element in self.root.findall("devices/*"):
+            name = element.find("alias")
+            if name is not None and name.get("name") == alias(thing):
+                return ET.tostring(element, encoding="unicode")
+        return None
+
+    @property
+    def vnc(self) -> tuple[str, int]:
+        graphics = self.root.find("devices/graphics[@type='vnc']")
+        if graphics is None:
+            return "", 0
+        return graphics.get("listen", ""), max(0, int(graphics.get("port", "0")))
+
+    @property
+    def serial_device(self) -> str:
+        source = self.root.find("devices/serial/source")
+        return "" if source is None else source.get("path", "")
+
+    @property
+    def serial_log(self) -> str:
+        log = self.root.find("devices/serial/log")
+        return "" if log is None else log.get("file", "")
+
+    def status(self, state: int) -> GuestStatus:
+        ours = self.ours
+        mine = ours is not None and self.guest_id is not None
+        key = ours.get("key", "") if ours is not None and mine else ""
+        name = self.root.findtext("name", "")
+        return GuestStatus(
+            guest_id=self.guest_id,
+            name=ours.get("name", name) if ours is not None and mine else name,
+            power=POWER.get(state, Power.CRASHED),
+            key=UUID(key) if key else None,
+            cpu_count=int(self.root.findtext("vcpu", "0")),
+            memory_mib=int(self.root.findtext("memory", "0")) // KIB,
+            disks=self.disk_paths,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class HostDescription:
+    """What libvirt's capabilities say: who the host is, and what it emulates with."""
+
+    hardware_id: str
+    emulator: str
+    offers_kvm: bool
+
+
+def read_capabilities(xml: str, *, where: str) -> HostDescription:
+    """Refused: the host cannot run x86-64 guests, which are all that this driver describes."""
+    root = ET.fromstring(xml)
+    for guest in root.findall("guest"):
+        arch = guest.find("arch[@name='x86_64']")
+        if guest.findtext("os_type") == "hvm" and arch is not None:
+            kinds = {domain.get("type") for domain in arch.findall("domain")}
+            emulator = arch.findtext("emulator", "")
+            return HostDescription(root.findtext("host/uuid", ""), emulator, "kvm" in kinds)
+    raise Refused(f"{where}: libvirt has no emulator for x86-64 guests: install qemu-system-x86")

@@ -1,0 +1,191 @@
+"""One connected libvirt host: the contract's verbs, each handed to the file that knows it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from uuid import UUID
+
+from drivers.contract.compute import (
+    Console,
+    DiskAttachment,
+    GuestSpec,
+    GuestStats,
+    GuestStatus,
+    HostAddress,
+    HostFacts,
+    HostStats,
+    NicSpec,
+)
+from drivers.contract.errors import DriverError, Refused
+from drivers.contract.storage import DiskSpec, DiskStatus, PoolFacts, PoolSpec
+from drivers.libvirt import facts, guests, hotplug, migrate
+from drivers.libvirt.client import Client, Connection
+from drivers.libvirt.disks import Disks, is_shared, pool_folder
+from drivers.libvirt.line import Line
+from drivers.libvirt.observe import Domain
+from drivers.libvirt.profile import HostProfile
+from drivers.libvirt.stats import Statistics
+from drivers.libvirt.translate import disk_xml, nic_xml
+
+NO_CGROUP_WORDS = ("CPU tuning is not available", "cgroup")
+
+
+class LibvirtSession:
+    """A host's line, and what was learned about the host over it."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._disks = Disks(line.shell, where=str(line.route), image_s=line.settings.image_s)
+        self._statistics = Statistics(line.client, line.shell)
+        self._shared = set(line.settings.shared_paths)
+        self._known: tuple[HostFacts, HostProfile] | None = None
+        self._learning = asyncio.Lock()
+
+    @property
+    def client(self) -> Client:
+        return self._line.client
+
+    async def inspect(self) -> HostFacts:
+        async with self._learning:
+            self._known = await facts.learn(self._line, before=self._known)
+            return self._known[0]
+
+    async def start_guest(self, spec: GuestSpec, *, key: UUID) -> GuestStatus:
+        known, host = await self._host()
+        facts.check_fits(spec, known)
+        try:
+            return await guests.start(self.client, spec, host, key=key)
+        except Refused as error:
+            if not (host.weighs_cpu and any(words in str(error) for words in NO_CGROUP_WORDS)):
+                raise
+        host = replace(host, weighs_cpu=False)
+        self._known = (known, host)
+        return await guests.start(self.client, spec, host, key=key)
+
+    async def stop_guest(self, guest_id: UUID, *, grace_s: float, key: UUID) -> None:
+        await guests.stop(self.client, guest_id, grace_s=grace_s)
+
+    async def reboot_guest(self, guest_id: UUID, *, force: bool, key: UUID) -> None:
+        patience_s = self._line.settings.reboot_s
+        await guests.reboot(self.client, guest_id, force=force, patience_s=patience_s, key=key)
+
+    async def remove_guest(self, guest_id: UUID, *, key: UUID) -> None:
+        await guests.cut(self.client, guest_id)
+        if self._line.settings.log_dir:
+            await self._line.shell.run(
+                "rm", "-f", "--", f"{self._line.settings.log_dir}/{guest_id}.log"
+            )
+
+    async def migrate_guest(self, guest_id: UUID, target: HostAddress, *, key: UUID) -> None:
+        line = await self._line.to(target)
+        try:
+            await migrate.migrate(
+                self.client,
+                line.client,
+                guest_id,
+                peer_uri=line.route.peer_uri,
+                shared_folders=frozenset(self._shared),
+                limit_s=self._line.settings.migrate_s,
+            )
+        finally:
+            await line.close()
+
+    async def attach_disk(self, guest_id: UUID, disk: DiskAttachment, *, key: UUID) -> None:
+        if disk.is_cdrom:
+            await hotplug.insert_disc(self.client, guest_id, disk.path)
+            return
+        _, host = await self._host()
+        await hotplug.attach(self.client, guest_id, disk.volume_id, disk_xml(disk, host))
+
+    async def detach_disk(self, guest_id: UUID, volume_id: UUID, *, key: UUID) -> None:
+        if not await hotplug.eject_disc(self.client, guest_id, volume_id):
+            await self._detach(guest_id, volume_id)
+
+    async def attach_nic(self, guest_id: UUID, nic: NicSpec, *, key: UUID) -> None:
+        _, host = await self._host()
+        await hotplug.attach(self.client, guest_id, nic.nic_id, nic_xml(nic, host))
+
+    async def detach_nic(self, guest_id: UUID, nic_id: UUID, *, key: UUID) -> None:
+        await self._detach(guest_id, nic_id)
+
+    async def find_guest(self, guest_id: UUID) -> GuestStatus | None:
+        return await guests.find(self.client, guest_id)
+
+    async def list_guests(self) -> list[GuestStatus]:
+        return await guests.list_all(self.client)
+
+    async def console(self, guest_id: UUID) -> Console:
+        """The screen of a host behind SSH is brought to a port here; its serial stays there."""
+
+        def look(connection: Connection) -> Domain:
+            return Domain.read(guests.running(connection, guest_id, verb="console").XMLDesc(0))
+
+        domain = await self.client.read(look, doing=f"find the console of guest {guest_id}")
+        host, port = domain.vnc
+        if port and host in ("127.0.0.1", "::1"):
+            host, port = await self._line.shell.forward_port(port)
+        return Console(
+            vnc_host=host,
+            vnc_port=port,
+            serial_log=domain.serial_log,
+            serial_device=domain.serial_device,
+        )
+
+    async def host_stats(self) -> HostStats:
+        return await self._statistics.host()
+
+    async def guest_stats(self) -> list[GuestStats]:
+        return await self._statistics.guests()
+
+    async def open_pool(self, pool: PoolSpec) -> PoolFacts:
+        opened = await self._disks.open_pool(pool)
+        if is_shared(pool):
+            self._shared.add(pool_folder(pool))
+        return opened
+
+    async def create_disk(self, pool: PoolSpec, disk: DiskSpec, *, key: UUID) -> DiskStatus:
+        return await self._disks.create(pool, disk, key=key)
+
+    async def resize_disk(
+        self, pool: PoolSpec, volume_id: UUID, *, size_bytes: int, key: UUID
+    ) -> DiskStatus:
+        return await self._disks.resize(
+            pool,
+            volume_id,
+            size_bytes=size_bytes,
+            live=lambda path: hotplug.grow(self.client, volume_id, path, size_bytes),
+        )
+
+    async def remove_disk(self, pool: PoolSpec, volume_id: UUID, *, key: UUID) -> None:
+        path = f"{pool_folder(pool)}/{volume_id}.qcow2"
+        used_by = await self.client.read(
+            lambda connection: [one.name() for one in hotplug.users(connection, path)],
+            doing=f"look who uses {path}",
+        )
+        if used_by:
+            raise Refused(f"disk {volume_id} is in use by {', '.join(used_by)}: stop it first")
+        await self._disks.remove(pool, volume_id)
+
+    async def find_disk(self, pool: PoolSpec, volume_id: UUID) -> DiskStatus | None:
+        return await self._disks.find(pool, volume_id)
+
+    async def list_disks(self, pool: PoolSpec) -> list[DiskStatus]:
+        return await self._disks.list_all(pool)
+
+    async def pool_facts(self, pool: PoolSpec) -> PoolFacts:
+        return await self._disks.facts(pool)
+
+    async def close(self) -> None:
+        await self._line.close()
+
+    async def _detach(self, guest_id: UUID, thing: UUID) -> None:
+        patience_s = self._line.settings.unplug_s
+        await hotplug.detach(self.client, guest_id, thing, patience_s=patience_s)
+
+    async def _host(self) -> tuple[HostFacts, HostProfile]:
+        if self._known is None:
+            await self.inspect()
+        if self._known is None:
+            raise DriverError("unreachable: inspect always learns")
+        return self._known

@@ -1,0 +1,62 @@
+"""What an operator may set for the libvirt driver; an unknown name is an error, not a silence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from drivers.contract.errors import Refused
+
+ACCELERATIONS = ("auto", "kvm", "emulation")
+BRIDGES = ("linux", "openvswitch")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Paths are the controller's for `state` and `probe_*`, and the host's for the rest.
+
+    `state` is a small JSON file: what the acceleration probe found, and the SSH keys of hosts.
+    `local_hosts` are host names in `qemu+tcp` and `qemu+tls` URLs whose commands run here and
+    not over SSH. `shared_paths` are folders known to be the same on every host.
+    """
+
+    state: str = ""
+    log_dir: str = ""
+    probe_kernel: str = ""
+    probe_initrd: str = ""
+    probe_marker: str = "SAGASTACK-GUEST-READY"
+    probe_s: float = 6.0
+    acceleration: str = "auto"
+    default_bridge: str = ""
+    bridge_kind: str = "linux"
+    disk_cache: str = "none"
+    vnc_listen: str = "127.0.0.1"
+    local_hosts: tuple[str, ...] = ()
+    shared_paths: tuple[str, ...] = ()
+    threads: int = 6
+    connect_s: float = 15.0
+    verb_s: float = 60.0
+    image_s: float = 1800.0
+    migrate_s: float = 1800.0
+    reboot_s: float = 30.0
+    unplug_s: float = 30.0
+
+
+def read_settings(given: Mapping[str, Any]) -> Settings:
+    """Check names and choices at start-up, when somebody is looking."""
+    known = {field.name for field in fields(Settings)}
+    if strange := sorted(set(given) - known):
+        raise Refused(f"libvirt driver: no setting named {', '.join(strange)}")
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in given.items()
+    }
+    settings = Settings(**values)
+    _choose("acceleration", settings.acceleration, ACCELERATIONS)
+    _choose("bridge_kind", settings.bridge_kind, BRIDGES)
+    return settings
+
+
+def _choose(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise Refused(f"libvirt driver: {name} is {value!r}; it can be {', '.join(choices)}")

@@ -1,0 +1,124 @@
+"""Counters of a host and of its guests: one call for all guests, never one for each."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import libvirt
+
+from drivers.contract.compute import GuestStats, HostStats
+from drivers.contract.errors import DriverError
+from drivers.libvirt.client import Client, Connection
+from drivers.libvirt.observe import Domain
+from drivers.libvirt.shell import Shell
+
+WANTED = (
+    libvirt.VIR_DOMAIN_STATS_CPU_TOTAL
+    | libvirt.VIR_DOMAIN_STATS_BALLOON
+    | libvirt.VIR_DOMAIN_STATS_BLOCK
+    | libvirt.VIR_DOMAIN_STATS_INTERFACE
+)
+HOW = (
+    libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE
+    | libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
+)
+KIB = 1024
+PROC = "cat /proc/uptime; tail -n +3 /proc/net/dev"
+
+
+class Statistics:
+    """What must be remembered between two looks: CPU times, and which guests are ours."""
+
+    def __init__(self, client: Client, shell: Shell) -> None:
+        self._client = client
+        self._shell = shell
+        self._cpu: tuple[int, int] = (0, 0)
+        self._ours: dict[str, bool] = {}
+
+    async def host(self) -> HostStats:
+        """CPU use since the look before; the first look counts from the host's boot."""
+        cpu, memory = await self._client.read(_node, doing="read the host's counters")
+        busy = sum(cpu.get(kind, 0) for kind in ("kernel", "user", "iowait", "intr"))
+        total = busy + cpu.get("idle", 0)
+        busy_before, total_before = self._cpu
+        self._cpu = (busy, total)
+        span = total - total_before
+        percent = 100.0 * (busy - busy_before) / span if span > 0 else 0.0
+        free = sum(memory.get(kind, 0) for kind in ("free", "buffers", "cached"))
+        uptime_s, received, sent = await self._proc()
+        return HostStats(
+            cpu_used_percent=min(100.0, max(0.0, percent)),
+            memory_used_bytes=(memory.get("total", 0) - free) * KIB,
+            network_read_bytes=received,
+            network_write_bytes=sent,
+            uptime_s=uptime_s,
+        )
+
+    async def _proc(self) -> tuple[int, int, int]:
+        """Uptime and traffic, which libvirt does not tell; zeros where there is no way in."""
+        try:
+            done = await self._shell.run("sh", "-c", PROC)
+        except DriverError:
+            return 0, 0, 0
+        lines = done.stdout.splitlines()
+        if done.code or not lines:
+            return 0, 0, 0
+        return int(float(lines[0].split()[0])), *read_traffic(lines[1:])
+
+    async def guests(self) -> list[GuestStats]:
+        return await self._client.read(self._guests, doing="read the guests' counters")
+
+    def _guests(self, connection: Connection) -> list[GuestStats]:
+        found = connection.getAllDomainStats(WANTED, HOW)
+        uuids = [domain.UUIDString() for domain, _ in found]
+        self._ours = {uuid: self._ours[uuid] for uuid in uuids if uuid in self._ours}
+        stats = []
+        for uuid, (domain, counters) in zip(uuids, found, strict=True):
+            if uuid not in self._ours:
+                self._ours[uuid] = _is_ours(domain)
+            if self._ours[uuid]:
+                stats.append(read_guest(UUID(uuid), counters))
+        return stats
+
+
+def _node(connection: Connection) -> tuple[dict[str, int], dict[str, int]]:
+    cpu = connection.getCPUStats(libvirt.VIR_NODE_CPU_STATS_ALL_CPUS)
+    return cpu, connection.getMemoryStats(libvirt.VIR_NODE_MEMORY_STATS_ALL_CELLS)
+
+
+def _is_ours(domain: Any) -> bool:
+    try:
+        return Domain.read(domain.XMLDesc(0)).guest_id is not None
+    except libvirt.libvirtError:  # it went away between two lines
+        return False
+
+
+def read_guest(guest_id: UUID, counters: dict[str, Any]) -> GuestStats:
+    """Add up libvirt's numbered counters (`block.0.rd.bytes`, `net.1.tx.bytes`)."""
+
+    def total(group: str, what: str) -> int:
+        count = counters.get(f"{group}.count", 0)
+        return sum(counters.get(f"{group}.{index}.{what}", 0) for index in range(count))
+
+    return GuestStats(
+        guest_id=guest_id,
+        cpu_time_ns=counters.get("cpu.time", 0),
+        memory_used_bytes=counters.get("balloon.rss", 0) * KIB,
+        disk_read_bytes=total("block", "rd.bytes"),
+        disk_write_bytes=total("block", "wr.bytes"),
+        network_read_bytes=total("net", "rx.bytes"),
+        network_write_bytes=total("net", "tx.bytes"),
+    )
+
+
+def read_traffic(lines: list[str]) -> tuple[int, int]:
+    """Bytes received and sent by every interface but the loopback, from `/proc/net/dev`."""
+    received = sent = 0
+    for line in lines:
+        name, _, numbers = line.partition(":")
+        words = numbers.split()
+        if name.strip() != "lo" and len(words) >= 9:
+            received += int(words[0])
+            sent += int(words[8])
+    return received, sent

@@ -1,0 +1,191 @@
+"""Pure: from the contract's specs to libvirt's domain XML.
+
+The element names are libvirt's (https://libvirt.org/formatdomain.html). What is ours is in the
+metadata, under `NAMESPACE`: with it the host itself says which guests belong to a controller.
+Disks and cards carry the user alias `ua-<id>`, so that they are found again by our own id.
+"""
+
+from __future__ import annotations
+
+import re
+from uuid import UUID
+from xml.etree import ElementTree as ET
+
+from drivers.contract.compute import DiskAttachment, GuestSpec, NicSpec
+from drivers.contract.errors import Refused
+from drivers.libvirt.profile import HostProfile
+
+NAMESPACE = "urn:sagastack:guest:1"
+CDROM_DEVICE = 3
+CDROM_TARGET = "sda"
+SPARE_PCI_PORTS = 8
+DISKS_MAX = 26
+SHARES_MIN, SHARES_MAX = 2, 262144
+USER_DATA_NAME = "opt/io.sagastack/user-data"
+_UNSAFE = re.compile(r"[^A-Za-z0-9-]+")
+_NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+ET.register_namespace("sagastack", NAMESPACE)
+
+
+def domain_name(spec: GuestSpec) -> str:
+    """A name that people recognise; the id's tail keeps it unique on the host."""
+    safe = _UNSAFE.sub("-", spec.name).strip("-")[:32]
+    return f"i-{spec.guest_id.hex[-12:]}-{safe}".rstrip("-")
+
+
+def alias(thing: UUID) -> str:
+    return f"ua-{thing}"
+
+
+def domain_xml(spec: GuestSpec, host: HostProfile, *, key: UUID) -> str:
+    """The whole guest. Refused: this driver has no words for what is asked."""
+    if spec.boot != "bios":
+        raise Refused(f"guest {spec.name}: firmware {spec.boot!r} is not offered, only bios")
+    domain = ET.Element("domain", type="kvm" if host.accelerated else "qemu")
+    _text(domain, "name", domain_name(spec))
+    _text(domain, "uuid", str(spec.guest_id))
+    domain.append(metadata(spec, key=key))
+    _text(domain, "memory", str(spec.memory_mib), unit="MiB")
+    _text(domain, "vcpu", str(spec.cpu_count))
+    if host.weighs_cpu:
+        _text(ET.SubElement(domain, "cputune"), "shares", str(_shares(spec)))
+    if spec.user_data:
+        sysinfo = ET.SubElement(domain, "sysinfo", type="fwcfg")
+        _text(sysinfo, "entry", _clean(spec.user_data), name=USER_DATA_NAME)
+    system = ET.SubElement(domain, "os")
+    _text(system, "type", "hvm", arch="x86_64", machine="q35")
+    for device in ("hd", "cdrom"):
+        ET.SubElement(system, "boot", dev=device)
+    features = ET.SubElement(domain, "features")
+    for feature in ("acpi", "apic"):
+        ET.SubElement(features, feature)
+    domain.append(_cpu(host))
+    ET.SubElement(domain, "clock", offset="utc")
+    for event, action in (("poweroff", "destroy"), ("reboot", "restart"), ("crash", "destroy")):
+        _text(domain, f"on_{event}", action)
+    domain.append(_devices(spec, host))
+    ET.indent(domain)
+    return ET.tostring(domain, encoding="unicode")
+
+
+def metadata(spec: GuestSpec, *, key: UUID) -> ET.Element:
+    """Who made the guest and in which step, for sweepers."""
+    holder = ET.Element("metadata")
+    ours = ET.SubElement(holder, f"{{{NAMESPACE}}}guest")
+    ours.set("id", str(spec.guest_id))
+    ours.set("key", str(key))
+    ours.set("name", _clean(spec.name))
+    for name, value in spec.labels:
+        ET.SubElement(ours, f"{{{NAMESPACE}}}label", {"name": _clean(name), "value": _clean(value)})
+    return holder
+
+
+def disk_xml(disk: DiskAttachment, host: HostProfile) -> str:
+    return ET.tostring(_disk(disk, host), encoding="unicode")
+
+
+def nic_xml(nic: NicSpec, host: HostProfile) -> str:
+    return ET.tostring(_nic(nic, host), encoding="unicode")
+
+
+def cdrom_xml(path: str) -> str:
+    """The drive that every guest has, holding the image at `path`; empty if there is none."""
+    return ET.tostring(_cdrom(path), encoding="unicode")
+
+
+def _cpu(host: HostProfile) -> ET.Element:
+    """KVM shows the host's own model; emulation one that any host can take over alive."""
+    if host.accelerated:
+        return ET.Element("cpu", mode="host-model", check="partial")
+    cpu = ET.Element("cpu", mode="custom", match="exact", check="none")
+    _text(cpu, "model", "qemu64", fallback="forbid")
+    return cpu
+
+
+def _shares(spec: GuestSpec) -> int:
+    """The guest's weight against others: its cores times their speed, within what Linux takes."""
+    return min(SHARES_MAX, max(SHARES_MIN, spec.cpu_count * spec.cpu_mhz))
+
+
+def _devices(spec: GuestSpec, host: HostProfile) -> ET.Element:
+    devices = ET.Element("devices")
+    _text(devices, "emulator", host.emulator)
+    ET.SubElement(devices, "controller", type="usb", model="none")
+    ET.SubElement(devices, "controller", type="pci", index="0", model="pcie-root")
+    plugged = [disk for disk in spec.disks if not disk.is_cdrom]
+    fixed = 2  # the balloon and the random numbers
+    for index in range(1, fixed + len(plugged) + len(spec.nics) + SPARE_PCI_PORTS + 1):
+        ET.SubElement(devices, "controller", type="pci", index=str(index), model="pcie-root-port")
+    devices.extend(_disk(disk, host) for disk in plugged)
+    discs = [disk.path for disk in spec.disks if disk.is_cdrom]
+    devices.append(_cdrom(discs[0] if discs else ""))
+    devices.extend(_nic(nic, host) for nic in spec.nics)
+    serial = ET.SubElement(devices, "serial", type="pty")
+    if log := host.serial_log(spec.guest_id):
+        ET.SubElement(serial, "log", file=log, append="on")
+    console = ET.SubElement(devices, "console", type="pty")
+    ET.SubElement(console, "target", type="serial", port="0")
+    ET.SubElement(devices, "graphics", type="vnc", autoport="yes", listen=host.vnc_listen)
+    ET.SubElement(ET.SubElement(devices, "video"), "model", type="vga", vram="16384", heads="1")
+    ET.SubElement(ET.SubElement(devices, "memballoon", model="virtio"), "stats", period="10")
+    rng = ET.SubElement(devices, "rng", model="virtio")
+    _text(rng, "backend", "/dev/urandom", model="random")
+    return devices
+
+
+def _disk(disk: DiskAttachment, host: HostProfile) -> ET.Element:
+    """A virtio disk. Guests see the first 20 digits of its id as the serial number."""
+    if not 0 <= disk.device < DISKS_MAX:
+        raise Refused(f"disk {disk.volume_id}: no device number {disk.device}")
+    element = ET.Element("disk", type="file", device="disk")
+    driver = {"name": "qemu", "type": disk.image_format, "cache": host.disk_cache}
+    ET.SubElement(element, "driver", {**driver, "discard": "unmap"})
+    ET.SubElement(element, "source", file=disk.path)
+    ET.SubElement(element, "target", dev=f"vd{chr(ord('a') + disk.device)}", bus="virtio")
+    _text(element, "serial", disk.volume_id.hex[:20])
+    ET.SubElement(element, "alias", name=alias(disk.volume_id))
+    if disk.read_only:
+        ET.SubElement(element, "readonly")
+    return element
+
+
+def _cdrom(path: str) -> ET.Element:
+    element = ET.Element("disk", type="file", device="cdrom")
+    ET.SubElement(element, "driver", name="qemu", type="raw")
+    if path:
+        ET.SubElement(element, "source", file=path)
+    ET.SubElement(element, "target", dev=CDROM_TARGET, bus="sata")
+    ET.SubElement(element, "readonly")
+    return element
+
+
+def _nic(nic: NicSpec, host: HostProfile) -> ET.Element:
+    """A card on a bridge; without any bridge, one behind QEMU's own address translation."""
+    bridge = nic.bridge or host.default_bridge
+    element = ET.Element("interface", type="bridge" if bridge else "user")
+    ET.SubElement(element, "mac", address=nic.mac)
+    if bridge:
+        ET.SubElement(element, "source", bridge=bridge)
+    if bridge and host.bridge_kind == "openvswitch":
+        ET.SubElement(element, "virtualport", type="openvswitch")
+    if nic.vlan is not None:
+        if not bridge or host.bridge_kind != "openvswitch":
+            raise Refused(
+                f"nic {nic.mac}: VLAN {nic.vlan} on bridge {bridge or '(none)'}: a Linux bridge "
+                "here cannot keep VLANs apart; name a bridge for that VLAN, or use Open vSwitch"
+            )
+        ET.SubElement(ET.SubElement(element, "vlan"), "tag", id=str(nic.vlan))
+    ET.SubElement(element, "model", type=nic.model)
+    ET.SubElement(element, "rom", enabled="no")
+    ET.SubElement(element, "alias", name=alias(nic.nic_id))
+    return element
+
+
+def _text(parent: ET.Element, tag: str, text: str, **attributes: str) -> None:
+    ET.SubElement(parent, tag, attributes).text = text
+
+
+def _clean(text: str) -> str:
+    """XML has no way to say some characters, not even escaped."""
+    return _NOT_XML.sub("�", text)

@@ -1,0 +1,187 @@
+"""Two real libvirt hosts with emulated guests, ready to be checked.
+
+The first host is reached through a relay of ours on loopback, so that its line can be cut while
+libvirt itself goes on, as happens when a switch dies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
+from uuid import UUID, uuid4
+
+from drivers.conformance import Harness
+from drivers.contract.compute import DiskAttachment, GuestSpec, HostAddress, NicSpec
+from drivers.contract.driver import HostSession
+from drivers.contract.storage import ImageSource, PoolSpec
+from drivers.libvirt.driver import make
+from guest.build import MEMORY_MIB, GuestImage, build
+from guest.debs import Missing
+from tests.peers import libvirt as peer
+from tests.peers.relay import Relay
+
+VAR = Path(__file__).parents[2] / "var"
+IMAGE_ID = UUID("6f1cfe0a-5a29-4d07-9f0c-0c3a8f8f3a11")
+IMAGE_BYTES = 64 * 1024**2
+LIBVIRT_PORT = 16509
+
+
+def missing() -> str:
+    """What the machine lacks: root, libvirt and QEMU, or what the guest is built from."""
+    if lacking := peer.missing():
+        return lacking
+    try:
+        tiny()
+    except Missing as error:
+        return str(error)
+    return ""
+
+
+def tiny() -> GuestImage:
+    return build(VAR)
+
+
+class LibvirtHarness:
+    """The hosts are shared by all checks of a run; the pool, the relay and the driver are not."""
+
+    name = "libvirt"
+    verb_s = 60.0
+    settle_s = 30.0
+    grace_s = 8.0
+
+    def __init__(self, hosts: peer.LibvirtPair, relay: Relay, folder: Path) -> None:
+        self._hosts = hosts
+        self._relay = relay
+        self._image = tiny()
+        self._pool = PoolSpec(pool_id=uuid4(), url=f"SharedMountPoint://{folder}")
+        self._numbers = count(1)
+        self._strangers: list[str] = []
+        self.driver = make(settings(hosts))
+
+    def address(self) -> HostAddress:
+        return HostAddress(url=f"qemu+tcp://127.0.0.1:{self._relay.port}/system")
+
+    def wrong_address(self) -> HostAddress:
+        return HostAddress(url=f"qemu+tcp://{self._hosts.first.address}:9/system")
+
+    def second_address(self) -> HostAddress | None:
+        return HostAddress(url=self._hosts.second.uri)
+
+    async def connect(self) -> HostSession:
+        return await self.driver.connect(self.address())
+
+    def pool(self) -> PoolSpec:
+        return self._pool
+
+    def image(self) -> ImageSource:
+        return ImageSource(
+            image_id=IMAGE_ID,
+            path=str(self._image.disk),
+            image_format="qcow2",
+            virtual_bytes=IMAGE_BYTES,
+        )
+
+    def broken_image(self) -> ImageSource | None:
+        return ImageSource(
+            image_id=uuid4(), path=__file__, image_format="qcow2", virtual_bytes=1024**2
+        )
+
+    def guest(
+        self, *, disks: Sequence[DiskAttachment] = (), nics: Sequence[NicSpec] = ()
+    ) -> GuestSpec:
+        return guest_spec(disks=disks, nics=nics)
+
+    def too_large(self) -> GuestSpec:
+        return guest_spec(memory_mib=64 * 1024**2)
+
+    def nic(self) -> NicSpec:
+        number = next(self._numbers)
+        mac = f"52:54:00:5a:{os.getpid() % 256:02x}:{number:02x}"
+        return NicSpec(nic_id=uuid4(), mac=mac, bridge="br0")
+
+    async def add_stranger(self) -> str | None:
+        name = f"stranger-{uuid4().hex[:8]}"
+        xml = (
+            f"<domain type='qemu'><name>{name}</name><memory unit='MiB'>16</memory>"
+            "<os><type arch='x86_64' machine='q35'>hvm</type></os></domain>"
+        )
+        await virsh(self._hosts.first, "create", "/dev/stdin", given=xml)
+        self._strangers.append(name)
+        return name
+
+    async def disconnect(self, session: HostSession) -> bool:
+        self._relay.cut()
+        return True
+
+    async def close(self) -> None:
+        for name in self._strangers:
+            await virsh(self._hosts.first, "destroy", name)
+        await self.driver.close()
+
+
+def settings(hosts: peer.LibvirtPair) -> dict[str, object]:
+    """Short patience, emulated guests, and commands run here: the hosts share our file system."""
+    return {
+        "acceleration": "emulation",
+        "log_dir": str(hosts.shared / "serial"),
+        "local_hosts": ["127.0.0.1", hosts.first.address, hosts.second.address],
+        "connect_s": 10.0,
+        "reboot_s": 4.0,
+        "unplug_s": 20.0,
+    }
+
+
+def guest_spec(
+    *,
+    disks: Sequence[DiskAttachment] = (),
+    nics: Sequence[NicSpec] = (),
+    memory_mib: int = MEMORY_MIB,
+) -> GuestSpec:
+    """A guest as small as the tiny image allows."""
+    guest_id = uuid4()
+    return GuestSpec(
+        guest_id=guest_id,
+        name=f"guest {guest_id.hex[:4]}",
+        cpu_count=1,
+        cpu_mhz=500,
+        memory_mib=memory_mib,
+        disks=tuple(disks),
+        nics=tuple(nics),
+    )
+
+
+async def virsh(host: peer.LibvirtHost, *arguments: str, given: str = "") -> str:
+    """libvirt's own tool: what a person at the host would do, beside the driver."""
+    process = await asyncio.create_subprocess_exec(
+        *("virsh", "-q", "-c", host.uri, *arguments),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    async with asyncio.timeout(30):
+        said, _ = await process.communicate(given.encode())
+    assert process.returncode == 0, said.decode()
+    return said.decode()
+
+
+@asynccontextmanager
+async def harness() -> AsyncIterator[Harness]:
+    """What a check leaves behind, strangers aside, is the check's own fault."""
+    hosts = peer.pair()
+    folder = hosts.shared / "pool"
+    await asyncio.to_thread(folder.mkdir, exist_ok=True)
+    async with Relay(hosts.first.address, LIBVIRT_PORT) as relay:
+        ready = LibvirtHarness(hosts, relay, folder)
+        try:
+            yield ready
+        finally:
+            await ready.close()
+    for host in (hosts.first, hosts.second):
+        left = (await virsh(host, "list", "--all", "--name")).split()
+        assert not left, f"left over on {host.name}: {left}"
+    disks = await asyncio.to_thread(lambda: [path.name for path in folder.glob("*.qcow2")])
+    assert not disks, f"left over: {disks}"

@@ -1,0 +1,221 @@
+"""Two real libvirt hosts on this machine, each in namespaces of its own, gone when we are.
+
+Each host is one process tree under its own `init` in new mount, PID, network and host-name
+namespaces, with private copies of libvirt's folders bound over the usual ones. So a libvirt that
+a developer runs here is never touched, and killing the two inits (or dying ourselves: they are
+tied to us) takes every daemon, guest and interface away. Nothing needs a name in the root
+namespaces except one veth end per host, which its other end takes along.
+
+The hosts meet on a veth pair between their bridges (`br0`, the guests' network) and on another
+that carries migration; both are reached from the tests at `address`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from uuid import uuid4
+
+READY_S = 60.0
+BINARIES = ("libvirtd", "virtlogd", "qemu-system-x86_64", "qemu-img", "unshare", "ip", "setpriv")
+FOLDERS = {
+    "etc": "/etc/libvirt",
+    "run": "/run/libvirt",
+    "lib": "/var/lib/libvirt",
+    "log": "/var/log/libvirt",
+    "cache": "/var/cache/libvirt",
+}
+QEMU_CONF = """\
+user = "root"
+group = "root"
+security_driver = "none"
+cgroup_controllers = []
+namespaces = []
+stdio_handler = "file"
+remember_owner = 0
+max_core = 0
+migration_host = "{address}"
+migration_address = "{address}"
+"""
+LIBVIRTD_CONF = """\
+listen_tls = 0
+listen_tcp = 1
+listen_addr = "{address}"
+auth_tcp = "none"
+auth_unix_rw = "none"
+unix_sock_group = "root"
+host_uuid = "{uuid}"
+log_outputs = "3:file:/var/log/libvirt/libvirtd.log"
+"""
+INIT = """\
+hostname {name}
+for pair in {binds}; do mount --bind "${{pair%%=*}}" "${{pair##*=}}"; done
+mount -t sysfs sysfs /sys
+ip link set lo up
+ip address add {address}/32 dev lo
+while [ ! -e {root}/wired ]; do sleep 0.02; done
+virtlogd -d -p /run/libvirt/virtlogd.pid
+libvirtd --listen -p /run/libvirt/libvirtd.pid
+exit  # the shell stays as the init, to reap what libvirt leaves to it
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class LibvirtHost:
+    """One running host: how to reach it, and the folder that only it writes."""
+
+    name: str
+    address: str
+    root: Path
+    init: subprocess.Popen[bytes]
+
+    @property
+    def uri(self) -> str:
+        return f"qemu+tcp://{self.address}/system"
+
+    @property
+    def socket(self) -> Path:
+        return self.root / "run" / "libvirt-sock"
+
+    @property
+    def pid(self) -> int:
+        """The init's own pid as we see it: the one child of `unshare`."""
+        children = Path(f"/proc/{self.init.pid}/task/{self.init.pid}/children")
+        return int(children.read_text().split()[0])
+
+
+@dataclass(frozen=True, slots=True)
+class LibvirtPair:
+    """Two hosts and a folder that both see."""
+
+    first: LibvirtHost
+    second: LibvirtHost
+    shared: Path
+
+
+def missing() -> str:
+    """What this machine lacks to run the pair, or nothing."""
+    if os.geteuid() != 0:
+        return "root (namespaces, libvirtd)"
+    lacking = [name for name in BINARIES if shutil.which(name) is None]
+    return f"programs: {', '.join(lacking)}" if lacking else ""
+
+
+def pair() -> LibvirtPair:
+    """The pair of this test run: started at the first call, stopped when the process ends.
+
+    Call it from the main thread: the hosts are tied to the thread that started them.
+    """
+    hosts = _pair()
+    for host in (hosts.first, hosts.second):
+        if host.init.poll() is not None:
+            raise RuntimeError(f"{host.name} died during the test run; its folder is {host.root}")
+    return hosts
+
+
+@cache
+def _pair() -> LibvirtPair:
+    root = Path(tempfile.mkdtemp(prefix="sagastack-libvirt-"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
+    shared = root / "shared"
+    shared.mkdir()
+    net = f"10.{200 + os.getpid() % 50}.{os.getpid() // 50 % 250}"
+    first, second = (_spawn(root, index, f"{net}.{index}") for index in (1, 2))
+    hosts = LibvirtPair(first, second, shared)
+    _wire(hosts, f"{net}.254")
+    for host in (first, second):
+        (host.root / "wired").touch()
+    for host in (first, second):
+        _wait_ready(host)
+    return hosts
+
+
+def _spawn(parent: Path, index: int, address: str) -> LibvirtHost:
+    """Start one host's init; it waits for its wires before it starts libvirt."""
+    root = parent / f"host{index}"
+    for name, target in FOLDERS.items():
+        (root / name).mkdir(parents=True)
+        Path(target).mkdir(parents=True, exist_ok=True)
+    (root / "etc" / "qemu.conf").write_text(QEMU_CONF.format(address=address))
+    (root / "etc" / "libvirtd.conf").write_text(LIBVIRTD_CONF.format(address=address, uuid=uuid4()))
+    binds = " ".join(f"{root / name}={target}" for name, target in FOLDERS.items())
+    name = f"lvhost{index}"
+    script = INIT.format(name=name, binds=binds, address=address, root=root)
+    spaces = ["--mount", "--uts", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    init = subprocess.Popen(
+        ["setpriv", "--pdeathsig", "KILL", "unshare", *spaces, "sh", "-ec", script],
+        stdin=subprocess.DEVNULL,
+        stdout=(root / "init.log").open("wb"),
+        stderr=subprocess.STDOUT,
+    )
+    atexit.register(_stop, init)
+    return LibvirtHost(name, address, root, init)
+
+
+def _stop(init: subprocess.Popen[bytes]) -> None:
+    init.kill()
+    init.wait(timeout=10)
+
+
+def _wire(hosts: LibvirtPair, ours: str) -> None:
+    """Join the two hosts' bridges, and both of them and us by veth pairs."""
+    a, b = hosts.first, hosts.second
+    for host in (a, b):
+        _wait_for(lambda host=host: _in_own_network(host), f"{host.name} has no network namespace")
+    tag = f"{os.getpid() % 100000}"
+    for index, host in enumerate((a, b), 1):
+        end = f"sgt{tag}-{index}"
+        _ip(f"link add {end} type veth peer name ctl0 netns {host.pid}")
+        _ip(f"address add {ours}/32 dev {end}")
+        _ip(f"link set {end} up")
+        _ip(f"route add {host.address}/32 dev {end} src {ours}")
+        _ip_in(host, "link set ctl0 up")
+        _ip_in(host, f"route add {ours}/32 dev ctl0")
+    for near, far in (("mig0", "mig0"), ("guest0", "guest0")):
+        _ip_in(a, f"link add {near} type veth peer name {far} netns /proc/{b.pid}/ns/net")
+    for host, other in ((a, b), (b, a)):
+        _ip_in(host, "link set mig0 up")
+        _ip_in(host, f"route add {other.address}/32 dev mig0 src {host.address}")
+        _ip_in(host, "link add br0 type bridge")
+        _ip_in(host, "link set guest0 master br0 up")
+        _ip_in(host, "link set br0 up")
+
+
+def _ip(arguments: str) -> None:
+    subprocess.run(["ip", *arguments.split()], check=True, timeout=10)
+
+
+def _ip_in(host: LibvirtHost, arguments: str) -> None:
+    enter = ["nsenter", "--net", "--target", str(host.pid)]
+    subprocess.run([*enter, "ip", *arguments.split()], check=True, timeout=10)
+
+
+def _in_own_network(host: LibvirtHost) -> bool:
+    try:
+        return os.readlink(f"/proc/{host.pid}/ns/net") != os.readlink("/proc/self/ns/net")
+    except (OSError, IndexError):
+        return False
+
+
+def _wait_ready(host: LibvirtHost) -> None:
+    probe = ["virsh", "-q", "-c", host.uri, "list"]
+    _wait_for(
+        lambda: subprocess.run(probe, capture_output=True, timeout=READY_S).returncode == 0,
+        f"libvirtd of {host.name} did not answer; see {host.root}/init.log and log/",
+    )
+
+
+def _wait_for(ready: object, complaint: str) -> None:
+    assert callable(ready)
+    end = time.monotonic() + READY_S
+    while not ready():
+        if time.monotonic() > end:
+            raise TimeoutError(complaint)
+        time.sleep(0.05)
