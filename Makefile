@@ -1,7 +1,7 @@
 # Everything a developer or a user types. `make` alone lists the targets.
 SHELL := /bin/bash
 PY := .venv/bin/python
-PACKAGES := aggregates engine projections drivers api sagastack guest scripts
+PACKAGES := aggregates engine projections drivers api sagastack guest scripts benchmarks
 ARGS ?=
 ONLY ?=
 SEED ?=
@@ -21,8 +21,8 @@ test: setup-dev ## set up, then run the tests (ARGS="-k name" for some)
 check: setup-dev ## all that a commit needs: style, types, imports, tidiness
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
-	@$(PY) -m mypy --strict --explicit-package-bases $(PACKAGES)
-	@.venv/bin/lint-imports
+	@$(PY) -m mypy --strict $(PACKAGES)
+	@.venv/bin/lint-imports --no-logo
 	@$(PY) -m pytest tests/tidy
 
 bench: setup-dev ## measure (ONLY=name for one)

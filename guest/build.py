@@ -48,6 +48,8 @@ def build(home: Path, say: Callable[[str], None] = lambda line: None) -> GuestIm
     target = (home / "guest").resolve()
     target.mkdir(parents=True, exist_ok=True)
     with _alone(target):
+        if not (target / "tiny.qcow2").exists():
+            _check_tools()  # Before 28 MB are downloaded for nothing.
         kernel_deb, busybox_deb = _fetched(home / "debs", say)
         digest = _digest(kernel_deb, busybox_deb)
         built = not _in_place(target, digest)
@@ -73,7 +75,9 @@ def _fetched(cache: Path, say: Callable[[str], None]) -> tuple[Path, Path]:
 def _check_tools() -> None:
     lacking = disk.missing_packages()
     if lacking:
-        raise Missing(f"the guest image needs: apt-get install {' '.join(sorted(set(lacking)))}")
+        raise Missing(
+            f"tools are missing. As root: apt-get install {' '.join(sorted(set(lacking)))}"
+        )
 
 
 def _build(kernel_deb: Path, busybox_deb: Path, target: Path, digest: str) -> None:

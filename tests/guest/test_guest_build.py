@@ -69,7 +69,7 @@ def test_the_command_says_what_is_missing_and_fails(tmp_path: Path) -> None:
         timeout=30,
     )
     assert done.returncode == 1
-    assert "the guest image cannot be built: the program" in done.stderr
+    assert "cannot be built: tools are missing. As root: apt-get install" in done.stderr
 
 
 def test_cpio_reads_the_archive(tmp_path: Path) -> None:

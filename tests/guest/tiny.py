@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from guest.build import GuestImage, build
+from guest.build import MEMORY_MIB, GuestImage, build
 from guest.debs import Missing
 
 HOME = Path(__file__).parents[2] / "var"
@@ -81,7 +81,9 @@ class Machine:
 
 
 @asynccontextmanager
-async def machine(folder: Path, *arguments: str, memory_mib: int = 128) -> AsyncIterator[Machine]:
+async def machine(
+    folder: Path, *arguments: str, memory_mib: int = MEMORY_MIB
+) -> AsyncIterator[Machine]:
     """A q35 machine with SeaBIOS; whatever happens inside, the process is gone afterwards."""
     serial, monitor = folder / "serial.log", folder / "monitor"
     serial.unlink(missing_ok=True)
