@@ -52,6 +52,8 @@ class SagaRun(Aggregate):
     error_text: str = ""
     cancelled: bool = False
     was_undoing: bool = False
+    percent: int = 0
+    progress: str = ""
     finished_at_ms: int = 0
     finished_position: int = 0
 
@@ -88,6 +90,18 @@ class StepSucceeded(Event, frozen=True, kw_only=True):
     def apply(self, row: SagaRun, at_ms: int) -> None:
         row.outputs[self.step] = self.output
         row.attempts.pop(self.step, None)
+        row.percent, row.progress = 0, ""
+
+
+@event("saga.progressed")
+class SagaProgressed(Event, frozen=True, kw_only=True):
+    """How far the step at work is. Only for those who watch: nothing is decided by it."""
+
+    percent: int
+    text: str
+
+    def apply(self, row: SagaRun, at_ms: int) -> None:
+        row.percent, row.progress = self.percent, self.text
 
 
 @event("saga.step_failed")

@@ -17,11 +17,15 @@ class TemplateState(StrEnum):
     DOWNLOADING = "Downloading"
     READY = "Download Complete"
     FAILED = "Download Error"
+    REMOVING = "Removing"
 
 
 @aggregate("template")
 class Template(Aggregate):
-    """`path` is where the image lies in the image store; `zone_ids` empty means every zone."""
+    """`path` is where the image lies; `zone_ids` empty means every zone.
+
+    `job_id` is the saga that works on it now: the download, or the removal.
+    """
 
     name: str
     display_text: str
@@ -45,6 +49,8 @@ class Template(Aggregate):
     bits: int = 64
     arch: str = "x86_64"
     details: dict[str, str] = msgspec.field(default_factory=dict)
+    sort_key: int = 0
+    shared_with: list[UUID] = msgspec.field(default_factory=list)
     state: TemplateState = TemplateState.DOWNLOADING
     status_text: str = ""
     path: str = ""
@@ -113,13 +119,40 @@ class TemplateFailed(Event, frozen=True, kw_only=True):
 
 @event("template.updated")
 class TemplateUpdated(Event, frozen=True, kw_only=True):
+    """What its owner says about it; the image is not touched."""
+
     name: str
     display_text: str
+    os_type_id: UUID | None
+    password_enabled: bool
+    ssh_key_enabled: bool
+    requires_hvm: bool
+    is_dynamically_scalable: bool
+    template_type: str
+    template_tag: str
+    arch: str
+    sort_key: int
+    details: dict[str, str]
+
+
+@event("template.shared")
+class TemplateShared(Event, frozen=True, kw_only=True):
+    """Who besides its owner may use it: everybody, or the accounts in `shared_with`."""
+
     is_public: bool
     is_featured: bool
     is_extractable: bool
-    os_type_id: UUID | None
-    details: dict[str, str]
+    shared_with: list[UUID]
+
+
+@event("template.removal_started")
+class TemplateRemovalStarted(Event, frozen=True, kw_only=True):
+    """From here on nothing is made from it; disks that were have their own copy."""
+
+    job_id: UUID
+
+    def apply(self, row: Template, at_ms: int) -> None:
+        row.state, row.job_id = TemplateState.REMOVING, self.job_id
 
 
 @event("template.removed", removes=True)

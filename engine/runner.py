@@ -27,6 +27,7 @@ from aggregates.saga import (
     RunState,
     SagaFailed,
     SagaParked,
+    SagaProgressed,
     SagaRun,
     SagaSucceeded,
     StepFailed,
@@ -38,6 +39,7 @@ from engine.clock import Clock
 from engine.draft import Draft
 from engine.failure import Caught, Failure, failure_of
 from engine.log import Log, LogUnavailable, Unit
+from engine.progress import Watched
 from engine.retry import FORWARD_ONLY, UNDO, Patience
 from engine.saga import SAGAS, Do, Run, Step
 from engine.tasks import Tasks
@@ -207,6 +209,7 @@ class Runner:
     async def _timed(self, row: SagaRun, step: Step[Any, Any], do: Do[Any]) -> Any:
         """Await `do` within the step's time; a cancelled job cuts a forward step short."""
         run = self._run(row, None, row.outputs, step.name)
+        run.report = Watched(self._clock, partial(self._progressed, row))
         async with asyncio.timeout(step.timeout_s) as scope:
             if do is not step.do:
                 return await do(run)
@@ -280,6 +283,9 @@ class Runner:
             draft.change(row, *events)
 
         return await self._commit(row, write)
+
+    async def _progressed(self, row: SagaRun, percent: int, text: str) -> None:
+        await self._record(row, SagaProgressed(percent=percent, text=text))
 
     async def _commit(
         self, row: SagaRun, write: Callable[[Draft], Failure | None]

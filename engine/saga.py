@@ -20,7 +20,7 @@ no trace. A step without undo says why. Renaming a step is a migration: raise th
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator
 from dataclasses import dataclass, field
 from typing import (
     TYPE_CHECKING,
@@ -52,6 +52,7 @@ R = TypeVar("R", bound=Aggregate)
 Key = NewType("Key", UUID)
 
 Do = Callable[["Run[I]"], Any]
+Report = Callable[[int, str], Awaitable[None]]
 
 
 @dataclass(slots=True, eq=False)
@@ -92,6 +93,7 @@ class Run(Generic[I]):
     outputs: dict[str, Any]
     step: str = ""
     draft: Draft | None = None
+    report: Report | None = None
 
     @property
     def key(self) -> Key:
@@ -124,6 +126,11 @@ class Run(Generic[I]):
     def add(self, decision: Decision, hold: UUID) -> None:
         """Commit what the allocator decided for `hold` with this step."""
         self._deciding().add(decision, lambda: self.world.allocator.forget(hold))
+
+    async def progress(self, percent: int, text: str = "") -> None:
+        """Tell those who watch the job how far this step is; what is said too often is dropped."""
+        if self.report is not None:
+            await self.report(percent, text)
 
     def _deciding(self) -> Draft:
         assert self.draft is not None, f"{self.step} touches the world: write facts in a plain step"

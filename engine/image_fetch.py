@@ -1,0 +1,214 @@
+"""Brings an image here: by HTTP, or from a file of this machine for administrators.
+
+A tenant's URL must not make the controller talk to itself: every name is resolved here, and every
+hop of a redirect is looked at again, so neither a redirect nor a name that changes its address
+reaches a loopback or link-local service. What fails is said in the contract's three words.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ipaddress
+import os
+import shutil
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import unquote, urljoin, urlsplit
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from aggregates.errors import Invalid
+from drivers.contract.errors import Refused, Unavailable
+
+CHUNK_BYTES = 1 << 20
+BYTES_MAX = 500 * 2**30
+SPARE_BYTES = 256 << 20
+HOPS_MAX = 5
+CONNECT_S, SILENCE_S = 15, 60
+PACKED = (".gz", ".bz2", ".xz", ".zip", ".zst")
+AGAIN = (408, 425, 429, 500, 502, 503, 504)
+
+Report = Callable[[int, str], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where an image is, and whether whoever said so may name this machine itself."""
+
+    url: str
+    trusted: bool
+
+
+def check_url(source: Source) -> None:
+    """Refuse at once what could never be fetched; a host's addresses are looked at later."""
+    parts = urlsplit(source.url)
+    if parts.scheme == "file":
+        if not source.trusted:
+            raise Invalid("only an administrator may register a file of the controller")
+        if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
+            raise Invalid(f"{source.url} names no local file: write file:///path")
+    elif parts.scheme not in ("http", "https"):
+        raise Invalid(f"{source.url} cannot be fetched: write http://, https:// or file:///")
+    elif not parts.hostname:
+        raise Invalid(f"{source.url} names no host")
+    if parts.username or parts.password:
+        raise Invalid("a URL is kept for ever and shown: put no user or password into it")
+    if parts.path.lower().endswith(PACKED):
+        raise Invalid(f"{source.url} is compressed: unpack it first and register the image")
+
+
+async def fetch(source: Source, target: Path, report: Report) -> None:
+    """Bring the whole file to `target`, from its beginning; whatever lies there is replaced."""
+    try:
+        await asyncio.to_thread(target.parent.mkdir, parents=True, exist_ok=True)
+        sink = Sink(await asyncio.to_thread(target.open, "wb"), target, report)
+        try:
+            if urlsplit(source.url).scheme == "file":
+                await _copy(Path(unquote(urlsplit(source.url).path)), sink)
+            else:
+                await _download(source, sink)
+        finally:
+            sink.file.close()
+    except OSError as wrong:
+        if wrong.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise Unavailable("the controller's disk is full: free some space") from wrong
+        raise Refused(f"the image cannot be kept or read: {wrong.strerror or wrong}") from wrong
+
+
+class Sink:
+    """The file that is being written, its size so far, and who wants to know."""
+
+    def __init__(self, file: BinaryIO, path: Path, report: Report) -> None:
+        self.file, self._path, self._report = file, path, report
+        self._done_bytes = self._total_bytes = 0
+
+    def expect(self, total_bytes: int) -> None:
+        """Refuse what cannot fit before its first byte; 0 is a size that nobody said."""
+        self._total_bytes = total_bytes
+        if total_bytes > BYTES_MAX:
+            raise Refused(f"the image has {total_bytes} bytes, and at most {BYTES_MAX} are kept")
+        free_bytes = shutil.disk_usage(self._path.parent).free
+        if total_bytes + SPARE_BYTES > free_bytes:
+            raise Unavailable(
+                f"the image has {total_bytes} bytes and the controller's disk {free_bytes} free, "
+                f"of which {SPARE_BYTES} are kept: free some space"
+            )
+
+    async def write(self, chunk: bytes) -> None:
+        await asyncio.to_thread(self.file.write, chunk)
+        self._done_bytes += len(chunk)
+        if self._done_bytes > BYTES_MAX:
+            raise Refused(f"the image has more than {BYTES_MAX} bytes")
+        percent = self._done_bytes * 100 // self._total_bytes if self._total_bytes else 0
+        await self._report(min(percent, 100), f"{self._done_bytes >> 20} MiB")
+
+    def close(self) -> None:
+        """The source has ended: is it all here?"""
+        self.file.flush()
+        if self._total_bytes and self._done_bytes != self._total_bytes:
+            raise Unavailable(
+                f"the image broke off after {self._done_bytes} of {self._total_bytes} bytes"
+            )
+        if not self._done_bytes:
+            raise Refused("the image is empty")
+
+
+async def _copy(path: Path, sink: Sink) -> None:
+    def opened() -> BinaryIO:
+        # A pipe or a device would never end, or not open at all.
+        if not path.is_file():
+            raise Refused(f"there is no file {path} on the controller")
+        return path.open("rb")
+
+    with await asyncio.to_thread(opened) as file:
+        sink.expect(os.fstat(file.fileno()).st_size)
+        while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
+            await sink.write(chunk)
+    sink.close()
+
+
+async def _download(source: Source, sink: Sink) -> None:
+    patience = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENCE_S)
+    resolver = None if source.trusted else Outside()
+    try:
+        async with (
+            aiohttp.TCPConnector(resolver=resolver) as line,
+            aiohttp.ClientSession(connector=line, timeout=patience) as session,
+        ):
+            await _follow(session, source, sink)
+    except Inside as wrong:
+        raise Refused(str(wrong)) from wrong
+    except (aiohttp.ClientError, TimeoutError) as wrong:
+        if isinstance(wrong.__cause__, Inside):
+            raise Refused(str(wrong.__cause__)) from wrong
+        why = str(wrong) or "no answer"
+        raise Unavailable(f"{source.url} cannot be fetched now: {why}") from wrong
+
+
+async def _follow(session: aiohttp.ClientSession, source: Source, sink: Sink) -> None:
+    """Go from redirect to redirect, each looked at like the first URL."""
+    url = source.url
+    # Bytes are kept as they come: an encoding of the transport must not change the image.
+    headers = {"Accept-Encoding": "identity"}
+    for _ in range(HOPS_MAX):
+        _check_host(url, source)
+        async with session.get(url, allow_redirects=False, headers=headers) as response:
+            if response.status in (301, 302, 303, 307, 308):
+                url = urljoin(url, response.headers.get("Location", ""))
+                if urlsplit(url).scheme not in ("http", "https"):
+                    raise Refused(f"{source.url} leads to {url}, which is not HTTP")
+                continue
+            if response.status in AGAIN:
+                raise Unavailable(f"{url} answers {response.status} {response.reason}")
+            if response.status != 200:
+                raise Refused(f"{url} answers {response.status} {response.reason}")
+            sink.expect(response.content_length or 0)
+            async for chunk in response.content.iter_chunked(CHUNK_BYTES):
+                await sink.write(chunk)
+            sink.close()
+            return
+    raise Refused(f"{source.url} redirects more than {HOPS_MAX} times")
+
+
+class Inside(OSError):
+    """An address that only the controller's own machine should talk to."""
+
+
+def _check_host(url: str, source: Source) -> None:
+    """An address written as digits is never resolved, so it is looked at here."""
+    host = urlsplit(url).hostname or ""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return
+    if not source.trusted:
+        _check_address(host, address)
+
+
+def _check_address(host: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
+    plain = getattr(address, "ipv4_mapped", None) or address
+    if plain.is_loopback or plain.is_link_local or plain.is_multicast or plain.is_unspecified:
+        raise Inside(f"{host} is {plain}, an address that only an administrator may name")
+
+
+class Outside(AbstractResolver):
+    """Resolves names, and refuses those that lead back to this machine."""
+
+    def __init__(self) -> None:
+        self._names = aiohttp.ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        found = await self._names.resolve(host, port, family)
+        for one in found:
+            _check_address(host, ipaddress.ip_address(one["host"]))
+        return found
+
+    async def close(self) -> None:
+        await self._names.close()

@@ -1,0 +1,67 @@
+"""What may be asked about templates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisterTemplate:
+    """Get an image from `url` and make a template of it.
+
+    `trusted` says that an administrator of the cloud asked: only then may the URL name a file of
+    the controller, or an address that only the controller's own machine reaches.
+    """
+
+    template_id: UUID
+    account_id: UUID
+    domain_id: UUID
+    name: str
+    display_text: str
+    url: str
+    hypervisor: str
+    image_format: str
+    trusted: bool
+    os_type_id: UUID | None = None
+    zone_ids: list[UUID] = field(default_factory=list)
+    checksum: str = ""
+    is_public: bool = False
+    is_featured: bool = False
+    is_extractable: bool = False
+    password_enabled: bool = False
+    ssh_key_enabled: bool = False
+    requires_hvm: bool = True
+    is_dynamically_scalable: bool = False
+    template_type: str = "USER"
+    template_tag: str = ""
+    bits: int = 64
+    arch: str = "x86_64"
+    details: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateTemplate:
+    """Say something else about a template: `fields` are those of `template.updated`."""
+
+    template_id: UUID
+    fields: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShareTemplate:
+    """Say who else may use a template. None leaves a thing as it is."""
+
+    template_id: UUID
+    is_public: bool | None = None
+    is_featured: bool | None = None
+    is_extractable: bool | None = None
+    shared_with: list[UUID] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteTemplate:
+    """Remove a template and its image; a download that still runs is cancelled first."""
+
+    template_id: UUID
