@@ -7,6 +7,8 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from tempfile import TemporaryFile
+from typing import IO
 
 
 @dataclass(frozen=True)
@@ -36,24 +38,37 @@ class CommandFailed(Exception):
 
 
 async def run(*argv: str, timeout_s: float = 15.0) -> str:
-    """Run a program to its end and give what it printed."""
+    """Run a program to its end and give what it printed.
+
+    It prints to files and not to pipes: a daemon that it leaves behind may keep those open, and
+    one waits for a pipe until its last holder is gone.
+    """
     env = {**os.environ, "LC_ALL": "C", "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"}
-    pipe, name = asyncio.subprocess.PIPE, argv[0]
-    try:
-        process = await asyncio.create_subprocess_exec(*argv, env=env, stdout=pipe, stderr=pipe)
-    except FileNotFoundError as err:
-        raise CommandFailed(f"{name} is not installed") from err
-    except PermissionError as err:
-        raise CommandFailed(f"{name} may not be run by this user") from err
-    try:
-        async with asyncio.timeout(timeout_s):
-            out, words = await process.communicate()
-    except TimeoutError as err:
-        raise CommandFailed(f"`{' '.join(argv)}` did not end within {timeout_s:g} s") from err
-    finally:
-        with suppress(ProcessLookupError):
-            process.kill()
-    if process.returncode:
-        said = " ".join((words or out).decode(errors="replace").split())
-        raise CommandFailed(f"`{' '.join(argv)}` failed: {said[-300:]}")
-    return out.decode(errors="replace")
+    line = " ".join(argv)
+    with TemporaryFile() as out, TemporaryFile() as words:
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *argv, env=env, stdin=asyncio.subprocess.DEVNULL, stdout=out, stderr=words
+            )
+        except FileNotFoundError as err:
+            raise CommandFailed(f"{argv[0]} is not installed") from err
+        except PermissionError as err:
+            raise CommandFailed(f"{argv[0]} may not be run by this user") from err
+        try:
+            async with asyncio.timeout(timeout_s):
+                await process.wait()
+        except TimeoutError as err:
+            raise CommandFailed(f"`{line}` did not end within {timeout_s:g} s") from err
+        finally:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+        if process.returncode:
+            said = " ".join((_text(words) or _text(out)).split())
+            raise CommandFailed(f"`{line}` failed: {said[-300:]}")
+        return _text(out)
+
+
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode(errors="replace")

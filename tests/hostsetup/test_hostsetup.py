@@ -104,6 +104,10 @@ async def test_a_program_that_hangs_is_ended() -> None:
         await run("sleep", "60", timeout_s=0.1)
 
 
+async def test_a_daemon_left_behind_is_not_waited_for() -> None:
+    assert await run("sh", "-c", "sleep 5 & echo started", timeout_s=3) == "started\n"
+
+
 def test_a_network_in_use_is_passed_over() -> None:
     first, second, third = bridge.CANDIDATES[:3]
     assert bridge.free([]) == first

@@ -13,6 +13,9 @@ from tests.tidy.tree import ROOT, tracked
 
 DOT = re.escape(".")
 INDEXES = ("py" + "pi", "pythonhosted", "npm" + "js", "crates", "rubygems", "maven", "golang")
+EXAMPLES = r"[\w.-]*\bexample\b|127\.|localhost\b"
+"""Hosts that are nobody's, so a password for them is nobody's either."""
+
 PATTERNS = {
     "the address of a package index": rf"\b({'|'.join(INDEXES)}){DOT}(org|com|io|dev)\b",
     "an index option": r"(?<!emit)(?<!\w)--(extra-)?(index|find)" + r"-(url|links)[ =]\S",
@@ -20,7 +23,7 @@ PATTERNS = {
     "a home folder": r"(?<![\w.])/ho" + r"me/(?!\{)[a-z]\w+/",
     "a private key": r"BEGIN ([A-Z]+ )*PRIVATE" + r" KEY-----\s+[\w+/]{40}",
     "a cloud's access key": r"\b(AK" + r"IA[0-9A-Z]{16}|gh" + r"[pos]_\w{36})\b",
-    "a password in an address": r"\bhttps?" + r"://[^\s/:@{}]+:[^\s/:@{}]+@\w",
+    "a password in an address": rf"\bhttps?://[^\s/:@{{}}]+:[^\s/:@{{}}]+@(?!{EXAMPLES})\w",
 }
 
 
@@ -48,7 +51,7 @@ def test_no_tracked_file_holds(what: str) -> None:
         ("an index option", "--extra-index" + "-url https://a"),
         ("a path of one machine", "see /ro" + "ot/notes"),
         ("a private key", "-----BEGIN RSA PRIVATE" + " KEY-----\n" + "A" * 64),
-        ("a password in an address", "http" + "://user:word@host"),
+        ("a password in an address", "http" + "://user:word@mirror.internal"),
     ],
 )
 def test_the_patterns_find_what_they_name(what: str, text: str) -> None:
