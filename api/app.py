@@ -42,6 +42,7 @@ FEED: web.AppKey[Feed] = web.AppKey("feed")
 TRUSTED = web.AppKey("trusted", bool)
 METRICS: web.AppKey[Callable[[], str]] = web.AppKey("metrics")
 VERSION = web.AppKey("version", str)
+COMMAND = web.RequestKey("command", str)
 JSON = (("response", "json"),)
 
 
@@ -78,7 +79,7 @@ async def serve_api(request: web.Request) -> web.Response:
         return respond(gateway.refusal(refused, JSON))
     asked = Request(request.method, pairs, request.cookies, request.app[TRUSTED])
     answer = await gateway.answer(asked)
-    request["command"] = answer.command
+    request[COMMAND] = answer.command
     return respond(answer)
 
 
@@ -172,7 +173,7 @@ async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
         raise
     finally:
         took_ms = (time.perf_counter() - begun) * 1000
-        command = request.get("command", request.path[:100])
+        command = request.get(COMMAND, request.path[:100])
         log.info("%s %s %s %d %.1f ms", request.remote, request.method, command, status, took_ms)
 
 

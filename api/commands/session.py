@@ -6,7 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 from api.authz import LETTER
-from api.declare import Cloud, Free, Length, View, command, view
+from api.declare import Cloud, Free, Length, View, Wire, command, view
 from api.errors import LoginFailed, ParamError, WrongMethod
 from api.identity import find_user, identify
 from api.sessions import IDLE_MS, Visitor
@@ -49,7 +49,10 @@ class Login:
     password: Annotated[str, "the user's password", Length(1024)]
     domain: Annotated[str | None, "path of the domain; the root domain if omitted"] = None
     domain_id: Annotated[
-        str | None, "id of the domain; wins over the path", Free("answered as a wrong password")
+        str | None,
+        "id of the domain; wins over the path",
+        Free("answered as a wrong password"),
+        Wire(type="long"),
     ] = None
 
     async def run(self, visitor: Visitor) -> LoginView:

@@ -229,6 +229,9 @@ class FakeEngine:
         self.cloud.add(run)
         return Job(run.id, made.id)
 
+    async def perform(self, intent: object, by: By) -> Job:
+        return await self.submit(intent, by)
+
     async def plan(self, intent: object, by: By) -> list[str]:
         if isinstance(intent, Fail):
             raise intent.error

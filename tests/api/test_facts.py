@@ -1,0 +1,111 @@
+"""Every command that CloudStack has too looks on the wire as CloudStack's does.
+
+`wire_facts.json` holds for each of CloudStack's commands: asynchronous, creates, envelope, key,
+shape, letters of its default roles, type of the answer, and its parameters with type and whether
+required. `wire_types.json` holds each answer's fields: n number, b boolean, l list, o object,
+s string. What is ours alone says `since="sagastack ..."`.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.declare import REGISTRY, Spec, load
+from api.fields import Kind, Wire
+from api.listapis import param_type
+
+HERE = Path(__file__).parent
+FACTS: dict[str, Any] = json.loads((HERE / "wire_facts.json").read_text())
+TYPES: dict[str, dict[str, str]] = json.loads((HERE / "wire_types.json").read_text())
+
+load()
+OURS = sorted(name for name, spec in REGISTRY.items() if spec.cls.__module__.startswith("api."))
+
+# Type words that are one thing to a parser.
+SAME = {"long": "integer", "short": "integer", "double": "float", "object": "string"}
+# What every list takes, whether CloudStack's list of that noun does or not.
+SHARED_BY_LISTS = {
+    "asof",
+    "id",
+    "ids",
+    "name",
+    "keyword",
+    "page",
+    "pagesize",
+    "listall",
+    "account",
+    "domainid",
+    "isrecursive",
+    "projectid",
+    "tags",
+}
+LETTER = {
+    Kind.INTEGER: "n",
+    Kind.FLOAT: "n",
+    Kind.BOOLEAN: "b",
+    Kind.LIST: "l",
+    Kind.MAP: "o",
+    Kind.OBJECT: "o",
+}
+
+
+def is_ours(since: str) -> bool:
+    return since.startswith("sagastack")
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_the_command(name: str) -> None:
+    spec = REGISTRY[name]
+    if name not in FACTS:
+        assert is_ours(spec.since), f"{name} is no command of CloudStack: say since='sagastack ...'"
+        return
+    is_async, creates, envelope, key, shape, roles, _, _ = FACTS[name]
+    ours = (spec.is_async, spec.creates, spec.envelope, spec.key, spec.shape)
+    assert ours == (bool(is_async), bool(creates), envelope, key, shape)
+    assert set(spec.allow) == set(roles), f"{name} is for {roles} in CloudStack"
+
+
+@pytest.mark.parametrize("name", [name for name in OURS if name in FACTS])
+def test_its_parameters(name: str) -> None:
+    spec, facts = REGISTRY[name], {key.lower(): fact for key, fact in FACTS[name][-1].items()}
+    wrong = [*_wrong_params(spec, facts)]
+    taken = {param.wire for param in spec.params}
+    wrong += [
+        f"{wire} is required in CloudStack and not known here"
+        for wire, fact in facts.items()
+        if len(fact) > 1 and wire not in taken
+    ]
+    assert wrong == []
+
+
+def _wrong_params(spec: Spec, facts: dict[str, Any]) -> list[str]:
+    wrong = []
+    for param in spec.params:
+        over: Wire | None = param.mark(Wire)
+        if param.wire not in facts:
+            shared = spec.shape == "list" and param.wire in SHARED_BY_LISTS
+            if not shared and not (over is not None and is_ours(over.since)):
+                wrong.append(f"{param.wire} is not CloudStack's: Wire(since='sagastack ...')")
+            continue
+        kind = facts[param.wire][0]
+        got = param_type(param)
+        # An id that CloudStack takes as text may be checked as an id here.
+        same = SAME.get(kind, kind) == SAME.get(got, got) or (kind, got) == ("string", "uuid")
+        if not same and not (over is not None and is_ours(over.since)):
+            wrong.append(f"{param.wire} is {kind} in CloudStack and {got} here")
+    return wrong
+
+
+@pytest.mark.parametrize("name", [name for name in OURS if name in FACTS])
+def test_its_answer(name: str) -> None:
+    spec, fields = REGISTRY[name], TYPES.get(FACTS[name][-2], {})
+    wrong = [
+        f"{field.wire} is {fields[field.wire]} in CloudStack, not {field.kind.value}"
+        for field in spec.returns.FIELDS
+        if field.wire in fields and fields[field.wire] != LETTER.get(field.kind, "s")
+    ]
+    assert wrong == []
