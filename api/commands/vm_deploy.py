@@ -19,8 +19,8 @@ from api.commands.vm_checks import (
     usable_template,
 )
 from api.commands.vm_networks import IpToNetwork, settle_nics
-from api.declare import Bound, Caller, Free, Job, Length, Names, OneOf, command
-from api.errors import Denied, InvalidValue
+from api.declare import Bound, Caller, Free, Job, Length, Names, OneOf, Wire, command
+from api.errors import Denied, InvalidValue, missing
 from api.scope import owner_for
 from api.views.vm import VmView
 from engine.intents.vm import CreateVm, DeployVm, DiskAsk, NicAsk
@@ -43,6 +43,7 @@ LATER = (
     "snapshot_id",
     "volume_id",
 )
+LONG = Wire(type="long")
 NOT_YET = Free("refused: there is no such thing to name yet")
 
 
@@ -73,7 +74,9 @@ class DeployVirtualMachine:
 
     zone_id: Annotated[UUID, "the zone to deploy into", Names("zone")]
     service_offering_id: Annotated[UUID, "what sizes the guest", Names("service_offering")]
-    template_id: Annotated[UUID, "what its root disk is made from", Names("template")]
+    template_id: Annotated[
+        UUID | None, "what its root disk is made from; always needed", Names("template")
+    ] = None
     name: Annotated[str | None, "its host name; from its id if omitted"] = None
     display_name: Annotated[str | None, "a name for people; its host name if omitted"] = None
     account: Annotated[str | None, "the account that shall own it"] = None
@@ -83,14 +86,14 @@ class DeployVirtualMachine:
         tuple[UUID, ...] | None, "networks to be on, the default one first", Names("network")
     ] = None
     ip_to_network_list: Annotated[
-        tuple[IpToNetwork, ...] | None, "networks with the address wanted on each"
+        tuple[IpToNetwork, ...] | None, "networks with the address wanted on each", Wire(type="map")
     ] = None
     ip_address: Annotated[str | None, "the address wanted on the default network"] = None
-    root_disk_size: Annotated[int | None, "root disk in GiB", Bound(1, GIB_MAX)] = None
+    root_disk_size: Annotated[int | None, "root disk in GiB", Bound(1, GIB_MAX), LONG] = None
     disk_offering_id: Annotated[
         UUID | None, "the offering of a data disk to be made too", Names("disk_offering")
     ] = None
-    size: Annotated[int | None, "that disk in GiB", Bound(1, GIB_MAX)] = None
+    size: Annotated[int | None, "that disk in GiB", Bound(1, GIB_MAX), LONG] = None
     details: Annotated[
         dict[str, str] | None, "cpuNumber, cpuSpeed (MHz), memory (MiB) and other settings"
     ] = None
@@ -120,7 +123,9 @@ class DeployVirtualMachine:
 
     async def run(self, caller: Caller) -> Job:
         refuse_later(self, LATER)
-        settled = self._settle(caller)
+        if self.template_id is None:
+            raise missing("deployVirtualMachine", "templateid")
+        settled = self._settle(caller, self.template_id)
         vm_id = caller.new_id()
         name = self.name or f"VM-{vm_id}"
         if self.name:
@@ -133,7 +138,7 @@ class DeployVirtualMachine:
         starts = self.start_vm is not False
         return await caller.submit(ask if starts else CreateVm(deploy=ask))
 
-    def _settle(self, caller: Caller) -> Settled:
+    def _settle(self, caller: Caller, template_id: UUID) -> Settled:
         """Check what is asked for against what there is, before anything is promised."""
         account_id, domain_id = owner_for(
             caller, account=self.account, domain_id=self.domain_id, project_id=self.project_id
@@ -145,7 +150,7 @@ class DeployVirtualMachine:
             )
         if not caller.is_root and (self.pod_id or self.cluster_id or self.host_id):
             raise Denied("podid, clusterid and hostid are for root administrators: leave them out")
-        template = usable_template(caller, self.template_id, zone)
+        template = usable_template(caller, template_id, zone)
         if self.hypervisor and self.hypervisor.lower() != template.hypervisor.lower():
             raise InvalidValue(
                 f"template {template.name} is for {template.hypervisor}, not {self.hypervisor}"
@@ -202,7 +207,7 @@ class DeployVirtualMachine:
             domain_id=settled.domain_id,
             user_id=caller.user_id,
             zone_id=self.zone_id,
-            template_id=self.template_id,
+            template_id=settled.template.id,
             service_offering_id=self.service_offering_id,
             name=name,
             display_name=self.display_name or name,

@@ -1,0 +1,41 @@
+"""The way to a guest's screen."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from api.declare import Caller, Names, command
+from api.views.console import ConsoleView
+
+
+@command(
+    "createConsoleEndpoint",
+    returns=ConsoleView,
+    key="consoleendpoint",
+    allow="ARDU",
+    since="4.18.0",
+    action="VM.CONSOLE",
+    reads=True,
+)
+class CreateConsoleEndpoint:
+    """Say where the screen of a running virtual machine can be looked at.
+
+    The address is one of a host, so only root administrators are told it; there is no proxy in
+    between yet that others could be let through.
+    """
+
+    virtual_machine_id: Annotated[UUID, "the virtual machine", Names("vm", right="operate")]
+    token: Annotated[str | None, "ignored: there is no proxy to give it to"] = None
+
+    async def run(self, caller: Caller) -> ConsoleView:
+        console = await caller.engine.console(self.virtual_machine_id)
+        if not console.vnc_port:
+            return ConsoleView(success=False, details="its hypervisor gives it no screen")
+        if not caller.is_root:
+            return ConsoleView(success=False, details="its screen is for administrators only")
+        return ConsoleView(
+            success=True,
+            url=f"vnc://{console.vnc_host}:{console.vnc_port}",
+            details="open it with a VNC viewer from where the host can be reached",
+        )

@@ -1,0 +1,279 @@
+"""Guest networks: make, change, delete and list them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any
+from uuid import UUID
+
+from api.commands.vm_checks import refuse_later
+from api.commands.vm_networks import serves
+from api.declare import Caller, Cloud, Free, Job, Names, OneOf, Roles, Success, command
+from api.errors import Denied, InvalidValue
+from api.lists import Filter, list_command
+from api.scope import owner_for, reach_of
+from api.views.network import NetworkView
+from engine.intents.job import AsJob
+from engine.intents.network import CreateNetwork, RemoveNetwork, UpdateNetwork
+from projections.domain import domains
+from projections.network import Network, networks
+from projections.network_offering import NetworkOffering, network_offerings
+from projections.physical_network import physical_networks
+from projections.zone import zones
+
+NOT_YET = Free("refused: there is nothing to name yet")
+
+
+@command("createNetwork", returns=NetworkView, key="network", allow="ARDU", action="NETWORK.CREATE")
+class CreateGuestNetwork:
+    """Create a guest network. Without a gateway it gets the zone's guest subnet."""
+
+    name: Annotated[str, "its name"]
+    network_offering_id: Annotated[UUID, "its offering", Names("network_offering")]
+    zone_id: Annotated[UUID, "the zone to make it in", Names("zone")]
+    display_text: Annotated[str | None, "what to say of it; its name if omitted"] = None
+    physical_network_id: Annotated[
+        UUID | None, "the wires that shall carry it", Names("physical_network")
+    ] = None
+    gateway: Annotated[str | None, "the gateway of its guests"] = None
+    netmask: Annotated[str | None, "the mask of its subnet; needed with a gateway"] = None
+    start_ip: Annotated[str | None, "the first address for guests"] = None
+    end_ip: Annotated[str | None, "the last address for guests"] = None
+    vlan: Annotated[str | None, "its VLAN, such as 100; untagged for none"] = None
+    acl_type: Annotated[
+        str | None, "Account or Domain: who may use it", OneOf("Account", "Domain")
+    ] = None
+    network_domain: Annotated[str | None, "the DNS domain of its guests"] = None
+    dns1: Annotated[str | None, "the first resolver; the zone's if omitted"] = None
+    dns2: Annotated[str | None, "the second resolver; the zone's if omitted"] = None
+    account: Annotated[str | None, "the account that shall own it"] = None
+    domain_id: Annotated[UUID | None, "that account's domain", Names("domain", "see")] = None
+    project_id: Annotated[UUID | None, "the project that shall own it", Names("project")] = None
+    display_network: Annotated[bool | None, "whether its owner sees it", Roles("Admin")] = None
+    vpc_id: Annotated[UUID | None, "not offered yet", NOT_YET] = None
+    acl_id: Annotated[UUID | None, "not offered yet", NOT_YET] = None
+    isolated_pvlan: Annotated[str | None, "not offered yet"] = None
+    ip6_cidr: Annotated[str | None, "not offered yet"] = None
+    ip6_gateway: Annotated[str | None, "not offered yet"] = None
+
+    async def run(self, caller: Caller) -> Network:
+        refuse_later(self, ("vpc_id", "acl_id", "isolated_pvlan", "ip6_cidr", "ip6_gateway"))
+        offering = caller.cloud[network_offerings][self.network_offering_id]
+        acl_type = self.acl_type or _usual_access(offering, self.account)
+        account_id, domain_id = self._owner(caller, acl_type)
+        self._check(caller, offering, acl_type)
+        network_id = caller.new_id()
+        await caller.decide(
+            CreateNetwork(
+                network_id=network_id,
+                account_id=account_id,
+                domain_id=domain_id,
+                zone_id=self.zone_id,
+                offering_id=offering.id,
+                name=self.name,
+                display_text=self.display_text or self.name,
+                physical_network_id=self.physical_network_id,
+                gateway=self.gateway or "",
+                netmask=self.netmask or "",
+                start_ip=self.start_ip or "",
+                end_ip=self.end_ip or "",
+                vlan=vlan_number(self.vlan),
+                acl_type=acl_type,
+                network_domain=self.network_domain or "",
+                dns1=self.dns1 or "",
+                dns2=self.dns2 or "",
+                is_displayed=self.display_network is not False,
+            )
+        )
+        return caller.cloud[networks][network_id]
+
+    def _owner(self, caller: Caller, acl_type: str) -> tuple[UUID, UUID]:
+        """A domain's network is its maker's, and stands in the domain that it serves."""
+        if acl_type == "Domain" and self.account is None and self.project_id is None:
+            return caller.account_id, self.domain_id or _root_domain(caller.cloud)
+        return owner_for(
+            caller, account=self.account, domain_id=self.domain_id, project_id=self.project_id
+        )
+
+    def _check(self, caller: Caller, offering: NetworkOffering, acl_type: str) -> None:
+        """What the offering, the zone and the caller's role allow."""
+        zone = caller.cloud[zones][self.zone_id]
+        shared = offering.guest_ip_type == "Shared"
+        if not caller.is_root:
+            if zone.allocation_state != "Enabled":
+                raise Denied(f"zone {zone.name} is {zone.allocation_state}: choose an Enabled one")
+            if shared or acl_type == "Domain" or self.vlan:
+                raise Denied("shared networks and VLANs of one's choice are for root admins")
+        if offering.zone_ids and zone.id not in offering.zone_ids:
+            raise InvalidValue(f"network offering {offering.name} is not in zone {zone.name}")
+        if offering.for_vpc:
+            raise InvalidValue(f"network offering {offering.name} is for VPC tiers: choose another")
+        if self.vlan and not offering.specify_vlan:
+            raise InvalidValue(f"network offering {offering.name} chooses the VLAN: leave it out")
+        if shared and not (self.gateway and self.netmask and self.start_ip):
+            raise InvalidValue("a shared network needs gateway, netmask, startip and endip")
+        if bool(self.gateway) != bool(self.netmask):
+            raise InvalidValue("gateway and netmask are given together, or neither is")
+        if (self.start_ip or self.end_ip) and not self.gateway:
+            raise InvalidValue("startip and endip need gateway and netmask")
+        wires = caller.cloud[physical_networks].get(self.physical_network_id)
+        if wires is not None and wires.zone_id != zone.id:
+            raise InvalidValue(f"physical network {wires.name} is not in zone {zone.name}")
+
+
+def _root_domain(cloud: Cloud) -> UUID:
+    return next(row.id for row in cloud[domains].by("path", "/"))
+
+
+def _usual_access(offering: NetworkOffering, account: str | None) -> str:
+    """A shared network serves a domain unless it is for one account; others serve an account."""
+    return "Domain" if offering.guest_ip_type == "Shared" and account is None else "Account"
+
+
+def vlan_number(raw: str | None) -> int | None:
+    """`100` and `vlan://100` are VLAN 100; nothing and `untagged` are none."""
+    text = (raw or "").lower().removeprefix("vlan://")
+    if text in ("", "untagged"):
+        return None
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 4094:
+        raise InvalidValue(f"vlan {raw} is not a number from 1 to 4094, nor untagged")
+    return int(text)
+
+
+@command(
+    "updateNetwork",
+    returns=NetworkView,
+    key="network",
+    allow="ARDU",
+    is_async=True,
+    action="NETWORK.UPDATE",
+)
+class UpdateGuestNetwork:
+    """Rename a network, or change the DNS domain of its guests."""
+
+    id: Annotated[UUID, "the network", Names("network", right="operate")]
+    name: Annotated[str | None, "its new name"] = None
+    display_text: Annotated[str | None, "what to say of it"] = None
+    network_domain: Annotated[str | None, "the DNS domain of its guests"] = None
+    display_network: Annotated[bool | None, "whether its owner sees it", Roles("Admin")] = None
+    network_offering_id: Annotated[UUID | None, "not offered yet", Names("network_offering")] = None
+    guest_vm_cidr: Annotated[str | None, "not offered yet"] = None
+
+    async def run(self, caller: Caller) -> Job:
+        refuse_later(self, ("network_offering_id", "guest_vm_cidr"))
+        ask = UpdateNetwork(
+            network_id=self.id,
+            name=self.name or None,
+            display_text=self.display_text,
+            network_domain=self.network_domain,
+            is_displayed=self.display_network,
+        )
+        return await caller.submit(AsJob(ask=ask, subject_kind="network", subject_id=self.id))
+
+
+@command("deleteNetwork", returns=Success, allow="ARDU", is_async=True, action="NETWORK.DELETE")
+class DeleteGuestNetwork:
+    """Delete a network that no virtual machine is on."""
+
+    id: Annotated[UUID, "the network", Names("network", right="operate")]
+    forced: Annotated[bool | None, "ignored: guests are never cut off"] = None
+
+    async def run(self, caller: Caller) -> Job:
+        ask = RemoveNetwork(network_id=self.id)
+        return await caller.submit(AsJob(ask=ask, subject_kind="network", subject_id=self.id))
+
+
+@list_command(
+    "listNetworks",
+    view=NetworkView,
+    table=networks,
+    key="network",
+    keyword=("name", "display_text"),
+    scope="custom",
+)
+class ListNetworks:
+    """List the networks of an account, and the shared ones that it may use."""
+
+    zone_id: Annotated[UUID | None, "in this zone", Names("zone", right="see")] = None
+    type: Annotated[
+        str | None,
+        "Isolated, Shared or L2",
+        OneOf("Isolated", "Shared", "L2", "All"),
+        Filter(test=lambda row, wanted: wanted in ("All", row.guest_ip_type)),
+    ] = None
+    traffic_type: Annotated[str | None, "carrying this traffic"] = None
+    network_offering_id: Annotated[
+        UUID | None,
+        "of this offering",
+        Names("network_offering", right="see"),
+        Filter("offering_id"),
+    ] = None
+    physical_network_id: Annotated[
+        UUID | None, "on these wires", Names("physical_network", right="see")
+    ] = None
+    acl_type: Annotated[str | None, "with this access"] = None
+    vlan: Annotated[
+        str | None,
+        "on this VLAN",
+        Roles("Admin"),
+        Filter(test=lambda row, wanted: row.vlan == vlan_number(wanted)),
+    ] = None
+    supported_services: Annotated[
+        tuple[str, ...] | None,
+        "with all these services",
+        Filter(test=lambda row, wanted: set(wanted) <= set(row.services)),
+    ] = None
+    network_filter: Annotated[
+        str | None,
+        "Account, Domain, AccountDomain, Shared or All",
+        OneOf("Account", "Domain", "AccountDomain", "Shared", "All"),
+        Filter(),
+    ] = None
+    is_system: Annotated[
+        bool | None, "true finds none", Filter(test=lambda row, wanted: not wanted)
+    ] = None
+    restart_required: Annotated[
+        bool | None, "true finds none", Filter(test=lambda row, wanted: not wanted)
+    ] = None
+    for_vpc: Annotated[
+        bool | None, "true finds none", Filter(test=lambda row, wanted: not wanted)
+    ] = None
+    can_use_for_deploy: Annotated[
+        bool | None, "false finds none", Filter(test=lambda row, wanted: bool(wanted))
+    ] = None
+    specify_ip_ranges: Annotated[bool | None, "whose addresses were named", Filter()] = None
+    display_network: Annotated[
+        bool | None, "shown to their owners, or not", Roles("Admin"), Filter("is_displayed")
+    ] = None
+
+    def rows(self, caller: Caller) -> Iterable[Network]:
+        """Those in reach of the usual scoping, and those shared with the caller's domain."""
+        asked: Any = self
+        reach, who, cloud = reach_of(asked, caller), caller.identity, caller.cloud
+        narrowed = asked.account is not None or asked.project_id is not None
+        for row in cloud[networks]:
+            open_here = not narrowed and serves(row, cloud, who.account_id, who.domain_id)
+            if reach.holds(row) or open_here:
+                yield row
+
+    def visible(self, row: Any, caller: Caller) -> bool:
+        return caller.is_root or row.is_displayed
+
+    def matches(self, row: Any, caller: Caller) -> bool:
+        return self._filtered(row) and self._offered(row, caller)
+
+    def _filtered(self, row: Any) -> bool:
+        """The networkfilter: by whom a network may be used."""
+        domain_wide = row.acl_type == "Domain"
+        if self.network_filter == "Account":
+            return not domain_wide
+        if self.network_filter in ("Domain", "Shared"):
+            return domain_wide
+        return True
+
+    def _offered(self, row: Any, caller: Caller) -> bool:
+        if self.specify_ip_ranges is None:
+            return True
+        offering = caller.cloud[network_offerings].get(row.offering_id)
+        named: bool = offering is not None and offering.specify_ip_ranges
+        return named is self.specify_ip_ranges

@@ -1,0 +1,16 @@
+"""Where the screen of a virtual machine is, as the wire shows it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from api.declare import View, view
+
+
+@view
+class ConsoleView(View, kw_only=True):
+    """A way to a console, or why there is none."""
+
+    success: Annotated[bool, "whether there is one"]
+    details: Annotated[str | None, "why not, or how to use it"] = None
+    url: Annotated[str | None, "where it is"] = None
