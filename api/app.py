@@ -60,6 +60,8 @@ async def decoded(request: web.Request) -> list[tuple[str, str]]:
         pairs += parse_qsl(
             query, keep_blank_values=True, errors="strict", max_num_fields=PARAMS_MAX
         )
+    except web.HTTPRequestEntityTooLarge as why:
+        raise ParamError(f"The body is larger than {BODY_BYTES_MAX} bytes") from why
     except UnicodeDecodeError as why:
         raise ParamError("The parameters are not UTF-8 text") from why
     except ValueError as why:
@@ -198,7 +200,9 @@ def make_app(
     """The public application. Boot may add routes (the console) before it runs."""
     app = _api(gateway, [access], trusted=False)
     app[FEED], app[METRICS], app[VERSION] = feed, metrics, version
-    app.router.add_get("/events", serve_events)
+    # The session's cookies are for /client alone, so a console reads the events there.
+    for path in ("/events", "/client/events"):
+        app.router.add_get(path, serve_events)
     app.router.add_get("/healthz", serve_health)
     app.router.add_get("/metrics", serve_metrics)
     app.router.add_get("/openapi.json", serve_openapi)

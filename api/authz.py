@@ -116,7 +116,7 @@ def allowed(caller: Identity, name: str, letters: str) -> bool:
     """Has the caller's role the command of this name, open to the built-in roles of `letters`?"""
     if caller.key_rules is not None and not _first_match(caller.key_rules, name):
         return False
-    if caller.rules is not None and not caller.is_root:
+    if caller.rules is not None:
         return _first_match(caller.rules, name)
     letter = LETTER.get(caller.role_type)
     return letter is not None and letter in letters

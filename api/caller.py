@@ -23,7 +23,7 @@ class Identity:
     """Who asks, as the cloud knew them when the request was authenticated.
 
     `projects` are the accounts of the projects that the caller belongs to. `rules` are the rules
-    of a custom role, first match wins; None means the rights of the built-in `role_type`.
+    of the role, first match wins; None means the rights of the built-in `role_type`.
     `key_rules` narrow further what one API key may do and never widen it.
     """
 
@@ -91,6 +91,10 @@ class Engine(Protocol):
         """
         ...
 
+    async def perform(self, intent: object, by: By) -> Job:
+        """Submit and wait for the end; raises `JobFailed` with what refused it."""
+        ...
+
     async def plan(self, intent: object, by: By) -> list[str]:
         """What the intent would do, a sentence each; raises what would refuse it."""
         ...
@@ -101,6 +105,10 @@ class Engine(Protocol):
 
     async def job(self, job_id: UUID) -> JobRow | None:
         """A job however long ago, also when the live cloud has forgotten it."""
+        ...
+
+    async def console(self, vm_id: UUID) -> Any:
+        """Where a running guest can be looked at; `NotFound` if it does not run."""
         ...
 
     async def check_password(self, user_id: UUID | None, password: str) -> bool:
@@ -186,6 +194,12 @@ class Caller:
         if self.dry_run:
             await self._plan(intent)
         return await self.engine.submit(intent, self.by, run_id=self.job_id)
+
+    async def perform(self, intent: object) -> Job:
+        """Do the work of an intent and wait for its end, for what the wire calls synchronous."""
+        if self.dry_run:
+            await self._plan(intent)
+        return await self.engine.perform(intent, self.by)
 
     async def secret(self, ref: str) -> str:
         """Open a sealed secret."""

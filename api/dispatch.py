@@ -179,8 +179,9 @@ class Gateway:
         self, who: Identity, spec: Spec, query: Mapping[str, str], ask: Any
     ) -> Caller:
         """What the body is given. A repeat key and a dry run are for what changes something."""
-        at_ms = getattr(ask, "as_of", None) if spec.reads else None
-        cloud = self.engine.cloud if at_ms is None else await self.engine.at(at_ms)
+        now_ms, at_ms = self.now_ms(), getattr(ask, "as_of", None)
+        past = spec.reads and at_ms is not None and at_ms < now_ms
+        cloud = await self.engine.at(at_ms) if past and at_ms is not None else self.engine.cloud
         key = "" if spec.reads else query.get("idempotencykey", "")
         if len(key) > IDEMPOTENCY_LENGTH:
             raise bad_value(spec.name, "idempotencykey", key[:IDEMPOTENCY_LENGTH], "is too long")
@@ -195,7 +196,7 @@ class Gateway:
             identity=who,
             engine=self.engine,
             cloud=cloud,
-            now_ms=self.now_ms(),
+            now_ms=now_ms,
             by=by,
             random_id=self.random_id,
             dry_run=not spec.reads and query.get("dryrun", "").lower() == "true",

@@ -244,8 +244,17 @@ def _known(cls: type) -> list[tuple[str, str, bool]]:
     return [(one.name, one.encode_name, one.required) for one in msgspec.structs.fields(cls)]
 
 
+_READ: dict[type, tuple[Field, ...]] = {}
+
+
 def read(cls: type) -> tuple[Field, ...]:
-    """The annotated fields of a dataclass or a struct, in order."""
+    """The annotated fields of a dataclass or a struct, in order; each class is read once."""
+    if cls not in _READ:
+        _READ[cls] = _fields(cls)
+    return _READ[cls]
+
+
+def _fields(cls: type) -> tuple[Field, ...]:
     hints = get_type_hints(cls, include_extras=True)
     found = []
     for attr, encoded, required in _known(cls):

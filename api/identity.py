@@ -50,12 +50,16 @@ def _enabled(row: Any) -> bool:
 
 
 def role_of(cloud: Cloud, account: Any) -> tuple[str, tuple[tuple[str, bool], ...] | None]:
-    """The role type of an account, and the rules of its role when that is not a built-in one."""
+    """The role type of an account and the rules of its role.
+
+    Only a built-in role may have no rules and then does what its type may; a custom role without
+    rules may do nothing.
+    """
     role = optional(cloud, "role", getattr(account, "role_id", None))
-    role_type = str(getattr(account, "role_type", "") or getattr(role, "role_type", ""))
-    if role is None or getattr(role, "is_default", False):
-        return role_type, None
-    return role_type, tuple((one[0], bool(one[1])) for one in getattr(role, "rules", ()))
+    if role is None:
+        return str(account.role_type), None
+    rules = tuple((pattern, bool(ok)) for pattern, ok in role.rules)
+    return str(role.role_type), None if role.is_default and not rules else rules
 
 
 def optional(cloud: Cloud, kind: str, row_id: UUID | None) -> Any:

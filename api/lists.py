@@ -14,9 +14,10 @@ define `matches(row, caller)`, `visible(row, caller)` (what the scope alone cann
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, make_dataclass
 from enum import StrEnum
+from operator import attrgetter
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, cast, dataclass_transform
 from uuid import UUID
 
@@ -29,6 +30,7 @@ from api.scope import Asked, Reach, reach_of
 from projections.table import TABLES, TableSpec
 
 L = TypeVar("L")
+Test = Callable[[Any], bool]
 ListScope = Literal["owned", "catalogue", "admin", "custom"]
 MAX_ROWS = 500
 
@@ -106,48 +108,44 @@ class ListAsk:
         return Page(len(found), items)
 
     def _found(self, caller: Caller) -> list[Any]:
-        plan, table = self.PLAN, caller.cloud.table(self.PLAN.kind)
-        asked = [(how, getattr(self, attr)) for attr, how in plan.filters]
+        """Start from the smallest set that an index offers, then ask only what is left to ask."""
+        table = caller.cloud.table(self.PLAN.kind)
+        asked = [(how, getattr(self, attr)) for attr, how in self.PLAN.filters]
         asked = [(how, value) for how, value in asked if value is not None]
-        reach = reach_of(cast(Asked, self), caller) if plan.scope == "owned" else None
+        reach = reach_of(cast(Asked, self), caller) if self.PLAN.scope == "owned" else None
         rows = self.rows(caller)
         if rows is None:
             rows = _narrowest(table, asked, reach)
-        tests = [_test(how, value) for how, value in asked]
-        found = [row for row in rows if all(test(row) for test in tests)]
-        found = [row for row in found if self._seen(row, reach, caller)]
+        found = list(rows)
+        for test in (_test(how, value) for how, value in asked):
+            found = [row for row in found if test(row)]
+        for test in self._tests(caller, reach):
+            found = [row for row in found if test(row)]
         if rows is not table:
-            found.sort(key=lambda row: (row.created_at_ms, row.id))
+            # The table is in order of creation; an index may not be, and pages need one order.
+            found.sort(key=attrgetter("created_at_ms"))
         return found
 
-    def _seen(self, row: Any, reach: Reach | None, caller: Caller) -> bool:
-        plan = self.PLAN
-        if reach is not None:
-            if not reach.holds(row):
-                return False
-        elif plan.scope != "custom" and not caller.is_root:
-            guard = NOUNS[plan.kind]
-            if judge(caller.identity, Right.SEE, guard, row, caller.cloud) is not Verdict.YES:
-                return False
-        return (
-            self._keyword(row)
-            and self._tagged(row, caller)
-            and self.matches(row, caller)
-            and self.visible(row, caller)
-        )
-
-    def _keyword(self, row: Any) -> bool:
-        if not self.keyword:
-            return True
-        word = self.keyword.casefold()
-        return any(word in str(getattr(row, a) or "").casefold() for a in self.PLAN.keyword)
-
-    def _tagged(self, row: Any, caller: Caller) -> bool:
-        tags = getattr(self, "tags", None)
-        if not tags:
-            return True
-        carried = self.tags_on(row, caller)
-        return any(carried.get(key) == value for key, value in tags.items())
+    def _tests(self, caller: Caller, reach: Reach | None) -> Iterator[Test]:
+        """What is asked of a row beside the filters: scope, keyword, tags and the class's own."""
+        plan, made = self.PLAN, type(self)
+        if reach is not None and not reach.is_everything:
+            yield reach.holds
+        if reach is None and plan.scope != "custom" and not caller.is_root:
+            guard, who, cloud = NOUNS[plan.kind], caller.identity, caller.cloud
+            yield lambda row: judge(who, Right.SEE, guard, row, cloud) is Verdict.YES
+        if self.keyword:
+            word = self.keyword.casefold()
+            yield lambda row: any(
+                word in str(getattr(row, name) or "").casefold() for name in plan.keyword
+            )
+        tags: Mapping[str, str] = getattr(self, "tags", None) or {}
+        if tags:
+            yield lambda row: bool(tags.items() & self.tags_on(row, caller).items())
+        if made.matches is not ListAsk.matches:
+            yield lambda row: self.matches(row, caller)
+        if made.visible is not ListAsk.visible:
+            yield lambda row: self.visible(row, caller)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,12 +169,12 @@ def _narrowest(table: Any, asked: list[tuple[Filter, Any]], reach: Reach | None)
     best: Any = table
     for how, value in asked:
         if how.attr == "id":
-            wanted = value if isinstance(value, tuple) else (value,)
+            wanted = (value,) if isinstance(value, UUID) else value
             return [row for row in map(table.get, dict.fromkeys(wanted)) if row is not None]
         # An index is exact; plain text compares without case, so only ids, flags, numbers and
         # state words can use one.
-        exact = not isinstance(value, str) or isinstance(value, StrEnum)
-        if exact and how.attr in table.spec.indexed and not isinstance(value, tuple):
+        exact = isinstance(value, (UUID, int, StrEnum))
+        if exact and how.attr in table.spec.indexed:
             rows = table.by(how.attr, value)
             best = rows if len(rows) < len(best) else best
     for attribute, allowed in (
@@ -189,7 +187,7 @@ def _narrowest(table: Any, asked: list[tuple[Filter, Any]], reach: Reach | None)
     return best
 
 
-def _test(how: Filter, value: Any) -> Callable[[Any], bool]:
+def _test(how: Filter, value: Any) -> Test:
     """One filter as a test of a row."""
     own_test = how.test
     if own_test is not None:
@@ -198,7 +196,7 @@ def _test(how: Filter, value: Any) -> Callable[[Any], bool]:
     if isinstance(value, str):
         folded = value.casefold()
         return lambda row: str(getattr(row, attribute) or "").casefold() == folded
-    if isinstance(value, tuple):
+    if isinstance(value, (tuple, list, set, frozenset)):
         wanted = frozenset(value)
         return lambda row: getattr(row, attribute) in wanted
     return lambda row: bool(getattr(row, attribute) == value)

@@ -23,9 +23,9 @@ PASSING = {"signature", "signatureversion", "expires", "apikey", "sessionkey", "
 
 @dataclass(slots=True)
 class Remembered:
-    """One request under a key: what it said, and what was answered once it was done."""
+    """What a request under a key said and was answered, once one was done."""
 
-    said: bytes
+    said: bytes = b""
     payload: Any = None
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -46,16 +46,13 @@ class Repeats:
     ) -> Any:
         """Do the work, or give the answer of when it was done. Repeats wait for their turn."""
         said = fingerprint(query)
-        known = self._known.setdefault((account_id, key), Remembered(said))
-        if known.said != said:
-            raise InvalidValue("This idempotency key was used for a request that said otherwise")
+        known = self._known.setdefault((account_id, key), Remembered())
         async with known.turn:
             if known.payload is None:
-                try:
-                    known.payload = await work()
-                finally:
-                    if known.payload is None:
-                        self._known.pop((account_id, key), None)
+                known.payload = await work()
+                known.said = said
+            elif known.said != said:
+                raise InvalidValue("This idempotency key was used for another request")
         self._forget()
         return known.payload
 

@@ -46,6 +46,11 @@ class Reach:
     domains: frozenset[UUID] | None = None
     without: frozenset[UUID] = frozenset()
 
+    @property
+    def is_everything(self) -> bool:
+        """Does this leave nothing out?"""
+        return self.accounts is None and self.domains is None and not self.without
+
     def holds(self, row: Any) -> bool:
         """Is this row within reach?"""
         account_id = row.account_id

@@ -46,10 +46,6 @@ class SessionStore(Protocol):
         """End a session; was there one?"""
         ...
 
-    def close_user(self, user_id: UUID) -> None:
-        """End every session of a user."""
-        ...
-
 
 def _hash(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
@@ -83,10 +79,6 @@ class Sessions:
 
     def close(self, token: str) -> bool:
         return self._live.pop(_hash(token), None) is not None
-
-    def close_user(self, user_id: UUID) -> None:
-        for name in [name for name, one in self._live.items() if one.user_id == user_id]:
-            del self._live[name]
 
     def _token(self) -> str:
         return urlsafe_b64encode(self._random_bytes(TOKEN_BYTES)).decode().rstrip("=")

@@ -243,6 +243,9 @@ class FakeEngine:
     async def job(self, job_id: UUID) -> Any:
         return self.cloud.table("saga").get(job_id)
 
+    async def console(self, vm_id: UUID) -> str:
+        return f"console of {vm_id}"
+
     async def check_password(self, user_id: UUID | None, password: str) -> bool:
         return user_id is not None and self.secrets.get(f"password:{user_id}") == password
 

@@ -119,6 +119,7 @@ def identity(role_type: str, **more: Any) -> Identity:
         ("User", {"rules": (("listToyD*", False), ("*", True))}, "listToyDisks", False),
         ("User", {"rules": (("LISTTOY*", True),)}, "listToyHosts", True),
         ("User", {"rules": ()}, "listToyDisks", False),
+        ("Admin", {"rules": (("list*", True),)}, "createToyDisk", False),
         ("Admin", {"key_rules": (("list*", True),)}, "createToyDisk", False),
         ("User", {"key_rules": (("*", True),)}, "breakToyDisk", False),
     ],
@@ -133,8 +134,12 @@ def test_a_custom_role_brings_its_rules(engine: FakeEngine) -> None:
     engine.cloud.table("account")[named("account ann")].role_id = role.id
     ann = who(engine, "ann")
     assert not may_call(ann, REGISTRY["createToyDisk"])
-    role.is_default = True
+    role.is_default = True  # as the read-only administrator is: built in, and bound by rules
+    assert not may_call(who(engine, "ann"), REGISTRY["createToyDisk"])
+    role.rules = []
     assert may_call(who(engine, "ann"), REGISTRY["createToyDisk"])
+    role.is_default = False
+    assert not may_call(who(engine, "ann"), REGISTRY["listToyDisks"])
     assert ann.rules == (("list*", True),)
 
 

@@ -175,6 +175,12 @@ async def test_what_is_not_utf_8_or_too_much_is_a_clear_no(served: Served) -> No
     assert status == 430
 
 
+async def test_a_body_has_a_limit(served: Served) -> None:
+    form = {"command": "listToyDisks", "response": "json", "x": "x" * (4 * 1024 * 1024)}
+    async with served.http.post(f"{served.url}/client/api", data=form) as answer:
+        assert answer.status == 431 and "larger than" in await answer.text()
+
+
 async def test_dryrun_changes_nothing(served: Served) -> None:
     status, body = await served.get("ann", "createToyDisk", name="x", zoneid=ZONE, dryrun="true")
     assert status == 200
@@ -192,6 +198,9 @@ async def test_an_idempotency_key_does_a_thing_once(served: Served) -> None:
     assert first == second and len(served.engine.asked) == 1
     status, body = await served.get("ann", "createToyDisk", **(ask | {"name": "y"}))
     assert status == 431 and "idempotency key" in body["errortext"]
+    wrong = {"zoneid": ZONE, "idempotencykey": "mended"}
+    assert (await served.get("ann", "createToyDisk", **wrong))[0] == 431
+    assert (await served.get("ann", "createToyDisk", name="y", **wrong))[0] == 200
     _, other = await served.get("abe", "createToyDisk", **ask)
     assert other["toydisk"]["id"] != first[1]["toydisk"]["id"]
 
@@ -231,6 +240,8 @@ async def test_a_session_from_login_to_logout(served: Served) -> None:
     key = body["sessionkey"]
     assert len(key) >= 43
     assert await session_get(served, key) == 200
+    async with served.http.get(f"{served.url}/client/events?sessionkey={key}") as answer:
+        assert answer.status == 200
     served.clock.now_ms += IDLE_MS - 1
     assert await session_get(served, key) == 200
     kept = {one.key: one.value for one in served.http.cookie_jar}
