@@ -41,6 +41,13 @@ class Route:
         """The URI for another host's libvirt to dial; empty where only we have a way in."""
         return self.uri if self.transport is Transport.NATIVE else ""
 
+    @property
+    def data_host(self) -> str:
+        """The name under which other hosts reach this one; empty if only we call it so."""
+        if self.host == "localhost" or self.host.startswith("127.") or self.host == "::1":
+            return ""
+        return f"[{self.host}]" if ":" in self.host else self.host
+
     def __str__(self) -> str:
         return self.host or "this machine"
 

@@ -81,6 +81,7 @@ class Client:
         self._watches: dict[str, list[Watch]] = {}
         self._under_way: dict[UUID, set[asyncio.Future[Any]]] = {}
         self._opening = asyncio.Lock()
+        self._closed = False
 
     async def read(
         self, work: Work[Result], *, doing: str, timeout_s: float | None = None
@@ -126,6 +127,7 @@ class Client:
         await self._connected()
 
     async def close(self) -> None:
+        self._closed = True
         connection, self._connection = self._connection, None
         if connection is not None:
             await self._loop.run_in_executor(self._pool, _hang_up, connection, self._callbacks)
@@ -176,6 +178,8 @@ class Client:
                 del self._under_way[about]
 
     async def _connected(self) -> Connection:
+        if self._closed:
+            raise Unavailable(f"{self._name}: this session is closed: connect again")
         async with self._opening:
             if self._connection is None:
                 self._connection = await self._open()

@@ -29,12 +29,12 @@ class LibvirtDriver:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._state = State(settings.state)
-        self._sessions: list[LibvirtSession] = []
+        self._sessions: set[LibvirtSession] = set()
 
     async def connect(self, address: HostAddress) -> HostSession:
         line = await open_line(address, self._settings, self._state)
-        session = LibvirtSession(line)
-        self._sessions.append(session)
+        session = LibvirtSession(line, forget=self._sessions.discard)
+        self._sessions.add(session)
         return session
 
     async def close(self) -> None:

@@ -28,12 +28,14 @@ async def migrate(
     guest_id: UUID,
     *,
     peer_uri: str,
+    data_host: str,
     shared_folders: frozenset[str],
     limit_s: float,
 ) -> None:
     """Move the guest. Runs there already and not here: moved. `Refused` leaves it here.
 
-    `peer_uri` is the target as the source's libvirt dials it, or empty.
+    `peer_uri` is the target as the source's libvirt dials it, and `data_host` where the guest's
+    memory flows to; empty leaves either to libvirt's own configuration.
     """
     doing = f"migrate guest {guest_id}"
     there = await target.read(lambda connection: runs(connection, guest_id), doing=doing)
@@ -44,13 +46,15 @@ async def migrate(
         raise Refused(f"guest {guest_id} does not run here: nothing to migrate")
     handle = None if peer_uri else await target.read(lambda connection: connection, doing=doing)
 
+    where = {libvirt.VIR_MIGRATE_PARAM_URI: f"tcp://{data_host}"} if data_host else {}
+
     def work(connection: Connection) -> None:
         domain = connection.lookupByUUIDString(str(guest_id))
         flags = FLAGS | _unsafe(domain, shared_folders)
         if peer_uri:
-            domain.migrateToURI3(peer_uri, {}, flags | libvirt.VIR_MIGRATE_PEER2PEER)
+            domain.migrateToURI3(peer_uri, where, flags | libvirt.VIR_MIGRATE_PEER2PEER)
         else:
-            domain.migrate3(handle, {}, flags)
+            domain.migrate3(handle, where, flags)
 
     try:
         await source.change(work, about=guest_id, doing=doing, timeout_s=limit_s)

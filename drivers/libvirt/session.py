@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from uuid import UUID
 
@@ -34,8 +35,9 @@ NO_CGROUP_WORDS = ("CPU tuning is not available", "cgroup")
 class LibvirtSession:
     """A host's line, and what was learned about the host over it."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, *, forget: Callable[[LibvirtSession], None]) -> None:
         self._line = line
+        self._forget = forget
         self._disks = Disks(line.shell, where=str(line.route), image_s=line.settings.image_s)
         self._statistics = Statistics(line.client, line.shell)
         self._shared = set(line.settings.shared_paths)
@@ -85,6 +87,7 @@ class LibvirtSession:
                 line.client,
                 guest_id,
                 peer_uri=line.route.peer_uri,
+                data_host=line.route.data_host,
                 shared_folders=frozenset(self._shared),
                 limit_s=self._line.settings.migrate_s,
             )
@@ -177,6 +180,7 @@ class LibvirtSession:
         return await self._disks.facts(pool)
 
     async def close(self) -> None:
+        self._forget(self)
         await self._line.close()
 
     async def _detach(self, guest_id: UUID, thing: UUID) -> None:

@@ -59,6 +59,7 @@ class SshShell:
         self._connect_s = connect_s
         self._connection: asyncssh.SSHClientConnection | None = None
         self._ports: dict[int, int] = {}
+        self._sockets: set[str] = set()
         self._opening = asyncio.Lock()
 
     async def run(self, *argv: str, timeout_s: float = COMMAND_S) -> Output:
@@ -111,8 +112,11 @@ class SshShell:
     async def forward_socket(self, local: str, remote: str) -> None:
         """Make a Unix socket of the host appear here as `local`."""
         connection = await self._connected()
+        if local in self._sockets:
+            return
         await asyncio.to_thread(Path(local).unlink, missing_ok=True)
         await connection.forward_local_path(local, remote)
+        self._sockets.add(local)
 
     async def close(self) -> None:
         if self._connection is not None:
@@ -124,6 +128,7 @@ class SshShell:
         async with self._opening:
             if self._connection is None or self._connection.is_closed():
                 self._ports.clear()
+                self._sockets.clear()
                 self._connection = await self._open()
             return self._connection
 

@@ -20,7 +20,8 @@ CDROM_DEVICE = 3
 CDROM_TARGET = "sda"
 SPARE_PCI_PORTS = 8
 DISKS_MAX = 26
-SHARES_MIN, SHARES_MAX = 2, 262144
+SHARES_MIN, SHARES_MAX = 2, 10_000
+USER_DATA_MAX_BYTES = 96 * 1024
 USER_DATA_NAME = "opt/io.sagastack/user-data"
 _UNSAFE = re.compile(r"[^A-Za-z0-9-]+")
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -42,6 +43,8 @@ def domain_xml(spec: GuestSpec, host: HostProfile, *, key: UUID) -> str:
     """The whole guest. Refused: this driver has no words for what is asked."""
     if spec.boot != "bios":
         raise Refused(f"guest {spec.name}: firmware {spec.boot!r} is not offered, only bios")
+    if len(spec.user_data.encode()) > USER_DATA_MAX_BYTES:  # Linux takes no longer argument
+        raise Refused(f"guest {spec.name}: user data of more than {USER_DATA_MAX_BYTES} bytes")
     domain = ET.Element("domain", type="kvm" if host.accelerated else "qemu")
     _text(domain, "name", domain_name(spec))
     _text(domain, "uuid", str(spec.guest_id))
@@ -104,8 +107,11 @@ def _cpu(host: HostProfile) -> ET.Element:
 
 
 def _shares(spec: GuestSpec) -> int:
-    """The guest's weight against others: its cores times their speed, within what Linux takes."""
-    return min(SHARES_MAX, max(SHARES_MIN, spec.cpu_count * spec.cpu_mhz))
+    """The guest's weight against others: its cores times their speed.
+
+    A tenth of it, because cgroups v2 takes no weight above 10,000, and v1 none below 2.
+    """
+    return min(SHARES_MAX, max(SHARES_MIN, spec.cpu_count * spec.cpu_mhz // 10))
 
 
 def _devices(spec: GuestSpec, host: HostProfile) -> ET.Element:

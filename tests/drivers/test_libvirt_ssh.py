@@ -1,0 +1,168 @@
+"""Hosts at the end of SSH: everything that works here works there, and strangers are kept out."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from drivers.contract.compute import DiskAttachment, GuestSpec, HostAddress, Power
+from drivers.contract.driver import Driver, HostSession
+from drivers.contract.errors import DriverError, Refused, Unavailable, Unknown
+from drivers.contract.storage import DiskSpec, ImageSource, PoolSpec
+from drivers.libvirt.driver import make
+from tests.drivers import harness_libvirt as bench
+from tests.peers import libvirt as peer
+from tests.peers.ssh import PASSWORD, SshHost, ssh_host
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture
+def hosts() -> peer.LibvirtPair:
+    if lacking := bench.missing():
+        if os.environ.get("SAGASTACK_REQUIRE_PEERS") == "1":
+            pytest.fail(f"no libvirt hosts here: {lacking}")
+        pytest.skip(f"NOT TESTED: no libvirt hosts here: {lacking}")
+    return peer.pair()
+
+
+@asynccontextmanager
+async def driver(hosts: peer.LibvirtPair, state: Path) -> AsyncIterator[Driver]:
+    made = make({**bench.settings(hosts), "local_hosts": [], "state": str(state)})
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+def by_password(server: SshHost, password: str = PASSWORD) -> HostAddress:
+    """As `addHost` names a KVM host."""
+    return HostAddress(url=f"http://127.0.0.1:{server.port}", username="root", password=password)
+
+
+def by_key(server: SshHost) -> HostAddress:
+    return HostAddress(
+        url=f"qemu+ssh://root@127.0.0.1:{server.port}/system", private_key=server.private_key
+    )
+
+
+async def run_guest(session: HostSession, pool: PoolSpec) -> tuple[DiskAttachment, GuestSpec]:
+    image = ImageSource(
+        image_id=uuid4(),
+        path=str(bench.tiny().disk),
+        image_format="qcow2",
+        virtual_bytes=bench.IMAGE_BYTES,
+    )
+    await session.open_pool(pool)
+    spec = DiskSpec(volume_id=uuid4(), size_bytes=bench.IMAGE_BYTES, image=image)
+    disk = await session.create_disk(pool, spec, key=uuid4())
+    root = DiskAttachment(volume_id=spec.volume_id, path=disk.path, device=0)
+    guest = bench.guest_spec(disks=[root])
+    await session.start_guest(guest, key=uuid4())
+    return root, guest
+
+
+@pytest.mark.parametrize("way", [by_password, by_key])
+async def test_a_guest_runs_at_the_end_of_ssh(
+    hosts: peer.LibvirtPair, tmp_path: Path, way: object
+) -> None:
+    """The image is uploaded, the guest runs, and its screen is brought to a port here."""
+    assert callable(way)
+    pool = PoolSpec(pool_id=uuid4(), url=f"file://{tmp_path}/pool")
+    async with ssh_host(hosts.first) as server, driver(hosts, tmp_path / "state") as kvm:
+        session = await kvm.connect(way(server))
+        assert (await session.inspect()).name == hosts.first.name
+        root, guest = await run_guest(session, pool)
+        assert [one.guest_id for one in await session.list_guests()] == [guest.guest_id]
+        screen = await session.console(guest.guest_id)
+        reader, writer = await asyncio.open_connection(screen.vnc_host, screen.vnc_port)
+        async with asyncio.timeout(10):
+            assert (await reader.readexactly(4)) == b"RFB "
+        writer.close()
+        await session.remove_guest(guest.guest_id, key=uuid4())
+        await session.remove_disk(pool, root.volume_id, key=uuid4())
+        assert await session.list_disks(pool) == []
+        assert not list((tmp_path / "pool" / ".incoming").iterdir())
+
+
+async def test_a_lost_line_heals(hosts: peer.LibvirtPair, tmp_path: Path) -> None:
+    async with ssh_host(hosts.first) as server, driver(hosts, tmp_path / "state") as kvm:
+        session = await kvm.connect(by_password(server))
+        assert await session.list_guests() == []
+        server.cut()
+        async with asyncio.timeout(30):
+            while True:
+                try:
+                    assert await session.find_guest(uuid4()) is None
+                    break
+                except (Unavailable, Unknown):
+                    await asyncio.sleep(0.05)
+        assert (await session.host_stats()).uptime_s > 0
+
+
+async def test_wrong_credentials_are_refused(hosts: peer.LibvirtPair, tmp_path: Path) -> None:
+    async with ssh_host(hosts.first) as server, driver(hosts, tmp_path / "state") as kvm:
+        with pytest.raises(Refused, match="neither this password"):
+            await kvm.connect(by_password(server, "wrong"))
+        with pytest.raises(Refused, match="private key cannot be read"):
+            await kvm.connect(HostAddress(url=by_key(server).url, private_key="no key"))
+
+
+async def test_another_host_key_is_refused(hosts: peer.LibvirtPair, tmp_path: Path) -> None:
+    """Trusted at first sight, remembered over restarts, and held to it."""
+    state = tmp_path / "state"
+    async with ssh_host(hosts.first) as server:
+        async with driver(hosts, state) as kvm:
+            await kvm.connect(by_password(server))
+        state.write_text(state.read_text().replace("AAAA", "BBBB"))
+        async with driver(hosts, state) as kvm:
+            with pytest.raises(Refused, match="another host key"):
+                await kvm.connect(by_password(server))
+
+
+async def test_nobody_there_is_unavailable(hosts: peer.LibvirtPair, tmp_path: Path) -> None:
+    async with driver(hosts, tmp_path / "state") as kvm:
+        with pytest.raises(Unavailable):
+            await kvm.connect(HostAddress(url="http://127.0.0.1:9", password="x"))
+
+
+async def test_migration_between_hosts_that_have_no_way_to_each_other(
+    hosts: peer.LibvirtPair, tmp_path: Path
+) -> None:
+    """We carry the handshake; a guest whose disk is not known as shared stays where it is."""
+    shared = PoolSpec(pool_id=uuid4(), url=f"SharedMountPoint://{tmp_path}")
+    async with (
+        ssh_host(hosts.first) as one,
+        ssh_host(hosts.second) as two,
+        driver(hosts, tmp_path / "state") as kvm,
+    ):
+        source, target = await kvm.connect(by_password(one)), await kvm.connect(by_key(two))
+        root, guest = await run_guest(source, PoolSpec(pool_id=uuid4(), url=f"file://{tmp_path}"))
+        try:
+            with pytest.raises(Refused, match=r"(?i)unsafe"):
+                await source.migrate_guest(guest.guest_id, by_password(two), key=uuid4())
+            assert await source.find_guest(guest.guest_id) is not None
+            await source.open_pool(shared)
+            await source.migrate_guest(guest.guest_id, by_password(two), key=uuid4())
+            assert await source.find_guest(guest.guest_id) is None
+            moved = await target.find_guest(guest.guest_id)
+            assert moved is not None
+            assert moved.power is Power.RUNNING
+        finally:
+            for session in (source, target):
+                await session.remove_guest(guest.guest_id, key=uuid4())
+        await target.remove_disk(shared, root.volume_id, key=uuid4())
+
+
+async def test_a_closed_session_says_so(hosts: peer.LibvirtPair, tmp_path: Path) -> None:
+    async with ssh_host(hosts.first) as server, driver(hosts, tmp_path / "state") as kvm:
+        session = await kvm.connect(by_password(server))
+        await session.close()
+        with pytest.raises(DriverError, match="closed"):
+            await session.list_guests()
