@@ -6,10 +6,12 @@ the same machine: no authentication, so it answers loopback alone, and never a b
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import logging
 import time
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -43,6 +45,7 @@ TRUSTED = web.AppKey("trusted", bool)
 METRICS: web.AppKey[Callable[[], str]] = web.AppKey("metrics")
 VERSION = web.AppKey("version", str)
 COMMAND = web.RequestKey("command", str)
+STREAMS: web.AppKey[set[asyncio.Task[Any]]] = web.AppKey("streams")
 JSON = (("response", "json"),)
 
 
@@ -123,11 +126,16 @@ async def serve_events(request: web.Request) -> web.StreamResponse:
     def still() -> Identity | None:
         return None if gateway.closing else identify(gateway.engine.cloud, reader.user_id)
 
+    open_streams, own = request.app[STREAMS], asyncio.current_task()
+    assert own is not None
+    open_streams.add(own)
     try:
         await pour(feed(after), still, response.write)
     except* (TimeoutError, ConnectionError):
         # The reader is stuck or gone. It knows its last position and may come again.
-        log.info("events reader %s left at its own pace", reader.username)
+        log.info("events reader %s is gone", reader.username)
+    finally:
+        open_streams.discard(own)
     return response
 
 
@@ -199,7 +207,7 @@ def make_app(
 ) -> web.Application:
     """The public application. Boot may add routes (the console) before it runs."""
     app = _api(gateway, [access], trusted=False)
-    app[FEED], app[METRICS], app[VERSION] = feed, metrics, version
+    app[FEED], app[METRICS], app[VERSION], app[STREAMS] = feed, metrics, version, set()
     # The session's cookies are for /client alone, so a console reads the events there.
     for path in ("/events", "/client/events"):
         app.router.add_get(path, serve_events)
@@ -208,7 +216,10 @@ def make_app(
     app.router.add_get("/openapi.json", serve_openapi)
 
     async def close(app: web.Application) -> None:
+        """Take nothing more; a stream never ends by itself, so it is ended here."""
         gateway.closing = True
+        for stream in app[STREAMS]:
+            stream.cancel()
 
     app.on_shutdown.append(close)
     return app
