@@ -8,6 +8,8 @@ from types import TracebackType
 from aggregates.errors import DomainError
 from drivers.contract.errors import DriverError
 
+CONTRACTS = (DomainError.__module__, DriverError.__module__)
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -19,9 +21,16 @@ class Failure:
 
 
 def failure_of(error: BaseException) -> tuple[str, str]:
-    """Class name and text; anything that no contract allows is a `Bug`."""
-    if isinstance(error, (DomainError, DriverError)):
-        return type(error).__name__, str(error) or type(error).__name__
+    """Class name and text; anything that no contract allows is a `Bug`.
+
+    Of a class that says more than the contract does, the contract's own name is what is recorded.
+    """
+    text = str(error) or type(error).__name__
+    if getattr(error, "error", None) and getattr(error, "text", None):
+        return str(error.error), text  # type: ignore[attr-defined]
+    for cls in type(error).__mro__:
+        if cls.__module__ in CONTRACTS:
+            return cls.__name__, text
     if isinstance(error, TimeoutError):
         return "Unknown", "no answer within the step's time"
     return "Bug", f"{type(error).__name__}: {error}"

@@ -6,6 +6,9 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+# Where a controller leaves its address in its data folder, for tools that look for it there.
+ENDPOINT_FILE = "endpoint"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:

@@ -29,7 +29,7 @@ async def history(settings: Settings, kind: str, thing: str) -> AsyncIterator[di
         cloud = await past.latest()
         stream = _stream(cloud, kind, thing)
         recorded = await log.read_stream(stream)
-        if not recorded or recorded[0].event.KIND != kind:
+        if not recorded or kind != recorded[0].event.KIND:
             raise NotFound(f"the log knows no {kind} {thing}")
         for one in recorded:
             yield await _told(one, cloud, past)

@@ -13,15 +13,13 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
-from drivers.contract.compute import HostAddress
-from drivers.contract.driver import HostSession
-from drivers.contract.storage import PoolSpec
 from drivers.sim import SimDriver, SimWorld
 from engine.allocator import Allocator
+from engine.drivers import Drivers
 from engine.engine import Engine, load
 from engine.history import History
+from engine.hosts import HostRegistry
 from engine.intents import By, Job
 from engine.log import Log, Unit
 from engine.tasks import Tasks
@@ -30,9 +28,7 @@ from engine.world import World
 from projections.addresses import Addresses
 from projections.capacity import Capacity
 from projections.cloud import Cloud
-from projections.host import hosts
 from projections.space import Space
-from projections.storage_pool import storage_pools
 
 load("aggregates", "projections", "engine")
 
@@ -52,41 +48,6 @@ class QuickClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(0)
-
-
-class SimHosts:
-    """`World.Hosts` over the simulator: any row's URL is a host."""
-
-    def __init__(self, cloud: Cloud, driver: SimDriver) -> None:
-        self._cloud, self._driver = cloud, driver
-        self._sessions: dict[UUID, HostSession] = {}
-
-    async def session(self, host_id: UUID) -> HostSession:
-        if host_id not in self._sessions:
-            address = await self.address(host_id)
-            self._sessions[host_id] = await self._driver.connect(address)
-        return self._sessions[host_id]
-
-    async def with_pool(self, pool_id: UUID) -> tuple[HostSession, PoolSpec]:
-        pool = self._cloud[storage_pools][pool_id]
-        near = self._cloud[hosts].by("zone_id", pool.zone_id)
-        host = next(h for h in near if pool.host_id in (None, h.id) and h.is_usable)
-        return await self.session(host.id), PoolSpec(pool_id=pool.id, url=pool.url)
-
-    async def address(self, host_id: UUID) -> HostAddress:
-        return HostAddress(url=self._cloud[hosts][host_id].url)
-
-    async def connect(self, kind: str, address: HostAddress) -> HostSession:
-        return await self._driver.connect(address)
-
-    async def drop(self, host_id: UUID) -> None:
-        self._sessions.pop(host_id, None)
-
-    def kind(self, hypervisor: str) -> str:
-        return "Simulator"
-
-    def driver(self, hypervisor: str) -> SimDriver:
-        return self._driver
 
 
 class CrashingLog:
@@ -141,11 +102,12 @@ async def rig(home: Path, sim: SimDriver) -> AsyncIterator[Rig]:
         history = History(log, home / "checkpoints")
         cloud = await history.latest()
         allocator = Allocator(cloud.view(Capacity), cloud.view(Space), cloud.view(Addresses))
+        hosts = HostRegistry(cloud, Drivers([sim]), vault)
         async with Tasks() as tasks:
             world = World(
                 cloud=cloud,
                 allocator=allocator,
-                hosts=SimHosts(cloud, sim),  # type: ignore[arg-type]
+                hosts=hosts,
                 vault=vault,
                 clock=clock,
                 home=home,

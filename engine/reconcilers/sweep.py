@@ -1,0 +1,217 @@
+"""Looks at every host and pool now and then, and sees to what is not as the log says.
+
+It takes no input but the log and the world, so it may run at any time, twice, or not at all. What
+a listing shows may be older than a job that has begun since: nothing is done about a thing that
+was not seen in two looks, and the decision looks at the row once more.
+
+A guest that died is recorded as stopped. What the log once made and no longer has is removed.
+What the log never made is reported and left to a person.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Iterable
+from typing import Any
+from uuid import UUID, uuid4
+
+from aggregates.errors import DomainError
+from aggregates.host import HostState
+from drivers.contract.errors import DriverError, Unavailable
+from drivers.contract.storage import DiskStatus
+from engine.clock import Clock
+from engine.engine import Engine
+from engine.intents import By
+from engine.intents.finding import CloseFindings, OpenFinding, SweepDisk, SweepGuest
+from engine.intents.host import HostLost, ReconnectHost
+from engine.intents.vm import VmFound
+from engine.reconcilers.guest import Desired, Seen, Verdict, compare
+from engine.world import Hosts
+from projections.finding import FindingKind, findings
+from projections.host import Host, hosts
+from projections.storage_pool import PoolState, StoragePool, storage_pools
+from projections.vm import vms
+from projections.volume import volumes
+
+log_ = logging.getLogger("sagastack.sweep")
+
+LISTING_S = 30.0
+SIDE_BY_SIDE = 16
+BY = By(action="SYSTEM.RECONCILE", command="reconcile")
+
+
+class Sweeper:
+    """`every_s` apart; `sweep` does one round and can be called by itself."""
+
+    def __init__(self, engine: Engine, hosts_: Hosts, clock: Clock, *, every_s: float) -> None:
+        self._engine, self._hosts, self._clock, self._every_s = engine, hosts_, clock, every_s
+        self._suspects: set[tuple[str, str, UUID]] = set()
+        self._seen: set[tuple[str, str, UUID]] = set()
+
+    async def run(self) -> None:
+        while True:
+            await self._clock.sleep(self._every_s)
+            await self.sweep()
+
+    async def sweep(self) -> None:
+        """Look at every host and pool once, some side by side."""
+        self._suspects, self._seen = self._seen, set()
+        turns = asyncio.Semaphore(SIDE_BY_SIDE)
+        async with asyncio.TaskGroup() as group:
+            for host in list(self._engine.cloud[hosts]):
+                if host.job_id is None and host.state is not HostState.CONNECTING:
+                    group.create_task(self._in_turn(turns, self._look_at_host(host)))
+            for pool in list(self._engine.cloud[storage_pools]):
+                if pool.state is PoolState.UP:
+                    group.create_task(self._in_turn(turns, self._look_at_pool(pool)))
+
+    async def _in_turn(self, turns: asyncio.Semaphore, look: Coroutine[Any, Any, None]) -> None:
+        async with turns:
+            try:
+                async with asyncio.timeout(LISTING_S):
+                    await look
+            except (DriverError, DomainError, TimeoutError) as error:
+                log_.warning("could not be looked at: %s", error)
+
+    # ---- hosts ---------------------------------------------------------------------------
+
+    async def _look_at_host(self, host: Host) -> None:
+        desired = self._desired(host)
+        try:
+            session = await self._hosts.session(host.id)
+            listed = await session.list_guests()
+        except Unavailable as error:
+            if host.state is HostState.UP and self._twice("lost", "", host.id):
+                await self._engine.decide(HostLost(id=host.id, why=str(error)), BY)
+            return
+        if host.state is HostState.DISCONNECTED:
+            await self._engine.submit(ReconnectHost(id=host.id), BY)
+            return
+        strange = [s.guest_id for s in listed if s.guest_id and s.guest_id not in desired]
+        ours = frozenset([one for one in strange if await self._engine.ever(one, "vm")])
+        strangers = set()
+        for seen in compare(desired, listed, ours):
+            if seen.verdict is Verdict.STRANGER:
+                strangers.add((str(FindingKind.STRANGER_GUEST), seen.name))
+            await self._see_to(host, seen)
+        await self._close(host.id, strangers)
+
+    def _desired(self, host: Host) -> dict[UUID, Desired]:
+        """Every guest that could be on the host: those the log has there, and all of its kind."""
+        here = self._engine.cloud[vms].by("zone_id", host.zone_id)
+        return {
+            vm.id: Desired(vm.host_id == host.id, vm.job_id is not None, vm.version)
+            for vm in here
+            if vm.hypervisor == host.hypervisor
+        }
+
+    async def _see_to(self, host: Host, seen: Seen) -> None:
+        subject = str(seen.guest_id or seen.name)
+        if not self._twice(seen.verdict, subject, host.id):
+            return
+        where = f"on host {host.name}"
+        if seen.verdict is Verdict.STRANGER:
+            text = (
+                f"guest {seen.name} ({seen.power}) {where} was not made by this cloud: left alone"
+            )
+            await self._report(FindingKind.STRANGER_GUEST, host.id, seen.name, text)
+            return
+        assert seen.guest_id is not None
+        vm = self._engine.cloud[vms].get(seen.guest_id)
+        if vm is not None and vm.version != seen.version:
+            return
+        if seen.verdict is Verdict.DEAD:
+            await self._engine.decide(
+                VmFound(vm_id=seen.guest_id, why=f"found {seen.power} {where}"), BY
+            )
+            return
+        text = f"guest {seen.name} ({seen.power}) {where} is not there by the log: removed"
+        sweep = SweepGuest(finding_id=uuid4(), host_id=host.id, vm_id=seen.guest_id, text=text)
+        await self._engine.submit(sweep, BY)
+
+    # ---- pools ---------------------------------------------------------------------------
+
+    async def _look_at_pool(self, pool: StoragePool) -> None:
+        known = {v.id: v.version for v in self._engine.cloud[volumes].by("pool_id", pool.id)}
+        session, spec = await self._hosts.with_pool(pool.id)
+        listed = await session.list_disks(spec)
+        now_open: set[tuple[str, str]] = set()
+        for disk in listed:
+            if disk.volume_id not in known:
+                await self._strange_disk(pool, disk, now_open)
+        present = {disk.volume_id for disk in listed}
+        for volume_id, version in known.items():
+            if volume_id not in present:
+                await self._missing_disk(pool, volume_id, version, now_open)
+        await self._close(pool.id, now_open)
+
+    async def _strange_disk(
+        self, pool: StoragePool, disk: DiskStatus, now_open: set[tuple[str, str]]
+    ) -> None:
+        subject = str(disk.volume_id or disk.path)
+        ours = disk.volume_id is not None and await self._engine.ever(disk.volume_id, "volume")
+        if not ours:
+            now_open.add((str(FindingKind.STRANGER_DISK), subject))
+            if self._twice("stranger disk", subject, pool.id):
+                text = (
+                    f"disk {disk.path} in pool {pool.name} was not made by this cloud: left alone"
+                )
+                await self._report(FindingKind.STRANGER_DISK, pool.id, subject, text)
+            return
+        assert disk.volume_id is not None
+        volume = self._engine.cloud[volumes].get(disk.volume_id)
+        if volume is not None and (volume.job_id is not None or self._guest_is_busy(volume.vm_id)):
+            return
+        if self._twice("orphan disk", subject, pool.id):
+            text = f"disk {disk.path} in pool {pool.name} has no volume by the log: removed"
+            sweep = SweepDisk(
+                finding_id=uuid4(), pool_id=pool.id, volume_id=disk.volume_id, text=text
+            )
+            await self._engine.submit(sweep, BY)
+
+    async def _missing_disk(
+        self, pool: StoragePool, volume_id: UUID, version: int, now_open: set[tuple[str, str]]
+    ) -> None:
+        volume = self._engine.cloud[volumes].get(volume_id)
+        if volume is None or volume.job_id or volume.version != version:
+            return
+        if self._guest_is_busy(volume.vm_id):
+            return
+        now_open.add((str(FindingKind.MISSING_DISK), str(volume_id)))
+        if self._twice("missing disk", str(volume_id), pool.id):
+            text = (
+                f"volume {volume.name} has no disk in pool {pool.name}: restore {volume.path}, or "
+                "delete the volume"
+            )
+            await self._report(FindingKind.MISSING_DISK, pool.id, str(volume_id), text)
+
+    def _guest_is_busy(self, vm_id: UUID | None) -> bool:
+        vm = self._engine.cloud[vms].get(vm_id)
+        return vm is not None and vm.job_id is not None
+
+    # ---- shared --------------------------------------------------------------------------
+
+    def _twice(self, what: str, subject: str, place: UUID) -> bool:
+        """Whether the same thing was seen in the look before this one too."""
+        mark = (what, subject, place)
+        self._seen.add(mark)
+        return mark in self._suspects
+
+    async def _report(self, kind: FindingKind, place: UUID, subject: str, text: str) -> None:
+        known = self._engine.cloud[findings].by("subject", subject)
+        if not any((one.finding, one.place_id) == (kind, place) for one in known):
+            ask = OpenFinding(id=uuid4(), finding=kind, place_id=place, subject=subject, text=text)
+            await self._engine.decide(ask, BY)
+
+    async def _close(self, place: UUID, still: Iterable[tuple[str, str]]) -> None:
+        """Close what is there no more at this place; what a saga removes, the saga closes."""
+        kept = set(still)
+        gone = tuple(
+            one.id
+            for one in self._engine.cloud[findings].by("place_id", place)
+            if one.finding not in (FindingKind.ORPHAN_GUEST, FindingKind.ORPHAN_DISK)
+            and (str(one.finding), one.subject) not in kept
+        )
+        if gone:
+            await self._engine.decide(CloseFindings(ids=gone), BY)

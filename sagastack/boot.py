@@ -1,0 +1,190 @@
+"""The one place where everything is wired: log, folds, engine, drivers, API, and helpers.
+
+`controller(settings)` is a whole controller for as long as its block lasts. Its order is its
+safety: the log is locked first, the past is folded, interrupted sagas are taken up, and only then
+does the door open.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+from aiohttp import web
+
+from api.app import make_app, make_integration_app, start
+from api.declare import load as load_api
+from api.dispatch import Gateway
+from api.sessions import Sessions
+from engine.allocator import Allocator
+from engine.checkpoints import Checkpointer
+from engine.clock import SystemClock
+from engine.drivers import Drivers
+from engine.engine import Engine, load
+from engine.feed import Feed
+from engine.genesis import ADMIN_USER, Credentials, begin, first_credentials
+from engine.history import History
+from engine.hosts import HostRegistry
+from engine.log import Log, Sealer
+from engine.reconcilers.sweep import Sweeper
+from engine.tasks import Tasks
+from engine.vault import Vault
+from engine.world import World
+from projections.addresses import Addresses
+from projections.capacity import Capacity
+from projections.cloud import Cloud
+from projections.space import Space
+from sagastack.face import Face
+from sagastack.metrics import metrics
+from sagastack.settings import ENDPOINT_FILE, Settings
+
+log_ = logging.getLogger("sagastack")
+
+
+@dataclass(frozen=True, slots=True)
+class Controller:
+    """A running controller. `resumed` is how many sagas an earlier life left to be finished."""
+
+    settings: Settings
+    port: int
+    log: Log
+    engine: Engine
+    vault: Vault
+    hosts: HostRegistry
+    feed: Feed
+    resumed: int
+    is_new: bool
+
+    @property
+    def cloud(self) -> Cloud:
+        return self.engine.cloud
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://{self.settings.host}:{self.port}/client/api"
+
+    async def credentials(self) -> Credentials | None:
+        return await first_credentials(self.cloud, self.vault)
+
+
+def load_nouns() -> None:
+    """Import every folder of nouns, so that all they declare is registered."""
+    load("aggregates", "projections", "engine.decisions", "engine.sagas")
+    load_api()
+
+
+@asynccontextmanager
+async def controller(settings: Settings) -> AsyncIterator[Controller]:
+    """A controller on its data folder, serving until the block ends."""
+    load_nouns()
+    clock = SystemClock()
+    settings.home.mkdir(parents=True, exist_ok=True)
+    async with AsyncExitStack() as stack:
+        log = await Log.open(settings.store_url, now_ms=clock.now_ms)
+        stack.push_async_callback(log.close)
+        vault = await Vault.open(settings.home / "secrets.db")
+        stack.push_async_callback(vault.close)
+        history = History(log, settings.home / "checkpoints")
+        cloud = await history.latest()
+        drivers = Drivers.load(driver_settings(settings))
+        stack.push_async_callback(drivers.close)
+        hosts = HostRegistry(cloud, drivers, vault)
+        stack.push_async_callback(hosts.close)
+        tasks = await stack.enter_async_context(Tasks())
+        world = World(
+            cloud=cloud,
+            allocator=Allocator(cloud.view(Capacity), cloud.view(Space), cloud.view(Addresses)),
+            hosts=hosts,
+            vault=vault,
+            clock=clock,
+            home=settings.home,
+            children=None,  # type: ignore[arg-type]
+        )
+        engine = Engine(log, world, clock, tasks, history)
+        world.children = engine
+        feed = Feed(log, cloud.position)
+        is_new = cloud.position == 0
+        await begin(engine, vault)
+        resumed = engine.runner.resume()
+        await _beside(settings, stack, tasks, log, engine, hosts, clock)
+        port = await _serve(settings, stack, Face(engine, vault, world), feed, log, clock)
+        log_.info("serving on port %d, %d sagas resumed", port, resumed)
+        made = Controller(settings, port, log, engine, vault, hosts, feed, resumed, is_new)
+        (settings.home / ENDPOINT_FILE).write_text(made.endpoint + "\n")
+        yield made
+
+
+async def _beside(
+    settings: Settings,
+    stack: AsyncExitStack,
+    tasks: Tasks,
+    log: Log,
+    engine: Engine,
+    hosts: HostRegistry,
+    clock: SystemClock,
+) -> None:
+    """What runs for as long as the controller does: seals, checkpoints, reconciliation."""
+    sealer = await Sealer.open(log, settings.home, now_ms=clock.now_ms)
+    stack.push_async_callback(sealer.close)
+    tasks.spawn(sealer.run(), name="sealer")
+    saver = Checkpointer(
+        str(settings.home), settings.store, every=settings.checkpoint_events, clock=clock
+    )
+    log.listen(saver.heard)
+    tasks.spawn(saver.run(), name="checkpoints")
+    sweeper = Sweeper(engine, hosts, clock, every_s=settings.reconcile_s)
+    tasks.spawn(sweeper.run(), name="reconcilers")
+
+
+async def _serve(
+    settings: Settings,
+    stack: AsyncExitStack,
+    face: Face,
+    feed: Feed,
+    log: Log,
+    clock: SystemClock,
+) -> int:
+    """Open the public port, and the one for tooling if it was asked for."""
+    gateway = Gateway(
+        engine=face,
+        sessions=Sessions(secrets.token_bytes),
+        now_ms=clock.now_ms,
+        random_id=uuid4,
+        trusted_user=_admin,
+    )
+    app = make_app(gateway, feed=feed.follow, metrics=lambda: metrics(face.cloud, log), version="0")
+    port = await _open(stack, app, settings.host, settings.port)
+    if settings.integration_port:
+        await _open(stack, make_integration_app(gateway), "127.0.0.1", settings.integration_port)
+    return port
+
+
+async def _open(stack: AsyncExitStack, app: web.Application, host: str, port: int) -> int:
+    runner, found = await start(app, host, port)
+    stack.push_async_callback(runner.cleanup)
+    return found
+
+
+def _admin() -> UUID:
+    return ADMIN_USER
+
+
+def driver_settings(settings: Settings) -> dict[str, dict[str, str]]:
+    """Each driver's settings by its folder. The simulated data centre outlives the controller."""
+    home = settings.home
+    guest, logs = home / "guest", home / "guest-logs"
+    libvirt = {
+        "state": str(home / "libvirt-driver.json"),
+        "log_dir": str(logs),
+        "probe_kernel": str(guest / "vmlinuz"),
+        "probe_initrd": str(guest / "initramfs.gz"),
+    }
+    simulator = {"state": str(home / "simulator.jsonl"), "serial_dir": str(logs)}
+    return {
+        "libvirt": libvirt | settings.libvirt,
+        "sim": simulator | settings.simulator,
+    }

@@ -1,0 +1,133 @@
+"""What is wrong with this installation, and what to do about it. Changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.drivers import Drivers
+from sagastack.settings import Settings
+from sagastack.tools.verify import verify
+
+FREE_BYTES_MIN = 2 * 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at. `needed`: without it no cloud works, rather than some of it."""
+
+    name: str
+    ok: bool
+    found: str
+    remedy: str = ""
+    needed: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def __str__(self) -> str:
+        mark = "ok  " if self.ok else "FAIL" if self.needed else "warn"
+        remedy = f"\n       do: {self.remedy}" if self.remedy and not self.ok else ""
+        return f"{mark}  {self.name}: {self.found}{remedy}"
+
+
+async def examine(settings: Settings) -> list[Check]:
+    """Every check, in the order in which they matter."""
+    checks = [_folder(settings.home), _space(settings.home), _secrets(settings.home)]
+    checks.append(await _log(settings))
+    checks.append(await asyncio.to_thread(_port, settings))
+    checks += await asyncio.to_thread(_hypervisors)
+    return checks
+
+
+def _folder(home: Path) -> Check:
+    near = home if home.exists() else home.parent
+    ok = os.access(near, os.W_OK)
+    return Check(
+        "data folder",
+        ok,
+        str(home),
+        f"make {near} writable for this user, or set SAGASTACK_HOME to a folder that is",
+        needed=True,
+    )
+
+
+def _space(home: Path) -> Check:
+    free = shutil.disk_usage(home if home.exists() else home.parent).free
+    return Check(
+        "disk space",
+        free >= FREE_BYTES_MIN,
+        f"{free / 1024**3:.1f} GiB free",
+        "free some space: when the disk is full the log refuses every change",
+    )
+
+
+def _secrets(home: Path) -> Check:
+    vault, key = home / "secrets.db", home / "secrets.db.key"
+    if not vault.exists():
+        return Check("sealed store", True, "none yet: it is made at the first start", needed=True)
+    if not key.exists():
+        return Check(
+            "sealed store",
+            False,
+            f"{key.name} is missing: nothing sealed can be opened",
+            f"put {key.name} back from your backup; without it every password and key is lost",
+            needed=True,
+        )
+    open_to_others = bool(key.stat().st_mode & 0o077)
+    return Check(
+        "sealed store",
+        not open_to_others,
+        "its key can be read by others" if open_to_others else "present",
+        f"chmod 600 {key}",
+        needed=True,
+    )
+
+
+async def _log(settings: Settings) -> Check:
+    if not settings.store and not (settings.home / "log.db").exists():
+        return Check("log", True, "none yet: it is made at the first start", needed=True)
+    done = await verify(settings)
+    found = f"{done.events} events under {done.seals} seals"
+    if done.faults:
+        found += f"; {done.faults[0]}"
+    remedy = "stop the server, keep a copy of the data folder, restore the log from a backup"
+    return Check("log", not done.faults, found, remedy, needed=True)
+
+
+def _port(settings: Settings) -> Check:
+    with socket.socket() as probe:
+        taken = probe.connect_ex((settings.host, settings.port)) == 0
+    found = f"{settings.host}:{settings.port} " + ("answers" if taken else "is free")
+    return Check("port", True, found)
+
+
+def _hypervisors() -> list[Check]:
+    drivers = Drivers.load()
+    kinds = drivers.kinds()
+    checks = [Check("drivers", "Simulator" in kinds, ", ".join(kinds), needed=True)]
+    checks.append(
+        Check(
+            "KVM",
+            "KVM" in kinds,
+            "libvirt can be used" if "KVM" in kinds else "libvirt-python is not installed",
+            "as root: apt-get install libvirt-dev pkg-config gcc, then make setup",
+        )
+    )
+    has_device = os.access("/dev/kvm", os.R_OK | os.W_OK)
+    checks.append(
+        Check(
+            "acceleration",
+            has_device,
+            "/dev/kvm is there; a probe guest decides whether it works"
+            if has_device
+            else "no /dev/kvm: guests are emulated, which is slow",
+            "enable virtualisation in the firmware, and add this user to the group kvm",
+        )
+    )
+    return checks

@@ -1,0 +1,70 @@
+"""What the API is given: the engine, and through it the sealed store (`api.caller.Engine`)."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from aggregates.errors import NotFound
+from aggregates.saga import SagaRun
+from engine.engine import Engine
+from engine.intents import By, Job
+from engine.vault import Vault
+from engine.world import World
+from projections.cloud import Cloud
+from projections.user import users
+from projections.vm import vms
+
+
+class Face:
+    """Everything that a command may cause, in one place; nothing else of the engine shows."""
+
+    def __init__(self, engine: Engine, vault: Vault, world: World) -> None:
+        self._engine, self._vault, self._world = engine, vault, world
+
+    @property
+    def cloud(self) -> Cloud:
+        return self._engine.cloud
+
+    async def decide(self, intent: object, by: By) -> Any:
+        return await self._engine.decide(intent, by)
+
+    async def submit(self, intent: object, by: By, *, run_id: UUID | None = None) -> Job:
+        return await self._engine.submit(intent, by, run_id=run_id)
+
+    async def perform(self, intent: object, by: By) -> Job:
+        return await self._engine.perform(intent, by)
+
+    async def plan(self, intent: object, by: By) -> list[str]:
+        return await self._engine.plan(intent, by)
+
+    async def at(self, at_ms: int) -> Cloud:
+        return await self._engine.at(at_ms)
+
+    async def job(self, job_id: UUID) -> SagaRun | None:
+        try:
+            return await self._engine.job(job_id)
+        except NotFound:
+            return None
+
+    async def console(self, vm_id: UUID) -> Any:
+        """Where a running guest can be looked at."""
+        vm = self.cloud[vms].get(vm_id)
+        if vm is None or vm.host_id is None:
+            raise NotFound(f"virtual machine {vm_id} does not run: start it to have a console")
+        session = await self._world.hosts.session(vm.host_id)
+        return await session.console(vm_id)
+
+    async def check_password(self, user_id: UUID | None, password: str) -> bool:
+        user = self.cloud[users].get(user_id)
+        ref = UUID(user.password_ref) if user is not None else UUID(int=0)
+        return await self._vault.check_password(ref, password) and user is not None
+
+    async def secret(self, ref: str) -> str:
+        return await self._vault.get(UUID(ref))
+
+    async def seal(self, secret: str) -> str:
+        return str(await self._vault.put(secret))
+
+    async def seal_password(self, password: str) -> str:
+        return str(await self._vault.hash_password(password))

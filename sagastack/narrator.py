@@ -1,0 +1,59 @@
+"""Tells what sagas do, a line a step, as it happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from aggregates.base import Recorded
+from aggregates.saga import (
+    SagaFailed,
+    SagaParked,
+    SagaProgressed,
+    SagaStarted,
+    SagaSucceeded,
+    StepFailed,
+    StepSucceeded,
+    StepUndone,
+    UndoStarted,
+)
+from engine.feed import Feed
+from projections.cloud import Cloud
+from projections.saga import saga_runs
+
+
+async def narrate(feed: Feed, cloud: Cloud, say: Callable[[str], None]) -> None:
+    """Follow the feed from now on, for ever."""
+    async for recorded in feed.follow(cloud.position):
+        line = sentence(recorded, cloud)
+        if line:
+            say(line)
+
+
+def sentence(recorded: Recorded, cloud: Cloud) -> str:
+    """A line about a saga's event; empty for any other."""
+    if recorded.event.KIND != "saga":
+        return ""
+    run = cloud[saga_runs].get(recorded.stream)
+    name = run.name.partition(":")[0] if run is not None else "saga"
+    match recorded.event:
+        case SagaStarted(command=command):
+            what = f"begins ({command})" if command else "begins"
+        case StepSucceeded(step=step):
+            what = f"{step.replace('_', ' ')}: done"
+        case StepFailed(step=step, text=text):
+            what = f"{step.replace('_', ' ')}: {text}; trying again"
+        case SagaProgressed(percent=percent, text=text):
+            what = f"{percent}% {text}"
+        case UndoStarted(text=text):
+            what = f"undoing: {text}"
+        case StepUndone(step=step):
+            what = f"{step.replace('_', ' ')}: undone"
+        case SagaParked(step=step, text=text):
+            what = f"parked at {step}: {text}"
+        case SagaSucceeded():
+            what = "succeeded"
+        case SagaFailed():
+            what = "failed; everything of it is undone"
+        case _:
+            return ""
+    return f"  {name:<20} {what}"

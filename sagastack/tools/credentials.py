@@ -1,0 +1,39 @@
+"""How the first admin gets in, read from the sealed store, server or no server."""
+
+from __future__ import annotations
+
+from aggregates.errors import NotFound
+from engine.genesis import first_credentials
+from engine.vault import Vault
+from sagastack.settings import ENDPOINT_FILE, Settings
+from sagastack.tools.opened import opened
+
+
+async def credentials(settings: Settings) -> dict[str, str]:
+    """Endpoint, API key pair and login. The password is empty once it was changed."""
+    if not (settings.home / "log.db").exists() and not settings.store:
+        raise NotFound(f"there is no cloud in {settings.home}: run `sagastack serve` first")
+    async with opened(settings) as (_, history):
+        cloud = await history.latest()
+        vault = await Vault.open(settings.home / "secrets.db")
+        try:
+            found = await first_credentials(cloud, vault)
+        finally:
+            await vault.close()
+    if found is None:
+        raise NotFound("the first admin or its key was removed: ask another admin for a key")
+    return {
+        "endpoint": _endpoint(settings),
+        "apikey": found.api_key,
+        "secretkey": found.secret_key,
+        "username": found.username,
+        "password": found.password,
+    }
+
+
+def _endpoint(settings: Settings) -> str:
+    """Where the cloud of this folder was last served."""
+    left = settings.home / ENDPOINT_FILE
+    if left.exists():
+        return left.read_text().strip()
+    return f"http://{settings.host}:{settings.port}/client/api"
