@@ -56,6 +56,15 @@ class AddressSpaceCreated(Event, frozen=True, kw_only=True):
     reserved: list[int] = msgspec.field(default_factory=list)
 
 
+@event("address_space.resized")
+class AddressSpaceResized(Event, frozen=True, kw_only=True):
+    """The range has other ends from now on. Who has a number in both keeps it."""
+
+    first: int
+    last: int
+    reserved: list[int]
+
+
 @event("address_space.removed", removes=True)
 class AddressSpaceRemoved(Event, frozen=True, kw_only=True):
     """The range is gone, and every hold in it."""

@@ -49,6 +49,7 @@ class Host(Aggregate):
     tags: list[str] = msgspec.field(default_factory=list)
     state: HostState = HostState.CONNECTING
     resource_state: ResourceState = ResourceState.CREATING
+    resource_before: ResourceState = ResourceState.ENABLED
     hardware_id: str = ""
     hypervisor_version: str = ""
     cpu_count: int = 0
@@ -64,12 +65,38 @@ class Host(Aggregate):
     def is_usable(self) -> bool:
         return self.state is HostState.UP and self.resource_state is ResourceState.ENABLED
 
+    @property
+    def is_enabled(self) -> bool:
+        """Whether an operator lets it be used, once it is out of maintenance."""
+        return self.resource_state is not ResourceState.DISABLED
+
+    def idle(self) -> None:
+        """Refuse while a job has the host."""
+        if self.job_id is not None:
+            raise NotAllowed(
+                f"host {self.name} is {self.resource_state} by job {self.job_id}: "
+                "wait for the job, or cancel it"
+            )
+
+    def may_be_enabled(self) -> None:
+        """Maintenance is left by ending it, not by enabling the host."""
+        if self.resource_state not in (ResourceState.ENABLED, ResourceState.DISABLED):
+            raise NotAllowed(
+                f"host {self.name} is {self.resource_state}: cancel its maintenance first"
+            )
+
     def prepare_maintenance(self, job_id: UUID) -> HostMaintenanceBegun:
+        self.idle()
         if self.resource_state is not ResourceState.ENABLED:
             raise NotAllowed(
                 f"host {self.name} is {self.resource_state}: only an Enabled host can be prepared "
                 "for maintenance"
             )
+        return HostMaintenanceBegun(job_id=job_id)
+
+    def close(self, job_id: UUID) -> HostMaintenanceBegun:
+        """Let nothing new onto it, because it is about to be removed."""
+        self.idle()
         return HostMaintenanceBegun(job_id=job_id)
 
     def leave_maintenance(self) -> HostMaintenanceEnded:
@@ -124,13 +151,15 @@ class HostDisconnected(Event, frozen=True, kw_only=True):
 
 @event("host.updated")
 class HostUpdated(Event, frozen=True, kw_only=True):
-    """What an operator set: tags and whether the host may be used."""
+    """What an operator set: its name and tags, how to reach it, whether it may be used."""
 
+    name: str
+    url: str
     tags: list[str]
     enabled: bool
 
     def apply(self, row: Host, at_ms: int) -> None:
-        row.tags = list(self.tags)
+        row.name, row.url, row.tags = self.name, self.url, list(self.tags)
         if row.resource_state in (ResourceState.ENABLED, ResourceState.DISABLED):
             state = ResourceState.ENABLED if self.enabled else ResourceState.DISABLED
             row.resource_state = state
@@ -141,6 +170,7 @@ class HostMaintenanceBegun(Event, frozen=True, kw_only=True):
     job_id: UUID
 
     def apply(self, row: Host, at_ms: int) -> None:
+        row.resource_before = row.resource_state
         row.resource_state, row.job_id = ResourceState.PREPARING, self.job_id
 
 
@@ -152,10 +182,10 @@ class HostMaintenanceEntered(Event, frozen=True, kw_only=True):
 
 @event("host.maintenance_failed")
 class HostMaintenanceFailed(Event, frozen=True, kw_only=True):
-    """Its guests could not all be moved; the host is in use again."""
+    """Its guests could not all leave; the host is what it was before."""
 
     def apply(self, row: Host, at_ms: int) -> None:
-        row.resource_state, row.job_id = ResourceState.ENABLED, None
+        row.resource_state, row.job_id = row.resource_before, None
 
 
 @event("host.maintenance_ended")

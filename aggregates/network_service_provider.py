@@ -9,6 +9,35 @@ import msgspec
 from aggregates.base import Aggregate
 from aggregates.record import record
 
+_ROUTER = (
+    "Vpn",
+    "Dhcp",
+    "Dns",
+    "Gateway",
+    "Firewall",
+    "Lb",
+    "SourceNat",
+    "StaticNat",
+    "PortForwarding",
+    "UserData",
+)
+
+# What each provider can do. Those of hardware appliances come with their drivers.
+PROVIDERS: dict[str, tuple[str, ...]] = {
+    "VirtualRouter": _ROUTER,
+    "VpcVirtualRouter": (*(one for one in _ROUTER if one != "Firewall"), "NetworkACL"),
+    "InternalLbVm": ("Lb",),
+    "ConfigDrive": ("Dhcp", "Dns", "UserData"),
+    "SecurityGroupProvider": ("SecurityGroup",),
+    "Ovs": ("Connectivity", "StaticNat", "PortForwarding", "Lb"),
+    "BaremetalDhcpProvider": ("Dhcp",),
+    "BaremetalPxeProvider": (),
+    "BaremetalUserdataProvider": ("UserData",),
+}
+
+# The providers whose routers are made by an element, which must be enabled before they are.
+ELEMENTS = ("VirtualRouter", "VpcVirtualRouter", "InternalLbVm")
+
 
 @record(
     "network_service_provider",

@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 
 from aggregates.base import Aggregate, Event, aggregate, event
+from aggregates.errors import NotAllowed
 
 
 class PoolState(StrEnum):
@@ -40,6 +41,27 @@ class StoragePool(Aggregate):
     capacity_bytes: int = 0
     used_bytes: int = 0
     job_id: UUID | None = None
+
+    def idle(self) -> None:
+        """Refuse while a job has the pool."""
+        if self.job_id is not None:
+            raise NotAllowed(f"storage pool {self.name} is {self.state} by job {self.job_id}")
+
+    def may_be_enabled(self) -> None:
+        """Maintenance is left by ending it, not by enabling the pool."""
+        if self.state not in (PoolState.UP, PoolState.DISABLED):
+            raise NotAllowed(f"storage pool {self.name} is {self.state}: cancel its maintenance")
+
+    def begin_maintenance(self) -> StoragePoolMaintenanceBegun:
+        self.idle()
+        if self.state is not PoolState.UP:
+            raise NotAllowed(f"storage pool {self.name} is {self.state}: only one that is Up can")
+        return StoragePoolMaintenanceBegun()
+
+    def end_maintenance(self) -> StoragePoolMaintenanceEnded:
+        if self.state is not PoolState.MAINTENANCE:
+            raise NotAllowed(f"storage pool {self.name} is {self.state}: not in maintenance")
+        return StoragePoolMaintenanceEnded()
 
 
 @event("storage_pool.added", creates=StoragePool)
@@ -81,6 +103,20 @@ class StoragePoolUpdated(Event, frozen=True, kw_only=True):
         row.name, row.tags = self.name, list(self.tags)
         if row.state in (PoolState.UP, PoolState.DISABLED):
             row.state = PoolState.UP if self.enabled else PoolState.DISABLED
+
+
+@event("storage_pool.maintenance_begun")
+class StoragePoolMaintenanceBegun(Event, frozen=True, kw_only=True):
+    """Nothing new is put into it, and nothing runs from it."""
+
+    def apply(self, row: StoragePool, at_ms: int) -> None:
+        row.state = PoolState.MAINTENANCE
+
+
+@event("storage_pool.maintenance_ended")
+class StoragePoolMaintenanceEnded(Event, frozen=True, kw_only=True):
+    def apply(self, row: StoragePool, at_ms: int) -> None:
+        row.state = PoolState.UP
 
 
 @event("storage_pool.removed", removes=True)

@@ -85,6 +85,10 @@ class Draft:
         """The rows of a noun that this draft has created or changed so far."""
         return (row for row in self._rows.values() if isinstance(row, spec.row))
 
+    def removes(self, row_id: UUID) -> bool:
+        """Whether this draft ends that row."""
+        return any(one.REMOVES for one in self._events.get(row_id, ()))
+
     def appends(self) -> tuple[Append, ...]:
         return tuple(Append(s, self._expected[s], tuple(e)) for s, e in self._events.items())
 

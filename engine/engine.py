@@ -15,20 +15,24 @@ import msgspec
 
 from aggregates.base import Recorded
 from aggregates.errors import Conflict
-from aggregates.saga import RunState, SagaRun, SagaStarted, UndoStarted
+from aggregates.saga import RunState, SagaRun, SagaStarted, SagaSucceeded, UndoStarted
 from engine.clock import Clock
 from engine.decide import DECISIONS, Desk
 from engine.draft import Draft
 from engine.failure import Failure
 from engine.history import History
 from engine.intents import By, Job
+from engine.intents.job import AsJob
 from engine.log import Log, Unit
 from engine.runner import CONFLICTS_MAX, Runner
-from engine.saga import BY_INTENT, SAGAS, Saga
+from engine.saga import BY_INTENT, SAGAS
 from engine.tasks import Tasks
 from engine.world import World
 from projections.cloud import Cloud
 from projections.saga import saga_runs
+
+# The name of a run that was over when it began: a decision, answered as a job.
+DECIDED = "decision:1"
 
 
 class JobFailed(Exception):
@@ -78,17 +82,16 @@ class Engine:
 
         The same `run_id`, or the same idempotency key from the same account, is the same job.
         """
-        saga = BY_INTENT[type(ask)]
         if known := self._known(run_id, by):
             return Job(known.id, known.subject_id)
         run_id = run_id or uuid4()
         for _ in range(CONFLICTS_MAX):
             draft = Draft(self.cloud)
-            self._drafted(draft, lambda d=draft: self._accept(d, saga, run_id, ask, by))
+            self._drafted(draft, lambda d=draft: self._accept(d, run_id, ask, by))
             if await self.runner.append(self._unit(draft, by, run_id), draft):
                 self.runner.drive(run_id)
-                return Job(run_id, saga.subject_id(ask))
-        raise Conflict(f"{by.command or saga.name}: too many others change it; try again")
+                return Job(run_id, self.cloud[saga_runs][run_id].subject_id)
+        raise Conflict(f"{by.command or type(ask).__name__}: too many others change it; try again")
 
     async def perform(self, ask: object, by: By) -> Job:
         """Submit and wait. Raises `JobFailed` with what the job was refused with."""
@@ -106,8 +109,8 @@ class Engine:
         """The facts that would be recorded at once, or the refusal; nothing happens."""
         draft = Draft(self.cloud)
         try:
-            if saga := BY_INTENT.get(type(ask)):
-                failure = self._accept(draft, saga, uuid4(), ask, by)
+            if type(ask) in BY_INTENT or isinstance(ask, AsJob):
+                failure = self._accept(draft, uuid4(), ask, by)
                 if failure is not None:
                     raise JobFailed(failure.error, failure.text)
             else:
@@ -119,6 +122,12 @@ class Engine:
     async def at(self, at_ms: int) -> Cloud:
         """The cloud as it was at that moment."""
         return await self._history.at(at_ms)
+
+    async def ever(self, row_id: UUID, kind: str) -> bool:
+        """Whether the log has ever made this thing, gone or not."""
+        if row_id in self.cloud.table(kind):
+            return True
+        return await self._history.ever(row_id, kind)
 
     async def job(self, run_id: UUID) -> SagaRun:
         """A run that is alive or over, however long ago. `NotFound` if there never was one."""
@@ -134,32 +143,45 @@ class Engine:
         mine = runs.by("idempotency_key", by.idempotency_key)
         return next((row for row in mine if row.account_id == by.account_id), None)
 
-    def _accept(
-        self, draft: Draft, saga: Saga[Any], run_id: UUID, ask: object, by: By
-    ) -> Failure | None:
+    def _accept(self, draft: Draft, run_id: UUID, ask: Any, by: By) -> Failure | None:
         """Draft the run's beginning: what was asked, and every decision up to the world's turn."""
-        row = self._begin(draft, saga, run_id, ask, by)
-        failure = self.runner.decide(row, draft, {})
+        if isinstance(ask, AsJob):
+            row = self._begin(draft, DECIDED, ask.subject_kind, ask.subject_id, run_id, ask.ask, by)
+            DECISIONS[type(ask.ask)](ask.ask, Desk(draft, self._world, by))
+            draft.change(row, SagaSucceeded())
+            return None
+        saga = BY_INTENT[type(ask)]
+        begun = (saga.name, saga.subject, saga.subject_id(ask), run_id, ask, by)
+        failure = self.runner.decide(self._begin(draft, *begun), draft, {})
         if failure is None:
             return None
         draft.abort()
         draft.clear()
-        row = self._begin(draft, saga, run_id, ask, by)
+        row = self._begin(draft, *begun)
         self.runner.decide(row, draft, {}, first_only=True)
         draft.change(row, UndoStarted(step=failure.step, error=failure.error, text=failure.text))
         return failure
 
-    def _begin(self, draft: Draft, saga: Saga[Any], run_id: UUID, ask: Any, by: By) -> SagaRun:
+    def _begin(
+        self,
+        draft: Draft,
+        name: str,
+        subject_kind: str,
+        subject_id: UUID | None,
+        run_id: UUID,
+        ask: Any,
+        by: By,
+    ) -> SagaRun:
         draft.create(
             run_id,
             SagaStarted(
-                name=saga.name,
+                name=name,
                 command=by.command,
                 action=by.action,
                 user_id=by.user_id,
                 account_id=by.account_id,
-                subject_kind=saga.subject,
-                subject_id=saga.subject_id(ask),
+                subject_kind=subject_kind,
+                subject_id=subject_id,
                 intent=msgspec.to_builtins(ask),
                 idempotency_key=by.idempotency_key,
             ),

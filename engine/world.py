@@ -26,6 +26,12 @@ class Hosts(Protocol):
     async def with_pool(self, pool_id: UUID) -> tuple[HostSession, PoolSpec]:
         """Some connected host that reaches the pool, and the pool as drivers name it."""
 
+    async def drop(self, host_id: UUID) -> None:
+        """Forget a connection, so that the next session is a new one. Guests are not touched."""
+
+    def kind(self, hypervisor: str) -> str:
+        """The name of a kind of hypervisor as the wire spells it; `Invalid` without a driver."""
+
     async def address(self, host_id: UUID) -> HostAddress:
         """How another host of its kind reaches this one."""
 

@@ -17,6 +17,7 @@ from aggregates.address import (
     AddressSpace,
     AddressSpaceCreated,
     AddressSpaceRemoved,
+    AddressSpaceResized,
     AddressTaken,
     address_ledger,
 )
@@ -48,7 +49,14 @@ class Addresses:
     """Ranges by space, numbers by hold and by holder."""
 
     TOPICS: ClassVar[tuple[str, ...]] = tuple(
-        e.TOPIC for e in (AddressSpaceCreated, AddressSpaceRemoved, AddressTaken, AddressFreed)
+        e.TOPIC
+        for e in (
+            AddressSpaceCreated,
+            AddressSpaceResized,
+            AddressSpaceRemoved,
+            AddressTaken,
+            AddressFreed,
+        )
     )
 
     def __init__(self) -> None:
@@ -62,6 +70,8 @@ class Addresses:
         happened = recorded.event
         if isinstance(happened, AddressSpaceCreated):
             self.ranges[recorded.stream] = AddressRange(happened)
+        elif isinstance(happened, AddressSpaceResized):
+            self._resize(recorded.stream, happened)
         elif isinstance(happened, AddressSpaceRemoved):
             self._remove(recorded.stream)
         elif isinstance(happened, AddressTaken):
@@ -169,6 +179,24 @@ class Addresses:
         del self.ranges[space_id]
         for taken in [t for t in self.holds.values() if t.space_id == space_id]:
             self._unlist(taken)
+
+    def _resize(self, space_id: UUID, resized: AddressSpaceResized) -> None:
+        """Other ends, the same holders; a number that falls out keeps its past."""
+        old = self.ranges[space_id]
+        before = set(old.space.reserved)
+        self.ranges[space_id] = new = AddressRange(
+            msgspec.structs.replace(
+                old.space,
+                first=resized.first,
+                last=resized.last,
+                reserved=list(resized.reserved),
+            )
+        )
+        for number in old.taken_numbers():
+            if number not in before and not new.is_taken(number):
+                new.take(number)
+        for number, version in old.touched():
+            new.set_version(number, version)
 
     def _list(self, taken: AddressTaken) -> None:
         self.holds[taken.hold] = taken

@@ -53,12 +53,14 @@ def unneeded(kind: str, row: Aggregate, desk: Desk) -> None:
             if names != kind or attribute not in spec.row.__struct_fields__:
                 continue
             table = desk.cloud[spec]
-            found = (
-                table.one(attribute, row.id)
+            rows = (
+                table.by(attribute, row.id)
                 if attribute in spec.indexed
-                else next((one for one in table if getattr(one, attribute) == row.id), None)
+                else (one for one in table if getattr(one, attribute) == row.id)
             )
-            if found is not None and found.id != row.id:
+            stays = (one for one in rows if one is not row and not desk.draft.removes(one.id))
+            found = next(stays, None)
+            if found is not None:
                 what = getattr(found, "name", found.id)
                 raise InUse(
                     f"{kind.replace('_', ' ')} {getattr(row, 'name', row.id)} is in use by "

@@ -1,0 +1,155 @@
+"""Every setting that there is: its type, its default, where it may be set, and what reads it.
+
+A setting that is `kept` is known because tools set it when they build a zone; nothing reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from aggregates.errors import Invalid
+
+
+@dataclass(frozen=True, slots=True)
+class KnownSetting:
+    """`kind` is Boolean, Integer, Decimal or String. `scopes` are what it can be set for."""
+
+    name: str
+    kind: str
+    default: str
+    text: str
+    category: str = "Advanced"
+    scopes: tuple[str, ...] = ("global",)
+    kept: bool = False
+
+    def check(self, value: str) -> None:
+        """Refuse a value of another type."""
+        try:
+            ok = {
+                "Boolean": lambda: value.lower() in ("true", "false"),
+                "Integer": lambda: int(value) is not None,
+                "Decimal": lambda: 0 <= float(value) < float("inf"),
+            }.get(self.kind, lambda: True)()
+        except ValueError:
+            ok = False
+        if not ok:
+            wanted = {"Boolean": "true or false", "Integer": "a whole number"}
+            raise Invalid(
+                f"{self.name} cannot be {value!r}: it is {wanted.get(self.kind, 'a number')}",
+                field="value",
+            )
+
+
+ZONE, CLUSTER = ("global", "zone"), ("global", "zone", "cluster")
+
+_READ = (
+    KnownSetting(
+        "cpu.overprovisioning.factor",
+        "Decimal",
+        "1.0",
+        "how much more CPU than its hosts have may be promised in a new cluster",
+        scopes=CLUSTER,
+    ),
+    KnownSetting(
+        "mem.overprovisioning.factor",
+        "Decimal",
+        "1.0",
+        "how much more memory than its hosts have may be promised in a new cluster",
+        scopes=CLUSTER,
+    ),
+    KnownSetting(
+        "storage.overprovisioning.factor",
+        "Decimal",
+        "2.0",
+        "how much more space than it has may be promised in a new storage pool",
+        category="Storage",
+        scopes=ZONE,
+    ),
+    KnownSetting(
+        "local.storage.path",
+        "String",
+        "/var/lib/sagastack/pool",
+        "folder of a host that serves as its own storage where a zone allows local storage",
+        category="Storage",
+        scopes=ZONE,
+    ),
+    KnownSetting(
+        "expunge.delay", "Integer", "86400", "seconds that a destroyed guest can be recovered"
+    ),
+    KnownSetting(
+        "default.page.size", "Integer", "500", "rows that a list without paging gives at most"
+    ),
+)
+
+# (name, kind, default, category): set by tools, read by nothing here yet.
+_KEPT: tuple[tuple[str, str, str, str], ...] = (
+    ("account.cleanup.interval", "Integer", "86400", "Account"),
+    ("agent.lb.enabled", "Boolean", "false", "Advanced"),
+    ("alert.wait", "Integer", "1800", "Alert"),
+    ("allow.user.create.projects", "Boolean", "true", "Project"),
+    ("allow.user.view.destroyed.vm", "Boolean", "false", "Advanced"),
+    ("capacity.check.period", "Integer", "300000", "Advanced"),
+    ("check.pod.cidrs", "Boolean", "true", "Network"),
+    ("cloud.kubernetes.service.enabled", "Boolean", "false", "Advanced"),
+    ("cluster.cpu.allocated.capacity.disablethreshold", "Decimal", "0.85", "Alert"),
+    ("cluster.memory.allocated.capacity.disablethreshold", "Decimal", "0.85", "Alert"),
+    ("consoleproxy.sslEnabled", "Boolean", "false", "Console Proxy"),
+    ("direct.agent.load.size", "Integer", "16", "Advanced"),
+    ("enable.dynamic.scale.vm", "Boolean", "false", "Advanced"),
+    ("enable.ec2.api", "Boolean", "false", "Advanced"),
+    ("endpoint.url", "String", "http://localhost:8080/client/api", "Advanced"),
+    ("event.purge.delay", "Integer", "15", "Advanced"),
+    ("expunge.interval", "Integer", "86400", "Advanced"),
+    ("expunge.workers", "Integer", "1", "Advanced"),
+    ("extract.url.cleanup.interval", "Integer", "7200", "Storage"),
+    ("extract.url.expiration.interval", "Integer", "14400", "Storage"),
+    ("guest.domain.suffix", "String", "cloud.internal", "Network"),
+    ("host", "String", "localhost", "Advanced"),
+    ("host.maintenance.retries", "Integer", "20", "Advanced"),
+    ("init.check.interval", "Integer", "10", "Advanced"),
+    ("integration.api.port", "Integer", "0", "Advanced"),
+    ("kvm.snapshot.enabled", "Boolean", "true", "Snapshots"),
+    ("management.network.cidr", "String", "192.168.0.0/16", "Network"),
+    ("max.account.cpus", "Integer", "40", "Account"),
+    ("max.account.memory", "Integer", "40960", "Account"),
+    ("max.account.user.vms", "Integer", "20", "Account"),
+    ("max.account.volumes", "Integer", "20", "Account"),
+    ("max.template.iso.size", "Integer", "50", "Storage"),
+    ("network.gc.interval", "Integer", "600", "Network"),
+    ("network.gc.wait", "Integer", "600", "Network"),
+    ("network.loadbalancer.basiczone.elb.enabled", "Boolean", "false", "Network"),
+    ("network.throttling.rate", "Integer", "200", "Network"),
+    ("ping.interval", "Integer", "60", "Advanced"),
+    ("ping.timeout", "Decimal", "2.5", "Advanced"),
+    ("pool.storage.allocated.capacity.disablethreshold", "Decimal", "0.85", "Storage"),
+    ("pool.storage.capacity.disablethreshold", "Decimal", "0.85", "Storage"),
+    ("restart.retry.interval", "Integer", "600", "Advanced"),
+    ("router.check.interval", "Integer", "30", "Network"),
+    ("router.stats.interval", "Integer", "300", "Network"),
+    ("secstorage.allowed.internal.sites", "String", "", "Storage"),
+    ("snapshot.max.hourly", "Integer", "8", "Snapshots"),
+    ("storage.cleanup.enabled", "Boolean", "true", "Storage"),
+    ("storage.cleanup.interval", "Integer", "86400", "Storage"),
+    ("storage.max.volume.size", "Integer", "2000", "Storage"),
+    ("system.vm.use.local.storage", "Boolean", "false", "Storage"),
+    ("task.cleanup.retry.interval", "Integer", "600", "Advanced"),
+    ("use.system.guest.vlans", "Boolean", "true", "Network"),
+    ("use.system.public.ips", "Boolean", "true", "Network"),
+    ("vm.allocation.algorithm", "String", "random", "Advanced"),
+    ("vm.instancename.flag", "Boolean", "false", "Advanced"),
+    ("vm.op.lock.state.retry", "Integer", "5", "Advanced"),
+    ("vm.op.wait.interval", "Integer", "120", "Advanced"),
+    ("wait", "Integer", "1800", "Advanced"),
+    ("workers", "Integer", "10", "Advanced"),
+)
+
+
+def _all() -> Iterator[KnownSetting]:
+    yield from _READ
+    text = "known so that tools can set it; nothing reads it here"
+    for name, kind, default, category in _KEPT:
+        yield KnownSetting(name, kind, default, text, category, kept=True, scopes=CLUSTER)
+
+
+KNOWN: dict[str, KnownSetting] = {one.name: one for one in sorted(_all(), key=lambda s: s.name)}

@@ -1,0 +1,207 @@
+"""Hosts: add, change, maintain, reconnect, remove, list."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from api.declare import Caller, Job, Names, OneOf, Roles, Success, command
+from api.errors import InvalidValue, missing
+from api.lists import Filter, list_command
+from api.views.host import HostView, address_of
+from engine.intents.host import (
+    AddHost,
+    EndMaintenance,
+    PrepareHost,
+    ReconnectHost,
+    RemoveHost,
+    UpdateHost,
+)
+from engine.intents.job import AsJob
+from projections.cluster import clusters
+from projections.host import Host, hosts
+from projections.vm import vms
+
+STATES = OneOf("Enabled", "Disabled", "Enable", "Disable")
+HostId = Annotated[UUID, "the host", Names("host", right="operate")]
+
+
+@command("addHost", returns=HostView, key="host", shape="list", allow="AR", action="HOST.CREATE")
+class AddHostCommand:
+    """Add a host: it is reached, asked what it is, and guests may run on it from then on."""
+
+    hypervisor: Annotated[str, "what runs its guests"]
+    pod_id: Annotated[UUID, "the pod", Names("pod", right="operate")]
+    url: Annotated[str, "how it is reached"]
+    zone_id: Annotated[UUID, "the zone", Names("zone", right="operate")]
+    cluster_id: Annotated[UUID | None, "the cluster", Names("cluster", right="operate")] = None
+    cluster_name: Annotated[str | None, "the cluster by name; made if there is none"] = None
+    username: Annotated[str | None, "who to be on it"] = None
+    password: Annotated[str | None, "the password of that user; it is sealed"] = None
+    host_tags: Annotated[list[str] | None, "tags that offerings name"] = None
+    allocation_state: Annotated[str | None, "Enabled or Disabled", STATES] = None
+
+    async def run(self, caller: Caller) -> Host:
+        host_id, new_id = caller.new_id(), caller.new_id()
+        cluster_id, new_cluster = self._cluster(caller, new_id)
+        ask = AddHost(
+            id=host_id,
+            name=address_of(self._url()),
+            url=self._url(),
+            hypervisor=self.hypervisor,
+            zone_id=self.zone_id,
+            pod_id=self.pod_id,
+            cluster_id=cluster_id,
+            new_cluster=new_cluster,
+            username=self.username or "",
+            password_ref=await caller.seal(self.password) if self.password else "",
+            tags=list(self.host_tags or ()),
+            enabled=not (self.allocation_state or "Enabled").startswith("Disable"),
+        )
+        await caller.perform(ask)
+        return caller.cloud[hosts][host_id]
+
+    def _url(self) -> str:
+        url = self.url.strip()
+        if urlsplit(url).password is not None:
+            raise InvalidValue("url holds a password: give it as password, where it is sealed")
+        return url if "://" in url or ":///" in url else f"http://{url}"
+
+    def _cluster(self, caller: Caller, new_id: UUID) -> tuple[UUID, str]:
+        """The cluster, and its name if it is to be made."""
+        if self.cluster_id is not None:
+            return self.cluster_id, ""
+        if not self.cluster_name:
+            raise missing("addHost", "clusterid")
+        for row in caller.cloud[clusters].by("pod_id", self.pod_id):
+            if row.name.casefold() == self.cluster_name.casefold():
+                return row.id, ""
+        return new_id, self.cluster_name
+
+
+@command("updateHost", returns=HostView, key="host", allow="A", action="HOST.UPDATE")
+class UpdateHostCommand:
+    """Change a host's tags or URL, or let it be used or not."""
+
+    id: HostId
+    allocation_state: Annotated[str | None, "Enable or Disable", STATES] = None
+    host_tags: Annotated[list[str] | None, "tags that offerings name"] = None
+    name: Annotated[str | None, "new name", Roles("Admin")] = None
+    url: Annotated[str | None, "how it is reached from now on"] = None
+
+    async def run(self, caller: Caller) -> Host:
+        enabled = None
+        if self.allocation_state:
+            enabled = self.allocation_state.startswith("Enable")
+        ask = UpdateHost(
+            id=self.id,
+            name=self.name or None,
+            url=self.url or None,
+            tags=None if self.host_tags is None else list(self.host_tags),
+            enabled=enabled,
+        )
+        await caller.decide(ask)
+        return caller.cloud[hosts][self.id]
+
+
+@command("deleteHost", returns=Success, allow="AR", action="HOST.DELETE")
+class DeleteHost:
+    """Remove a host that runs no guests; forced stops them first."""
+
+    id: HostId
+    forced: Annotated[bool | None, "stop its guests first"] = None
+
+    async def run(self, caller: Caller) -> None:
+        await caller.perform(RemoveHost(id=self.id, forced=bool(self.forced)))
+
+
+@command(
+    "reconnectHost",
+    returns=HostView,
+    key="host",
+    allow="A",
+    is_async=True,
+    action="HOST.RECONNECT",
+)
+class ReconnectHostCommand:
+    """Connect to a host anew and ask it again what it is."""
+
+    id: HostId
+
+    async def run(self, caller: Caller) -> Job:
+        return await caller.submit(ReconnectHost(id=self.id))
+
+
+@command(
+    "prepareHostForMaintenance",
+    returns=HostView,
+    key="host",
+    allow="A",
+    is_async=True,
+    action="MAINT.PREPARE",
+)
+class PrepareHostForMaintenance:
+    """Move every guest away from a host, so that it can be worked on."""
+
+    id: HostId
+
+    async def run(self, caller: Caller) -> Job:
+        return await caller.submit(PrepareHost(id=self.id))
+
+
+@command(
+    "cancelHostMaintenance",
+    returns=HostView,
+    key="host",
+    allow="A",
+    is_async=True,
+    action="MAINT.CANCEL",
+)
+class CancelHostMaintenance:
+    """Let guests onto a host again after its maintenance."""
+
+    id: HostId
+
+    async def run(self, caller: Caller) -> Job:
+        ask = EndMaintenance(id=self.id)
+        return await caller.submit(AsJob(ask=ask, subject_kind="host", subject_id=self.id))
+
+
+def _same(row: Host, value: Any) -> bool:
+    return str(row.state).lower() == str(value).lower()
+
+
+@list_command("listHosts", view=HostView, table=hosts, key="host", scope="admin")
+class ListHosts:
+    """List hosts."""
+
+    zone_id: Annotated[UUID | None, "hosts of this zone", Names("zone", right="see")] = None
+    pod_id: Annotated[UUID | None, "hosts of this pod", Names("pod", right="see")] = None
+    cluster_id: Annotated[UUID | None, "hosts of this cluster", Names("cluster", right="see")] = (
+        None
+    )
+    hypervisor: Annotated[str | None, "hosts of this kind"] = None
+    state: Annotated[str | None, "Up, Connecting or Disconnected", Filter(test=_same)] = None
+    resource_state: Annotated[str | None, "whether an operator lets them be used"] = None
+    type: Annotated[str | None, "Routing; there are no others", Filter()] = None
+    hahost: Annotated[bool | None, "hosts kept for restarts; there are none", Filter()] = None
+    details: Annotated[list[str] | None, "how much to say; all of it is said", Filter()] = None
+    version: Annotated[str | None, "of this version", Filter("hypervisor_version")] = None
+    arch: Annotated[str | None, "of this architecture", Filter()] = None
+    virtual_machine_id: Annotated[
+        UUID | None, "hosts that this guest could move to", Names("vm", right="see"), Filter()
+    ] = None
+
+    def matches(self, row: Host, caller: Caller) -> bool:
+        if self.type and self.type.lower() != "routing":
+            return False
+        if self.hahost:
+            return False
+        if self.arch and caller.cloud[clusters][row.cluster_id].arch != self.arch:
+            return False
+        vm = caller.cloud[vms].get(self.virtual_machine_id)
+        if vm is None:
+            return True
+        home = caller.cloud[hosts].get(vm.host_id)
+        return home is not None and row.id != home.id and row.cluster_id == home.cluster_id

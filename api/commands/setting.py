@@ -1,0 +1,177 @@
+"""Settings: list, change, reset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+from uuid import UUID
+
+from api.declare import Bound, Caller, Names, Page, command
+from api.errors import InvalidValue
+from api.views.setting import ConfigurationGroupView, ConfigurationView
+from engine.intents.setting import ChangeSetting, ResetSetting
+from projections.setting import KNOWN, KnownSetting, value_of
+
+ZoneId = Annotated[UUID | None, "for this zone", Names("zone", right="operate")]
+ClusterId = Annotated[UUID | None, "for this cluster", Names("cluster", right="operate")]
+PoolId = Annotated[UUID | None, "for this pool", Names("storage_pool", right="operate")]
+StoreId = Annotated[UUID | None, "for this image store", Names("image_store", right="operate")]
+AccountId = Annotated[UUID | None, "for this account", Names("account", right="operate")]
+DomainId = Annotated[UUID | None, "for this domain", Names("domain", right="operate")]
+MAX_ROWS = 500
+
+
+def scope_of(**named: UUID | None) -> tuple[str, UUID | None]:
+    """The one scope that was named, or the whole cloud."""
+    found = [(scope, scope_id) for scope, scope_id in named.items() if scope_id is not None]
+    if len(found) > 1:
+        raise InvalidValue(f"a setting has one scope: {' and '.join(s for s, _ in found)} are two")
+    return found[0] if found else ("global", None)
+
+
+@command(
+    "listConfigurations",
+    returns=ConfigurationView,
+    key="configuration",
+    shape="list",
+    allow="A",
+)
+class ListConfigurations:
+    """List every setting that there is, with the value that counts."""
+
+    name: Annotated[str | None, "the setting of this name"] = None
+    category: Annotated[str | None, "settings about this"] = None
+    group: Annotated[str | None, "settings of this group"] = None
+    subgroup: Annotated[str | None, "settings of this part of a group"] = None
+    keyword: Annotated[str | None, "text that the name contains"] = None
+    zone_id: ZoneId = None
+    cluster_id: ClusterId = None
+    storage_id: PoolId = None
+    image_store_uuid: StoreId = None
+    account_id: AccountId = None
+    domain_id: DomainId = None
+    page: Annotated[int | None, "which page, from 1", Bound(1)] = None
+    page_size: Annotated[int | None, "rows a page", Bound(-1, MAX_ROWS)] = None
+
+    async def run(self, caller: Caller) -> Page:
+        scope, scope_id = scope_of(
+            zone=self.zone_id,
+            cluster=self.cluster_id,
+            storagepool=self.storage_id,
+            imagestore=self.image_store_uuid,
+            account=self.account_id,
+            domain=self.domain_id,
+        )
+        found = [
+            ConfigurationView.made(one, value_of(caller.cloud, one.name, scope_id), scope)
+            for one in self._wanted()
+            if scope in one.scopes
+        ]
+        size = self.page_size if (self.page_size or 0) > 0 else MAX_ROWS
+        start = ((self.page or 1) - 1) * size
+        return Page(len(found), found[start : start + size])
+
+    def _wanted(self) -> Iterator[KnownSetting]:
+        for one in KNOWN.values():
+            shown = ConfigurationView.made(one, "")
+            asked = (
+                (self.name, one.name),
+                (self.category, one.category),
+                (self.group, shown.group),
+                (self.subgroup, shown.subgroup),
+            )
+            fits = all(not want or want.lower() == has.lower() for want, has in asked)
+            if fits and (self.keyword or "").lower() in one.name.lower():
+                yield one
+
+
+@command(
+    "updateConfiguration",
+    returns=ConfigurationView,
+    key="configuration",
+    allow="A",
+    action="CONFIGURATION.VALUE.EDIT",
+)
+class UpdateConfiguration:
+    """Change a setting, for the whole cloud or for one scope."""
+
+    name: Annotated[str, "the setting"]
+    value: Annotated[str | None, "its new value"] = None
+    zone_id: ZoneId = None
+    cluster_id: ClusterId = None
+    storage_id: PoolId = None
+    image_store_uuid: StoreId = None
+    account_id: AccountId = None
+    domain_id: DomainId = None
+
+    async def run(self, caller: Caller) -> ConfigurationView:
+        scope, scope_id = scope_of(
+            zone=self.zone_id,
+            cluster=self.cluster_id,
+            storagepool=self.storage_id,
+            imagestore=self.image_store_uuid,
+            account=self.account_id,
+            domain=self.domain_id,
+        )
+        value = (self.value or "").strip()
+        ask = ChangeSetting(
+            id=caller.new_id(), name=self.name, value=value, scope=scope, scope_id=scope_id
+        )
+        await caller.decide(ask)
+        return ConfigurationView.made(KNOWN[self.name], value, scope)
+
+
+@command(
+    "resetConfiguration",
+    returns=ConfigurationView,
+    key="configuration",
+    allow="A",
+    action="CONFIGURATION.VALUE.EDIT",
+)
+class ResetConfiguration:
+    """Let the next wider scope, or the default, count again."""
+
+    name: Annotated[str, "the setting"]
+    zone_id: ZoneId = None
+    cluster_id: ClusterId = None
+    storage_id: PoolId = None
+    image_store_id: StoreId = None
+    account_id: AccountId = None
+    domain_id: DomainId = None
+
+    async def run(self, caller: Caller) -> ConfigurationView:
+        scope, scope_id = scope_of(
+            zone=self.zone_id,
+            cluster=self.cluster_id,
+            storagepool=self.storage_id,
+            imagestore=self.image_store_id,
+            account=self.account_id,
+            domain=self.domain_id,
+        )
+        await caller.decide(ResetSetting(name=self.name, scope=scope, scope_id=scope_id))
+        value = value_of(caller.cloud, self.name, scope_id)
+        return ConfigurationView.made(KNOWN[self.name], value, scope)
+
+
+@command(
+    "listConfigurationGroups",
+    returns=ConfigurationGroupView,
+    key="configurationgroup",
+    shape="list",
+    allow="A",
+)
+class ListConfigurationGroups:
+    """List the groups that settings are in."""
+
+    group: Annotated[str | None, "the group of this name"] = None
+
+    async def run(self, caller: Caller) -> list[ConfigurationGroupView]:
+        groups = {
+            "Infrastructure": "settings that the engine reads",
+            "Miscellaneous": "settings that tools set and nothing reads here",
+        }
+        return [
+            ConfigurationGroupView(name=name, description=text, precedence=place)
+            for place, (name, text) in enumerate(groups.items(), 1)
+            if not self.group or self.group.lower() == name.lower()
+        ]

@@ -1,0 +1,207 @@
+"""Primary storage: add, change, maintain, remove, list."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from api.declare import Caller, Job, Names, OneOf, Success, command
+from api.errors import InvalidValue, missing
+from api.lists import Filter, list_command
+from api.views.storage_pool import StoragePoolView
+from engine.intents.job import AsJob
+from engine.intents.storage_pool import (
+    AddStoragePool,
+    MaintainStoragePool,
+    RemoveStoragePool,
+    UpdateStoragePool,
+)
+from projections.cluster import clusters
+from projections.host import hosts
+from projections.storage_pool import StoragePool, storage_pools
+
+KIND = "storage_pool"
+PoolId = Annotated[UUID, "the pool", Names(KIND, right="operate")]
+
+
+@command(
+    "createStoragePool",
+    returns=StoragePoolView,
+    key="storagepool",
+    allow="A",
+    action="STORAGE.POOL.CREATE",
+)
+class CreateStoragePool:
+    """Add primary storage: a host that reaches it opens it and says how large it is."""
+
+    name: Annotated[str, "name of the pool"]
+    url: Annotated[str, "where it is, such as nfs://server/path"]
+    zone_id: Annotated[UUID, "the zone", Names("zone", right="operate")]
+    pod_id: Annotated[UUID | None, "the pod", Names("pod", right="operate")] = None
+    cluster_id: Annotated[UUID | None, "the cluster", Names("cluster", right="operate")] = None
+    scope: Annotated[str | None, "ZONE, CLUSTER or HOST", OneOf("ZONE", "CLUSTER", "HOST")] = None
+    hypervisor: Annotated[str | None, "the kind of hosts that use a zone's pool"] = None
+    provider: Annotated[str | None, "what serves it"] = None
+    tags: Annotated[str | None, "tags that offerings name, with commas"] = None
+    details: Annotated[dict[str, str] | None, "hostid names the host of a HOST pool"] = None
+
+    async def run(self, caller: Caller) -> StoragePool:
+        if urlsplit(self.url).password is not None:
+            raise InvalidValue("url holds a password: storage that needs one has a driver for it")
+        scope = self._scope()
+        host_id = self._host(caller) if scope == "HOST" else None
+        host = caller.cloud[hosts].get(host_id)
+        cluster_id = host.cluster_id if host else self.cluster_id
+        cluster = caller.cloud[clusters].get(cluster_id) if scope != "ZONE" else None
+        if cluster is not None and cluster.zone_id != self.zone_id:
+            raise InvalidValue(f"cluster {cluster.name} is in another zone")
+        ask = AddStoragePool(
+            id=caller.new_id(),
+            name=self.name,
+            url=self.url,
+            scope=scope,
+            zone_id=self.zone_id,
+            hypervisor=self.hypervisor or "",
+            pod_id=cluster.pod_id if cluster else None,
+            cluster_id=cluster.id if cluster else None,
+            host_id=host_id,
+            provider=self.provider or "DefaultPrimary",
+            tags=[tag.strip() for tag in (self.tags or "").split(",") if tag.strip()],
+        )
+        await caller.perform(ask)
+        return caller.cloud[storage_pools][ask.id]
+
+    def _scope(self) -> str:
+        scope = self.scope or ("CLUSTER" if self.cluster_id is not None else "ZONE")
+        if scope == "CLUSTER" and self.cluster_id is None:
+            raise missing("createStoragePool", "clusterid")
+        return scope
+
+    def _host(self, caller: Caller) -> UUID:
+        """The host of a local pool: the one named, or the only one of the cluster."""
+        named = (self.details or {}).get("hostid", "")
+        for host in caller.cloud[hosts].by("zone_id", self.zone_id):
+            if str(host.id) == named:
+                return host.id
+        near = list(caller.cloud[hosts].by("cluster_id", self.cluster_id)) if not named else []
+        if len(near) == 1:
+            return near[0].id
+        raise InvalidValue(
+            "a HOST pool needs details[0].hostid: the id of a host in the zone, unless its "
+            "cluster has just one"
+        )
+
+
+@command(
+    "updateStoragePool",
+    returns=StoragePoolView,
+    key="storagepool",
+    allow="A",
+    action="STORAGE.POOL.UPDATE",
+)
+class UpdateStoragePoolCommand:
+    """Rename or tag a pool, or let nothing new into it."""
+
+    id: PoolId
+    name: Annotated[str | None, "new name"] = None
+    tags: Annotated[list[str] | None, "tags that offerings name"] = None
+    enabled: Annotated[bool | None, "whether new volumes may be put into it"] = None
+
+    async def run(self, caller: Caller) -> StoragePool:
+        ask = UpdateStoragePool(
+            id=self.id,
+            name=self.name or None,
+            tags=None if self.tags is None else list(self.tags),
+            enabled=self.enabled,
+        )
+        await caller.decide(ask)
+        return caller.cloud[storage_pools][self.id]
+
+
+@command("deleteStoragePool", returns=Success, allow="A", action="STORAGE.POOL.DELETE")
+class DeleteStoragePool:
+    """Remove a pool in which no volume lies; what is on the disks stays there."""
+
+    id: PoolId
+    forced: Annotated[bool | None, "accepted; a volume is never lost with its pool"] = None
+
+    async def run(self, caller: Caller) -> None:
+        await caller.decide(RemoveStoragePool(id=self.id))
+
+
+async def maintain(caller: Caller, pool_id: UUID, *, begin: bool) -> Job:
+    """Begin or end the maintenance of a pool."""
+    ask = MaintainStoragePool(id=pool_id, begin=begin)
+    return await caller.submit(AsJob(ask=ask, subject_kind=KIND, subject_id=pool_id))
+
+
+@command(
+    "enableStorageMaintenance",
+    returns=StoragePoolView,
+    key="storagepool",
+    allow="A",
+    is_async=True,
+    envelope="prepareprimarystorageformaintenanceresponse",
+    action="MAINT.PREPARE.PS",
+)
+class EnableStorageMaintenance:
+    """Take a pool that no running guest uses out of service."""
+
+    id: PoolId
+
+    async def run(self, caller: Caller) -> Job:
+        return await maintain(caller, self.id, begin=True)
+
+
+@command(
+    "cancelStorageMaintenance",
+    returns=StoragePoolView,
+    key="storagepool",
+    allow="A",
+    is_async=True,
+    envelope="cancelprimarystoragemaintenanceresponse",
+    action="MAINT.CANCEL.PS",
+)
+class CancelStorageMaintenance:
+    """Put a pool back into service."""
+
+    id: PoolId
+
+    async def run(self, caller: Caller) -> Job:
+        return await maintain(caller, self.id, begin=False)
+
+
+def _state(row: StoragePool, value: str) -> bool:
+    return str(row.state).lower() == value.lower()
+
+
+@list_command(
+    "listStoragePools", view=StoragePoolView, table=storage_pools, key="storagepool", scope="admin"
+)
+class ListStoragePools:
+    """List primary storage."""
+
+    zone_id: Annotated[UUID | None, "pools of this zone", Names("zone", right="see")] = None
+    pod_id: Annotated[UUID | None, "pools of this pod", Names("pod", right="see")] = None
+    cluster_id: Annotated[UUID | None, "pools of this cluster", Names("cluster", right="see")] = (
+        None
+    )
+    host_id: Annotated[
+        UUID | None, "pools that this host reaches", Names("host", right="see"), Filter()
+    ] = None
+    scope: Annotated[str | None, "ZONE, CLUSTER or HOST"] = None
+    status: Annotated[str | None, "Up, Disabled or Maintenance", Filter(test=_state)] = None
+    ip_address: Annotated[str | None, "served by this machine", Filter()] = None
+    path: Annotated[str | None, "of this path", Filter()] = None
+
+    def matches(self, row: StoragePool, caller: Caller) -> bool:
+        parts = urlsplit(row.url)
+        if self.ip_address and parts.hostname != self.ip_address:
+            return False
+        if self.path and parts.path != self.path:
+            return False
+        host = caller.cloud[hosts].get(self.host_id)
+        if host is None:
+            return True
+        return row.host_id in (None, host.id) and row.cluster_id in (None, host.cluster_id)

@@ -1,0 +1,169 @@
+"""Ranges of public addresses and of addresses of shared networks: create, change, remove, list."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from api.declare import Caller, Names, Success, command
+from api.errors import InvalidValue, missing
+from api.lists import Filter, list_command
+from api.views.vlan_ip_range import VlanIpRangeView
+from engine.intents.vlan_ip_range import CreateVlanIpRange, RemoveVlanIpRange, UpdateVlanIpRange
+from projections.network import networks
+from projections.physical_network import physical_networks
+from projections.traffic_type import traffic_types
+from projections.vlan_ip_range import VlanIpRange, vlan_ip_ranges
+
+NAME = "createVlanIpRange"
+PHYSICAL = "physical_network"
+
+
+@command(NAME, returns=VlanIpRangeView, key="vlan", allow="A", action="VLAN.IP.RANGE.CREATE")
+class CreateVlanIpRangeCommand:
+    """Add a range of public addresses to a zone, or of addresses to a shared network."""
+
+    zone_id: Annotated[UUID | None, "the zone", Names("zone", right="operate")] = None
+    start_ip: Annotated[str | None, "first address"] = None
+    end_ip: Annotated[str | None, "last address; the first, if left out"] = None
+    gateway: Annotated[str | None, "gateway of the subnet"] = None
+    netmask: Annotated[str | None, "its netmask"] = None
+    vlan: Annotated[str | None, "its VLAN; untagged, if left out"] = None
+    for_virtual_network: Annotated[bool | None, "true for public addresses"] = None
+    physical_network_id: Annotated[
+        UUID | None, "the physical network", Names(PHYSICAL, right="operate")
+    ] = None
+    network_id: Annotated[
+        UUID | None, "a shared network to add to", Names("network", right="operate")
+    ] = None
+    pod_id: Annotated[UUID | None, "the pod, in a Basic zone", Names("pod", right="operate")] = None
+    domain_id: Annotated[
+        UUID | None, "the domain that it is kept for", Names("domain", right="operate")
+    ] = None
+    account: Annotated[str | None, "the account that it is kept for"] = None
+
+    async def run(self, caller: Caller) -> VlanIpRange:
+        network = caller.cloud[networks].get(self.network_id)
+        if not self.start_ip:
+            raise missing(NAME, "startip")
+        zone_id = self._zone(caller)
+        fields = {
+            "zone_id": zone_id,
+            "gateway": self.gateway or (network.gateway if network else ""),
+            "netmask": self.netmask or (network.netmask if network else ""),
+            "start_ip": self.start_ip,
+            "end_ip": self.end_ip or self.start_ip,
+            "vlan": self._vlan(network),
+            "physical_network_id": self._physical(caller, zone_id),
+            "network_id": self.network_id,
+            "pod_id": self.pod_id,
+            "for_virtual_network": network is None and self.for_virtual_network is not False,
+            "account_id": account_of(caller, self.account, self.domain_id),
+            "domain_id": self.domain_id,
+        }
+        range_id = caller.new_id()
+        await caller.decide(CreateVlanIpRange(id=range_id, fields=fields))
+        return caller.cloud[vlan_ip_ranges][range_id]
+
+    def _vlan(self, network: Any) -> str:
+        if self.vlan:
+            return self.vlan.removeprefix("vlan://")
+        return str(network.vlan) if network is not None and network.vlan else "untagged"
+
+    def _zone(self, caller: Caller) -> UUID:
+        """The zone named, or that of the network or physical network named."""
+        if self.zone_id is not None:
+            return self.zone_id
+        of = caller.cloud[networks].get(self.network_id)
+        under = caller.cloud[physical_networks].get(self.physical_network_id)
+        if of is None and under is None:
+            raise missing(NAME, "zoneid")
+        return of.zone_id if of is not None else under.zone_id  # type: ignore[union-attr]
+
+    def _physical(self, caller: Caller, zone_id: UUID) -> UUID | None:
+        """The one named, or the one that carries the zone's public traffic."""
+        if self.physical_network_id is not None:
+            if caller.cloud[physical_networks][self.physical_network_id].zone_id != zone_id:
+                raise InvalidValue("physicalnetworkid names a physical network of another zone")
+            return self.physical_network_id
+        for one in caller.cloud[physical_networks].by("zone_id", zone_id):
+            carried = caller.cloud[traffic_types].by("physical_network_id", one.id)
+            if any(each.traffic_type == "Public" for each in carried):
+                return one.id
+        return None
+
+
+def account_of(caller: Caller, name: str | None, domain_id: UUID | None) -> UUID | None:
+    """The account of this name in a domain; no name is no account."""
+    if not name:
+        return None
+    for row in caller.cloud.table("account"):
+        if row.domain_id == domain_id and row.name.casefold() == name.casefold():
+            return UUID(str(row.id))
+    raise InvalidValue(f"Unable to find account {name} in domain {domain_id}")
+
+
+@command(
+    "updateVlanIpRange",
+    returns=VlanIpRangeView,
+    key="vlan",
+    allow="A",
+    action="VLAN.IP.RANGE.UPDATE",
+)
+class UpdateVlanIpRangeCommand:
+    """Change a range; no address that is taken may fall out of it."""
+
+    id: Annotated[UUID, "the range", Names("vlan_ip_range", right="operate")]
+    start_ip: Annotated[str | None, "first address"] = None
+    end_ip: Annotated[str | None, "last address"] = None
+    gateway: Annotated[str | None, "gateway of the subnet"] = None
+    netmask: Annotated[str | None, "its netmask"] = None
+
+    async def run(self, caller: Caller) -> VlanIpRange:
+        asked = {name: getattr(self, name) for name in ("start_ip", "end_ip", "gateway", "netmask")}
+        fields = {name: value for name, value in asked.items() if value}
+        await caller.decide(UpdateVlanIpRange(id=self.id, fields=fields))
+        return caller.cloud[vlan_ip_ranges][self.id]
+
+
+@command("deleteVlanIpRange", returns=Success, allow="A", action="VLAN.IP.RANGE.DELETE")
+class DeleteVlanIpRange:
+    """Remove a range of which no address is taken."""
+
+    id: Annotated[UUID, "the range", Names("vlan_ip_range", right="operate")]
+
+    async def run(self, caller: Caller) -> None:
+        await caller.decide(RemoveVlanIpRange(id=self.id))
+
+
+@list_command(
+    "listVlanIpRanges",
+    view=VlanIpRangeView,
+    table=vlan_ip_ranges,
+    key="vlaniprange",
+    keyword=("vlan", "start_ip"),
+    scope="admin",
+    allow="A",
+)
+class ListVlanIpRanges:
+    """List ranges of addresses."""
+
+    zone_id: Annotated[UUID | None, "those of this zone", Names("zone", right="see")] = None
+    physical_network_id: Annotated[
+        UUID | None, "those of this physical network", Names(PHYSICAL, right="see")
+    ] = None
+    network_id: Annotated[UUID | None, "those of this network", Names("network", right="see")] = (
+        None
+    )
+    pod_id: Annotated[UUID | None, "those of this pod", Names("pod", right="see")] = None
+    domain_id: Annotated[
+        UUID | None, "those kept for this domain", Names("domain", right="see")
+    ] = None
+    account: Annotated[str | None, "those kept for this account", Filter()] = None
+    vlan: Annotated[str | None, "those of this VLAN"] = None
+    for_virtual_network: Annotated[bool | None, "public addresses only, or only others"] = None
+
+    def matches(self, row: VlanIpRange, caller: Caller) -> bool:
+        if not self.account:
+            return True
+        return row.account_id == account_of(caller, self.account, self.domain_id)

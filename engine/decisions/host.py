@@ -1,0 +1,104 @@
+"""Hosts: what they offer follows from what is known of them, and is said in the same commit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol, TypeVar
+from uuid import UUID, uuid5
+
+from aggregates.base import Aggregate, Event
+from aggregates.capacity import CapacitySupplied
+from aggregates.host import Host, HostDisconnected, HostState, HostUpdated
+from engine.decide import Desk, decision
+from engine.draft import Decision
+from engine.intents.host import EndMaintenance, HostLost, UpdateHost
+from engine.world import World
+from projections.capacity import Capacity
+from projections.cluster import clusters
+from projections.host import hosts
+from projections.pod import pods
+from projections.table import TableSpec
+
+R = TypeVar("R", bound=Aggregate)
+MIB = 1024**2
+
+
+class Deciding(Protocol):
+    """A run or a desk: whatever puts facts into a commit."""
+
+    @property
+    def world(self) -> World: ...
+    def row(self, spec: TableSpec[R], row_id: UUID, /) -> R: ...
+    def change(self, row: Aggregate, /, *events: Event) -> None: ...
+    def add(self, decision: Decision, hold: UUID, /) -> None: ...
+
+
+def supply(at: Deciding, host_id: UUID) -> None:
+    """Say what a host offers, as this commit leaves the host, its cluster and its pod."""
+    host = at.row(hosts, host_id)
+    cluster, pod = at.row(clusters, host.cluster_id), at.row(pods, host.pod_id)
+    is_open = (
+        cluster.allocation_state == pod.allocation_state == "Enabled"
+        and cluster.managed_state == "Managed"
+    )
+    offer = CapacitySupplied(
+        host_id=host.id,
+        zone_id=host.zone_id,
+        pod_id=host.pod_id,
+        cluster_id=host.cluster_id,
+        hypervisor=host.hypervisor,
+        cpu_count=host.cpu_count,
+        cpu_mhz=host.cpu_mhz,
+        memory_mib=host.memory_bytes // MIB,
+        tags=list(host.tags),
+        enabled=host.is_usable and is_open,
+        cpu_overcommit=cluster.cpu_overcommit,
+        memory_overcommit=cluster.memory_overcommit,
+    )
+    if host.hardware_id and not _offers(at.world, offer):
+        key = uuid5(host.id, "supply")
+        at.add(at.world.allocator.supply_host(offer, key), key)
+
+
+def _offers(world: World, offer: CapacitySupplied) -> bool:
+    """Whether the host offers just this already."""
+    return world.cloud.view(Capacity).supply_of(offer.host_id) == offer
+
+
+def resupply(at: Deciding, rows: Iterable[Host]) -> None:
+    """Their cluster or pod has changed: say again what these hosts offer."""
+    for host in list(rows):
+        supply(at, host.id)
+
+
+@decision
+def update(ask: UpdateHost, desk: Desk) -> None:
+    host = desk.row(hosts, ask.id)
+    host.idle()
+    changed = HostUpdated(
+        name=host.name if ask.name is None else ask.name,
+        url=host.url if ask.url is None else ask.url,
+        tags=host.tags if ask.tags is None else ask.tags,
+        enabled=host.is_enabled if ask.enabled is None else ask.enabled,
+    )
+    if ask.enabled is not None:
+        host.may_be_enabled()
+    now = HostUpdated(name=host.name, url=host.url, tags=host.tags, enabled=host.is_enabled)
+    if changed != now:
+        desk.change(host, changed)
+        supply(desk, host.id)
+
+
+@decision
+def end_maintenance(ask: EndMaintenance, desk: Desk) -> None:
+    host = desk.row(hosts, ask.id)
+    desk.change(host, host.leave_maintenance())
+    supply(desk, host.id)
+
+
+@decision
+def lost(ask: HostLost, desk: Desk) -> None:
+    host = desk.row(hosts, ask.id)
+    if host.state is HostState.UP:
+        desk.change(host, HostDisconnected(why=ask.why))
+        supply(desk, host.id)

@@ -1,0 +1,100 @@
+"""Ranges of public and of shared-network addresses: within one subnet, overlapping no other."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from aggregates.errors import Invalid
+from aggregates.vlan_ip_range import VlanIpRange
+from engine.decide import Desk, decision
+from engine.decisions import record
+from engine.decisions.address_space import close_space, open_space, resize_space, spaces_of
+from engine.decisions.ip4 import Ip4Range, ip4_range
+from engine.intents.record import CreateRecord, RemoveRecord, UpdateRecord
+from engine.intents.vlan_ip_range import CreateVlanIpRange, RemoveVlanIpRange, UpdateVlanIpRange
+from projections.addresses import address_spaces
+from projections.physical_network import physical_networks
+from projections.vlan_ip_range import vlan_ip_ranges
+
+RANGE = ("gateway", "netmask", "start_ip", "end_ip")
+
+
+@decision
+def create(ask: CreateVlanIpRange, desk: Desk) -> None:
+    fields = ask.fields
+    wanted = _range(fields)
+    record.create(CreateRecord(kind="vlan_ip_range", id=ask.id, fields=fields), desk)
+    _no_overlap(desk, ask.id, fields, wanted)
+    _no_guest_vlan(desk, fields)
+    public = fields.get("network_id") is None and fields.get("for_virtual_network", True)
+    open_space(
+        desk,
+        ask.id,
+        purpose="public_ip4" if public else "guest_ip4",
+        zone_id=fields["zone_id"],
+        pod_id=fields.get("pod_id"),
+        network_id=fields.get("network_id"),
+        physical_network_id=fields.get("physical_network_id"),
+        first=int(wanted.first),
+        last=int(wanted.last),
+        reserved=wanted.reserved,
+    )
+
+
+@decision
+def update(ask: UpdateVlanIpRange, desk: Desk) -> None:
+    row = desk.row(vlan_ip_ranges, ask.id)
+    record.update(UpdateRecord(kind="vlan_ip_range", id=row.id, fields=ask.fields), desk)
+    after = fields_of(row) | ask.fields
+    if any(after[name] != getattr(row, name) for name in RANGE):
+        wanted = _range(after)
+        _no_overlap(desk, row.id, after, wanted)
+        space = desk.row(address_spaces, row.id)
+        resize_space(desk, space, int(wanted.first), int(wanted.last), wanted.reserved)
+
+
+@decision
+def remove(ask: RemoveVlanIpRange, desk: Desk) -> None:
+    row = desk.row(vlan_ip_ranges, ask.id)
+    close_space(desk, desk.row(address_spaces, row.id), f"addresses {row.start_ip}-{row.end_ip}")
+    record.remove(RemoveRecord(kind="vlan_ip_range", id=row.id), desk)
+
+
+def fields_of(row: VlanIpRange) -> dict[str, Any]:
+    """What decides whether two ranges may live together."""
+    names = ("zone_id", "vlan", "network_id", "pod_id", "for_virtual_network", *RANGE)
+    return {name: getattr(row, name) for name in names}
+
+
+def _range(fields: dict[str, Any]) -> Ip4Range:
+    return ip4_range(**{name: str(fields.get(name) or "") for name in RANGE})
+
+
+def _no_overlap(desk: Desk, range_id: UUID, fields: dict[str, Any], wanted: Ip4Range) -> None:
+    """No address belongs to two ranges of a zone's public addresses, or of one network."""
+    for other in desk.cloud[vlan_ip_ranges].by("zone_id", fields["zone_id"]):
+        same = other.network_id == fields.get("network_id")
+        if other.id == range_id or not same:
+            continue
+        theirs = _range(fields_of(other))
+        if theirs.overlaps(wanted):
+            raise Invalid(
+                f"the range {wanted} overlaps {theirs} on VLAN {other.vlan}: choose another",
+                field="startip",
+            )
+
+
+def _no_guest_vlan(desk: Desk, fields: dict[str, Any]) -> None:
+    """A VLAN that isolated networks may be given cannot carry public addresses as well."""
+    tag = str(fields.get("vlan", "")).removeprefix("vlan://")
+    if not tag.isdecimal() or fields.get("network_id") is not None:
+        return
+    for network in desk.cloud[physical_networks].by("zone_id", fields["zone_id"]):
+        for space in spaces_of(desk, "physical_network_id", network.id, "vlan"):
+            if space.first <= int(tag) <= space.last:
+                raise Invalid(
+                    f"VLAN {tag} is kept for isolated networks on physical network "
+                    f"{network.name}: choose one outside {network.vlans}",
+                    field="vlan",
+                )

@@ -1,0 +1,141 @@
+"""Connections to hosts: made when first needed, one attempt at a time per host, and kept.
+
+A host is reached as its row in the log says, with its password from the vault. A session that was
+lost heals itself by the driver's contract; one whose host has another address by now is replaced.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from itertools import count, cycle, islice
+from uuid import UUID
+
+from aggregates.host import Host, HostState, ResourceState
+from aggregates.storage_pool import StoragePool
+from drivers.contract.compute import HostAddress
+from drivers.contract.driver import Capabilities, HostSession
+from drivers.contract.errors import Refused, Unavailable
+from drivers.contract.storage import PoolSpec
+from engine.drivers import Drivers
+from engine.vault import Vault
+from projections.cloud import Cloud
+from projections.host import hosts
+from projections.storage_pool import storage_pools
+
+CONNECT_S = 30.0
+# How many hosts are tried before a pool is called unreachable.
+TRIES_MAX = 8
+
+
+class HostRegistry:
+    """Fulfils `engine.world.Hosts` over the drivers that there are."""
+
+    def __init__(
+        self, cloud: Cloud, drivers: Drivers, vault: Vault, *, connect_s: float = CONNECT_S
+    ) -> None:
+        self._cloud, self._drivers, self._vault = cloud, drivers, vault
+        self._connect_s = connect_s
+        self._sessions: dict[UUID, tuple[HostAddress, HostSession]] = {}
+        self._turns: dict[UUID, asyncio.Lock] = {}
+        self._next = count()
+
+    def kind(self, hypervisor: str) -> str:
+        return self._drivers.get(hypervisor).kind
+
+    def capabilities(self, hypervisor: str) -> Capabilities:
+        return self._drivers.get(hypervisor).capabilities
+
+    async def session(self, host_id: UUID) -> HostSession:
+        """The host, connected; `Unavailable` while it cannot be reached."""
+        host = self._host(host_id)
+        known = self._sessions.get(host_id)
+        if known is not None and (known[0].url, known[0].username) == (host.url, host.username):
+            return known[1]
+        async with self._turns.setdefault(host_id, asyncio.Lock()):
+            address = await self.address(host_id)
+            known = self._sessions.get(host_id)
+            if known is not None and known[0] == address:
+                return known[1]
+            await self._close(host_id)
+            session = await self._connect(host, address)
+            self._sessions[host_id] = (address, session)
+            return session
+
+    async def address(self, host_id: UUID) -> HostAddress:
+        """How the host is reached; its password is read from the vault."""
+        host = self._host(host_id)
+        password = ""
+        if host.password_ref:
+            try:
+                password = await self._vault.get(UUID(host.password_ref))
+            except KeyError as gone:
+                raise Refused(
+                    f"the password of host {host.name} was shredded: update the host"
+                ) from gone
+        return HostAddress(url=host.url, username=host.username, password=password)
+
+    async def with_pool(self, pool_id: UUID) -> tuple[HostSession, PoolSpec]:
+        """Some connected host that reaches the pool, and the pool as drivers name it."""
+        pool = self._cloud[storage_pools].get(pool_id)
+        if pool is None:
+            raise Refused(f"there is no storage pool {pool_id}")
+        said = []
+        for host in self._near(pool):
+            try:
+                return await self.session(host.id), PoolSpec(pool_id=pool.id, url=pool.url)
+            except (Unavailable, Refused) as error:
+                said.append(f"{host.name}: {error}")
+        tried = "; ".join(said) or "no host that is Up is in its reach"
+        raise Unavailable(f"storage pool {pool.name} cannot be reached now: {tried}")
+
+    async def drop(self, host_id: UUID) -> None:
+        async with self._turns.setdefault(host_id, asyncio.Lock()):
+            await self._close(host_id)
+        if host_id not in self._cloud[hosts]:
+            self._turns.pop(host_id, None)
+
+    async def close(self) -> None:
+        """Let go of every connection; guests are not touched."""
+        for host_id in list(self._sessions):
+            await self._close(host_id)
+
+    def _host(self, host_id: UUID) -> Host:
+        host = self._cloud[hosts].get(host_id)
+        if host is None:
+            raise Refused(f"there is no host {host_id}: it was removed")
+        return host
+
+    def _near(self, pool: StoragePool) -> Iterator[Host]:
+        """Hosts that reach the pool, best first, beginning with another one each time."""
+        table = self._cloud[hosts]
+        if pool.host_id is not None:
+            one = table.get(pool.host_id)
+            rows = [one] if one is not None else []
+        elif pool.cluster_id is not None:
+            rows = list(table.by("cluster_id", pool.cluster_id))
+        else:
+            rows = list(table.by("zone_id", pool.zone_id))
+        up = [
+            host
+            for host in rows
+            if host.state is HostState.UP and pool.hypervisor in ("Any", host.hypervisor)
+        ]
+        enabled = [one for one in up if one.resource_state is ResourceState.ENABLED]
+        best = enabled or up
+        start = next(self._next) % len(best) if best else 0
+        return islice(cycle(best), start, start + min(len(best), TRIES_MAX))
+
+    async def _connect(self, host: Host, address: HostAddress) -> HostSession:
+        try:
+            async with asyncio.timeout(self._connect_s):
+                return await self._drivers.get(host.hypervisor).connect(address)
+        except TimeoutError:
+            raise Unavailable(
+                f"host {host.name} did not answer within {self._connect_s:.0f} s"
+            ) from None
+
+    async def _close(self, host_id: UUID) -> None:
+        known = self._sessions.pop(host_id, None)
+        if known is not None:
+            await known[1].close()

@@ -1,0 +1,50 @@
+"""What may be asked of primary storage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddStoragePool:
+    """`scope` is ZONE, CLUSTER or HOST. Without a ratio, that of the setting counts."""
+
+    id: UUID
+    name: str
+    url: str
+    scope: str
+    zone_id: UUID
+    hypervisor: str = ""
+    pool_type: str = ""
+    pod_id: UUID | None = None
+    cluster_id: UUID | None = None
+    host_id: UUID | None = None
+    provider: str = "DefaultPrimary"
+    tags: list[str] = field(default_factory=list)
+    overprovision: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateStoragePool:
+    """None leaves it as it is."""
+
+    id: UUID
+    name: str | None = None
+    tags: list[str] | None = None
+    enabled: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveStoragePool:
+    """Refused while a volume lies in it."""
+
+    id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaintainStoragePool:
+    """Let nothing new into it, or end that; refused while guests run from it."""
+
+    id: UUID
+    begin: bool

@@ -1,0 +1,132 @@
+"""Add a host: it is in the log as Connecting, it is reached and asked what it is, and it serves.
+
+A host that cannot be reached, or that is here already under another URL, leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aggregates.cluster import Cluster
+from aggregates.errors import AlreadyExists, Invalid
+from aggregates.host import HostAdded, HostConnected, HostRemoved, HostUpdated
+from drivers.contract.driver import HostSession
+from engine.decide import Desk
+from engine.decisions import cluster as cluster_decisions
+from engine.decisions.host import supply
+from engine.decisions.record import remove as remove_record
+from engine.intents import SYSTEM
+from engine.intents.cluster import AddCluster
+from engine.intents.host import AddHost
+from engine.intents.record import RemoveRecord
+from engine.retry import Patience
+from engine.saga import Run, Saga
+from projections.cluster import clusters
+from projections.host import hosts
+
+# Its caller waits for the answer, so one second try is all that an unreachable host gets.
+ONCE_MORE = Patience(attempts=2, first_s=0.5)
+
+add_host = Saga("host.add:1", AddHost, subject="host", subject_id=lambda ask: ask.id)
+
+
+@add_host.step
+def accept(run: Run[AddHost]) -> None:
+    ask = run.intent
+    if ask.new_cluster:
+        _make_cluster(run)
+    _check_cluster(run, run.row(clusters, ask.cluster_id))
+    same = (one for one in run.cloud[hosts].by("url", ask.url) if one.zone_id == ask.zone_id)
+    if (there := next(same, None)) is not None:
+        raise AlreadyExists(f"host {there.name} has the URL {ask.url} in this zone already")
+    added = HostAdded(
+        name=ask.name,
+        url=ask.url,
+        hypervisor=run.world.hosts.kind(ask.hypervisor),
+        zone_id=ask.zone_id,
+        pod_id=ask.pod_id,
+        cluster_id=ask.cluster_id,
+        username=ask.username,
+        password_ref=ask.password_ref,
+        tags=ask.tags,
+        job_id=run.id,
+    )
+    run.create(ask.id, added)
+
+
+@accept.undo
+def forget(run: Run[AddHost]) -> None:
+    run.change(run.row(hosts, run.intent.id), HostRemoved())
+    if run.intent.new_cluster:
+        remove_record(RemoveRecord(kind="cluster", id=run.intent.cluster_id), _desk(run))
+
+
+@add_host.step(timeout_s=60, patience=ONCE_MORE)
+async def connect(run: Run[AddHost]) -> HostConnected:
+    session = await run.world.hosts.session(run.intent.id)
+    return await ask_facts(session)
+
+
+@connect.undo
+async def disconnect(run: Run[AddHost]) -> None:
+    await run.world.hosts.drop(run.intent.id)
+
+
+@add_host.step(no_undo="the last step: nothing after it can fail")
+def record(run: Run[AddHost]) -> None:
+    facts, host = run[connect], run.row(hosts, run.intent.id)
+    for other in run.cloud[hosts].by("hardware_id", facts.hardware_id):
+        raise AlreadyExists(
+            f"the machine at {host.url} is host {other.name} ({other.url}) already: "
+            f"both say that their hardware is {facts.hardware_id}"
+        )
+    run.change(host, facts)
+    if not run.intent.enabled:
+        name = run.row(hosts, host.id).name
+        run.change(host, HostUpdated(name=name, url=host.url, tags=host.tags, enabled=False))
+    supply(run, host.id)
+
+
+async def ask_facts(session: HostSession) -> HostConnected:
+    """What a host says of itself, as the log keeps it."""
+    facts = await session.inspect()
+    return HostConnected(
+        name=facts.name,
+        hardware_id=facts.hardware_id,
+        hypervisor_version=facts.hypervisor_version,
+        cpu_count=facts.cpu_count,
+        cpu_mhz=facts.cpu_mhz,
+        memory_bytes=facts.memory_bytes,
+        accelerated=facts.accelerated,
+        capabilities=list(facts.capabilities),
+        detail=facts.detail,
+    )
+
+
+def _make_cluster(run: Run[AddHost]) -> None:
+    ask = run.intent
+    fields = {
+        "zone_id": ask.zone_id,
+        "pod_id": ask.pod_id,
+        "name": ask.new_cluster,
+        "hypervisor": ask.hypervisor,
+    }
+    cluster_decisions.add(AddCluster(id=ask.cluster_id, fields=fields), _desk(run))
+
+
+def _check_cluster(run: Run[AddHost], cluster: Cluster) -> None:
+    ask = run.intent
+    kind = run.world.hosts.kind(ask.hypervisor)
+    if (cluster.zone_id, cluster.pod_id) != (ask.zone_id, ask.pod_id):
+        raise Invalid(f"cluster {cluster.name} is in another zone or pod", field="clusterid")
+    if cluster.hypervisor != kind:
+        raise Invalid(
+            f"cluster {cluster.name} is for {cluster.hypervisor} hosts: a {kind} host needs a "
+            "cluster of its own kind",
+            field="hypervisor",
+        )
+
+
+def _desk(run: Run[Any]) -> Desk:
+    assert run.draft is not None
+    return Desk(run.draft, run.world, SYSTEM)

@@ -1,0 +1,87 @@
+"""Remove a host. With `forced` its guests are stopped first; their disks stay where they are."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import uuid5
+
+from aggregates.capacity import CapacityWithdrawn
+from aggregates.errors import InUse
+from aggregates.host import HostMaintenanceFailed, HostRemoved
+from aggregates.space import SpaceWithdrawn
+from aggregates.storage_pool import StoragePoolRemoved
+from aggregates.vm import Vm
+from drivers.contract.errors import Refused
+from engine.decide import Desk
+from engine.decisions.host import supply
+from engine.decisions.record import unneeded
+from engine.intents import SYSTEM, By
+from engine.intents.host import RemoveHost
+from engine.intents.vm import StopVm
+from engine.saga import Run, Saga
+from projections.host import hosts
+from projections.storage_pool import storage_pools
+from projections.vm import vms
+
+remove_host = Saga("host.remove:1", RemoveHost, subject="host", subject_id=lambda ask: ask.id)
+
+
+@remove_host.step
+def begin(run: Run[RemoveHost]) -> None:
+    """From here on nothing new is placed on it."""
+    host = run.row(hosts, run.intent.id)
+    guests = list(run.cloud[vms].by("host_id", host.id))
+    if guests and not run.intent.forced:
+        raise InUse(
+            f"{len(guests)} virtual machines run on host {host.name}: prepare it for "
+            "maintenance first, or remove it with forced=true, which stops them"
+        )
+    run.change(host, host.close(run.id))
+    supply(run, host.id)
+
+
+@begin.undo
+def keep(run: Run[RemoveHost]) -> None:
+    run.change(run.row(hosts, run.intent.id), HostMaintenanceFailed())
+    supply(run, run.intent.id)
+
+
+@remove_host.step(timeout_s=600, no_undo="a guest that was stopped is its owner's to start")
+async def stop_guests(run: Run[RemoveHost]) -> None:
+    by = By(account_id=run.account_id, user_id=run.user_id)
+
+    async def stop(vm: Vm) -> str:
+        ask, run_id = StopVm(vm_id=vm.id, forced=True), uuid5(run.key, str(vm.id))
+        job = await run.world.children.submit(ask, by, run_id=run_id)
+        why = await run.world.children.outcome(job.id)
+        return f"virtual machine {vm.name} cannot be stopped: {why}" if why else ""
+
+    async with asyncio.TaskGroup() as group:
+        guests = run.cloud[vms].by("host_id", run.intent.id)
+        stops = [group.create_task(stop(vm)) for vm in list(guests)]
+    refused = [one.result() for one in stops if one.result()]
+    if refused:
+        raise Refused("; ".join(refused))
+
+
+@remove_host.step(no_undo="after it nothing is left to undo")
+def remove(run: Run[RemoveHost]) -> None:
+    """The host and its own storage are no more; refused while a volume lies there."""
+    assert run.draft is not None
+    desk = Desk(run.draft, run.world, SYSTEM)
+    host = run.row(hosts, run.intent.id)
+    for pool in list(run.cloud[storage_pools].by("host_id", host.id)):
+        unneeded("storage_pool", pool, desk)
+        run.change(pool, StoragePoolRemoved())
+        key = uuid5(pool.id, "supply")
+        run.add(run.world.allocator.supply_pool(SpaceWithdrawn(pool_id=pool.id), key), key)
+    unneeded("host", host, desk)
+    run.change(host, HostRemoved())
+    if host.hardware_id:
+        key = uuid5(host.id, "supply")
+        run.add(run.world.allocator.supply_host(CapacityWithdrawn(host_id=host.id), key), key)
+
+
+@remove_host.step(no_undo="a connection is made again by who needs it")
+async def disconnect(run: Run[RemoveHost]) -> None:
+    await run.world.hosts.drop(run.intent.id)
