@@ -25,3 +25,8 @@ class Account(Aggregate):
     state: str = "enabled"
     network_domain: str = ""
     details: dict[str, str] = msgspec.field(default_factory=dict)
+
+    @property
+    def account_id(self) -> UUID:
+        """An account is its own owner, so it is scoped like what it owns."""
+        return self.id

@@ -1,0 +1,94 @@
+"""Who may act for whom: nobody gains a right that they do not have themselves.
+
+A domain administrator governs every account of its domain, but an administrator of the whole cloud
+may live there too. So acting for an account also needs a role of no lower rank than the account's.
+"""
+
+from __future__ import annotations
+
+import secrets
+from uuid import UUID
+
+from api.caller import Caller
+from api.errors import Denied, InvalidValue, ParamError
+from api.scope import named_account
+from projections.account import Account, accounts
+from projections.role import Role, roles
+from projections.user import User, users
+
+RANK = {"User": 0, "DomainAdmin": 1, "ResourceAdmin": 2, "Admin": 3}
+TYPES = {0: "User", 1: "Admin", 2: "DomainAdmin", 3: "ResourceAdmin"}
+BUILT_IN = {
+    "User": "User",
+    "Admin": "Root Admin",
+    "DomainAdmin": "Domain Admin",
+    "ResourceAdmin": "Resource Admin",
+}
+KEY_BYTES = 64
+
+
+def outranks(caller: Caller, role_type: str) -> None:
+    """Refuse to act for, or to make, an account of a higher rank than the caller's."""
+    if RANK.get(role_type, 3) > RANK.get(caller.role_type, 0):
+        raise Denied(
+            f"account {caller.identity.account} is {caller.role_type} and may not act for, "
+            f"or make, an account of type {role_type}"
+        )
+
+
+def account_of(
+    caller: Caller, account_id: UUID | None, name: str | None, domain_id: UUID | None
+) -> Account:
+    """The account that a command means, by its id or by name and domain."""
+    if account_id is None:
+        if not name:
+            raise ParamError("say which account is meant, by id or by account and domainid")
+        account_id = named_account(caller, name, domain_id)
+    row = caller.cloud[accounts][account_id]
+    outranks(caller, row.role_type)
+    return row
+
+
+def user_of(caller: Caller, user_id: UUID) -> User:
+    """A user that the caller may change. Its id was checked: it is there, and governed."""
+    user = caller.cloud[users][user_id]
+    outranks(caller, caller.cloud[accounts][user.account_id].role_type)
+    return user
+
+
+def role_for(caller: Caller, role_id: UUID | None, account_type: int | None) -> Role:
+    """The role of a new account: the one that is named, or the built-in one of a type."""
+    table = caller.cloud[roles]
+    if role_id is not None:
+        found: Role | None = table[role_id]
+    elif account_type is None:
+        raise ParamError("say what the account may do: roleid, or accounttype 0, 1, 2 or 3")
+    else:
+        name = BUILT_IN.get(TYPES.get(account_type, ""))
+        found = next((row for row in table if row.name == name), None)
+    if found is None:
+        raise InvalidValue(f"there is no account type {account_type}: it is 0, 1, 2 or 3")
+    outranks(caller, found.role_type)
+    if not (found.is_public or caller.is_root):
+        raise Denied(f"role {found.name} is given by root administrators only")
+    return found
+
+
+def password(text: str | None) -> str:
+    """A password that may be set; what it is stays out of the message."""
+    if not text:
+        raise ParamError("the password is empty")
+    return text
+
+
+def new_key() -> str:
+    """One half of an API key: 512 random bits."""
+    return secrets.token_urlsafe(KEY_BYTES)
+
+
+def chosen_id(text: str | None, caller: Caller) -> UUID:
+    """The id that a provisioning system chose for what it creates, or a new one."""
+    try:
+        return UUID(text) if text else caller.new_id()
+    except ValueError:
+        raise InvalidValue(f"{text} is no UUID: leave it out, or give one") from None

@@ -1,0 +1,20 @@
+"""Whether an account's users may act."""
+
+from __future__ import annotations
+
+from aggregates.record import RECORDS
+from engine.decide import Desk, decision
+from engine.intents.account import SetAccountState
+from engine.people import keep
+from projections.account import accounts
+
+
+@decision
+def set_account_state(ask: SetAccountState, desk: Desk) -> None:
+    """A disabled account's users are refused from their next request on."""
+    row = desk.row(accounts, ask.account_id)
+    if ask.state != "enabled":
+        keep(row, ask.state)
+    changed = RECORDS["account"].update(row, {"state": ask.state})
+    if changed is not None:
+        desk.change(row, changed)

@@ -1,0 +1,24 @@
+"""What may be asked about the rules of a role."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeRole:
+    """Change what a role is called or may do; None leaves a thing as it is."""
+
+    role_id: UUID
+    name: str | None = None
+    description: str | None = None
+    is_public: bool | None = None
+    rules: list[tuple[str, bool]] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteRole:
+    """Delete a role that no account has."""
+
+    role_id: UUID

@@ -1,0 +1,32 @@
+"""What may be asked about users that touches the sealed store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeUser:
+    """Change a user's fields; a password that is replaced is shredded."""
+
+    user_id: UUID
+    fields: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RekeyUser:
+    """Give a user a new API key in place of those that it has, which are shredded."""
+
+    user_id: UUID
+    key_id: UUID
+    key: str
+    secret_ref: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteUser:
+    """Delete a user and its keys, and shred what they were sealed under."""
+
+    user_id: UUID
