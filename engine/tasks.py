@@ -31,6 +31,10 @@ class Tasks:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        """An error of the block rises as it is; one of a task cancels the block and rises after."""
         for task in self._running:
             task.cancel()
-        await self._group.__aexit__(kind, error, trace)
+        if isinstance(error, asyncio.CancelledError):
+            await self._group.__aexit__(kind, error, trace)
+        else:
+            await self._group.__aexit__(None, None, None)

@@ -35,6 +35,8 @@ def sentence(recorded: Recorded, cloud: Cloud) -> str:
         return ""
     run = cloud[saga_runs].get(recorded.stream)
     name = run.name.partition(":")[0] if run is not None else "saga"
+    if run is not None and name == "decision":
+        return f"  {run.command}" if isinstance(recorded.event, SagaSucceeded) else ""
     match recorded.event:
         case SagaStarted(command=command):
             what = f"begins ({command})" if command else "begins"

@@ -1,7 +1,8 @@
 """From an empty folder to a running guest: what `make run` does, told as it happens.
 
 The cloud is built through the public API with the admin's own key, so what works here works for
-every client. A cloud that has a zone already is only continued.
+every client. Each thing is looked for before it is made, and the zone is enabled last: an attempt
+that was interrupted is taken up where it was, and a zone that is enabled is only continued.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ Say = Callable[[str], None]
 
 SIMULATED_HOSTS = 4
 BOOT_S = 90.0
+IMAGE_LOOKS, IMAGE_LOOK_S = 600, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ async def quickstart(settings: Settings, say: Say) -> AsyncIterator[Controller]:
     settings = replace(settings, libvirt=settings.libvirt | {"default_bridge": machine.bridge})
     async with controller(settings) as cloud, Tasks() as tasks:
         tasks.spawn(narrate(cloud.feed, cloud.cloud, say), name="narrator")
-        if any(cloud.cloud[zones]):
+        if any(zone.allocation_state == "Enabled" for zone in cloud.cloud[zones]):
             _continued(cloud, say)
         else:
             await _build(cloud, machine, say)
@@ -136,24 +138,13 @@ class FirstZone:
 
     def __init__(self, api: Client, home: Path, machine: Machine, say: Say) -> None:
         self._api, self._home, self._machine, self._say = api, home, machine, say
-        self._ids: dict[str, str] = {}
+        self._zone = self._wire = self._pod = ""
         self.is_real = False
 
     async def build(self) -> str:
-        """Everything up to a running guest; answers with the guest's id."""
-        await self._network()
-        await self._pod()
-        if self._machine.image is not None:
-            await self._this_machine()
-        await self._simulated()
-        await self._finish()
-        template = await self._template()
-        return await self._guest(template)
-
-    async def _network(self) -> None:
-        call, job = self._api.call, self._api.job
-        zone = await call(
-            "createZone",
+        """Everything up to a running guest and an enabled zone; answers with the guest's id."""
+        self._zone = await self._once(
+            "Zone",
             name="first",
             networktype="Advanced",
             dns1="192.0.2.53",
@@ -161,114 +152,112 @@ class FirstZone:
             guestcidraddress="10.1.1.0/24",
             localstorageenabled=True,
         )
-        self._ids["zone"] = zone["zone"]["id"]
-        physical = await job(
-            "createPhysicalNetwork",
-            name="wire",
-            zoneid=self._ids["zone"],
-            isolationmethods="VLAN",
-            vlan="100-199",
-        )
-        self._ids["wire"] = wire = physical["physicalnetwork"]["id"]
-        label = self._machine.bridge or None
-        for traffic in ("Guest", "Management", "Public", "Storage"):
-            await job(
-                "addTrafficType", physicalnetworkid=wire, traffictype=traffic, kvmnetworklabel=label
-            )
-        await self._providers(wire)
-        await job("updatePhysicalNetwork", id=wire, state="Enabled")
-
-    async def _providers(self, wire: str) -> None:
-        call, job = self._api.call, self._api.job
-        listed = await call("listNetworkServiceProviders", physicalnetworkid=wire)
-        for provider in listed.get("networkserviceprovider", []):
-            if provider["name"] != "VirtualRouter":
-                continue
-            elements = await call("listVirtualRouterElements", nspid=provider["id"])
-            for element in elements.get("virtualrouterelement", []):
-                await job("configureVirtualRouterElement", id=element["id"], enabled=True)
-            await job("updateNetworkServiceProvider", id=provider["id"], state="Enabled")
-
-    async def _pod(self) -> None:
-        pod = await self._api.call(
-            "createPod",
+        await self._wires()
+        self._pod = await self._once(
+            "Pod",
             name="rack",
-            zoneid=self._ids["zone"],
+            zoneid=self._zone,
             gateway="10.70.0.1",
             netmask="255.255.255.0",
             startip="10.70.0.10",
             endip="10.70.0.50",
         )
-        self._ids["pod"] = pod["pod"]["id"]
+        if self._machine.image is not None:
+            await self._this_machine()
+        await self._simulated()
+        await self._stores()
+        vm_id = await self._guest(await self._template())
+        await self._api.call("updateZone", id=self._zone, allocationstate="Enabled")
+        return vm_id
+
+    async def _once(
+        self, noun: str, *, verb: str = "create", by: str = "name", key: str = "", **params: Any
+    ) -> str:
+        """The id of a thing, made only if no listing shows it yet."""
+        key = key or noun.lower()
+        where = {"zoneid": self._zone} if self._zone and noun != "Zone" else {}
+        listed = await self._api.call(f"list{noun}s", **where)
+        for thing in listed.get(key, []):
+            if thing.get(by) == params.get("clustername" if noun == "Cluster" else by):
+                return str(thing["id"])
+        made = await self._api.call(f"{verb}{noun}", **params)
+        if "jobid" in made:
+            made = await self._api.wait(f"{verb}{noun}", made["jobid"])
+        inside = made[key]
+        return str((inside[0] if isinstance(inside, list) else inside)["id"])
+
+    async def _wires(self) -> None:
+        """A physical network that carries every kind of traffic, with a virtual router on it."""
+        call, job = self._api.call, self._api.job
+        self._wire = wire = await self._once(
+            "PhysicalNetwork", name="wire", zoneid=self._zone, isolationmethods="VLAN"
+        )
+        listed = await call("listTrafficTypes", physicalnetworkid=wire)
+        there = {one["traffictype"] for one in listed.get("traffictype", [])}
+        label = self._machine.bridge or None
+        for traffic in ("Guest", "Management", "Public", "Storage"):
+            if traffic not in there:
+                what = {"physicalnetworkid": wire, "traffictype": traffic}
+                await job("addTrafficType", **what, kvmnetworklabel=label)
+        listed = await call("listNetworkServiceProviders", physicalnetworkid=wire)
+        for provider in listed.get("networkserviceprovider", []):
+            if provider["name"] == "VirtualRouter":
+                elements = await call("listVirtualRouterElements", nspid=provider["id"])
+                for element in elements.get("virtualrouterelement", []):
+                    await job("configureVirtualRouterElement", id=element["id"], enabled=True)
+                await job("updateNetworkServiceProvider", id=provider["id"], state="Enabled")
+        await job("updatePhysicalNetwork", id=wire, state="Enabled", vlan="100-199")
 
     async def _cluster(self, name: str, hypervisor: str) -> str:
-        made = await self._api.call(
-            "addCluster",
+        return await self._once(
+            "Cluster",
+            verb="add",
             clustername=name,
             clustertype="CloudManaged",
             hypervisor=hypervisor,
-            podid=self._ids["pod"],
-            zoneid=self._ids["zone"],
+            podid=self._pod,
+            zoneid=self._zone,
         )
-        cluster_id: str = made["cluster"][0]["id"]
-        return cluster_id
 
-    async def _host(self, cluster_id: str, hypervisor: str, url: str) -> dict[str, Any]:
-        made = await self._api.call(
-            "addHost",
-            clusterid=cluster_id,
-            hypervisor=hypervisor,
-            url=url,
-            username="",
-            podid=self._ids["pod"],
-            zoneid=self._ids["zone"],
-        )
-        host: dict[str, Any] = made["host"][0]
-        return host
+    async def _host(self, cluster_id: str, hypervisor: str, url: str) -> None:
+        listed = await self._api.call("listHosts", clusterid=cluster_id, type="Routing")
+        # A host is called what it calls itself, so those of a cluster are told by their number.
+        if len(listed.get("host", [])) < (1 if hypervisor == "KVM" else SIMULATED_HOSTS):
+            where = {"clusterid": cluster_id, "podid": self._pod, "zoneid": self._zone}
+            await self._api.call("addHost", hypervisor=hypervisor, url=url, username="", **where)
+
+    async def _pool(self, cluster_id: str, name: str, url: str) -> None:
+        where = {"clusterid": cluster_id, "podid": self._pod, "zoneid": self._zone}
+        await self._once("StoragePool", name=name, url=url, scope="CLUSTER", **where)
 
     async def _this_machine(self) -> None:
         """This machine as a real host; without it the cloud goes on with simulated ones."""
         cluster_id = await self._cluster("here", "KVM")
         try:
-            host = await self._host(cluster_id, "KVM", "qemu:///system")
+            await self._host(cluster_id, "KVM", "qemu:///system")
         except Refusal as refusal:
             self._say(f"this machine cannot be a host: {refusal}")
             await self._api.call("deleteCluster", id=cluster_id)
             return
         pool = self._home / "pool"
         pool.mkdir(exist_ok=True)
-        await self._api.call(
-            "createStoragePool",
-            name="here",
-            url=f"file://{pool}",
-            zoneid=self._ids["zone"],
-            podid=self._ids["pod"],
-            clusterid=cluster_id,
-            scope="CLUSTER",
-        )
-        self._say(f"this machine is a host: {host['name']}, {host['cpunumber']} cores")
+        await self._pool(cluster_id, "here", f"file://{pool}")
         self.is_real = True
 
     async def _simulated(self) -> None:
         cluster_id = await self._cluster("simulated", "Simulator")
         for number in range(1, SIMULATED_HOSTS + 1):
             await self._host(cluster_id, "Simulator", f"sim://rack/host{number}")
-        await self._api.call(
-            "createStoragePool",
-            name="simulated",
-            url="sim://rack/pool",
-            zoneid=self._ids["zone"],
-            podid=self._ids["pod"],
-            clusterid=cluster_id,
-            scope="CLUSTER",
-        )
+        await self._pool(cluster_id, "simulated", "sim://rack/pool")
 
-    async def _finish(self) -> None:
-        call = self._api.call
-        await call(
-            "createVlanIpRange",
-            zoneid=self._ids["zone"],
-            physicalnetworkid=self._ids["wire"],
+    async def _stores(self) -> None:
+        """Public addresses, and a place for images."""
+        await self._once(
+            "VlanIpRange",
+            by="startip",
+            key="vlaniprange",
+            zoneid=self._zone,
+            physicalnetworkid=self._wire,
             forvirtualnetwork=True,
             vlan="untagged",
             gateway="198.51.100.1",
@@ -276,57 +265,62 @@ class FirstZone:
             startip="198.51.100.10",
             endip="198.51.100.200",
         )
-        await call(
-            "addImageStore",
+        await self._once(
+            "ImageStore",
+            verb="add",
             name="images",
             provider="NFS",
             url=f"file://{self._home / 'images'}",
-            zoneid=self._ids["zone"],
+            zoneid=self._zone,
         )
-        await call("updateZone", id=self._ids["zone"], allocationstate="Enabled")
 
     async def _template(self) -> str:
         """The tiny guest's image for a real host; the built-in template for simulated ones."""
         call = self._api.call
         if not self.is_real:
             listed = await call("listTemplates", templatefilter="featured", hypervisor="Simulator")
-            builtin: str = listed["template"][0]["id"]
-            return builtin
-        os_types = await call("listOsTypes", description="Other Linux (64-bit)")
-        made = await call(
-            "registerTemplate",
-            name="Tiny Linux",
-            displaytext="busybox on Debian's kernel",
-            format="QCOW2",
-            hypervisor="KVM",
-            ostypeid=os_types["ostype"][0]["id"],
-            url=f"file://{self._machine.image}",
-            zoneid=self._ids["zone"],
-            ispublic=True,
-            isfeatured=True,
-        )
-        template_id: str = made["template"][0]["id"]
-        for _ in range(600):
-            listed = await call("listTemplates", templatefilter="all", id=template_id)
-            template = listed["template"][0]
+            return str(listed["template"][0]["id"])
+        listed = await call("listTemplates", templatefilter="all", name="Tiny Linux")
+        if not listed:
+            os_types = await call("listOsTypes", description="Other Linux (64-bit)")
+            listed = await call(
+                "registerTemplate",
+                name="Tiny Linux",
+                displaytext="busybox on Debian's kernel",
+                format="QCOW2",
+                hypervisor="KVM",
+                ostypeid=os_types["ostype"][0]["id"],
+                url=f"file://{self._machine.image}",
+                zoneid=self._zone,
+                ispublic=True,
+                isfeatured=True,
+            )
+        template_id = str(listed["template"][0]["id"])
+        for _ in range(IMAGE_LOOKS):
+            template = (await call("listTemplates", templatefilter="all", id=template_id))[
+                "template"
+            ][0]
             if template["isready"]:
                 return template_id
             if "Error" in template.get("status", ""):
                 raise Refusal(f"the guest's image cannot be used: {template['status']}")
-            await SystemClock().sleep(0.1)
+            await SystemClock().sleep(IMAGE_LOOK_S)
         raise Refusal("the guest's image was not ready within a minute")
 
     async def _guest(self, template_id: str) -> str:
+        listed = await self._api.call("listVirtualMachines", name="first")
+        for vm in listed.get("virtualmachine", []):
+            if vm["state"] == "Running":
+                return str(vm["id"])
         offerings = await self._api.call("listServiceOfferings", name="Small Instance")
         deployed = await self._api.job(
             "deployVirtualMachine",
             name="first",
-            zoneid=self._ids["zone"],
+            zoneid=self._zone,
             templateid=template_id,
             serviceofferingid=offerings["serviceoffering"][0]["id"],
         )
         vm = deployed["virtualmachine"]
         cards = ", ".join(nic.get("ipaddress", nic["macaddress"]) for nic in vm["nic"])
         self._say(f"guest {vm['name']} is {vm['state']} on {vm['hostname']} ({cards or 'no NIC'})")
-        vm_id: str = vm["id"]
-        return vm_id
+        return str(vm["id"])

@@ -64,7 +64,12 @@ async def stop_guests(run: Run[RemoveHost]) -> None:
         raise Refused("; ".join(refused))
 
 
-@remove_host.step(no_undo="after it nothing is left to undo")
+@remove_host.step(no_undo="a connection is made again by who needs it")
+async def disconnect(run: Run[RemoveHost]) -> None:
+    await run.world.hosts.drop(run.intent.id)
+
+
+@remove_host.step(no_undo="the last step: nothing after it can fail")
 def remove(run: Run[RemoveHost]) -> None:
     """The host and its own storage are no more; refused while a volume lies there."""
     assert run.draft is not None
@@ -80,8 +85,3 @@ def remove(run: Run[RemoveHost]) -> None:
     if host.hardware_id:
         key = uuid5(host.id, "supply")
         run.add(run.world.allocator.supply_host(CapacityWithdrawn(host_id=host.id), key), key)
-
-
-@remove_host.step(no_undo="a connection is made again by who needs it")
-async def disconnect(run: Run[RemoveHost]) -> None:
-    await run.world.hosts.drop(run.intent.id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from aggregates.template import TemplateState
 from aggregates.vm import TRANSITIONAL
 from aggregates.volume import VolumeState
 from drivers.contract.compute import Power
@@ -90,12 +91,16 @@ def _promises(rig: Rig) -> None:
 
 
 def picture(rig: Rig) -> dict[str, dict[UUID, Any]]:
-    """What a user would say of the cloud: every row, less what any change moves on."""
+    """What a user would say of the cloud: every row, less what any change moves on.
+
+    A template that no image could be had for stays by design, and says why; it is left out.
+    """
     tables = ("vm", "volume", "network", "host", "storage_pool", "template", "account", "user")
     return {
         kind: {
             row.id: {n: getattr(row, n) for n in row.__struct_fields__ if n not in PASSING}
             for row in rig.cloud.table(kind)
+            if getattr(row, "state", "") != TemplateState.FAILED
         }
         for kind in tables
     }

@@ -77,12 +77,14 @@ class CrashingLog:
 class Rig:
     """One engine's life. `by` is who asks in every test."""
 
+    home: Path
     log: CrashingLog
     cloud: Cloud
     engine: Engine
     sim: SimDriver
     history: History
     allocator: Allocator
+    vault: Vault
     by: By = field(default_factory=lambda: By(action="TEST"))
 
     async def run(self, ask: object) -> Any:
@@ -117,7 +119,7 @@ async def rig(home: Path, sim: SimDriver) -> AsyncIterator[Rig]:
             engine = Engine(crashing, world, clock, tasks, history)  # type: ignore[arg-type]
             world.children = engine
             engine.runner.resume()
-            yield Rig(crashing, cloud, engine, sim, history, allocator)
+            yield Rig(home, crashing, cloud, engine, sim, history, allocator, vault)
     finally:
         await log.close()
         await vault.close()
