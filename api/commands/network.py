@@ -264,7 +264,7 @@ class ListNetworks:
 
     def _filtered(self, row: Any) -> bool:
         """The networkfilter: by whom a network may be used."""
-        domain_wide = row.acl_type == "Domain"
+        domain_wide: bool = row.acl_type == "Domain"
         if self.network_filter == "Account":
             return not domain_wide
         if self.network_filter in ("Domain", "Shared"):

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from api.authz import noun
-from api.declare import Cloud, Date, Roles, View, date, view
+from api.declare import Cloud, Date, Roles, date, view
+from api.views.network_offering import ProviderView, ServiceView
 from api.views.owner import OwnedView, owner
 from projections.network import Network
 from projections.network_offering import network_offerings
@@ -19,15 +20,6 @@ def _shared_below(row: Any) -> UUID | None:
 
 
 noun("network", "owned", shared_below=_shared_below)
-
-
-@view
-class ServiceView(View, kw_only=True):
-    """A service that a network has."""
-
-    name: Annotated[str, "Dhcp, SourceNat, ..."]
-    provider: Annotated[list[dict[str, str]], "who provides it"]
-    capability: Annotated[list[dict[str, str]], "what it can do besides"]
 
 
 @view
@@ -125,9 +117,13 @@ class NetworkView(OwnedView, kw_only=True):
         )
 
 
+def _by(providers: list[str]) -> list[ProviderView]:
+    return [ProviderView(name=one) for one in providers]
+
+
 def _services(row: Network) -> list[ServiceView]:
     return [
-        ServiceView(name=name, provider=[{"name": one} for one in providers], capability=[])
+        ServiceView(name=name, provider=_by(providers), capability=[])
         for name, providers in row.services.items()
     ]
 
