@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Protocol
 from uuid import UUID
@@ -146,7 +147,9 @@ async def _make_default(
         )
     name = f"{cloud[accounts][account_id].name}-network"
     network_id = caller.new_id()
-    await caller.decide(
+    # The event list shall show a network being made, not a second guest.
+    as_network = replace(caller, by=replace(caller.by, action="NETWORK.CREATE"))
+    await as_network.decide(
         CreateNetwork(
             network_id=network_id,
             account_id=account_id,

@@ -1,0 +1,123 @@
+"""Guest networks as tenants and administrators use them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.tenant.test_refusals import refusal
+from tests.tenant.test_vm_life import DEPLOY, deploy
+from tests.tenant.world import ISOLATED, SHARED, ZONE, Client, Place, named
+
+WHERE = {"zoneid": str(ZONE), "networkofferingid": ISOLATED}
+RANGE = {
+    "gateway": "10.9.0.1",
+    "netmask": "255.255.255.0",
+    "startip": "10.9.0.10",
+    "endip": "10.9.0.19",
+}
+
+
+async def make(client: Client, **more: Any) -> Any:
+    return (await client("createNetwork", **(WHERE | more)))["network"]
+
+
+async def share(here: Place, **more: Any) -> Any:
+    asked = {"name": "open", "networkofferingid": SHARED, "vlan": "119"} | RANGE | more
+    return await make(here.admin, **asked)
+
+
+async def test_from_creation_to_deletion(here: Place) -> None:
+    ann = here.ann
+    network = await make(ann, name="inner", gateway="10.7.0.1", netmask="255.255.0.0")
+    assert (network["type"], network["state"]) == ("Isolated", "Allocated")
+    assert (network["cidr"], network["acltype"]) == ("10.7.0.0/16", "Account")
+    assert "vlan" not in network and "broadcasturi" not in network
+    services = {one["name"]: one["provider"] for one in network["service"]}
+    assert services["SourceNat"] == [{"name": "VirtualRouter"}]
+    by_admin = await here.admin.one("listNetworks", "network", id=network["id"])
+    assert by_admin["broadcasturi"] == f"vlan://{by_admin['vlan']}"
+    assert 100 <= int(by_admin["vlan"]) <= 119
+
+    renamed = await ann.job("updateNetwork", id=network["id"], name="outer", displaytext="Out")
+    assert renamed["network"]["name"] == "outer"
+    wanted = {"iptonetworklist": [{"networkid": network["id"], "ip": "10.7.0.77"}]}
+    vm = await deploy(ann, **wanted)
+    assert vm["nic"][0]["ipaddress"] == "10.7.0.77"
+    assert vm["nic"][0]["networkname"] == "outer"
+    used = await ann.one("listNetworks", "network", id=network["id"])
+    assert used["state"] == "Implemented"
+    error = await refusal(ann, "deleteNetwork", id=network["id"])
+    assert (error["errorcode"], "in use by virtual machine" in error["errortext"]) == (536, True)
+
+    await ann.job("destroyVirtualMachine", id=vm["id"], expunge="true")
+    assert await ann.job("deleteNetwork", id=network["id"]) == {"success": True}
+    assert await ann("listNetworks") == {}
+
+
+async def test_the_first_guest_makes_its_network(here: Place) -> None:
+    first = await deploy(here.ann, startvm="false")
+    network = await here.ann.one("listNetworks", "network")
+    assert network["name"] == "ann-network"
+    second = await deploy(here.ann, startvm="false")
+    assert {vm["nic"][0]["networkid"] for vm in (first, second)} == {network["id"]}
+    await make(here.ann, name="another")
+    error = await refusal(here.ann, "deployVirtualMachine", **DEPLOY)
+    assert "more than one network fits (ann-network, another)" in error["errortext"]
+
+
+async def test_a_network_shared_with_all(here: Place) -> None:
+    network = await share(here)
+    assert (network["type"], network["acltype"]) == ("Shared", "Domain")
+    for tenant in (here.ann, here.bob):
+        seen = await tenant.one("listNetworks", "network")
+        assert seen["id"] == network["id"]
+        error = await refusal(tenant, "deleteNetwork", id=network["id"])
+        assert error["errorcode"] == 531
+    vm = await deploy(here.ann)
+    assert vm["nic"][0]["ipaddress"] == "10.9.0.10"
+    error = await refusal(here.bob, "deployVirtualMachine", **DEPLOY, ipaddress="10.9.0.10")
+    assert error["errorcode"] in (431, 533, 536)
+    shared = await here.ann("listNetworks", networkfilter="Shared")
+    assert shared["count"] == 1
+    assert await here.ann("listNetworks", networkfilter="Account") == {}
+    assert await here.ann("listNetworks", type="Isolated") == {}
+
+
+async def test_a_network_shared_with_one_domain(here: Place) -> None:
+    network = await share(here, domainid=str(named("domain bob")))
+    assert (await here.bob.one("listNetworks", "network"))["id"] == network["id"]
+    assert await here.ann("listNetworks") == {}
+    error = await refusal(here.ann, "deployVirtualMachine", **DEPLOY, networkids=network["id"])
+    assert "entity does not exist" in error["errortext"]
+    assert (await deploy(here.bob))["nic"][0]["networkid"] == network["id"]
+
+
+async def test_cards_are_listed(here: Place) -> None:
+    one = await make(here.ann, name="one")
+    two = await make(here.ann, name="two", gateway="10.8.0.1", netmask="255.255.255.0")
+    vm = await deploy(here.ann, networkids=[two["id"], one["id"]])
+    cards = (await here.ann("listNics", virtualmachineid=vm["id"]))["nic"]
+    assert [card["networkname"] for card in cards] == ["two", "one"]
+    assert [card["isdefault"] for card in cards] == [True, False]
+    assert vm["ipaddress"] == cards[0]["ipaddress"]
+    asked = {"virtualmachineid": vm["id"], "networkid": one["id"]}
+    assert (await here.ann.one("listNics", "nic", **asked))["id"] == cards[1]["id"]
+
+
+async def test_what_makes_no_network(here: Place) -> None:
+    ann = here.ann
+
+    async def words(client: Client, **more: Any) -> str:
+        asked = {"name": "n"} | WHERE | more
+        return str((await refusal(client, "createNetwork", **asked))["errortext"])
+
+    assert "given together" in await words(ann, gateway="10.7.0.1")
+    assert "is no subnet" in await words(ann, gateway="10.7.0.1", netmask="255.0.255.0")
+    assert "need gateway" in await words(ann, startip="10.1.1.9")
+    assert "for root admins" in await words(ann, networkofferingid=SHARED, **RANGE)
+    assert "for root admins" in await words(ann, vlan="100")
+    assert "chooses the VLAN" in await words(here.admin, vlan="100")
+    bad = {"networkofferingid": SHARED, "vlan": "5000"} | RANGE
+    assert "is not a number from 1 to 4094" in await words(here.admin, **bad)
+    assert "needs gateway" in await words(here.admin, networkofferingid=SHARED)
+    assert "not offered" in await words(ann, vpcid=str(named("vpc")))
