@@ -7,6 +7,9 @@ from uuid import UUID
 from aggregates.base import Aggregate
 from aggregates.record import record
 
+# The kinds of hypervisor that this release has a driver for.
+HYPERVISORS = ("KVM", "Simulator")
+
 
 @record(
     "cluster",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from aggregates.base import Aggregate
 from aggregates.record import record
@@ -18,7 +18,7 @@ from aggregates.record import record
     },
 )
 class VlanIpRange(Aggregate):
-    """Its addresses are handed out from the address space of the same id."""
+    """Its addresses are handed out from its address space, `space_of(id)`."""
 
     zone_id: UUID
     gateway: str
@@ -32,3 +32,8 @@ class VlanIpRange(Aggregate):
     for_virtual_network: bool = True
     account_id: UUID | None = None
     domain_id: UUID | None = None
+
+
+def space_of(range_id: UUID) -> UUID:
+    """The address space of a range: a stream of its own, since it is another thing."""
+    return uuid5(range_id, "addresses")

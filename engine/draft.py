@@ -41,6 +41,7 @@ class Draft:
 
     def create(self, stream: UUID, first: Event) -> None:
         """Begin a stream; the commit fails if it exists."""
+        assert stream not in self._events, f"{first.TOPIC}: {stream} is another thing already"
         self.append(stream, 0, first)
         self._rows[stream] = build(
             Recorded(position=0, stream=stream, version=1, at_ms=self.cloud.at_ms, event=first)

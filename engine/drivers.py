@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import cast
 
 import drivers as packages
 from aggregates.errors import Invalid
@@ -33,11 +34,11 @@ class Drivers:
             if package.name in NO_DRIVERS or not package.ispkg:
                 continue
             try:
-                module = _made_by(package.name)
+                make = _made_by(package.name)
             except ImportError as error:
                 missing[KINDS.get(package.name, package.name)] = str(error)
                 continue
-            found.append(module.make((settings or {}).get(package.name, {})))
+            found.append(make((settings or {}).get(package.name, {})))
         return cls(found, missing)
 
     def get(self, hypervisor: str) -> Driver:
@@ -62,14 +63,9 @@ class Drivers:
             await driver.close()
 
 
-def _made_by(folder: str) -> type[_Makes]:
-    """The module of a driver's folder that has `make`: the package itself, or its `driver`."""
+def _made_by(folder: str) -> Callable[[Mapping[str, str]], Driver]:
+    """The `make` of a driver's folder: of the package itself, or of its module `driver`."""
     module = importlib.import_module(f"drivers.{folder}")
     if not hasattr(module, "make"):
         module = importlib.import_module(f"drivers.{folder}.driver")
-    return module  # type: ignore[return-value]
-
-
-class _Makes:
-    @staticmethod
-    def make(settings: Mapping[str, str]) -> Driver: ...
+    return cast("Callable[[Mapping[str, str]], Driver]", module.make)

@@ -7,12 +7,11 @@ from typing import Annotated
 from uuid import UUID
 
 from api.declare import Bound, Caller, Names, OneOf, Page, command
+from api.lists import cut
 from api.views.capacity import CapacityView, Place, capacities
 from projections.cluster import clusters
 from projections.pod import pods
 from projections.zone import zones
-
-MAX_ROWS = 500
 
 
 @command("listCapacity", returns=CapacityView, key="capacity", shape="list", allow="AR")
@@ -27,7 +26,7 @@ class ListCapacity:
     sort_by: Annotated[str | None, "usage: most used first", OneOf("usage")] = None
     keyword: Annotated[str | None, "accepted; capacity has no name"] = None
     page: Annotated[int | None, "which page, from 1", Bound(1)] = None
-    page_size: Annotated[int | None, "rows a page", Bound(-1, MAX_ROWS)] = None
+    page_size: Annotated[int | None, "rows a page", Bound(-1)] = None
 
     async def run(self, caller: Caller) -> Page:
         found = [
@@ -37,9 +36,7 @@ class ListCapacity:
         ]
         if self.sort_by:
             found.sort(key=lambda row: float(row.percent_used), reverse=True)
-        size = self.page_size if (self.page_size or 0) > 0 else MAX_ROWS
-        start = ((self.page or 1) - 1) * size
-        return Page(len(found), found[start : start + size])
+        return Page(len(found), cut(found, self.page, self.page_size))
 
     def _places(self, caller: Caller) -> Iterator[Place]:
         cloud = caller.cloud

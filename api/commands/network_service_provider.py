@@ -7,7 +7,7 @@ from uuid import UUID
 
 from api.declare import Caller, Job, Names, OneOf, Success, command
 from api.lists import list_command
-from api.views.network_service_provider import ProviderView
+from api.views.network_service_provider import NetworkServiceProviderView
 from engine.intents.job import AsJob
 from engine.intents.network_service_provider import AddProvider, RemoveProvider, UpdateProvider
 from projections.network_service_provider import network_service_providers
@@ -18,7 +18,7 @@ STATES = OneOf("Enabled", "Disabled", "Shutdown")
 
 @command(
     "addNetworkServiceProvider",
-    returns=ProviderView,
+    returns=NetworkServiceProviderView,
     key="networkserviceprovider",
     allow="A",
     is_async=True,
@@ -46,7 +46,7 @@ class AddNetworkServiceProvider:
 
 @command(
     "updateNetworkServiceProvider",
-    returns=ProviderView,
+    returns=NetworkServiceProviderView,
     key="networkserviceprovider",
     allow="A",
     is_async=True,
@@ -85,7 +85,7 @@ class DeleteNetworkServiceProvider:
 
 @list_command(
     "listNetworkServiceProviders",
-    view=ProviderView,
+    view=NetworkServiceProviderView,
     table=network_service_providers,
     key="networkserviceprovider",
     scope="admin",

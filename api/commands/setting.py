@@ -8,6 +8,7 @@ from uuid import UUID
 
 from api.declare import Bound, Caller, Names, Page, command
 from api.errors import InvalidValue
+from api.lists import cut
 from api.views.setting import ConfigurationGroupView, ConfigurationView
 from engine.intents.setting import ChangeSetting, ResetSetting
 from projections.setting import KNOWN, KnownSetting, value_of
@@ -18,7 +19,6 @@ PoolId = Annotated[UUID | None, "for this pool", Names("storage_pool", right="op
 StoreId = Annotated[UUID | None, "for this image store", Names("image_store", right="operate")]
 AccountId = Annotated[UUID | None, "for this account", Names("account", right="operate")]
 DomainId = Annotated[UUID | None, "for this domain", Names("domain", right="operate")]
-MAX_ROWS = 500
 
 
 def scope_of(**named: UUID | None) -> tuple[str, UUID | None]:
@@ -51,7 +51,7 @@ class ListConfigurations:
     account_id: AccountId = None
     domain_id: DomainId = None
     page: Annotated[int | None, "which page, from 1", Bound(1)] = None
-    page_size: Annotated[int | None, "rows a page", Bound(-1, MAX_ROWS)] = None
+    page_size: Annotated[int | None, "rows a page", Bound(-1)] = None
 
     async def run(self, caller: Caller) -> Page:
         scope, scope_id = scope_of(
@@ -67,9 +67,7 @@ class ListConfigurations:
             for one in self._wanted()
             if scope in one.scopes
         ]
-        size = self.page_size if (self.page_size or 0) > 0 else MAX_ROWS
-        start = ((self.page or 1) - 1) * size
-        return Page(len(found), found[start : start + size])
+        return Page(len(found), cut(found, self.page, self.page_size))
 
     def _wanted(self) -> Iterator[KnownSetting]:
         for one in KNOWN.values():

@@ -11,7 +11,7 @@ from projections.network_service_provider import NetworkServiceProvider
 
 
 @view
-class ProviderView(View, kw_only=True):
+class NetworkServiceProviderView(View, kw_only=True):
     id: Annotated[UUID | None, "the provider"] = None
     name: Annotated[str, "its name"]
     physical_network_id: Annotated[UUID | None, "the physical network that it serves"] = None
@@ -20,7 +20,7 @@ class ProviderView(View, kw_only=True):
     can_enable_individual_service: Annotated[bool, "whether services can be chosen one by one"]
 
     @classmethod
-    def of(cls, row: NetworkServiceProvider, cloud: Cloud) -> ProviderView:
+    def of(cls, row: NetworkServiceProvider, cloud: Cloud) -> NetworkServiceProviderView:
         return cls(
             id=row.id,
             name=row.name,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from api.declare import View, view
@@ -32,7 +32,9 @@ class TrafficTypeView(View, kw_only=True):
 
     @classmethod
     def of(cls, row: TrafficType, cloud: Cloud) -> TrafficTypeView:
-        labels = {name: row.labels.get(kind) or None for name, kind in LABELS.items()}
+        labels: dict[str, Any] = {
+            name: row.labels.get(kind) or None for name, kind in LABELS.items()
+        }
         return cls(
             id=row.id,
             traffic_type=row.traffic_type,

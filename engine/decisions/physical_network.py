@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID, uuid5
 
+from aggregates.base import Aggregate
 from aggregates.errors import Invalid
 from aggregates.network_service_provider import ELEMENTS, PROVIDERS
 from aggregates.physical_network import vlan_ranges
@@ -23,7 +24,13 @@ from projections.router_element import router_elements
 from projections.traffic_type import traffic_types
 from projections.zone import zones
 
-BORN_WITH = ("VirtualRouter", "VpcVirtualRouter", "InternalLbVm", "ConfigDrive")
+BORN_WITH = (
+    "VirtualRouter",
+    "VpcVirtualRouter",
+    "InternalLbVm",
+    "ConfigDrive",
+    "SecurityGroupProvider",
+)
 
 
 @decision
@@ -34,8 +41,7 @@ def create(ask: CreatePhysicalNetwork, desk: Desk) -> None:
         raise Invalid(f"zone {zone.name} is Basic and has its one physical network already")
     record.create(CreateRecord(kind="physical_network", id=ask.id, fields=fields), desk)
     _set_vlans(desk, ask.id, zone.id, ask.seed, fields.get("vlans", ""))
-    security = ("SecurityGroupProvider",)
-    for name in BORN_WITH + security:
+    for name in BORN_WITH:
         _add_provider(desk, ask.id, ask.seed, name)
 
 
@@ -61,7 +67,7 @@ def remove(ask: RemovePhysicalNetwork, desk: Desk) -> None:
     record.remove(RemoveRecord(kind="physical_network", id=row.id), desk)
 
 
-def _remove_all(desk: Desk, kind: str, rows: Iterable[record.Aggregate]) -> None:
+def _remove_all(desk: Desk, kind: str, rows: Iterable[Aggregate]) -> None:
     for row in list(rows):
         record.remove(RemoveRecord(kind=kind, id=row.id), desk)
 

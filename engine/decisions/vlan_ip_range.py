@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from aggregates.errors import Invalid
-from aggregates.vlan_ip_range import VlanIpRange
+from aggregates.vlan_ip_range import VlanIpRange, space_of
 from engine.decide import Desk, decision
 from engine.decisions import record
 from engine.decisions.address_space import close_space, open_space, resize_space, spaces_of
@@ -30,7 +30,7 @@ def create(ask: CreateVlanIpRange, desk: Desk) -> None:
     public = fields.get("network_id") is None and fields.get("for_virtual_network", True)
     open_space(
         desk,
-        ask.id,
+        space_of(ask.id),
         purpose="public_ip4" if public else "guest_ip4",
         zone_id=fields["zone_id"],
         pod_id=fields.get("pod_id"),
@@ -50,14 +50,15 @@ def update(ask: UpdateVlanIpRange, desk: Desk) -> None:
     if any(after[name] != getattr(row, name) for name in RANGE):
         wanted = _range(after)
         _no_overlap(desk, row.id, after, wanted)
-        space = desk.row(address_spaces, row.id)
+        space = desk.row(address_spaces, space_of(row.id))
         resize_space(desk, space, int(wanted.first), int(wanted.last), wanted.reserved)
 
 
 @decision
 def remove(ask: RemoveVlanIpRange, desk: Desk) -> None:
     row = desk.row(vlan_ip_ranges, ask.id)
-    close_space(desk, desk.row(address_spaces, row.id), f"addresses {row.start_ip}-{row.end_ip}")
+    space = desk.row(address_spaces, space_of(row.id))
+    close_space(desk, space, f"addresses {row.start_ip}-{row.end_ip}")
     record.remove(RemoveRecord(kind="vlan_ip_range", id=row.id), desk)
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateVlanIpRange:
-    """Its addresses become the address space of the same id."""
+    """Its addresses become an address space of their own."""
 
     id: UUID
     fields: dict[str, Any]

@@ -1,0 +1,265 @@
+"""Lists about the infrastructure as a whole: kinds, tags, services, counts, controllers."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from api.authz import noun
+from api.declare import Bound, Caller, Names, OneOf, Page, command
+from api.lists import cut
+from api.render import CLOUDSTACK_VERSION
+from api.views.infrastructure import (
+    HostTagView,
+    HypervisorCapabilitiesView,
+    HypervisorView,
+    InfrastructureView,
+    IsolationMethodView,
+    ManagementServerView,
+    RegionView,
+    StorageProviderView,
+    StorageTagView,
+    SupportedServiceView,
+)
+from api.views.network_service_provider import NetworkServiceProviderView
+from projections.cluster import HYPERVISORS, clusters
+from projections.host import hosts
+from projections.image_store import image_stores
+from projections.network_service_provider import PROVIDERS
+from projections.pod import pods
+from projections.saga import RunState, saga_runs
+from projections.storage_pool import storage_pools
+from projections.zone import zones
+
+noun("management_server", "admin")
+noun("hypervisor_capabilities", "admin")
+
+KeywordText = Annotated[str | None, "text that the name contains"]
+PageNumber = Annotated[int | None, "which page, from 1", Bound(1)]
+PageSize = Annotated[int | None, "rows a page, at most 500; -1 for no limit", Bound(-1)]
+
+
+def _id(kind: str, name: str) -> UUID:
+    """The lasting id of something that has no row of its own."""
+    return uuid5(NAMESPACE_URL, f"sagastack:{kind}/{name}")
+
+
+@command("listHypervisors", returns=HypervisorView, key="hypervisor", shape="list", allow="ARDU")
+class ListHypervisors:
+    """List the kinds of hypervisor of a zone, or all that can be used."""
+
+    zone_id: Annotated[UUID | None, "kinds in this zone", Names("zone", right="see")] = None
+
+    async def run(self, caller: Caller) -> list[HypervisorView]:
+        if self.zone_id is None:
+            return [HypervisorView(name=kind) for kind in HYPERVISORS]
+        here = {row.hypervisor for row in caller.cloud[clusters].by("zone_id", self.zone_id)}
+        return [HypervisorView(name=kind) for kind in sorted(here)]
+
+
+@command(
+    "listHypervisorCapabilities",
+    returns=HypervisorCapabilitiesView,
+    key="hypervisorCapabilities",
+    shape="list",
+    allow="A",
+)
+class ListHypervisorCapabilities:
+    """List what each kind of hypervisor can do."""
+
+    hypervisor: Annotated[str | None, "only this kind"] = None
+    id: Annotated[UUID | None, "only this row", Names("hypervisor_capabilities", right="see")] = (
+        None
+    )
+    keyword: KeywordText = None
+    page: PageNumber = None
+    page_size: PageSize = None
+
+    async def run(self, caller: Caller) -> Page:
+        found = [
+            HypervisorCapabilitiesView(
+                id=_id("capabilities", kind),
+                hypervisor=kind,
+                hypervisor_version="default",
+                max_guests_limit=500,
+                max_data_volumes_limit=24,
+                security_group_enabled=False,
+                storage_motion_enabled=False,
+                vm_snapshot_enabled=False,
+            )
+            for kind in HYPERVISORS
+            if not self.hypervisor or self.hypervisor.lower() == kind.lower()
+        ]
+        return Page(len(found), cut(found, self.page, self.page_size))
+
+
+@command("listHostTags", returns=HostTagView, key="hosttag", shape="list", allow="ARD")
+class ListHostTags:
+    """List the tags that hosts carry."""
+
+    keyword: KeywordText = None
+    page: PageNumber = None
+    page_size: PageSize = None
+
+    async def run(self, caller: Caller) -> Page:
+        names = sorted({tag for host in caller.cloud[hosts] for tag in host.tags})
+        found = [HostTagView(id=_id("hosttag", tag), name=tag, is_implicit=False) for tag in names]
+        return Page(len(found), cut(found, self.page, self.page_size))
+
+
+@command("listStorageTags", returns=StorageTagView, key="storagetag", shape="list", allow="ARD")
+class ListStorageTags:
+    """List the tags that storage pools carry."""
+
+    keyword: KeywordText = None
+    page: PageNumber = None
+    page_size: PageSize = None
+
+    async def run(self, caller: Caller) -> Page:
+        names = sorted({tag for pool in caller.cloud[storage_pools] for tag in pool.tags})
+        found = [StorageTagView(id=_id("storagetag", tag), name=tag) for tag in names]
+        return Page(len(found), cut(found, self.page, self.page_size))
+
+
+@command(
+    "listStorageProviders",
+    returns=StorageProviderView,
+    key="dataStoreProvider",
+    shape="list",
+    allow="AR",
+)
+class ListStorageProviders:
+    """List what can serve primary storage or images."""
+
+    type: Annotated[str, "primary or image", OneOf("primary", "image", "object")]
+    keyword: KeywordText = None
+    page: PageNumber = None
+    page_size: PageSize = None
+
+    async def run(self, caller: Caller) -> Page:
+        known = {"primary": ["DefaultPrimary"], "image": ["NFS"], "object": []}[self.type]
+        found = [StorageProviderView(name=name, type=self.type.upper()) for name in known]
+        return Page(len(found), cut(found, self.page, self.page_size))
+
+
+@command(
+    "listNetworkIsolationMethods",
+    returns=IsolationMethodView,
+    key="isolationmethod",
+    shape="list",
+    allow="A",
+)
+class ListNetworkIsolationMethods:
+    """List how networks can be kept apart."""
+
+    async def run(self, caller: Caller) -> list[IsolationMethodView]:
+        return [IsolationMethodView(name=name) for name in ("VLAN", "VXLAN")]
+
+
+@command(
+    "listSupportedNetworkServices",
+    returns=SupportedServiceView,
+    key="networkservice",
+    shape="list",
+    allow="A",
+)
+class ListSupportedNetworkServices:
+    """List network services and who can provide each."""
+
+    provider: Annotated[str | None, "services of this provider"] = None
+    service: Annotated[str | None, "the service of this name"] = None
+    keyword: KeywordText = None
+    page: PageNumber = None
+    page_size: PageSize = None
+
+    async def run(self, caller: Caller) -> Page:
+        services = sorted({one for able in PROVIDERS.values() for one in able})
+        found = []
+        for service in services:
+            able = [name for name, known in PROVIDERS.items() if service in known]
+            if self.service and self.service.lower() != service.lower():
+                continue
+            if self.provider and self.provider.lower() not in [name.lower() for name in able]:
+                continue
+            offers = [
+                NetworkServiceProviderView(name=n, can_enable_individual_service=True) for n in able
+            ]
+            found.append(SupportedServiceView(name=service, provider=offers, capability=[]))
+        return Page(len(found), cut(found, self.page, self.page_size))
+
+
+@command("listRegions", returns=RegionView, key="region", shape="list", allow="ARDU")
+class ListRegions:
+    """List regions. There is one: this controller's."""
+
+    id: Annotated[int | None, "the region of this number"] = None
+    name: Annotated[str | None, "the region of this name"] = None
+    keyword: KeywordText = None
+    page: PageNumber = None
+    page_size: PageSize = None
+
+    async def run(self, caller: Caller) -> list[RegionView]:
+        if self.id not in (None, 1) or (self.name or "Local").lower() != "local":
+            return []
+        here = RegionView(
+            id=1,
+            name="Local",
+            endpoint="/client/api",
+            gslb_service_enabled=False,
+            portableip_service_enabled=False,
+        )
+        return [here]
+
+
+@command(
+    "listManagementServers",
+    returns=ManagementServerView,
+    key="managementserver",
+    shape="list",
+    allow="A",
+)
+class ListManagementServers:
+    """List controllers: this one."""
+
+    id: Annotated[UUID | None, "the one of this id", Names("management_server", right="see")] = None
+    name: Annotated[str | None, "the one of this name"] = None
+    version: Annotated[str | None, "of this version"] = None
+    keyword: KeywordText = None
+    page: PageNumber = None
+    page_size: PageSize = None
+
+    async def run(self, caller: Caller) -> list[ManagementServerView]:
+        runs = caller.cloud[saga_runs]
+        live = (RunState.RUNNING, RunState.UNDOING)
+        here = ManagementServerView(
+            id=_id("management", "local"),
+            name="sagastack",
+            state="Up",
+            version=CLOUDSTACK_VERSION,
+            agents_count=len(caller.cloud[hosts]),
+            pending_jobs_count=sum(len(list(runs.by("state", state))) for state in live),
+        )
+        asked = ((self.name, here.name), (self.version, here.version))
+        return [here] if all(not want or want == has for want, has in asked) else []
+
+
+@command("listInfrastructure", returns=InfrastructureView, key="infrastructure", allow="A")
+class ListInfrastructure:
+    """Count the parts of the infrastructure."""
+
+    async def run(self, caller: Caller) -> InfrastructureView:
+        cloud = caller.cloud
+        return InfrastructureView(
+            zones=len(cloud[zones]),
+            pods=len(cloud[pods]),
+            clusters=len(cloud[clusters]),
+            hosts=len(cloud[hosts]),
+            storage_pools=len(cloud[storage_pools]),
+            image_stores=len(cloud[image_stores]),
+            object_stores=0,
+            system_vms=0,
+            routers=0,
+            ilbvms=0,
+            management_servers=1,
+            alerts=0,
+        )

@@ -1,0 +1,106 @@
+"""What cannot be: each refusal has its code and says why, and nothing is left of the attempt."""
+
+from __future__ import annotations
+
+from tests.infra import build
+from tests.infra.build import data_center
+from tests.infra.server import Api
+
+
+async def test_names_and_places_are_checked(api: Api) -> None:
+    built = await data_center(api, hosts_each=1)
+
+    again = {"dns1": "8.8.8.8", "internaldns1": "8.8.4.4", "networktype": "Advanced"}
+    await api.refused("createZone", 431, "already exists", name="z1", **again)
+    wrong = again | {"dns1": "eight"}
+    await api.refused("createZone", 431, "dns1 'eight' is no IPv4", name="z2", **wrong)
+    await api.refused("createZone", 431, "missing parameter name", **again)
+    where = {"zoneid": built.zone, "podid": built.pod, "clustertype": "CloudManaged"}
+    words = {"clustername": "c9", "hypervisor": "VMware"}
+    await api.refused("addCluster", 431, "this controller drives", **where, **words)
+    nowhere = "00000000-0000-4000-8000-000000000000"
+    await api.refused("createPod", 431, "Invalid parameter zoneid", name="x", zoneid=nowhere)
+
+
+async def test_ranges_are_checked(api: Api) -> None:
+    zone_id = await build.zone(api)
+    network_id = await build.physical_network(api, zone_id)
+    await build.pod(api, zone_id)
+    pod = {"zoneid": zone_id, "name": "p2", "gateway": "172.16.16.129"}
+    pod |= {"netmask": "255.255.255.128", "startip": "172.16.16.130", "endip": "172.16.16.140"}
+
+    await api.refused("createPod", 431, "overlaps 172.16.16.0/24 of pod p1", **pod)
+    bad = {
+        "netmask": ("255.0.255.0", "netmask 255.0.255.0 is none"),
+        "startip": ("10.9.9.9", "startip 10.9.9.9 is not in the subnet"),
+        "endip": ("172.16.16.129", "endip 172.16.16.129 comes before startip"),
+        "gateway": ("172.16.16.128", "network or broadcast address"),
+    }
+    for name, (value, text) in bad.items():
+        await api.refused("createPod", 431, text, **(pod | {name: value}))
+    public = {"zoneid": zone_id, "gateway": "192.0.2.1", "netmask": "255.255.255.0"}
+    await api("createVlanIpRange", startip="192.0.2.10", endip="192.0.2.20", **public)
+    more = {"startip": "192.0.2.20", "endip": "192.0.2.30"}
+    await api.refused("createVlanIpRange", 431, "overlaps 192.0.2.10-192.0.2.20", **public, **more)
+    more = {"startip": "192.0.2.40", "vlan": "150"}
+    await api.refused("createVlanIpRange", 431, "kept for isolated networks", **public, **more)
+    net = {"id": network_id, "vlan": "200-100"}
+    await api.refused("updatePhysicalNetwork", 431, "ascending", **net)
+    assert (await api("listPods"))["count"] == 1
+    assert (await api("listVlanIpRanges"))["count"] == 1
+
+
+async def test_a_range_grows_and_shrinks_while_nobody_is_left_out(api: Api) -> None:
+    built = await data_center(api, hosts_each=1)
+
+    await api("updateVlanIpRange", id=built.range, startip="192.0.2.5", endip="192.0.2.104")
+
+    rows = (await api("listCapacity", zoneid=built.zone, type=4))["capacity"]
+    assert rows[0]["capacitytotal"] == 100
+    await api("updatePhysicalNetwork", id=built.network, vlan="100-199,300-309")
+    rows = (await api("listCapacity", zoneid=built.zone, type=7))["capacity"]
+    assert rows[0]["capacitytotal"] == 110
+    await api("updatePod", id=built.pod, endip="172.16.16.11")
+    rows = (await api("listCapacity", zoneid=built.zone, type=5))["capacity"]
+    assert rows[0]["capacitytotal"] == 10
+
+
+async def test_a_router_provider_waits_for_its_element(api: Api) -> None:
+    zone_id = await build.zone(api)
+    made = await api("createPhysicalNetwork", name="n", zoneid=zone_id)
+    network_id = made["physicalnetwork"]["id"]
+    wanted = {"name": "VirtualRouter", "physicalnetworkid": network_id}
+    provider = (await api("listNetworkServiceProviders", **wanted))["networkserviceprovider"][0]
+
+    text = "its element is not enabled"
+    await api.refused("updateNetworkServiceProvider", 431, text, id=provider["id"], state="Enabled")
+    await build.enable_provider(api, network_id, "VirtualRouter")
+    await api.refused("addNetworkServiceProvider", 431, "already exists", **wanted)
+    made = await api("createPhysicalNetwork", name="n2", zoneid=zone_id)
+    public = {"traffictype": "Public", "physicalnetworkid": network_id}
+    await api("addTrafficType", **public)
+    public["physicalnetworkid"] = made["physicalnetwork"]["id"]
+    await api.refused("addTrafficType", 431, "a zone has it once", **public)
+
+
+async def test_what_is_in_use_stays_and_all_goes_in_reverse_order(api: Api) -> None:
+    built = await data_center(api, hosts_each=1)
+
+    await api.refused("deleteZone", 536, "is in use by", id=built.zone)
+    await api.refused("deletePod", 536, "is in use by", id=built.pod)
+    await api.refused("deleteCluster", 536, "is in use by", id=built.clusters[0])
+    for pool in built.pools:
+        await api("deleteStoragePool", id=pool)
+    for one in built.hosts:
+        await api("deleteHost", id=one)
+    for one in built.clusters:
+        await api("deleteCluster", id=one)
+    await api("deleteImageStore", id=built.store)
+    await api("deleteVlanIpRange", id=built.range)
+    await api("deletePod", id=built.pod)
+    await api("deletePhysicalNetwork", id=built.network)
+    await api("deleteZone", id=built.zone)
+
+    assert await api("listZones") == {}
+    assert await api("listCapacity") == {}
+    assert await api("listNetworkServiceProviders") == {}
