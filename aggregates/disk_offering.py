@@ -26,6 +26,7 @@ class DiskOffering(Aggregate):
     max_iops: int | None = None
     is_displayed: bool = True
     details: dict[str, str] = msgspec.field(default_factory=dict)
-    domain_id: UUID | None = None
+    domain_ids: list[UUID] = msgspec.field(default_factory=list)
     zone_ids: list[UUID] = msgspec.field(default_factory=list)
     state: str = "Active"
+    sort_key: int = 0

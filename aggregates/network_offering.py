@@ -32,6 +32,7 @@ class NetworkOffering(Aggregate):
     max_connections: int | None = None
     tags: str = ""
     internet_protocol: str = "IPv4"
-    domain_id: UUID | None = None
+    domain_ids: list[UUID] = msgspec.field(default_factory=list)
     zone_ids: list[UUID] = msgspec.field(default_factory=list)
     details: dict[str, str] = msgspec.field(default_factory=dict)
+    sort_key: int = 0

@@ -33,6 +33,9 @@ class ServiceOffering(Aggregate):
     network_rate_mbps: int | None = None
     deployment_planner: str = ""
     details: dict[str, str] = msgspec.field(default_factory=dict)
-    domain_id: UUID | None = None
+    domain_ids: list[UUID] = msgspec.field(default_factory=list)
     zone_ids: list[UUID] = msgspec.field(default_factory=list)
     state: str = "Active"
+    sort_key: int = 0
+    cache_mode: str = "none"
+    dynamic_scaling_enabled: bool = True

@@ -1,0 +1,70 @@
+"""What the commands about every kind of offering share: who may make one, and for whom."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from api.authz import governs
+from api.caller import Caller
+from api.errors import Denied, InvalidValue, ParamError
+
+GIB = 2**30
+EVERYBODY = ("public", "all")
+
+
+def split(text: str | None) -> list[str]:
+    """Tags as the wire writes them: with commas."""
+    return [one.strip() for one in (text or "").split(",") if one.strip()]
+
+
+def for_domains(caller: Caller, domain_ids: tuple[UUID, ...] | None) -> list[UUID]:
+    """A domain administrator offers to its own domains only, a root administrator to all."""
+    if domain_ids:
+        return list(dict.fromkeys(domain_ids))
+    return [] if caller.is_root else [caller.domain_id]
+
+
+def moved(caller: Caller, *, domain_id: str | None, zone_id: str | None) -> dict[str, list[UUID]]:
+    """The new domains and zones of an offering: ids with commas, or `public` and `all`."""
+    fields: dict[str, list[UUID]] = {}
+    if domain_id is not None:
+        fields["domain_ids"] = _ids(caller, "domain", domain_id)
+        inside: list[UUID | None] = [*fields["domain_ids"]] or [None]
+        if not all(governs(caller.identity, caller.cloud, one) for one in inside):
+            raise Denied(f"account {caller.identity.account} governs not all of these domains")
+    if zone_id is not None:
+        fields["zone_ids"] = _ids(caller, "zone", zone_id)
+    return fields
+
+
+def _ids(caller: Caller, kind: str, text: str) -> list[UUID]:
+    if text.lower() in EVERYBODY:
+        return []
+    table = caller.cloud.table(kind)
+    try:
+        found = [UUID(one) for one in split(text)]
+    except ValueError:
+        raise ParamError(f"{kind}id {text} is neither ids with commas nor public or all") from None
+    missing = [str(one) for one in found if one not in table]
+    if missing or not found:
+        raise InvalidValue(f"there is no {kind} {', '.join(missing)}")
+    return found
+
+
+def given(ask: Any, **named: str) -> dict[str, Any]:
+    """The fields of a record for those parameters that were sent."""
+    sent = {field: getattr(ask, attr) for field, attr in named.items()}
+    return {field: value for field, value in sent.items() if value is not None}
+
+
+def shown(row: Any, state: str | None, by_id: bool, active: str = "Active") -> bool:
+    """A list shows what can be chosen, unless it is asked for a state or one by its id."""
+    if state is None:
+        return by_id or row.state == active
+    return state.lower() == "all" or str(row.state).lower() == state.lower()
+
+
+def in_zone(row: Any, zone_id: UUID) -> bool:
+    """Is it offered in this zone?"""
+    return not row.zone_ids or zone_id in row.zone_ids

@@ -1,0 +1,129 @@
+"""Commands about guest operating systems and their families."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from api.caller import Caller, Job
+from api.declare import Names, Success, command
+from api.errors import InvalidValue
+from api.lists import Filter, list_command
+from api.views.os_type import OsCategoryView, OsTypeView
+from engine.intents.job import AsJob
+from engine.intents.record import CreateRecord, RemoveRecord, UpdateRecord
+from projections.os_category import OsCategory, os_categories
+from projections.os_type import os_types
+
+
+@list_command("listOsTypes", view=OsTypeView, table=os_types, key="ostype", scope="catalogue")
+class ListOsTypes:
+    """List guest operating systems."""
+
+    os_category_id: Annotated[
+        UUID | None,
+        "those of this family",
+        Names("os_category", right="see"),
+        Filter("category_id"),
+    ] = None
+    description: Annotated[str | None, "the one of this name", Filter("name")] = None
+
+
+@list_command(
+    "listOsCategories",
+    view=OsCategoryView,
+    table=os_categories,
+    key="oscategory",
+    scope="catalogue",
+)
+class ListOsCategories:
+    """List families of guest operating systems."""
+
+    is_featured: Annotated[bool | None, "those that are shown first"] = None
+
+
+@command(
+    "addGuestOs",
+    returns=OsTypeView,
+    key="ostype",
+    is_async=True,
+    creates=True,
+    allow="A",
+    action="GUEST.OS.ADD",
+)
+class AddGuestOs:
+    """Add a guest operating system."""
+
+    os_category_id: Annotated[UUID, "its family", Names("os_category")]
+    os_display_name: Annotated[str, "its name"]
+
+    async def run(self, caller: Caller) -> Job:
+        row_id = caller.new_id()
+        fields = {
+            "category_id": self.os_category_id,
+            "name": self.os_display_name,
+            "is_user_defined": True,
+        }
+        ask = CreateRecord(kind="os_type", id=row_id, fields=fields)
+        return await caller.submit(AsJob(ask=ask, subject_kind="os_type", subject_id=row_id))
+
+
+@command(
+    "updateGuestOs",
+    returns=OsTypeView,
+    key="ostype",
+    is_async=True,
+    allow="A",
+    action="GUEST.OS.UPDATE",
+)
+class UpdateGuestOs:
+    """Rename a guest operating system, or move it to another family."""
+
+    id: Annotated[UUID, "the operating system", Names("os_type", right="operate")]
+    os_display_name: Annotated[str | None, "its new name"] = None
+    os_category_id: Annotated[UUID | None, "its new family", Names("os_category")] = None
+
+    async def run(self, caller: Caller) -> Job:
+        _added(caller, self.id)
+        asked = {"name": self.os_display_name, "category_id": self.os_category_id}
+        fields = {name: value for name, value in asked.items() if value is not None}
+        ask = UpdateRecord(kind="os_type", id=self.id, fields=fields)
+        return await caller.submit(AsJob(ask=ask, subject_kind="os_type", subject_id=self.id))
+
+
+@command("removeGuestOs", returns=Success, is_async=True, allow="A", action="GUEST.OS.REMOVE")
+class RemoveGuestOs:
+    """Remove a guest operating system that an administrator added and nothing names."""
+
+    id: Annotated[UUID, "the operating system", Names("os_type", right="operate")]
+
+    async def run(self, caller: Caller) -> Job:
+        _added(caller, self.id)
+        ask = RemoveRecord(kind="os_type", id=self.id)
+        return await caller.submit(AsJob(ask=ask, subject_kind="os_type", subject_id=self.id))
+
+
+@command(
+    "addOsCategory",
+    returns=OsCategoryView,
+    key="oscategory",
+    allow="A",
+    action="GUEST.OS.CATEGORY.ADD",
+)
+class AddOsCategory:
+    """Add a family of guest operating systems."""
+
+    name: Annotated[str, "its name"]
+    is_featured: Annotated[bool | None, "whether it is shown first"] = None
+
+    async def run(self, caller: Caller) -> OsCategory:
+        row_id = caller.new_id()
+        fields = {"name": self.name, "is_featured": bool(self.is_featured)}
+        await caller.decide(CreateRecord(kind="os_category", id=row_id, fields=fields))
+        return caller.cloud[os_categories][row_id]
+
+
+def _added(caller: Caller, os_type_id: UUID) -> None:
+    row = caller.cloud[os_types][os_type_id]
+    if not row.is_user_defined:
+        raise InvalidValue(f"operating system {row.name} came with the cloud and stays")

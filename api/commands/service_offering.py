@@ -1,0 +1,196 @@
+"""Commands about service offerings."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from api.caller import Caller
+from api.commands.offering_checks import (
+    GIB,
+    for_domains,
+    given,
+    in_zone,
+    moved,
+    shown,
+    split,
+)
+from api.declare import Bound, Free, Length, Names, OneOf, Roles, Success, command
+from api.errors import InvalidValue
+from api.lists import Filter, list_command
+from api.views.service_offering import ServiceOfferingView
+from engine.intents.offering import DeleteOffering
+from engine.intents.record import CreateRecord, UpdateRecord
+from projections.service_offering import ServiceOffering, service_offerings
+from projections.vm import vms
+
+STORAGE, THIN = OneOf("shared", "local"), OneOf("thin", "sparse", "fat")
+STATES = OneOf("Active", "Inactive")
+
+
+@command(
+    "createServiceOffering",
+    returns=ServiceOfferingView,
+    key="serviceoffering",
+    allow="ARD",
+    action="SERVICE.OFFERING.CREATE",
+)
+class CreateServiceOffering:
+    """Offer a size of machine. What of cores, speed and memory is not given, the deployer says."""
+
+    name: Annotated[str, "its name"]
+    display_text: Annotated[str | None, "what it is; its name if not given", Length(4096)] = None
+    cpu_number: Annotated[int | None, "how many cores", Bound(1, 1024)] = None
+    cpu_speed: Annotated[int | None, "the speed of a core in MHz", Bound(1, 1_000_000)] = None
+    memory: Annotated[int | None, "memory in MiB", Bound(32, 2**30)] = None
+    customized: Annotated[bool | None, "whether who deploys says the size"] = None
+    min_cpu_number: Annotated[int | None, "fewest cores of a customized one", Bound(1)] = None
+    max_cpu_number: Annotated[int | None, "most cores of a customized one", Bound(1)] = None
+    min_memory: Annotated[int | None, "least memory of a customized one, in MiB", Bound(1)] = None
+    max_memory: Annotated[int | None, "most memory of a customized one, in MiB", Bound(1)] = None
+    host_tags: Annotated[str | None, "tags that its hosts must have, with commas"] = None
+    tags: Annotated[str | None, "tags that its pools must have, with commas"] = None
+    storage_type: Annotated[str | None, "shared or local", STORAGE] = None
+    provisioning_type: Annotated[str | None, "thin, sparse or fat", THIN] = None
+    root_disk_size: Annotated[int | None, "size of the root disk in GiB", Bound(1, 65_536)] = None
+    cache_mode: Annotated[str | None, "how disks are cached"] = None
+    offer_ha: Annotated[bool | None, "start machines elsewhere if their host fails"] = None
+    limit_cpu_use: Annotated[bool | None, "a core is never faster than it says"] = None
+    is_volatile: Annotated[bool | None, "make the root disk anew at each start"] = None
+    is_system: Annotated[bool | None, "for the cloud's own machines", Roles("Admin")] = None
+    system_vm_type: Annotated[str | None, "for which of those machines"] = None
+    network_rate: Annotated[int | None, "Mbit/s of a network card", Bound(0)] = None
+    deployment_planner: Annotated[str | None, "how hosts are chosen"] = None
+    dynamic_scaling_enabled: Annotated[bool | None, "running machines can be resized"] = None
+    service_offering_details: Annotated[dict[str, str] | None, "its settings"] = None
+    domain_id: Annotated[
+        tuple[UUID, ...] | None, "the domains that it is for", Names("domain", right="operate")
+    ] = None
+    zone_id: Annotated[tuple[UUID, ...] | None, "the zones that it is for", Names("zone")] = None
+
+    async def run(self, caller: Caller) -> ServiceOffering:
+        row_id = caller.new_id()
+        sizes = (self.cpu_number, self.cpu_speed, self.memory)
+        customized = bool(self.customized) or None in sizes
+        if self.customized is False and None in sizes:
+            raise InvalidValue(
+                "an offering that is not customized needs cpunumber, cpuspeed and memory"
+            )
+        fields: dict[str, Any] = {
+            "name": self.name,
+            "display_text": self.display_text or self.name,
+            "is_customized": customized,
+            "host_tags": split(self.host_tags),
+            "storage_tags": split(self.tags),
+            "details": self._details(),
+            "domain_ids": for_domains(caller, self.domain_id),
+            "zone_ids": list(self.zone_id or ()),
+        }
+        if self.root_disk_size:
+            fields["root_disk_bytes"] = self.root_disk_size * GIB
+        fields |= given(
+            self,
+            cpu_count="cpu_number",
+            cpu_mhz="cpu_speed",
+            memory_mib="memory",
+            storage_type="storage_type",
+            provisioning_type="provisioning_type",
+            cache_mode="cache_mode",
+            offer_ha="offer_ha",
+            limit_cpu_use="limit_cpu_use",
+            is_volatile="is_volatile",
+            is_system="is_system",
+            system_vm_type="system_vm_type",
+            network_rate_mbps="network_rate",
+            deployment_planner="deployment_planner",
+            dynamic_scaling_enabled="dynamic_scaling_enabled",
+        )
+        await caller.decide(CreateRecord(kind="service_offering", id=row_id, fields=fields))
+        return caller.cloud[service_offerings][row_id]
+
+    def _details(self) -> dict[str, str]:
+        """The bounds of a customized offering are settings of it, as clients read them."""
+        bounds = {
+            "mincpunumber": self.min_cpu_number,
+            "maxcpunumber": self.max_cpu_number,
+            "minmemory": self.min_memory,
+            "maxmemory": self.max_memory,
+        }
+        limits = {name: str(value) for name, value in bounds.items() if value is not None}
+        return dict(self.service_offering_details or {}) | limits
+
+
+@command(
+    "updateServiceOffering",
+    returns=ServiceOfferingView,
+    key="serviceoffering",
+    allow="ARD",
+    action="SERVICE.OFFERING.EDIT",
+)
+class UpdateServiceOffering:
+    """Rename an offering, or change to whom it is offered; its size stays."""
+
+    id: Annotated[UUID, "the offering", Names("service_offering", right="operate")]
+    name: Annotated[str | None, "its new name"] = None
+    display_text: Annotated[str | None, "what it is", Length(4096)] = None
+    host_tags: Annotated[str | None, "tags that its hosts must have, with commas"] = None
+    storage_tags: Annotated[str | None, "tags that its pools must have, with commas"] = None
+    state: Annotated[str | None, "Active or Inactive", STATES] = None
+    sort_key: Annotated[int | None, "where it stands in lists"] = None
+    domain_id: Annotated[str | None, "ids with commas, or public", Free("run() checks each")] = None
+    zone_id: Annotated[str | None, "ids with commas, or all", Free("run() checks each")] = None
+
+    async def run(self, caller: Caller) -> ServiceOffering:
+        named = ("name", "display_text", "state", "sort_key")
+        fields = given(self, **dict(zip(named, named, strict=True)))
+        fields |= moved(caller, domain_id=self.domain_id, zone_id=self.zone_id)
+        if self.host_tags is not None:
+            fields["host_tags"] = split(self.host_tags)
+        if self.storage_tags is not None:
+            fields["storage_tags"] = split(self.storage_tags)
+        await caller.decide(UpdateRecord(kind="service_offering", id=self.id, fields=fields))
+        return caller.cloud[service_offerings][self.id]
+
+
+@command("deleteServiceOffering", returns=Success, allow="ARD", action="SERVICE.OFFERING.DELETE")
+class DeleteServiceOffering:
+    """Delete an offering; machines that have it keep it."""
+
+    id: Annotated[UUID, "the offering", Names("service_offering", right="operate")]
+
+    async def run(self, caller: Caller) -> None:
+        await caller.decide(DeleteOffering(kind="service_offering", id=self.id))
+
+
+@list_command(
+    "listServiceOfferings",
+    view=ServiceOfferingView,
+    table=service_offerings,
+    key="serviceoffering",
+    scope="catalogue",
+)
+class ListServiceOfferings:
+    """List the sizes that machines can have."""
+
+    zone_id: Annotated[
+        UUID | None, "those of this zone", Names("zone", right="see"), Filter(test=in_zone)
+    ] = None
+    cpu_number: Annotated[int | None, "those with this many cores", Filter("cpu_count")] = None
+    cpu_speed: Annotated[int | None, "those of this speed in MHz", Filter("cpu_mhz")] = None
+    memory: Annotated[int | None, "those with this memory in MiB", Filter("memory_mib")] = None
+    storage_type: Annotated[str | None, "shared or local"] = None
+    is_system: Annotated[bool | None, "those for the cloud's own machines", Filter()] = None
+    system_vm_type: Annotated[str | None, "those for these machines"] = None
+    state: Annotated[str | None, "Active, Inactive or all", Filter()] = None
+    virtual_machine_id: Annotated[
+        UUID | None, "those that this machine could have", Names("vm", right="see"), Filter()
+    ] = None
+
+    def visible(self, row: ServiceOffering, caller: Caller) -> bool:
+        """Of the cloud's own machines only where they are asked for."""
+        if row.is_system is not bool(self.is_system):
+            return False
+        vm = caller.cloud[vms].get(self.virtual_machine_id)
+        if vm is not None and vm.service_offering_id == row.id:
+            return False
+        return shown(row, self.state, getattr(self, "id", None) is not None)

@@ -1,0 +1,77 @@
+"""A network offering as the wire shows it, with its services and who provides them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from api.declare import Cloud, View, view
+from api.views.offering import OfferingView, offered
+from projections.network_offering import NetworkOffering
+
+
+@view
+class ProviderView(View, kw_only=True):
+    """Who provides a service."""
+
+    name: Annotated[str, "its name"]
+
+
+@view
+class ServiceView(View, kw_only=True):
+    """A service of a network."""
+
+    name: Annotated[str, "its name"]
+    provider: Annotated[list[ProviderView], "who provides it"]
+    capability: Annotated[list[dict[str, str]], "how it is provided"]
+
+
+@view
+class NetworkOfferingView(OfferingView, kw_only=True):
+    """Which services a network has."""
+
+    tags: Annotated[str | None, "tags that its physical network must have"] = None
+    traffic_type: Annotated[str, "what runs over it"]
+    guest_ip_type: Annotated[str, "Shared, Isolated or L2"]
+    is_default: Annotated[bool, "whether it came with the cloud"]
+    specify_vlan: Annotated[bool, "whether who makes a network names its VLAN"]
+    specify_ip_ranges: Annotated[bool, "whether who makes a network names its addresses"]
+    conserve_mode: Annotated[bool, "whether one public address may serve several rules"]
+    availability: Annotated[str, "Optional or Required"]
+    network_rate: Annotated[int | None, "Mbit/s"] = None
+    service: Annotated[list[ServiceView], "what a network has"]
+    for_vpc: Annotated[bool, "whether it is for tiers of a VPC"]
+    is_persistent: Annotated[bool, "whether a network is there before its first machine"]
+    egress_default_policy: Annotated[bool, "whether machines may call out unless forbidden"]
+    max_connections: Annotated[int | None, "connections that its load balancer allows"] = None
+    internet_protocol: Annotated[str, "IPv4 or DualStack"]
+    details: Annotated[dict[str, str], "its settings"]
+
+    @classmethod
+    def of(cls, row: NetworkOffering, cloud: Cloud) -> NetworkOfferingView:
+        services = [
+            ServiceView(
+                name=name,
+                provider=[ProviderView(name=one) for one in providers],
+                capability=[],
+            )
+            for name, providers in row.services.items()
+        ]
+        return cls(
+            **offered(row, cloud),
+            tags=row.tags or None,
+            traffic_type=row.traffic_type,
+            guest_ip_type=row.guest_ip_type,
+            is_default=row.is_default,
+            specify_vlan=row.specify_vlan,
+            specify_ip_ranges=row.specify_ip_ranges,
+            conserve_mode=row.conserve_mode,
+            availability=row.availability,
+            network_rate=row.network_rate_mbps,
+            service=services,
+            for_vpc=row.for_vpc,
+            is_persistent=row.is_persistent,
+            egress_default_policy=row.egress_default_allow,
+            max_connections=row.max_connections,
+            internet_protocol=row.internet_protocol,
+            details=row.details,
+        )
