@@ -26,6 +26,7 @@ from drivers.libvirt import errors
 
 KEEPALIVE_INTERVAL_S = 5
 KEEPALIVE_COUNT = 3
+CLOSE_S = 5.0
 REMOVED = "removed:"
 
 Result = TypeVar("Result")
@@ -130,7 +131,11 @@ class Client:
         self._closed = True
         connection, self._connection = self._connection, None
         if connection is not None:
-            await self._loop.run_in_executor(self._pool, _hang_up, connection, self._callbacks)
+            with suppress(TimeoutError):  # every thread may be stuck on a dead line
+                async with asyncio.timeout(CLOSE_S):
+                    await self._loop.run_in_executor(
+                        self._pool, _hang_up, connection, self._callbacks
+                    )
         self._pool.shutdown(wait=False)
 
     async def _call(

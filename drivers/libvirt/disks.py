@@ -23,14 +23,21 @@ QCOW2_MAGIC = "514649fb"
 SPARE_BYTES = 16 << 20
 SECTOR_BYTES = 512
 
-OPEN = 'mkdir -p -- "$1/images" "$1/.incoming"'
-OPEN_MOUNTED = '[ -d "$1" ] && mkdir -p -- "$1/images" "$1/.incoming"'
+# What a crash left half-written is swept a day later, when nobody can be writing it any more.
+OPEN = """
+mkdir -p -- "$1/images" "$1/.incoming" || exit 1
+find "$1/.incoming" -type f -mmin +1440 -delete
+"""
+OPEN_MOUNTED = f'[ -d "$1" ] || {{ echo "no folder $1" >&2; exit 3; }}\n{OPEN}'
 FACTS = 'stat -f -c "%S %b %a" -- "$1"'
 LIST = """
 [ -d "$1" ] || { echo "no folder $1" >&2; exit 3; }
 cd -- "$1"; shift
 [ $# -gt 0 ] || set -- *
+newline="
+"
 for file in "$@"; do
+  case "$file" in *"$newline"*) continue; esac
   [ -f "$file" ] && [ ! -L "$file" ] || continue
   sizes=$(stat -c "%s %b" -- "./$file") || continue
   head=$(od -An -v -tx1 -N32 -- "./$file" | tr -d " \\n")
@@ -53,7 +60,10 @@ sync -- "$new" && mv -T -- "$new" "$1/images/$2.qcow2" && sync -- "$1/images"
 """
 REMOVE = """
 [ -d "$1" ] || { echo "no folder $1" >&2; exit 3; }
-[ ! -e "$1/$2.qcow2" ] || qemu-img info -- "$1/$2.qcow2" >/dev/null || exit 4
+if [ -e "$1/$2.qcow2" ]; then
+  said=$(qemu-img info -- "$1/$2.qcow2" 2>&1 >/dev/null) ||
+    case "$said" in *lock*) echo "$said" >&2; exit 4; esac
+fi
 rm -f -- "$1/$2.qcow2" "$1/.incoming/$2".* && sync -- "$1"
 """
 NO_FOLDER, IN_USE = 3, 4
@@ -103,7 +113,7 @@ class Disks:
         if facts.capacity_bytes - facts.used_bytes < SPARE_BYTES:
             raise self._full(pool, facts, f"disk {disk.volume_id}")
         base = await self._base(pool, disk, key=key) if disk.image is not None else ""
-        size = str(-(-disk.size_bytes // SECTOR_BYTES) * SECTOR_BYTES)
+        size = str(whole_sectors(disk.size_bytes))
         done = await self._sh(CREATE, folder, str(disk.volume_id), size, base)
         if done.code:
             raise await self._failed(done, pool, f"create disk {disk.volume_id}")
@@ -118,9 +128,10 @@ class Disks:
         volume_id: UUID,
         *,
         size_bytes: int,
-        live: Callable[[str], Awaitable[bool]],
+        live: Callable[[str, int], Awaitable[bool]],
     ) -> DiskStatus:
         """Grow. `live` grows a disk that a guest of this host holds, and says if it did."""
+        size_bytes = whole_sectors(size_bytes)
         there = await self.find(pool, volume_id)
         if there is None:
             raise Refused(f"disk {volume_id} is not in pool {pool.url}: nothing to resize")
@@ -128,7 +139,7 @@ class Disks:
             raise Refused(
                 f"disk {volume_id} has {there.size_bytes} bytes: it cannot shrink to {size_bytes}"
             )
-        if size_bytes > there.size_bytes and not await live(there.path):
+        if size_bytes > there.size_bytes and not await live(there.path, size_bytes):
             done = await self._shell.run(
                 "qemu-img", "resize", "-q", "-f", "qcow2", "--", there.path, str(size_bytes)
             )
@@ -139,7 +150,7 @@ class Disks:
     async def remove(self, pool: PoolSpec, volume_id: UUID) -> None:
         """QEMU's own lock on the image tells of users on other hosts of a shared pool."""
         done = await self._sh(REMOVE, pool_folder(pool), str(volume_id))
-        if done.code == IN_USE and "lock" in done.stderr:
+        if done.code == IN_USE:
             raise Refused(f"disk {volume_id} in pool {pool.url} is in use: {done.complaint}")
         if done.code:
             raise await self._failed(done, pool, f"remove disk {volume_id}")
@@ -216,6 +227,10 @@ class Disks:
 
     async def _sh(self, script: str, *arguments: str, timeout_s: float = 60.0) -> Output:
         return await self._shell.run("sh", "-uc", script, "sh", *arguments, timeout_s=timeout_s)
+
+
+def whole_sectors(size_bytes: int) -> int:
+    return -(-size_bytes // SECTOR_BYTES) * SECTOR_BYTES
 
 
 def is_shared(pool: PoolSpec) -> bool:

@@ -7,7 +7,8 @@ before and after every change: what is there decides, and not what an error seem
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 from uuid import UUID
 from xml.etree import ElementTree as ET
@@ -26,14 +27,14 @@ PRESS_AGAIN_S = 3.0
 REBOOT_TAG = "reboot"
 
 
-class suppress_gone(suppress):
+@contextmanager
+def suppress_gone() -> Iterator[None]:
     """Let a guest vanish under our hands: that is an answer and not an error."""
-
-    def __init__(self) -> None:
-        super().__init__(libvirt.libvirtError)
-
-    def __exit__(self, kind: Any, error: Any, traceback: Any) -> bool:
-        return isinstance(error, libvirt.libvirtError) and errors.is_gone(error)
+    try:
+        yield
+    except libvirt.libvirtError as error:
+        if not errors.is_gone(error):
+            raise
 
 
 def lookup(connection: Connection, guest_id: UUID) -> Any | None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 from drivers.contract.compute import HostAddress
-from drivers.contract.errors import DriverError, Refused
+from drivers.contract.errors import Refused
 from drivers.libvirt.address import Route, Transport, read_address
 from drivers.libvirt.client import Client
 from drivers.libvirt.settings import Settings
@@ -41,21 +40,20 @@ class Line:
 async def open_line(address: HostAddress, settings: Settings, state: State) -> Line:
     """Reach a host now. Refused: wrong URL or credentials. Unavailable: no answer."""
     route = read_address(address)
-    shell = _shell(route, address, settings, state)
-    client = Client(
-        _dialler(route, shell),
-        name=str(route),
-        credentials=(address.username, address.password),
-        threads=settings.threads,
-        connect_s=settings.connect_s,
-        verb_s=settings.verb_s,
-    )
-    try:
+    async with AsyncExitStack() as undo:
+        shell = _shell(route, address, settings, state)
+        undo.push_async_callback(shell.close)
+        client = Client(
+            _dialler(route, shell),
+            name=str(route),
+            credentials=(address.username, address.password),
+            threads=settings.threads,
+            connect_s=settings.connect_s,
+            verb_s=settings.verb_s,
+        )
+        undo.push_async_callback(client.close)
         await client.open()
-    except DriverError:
-        await client.close()
-        await shell.close()
-        raise
+        undo.pop_all()
     return Line(route, settings, state, shell, client)
 
 
@@ -70,17 +68,14 @@ def _dialler(route: Route, shell: Shell) -> Callable[[], Awaitable[str]]:
     """How libvirt's URI comes about: as it is, or through a tunnel made for the occasion."""
     if not isinstance(shell, SshShell) or route.transport is not Transport.SSH:
         return _constant(route.uri)
-    folder = tempfile.TemporaryDirectory(prefix="sagastack-line-")
 
     async def tunnel() -> str:
-        local = str(Path(folder.name) / "libvirt-sock")
         candidates = (route.socket,) if route.socket else SOCKETS
         done = await shell.run("sh", "-c", PICK_SOCKET, "sh", *candidates)
         remote = done.stdout.strip()
         if not remote:
             raise Refused(f"{route} has no libvirt socket: is libvirtd installed and running?")
-        await shell.forward_socket(local, remote)
-        return f"qemu+unix:///system?socket={local}"
+        return f"qemu+unix:///system?socket={await shell.forward_socket(remote)}"
 
     return tunnel
 

@@ -2,7 +2,8 @@
 
 A `/dev/kvm` that exists proves little: in a nested machine it can accept a guest that then
 hangs. So the probe boots a small kernel with KVM and waits for its line on the serial port. It
-costs a second or, where KVM hangs, `probe_s`, once for each host and kernel.
+costs a second or, where KVM hangs, `probe_s`, once for each host and kernel: the answer is kept
+in the `state` file, and a host that was mended is probed again once its line there is deleted.
 """
 
 from __future__ import annotations
@@ -72,7 +73,10 @@ async def _probe_once(host: HostDescription, shell: Shell, settings: Settings, s
     known = state.get("acceleration", name)
     if known is not None:
         return known
-    folder = (await shell.run("mktemp", "-d")).stdout.strip()
+    made = await shell.run("mktemp", "-d")
+    folder = made.stdout.strip()
+    if made.code or not folder:
+        raise Unavailable(made.complaint)
     try:
         kernel = await shell.reach(settings.probe_kernel, f"{folder}/kernel", timeout_s=UPLOAD_S)
         initrd = await shell.reach(settings.probe_initrd, f"{folder}/initrd", timeout_s=UPLOAD_S)

@@ -48,17 +48,24 @@ class Shell(Protocol):
 
 
 class LocalShell:
-    """This machine: each command in a process group of its own, killed whole when it is late."""
+    """This machine: each command in a process group of its own, killed whole when it is late.
+
+    Starting a process holds the event loop for a moment, so they start one at a time.
+    """
+
+    def __init__(self) -> None:
+        self._starting = asyncio.Lock()
 
     async def run(self, *argv: str, timeout_s: float = COMMAND_S) -> Output:
-        process = await asyncio.create_subprocess_exec(
-            *argv,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,
-            env={**os.environ, "LC_ALL": "C"},
-        )
+        async with self._starting:
+            process = await asyncio.create_subprocess_exec(
+                *argv,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                start_new_session=True,
+                env={**os.environ, "LC_ALL": "C"},
+            )
         try:
             async with asyncio.timeout(timeout_s):
                 out, err = await process.communicate()

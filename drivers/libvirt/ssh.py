@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import shlex
+import shutil
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import asyncssh
@@ -19,6 +22,7 @@ from drivers.libvirt.shell import COMMAND_S, Output
 from drivers.libvirt.state import State
 
 KEEPALIVE_S = 5
+CLOSE_S = 5.0
 UPLOAD_BYTES = 1 << 18
 LOST = (asyncssh.ConnectionLost, asyncssh.DisconnectError, asyncssh.ChannelOpenError, OSError)
 
@@ -59,7 +63,8 @@ class SshShell:
         self._connect_s = connect_s
         self._connection: asyncssh.SSHClientConnection | None = None
         self._ports: dict[int, int] = {}
-        self._sockets: set[str] = set()
+        self._folder: str | None = None
+        self._forwards_socket = False
         self._opening = asyncio.Lock()
 
     async def run(self, *argv: str, timeout_s: float = COMMAND_S) -> Output:
@@ -109,26 +114,34 @@ class SshShell:
             self._ports[port] = listener.get_port()
         return "127.0.0.1", self._ports[port]
 
-    async def forward_socket(self, local: str, remote: str) -> None:
-        """Make a Unix socket of the host appear here as `local`."""
+    async def forward_socket(self, remote: str) -> str:
+        """Make a Unix socket of the host appear here, in a folder that only we may enter."""
         connection = await self._connected()
-        if local in self._sockets:
-            return
-        await asyncio.to_thread(Path(local).unlink, missing_ok=True)
-        await connection.forward_local_path(local, remote)
-        self._sockets.add(local)
+        if self._folder is None:
+            self._folder = await asyncio.to_thread(tempfile.mkdtemp, prefix="sagastack-ssh-")
+        local = f"{self._folder}/socket"
+        if not self._forwards_socket:
+            await asyncio.to_thread(Path(local).unlink, missing_ok=True)
+            await connection.forward_local_path(local, remote)
+            self._forwards_socket = True
+        return local
 
     async def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
-            await self._connection.wait_closed()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_S):
+                    await self._connection.wait_closed()
             self._connection = None
+        if self._folder is not None:
+            await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+            self._folder = None
 
     async def _connected(self) -> asyncssh.SSHClientConnection:
         async with self._opening:
             if self._connection is None or self._connection.is_closed():
                 self._ports.clear()
-                self._sockets.clear()
+                self._forwards_socket = False
                 self._connection = await self._open()
             return self._connection
 

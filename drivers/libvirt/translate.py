@@ -7,6 +7,7 @@ Disks and cards carry the user alias `ua-<id>`, so that they are found again by 
 
 from __future__ import annotations
 
+import base64
 import re
 from uuid import UUID
 from xml.etree import ElementTree as ET
@@ -21,8 +22,8 @@ CDROM_TARGET = "sda"
 SPARE_PCI_PORTS = 8
 DISKS_MAX = 26
 SHARES_MIN, SHARES_MAX = 2, 10_000
-USER_DATA_MAX_BYTES = 96 * 1024
-USER_DATA_NAME = "opt/io.sagastack/user-data"
+USER_DATA_MAX_BYTES = 90_000
+USER_DATA_NAME = "opt/io.sagastack/user-data.base64"
 _UNSAFE = re.compile(r"[^A-Za-z0-9-]+")
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -55,7 +56,7 @@ def domain_xml(spec: GuestSpec, host: HostProfile, *, key: UUID) -> str:
         _text(ET.SubElement(domain, "cputune"), "shares", str(_shares(spec)))
     if spec.user_data:
         sysinfo = ET.SubElement(domain, "sysinfo", type="fwcfg")
-        _text(sysinfo, "entry", _clean(spec.user_data), name=USER_DATA_NAME)
+        _text(sysinfo, "entry", _user_data(spec.user_data), name=USER_DATA_NAME)
     system = ET.SubElement(domain, "os")
     _text(system, "type", "hvm", arch="x86_64", machine="q35")
     for device in ("hd", "cdrom"):
@@ -95,6 +96,11 @@ def nic_xml(nic: NicSpec, host: HostProfile) -> str:
 def cdrom_xml(path: str) -> str:
     """The drive that every guest has, holding the image at `path`; empty if there is none."""
     return ET.tostring(_cdrom(path), encoding="unicode")
+
+
+def _user_data(text: str) -> str:
+    """In Base64: libvirt passes it to QEMU as it is, where a comma would begin another option."""
+    return base64.b64encode(text.encode()).decode()
 
 
 def _cpu(host: HostProfile) -> ET.Element:
