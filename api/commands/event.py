@@ -1,0 +1,123 @@
+"""Commands about events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, cast
+from uuid import UUID
+
+from api.caller import Caller
+from api.declare import REGISTRY, Bound, Free, Moment, Names, Page, command
+from api.lists import cut
+from api.scope import Asked, reach_of
+from api.views.event import EventTypeView, EventView, description, resource_type
+from projections.account import accounts
+from projections.event_list import Entry, EventList
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whom an event belongs to, as scopes ask for it."""
+
+    account_id: UUID
+    domain_id: UUID | None
+
+
+@command("listEvents", returns=EventView, key="event", shape="list", allow="ARDU")
+class ListEvents:
+    """List what was asked for, newest first, and how it ended."""
+
+    id: Annotated[
+        UUID | None, "the one with this id", Free("run() shows only what is in scope")
+    ] = None
+    start_id: Annotated[
+        UUID | None, "the one with this id and what ends it", Free("run() shows only the scope")
+    ] = None
+    type: Annotated[str | None, "those of this type, for example VM.CREATE"] = None
+    level: Annotated[str | None, "INFO or ERROR"] = None
+    state: Annotated[str | None, "Started or Completed"] = None
+    resource_id: Annotated[str | None, "those about this thing", Free("compared as text")] = None
+    resource_type: Annotated[str | None, "those about things of this kind"] = None
+    start_date: Annotated[Moment | None, "those since then"] = None
+    end_date: Annotated[Moment | None, "those until then"] = None
+    entry_time: Annotated[int | None, "those since so many seconds ago", Bound(0)] = None
+    duration: Annotated[int | None, "with entrytime: and at least so many ago", Bound(0)] = None
+    keyword: Annotated[str | None, "text that type or description contains"] = None
+    list_all: Annotated[bool | None, "all that the caller may see, not only its own"] = None
+    account: Annotated[str | None, "those of this account; the domain is given too"] = None
+    domain_id: Annotated[UUID | None, "those in this domain", Names("domain", right="see")] = None
+    is_recursive: Annotated[bool | None, "with domainid: also all domains below it"] = None
+    project_id: Annotated[
+        UUID | None, "those of this project", Names("project", right="see", every=True)
+    ] = None
+    page: Annotated[int | None, "which page, from 1; needs pagesize", Bound(1)] = None
+    page_size: Annotated[int | None, "rows a page, at most 500; -1 for no limit", Bound(-1)] = None
+
+    @property
+    def ids(self) -> None:
+        """There is no list of ids here; scopes ask for one."""
+        return
+
+    async def run(self, caller: Caller) -> Page:
+        seen = _scope(cast(Asked, self), caller)
+        found = [one for one in self._between(caller) if seen(one) and self._fits(one)]
+        return Page(len(found), cut(found, self.page, self.page_size))
+
+    def _between(self, caller: Caller) -> Iterator[Entry]:
+        """Newest first, and no further back than was asked for."""
+        first_ms: int = self.start_date or 0
+        last_ms: int | None = self.end_date
+        if self.entry_time is not None:
+            first_ms = max(first_ms, caller.now_ms - self.entry_time * 1000)
+            if self.duration is not None:
+                last_ms = min(last_ms or caller.now_ms, caller.now_ms - self.duration * 1000)
+        for one in caller.cloud.view(EventList).latest():
+            if one.at_ms < first_ms:
+                return
+            if last_ms is None or one.at_ms <= last_ms:
+                yield one
+
+    def _fits(self, one: Entry) -> bool:
+        if self.id is not None and one.id != self.id:
+            return False
+        if self.start_id is not None and self.start_id not in (one.id, Entry.id_at(one.parent)):
+            return False
+        if self.resource_id and self.resource_id.lower() != str(one.subject_id):
+            return False
+        for asked, there in (
+            (self.type, one.action),
+            (self.level, one.level),
+            (self.state, one.state),
+            (self.resource_type, resource_type(one.kind)),
+        ):
+            if asked and asked.casefold() != (there or "").casefold():
+                return False
+        word = (self.keyword or "").casefold()
+        return not word or word in one.action.casefold() or word in description(one).casefold()
+
+
+def _scope(ask: Asked, caller: Caller) -> Callable[[Entry], bool]:
+    """Whose events the caller is shown, each account looked at once."""
+    reach, known = reach_of(ask, caller), dict[UUID, bool]()
+
+    def seen(one: Entry) -> bool:
+        if one.account_id is None:
+            return caller.is_root and bool(ask.list_all)
+        if one.account_id not in known:
+            account = caller.cloud[accounts].get(one.account_id)
+            owner = Owner(one.account_id, account.domain_id if account else None)
+            known[one.account_id] = reach.holds(owner)
+        return known[one.account_id]
+
+    return seen
+
+
+@command("listEventTypes", returns=EventTypeView, key="eventtype", shape="list", allow="ARDU")
+class ListEventTypes:
+    """List the kinds of events that there can be."""
+
+    async def run(self, caller: Caller) -> Page:
+        """Every command that changes something says what its event is called."""
+        names = sorted({spec.action for spec in REGISTRY.values() if spec.action})
+        return Page(len(names), [EventTypeView(name=name) for name in names])

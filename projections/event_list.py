@@ -1,0 +1,156 @@
+"""What people did, and how it ended: the latest of it, for listEvents.
+
+Every commit that somebody asked for carries its action on its first event, and a saga says when it
+is over; so each of them is one entry. Entries are facts only: names and sentences are made when
+they are read. Only the latest are kept here; the log has them all.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import ClassVar
+from uuid import UUID
+
+import msgspec
+from msgspec.structs import replace
+
+import aggregates
+from aggregates.base import EVENTS, Recorded
+from aggregates.saga import SagaFailed, SagaParked, SagaStarted, SagaSucceeded, UndoStarted
+from projections.cloud import projection
+
+KEPT = 50_000
+# The engine's own housekeeping would drown what people did.
+HOUSEKEEPING = "SYSTEM"
+_ID_HIGH = 0x5A6A_5A6A_5A6A_8000  # version 8 of RFC 9562: a layout of our own
+_ID_LOW = 0x8000_0000_0000_0000
+
+# Any event may carry an action, so all of their topics must be known before any is folded.
+for _found in iter_modules(aggregates.__path__):
+    import_module(f"aggregates.{_found.name}")
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True):
+    """One line of the list. `parent` is the position of the entry that this one ends, or 0."""
+
+    position: int
+    at_ms: int
+    action: str
+    state: str
+    user_id: UUID | None
+    account_id: UUID | None
+    kind: str
+    subject_id: UUID | None
+    parent: int = 0
+    error: str = ""
+
+    @property
+    def id(self) -> UUID:
+        return self.id_at(self.position)
+
+    @staticmethod
+    def id_at(position: int) -> UUID:
+        """Made of the position, so that it is the same after every rebuild."""
+        return UUID(int=(_ID_HIGH << 64) | _ID_LOW | position)
+
+    @property
+    def level(self) -> str:
+        return "ERROR" if self.error else "INFO"
+
+
+@projection
+class EventList:
+    """The latest entries, and the first entry of each saga that is not over."""
+
+    TOPICS: ClassVar[tuple[str, ...]] = tuple(EVENTS)
+
+    def __init__(self) -> None:
+        self._entries: deque[Entry] = deque(maxlen=KEPT)
+        self._live: dict[UUID, Entry] = {}
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def latest(self) -> Iterator[Entry]:
+        """Newest first."""
+        return reversed(self._entries)
+
+    def fold(self, recorded: Recorded) -> None:
+        match recorded.event:
+            case SagaStarted():
+                self._begin(recorded, recorded.event)
+            case SagaSucceeded():
+                self._end(recorded, "", over=True)
+            case UndoStarted(text=text):
+                self._blame(recorded.stream, text)
+            case SagaFailed():
+                self._end(recorded, self._why(recorded.stream), over=True)
+            case SagaParked(error=error, text=text):
+                self._end(recorded, f"parked: {error}: {text}", over=False)
+            case _ if recorded.action and recorded.action != HOUSEKEEPING:
+                self._add(recorded, recorded.action, recorded.event.KIND, recorded.stream)
+
+    def _begin(self, recorded: Recorded, begun: SagaStarted) -> None:
+        if begun.action and begun.action != HOUSEKEEPING:
+            kind, subject_id = begun.subject_kind, begun.subject_id
+            self._live[recorded.stream] = self._add(
+                recorded, begun.action, kind, subject_id, state="Started"
+            )
+
+    def _blame(self, run_id: UUID, text: str) -> None:
+        """Remember why a saga goes back, until it has."""
+        first = self._live.get(run_id)
+        if first is not None:
+            self._live[run_id] = replace(first, error=text)
+
+    def _why(self, run_id: UUID) -> str:
+        first = self._live.get(run_id)
+        return f"failed: {first.error}" if first else ""
+
+    def _end(self, recorded: Recorded, error: str, *, over: bool) -> None:
+        first = self._live.get(recorded.stream)
+        if first is None:
+            return
+        if over:
+            del self._live[recorded.stream]
+        self._add(
+            recorded, first.action, first.kind, first.subject_id, parent=first.position, error=error
+        )
+
+    def _add(
+        self,
+        recorded: Recorded,
+        action: str,
+        kind: str,
+        subject_id: UUID | None,
+        *,
+        state: str = "Completed",
+        parent: int = 0,
+        error: str = "",
+    ) -> Entry:
+        made = Entry(
+            recorded.position,
+            recorded.at_ms,
+            action,
+            state,
+            recorded.user,
+            recorded.account,
+            kind,
+            subject_id,
+            parent,
+            error,
+        )
+        self._entries.append(made)
+        return made
+
+    def encode(self) -> bytes:
+        return msgspec.msgpack.encode((list(self._entries), self._live))
+
+    def restore(self, encoded: bytes) -> None:
+        entries, self._live = msgspec.msgpack.decode(
+            encoded, type=tuple[list[Entry], dict[UUID, Entry]]
+        )
+        self._entries = deque(entries, maxlen=KEPT)
