@@ -8,13 +8,12 @@ from uuid import UUID
 
 from api.commands.vm_checks import check_host_name, check_user_data, refuse_later
 from api.declare import Caller, Job, Length, Names, Roles, Success, command
-from api.errors import Denied, InvalidValue
+from api.errors import Denied
 from api.lists import Filter, list_command
 from api.views.vm import UserDataView, VmView
 from engine.intents.vm import (
     DestroyVm,
     ExpungeVm,
-    MigrateVm,
     RebootVm,
     RecoverVm,
     StartVm,
@@ -173,27 +172,6 @@ class UpdateVirtualMachine:
             )
         )
         return caller.cloud[vms][self.id]
-
-
-@command(
-    "migrateVirtualMachine",
-    returns=VmView,
-    key="virtualmachine",
-    allow="A",
-    is_async=True,
-    action="VM.MIGRATE",
-)
-class MigrateVirtualMachine:
-    """Move a running virtual machine to another host of its cluster without stopping it."""
-
-    virtual_machine_id: Annotated[UUID, "the virtual machine", Names("vm", right="operate")]
-    host_id: Annotated[UUID | None, "where to; any with room if omitted", Names("host")] = None
-    auto_select: Annotated[bool | None, "let the cloud choose the host"] = None
-
-    async def run(self, caller: Caller) -> Job:
-        if self.host_id is None and self.auto_select is False:
-            raise InvalidValue("say hostid, or let the cloud choose with autoselect=true")
-        return await caller.submit(MigrateVm(vm_id=self.virtual_machine_id, host_id=self.host_id))
 
 
 @command(

@@ -19,7 +19,7 @@ from api.commands.vm_checks import (
     usable_template,
 )
 from api.commands.vm_networks import IpToNetwork, settle_nics
-from api.declare import Bound, Caller, Free, Job, Length, Names, OneOf, Wire, command
+from api.declare import Bound, Caller, Free, Job, Length, Names, OneOf, Roles, Wire, command
 from api.errors import Denied, InvalidValue, missing
 from api.scope import owner_for
 from api.views.vm import VmView
@@ -109,7 +109,7 @@ class DeployVirtualMachine:
     group: Annotated[str | None, "the group to put it in"] = None
     boot_type: Annotated[str | None, "BIOS or UEFI", OneOf("BIOS", "UEFI")] = None
     start_vm: Annotated[bool | None, "false makes it without starting it"] = None
-    display_vm: Annotated[bool | None, "whether its owner sees it"] = None
+    display_vm: Annotated[bool | None, "whether its owner sees it", Roles("Admin")] = None
     affinity_group_ids: Annotated[tuple[str, ...] | None, "not offered yet", NOT_YET] = None
     affinity_group_names: Annotated[tuple[str, ...] | None, "not offered yet"] = None
     security_group_ids: Annotated[tuple[str, ...] | None, "not offered yet", NOT_YET] = None

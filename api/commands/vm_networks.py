@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Protocol
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from api.authz import domain_path, is_below
 from api.declare import Caller, Cloud, Names, entry
@@ -18,6 +21,9 @@ from projections.network_offering import network_offerings
 from projections.physical_network import PhysicalNetwork, physical_networks
 from projections.traffic_type import traffic_types
 from projections.zone import zones
+
+# Who looks for a default network lets those before it finish making one. Unused locks vanish.
+_TURNS: WeakValueDictionary[tuple[UUID, UUID], asyncio.Lock] = WeakValueDictionary()
 
 DEFAULT_OFFERING = "DefaultIsolatedNetworkOfferingWithSourceNatService"
 
@@ -106,22 +112,32 @@ def _check(
 async def _default_network(
     zone_id: UUID, caller: Caller, account_id: UUID, domain_id: UUID
 ) -> UUID | None:
-    """The only isolated network of the account, else the only shared one, else a new one."""
-    cloud = caller.cloud
-    here = list(cloud[networks].by("zone_id", zone_id))
-    mine = [n for n in here if n.account_id == account_id and n.guest_ip_type == "Isolated"]
-    shared = [
-        n for n in here if n.guest_ip_type == "Shared" and serves(n, cloud, account_id, domain_id)
-    ]
-    for found in (mine, shared):
-        if len(found) == 1:
-            return found[0].id
-        if found:
-            names = ", ".join(network.name for network in found)
-            raise InvalidValue(f"more than one network fits ({names}): say networkids")
-    if not any(_carries_guests(cloud, row.id) for row in _wires(cloud, zone_id)):
-        return None
-    return await _make_default(zone_id, caller, account_id, domain_id)
+    """The only isolated network of the account, else the only shared one, else a new one.
+
+    The first guests of an account may be deployed at once; all of them get the one new network.
+    """
+    turn = _TURNS.setdefault((account_id, zone_id), asyncio.Lock())
+    async with turn:
+        for fitting in _fitting(zone_id, caller.cloud, account_id, domain_id):
+            if len(fitting) == 1:
+                return fitting[0].id
+            if fitting:
+                names = ", ".join(network.name for network in fitting)
+                raise InvalidValue(f"more than one network fits ({names}): say networkids")
+        if not any(_carries_guests(caller.cloud, row.id) for row in _wires(caller.cloud, zone_id)):
+            return None
+        return await _make_default(zone_id, caller, account_id, domain_id)
+
+
+def _fitting(
+    zone_id: UUID, cloud: Cloud, account_id: UUID, domain_id: UUID
+) -> Iterator[list[Network]]:
+    """The isolated networks of the account in the zone; then the shared ones that serve it."""
+    mine = cloud[networks].by("account_id", account_id)
+    yield [n for n in mine if n.zone_id == zone_id and n.guest_ip_type == "Isolated"]
+    here = cloud[networks].by("zone_id", zone_id)
+    shared = (n for n in here if n.guest_ip_type == "Shared")
+    yield [n for n in shared if serves(n, cloud, account_id, domain_id)]
 
 
 def _wires(cloud: Cloud, zone_id: UUID) -> list[PhysicalNetwork]:

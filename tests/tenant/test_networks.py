@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from tests.tenant.test_refusals import refusal
@@ -63,6 +64,13 @@ async def test_the_first_guest_makes_its_network(here: Place) -> None:
     await make(here.ann, name="another")
     error = await refusal(here.ann, "deployVirtualMachine", **DEPLOY)
     assert "more than one network fits (ann-network, another)" in error["errortext"]
+
+
+async def test_first_guests_deployed_at_once_share_one_network(here: Place) -> None:
+    made = await asyncio.gather(*(deploy(here.ann, startvm="false") for _ in range(4)))
+    network = await here.ann.one("listNetworks", "network")
+    assert {vm["nic"][0]["networkid"] for vm in made} == {network["id"]}
+    assert len({vm["nic"][0]["ipaddress"] for vm in made}) == 4
 
 
 async def test_a_network_shared_with_all(here: Place) -> None:
