@@ -15,12 +15,14 @@ from typing import Any
 import uvloop
 
 from aggregates.errors import NotFound
+from drivers.contract.errors import DriverError
 from engine.log import LogError
 from engine.vault import VaultError
 from sagastack import doctor
 from sagastack.boot import controller
+from sagastack.client import Refusal
 from sagastack.quickstart import quickstart
-from sagastack.settings import Settings
+from sagastack.settings import BadSetting, Settings
 from sagastack.tools import credentials, export, history, replay, verify
 
 Tool = Callable[[argparse.Namespace, Settings], Coroutine[Any, Any, int]]
@@ -33,17 +35,17 @@ def main(argv: list[str] | None = None) -> int:
         level=getattr(logging, args.log_level.upper()),
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
-    settings = Settings.from_environment(
-        home=args.home,
-        port=getattr(args, "port", None),
-        host=getattr(args, "host", None),
-        integration_port=getattr(args, "integration_port", None),
-        store=getattr(args, "store", None),
-    )
     tool: Tool = args.tool
     try:
+        settings = Settings.from_environment(
+            home=args.home,
+            port=getattr(args, "port", None),
+            host=getattr(args, "host", None),
+            integration_port=getattr(args, "integration_port", None),
+            store=getattr(args, "store", None),
+        )
         return uvloop.run(tool(args, settings))
-    except (LogError, VaultError, NotFound, OSError) as error:
+    except (BadSetting, LogError, VaultError, NotFound, Refusal, DriverError, OSError) as error:
         print(f"sagastack: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

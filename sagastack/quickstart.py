@@ -183,7 +183,7 @@ class FirstZone:
         made = await self._api.call(f"{verb}{noun}", **params)
         if "jobid" in made:
             made = await self._api.wait(f"{verb}{noun}", made["jobid"])
-        inside = made[key]
+        inside = next(iter(made.values()))
         return str((inside[0] if isinstance(inside, list) else inside)["id"])
 
     async def _wires(self) -> None:
@@ -197,7 +197,7 @@ class FirstZone:
         label = self._machine.bridge or None
         for traffic in ("Guest", "Management", "Public", "Storage"):
             if traffic not in there:
-                what = {"physicalnetworkid": wire, "traffictype": traffic}
+                what: dict[str, Any] = {"physicalnetworkid": wire, "traffictype": traffic}
                 await job("addTrafficType", **what, kvmnetworklabel=label)
         listed = await call("listNetworkServiceProviders", physicalnetworkid=wire)
         for provider in listed.get("networkserviceprovider", []):

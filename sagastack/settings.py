@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 # Where a controller leaves its address in its data folder, for tools that look for it there.
 ENDPOINT_FILE = "endpoint"
+
+
+class BadSetting(ValueError):
+    """A setting that cannot be understood; the text says which and what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,12 +35,45 @@ class Settings:
 
     @classmethod
     def from_environment(cls, **chosen: object) -> Settings:
-        """`SAGASTACK_HOME`, `SAGASTACK_PORT` and `SAGASTACK_STORE`, unless said otherwise."""
-        env = os.environ
-        values: dict[str, object] = {
-            "home": Path(env.get("SAGASTACK_HOME", "var")).resolve(),
-            "port": int(env.get("SAGASTACK_PORT", "8080")),
-            "store": env.get("SAGASTACK_STORE", ""),
+        """What the variables below say, unless chosen otherwise.
+
+        `SAGASTACK_HOME`, `_PORT`, `_STORE`; `SAGASTACK_RECONCILE_S`: seconds between two looks at
+        the world; `SAGASTACK_CHECKPOINT_EVENTS`: how many events between two checkpoints;
+        `SAGASTACK_SIMULATOR` and `SAGASTACK_LIBVIRT`: settings of these drivers.
+        """
+        kinds: dict[str, Callable[[str], object]] = {
+            "port": int,
+            "store": str,
+            "simulator": pairs,
+            "libvirt": pairs,
+            "checkpoint_events": int,
+            "reconcile_s": float,
         }
+        values: dict[str, object] = {
+            "home": Path(os.environ.get("SAGASTACK_HOME", "var")).resolve()
+        }
+        for name, kind in kinds.items():
+            variable = f"SAGASTACK_{name.upper()}"
+            text = os.environ.get(variable, "")
+            try:
+                values |= {name: kind(text)} if text else {}
+            except ValueError as error:
+                raise BadSetting(f"{variable}={text} is not understood: {error}") from error
         values |= {name: value for name, value in chosen.items() if value is not None}
         return cls(**values)  # type: ignore[arg-type]
+
+
+def pairs(text: str) -> dict[str, str]:
+    """`delay_s=0.02,seed=7` as a dict. A part without `=` goes on with the value before it."""
+    found: dict[str, str] = {}
+    name = ""
+    for part in filter(None, text.split(",")):
+        head, equals, value = part.partition("=")
+        if equals:
+            name = head.strip()
+            found[name] = value
+        elif name:
+            found[name] += f",{part}"
+        else:
+            raise ValueError("settings of a driver are name=value, joined by commas")
+    return found

@@ -20,7 +20,7 @@ from drivers.contract.compute import (
 )
 from drivers.contract.errors import DriverError, Refused
 from drivers.contract.storage import DiskSpec, DiskStatus, PoolFacts, PoolSpec
-from drivers.libvirt import facts, guests, hotplug, migrate
+from drivers.libvirt import facts, guests, hotplug, migrate, segments
 from drivers.libvirt.client import Client, Connection
 from drivers.libvirt.disks import Disks, is_shared, pool_folder
 from drivers.libvirt.line import Line
@@ -56,6 +56,7 @@ class LibvirtSession:
     async def start_guest(self, spec: GuestSpec, *, key: UUID) -> GuestStatus:
         known, host = await self._host()
         facts.check_fits(spec, known)
+        await segments.ensure(self._line.shell, spec.nics, host)
         try:
             return await guests.start(self.client, spec, host, key=key)
         except Refused as error:  # cgroups, but none for the CPU: then guests weigh all the same
@@ -107,6 +108,7 @@ class LibvirtSession:
 
     async def attach_nic(self, guest_id: UUID, nic: NicSpec, *, key: UUID) -> None:
         _, host = await self._host()
+        await segments.ensure(self._line.shell, (nic,), host)
         await hotplug.attach(self.client, guest_id, nic.nic_id, nic_xml(nic, host))
 
     async def detach_nic(self, guest_id: UUID, nic_id: UUID, *, key: UUID) -> None:

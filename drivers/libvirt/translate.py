@@ -15,6 +15,7 @@ from xml.etree import ElementTree as ET
 from drivers.contract.compute import DiskAttachment, GuestSpec, NicSpec
 from drivers.contract.errors import Refused
 from drivers.libvirt.profile import HostProfile
+from drivers.libvirt.segments import bridge_of
 
 NAMESPACE = "urn:sagastack:guest:1"
 CDROM_DEVICE = 3
@@ -129,10 +130,12 @@ def _devices(spec: GuestSpec, host: HostProfile) -> ET.Element:
     fixed = 2  # the balloon and the random numbers
     for index in range(1, fixed + len(plugged) + len(spec.nics) + SPARE_PCI_PORTS + 1):
         ET.SubElement(devices, "controller", type="pci", index=str(index), model="pcie-root-port")
-    devices.extend(_disk(disk, host) for disk in plugged)
+    for disk in plugged:
+        devices.append(_disk(disk, host))
     discs = [disk.path for disk in spec.disks if disk.is_cdrom]
     devices.append(_cdrom(discs[0] if discs else ""))
-    devices.extend(_nic(nic, host) for nic in spec.nics)
+    for nic in spec.nics:
+        devices.append(_nic(nic, host))
     serial = ET.SubElement(devices, "serial", type="pty")
     if log := host.serial_log(spec.guest_id):
         ET.SubElement(serial, "log", file=log, append="on")
@@ -174,20 +177,15 @@ def _cdrom(path: str) -> ET.Element:
 
 def _nic(nic: NicSpec, host: HostProfile) -> ET.Element:
     """A card on a bridge; without any bridge, one behind QEMU's own address translation."""
-    bridge = nic.bridge or host.default_bridge
+    bridge = bridge_of(nic, host)
     element = ET.Element("interface", type="bridge" if bridge else "user")
     ET.SubElement(element, "mac", address=nic.mac)
     if bridge:
         ET.SubElement(element, "source", bridge=bridge)
     if bridge and host.bridge_kind == "openvswitch":
         ET.SubElement(element, "virtualport", type="openvswitch")
-    if nic.vlan is not None:
-        if not bridge or host.bridge_kind != "openvswitch":
-            raise Refused(
-                f"nic {nic.mac}: VLAN {nic.vlan} on bridge {bridge or '(none)'}: a Linux bridge "
-                "here cannot keep VLANs apart; name a bridge for that VLAN, or use Open vSwitch"
-            )
-        ET.SubElement(ET.SubElement(element, "vlan"), "tag", id=str(nic.vlan))
+        if nic.vlan is not None:
+            ET.SubElement(ET.SubElement(element, "vlan"), "tag", id=str(nic.vlan))
     ET.SubElement(element, "model", type=nic.model)
     ET.SubElement(element, "rom", enabled="no")
     ET.SubElement(element, "alias", name=alias(nic.nic_id))

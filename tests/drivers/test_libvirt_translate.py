@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
+from xml.etree import ElementTree as ET
 
 import libvirt
 import pytest
@@ -18,6 +19,7 @@ from drivers.contract.compute import DiskAttachment, GuestSpec, NicSpec, Power
 from drivers.contract.errors import Refused
 from drivers.libvirt.observe import Domain, read_capabilities
 from drivers.libvirt.profile import HostProfile
+from drivers.libvirt.segments import segment
 from drivers.libvirt.translate import disk_xml, domain_name, domain_xml, nic_xml
 
 GOLDEN = Path(__file__).parent / "test_libvirt_golden"
@@ -118,10 +120,19 @@ def test_what_cannot_be_said_is_refused() -> None:
         domain_xml(replace(SMALL, boot="uefi"), EMULATED, key=KEY)
     with pytest.raises(Refused, match="user data"):
         domain_xml(replace(SMALL, user_data="x" * 100_000), EMULATED, key=KEY)
-    with pytest.raises(Refused, match="VLAN 7"):
-        nic_xml(NicSpec(nic_id=NIC, mac="02:00:00:00:00:01", bridge="br0", vlan=7), EMULATED)
     with pytest.raises(Refused, match="device number 26"):
         disk_xml(DiskAttachment(volume_id=ROOT, path="/x", device=26), EMULATED)
+
+
+def test_each_vlan_has_a_bridge_of_its_own() -> None:
+    def bridge(vlan: int | None) -> str:
+        nic = NicSpec(nic_id=NIC, mac="02:00:00:00:00:01", bridge="br0", vlan=vlan)
+        source = ET.fromstring(nic_xml(nic, EMULATED)).find("source")
+        assert source is not None
+        return source.attrib["bridge"]
+
+    assert [bridge(None), bridge(7), bridge(4094)] == ["br0", "br0-7", "br0-4094"]
+    assert len(segment("a-very-long-bridge-name", 4094)) <= 15
 
 
 def test_a_host_without_x86_guests_is_refused() -> None:
