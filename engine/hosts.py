@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from itertools import count, cycle, islice
+from itertools import count, islice
+from typing import TypeVar
 from uuid import UUID
 
 from aggregates.host import Host, HostState, ResourceState
@@ -20,8 +21,11 @@ from drivers.contract.storage import PoolSpec
 from engine.drivers import Drivers
 from engine.vault import Vault
 from projections.cloud import Cloud
+from projections.cluster import clusters
 from projections.host import hosts
 from projections.storage_pool import storage_pools
+
+T = TypeVar("T")
 
 CONNECT_S = 30.0
 # How many hosts are tried before a pool is called unreachable.
@@ -38,7 +42,7 @@ class HostRegistry:
         self._connect_s = connect_s
         self._sessions: dict[UUID, tuple[HostAddress, HostSession]] = {}
         self._turns: dict[UUID, asyncio.Lock] = {}
-        self._next = count()
+        self._turn = count()
 
     def kind(self, hypervisor: str) -> str:
         return self._drivers.get(hypervisor).kind
@@ -107,24 +111,29 @@ class HostRegistry:
         return host
 
     def _near(self, pool: StoragePool) -> Iterator[Host]:
-        """Hosts that reach the pool, best first, beginning with another one each time."""
-        table = self._cloud[hosts]
-        if pool.host_id is not None:
-            one = table.get(pool.host_id)
-            rows = [one] if one is not None else []
-        elif pool.cluster_id is not None:
-            rows = list(table.by("cluster_id", pool.cluster_id))
+        """A few hosts that reach the pool, beginning with other ones each time.
+
+        One cluster after the other is looked at, so that a zone of thousands of hosts costs no
+        more than its first clusters.
+        """
+        turn = next(self._turn)
+        if pool.cluster_id is not None:
+            groups = [pool.cluster_id]
         else:
-            rows = list(table.by("zone_id", pool.zone_id))
-        up = [
+            groups = [one.id for one in self._cloud[clusters].by("zone_id", pool.zone_id)]
+        up = (
             host
-            for host in rows
-            if host.state is HostState.UP and pool.hypervisor in ("Any", host.hypervisor)
-        ]
-        enabled = [one for one in up if one.resource_state is ResourceState.ENABLED]
-        best = enabled or up
-        start = next(self._next) % len(best) if best else 0
-        return islice(cycle(best), start, start + min(len(best), TRIES_MAX))
+            for cluster_id in _rotated(groups, turn)
+            for host in self._usable(cluster_id, turn)
+            if pool.host_id in (None, host.id) and pool.hypervisor in ("Any", host.hypervisor)
+        )
+        return islice(up, TRIES_MAX)
+
+    def _usable(self, cluster_id: UUID, turn: int) -> Iterator[Host]:
+        """The hosts of a cluster that answer; those that an operator keeps free come last."""
+        rows = self._cloud[hosts].by("cluster_id", cluster_id)
+        up = _rotated([host for host in rows if host.state is HostState.UP], turn)
+        return iter(sorted(up, key=lambda host: host.resource_state is not ResourceState.ENABLED))
 
     async def _connect(self, host: Host, address: HostAddress) -> HostSession:
         try:
@@ -139,3 +148,9 @@ class HostRegistry:
         known = self._sessions.pop(host_id, None)
         if known is not None:
             await known[1].close()
+
+
+def _rotated(items: list[T], turn: int) -> list[T]:
+    """The same items, beginning with another one each turn."""
+    start = turn % len(items) if items else 0
+    return items[start:] + items[:start]

@@ -1,8 +1,8 @@
 """VLAN and address ranges as they are read."""
 
-from aggregates.vlan_ip_range import VlanIpRange
+from aggregates.vlan_ip_range import VlanIpRange, space_of
 from projections.table import table
 
 vlan_ip_ranges = table(VlanIpRange, indexed=("zone_id", "network_id"))
 
-__all__ = ["VlanIpRange", "vlan_ip_ranges"]
+__all__ = ["VlanIpRange", "space_of", "vlan_ip_ranges"]

@@ -6,9 +6,9 @@ from typing import Annotated
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from api.declare import Caller, Job, Names, OneOf, Success, command
+from api.declare import Bound, Caller, Job, Names, OneOf, Page, Success, command
 from api.errors import InvalidValue, missing
-from api.lists import Filter, list_command
+from api.lists import Filter, cut, list_command
 from api.views.storage_pool import StoragePoolView
 from engine.intents.job import AsJob
 from engine.intents.storage_pool import (
@@ -20,6 +20,7 @@ from engine.intents.storage_pool import (
 from projections.cluster import clusters
 from projections.host import hosts
 from projections.storage_pool import StoragePool, storage_pools
+from projections.volume import volumes
 
 KIND = "storage_pool"
 PoolId = Annotated[UUID, "the pool", Names(KIND, right="operate")]
@@ -205,3 +206,36 @@ class ListStoragePools:
         if host is None:
             return True
         return row.host_id in (None, host.id) and row.cluster_id in (None, host.cluster_id)
+
+
+@command(
+    "findStoragePoolsForMigration",
+    returns=StoragePoolView,
+    key="storagepool",
+    shape="list",
+    allow="A",
+)
+class FindStoragePoolsForMigration:
+    """List the other pools of a volume's zone, and whether it could lie in each."""
+
+    id: Annotated[UUID, "the volume", Names("volume", right="see")]
+    keyword: Annotated[str | None, "text that the name contains"] = None
+    page: Annotated[int | None, "which page, from 1", Bound(1)] = None
+    page_size: Annotated[int | None, "rows a page; -1 for no limit", Bound(-1)] = None
+
+    async def run(self, caller: Caller) -> Page:
+        volume = caller.cloud[volumes][self.id]
+        home = caller.cloud[storage_pools].get(volume.pool_id)
+        if home is None:
+            raise InvalidValue(f"volume {volume.name} lies in no pool yet")
+        zone = caller.cloud[storage_pools].by("zone_id", home.zone_id)
+        word = (self.keyword or "").casefold()
+        found = [one for one in zone if one.id != home.id and word in one.name.casefold()]
+        rows = cut(found, self.page, self.page_size)
+        return Page(len(found), [self._shown(row, home, caller) for row in rows])
+
+    def _shown(self, row: StoragePool, home: StoragePool, caller: Caller) -> StoragePoolView:
+        near = row.cluster_id in (None, home.cluster_id) and row.host_id in (None, home.host_id)
+        shown = StoragePoolView.of(row, caller.cloud)
+        shown.suitable_for_migration = near and row.state == "Up"
+        return shown

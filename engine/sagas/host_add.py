@@ -6,6 +6,7 @@ A host that cannot be reached, or that is here already under another URL, leaves
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from aggregates.cluster import Cluster
 from aggregates.errors import AlreadyExists, Invalid
@@ -69,7 +70,10 @@ async def connect(run: Run[AddHost]) -> HostConnected:
 
 @connect.undo
 async def disconnect(run: Run[AddHost]) -> None:
+    """The password goes as well: it was sealed for this host alone."""
     await run.world.hosts.drop(run.intent.id)
+    if run.intent.password_ref:
+        await run.world.vault.shred(UUID(run.intent.password_ref))
 
 
 @add_host.step(no_undo="the last step: nothing after it can fail")

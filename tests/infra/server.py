@@ -36,6 +36,12 @@ class Api:
         assert text in error["errortext"], error
         return str(error["errortext"])
 
+    async def refused_job(self, command: str, text: str, **params: Any) -> None:
+        """The job was accepted and then failed, in words that hold this text."""
+        with pytest.raises(CloudStackApiException) as caught:
+            await self(command, **params)
+        assert text in str(caught.value.error), caught.value.error
+
 
 @asynccontextmanager
 async def serving(home: Path) -> AsyncIterator[Api]:
