@@ -7,7 +7,7 @@ from typing import Annotated
 from uuid import UUID
 
 from api.declare import Bound, Caller, Names, Page, command
-from api.errors import InvalidValue
+from api.errors import Denied, InvalidValue
 from api.lists import cut
 from api.views.setting import ConfigurationGroupView, ConfigurationView
 from engine.intents.setting import ChangeSetting, ResetSetting
@@ -21,12 +21,15 @@ AccountId = Annotated[UUID | None, "for this account", Names("account", right="o
 DomainId = Annotated[UUID | None, "for this domain", Names("domain", right="operate")]
 
 
-def scope_of(**named: UUID | None) -> tuple[str, UUID | None]:
-    """The one scope that was named, or the whole cloud."""
+def scope_of(caller: Caller, **named: UUID | None) -> tuple[str, UUID | None]:
+    """The one scope that was named, or the whole cloud, which is for root administrators."""
     found = [(scope, scope_id) for scope, scope_id in named.items() if scope_id is not None]
     if len(found) > 1:
         raise InvalidValue(f"a setting has one scope: {' and '.join(s for s, _ in found)} are two")
-    return found[0] if found else ("global", None)
+    scope, scope_id = found[0] if found else ("global", None)
+    if scope not in ("domain", "account") and not caller.is_root:
+        raise Denied("settings of the cloud are its administrators': name a domain or an account")
+    return scope, scope_id
 
 
 @command(
@@ -34,7 +37,7 @@ def scope_of(**named: UUID | None) -> tuple[str, UUID | None]:
     returns=ConfigurationView,
     key="configuration",
     shape="list",
-    allow="A",
+    allow="AD",
 )
 class ListConfigurations:
     """List every setting that there is, with the value that counts."""
@@ -55,6 +58,7 @@ class ListConfigurations:
 
     async def run(self, caller: Caller) -> Page:
         scope, scope_id = scope_of(
+            caller,
             zone=self.zone_id,
             cluster=self.cluster_id,
             storagepool=self.storage_id,
@@ -87,7 +91,7 @@ class ListConfigurations:
     "updateConfiguration",
     returns=ConfigurationView,
     key="configuration",
-    allow="A",
+    allow="AD",
     action="CONFIGURATION.VALUE.EDIT",
 )
 class UpdateConfiguration:
@@ -104,6 +108,7 @@ class UpdateConfiguration:
 
     async def run(self, caller: Caller) -> ConfigurationView:
         scope, scope_id = scope_of(
+            caller,
             zone=self.zone_id,
             cluster=self.cluster_id,
             storagepool=self.storage_id,
@@ -139,6 +144,7 @@ class ResetConfiguration:
 
     async def run(self, caller: Caller) -> ConfigurationView:
         scope, scope_id = scope_of(
+            caller,
             zone=self.zone_id,
             cluster=self.cluster_id,
             storagepool=self.storage_id,
