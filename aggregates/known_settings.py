@@ -43,7 +43,7 @@ class KnownSetting:
 
 ZONE, CLUSTER = ("global", "zone"), ("global", "zone", "cluster")
 
-_READ = (
+_OWN = (
     KnownSetting(
         "cpu.overprovisioning.factor",
         "Decimal",
@@ -70,15 +70,24 @@ _READ = (
         "local.storage.path",
         "String",
         "/var/lib/sagastack/pool",
-        "folder of a host that serves as its own storage where a zone allows local storage",
+        "folder of a host that is to serve as its own storage; nothing reads it here yet",
         category="Storage",
         scopes=ZONE,
+        kept=True,
     ),
     KnownSetting(
-        "expunge.delay", "Integer", "86400", "seconds that a destroyed guest can be recovered"
+        "expunge.delay",
+        "Integer",
+        "86400",
+        "seconds until a destroyed guest is expunged; nothing reads it here yet",
+        kept=True,
     ),
     KnownSetting(
-        "default.page.size", "Integer", "500", "rows that a list without paging gives at most"
+        "default.page.size",
+        "Integer",
+        "500",
+        "rows that a list without paging gives; always 500 here",
+        kept=True,
     ),
 )
 
@@ -146,7 +155,7 @@ _KEPT: tuple[tuple[str, str, str, str], ...] = (
 
 
 def _all() -> Iterator[KnownSetting]:
-    yield from _READ
+    yield from _OWN
     text = "known so that tools can set it; nothing reads it here"
     for name, kind, default, category in _KEPT:
         yield KnownSetting(name, kind, default, text, category, kept=True, scopes=CLUSTER)
