@@ -81,6 +81,7 @@ class VolumeCreated(Event, frozen=True, kw_only=True):
     template_id: UUID | None
     vm_id: UUID | None
     device: int | None
+    is_displayed: bool
 
 
 @event("volume.busy")

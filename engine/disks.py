@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID, uuid5
 
+from aggregates.vm import Vm
 from aggregates.volume import Volume
 from drivers.contract.compute import DiskAttachment
 from drivers.contract.storage import DiskSpec, ImageSource, PoolSpec
 from engine.saga import Run
+from projections.disk_offering import disk_offerings
+from projections.service_offering import service_offerings
 from projections.storage_pool import storage_pools
 from projections.template import templates
 
@@ -43,6 +46,15 @@ def disk_spec(run: Run[Any], volume: Volume) -> DiskSpec:
 def attachment(volume: Volume, path: str) -> DiskAttachment:
     """A volume as its guest sees it."""
     return DiskAttachment(volume_id=volume.id, path=path, device=volume.device or 0)
+
+
+def pool_tags(run: Run[Any], volume: Volume, vm: Vm) -> frozenset[str]:
+    """The tags that a disk's pool must have: its offering's, or the guest's for a root disk."""
+    if volume.kind == "ROOT":
+        offering = run.cloud[service_offerings].get(vm.service_offering_id)
+        return frozenset(offering.storage_tags if offering else ())
+    own = run.cloud[disk_offerings].get(volume.offering_id)
+    return frozenset(own.storage_tags if own else ())
 
 
 def space_key(step_key: UUID, volume_id: UUID) -> UUID:

@@ -16,15 +16,18 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID
 
+from aggregates.errors import Exhausted
 from aggregates.network import NetworkImplemented, NetworkState
 from aggregates.vm import Nic, Vm, VmStarted
 from aggregates.volume import Volume, VolumeReady
 from drivers.contract.compute import GuestSpec, NicSpec
 from engine.allocator import NothingFits, PlaceRequest, SpaceRequest
-from engine.disks import attachment, disk_spec, pool_spec, space_key
+from engine.disks import attachment, disk_spec, pool_spec, pool_tags, space_key
 from engine.saga import Run, Saga, Step
+from projections.host import hosts
 from projections.network import networks
 from projections.storage_pool import storage_pools
+from projections.table import TableSpec
 from projections.traffic_type import traffic_types
 from projections.vm import vms
 from projections.volume import volumes
@@ -39,7 +42,6 @@ class Where:
     pod_id: UUID | None = None
     cluster_id: UUID | None = None
     host_id: UUID | None = None
-    storage_tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +85,9 @@ def take_room(run: Run[Any], vm: Vm, where: Where) -> Room:
         try:
             chosen = run.world.allocator.place(request, run.key)
         except NothingFits as nothing:
-            raise short or nothing from None
+            raise _named(run, short or nothing) from None
         try:
-            pools = list(_take_pools(run, disks, chosen.host_id, place))
+            pools = list(_take_pools(run, vm, disks, chosen.host_id))
         except NothingFits as nothing:
             short = nothing
             avoid.add(chosen.host_id)
@@ -100,10 +102,23 @@ def take_room(run: Run[Any], vm: Vm, where: Where) -> Room:
         return Room(chosen.host_id, run.key, found)
 
 
+def _named(run: Run[Any], nothing: NothingFits) -> Exhausted:
+    """The refusal with hosts and pools by their names, as its reader knows them."""
+
+    def name_of(place_id: UUID) -> str:
+        kinds: tuple[tuple[str, TableSpec[Any]], ...] = (("host", hosts), ("pool", storage_pools))
+        for kind, spec in kinds:
+            if (row := run.cloud[spec].get(place_id)) is not None:
+                return f"{kind} {row.name}"
+        return str(place_id)
+
+    return Exhausted("; ".join(nothing.explanation.told(name_of)))
+
+
 def _take_pools(
-    run: Run[Any], disks: list[Volume], host_id: UUID, where: Where
+    run: Run[Any], vm: Vm, disks: list[Volume], host_id: UUID
 ) -> Iterator[tuple[UUID, Any]]:
-    host = run.world.cloud.table("host")[host_id]
+    host = run.cloud[hosts][host_id]
     for disk in disks:
         if disk.pool_id is not None:
             continue
@@ -114,7 +129,7 @@ def _take_pools(
             cluster_id=host.cluster_id,
             host_id=host_id,
             size_bytes=disk.size_bytes,
-            tags=frozenset(where.storage_tags),
+            tags=pool_tags(run, disk, vm),
         )
         hold = space_key(run.key, disk.id)
         yield hold, run.world.allocator.take_space(request, hold)
@@ -128,7 +143,7 @@ def _narrowed(run: Run[Any], disks: list[Volume], where: Where) -> Where:
             pool = run.cloud[storage_pools][disk.pool_id]
             cluster_id = cluster_id or pool.cluster_id
             host_id = host_id or pool.host_id
-    return Where(pod_id, cluster_id, host_id, where.storage_tags)
+    return Where(pod_id, cluster_id, host_id)
 
 
 def give_back(run: Run[Any], vm_id: UUID) -> None:

@@ -72,6 +72,11 @@ class History:
             raise NotFound(f"there is no job {run_id}")
         return row
 
+    async def ever(self, row_id: UUID, kind: str) -> bool:
+        """Whether the log holds a stream of this kind under this id."""
+        stream = await self._log.read_stream(row_id)
+        return bool(stream) and stream[0].event.KIND == kind
+
     async def checkpoint(self) -> Path | None:
         """Save the state at the log's end; nothing to do if there is such a checkpoint."""
         cloud = await self._fold(None)

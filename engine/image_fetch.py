@@ -143,6 +143,8 @@ async def _download(source: Source, sink: Sink) -> None:
             await _follow(session, source, sink)
     except Inside as wrong:
         raise Refused(str(wrong)) from wrong
+    except aiohttp.InvalidURL as wrong:
+        raise Refused(f"{source.url} is no usable URL: {wrong}") from wrong
     except (aiohttp.ClientError, TimeoutError) as wrong:
         if isinstance(wrong.__cause__, Inside):
             raise Refused(str(wrong.__cause__)) from wrong

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from api.commands.vm_checks import (
@@ -221,19 +221,12 @@ class DeployVirtualMachine:
             cluster_id=self.cluster_id,
             host_id=self.host_id,
             host_tags=settled.size.host_tags,
-            storage_tags=self._storage_tags(caller),
             user_data=user_data,
             key_pairs=key_pairs,
             group=self.group or "",
             details=self._details(),
             is_displayed=self.display_vm is not False,
         )
-
-    def _storage_tags(self, caller: Caller) -> list[str]:
-        """The tags that every pool of the guest's disks must carry."""
-        offering: Any = caller.cloud[disk_offerings].get(self.disk_offering_id)
-        own = caller.cloud[service_offerings][self.service_offering_id].storage_tags
-        return sorted({*own, *(offering.storage_tags if offering is not None else ())})
 
     def _details(self) -> dict[str, str]:
         boot = {"boot": "uefi"} if self.boot_type == "UEFI" else {}

@@ -41,10 +41,14 @@ class Explanation(Struct, frozen=True):
 
     @property
     def lines(self) -> list[str]:
+        return self.told(str)
+
+    def told(self, name_of: Callable[[UUID], str]) -> list[str]:
+        """Sentences, the first with the totals, then one for each host or pool by its name."""
         totals = ", ".join(f"{count} {reason}" for reason, count in self.counts.items())
         rest = sum(self.counts.values()) - len(self.refusals)
         lines = [f"{self.asked}: {totals or 'there is none'}"]
-        lines += [f"{refusal.id}: {refusal.text}" for refusal in self.refusals]
+        lines += [f"{name_of(refusal.id)}: {refusal.text}" for refusal in self.refusals]
         return lines if rest <= 0 or not self.refusals else [*lines, f"and {rest} more"]
 
     def __str__(self) -> str:

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 from uuid import UUID, uuid5
 
 from aggregates.address import AddressSpaceCreated, AddressSpaceRemoved
-from aggregates.errors import Exhausted, InUse, Invalid, NotAllowed
+from aggregates.errors import AlreadyExists, Exhausted, InUse, Invalid, NotAllowed
 from aggregates.network import NetworkCreated, NetworkRemoved, NetworkUpdated
 from engine.addresses import spaces
 from engine.decide import Desk, decision
@@ -155,12 +155,21 @@ def _physical(ask: CreateNetwork, desk: Desk) -> UUID | None:
 def _vlan(
     ask: CreateNetwork, offering: NetworkOffering, physical: UUID | None, desk: Desk
 ) -> int | None:
-    """Isolated networks keep apart by a VLAN of their own, if their wires have any to give."""
+    """Isolated networks keep apart by a VLAN of their own, if their wires have any to give.
+
+    A VLAN that was asked for and lies outside of the wires' ranges is nobody's to give.
+    """
     if ask.vlan is None and offering.guest_ip_type != "Isolated":
         return None
     try:
         candidates = spaces(desk.world, "vlan", physical_network_id=physical)
     except Exhausted:
+        return ask.vlan
+    for other in desk.cloud[networks].by("zone_id", ask.zone_id):
+        if ask.vlan is not None and (other.vlan, other.physical_network_id) == (ask.vlan, physical):
+            raise AlreadyExists(f"VLAN {ask.vlan} is that of network {other.name}: choose another")
+    ranges = [desk.cloud[address_spaces][one] for one in candidates]
+    if ask.vlan is not None and not any(one.first <= ask.vlan <= one.last for one in ranges):
         return ask.vlan
     hold = uuid5(ask.network_id, "vlan")
     chosen = desk.world.allocator.take_address(

@@ -28,6 +28,7 @@ def create(ask: CreateVolume, desk: Desk) -> None:
             template_id=None,
             vm_id=None,
             device=None,
+            is_displayed=ask.is_displayed,
         ),
     )
 

@@ -49,7 +49,6 @@ class DeployVm:
     cluster_id: UUID | None = None
     host_id: UUID | None = None
     host_tags: list[str] = field(default_factory=list)
-    storage_tags: list[str] = field(default_factory=list)
     user_data: str = ""
     key_pairs: list[str] = field(default_factory=list)
     group: str = ""

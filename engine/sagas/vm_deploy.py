@@ -73,6 +73,7 @@ def _write(run: Run[Any], ask: DeployVm) -> None:
                 template_id=ask.template_id if is_root else None,
                 vm_id=ask.vm_id,
                 device=disk.device,
+                is_displayed=True,
             ),
         )
 
@@ -120,7 +121,7 @@ def _nic_ids(ask: DeployVm) -> list[UUID]:
 add_running_steps(
     deploy_vm,
     lambda ask: ask.vm_id,
-    lambda ask: Where(ask.pod_id, ask.cluster_id, ask.host_id, tuple(ask.storage_tags)),
+    lambda ask: Where(ask.pod_id, ask.cluster_id, ask.host_id),
 )
 
 

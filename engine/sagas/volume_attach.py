@@ -18,7 +18,7 @@ from aggregates.volume import (
 )
 from drivers.contract.compute import DiskAttachment
 from engine.allocator import SpaceRequest
-from engine.disks import attachment, disk_spec
+from engine.disks import attachment, disk_spec, pool_tags
 from engine.intents.volume import AttachVolume, DetachVolume
 from engine.saga import Run, Saga
 from projections.host import hosts
@@ -94,6 +94,7 @@ def choose_slot(run: Run[AttachVolume]) -> Slot:
             cluster_id=host.cluster_id,
             host_id=host.id,
             size_bytes=volume.size_bytes,
+            tags=pool_tags(run, volume, vm),
         ),
         run.key,
     )

@@ -56,7 +56,7 @@ async def _told(recorded: Recorded, cloud: Cloud, past: History) -> dict[str, An
         "position": recorded.position,
         "at": datetime.fromtimestamp(recorded.at_ms / 1000, UTC).isoformat(timespec="milliseconds"),
         "event": recorded.topic,
-        "by": user.username if user is not None else str(recorded.user or "the system"),
+        "by": user.name if user is not None else str(recorded.user or "the system"),
         "job": job,
         "job_id": str(recorded.saga or ""),
         "data": fields_of(recorded.event),

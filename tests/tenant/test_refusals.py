@@ -104,7 +104,7 @@ async def test_too_large_for_every_host_names_them(here: Place) -> None:
     error = await refusal(here.ann, "deployVirtualMachine", **wrong)
     assert error["errorcode"] == 533
     for number in (1, 2, 3):
-        assert f"{named(f'host {number}')}: has 8 cores" in error["errortext"]
+        assert f"host tenant-h{number}: has 8 cores" in error["errortext"]
     assert await here.ann("listVirtualMachines", state="Present") == {}
     assert await here.ann("listVolumes") == {}
 
