@@ -109,9 +109,7 @@ async def engine_in(
         await vault.close()
 
 
-async def furnish(
-    engine: Engine, *, host_count: int, host_query: str = "", pool_query: str = ""
-) -> None:
+async def furnish(engine: Engine, *, host_count: int) -> None:
     """One zone with one cluster of simulated hosts, a pool that all of them reach, a network."""
     where: dict[str, Any] = {"zone_id": ZONE, "pod_id": POD}
     zone = {"name": "z", "network_type": "Advanced", "dns1": "192.0.2.1"}
@@ -132,15 +130,14 @@ async def furnish(
         host = AddHost(
             id=named(name),
             name=name,
-            url=f"sim://{name}{host_query}",
+            url=f"sim://{name}",
             hypervisor="Simulator",
             cluster_id=CLUSTER,
             **where,
         )
         await engine.perform(host, BY)
-    url = f"sim://pool{pool_query}"
     pool = AddStoragePool(
-        id=POOL, name="pool", url=url, scope="CLUSTER", cluster_id=CLUSTER, **where
+        id=POOL, name="pool", url="sim://pool", scope="CLUSTER", cluster_id=CLUSTER, **where
     )
     await engine.perform(pool, BY)
     await engine.decide(network("network"), BY)

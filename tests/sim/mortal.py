@@ -1,0 +1,61 @@
+"""A controller that can die: a clock that can jump, and a log whose process is gone at a commit."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, NoReturn
+
+from aggregates.base import Recorded
+from engine.log import Log, Unit
+
+BEGAN_MS = 1_700_000_000_000
+
+
+class SimClock:
+    """The loop's virtual time as a wall clock that may be set forward and back."""
+
+    def __init__(self) -> None:
+        self.off_ms = 0
+
+    def now_ms(self) -> int:
+        return BEGAN_MS + self.off_ms + int(asyncio.get_running_loop().time() * 1000)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+class MortalLog:
+    """The log of one life. From its death on nobody hears anything from it, and nothing enters.
+
+    At the `dies_at`-th commit from now the process is gone: before the commit, or when it is on
+    disk and nobody has heard of it.
+    """
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self.dead = asyncio.Event()
+        self._left = 0
+        self._before = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._log, name)
+
+    def dies_at(self, commits: int, *, before: bool) -> None:
+        self._left, self._before = commits, before
+
+    async def append(self, unit: Unit) -> list[Recorded]:
+        if self.dead.is_set():
+            return await never()
+        self._left -= 1
+        if self._left != 0:
+            return await self._log.append(unit)
+        if not self._before:
+            self._log.submit(unit)
+        self.dead.set()
+        return await never()
+
+
+async def never() -> NoReturn:
+    """Wait until cancelled."""
+    await asyncio.get_running_loop().create_future()
+    raise AssertionError("nobody resolves this")

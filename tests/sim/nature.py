@@ -1,0 +1,94 @@
+"""Acts of nature: hosts lose power or the line, pools go away, guests die, the clock is set.
+
+Each ill has its own rhythm and its own end, so that the data centre is whole again now and then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from random import Random
+
+from drivers.contract.compute import Power
+from drivers.sim import SimWorld
+from tests.sim.mortal import SimClock
+from tests.sim.seeds import Chance, Ills
+
+HOUR_MS = 3_600_000
+ILLS = ("power", "line", "pool", "death", "jump")
+
+
+class Nature:
+    def __init__(self, seed: int, ills: Ills, world: SimWorld, clock: SimClock) -> None:
+        self._ills, self._world, self._clock = ills, world, clock
+        self._chance = {name: Chance(seed, name) for name in ILLS}
+        self.acts: Counter[str] = Counter()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        ills = self._ills
+        async with asyncio.TaskGroup() as group:
+            for name, every_s, act in (
+                ("power", ills.power_every_s, self._power),
+                ("line", ills.partition_every_s, self._line),
+                ("pool", ills.pool_every_s, self._pool),
+                ("death", ills.death_every_s, self._death),
+                ("jump", ills.jump_every_s, self._jump),
+            ):
+                if every_s:
+                    rng = self._chance[name].rng
+                    group.create_task(self._now_and_then(act, every_s, rng))
+
+    async def _now_and_then(
+        self, act: Callable[[], Awaitable[None]], every_s: float, rng: Random
+    ) -> None:
+        while True:
+            await asyncio.sleep(rng.expovariate(1 / every_s))
+            await act()
+
+    def heal(self) -> None:
+        """Everything is there again, and stays."""
+        for url, host in list(self._world.hosts.items()):
+            if not host.powered:
+                self._world.power_on_host(url)
+        self._world.heal()
+        for url in list(self._world.pools):
+            self._world.set_pool_reachable(url, True)
+
+    async def _power(self) -> None:
+        rng = self._chance["power"].rng
+        url = rng.choice(sorted(self._world.hosts))
+        self.acts["power"] += 1
+        self._world.power_off_host(url)
+        await asyncio.sleep(rng.expovariate(1 / 15))
+        self._world.power_on_host(url)
+
+    async def _line(self) -> None:
+        rng = self._chance["line"].rng
+        urls = rng.sample(sorted(self._world.hosts), rng.randint(1, 2))
+        self.acts["line"] += 1
+        self._world.partition(*urls)
+        await asyncio.sleep(rng.expovariate(1 / 10))
+        self._world.heal(*urls)
+
+    async def _pool(self) -> None:
+        url = sorted(self._world.pools)[0]
+        self.acts["pool"] += 1
+        self._world.set_pool_reachable(url, False)
+        await asyncio.sleep(self._chance["pool"].rng.expovariate(1 / 5))
+        self._world.set_pool_reachable(url, True)
+
+    async def _death(self) -> None:
+        rng = self._chance["death"].rng
+        guests = [guest for guest in self._world.residue().guests if guest.guest_id is not None]
+        if guests:
+            self.acts["death"] += 1
+            victim = rng.choice(guests)
+            assert victim.guest_id is not None
+            power = rng.choice((Power.OFF, Power.CRASHED))
+            self._world.kill_guest(victim.guest_id, power=power)
+
+    async def _jump(self) -> None:
+        self.acts["jump"] += 1
+        self._clock.off_ms += self._chance["jump"].rng.randint(-HOUR_MS, HOUR_MS)

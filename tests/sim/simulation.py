@@ -1,0 +1,270 @@
+"""A whole cloud through a bad time: lives of one controller, over one data centre, from one seed.
+
+Tenants ask, nature strikes, calls fail, the controller dies at a commit and comes back. Then all
+is healed, the reconcilers go round, parked jobs are retried, and the judges look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from aggregates.base import Recorded
+from aggregates.host import ResourceState
+from benchmarks.cloud import BY, Bed, engine_in, furnish
+from drivers.sim import SimDriver, SimWorld
+from engine.intents.host import EndMaintenance
+from engine.intents.saga import MendJob
+from engine.log import Log
+from engine.reconcilers.sweep import Sweeper
+from projections.host import hosts
+from projections.saga import RunState, saga_runs
+from projections.vm import vms
+from sagastack.tools.export import line
+from tests.sim import laws
+from tests.sim.loop import VirtualLoop, counted_writer
+from tests.sim.mortal import MortalLog, SimClock
+from tests.sim.nature import Nature
+from tests.sim.seeds import Chance, Ills
+from tests.sim.tenants import Tenants
+
+HOSTS = 5
+HOST_SIZE = "?cpus=8&mhz=2000&memory_gib=4"
+POOL_SIZE = "?capacity_gib=60"
+BETWEEN_S = 0.4
+SWEEP_S = 30.0
+PEACE_S = 4 * 3600.0
+PEACE_ROUNDS = 12
+QUIET_ROUNDS = 2
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a run ended; `digest` is of the exported events, the same for the same seed."""
+
+    seed: int
+    digest: str
+    events: int
+    lives: int
+    told: Counter[str]
+    acts: Counter[str]
+
+
+class Simulation:
+    def __init__(self, seed: int, home: Path, *, steps: int, say: Say, every: int) -> None:
+        self.seed, self.steps = seed, steps
+        self.ills = Ills.of(seed)
+        self.clock = SimClock()
+        self.world = SimWorld()
+        self.driver = SimDriver(
+            self.world, self.ills.faults(seed), now_s=lambda: self.clock.now_ms() / 1000
+        )
+        for number in range(HOSTS):
+            self.world.host(f"sim://host{number}{HOST_SIZE}")
+        self.world.pool(f"sim://pool{POOL_SIZE}")
+        self.nature = Nature(seed, self.ills, self.world, self.clock)
+        self.tenants = Tenants(seed, operators=self.ills.operators)
+        self.lives = 0
+        self.position = 0
+        self._home, self._say, self._every = home, say, every
+        self._crash = Chance(seed, "crash")
+        self._ids = Chance(seed, "ids")
+        self._digest = hashlib.sha256()
+        self._done = 0
+        self._broken: AssertionError | None = None
+        self._log: MortalLog
+
+    async def run(self) -> Verdict:
+        self._say(f"seed {self.seed}: {self.ills}")
+        async with self._life() as bed:
+            await self._furnish(bed)
+        async with asyncio.TaskGroup() as group:
+            nature = group.create_task(self.nature.run())
+            while self._done < self.steps:
+                await self._live()
+            nature.cancel()
+        async with self._life() as bed:
+            await self._make_peace(bed)
+            await laws.at_peace(bed, self.world, self.tenants)
+            await self._checkpoint_is_equal(bed)
+        return Verdict(
+            self.seed, self._digest.hexdigest(), self.position, self.lives, self.tenants.told,
+            self.nature.acts,
+        )  # fmt: skip
+
+    # ---- one life ------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _life(self) -> AsyncIterator[Bed]:
+
+        def around(log: Log) -> MortalLog:
+            self._log = MortalLog(log)
+            return self._log
+
+        self.lives += 1
+        life = engine_in(
+            self._home, self.driver, clock=self.clock, around=around, token=self._ids.token
+        )
+        async with life as bed:
+            await self._catch_up(bed)
+            bed.log.listen(self._heard)
+            self.tenants.engine = bed.engine
+            yield bed
+        self._check()
+
+    async def _catch_up(self, bed: Bed) -> None:
+        """What the last life committed and nobody heard of."""
+        async for batch in bed.log.read(self.position):
+            self._heard(batch)
+
+    async def _furnish(self, bed: Bed) -> None:
+        """The zone is built in peace; its ills begin afterwards."""
+        self.driver.faults.clear()
+        await furnish(bed.engine, host_count=HOSTS)
+        fresh = self.ills.faults(self.seed)
+        self.driver.faults.__dict__.update(fresh.__dict__)
+
+    async def _live(self) -> None:
+        """Until the controller dies, or the tenants have asked all they wanted."""
+        async with self._life() as bed, asyncio.TaskGroup() as group:
+            if every := self.ills.crash_every_commits:
+                rng = self._crash.rng
+                self._log.dies_at(rng.randint(1, 2 * every), before=rng.random() < 0.5)
+            sweeper = Sweeper(bed.engine, bed.hosts, self.clock, every_s=SWEEP_S)
+            tasks = [group.create_task(sweeper.run()), group.create_task(self._ask_all(group))]
+            dead = group.create_task(self._log.dead.wait())
+            await asyncio.wait([dead, tasks[1]], return_when=asyncio.FIRST_COMPLETED)
+            for task in [*tasks, dead, *self._clients]:
+                task.cancel()
+
+    async def _ask_all(self, group: asyncio.TaskGroup) -> None:
+        self._clients: set[asyncio.Task[None]] = set()
+
+        def ask(what: Any) -> None:
+            task = group.create_task(what)
+            self._clients.add(task)
+            task.add_done_callback(self._clients.discard)
+
+        for what in self.tenants.again():
+            ask(what)
+        while self._done < self.steps:
+            await asyncio.sleep(self.tenants.chance.rng.expovariate(1 / BETWEEN_S))
+            self._done += 1
+            what = self.tenants.next()
+            if what is not None:
+                ask(what)
+
+    # ---- the end -------------------------------------------------------------------------
+
+    async def _make_peace(self, bed: Bed) -> None:
+        """Heal, and let the engine and its reconcilers come to rest. Nothing more is injected."""
+        self.driver.faults.clear()
+        self.nature.heal()
+        sweeper = Sweeper(bed.engine, bed.hosts, self.clock, every_s=SWEEP_S)
+        quiet = 0
+        for _ in range(PEACE_ROUNDS):
+            before = self.position
+            self._check()
+            await self._all_jobs(bed)
+            await sweeper.sweep()
+            await self._all_jobs(bed)
+            for host in bed.engine.cloud[hosts]:
+                if host.resource_state is not ResourceState.ENABLED and host.job_id is None:
+                    await bed.engine.decide(EndMaintenance(id=host.id), BY)
+            quiet = quiet + 1 if self.position == before else 0
+            if quiet == QUIET_ROUNDS:
+                return
+        raise AssertionError(f"a healed cloud does not come to rest in {PEACE_ROUNDS} sweeps")
+
+    async def _all_jobs(self, bed: Bed) -> None:
+        """Every job over; those that are parked are retried, as an operator would."""
+        runs = bed.engine.cloud[saga_runs]
+        async with asyncio.timeout(PEACE_S):
+            for _ in range(PEACE_ROUNDS):
+                for state in (RunState.RUNNING, RunState.UNDOING):
+                    for row in list(runs.by("state", state)):
+                        await bed.engine.runner.wait(row.id)
+                parked = list(runs.by("state", RunState.PARKED))
+                if not parked:
+                    return
+                for row in parked:
+                    await bed.engine.decide(MendJob(job_id=row.id, way="retry"), BY)
+        told = [f"{row.name} at {row.failed_step}: {row.error_text}" for row in parked]
+        raise AssertionError(f"jobs park again and again in a healed cloud: {told}")
+
+    async def _checkpoint_is_equal(self, bed: Bed) -> None:
+        await bed.history.checkpoint()
+        loaded = await bed.history.latest()
+        assert loaded.digest() == bed.engine.cloud.digest(), "a checkpoint is not the live state"
+
+    # ---- what is seen --------------------------------------------------------------------
+
+    def _heard(self, batch: Sequence[Recorded]) -> None:
+        """Look at each commit, in the engine's own turn, after its own folds."""
+        try:
+            for recorded in batch:
+                self.position = recorded.position
+                self._digest.update(line(recorded) + b"\n")
+                laws.no_bugs(recorded)
+                if self.position % self._every == 0:
+                    self._say(self._dense())
+            engine = getattr(self.tenants, "engine", None)
+            if engine is not None and engine.cloud.position == self.position:
+                laws.always(engine.cloud, self.world)
+        except AssertionError as broken:
+            # A listener may not raise, so this life ends, and whoever began it raises.
+            self._broken = self._broken or broken
+            self._log.dead.set()
+
+    def _check(self) -> None:
+        if self._broken is not None:
+            raise self._broken
+
+    def _dense(self) -> str:
+        cloud = self.tenants.engine.cloud
+        states = Counter(str(vm.state) for vm in cloud[vms])
+        jobs = Counter(str(row.state) for row in cloud[saga_runs] if not row.state.is_over)
+        up = sum(host.powered and host.reachable for host in self.world.hosts.values())
+        at_s = asyncio.get_running_loop().time()
+        vm_text = " ".join(f"{name}:{count}" for name, count in sorted(states.items()))
+        job_text = " ".join(f"{name}:{count}" for name, count in sorted(jobs.items()))
+        return (
+            f"{self.position:7} {at_s:8.1f}s life {self.lives:3} step {self._done:5} hosts {up}/"
+            f"{len(self.world.hosts)} vms [{vm_text}] jobs [{job_text}] "
+            f"{self._digest.hexdigest()[:8]}"
+        )
+
+
+@contextmanager
+def seeded_ids(seed: int) -> Iterator[None]:
+    """Ids that the engine makes for itself, from the seed."""
+    ids = Chance(seed, "engine ids")
+    with ExitStack() as stack:
+        for module in ("engine.engine", "engine.runner", "engine.reconcilers.sweep"):
+            stack.enter_context(patch(f"{module}.uuid4", ids.new_id))
+        yield
+
+
+def simulate(
+    seed: int, *, steps: int = 300, say: Say = lambda text: None, every: int = 200
+) -> Verdict:
+    """One run from its seed. AssertionError names the law that was broken."""
+    shm = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=shm if shm.is_dir() else None) as folder:
+        loop = VirtualLoop(Ills.of(seed).commit_s)
+        with (
+            counted_writer(),
+            seeded_ids(seed),
+            asyncio.Runner(loop_factory=lambda: loop) as runner,
+        ):
+            sim = Simulation(seed, Path(folder), steps=steps, say=say, every=every)
+            return runner.run(sim.run())
