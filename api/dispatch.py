@@ -23,7 +23,7 @@ from api.errors import ApiError, Closing, Unauthorized, bad_value, code_of, not_
 from api.identity import by_session, by_signature, identify, optional
 from api.parse import UUID_FORM, check_ids, normal, parse
 from api.render import JSON_TYPE, XML_TYPE, Payload, shown, to_json, to_xml
-from api.repeat import Repeats
+from api.repeat import Repeats, known_job
 from api.sessions import SessionStore, Visitor
 from api.sign import Pairs
 
@@ -145,12 +145,12 @@ class Gateway:
             raise not_for_you(name[:100], who.account)
         ask = parse(spec, query, who.role_type)
         caller = await self._caller(who, spec, query, ask)
-        check_ids(spec, ask, caller)
         key = caller.by.idempotency_key
         if not key or caller.dry_run:
             return await perform(spec, ask, caller)
-        work = partial(perform, spec, ask, caller)
-        return await self.repeats.once(who.account_id, key, query, work)  # type: ignore[no-any-return]
+        work = partial(perform_once, spec, ask, caller)
+        answer: Payload = await self.repeats.once(who.account_id, key, query, work)
+        return answer
 
     async def _visit(
         self, request: Request, spec: Spec, query: Mapping[str, str], cookies: list[str]
@@ -215,8 +215,18 @@ class Gateway:
         return UUID(text)
 
 
+async def perform_once(spec: Spec, ask: Any, caller: Caller) -> Payload:
+    """Answer with the job that this key began, also in an earlier life of the server.
+
+    The body would not know: it would refuse to make what is there already.
+    """
+    known = known_job(caller.engine.cloud, caller.by)
+    return await perform(spec, ask, caller) if known is None else accepted(spec, known)
+
+
 async def perform(spec: Spec, ask: Any, caller: Caller) -> Payload:
-    """Run the body of a command and show what it returned."""
+    """Check the ids, run the body of a command and show what it returned."""
+    check_ids(spec, ask, caller)
     try:
         result = await ask.run(caller)
     except Planned as planned:

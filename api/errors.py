@@ -111,6 +111,7 @@ CODES: dict[str, Code] = {
     "Unavailable": Code(534, 4380),
     "Unknown": Code(530, 4250),
     "DriverError": Code(530, 4250),
+    "LogUnavailable": Code(530, 4250),
     "Parked": Code(530, 4250),
 }
 

@@ -1,7 +1,7 @@
 """The same request under the same idempotency key is done once and answered alike.
 
-What makes it safe for ever is elsewhere: ids are derived from the key, and the engine knows a
-saga by it. This memory only makes a repeat's answer the first one's, for as long as it is kept; it
+What makes it safe for ever is elsewhere: ids are derived from the key, and the log knows a job
+by it. This memory only makes a repeat's answer the first one's, for as long as it is kept; it
 is of one process and bounded. A refusal is not kept: the caller may mend the cause and repeat.
 """
 
@@ -15,6 +15,8 @@ from typing import Any
 from uuid import UUID
 
 from api.errors import InvalidValue
+from engine.intents import By, Job
+from projections.cloud import Cloud
 
 KEPT = 10_000
 # These differ between two sendings of one request.
@@ -63,6 +65,13 @@ class Repeats:
             if self._known[oldest].turn.locked():
                 return
             del self._known[oldest]
+
+
+def known_job(cloud: Cloud, by: By) -> Job | None:
+    """The job that this account began under this key, as far back as the cloud remembers."""
+    runs = cloud.table("saga").by("idempotency_key", by.idempotency_key)
+    mine = (row for row in runs if row.account_id == by.account_id)
+    return next((Job(row.id, row.subject_id) for row in mine), None)
 
 
 def fingerprint(query: Mapping[str, str]) -> bytes:

@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 import msgspec
 
 from aggregates.base import Recorded
-from aggregates.errors import Conflict
+from aggregates.errors import AlreadyExists, Conflict
 from aggregates.saga import RunState, SagaRun, SagaStarted, SagaSucceeded, UndoStarted
 from engine.clock import Clock
 from engine.decide import DECISIONS, Desk
@@ -73,7 +73,7 @@ class Engine:
         for _ in range(CONFLICTS_MAX):
             draft = Draft(self.cloud)
             answer = self._drafted(draft, lambda d=draft: decided(ask, Desk(d, self._world, by)))
-            if not draft or await self.runner.append(self._unit(draft, by), draft):
+            if not draft or await self._append(draft, by):
                 return answer
         raise Conflict(f"{by.command or type(ask).__name__}: too many others change it; try again")
 
@@ -88,7 +88,7 @@ class Engine:
         for _ in range(CONFLICTS_MAX):
             draft = Draft(self.cloud)
             self._drafted(draft, lambda d=draft: self._accept(d, run_id, ask, by))
-            if await self.runner.append(self._unit(draft, by, run_id), draft):
+            if await self._append(draft, by, run_id):
                 self.runner.drive(run_id)
                 return Job(run_id, self.cloud[saga_runs][run_id].subject_id)
         raise Conflict(f"{by.command or type(ask).__name__}: too many others change it; try again")
@@ -137,7 +137,10 @@ class Engine:
     def _known(self, run_id: UUID | None, by: By) -> SagaRun | None:
         runs = self.cloud[saga_runs]
         if run_id is not None:
-            return runs.get(run_id)
+            known = runs.get(run_id)
+            if known is not None and known.account_id != by.account_id:
+                raise AlreadyExists(f"job {run_id} is another account's: choose another id")
+            return known
         if not by.idempotency_key:
             return None
         mine = runs.by("idempotency_key", by.idempotency_key)
@@ -195,6 +198,9 @@ class Engine:
         except BaseException:
             draft.abort()
             raise
+
+    async def _append(self, draft: Draft, by: By, saga: UUID | None = None) -> bool:
+        return await self.runner.append(self._unit(draft, by, saga), draft, patient=False)
 
     def _unit(self, draft: Draft, by: By, saga: UUID | None = None) -> Unit:
         return Unit(

@@ -305,10 +305,11 @@ class Runner:
         text = f"its rows were changed by others {CONFLICTS_MAX} times in a row; retry the job"
         return Failure(row.failed_step, "Conflict", text)
 
-    async def append(self, unit: Unit, draft: Draft) -> bool:
+    async def append(self, unit: Unit, draft: Draft, *, patient: bool = True) -> bool:
         """Commit a draft. False: somebody else was first, decide again.
 
-        While the log cannot be written nothing may be decided, so this waits for it.
+        While the log cannot be written nothing may be decided: a run waits for it, and a caller,
+        who is not `patient`, is told so by `LogUnavailable`.
         """
         while True:
             try:
@@ -318,6 +319,9 @@ class Runner:
                 await self._clock.sleep(0)
                 return False
             except LogUnavailable as error:
+                if not patient:
+                    draft.abort()
+                    raise
                 log_.error("the log cannot be written, waiting: %s", error)
                 await self._clock.sleep(LOG_RETRY_S)
             except BaseException:

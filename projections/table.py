@@ -129,7 +129,8 @@ class Table(Generic[R]):
 
     def restore(self, encoded: bytes) -> None:
         """Take over the rows of a checkpoint."""
-        rows = msgspec.msgpack.decode(encoded, type=list[self.spec.row])  # type: ignore[name-defined]
+        form: Any = self.spec.row
+        rows: list[R] = msgspec.msgpack.decode(encoded, type=list[form])
         self.rows = {row.id: row for row in rows}
         self._index = {name: {} for name in self.spec.indexed}
         for row in rows:

@@ -6,7 +6,13 @@ from typing import Annotated
 from uuid import UUID
 
 from api.caller import Caller, Job
-from api.commands.identity_checks import account_of, chosen_id, password, role_for
+from api.commands.identity_checks import (
+    account_of,
+    chosen_id,
+    is_system,
+    password,
+    role_for,
+)
 from api.declare import Free, Length, Names, Success, command
 from api.lists import Filter, list_command
 from api.views.account import AccountView
@@ -165,3 +171,6 @@ class ListAccounts:
 
     account_type: Annotated[int | None, "those of this type", Filter(test=_is_type)] = None
     state: Annotated[str | None, "those in this state"] = None
+
+    def visible(self, row: Account, caller: Caller) -> bool:
+        return not is_system(row, caller)

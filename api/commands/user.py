@@ -7,7 +7,14 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from api.caller import Caller, Job
-from api.commands.identity_checks import account_of, chosen_id, new_key, password, user_of
+from api.commands.identity_checks import (
+    account_of,
+    chosen_id,
+    is_system,
+    new_key,
+    password,
+    user_of,
+)
 from api.declare import Free, Length, Names, Success, command
 from api.errors import Denied, InvalidValue
 from api.lists import Filter, list_command
@@ -215,6 +222,8 @@ class ListUsers:
 
     def visible(self, row: User, caller: Caller) -> bool:
         """The account's type is not in the user's row."""
+        if is_system(row, caller):
+            return False
         if self.account_type is None:
             return True
         account = caller.cloud[accounts].get(row.account_id)

@@ -56,6 +56,20 @@ class Rig:
         except TimeoutError as error:
             raise Broken(f"a verb took longer than {self.harness.verb_s} s") from error
 
+    async def cancelled(self, verb: Awaitable[object], *, after_s: float) -> None:
+        """Cancel a verb on its way; it must end at once, whatever of it has happened."""
+
+        async def tried() -> None:
+            with suppress(DriverError):
+                await verb
+
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(tried())
+            await asyncio.sleep(after_s)
+            task.cancel()
+            await asyncio.wait([task], timeout=self.harness.verb_s)
+            must(task.done(), "a cancelled verb did not end")
+
     async def refuses(self, verb: Awaitable[object], *kinds: type[DriverError]) -> None:
         """The verb must fail, and as one of `kinds`."""
         try:

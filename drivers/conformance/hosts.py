@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from uuid import uuid4
 
@@ -75,11 +74,7 @@ async def cancelled_start_ends_well(rig: Rig) -> None:
     session, key = rig.session, uuid4()
     for delay_s in (0.0, 0.01, 0.1):
         spec = await rig.guest_spec()
-        start = asyncio.ensure_future(session.start_guest(spec, key=key))
-        await asyncio.sleep(delay_s)
-        start.cancel()
-        await asyncio.wait([start], timeout=rig.harness.verb_s)
-        must(start.done(), "a cancelled verb did not end")
+        await rig.cancelled(session.start_guest(spec, key=key), after_s=delay_s)
         told = await rig.until_known(partial(session.start_guest, spec, key=key))
         must(is_running(told), f"told {told}")
         must(await rig.copies(spec.guest_id) == 1, "not exactly one guest of this id")

@@ -180,11 +180,7 @@ async def cancelled_create_ends_well(rig: Rig) -> None:
     session, key = rig.session, uuid4()
     for delay_s in (0.0, 0.01, 0.05):
         spec = rig.disk_spec(rig.harness.image().virtual_bytes)
-        create = asyncio.ensure_future(session.create_disk(rig.pool, spec, key=key))
-        await asyncio.sleep(delay_s)
-        create.cancel()
-        await asyncio.wait([create], timeout=rig.harness.verb_s)
-        must(create.done(), "a cancelled verb did not end")
+        await rig.cancelled(session.create_disk(rig.pool, spec, key=key), after_s=delay_s)
         told = await rig.until_known(partial(session.create_disk, rig.pool, spec, key=key))
         must(told.size_bytes == spec.size_bytes, f"told {told}")
         must(await rig.disk_copies(spec.volume_id) == 1, "not exactly one disk of this id")

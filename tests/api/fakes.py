@@ -132,6 +132,7 @@ class Run(Aggregate, kw_only=True):
     error: str = ""
     error_text: str = ""
     finished_at_ms: int = 0
+    idempotency_key: str = ""
 
 
 zones = TableSpec(ToyZone)
@@ -144,7 +145,7 @@ SPECS: tuple[TableSpec[Any], ...] = (
     TableSpec(ApiKey, ("key",)),
     TableSpec(Project),
     TableSpec(Role),
-    TableSpec(Run),
+    TableSpec(Run, ("idempotency_key",)),
     zones,
     hosts,
     disks,
@@ -225,6 +226,7 @@ class FakeEngine:
             subject_kind="toy_disk",
             subject_id=made.id,
             created_at_ms=NOW_MS,
+            idempotency_key=by.idempotency_key,
         )
         self.cloud.add(run)
         return Job(run.id, made.id)
@@ -238,7 +240,7 @@ class FakeEngine:
         return [f"{type(intent).__name__} would be done"]
 
     async def at(self, at_ms: int) -> Any:
-        return self.past
+        return self.past or self.cloud
 
     async def job(self, job_id: UUID) -> Any:
         return self.cloud.table("saga").get(job_id)

@@ -84,12 +84,12 @@ async def _one(api: Api, template_id: str) -> dict[str, Any]:
     return dict(found["template"][0])
 
 
-async def _settled(api: Api, **asked: Any) -> dict[str, Any]:
+async def _settled(api: Api, watcher: Api | None = None, **asked: Any) -> dict[str, Any]:
     """Register a template and wait until its download has ended either way."""
     answer = await api("registerTemplate", **(KVM | asked))
     assert answer["count"] == 1
     for _ in range(400):
-        row = await _one(api, answer["template"][0]["id"])
+        row = await _one(watcher or api, answer["template"][0]["id"])
         if row["isready"] or row["status"].startswith("Download Error"):
             return row
         await asyncio.sleep(0.02)
