@@ -1,0 +1,206 @@
+"""A real `sagastack serve` in a process of its own, which tests may ask, stop, kill and restart.
+
+Nothing of the product is imported here that a user would not use: the process is started by its
+command, and reached through its port. It is ended by its own process id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import pytest
+from cs import CloudStack, CloudStackApiException
+
+SAGASTACK = (sys.executable, "-m", "sagastack.cli")
+READY_S = 30.0
+STOP_S = 20.0
+TOOL_S = 60.0
+
+
+class Server:
+    """One data folder and the process that serves it. `environment`: further `SAGASTACK_*`."""
+
+    def __init__(self, home: Path, **environment: str) -> None:
+        self.home = home
+        self.environment = os.environ | {"SAGASTACK_HOME": str(home), **environment}
+        self.errors = home.with_name(f"{home.name}.stderr")
+        self.endpoint = ""
+        self.ready_s = 0.0
+        self._process: subprocess.Popen[str] | None = None
+        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    # ---- life ----------------------------------------------------------------------------
+
+    def start(self, *command: str, ready: str = "sagastack serves ") -> str:
+        """Start, and wait for the line that begins with `ready`; gives that line."""
+        assert self._process is None, "this server runs already"
+        began = monotonic()
+        with self.errors.open("a") as errors:
+            self._process = subprocess.Popen(
+                [*SAGASTACK, "--log-level", "info", *(command or ("serve", "--port", "0"))],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                env=self.environment,
+            )
+        self._lines = queue.SimpleQueue()
+        threading.Thread(target=self._read, args=(self._process,), daemon=True).start()
+        line = self.said(ready, READY_S)
+        self.ready_s = monotonic() - began
+        self.endpoint = (self.home / "endpoint").read_text().strip()
+        return line
+
+    def _read(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            self._lines.put(line)
+        self._lines.put("")
+
+    def said(self, words: str, timeout_s: float) -> str:
+        """The next line on stdout that begins with `words`."""
+        end = monotonic() + timeout_s
+        heard = ""
+        while True:
+            try:
+                line = self._lines.get(timeout=max(0.01, end - monotonic()))
+            except queue.Empty:
+                raise AssertionError(f"no {words!r} in {timeout_s:.0f} s, but:\n{heard}") from None
+            if line.startswith(words):
+                return line.rstrip()
+            heard += line
+            assert line, f"the server ended:\n{heard}\n{self.stderr()[-3000:]}"
+
+    def stop(self) -> int:
+        """Ask it to end, as an operator would; gives its exit status."""
+        return self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL: it has no say in this."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, number: signal.Signals) -> int:
+        process, self._process = self._process, None
+        assert process is not None, "this server does not run"
+        process.send_signal(number)
+        try:
+            return process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(STOP_S)
+            raise AssertionError(f"the server did not end:\n{self.stderr()[-3000:]}") from None
+
+    @property
+    def runs(self) -> bool:
+        return self._process is not None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def stderr(self) -> str:
+        return self.errors.read_text(errors="replace")
+
+    # ---- tools and clients ---------------------------------------------------------------
+
+    def tool(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a tool on the data folder, beside the server or without it."""
+        return subprocess.run(
+            [*SAGASTACK, *words],
+            capture_output=True,
+            text=True,
+            env=self.environment,
+            timeout=TOOL_S,
+            check=False,
+        )
+
+    def credentials(self) -> dict[str, str]:
+        done = self.tool("credentials", "--json")
+        assert done.returncode == 0, done.stderr
+        found: dict[str, str] = json.loads(done.stdout)
+        return found
+
+    def api(self) -> Api:
+        """The first admin's client."""
+        found = self.credentials()
+        return Api(self.endpoint, found["apikey"], found["secretkey"])
+
+    @property
+    def base(self) -> str:
+        """The server's address without the path of the API."""
+        return self.endpoint.removesuffix("/client/api")
+
+
+class Api:
+    """`cs` as the client: `api("listZones", id=...)`; a job is waited for and its result given.
+
+    What it returns can be awaited too, so one sequence serves the tests of other folders as well.
+    """
+
+    def __init__(self, endpoint: str, key: str, secret: str) -> None:
+        self.endpoint, self.key, self.secret = endpoint, key, secret
+        self.cs = CloudStack(
+            endpoint=endpoint, key=key, secret=secret, poll_interval=0.02, job_timeout=60
+        )
+
+    def __call__(self, command: str, **params: Any) -> Any:
+        return getattr(self.cs, command)(fetch_result=True, **params)
+
+    def accepted(self, command: str, **params: Any) -> Any:
+        """The first answer of an asynchronous command, its job not waited for."""
+        return getattr(self.cs, command)(**params)
+
+    def ended(self, job_id: str) -> Any:
+        """The result of a job that was begun before."""
+        return self.cs._jobresult(job_id)
+
+    def one(self, command: str, key: str, **params: Any) -> Any:
+        """The only row of a list."""
+        answer = self(command, **params)
+        assert answer.get("count") == 1, answer
+        return answer[key][0]
+
+    def refused(self, command: str, code: int, text: str, **params: Any) -> str:
+        """The words of a refusal, or of a job's failure, with this code and holding this text."""
+        with pytest.raises(CloudStackApiException) as caught:
+            self(command, **params)
+        error = caught.value.error
+        error = error.get("jobresult", error)
+        assert error["errorcode"] == code, error
+        assert text in error["errortext"], error
+        return str(error["errortext"])
+
+
+class Awaitable:
+    """An `Api` for sequences that are written with `await`."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    async def __call__(self, command: str, **params: Any) -> Any:
+        return await asyncio.to_thread(self._api, command, **params)
+
+
+@contextmanager
+def serving(home: Path, **environment: str) -> Iterator[Server]:
+    """A server on a folder, for as long as the block lasts and whatever happens in it."""
+    server = Server(home, **environment)
+    try:
+        server.start()
+        yield server
+    finally:
+        if server.runs:
+            server.stop()

@@ -1,0 +1,159 @@
+"""SIGKILL at the worst moments: every guest ends up Running or cleanly gone, nothing leaks."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from engine.clock import SystemClock
+from sagastack.client import Client
+from tests.e2e.offline import unfinished, whole
+from tests.e2e.server import Api, Awaitable, Server
+from tests.infra.build import data_center
+
+DEPLOYMENTS = 200
+DELAY = "delay_s=0.15,seed=7"
+# What happens to every fourth guest; the last of four is left alone.
+CHANGES: list[tuple[str, dict[str, Any]]] = [
+    ("stopVirtualMachine", {}),
+    ("rebootVirtualMachine", {}),
+    ("destroyVirtualMachine", {"expunge": True}),
+]
+
+
+class Crowd:
+    """Many askers at once, who note what the server promised them before it died."""
+
+    def __init__(self, server: Server, api: Api) -> None:
+        self._server, self._api = server, api
+        self.accepted: dict[str, str] = {}
+        self._noted = asyncio.Event()
+        self._enough = 0
+
+    async def ask(self, asked: list[tuple[str, dict[str, Any]]], *, kill_after: int = 0) -> None:
+        """Send all side by side. Kills the server once `kill_after` of them were accepted."""
+        self._enough = len(self.accepted) + kill_after
+        self._noted.clear()
+        async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as group:
+            client = self._client(session)
+            for command, params in asked:
+                group.create_task(self._one(client, command, params, may_die=kill_after > 0))
+            if kill_after:
+                group.create_task(self._kill())
+
+    async def _one(
+        self, client: Client, command: str, params: dict[str, Any], *, may_die: bool
+    ) -> None:
+        try:
+            answer = await client.call(command, **params)
+        except aiohttp.ClientError:
+            assert may_die, f"{command} {params} was not answered by a living server"
+            return
+        job = answer["jobid"]
+        known = self.accepted.setdefault(params["idempotencykey"], job)
+        assert known == job, "one request, two jobs"
+        if len(self.accepted) >= self._enough:
+            self._noted.set()
+
+    async def _kill(self) -> None:
+        async with asyncio.timeout(30):
+            await self._noted.wait()
+        self._server.kill()
+
+    async def ended(self) -> dict[str, str]:
+        """Wait for every job that was ever promised: by key, its failure's text or nothing."""
+        async with aiohttp.ClientSession() as session:
+            client = self._client(session)
+
+            async def look(job_id: str) -> str:
+                while True:
+                    job = await client.call("queryAsyncJobResult", jobid=job_id)
+                    if job["jobstatus"] != 0:
+                        return str(job["jobresult"].get("errortext", ""))
+                    await asyncio.sleep(0.1)
+
+            async with asyncio.timeout(60):
+                texts = await asyncio.gather(*map(look, self.accepted.values()))
+        return dict(zip(self.accepted, texts, strict=True))
+
+    def _client(self, session: aiohttp.ClientSession) -> Client:
+        # The key outlives the process; the port does not.
+        key, secret = self._api.key, self._api.secret
+        return Client(session, self._server.endpoint, key, secret, SystemClock())
+
+
+def deployment(api: Api, zone_id: str) -> dict[str, Any]:
+    size = api.one("listServiceOfferings", "serviceoffering", name="Small Instance")
+    image = api("listTemplates", templatefilter="featured", hypervisor="Simulator")
+    return {
+        "zoneid": zone_id,
+        "serviceofferingid": size["id"],
+        "templateid": image["template"][0]["id"],
+    }
+
+
+@pytest.mark.timeout(150)
+async def test_sigkill_during_200_deployments(tmp_path: Path) -> None:
+    server = Server(tmp_path / "home", SAGASTACK_SIMULATOR=DELAY)
+    server.start()
+    try:
+        api = server.api()
+        built = await data_center(Awaitable(api))  # type: ignore[arg-type]
+        crowd = Crowd(server, api)
+        await deploy_through_kills(server, crowd, deployment(api, built.zone))
+        await change_through_a_kill(server, crowd)
+        assert server.stop() == 0
+        await whole(server)
+    finally:
+        if server.runs:
+            server.kill()
+
+
+async def deploy_through_kills(server: Server, crowd: Crowd, shape: dict[str, Any]) -> None:
+    """One kill half way, another while the first is mended. Who got no answer asks again."""
+    deploys = [
+        ("deployVirtualMachine", {**shape, "name": f"vm-{number}", "idempotencykey": f"d{number}"})
+        for number in range(DEPLOYMENTS)
+    ]
+    for kill_after in (DEPLOYMENTS // 2, DEPLOYMENTS // 4):
+        await crowd.ask(deploys, kill_after=kill_after)
+        left = await unfinished(server.home)
+        assert left > 10, "the server was killed too late to prove anything"
+        server.start()
+        print(f"\n{left} jobs were interrupted; a restart took {server.ready_s:.2f} s", end="")
+    await crowd.ask(deploys)
+    assert len(crowd.accepted) == DEPLOYMENTS
+    assert set((await crowd.ended()).values()) == {""}
+    machines = server.api()("listVirtualMachines", listall=True)["virtualmachine"]
+    assert sorted(vm["name"] for vm in machines) == sorted(ask["name"] for _, ask in deploys)
+    assert {vm["state"] for vm in machines} == {"Running"}
+    cards = [card for vm in machines for card in vm["nic"]]
+    assert len({card["ipaddress"] for card in cards}) == len(machines)
+    assert len({card["networkid"] for card in cards}) == 1, "two default networks were made"
+
+
+async def change_through_a_kill(server: Server, crowd: Crowd) -> None:
+    """Stops, reboots and expunges, interrupted alike."""
+    machines = server.api()("listVirtualMachines", listall=True)["virtualmachine"]
+    asked = [
+        (command, {"id": vm["id"], "idempotencykey": f"c{number}"} | more)
+        for number, vm in enumerate(machines)
+        for command, more in CHANGES[number % 4 : number % 4 + 1]
+    ]
+    await crowd.ask(asked, kill_after=len(asked) // 2)
+    left = await unfinished(server.home)
+    assert left > 10, "the server was killed too late to prove anything"
+    server.start()
+    await crowd.ask(asked)
+    assert set((await crowd.ended()).values()) == {""}
+    now = server.api()("listVirtualMachines", listall=True)["virtualmachine"]
+    wanted = {
+        vm["id"]: "Stopped" if number % 4 == 0 else "Running"
+        for number, vm in enumerate(machines)
+        if number % 4 != 2
+    }
+    assert {vm["id"]: vm["state"] for vm in now} == wanted
