@@ -35,6 +35,14 @@ ROLES: list[tuple[str, str, str, list[tuple[str, bool]]]] = [
 SERVICE_OFFERINGS: dict[str, Fields] = {
     "Small Instance": {"cpu_count": 1, "cpu_mhz": 500, "memory_mib": 512},
     "Medium Instance": {"cpu_count": 1, "cpu_mhz": 1000, "memory_mib": 1024},
+    "System Offering For Software Router": {
+        "cpu_count": 1,
+        "cpu_mhz": 500,
+        "memory_mib": 512,
+        "offer_ha": True,
+        "is_system": True,
+        "system_vm_type": "domainrouter",
+    },
 }
 
 DISK_OFFERINGS: dict[str, Fields] = {

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from typing import Annotated
+from uuid import UUID
 
 from api.declare import Cloud, View, view
 from api.views.offering import OfferingView, offered
 from projections.network_offering import NetworkOffering
+from projections.service_offering import service_offerings
 
 
 @view
@@ -39,6 +41,7 @@ class NetworkOfferingView(OfferingView, kw_only=True):
     availability: Annotated[str, "Optional or Required"]
     network_rate: Annotated[int | None, "Mbit/s"] = None
     service: Annotated[list[ServiceView], "what a network has"]
+    service_offering_id: Annotated[UUID | None, "the size of its router"] = None
     for_vpc: Annotated[bool, "whether it is for tiers of a VPC"]
     is_persistent: Annotated[bool, "whether a network is there before its first machine"]
     egress_default_policy: Annotated[bool, "whether machines may call out unless forbidden"]
@@ -68,6 +71,7 @@ class NetworkOfferingView(OfferingView, kw_only=True):
             availability=row.availability,
             network_rate=row.network_rate_mbps,
             service=services,
+            service_offering_id=_router_size(cloud),
             for_vpc=row.for_vpc,
             is_persistent=row.is_persistent,
             egress_default_policy=row.egress_default_allow,
@@ -75,3 +79,9 @@ class NetworkOfferingView(OfferingView, kw_only=True):
             internet_protocol=row.internet_protocol,
             details=row.details,
         )
+
+
+def _router_size(cloud: Cloud) -> UUID | None:
+    """What sizes the routers of all networks; Libcloud reads no offering without it."""
+    sizes = cloud[service_offerings]
+    return next((one.id for one in sizes if one.system_vm_type == "domainrouter"), None)

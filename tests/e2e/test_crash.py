@@ -12,6 +12,7 @@ import pytest
 from engine.clock import SystemClock
 from sagastack.client import Client
 from tests.e2e.offline import unfinished, whole
+from tests.e2e.place import deployment
 from tests.e2e.server import Api, Awaitable, Server
 from tests.infra.build import data_center
 
@@ -84,16 +85,6 @@ class Crowd:
         # The key outlives the process; the port does not.
         key, secret = self._api.key, self._api.secret
         return Client(session, self._server.endpoint, key, secret, SystemClock())
-
-
-def deployment(api: Api, zone_id: str) -> dict[str, Any]:
-    size = api.one("listServiceOfferings", "serviceoffering", name="Small Instance")
-    image = api("listTemplates", templatefilter="featured", hypervisor="Simulator")
-    return {
-        "zoneid": zone_id,
-        "serviceofferingid": size["id"],
-        "templateid": image["template"][0]["id"],
-    }
 
 
 @pytest.mark.timeout(150)
