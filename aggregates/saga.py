@@ -82,14 +82,16 @@ class SagaStarted(Event, frozen=True, kw_only=True):
     idempotency_key: str = ""
 
 
-@event("saga.step_succeeded")
-class StepSucceeded(Event, frozen=True, kw_only=True):
-    step: str
-    output: Any = None
+@event("saga.steps_succeeded")
+class StepsSucceeded(Event, frozen=True, kw_only=True):
+    """All the steps that were decided, or became known, in one commit; each with its output."""
+
+    outputs: dict[str, Any]
 
     def apply(self, row: SagaRun, at_ms: int) -> None:
-        row.outputs[self.step] = self.output
-        row.attempts.pop(self.step, None)
+        row.outputs.update(self.outputs)
+        for step in self.outputs:
+            row.attempts.pop(step, None)
         row.percent, row.progress = 0, ""
 
 

@@ -31,13 +31,14 @@ class Decision(Protocol):
 class Draft:
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
+        self.position = cloud.position
         self._expected: dict[UUID, int] = {}
         self._events: dict[UUID, list[Event]] = {}
         self._rows: dict[UUID, Aggregate] = {}
         self._aborts: list[Callable[[], None]] = []
 
     def __bool__(self) -> bool:
-        return bool(self._events)
+        return any(self._events.values())
 
     def create(self, stream: UUID, first: Event) -> None:
         """Begin a stream; the commit fails if it exists."""
@@ -54,6 +55,11 @@ class Draft:
             if row.id in self._rows:
                 mine = self._rows[row.id]
                 one.apply(mine, self.cloud.at_ms)
+
+    def guard(self, row: Aggregate) -> None:
+        """The commit fails if somebody changed or removed `row`, which this draft relies on."""
+        self._expected.setdefault(row.id, row.version)
+        self._events.setdefault(row.id, [])
 
     def append(self, stream: UUID, expected: int, one: Event) -> None:
         self._expected.setdefault(stream, expected)
@@ -72,7 +78,7 @@ class Draft:
             row = self.cloud[spec].get(row_id)
             if row is None:
                 raise NotFound(f"there is no {spec.kind.replace('_', ' ')} {row_id}")
-            if row_id not in self._events:
+            if not self._events.get(row_id):
                 return row
             mine = copy.deepcopy(row)
             for one in self._events[row_id]:

@@ -204,5 +204,10 @@ class Engine:
 
     def _unit(self, draft: Draft, by: By, saga: UUID | None = None) -> Unit:
         return Unit(
-            draft.appends(), user=by.user_id, account=by.account_id, saga=saga, action=by.action
+            draft.appends(),
+            user=by.user_id,
+            account=by.account_id,
+            saga=saga,
+            action=by.action,
+            decided_at=draft.position,
         )

@@ -31,7 +31,7 @@ from aggregates.saga import (
     SagaRun,
     SagaSucceeded,
     StepFailed,
-    StepSucceeded,
+    StepsSucceeded,
     StepUndone,
     UndoStarted,
 )
@@ -67,6 +67,7 @@ class Runner:
         self._log, self._cloud, self._clock, self._tasks = log, cloud, clock, tasks
         self._world = world
         self._driving: set[UUID] = set()
+        self._intents: dict[UUID, Any] = {}
         self._scopes: dict[UUID, set[asyncio.Timeout]] = {}
         self._waiters: dict[UUID, list[asyncio.Future[None]]] = {}
 
@@ -122,6 +123,7 @@ class Runner:
                 else:
                     break
         self._driving.discard(run_id)
+        self._intents.pop(run_id, None)
         if caught.error is not None:
             row = self._cloud[saga_runs][run_id]
             await self._park(row, self._failure(row, row.failed_step, caught.error))
@@ -145,33 +147,33 @@ class Runner:
                 await self._record(row, UndoStarted(step=step, error=error, text=text))
 
     def _decide(self, row: SagaRun, arrived: Done | None, draft: Draft) -> Failure | None:
-        outputs = dict(row.outputs)
-        if arrived is not None:
-            outputs[arrived.step] = arrived.output
-            draft.change(row, StepSucceeded(step=arrived.step, output=arrived.output))
-        return self.decide(row, draft, outputs)
+        return self.decide(row, draft, {arrived.step: arrived.output} if arrived else {})
 
     def decide(
-        self, row: SagaRun, draft: Draft, outputs: dict[str, Any], *, first_only: bool = False
+        self, row: SagaRun, draft: Draft, fresh: dict[str, Any], *, first_only: bool = False
     ) -> Failure | None:
         """Run every plain step whose turn it is into `draft`; finish the run if none is left.
 
-        `first_only` stops after the step whose refusal belongs to the caller, and lets it rise.
+        `fresh` are outputs that are not recorded yet. `first_only` stops after the step whose
+        refusal belongs to the caller; that one rises.
         """
         saga = SAGAS[row.name]
+        outputs = {**row.outputs, **fresh}
         run = self._run(row, draft, outputs)
         while ready := [step for step in saga.ready(outputs) if step.decides]:
             for step in ready:
                 run.step = step.name
                 with Caught() as caught:
-                    outputs[step.name] = msgspec.to_builtins(step.do(run))
+                    outputs[step.name] = fresh[step.name] = msgspec.to_builtins(step.do(run))
                 if caught.error is not None:
                     if step is saga.steps[0]:
                         raise caught.error
                     return self._failure(row, step.name, caught.error)
-                draft.change(row, StepSucceeded(step=step.name, output=outputs[step.name]))
                 if first_only:
+                    draft.change(row, StepsSucceeded(outputs=fresh))
                     return None
+        if fresh:
+            draft.change(row, StepsSucceeded(outputs=fresh))
         if len(outputs) == len(saga.steps):
             draft.change(row, SagaSucceeded())
         return None
@@ -191,7 +193,7 @@ class Runner:
         outcome = await self._attempt(row, step)
         if isinstance(outcome, Failure):
             return outcome
-        return await self._record(row, StepSucceeded(step=outcome.step, output=outcome.output))
+        return await self._record(row, StepsSucceeded(outputs={outcome.step: outcome.output}))
 
     async def _attempt(self, row: SagaRun, step: Step[Any, Any]) -> Done | Failure:
         """Do one world step until it succeeds, says no, or its patience ends."""
@@ -299,7 +301,8 @@ class Runner:
                 return failure
             if not draft:
                 return None
-            unit = Unit(draft.appends(), user=row.user_id, account=row.account_id, saga=row.id)
+            by = (row.user_id, row.account_id, row.id)
+            unit = Unit(draft.appends(), *by, decided_at=draft.position)
             if await self.append(unit, draft):
                 return None
         text = f"its rows were changed by others {CONFLICTS_MAX} times in a row; retry the job"
@@ -342,6 +345,8 @@ class Runner:
     def _run(
         self, row: SagaRun, draft: Draft | None, outputs: dict[str, Any], step: str = ""
     ) -> Run[Any]:
-        intent = msgspec.convert(row.intent, SAGAS[row.name].intent)
+        intent = self._intents.get(row.id)
+        if intent is None:
+            intent = self._intents[row.id] = msgspec.convert(row.intent, SAGAS[row.name].intent)
         by = (row.account_id, row.user_id)
         return Run(row.id, intent, self._world, *by, outputs, step, draft)

@@ -19,9 +19,9 @@ no trace. A step without undo says why. Renaming a step is a migration: raise th
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator
 from dataclasses import dataclass, field
+from inspect import iscoroutinefunction
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -57,7 +57,10 @@ Report = Callable[[int, str], Awaitable[None]]
 
 @dataclass(slots=True, eq=False)
 class Step(Generic[I, T]):
-    """One step; also the typed handle of its output, as in `run[place]`."""
+    """One step; also the typed handle of its output, as in `run[place]`.
+
+    `decides` says that it only writes events: it is a plain function.
+    """
 
     name: str
     do: Do[I]
@@ -66,12 +69,8 @@ class Step(Generic[I, T]):
     patience: Patience
     no_undo: str
     output: Any
+    decides: bool
     undo_do: Do[I] | None = None
-
-    @property
-    def decides(self) -> bool:
-        """It only writes events."""
-        return not inspect.iscoroutinefunction(self.do)
 
     def undo(self, do: Do[I]) -> Do[I]:
         """Pair `do` with this step; it must succeed when there is nothing left to undo."""
@@ -122,6 +121,10 @@ class Run(Generic[I]):
 
     def change(self, row: Aggregate, *events: Event) -> None:
         self._deciding().change(row, *events)
+
+    def guard(self, row: Aggregate) -> None:
+        """This step relies on `row` as it is: whoever changes it at the same moment comes first."""
+        self._deciding().guard(row)
 
     def add(self, decision: Decision, hold: UUID) -> None:
         """Commit what the allocator decided for `hold` with this step."""
@@ -193,7 +196,9 @@ class Saga(Generic[I]):
             before = tuple(self.steps[-1:]) if after is None else after
             name, output = fn.__name__, get_type_hints(fn).get("return", Any)
             assert all(one.name != name for one in self.steps), f"{self.name}: two steps {name}"
-            made: Step[I, Any] = Step(name, fn, before, timeout_s, patience, no_undo, output)
+            made: Step[I, Any] = Step(
+                name, fn, before, timeout_s, patience, no_undo, output, not iscoroutinefunction(fn)
+            )
             assert self.steps or made.decides, f"{self.name}: the first step must decide"
             self.steps.append(made)
             return made

@@ -12,7 +12,7 @@ from aggregates.saga import (
     SagaStarted,
     SagaSucceeded,
     StepFailed,
-    StepSucceeded,
+    StepsSucceeded,
     StepUndone,
     UndoStarted,
 )
@@ -40,8 +40,8 @@ def sentence(recorded: Recorded, cloud: Cloud) -> str:
     match recorded.event:
         case SagaStarted(command=command):
             what = f"begins ({command})" if command else "begins"
-        case StepSucceeded(step=step):
-            what = f"{step.replace('_', ' ')}: done"
+        case StepsSucceeded(outputs=outputs):
+            return "\n".join(f"  {name:<20} {step.replace('_', ' ')}: done" for step in outputs)
         case StepFailed(step=step, text=text):
             what = f"{step.replace('_', ' ')}: {text}; trying again"
         case SagaProgressed(percent=percent, text=text):

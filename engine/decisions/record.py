@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from aggregates.base import Aggregate
 from aggregates.errors import AlreadyExists, InUse, NotFound
+from aggregates.name import NameClaimed, name_ledger
 from aggregates.record import RECORDS, RecordSpec
 from engine.decide import DECISIONS, Desk, decision
 from engine.intents.record import CreateRecord, RemoveRecord, Together, UpdateRecord
+from projections.names import Names
 from projections.table import TABLES
 
 
@@ -18,7 +21,10 @@ def create(ask: CreateRecord, desk: Desk) -> None:
     spec = RECORDS[ask.kind]
     _refer(spec, ask.fields, desk)
     _unique(spec, ask.fields, desk, None)
-    desk.create(ask.id, spec.create(ask.fields))
+    first = spec.create(ask.fields)
+    desk.create(ask.id, first)
+    for names in spec.unique:
+        _claim(spec, names, first, ask.id, desk)
 
 
 @decision
@@ -29,8 +35,13 @@ def update(ask: UpdateRecord, desk: Desk) -> None:
     merged = {name: ask.fields.get(name, getattr(row, name)) for name in spec.hints}
     _unique(spec, merged, desk, row)
     changed = spec.update(row, ask.fields)
-    if changed is not None:
-        desk.change(row, changed)
+    if changed is None:
+        return
+    before = {name: getattr(row, name) for names in spec.unique for name in names}
+    desk.change(row, changed)
+    for names in spec.unique:
+        if any(name in ask.fields and ask.fields[name] != before[name] for name in names):
+            _claim(spec, names, merged, row.id, desk)
 
 
 @decision
@@ -84,7 +95,7 @@ def _refer(spec: RecordSpec, fields: dict[str, Any], desk: Desk) -> None:
         if named is None:
             continue
         try:
-            desk.row(TABLES[noun], named)
+            desk.draft.guard(desk.row(TABLES[noun], named))
         except NotFound as missing:
             raise NotFound(f"{attribute} names no {noun.replace('_', ' ')}: {named}") from missing
 
@@ -102,3 +113,20 @@ def _unique(spec: RecordSpec, fields: dict[str, Any], desk: Desk, but: Aggregate
                     f"{noun} with {' and '.join(f'{n} {getattr(row, n)}' for n in names)} "
                     "already exists: choose another"
                 )
+
+
+def _claim(spec: RecordSpec, names: Sequence[str], fields: object, owner: UUID, desk: Desk) -> None:
+    """Take these names. Whoever takes them at the same moment decides again, and is refused."""
+    values = [_value(fields, name) for name in names]
+    ledger = name_ledger(spec.row.KIND, names, values)
+    claimed = NameClaimed(
+        kind=spec.row.KIND,
+        fields=list(names),
+        values=[str(value) for value in values],
+        owner=owner,
+    )
+    desk.draft.append(ledger, desk.cloud.view(Names).version(ledger), claimed)
+
+
+def _value(fields: object, name: str) -> object:
+    return fields.get(name) if isinstance(fields, dict) else getattr(fields, name)

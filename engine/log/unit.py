@@ -11,7 +11,10 @@ from aggregates.base import Event
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """Events for one stream. `expected` is its version before them; 0: it must not exist."""
+    """Events for one stream. `expected` is its version before them; 0: it must not exist.
+
+    Without events it is a guard: the unit is refused if the stream has moved on.
+    """
 
     stream: UUID
     expected: int
@@ -23,6 +26,8 @@ class Unit:
     """What is committed together or not at all; a stream appears in it at most once.
 
     `action` is what the caller asked for (`VM.CREATE`); only the unit's first event carries it.
+    `decided_at` is the position of the log at which it was decided: a unit that ends a stream is
+    refused if another has come to rest on that stream since.
     """
 
     appends: tuple[Append, ...]
@@ -30,6 +35,7 @@ class Unit:
     account: UUID | None = None
     saga: UUID | None = None
     action: str = ""
+    decided_at: int = 0
 
 
 class Stored(NamedTuple):

@@ -23,6 +23,7 @@ from aggregates.base import Recorded
 from aggregates.errors import Conflict
 from engine.log import codec
 from engine.log.errors import LogUnavailable, Unreadable
+from engine.log.guards import Guards
 from engine.log.store import Clash, Store, StoreDown
 from engine.log.unit import Stored, Unit
 
@@ -65,6 +66,7 @@ class Writer:
         self._queue: queue.SimpleQueue[Pending | None] = queue.SimpleQueue()
         self._heads: OrderedDict[UUID, int] = OrderedDict()
         self._end = store.end()
+        self._guards = Guards()
         self._unsure = False
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
 
@@ -139,6 +141,11 @@ class Writer:
         planned: dict[UUID, int] = {}
         ready = []
         for pending in waiting:
+            if (stream := self._guards.offended(pending.unit)) is not None:
+                pending.answer = Conflict(
+                    f"something came to rest on stream {stream} just now: decide again"
+                )
+                continue
             for append in pending.unit.appends:
                 actual = planned.get(append.stream)
                 if actual is None:
@@ -149,6 +156,7 @@ class Writer:
             else:
                 for append in pending.unit.appends:
                     planned[append.stream] = append.expected + len(append.events)
+                self._guards.note(pending.unit, self._end)
                 ready.append(pending)
         return ready
 
@@ -266,6 +274,7 @@ class Writer:
         while found := self._store.rows(self._end, until, CATCH_UP_ROWS):
             batch.recorded.extend(codec.decode_all(found))
             self._end = found[-1].position
+            self._guards.forget(self._end)
         self._unsure = False
 
 

@@ -85,6 +85,8 @@ def _erase(run: Run[Any], ask: DeployVm) -> None:
 
 
 def _take_nics(run: Run[Any], ask: DeployVm) -> None:
+    for nic in ask.nics:
+        run.guard(run.row(networks, nic.network_id))
     nics = [
         take_nic(run, nic, run.row(networks, nic.network_id), is_default=number == 0)
         for number, nic in enumerate(ask.nics)

@@ -105,7 +105,7 @@ def driver_of(api: Api) -> Any:
     make: Any = CloudStackNodeDriver
     place = {"secure": False, "host": url.hostname, "port": url.port, "path": url.path}
     driver = make(api.key, api.secret, **place)
-    driver.async_poll_frequency = 0.02
+    driver.connection.poll_interval = 0.02
     return driver
 
 

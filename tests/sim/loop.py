@@ -14,6 +14,7 @@ import asyncio
 import queue
 import selectors
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -23,11 +24,12 @@ from engine.failure import Caught
 from engine.log.writer import Batch, Pending, Writer
 
 THREAD_S = 30.0
+TURNS_MAX = 5_000_000
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
 
 class Stalled(BaseException):
-    """Nobody has work, no timer is due and the writer owes nothing: a deadlock."""
+    """Nobody has work, no timer is due and the writer owes nothing: a deadlock; or the reverse."""
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
@@ -36,16 +38,28 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self, commit_s: float = 0.005) -> None:
         self.commit_s = commit_s
         self.owed = 0
+        self.unexpected: list[str] = []
+        self._turns = 0
         self._now_s = 0.0
         self._from_threads: queue.SimpleQueue[Call] = queue.SimpleQueue()
         self._committed: list[list[Call]] = []
         super().__init__(_Idle(self))
+        self.set_exception_handler(self._note)
+
+    def _note(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """An error that no task took: whoever runs the loop has to look at these."""
+        error = context.get("exception")
+        told = "".join(traceback.format_exception(error)) if error else ""
+        self.unexpected.append(f"{context['message']}\n{told}")
 
     def time(self) -> float:
         return self._now_s
 
     def idle(self, wait_s: float | None) -> None:
         """Called when the loop would wait for `wait_s`: 0 while somebody has work."""
+        self._turns += 1
+        if self._turns == TURNS_MAX:
+            raise Stalled(f"{TURNS_MAX} turns, and no end: something repeats for ever")
         if wait_s is not None and wait_s <= 0:
             return
         if self.owed:
@@ -90,7 +104,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def _deliver(self) -> None:
         for callback, args in self._committed.pop(0):
-            callback(*args)
+            self.call_soon(callback, *args)
 
 
 class _Idle(selectors.SelectSelector):

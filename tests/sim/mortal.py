@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from aggregates.base import Recorded
 from engine.log import Log, Unit
 
+Listener = Callable[[Sequence[Recorded]], None]
 BEGAN_MS = 1_700_000_000_000
 
 
@@ -39,6 +41,15 @@ class MortalLog:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._log, name)
+
+    def listen(self, listener: Listener) -> None:
+        """The dead hear nothing."""
+
+        def hear(batch: Sequence[Recorded]) -> None:
+            if not self.dead.is_set():
+                listener(batch)
+
+        self._log.listen(hear)
 
     def dies_at(self, commits: int, *, before: bool) -> None:
         self._left, self._before = commits, before

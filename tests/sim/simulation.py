@@ -116,7 +116,7 @@ class Simulation:
         )
         async with life as bed:
             await self._catch_up(bed)
-            bed.log.listen(self._heard)
+            self._log.listen(self._heard)
             self.tenants.engine = bed.engine
             yield bed
         self._check()
@@ -143,6 +143,7 @@ class Simulation:
             tasks = [group.create_task(sweeper.run()), group.create_task(self._ask_all(group))]
             dead = group.create_task(self._log.dead.wait())
             await asyncio.wait([dead, tasks[1]], return_when=asyncio.FIRST_COMPLETED)
+            self._log.dead.set()
             for task in [*tasks, dead, *self._clients]:
                 task.cancel()
 
@@ -228,6 +229,9 @@ class Simulation:
     def _check(self) -> None:
         if self._broken is not None:
             raise self._broken
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        assert not loop.unexpected, loop.unexpected[0]
 
     def _dense(self) -> str:
         cloud = self.tenants.engine.cloud

@@ -1,0 +1,107 @@
+"""Two who ask at the same moment: one is served, the other hears why not, whoever was first."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from aggregates.errors import AlreadyExists, DomainError, InUse, NotFound
+from aggregates.saga import RunState
+from engine.intents.network import RemoveNetwork
+from engine.intents.record import CreateRecord, RemoveRecord, UpdateRecord
+from projections.network import networks
+from projections.vm import vms
+from tests.sagas.judge import judge
+from tests.sagas.rig import Rig, new_sim, rig
+from tests.sagas.seed import NETWORK, ZONE, deploy, seed
+
+POD = {
+    "zone_id": ZONE,
+    "gateway": "192.0.2.1",
+    "netmask": "255.255.255.0",
+    "start_ip": "192.0.2.30",
+}
+
+
+def pod(name: str) -> CreateRecord:
+    return CreateRecord(kind="pod", id=uuid4(), fields={**POD, "name": name})
+
+
+async def outcomes(r: Rig, *asks: object) -> list[object]:
+    return await asyncio.gather(
+        *(r.engine.decide(ask, r.by) for ask in asks), return_exceptions=True
+    )
+
+
+async def test_of_many_with_one_name_one_is_made(tmp_path: Path) -> None:
+    async with rig(tmp_path, new_sim()) as r:
+        await seed(r)
+        said = await outcomes(r, *(pod("twin") for _ in range(20)))
+        assert sum(one is None for one in said) == 1
+        assert sum(isinstance(one, AlreadyExists) for one in said) == 19
+        assert [row.name for row in r.cloud.table("pod")].count("twin") == 1
+
+
+async def test_of_two_that_take_one_name_by_renaming_one_gets_it(tmp_path: Path) -> None:
+    async with rig(tmp_path, new_sim()) as r:
+        await seed(r)
+        first, second = pod("a"), pod("b")
+        await outcomes(r, first, second)
+        renames = [UpdateRecord(kind="pod", id=p.id, fields={"name": "c"}) for p in (first, second)]
+        said = await outcomes(r, *renames)
+        assert sorted(type(one).__name__ for one in said) == ["AlreadyExists", "NoneType"]
+
+
+async def test_a_name_is_free_again_once_its_bearer_is_gone(tmp_path: Path) -> None:
+    async with rig(tmp_path, new_sim()) as r:
+        await seed(r)
+        for _ in range(3):
+            ask = pod("again")
+            await r.engine.decide(ask, r.by)
+            await r.engine.decide(RemoveRecord(kind="pod", id=ask.id), r.by)
+        assert "again" not in [row.name for row in r.cloud.table("pod")]
+
+
+async def test_nothing_is_made_on_top_of_what_goes_away(tmp_path: Path) -> None:
+    async with rig(tmp_path, new_sim()) as r:
+        await seed(r)
+        zone = {"name": "z2", "network_type": "Advanced", "dns1": "x", "internal_dns1": "x"}
+        for turn in range(10):
+            ask = CreateRecord(kind="zone", id=uuid4(), fields={**zone, "name": f"z{turn + 2}"})
+            await r.engine.decide(ask, r.by)
+            on_top = CreateRecord(
+                kind="pod", id=uuid4(), fields={**POD, "name": "p", "zone_id": ask.id}
+            )
+            pair = [on_top, RemoveRecord(kind="zone", id=ask.id)]
+            made, removed = await outcomes(r, *(pair if turn % 2 else pair[::-1]))
+            if turn % 2 == 0:
+                made, removed = removed, made
+            assert (made is None) != (removed is None), (made, removed)
+            assert isinstance(made or removed, (InUse, NotFound))
+
+
+@pytest.mark.parametrize("deploy_first", [True, False])
+async def test_a_guest_is_on_no_network_that_is_gone(tmp_path: Path, deploy_first: bool) -> None:
+    async with rig(tmp_path, new_sim()) as r:
+        await seed(r)
+
+        async def deployed() -> object:
+            return await r.run(deploy())
+
+        async def removed() -> object:
+            return await r.engine.decide(RemoveNetwork(network_id=NETWORK), r.by)
+
+        work = [deployed(), removed()] if deploy_first else [removed(), deployed()]
+        said = await asyncio.gather(*work, return_exceptions=True)
+        refused = [
+            one
+            for one in said
+            if isinstance(one, DomainError) or getattr(one, "state", "") == RunState.FAILED
+        ]
+        assert len(refused) == 1, said
+        cards = {nic.network_id for vm in r.cloud[vms] for nic in vm.nics}
+        assert cards <= {row.id for row in r.cloud[networks]}
+        await judge(r)
