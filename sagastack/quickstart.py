@@ -183,7 +183,7 @@ class FirstZone:
         made = await self._api.call(f"{verb}{noun}", **params)
         if "jobid" in made:
             made = await self._api.wait(f"{verb}{noun}", made["jobid"])
-        inside = next(iter(made.values()))
+        inside = next(value for value in made.values() if isinstance(value, list | dict))
         return str((inside[0] if isinstance(inside, list) else inside)["id"])
 
     async def _wires(self) -> None:
