@@ -95,7 +95,8 @@ def _result(job: JobRow, status: int, cloud: Cloud, role_type: str) -> dict[str,
     if status == 2:
         return {"errorcode": code_named(job.error).status, "errortext": _text(job, role_type)}
     spec = REGISTRY.get(job.command)
-    if spec is None or spec.shape == "success":
+    if spec is None or spec.shape == "success" or not spec.is_async:
+        # A synchronous command has given its answer, which may not be told twice: a key's secret.
         return {"success": True}
     made = _subject(spec, job, cloud, role_type)
     return {"success": True} if made is None else {spec.key: made}
