@@ -22,6 +22,7 @@ from engine.clock import SystemClock
 from engine.tasks import Tasks
 from guest.build import READY, build
 from guest.debs import Missing
+from projections.host import hosts
 from projections.vm import vms
 from projections.zone import zones
 from sagastack.boot import Controller, controller
@@ -97,7 +98,15 @@ async def _build(cloud: Controller, machine: Machine, say: Say) -> None:
         first = FirstZone(api, cloud.settings.home, machine, say)
         vm_id = await first.build()
     if first.is_real:
+        for host in cloud.cloud[hosts]:
+            if host.hypervisor == "KVM":
+                speed = "KVM acceleration" if host.accelerated else "QEMU's emulation"
+                say(f"guests on {host.name} run with {speed}" + _because(host.detail))
         await _booted(cloud, UUID(vm_id), say, clock)
+
+
+def _because(detail: str) -> str:
+    return f": {detail}" if detail else ""
 
 
 async def _booted(cloud: Controller, vm_id: UUID, say: Say, clock: SystemClock) -> None:
