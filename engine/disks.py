@@ -29,7 +29,7 @@ def image_of(run: Run[Any], template_id: UUID | None) -> ImageSource | None:
         return None
     return ImageSource(
         image_id=template.id,
-        path=template.path,
+        path=template.path if ":" in template.path else str(run.world.home / template.path),
         image_format=template.real_format,
         virtual_bytes=template.size_bytes,
     )

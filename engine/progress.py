@@ -1,7 +1,7 @@
 """How far a step is, said seldom enough for a log that keeps everything.
 
-The first word is recorded, then one for each tenth of the way or every two seconds; the
-rest is dropped. A step may therefore report as often as it likes.
+The first word is recorded, then one for each tenth of the way or every two seconds, but never
+two within half a second; the rest is dropped. A step may therefore report as often as it likes.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from engine.clock import Clock
 
 STEP_PERCENT = 10
 STEP_MS = 2_000
+SOON_MS = 500
 
 
 class Watched:
@@ -23,8 +24,9 @@ class Watched:
 
     async def __call__(self, percent: int, text: str) -> None:
         now_ms = self._clock.now_ms()
-        early = now_ms - self._at_ms < STEP_MS
-        if percent <= self._percent or (percent < self._percent + STEP_PERCENT and early):
+        since_ms = now_ms - self._at_ms
+        small = percent < self._percent + STEP_PERCENT
+        if percent <= self._percent or since_ms < SOON_MS or (small and since_ms < STEP_MS):
             return
         self._percent, self._at_ms = percent, now_ms
         await self._record(percent, text)

@@ -11,6 +11,7 @@ from aggregates.errors import AlreadyExists, Exhausted, InUse, Invalid, NotAllow
 from aggregates.network import NetworkCreated, NetworkRemoved, NetworkUpdated
 from engine.addresses import spaces
 from engine.decide import Desk, decision
+from engine.draft import Decision
 from engine.intents.network import CreateNetwork, RemoveNetwork, UpdateNetwork
 from projections.addresses import address_spaces
 from projections.network import networks
@@ -40,7 +41,7 @@ def create(ask: CreateNetwork, desk: Desk) -> None:
         raise NotAllowed(f"network offering {offering.name} is {offering.state}: enable it first")
     subnet = None if offering.guest_ip_type == "L2" else _subnet(ask, zone.guest_cidr)
     physical = _physical(ask, desk)
-    vlan = _vlan(ask, offering, physical, desk)
+    vlan, taken = _vlan(ask, offering, physical, desk)
     desk.create(
         ask.network_id,
         NetworkCreated(
@@ -66,6 +67,8 @@ def create(ask: CreateNetwork, desk: Desk) -> None:
             services=offering.services,
         ),
     )
+    if taken is not None:
+        desk.add(taken, _vlan_hold(ask.network_id))
     if subnet is not None:
         desk.create(
             space_of(ask.network_id),
@@ -103,7 +106,7 @@ def remove(ask: RemoveNetwork, desk: Desk) -> None:
             raise InUse(
                 f"network {network.name} is in use by virtual machine {vm.name}: expunge that first"
             )
-    hold = uuid5(network.id, "vlan")
+    hold = _vlan_hold(network.id)
     desk.add(desk.world.allocator.release_address(hold), hold)
     for space in desk.cloud[address_spaces].by("network_id", network.id):
         desk.change(space, AddressSpaceRemoved())
@@ -135,7 +138,7 @@ def _subnet(ask: CreateNetwork, zone_cidr: str) -> Subnet:
 
 def _inside(cidr: IPv4Network, address: str, field: str) -> IPv4Address | None:
     if not address:
-        return None
+        return None, None
     try:
         found = IPv4Address(address)
     except ValueError as bad:
@@ -154,26 +157,29 @@ def _physical(ask: CreateNetwork, desk: Desk) -> UUID | None:
 
 def _vlan(
     ask: CreateNetwork, offering: NetworkOffering, physical: UUID | None, desk: Desk
-) -> int | None:
+) -> tuple[int | None, Decision | None]:
     """Isolated networks keep apart by a VLAN of their own, if their wires have any to give.
 
     A VLAN that was asked for and lies outside of the wires' ranges is nobody's to give.
     """
     if ask.vlan is None and offering.guest_ip_type != "Isolated":
-        return None
+        return None, None
     try:
         candidates = spaces(desk.world, "vlan", physical_network_id=physical)
     except Exhausted:
-        return ask.vlan
+        return ask.vlan, None
     for other in desk.cloud[networks].by("zone_id", ask.zone_id):
         if ask.vlan is not None and (other.vlan, other.physical_network_id) == (ask.vlan, physical):
             raise AlreadyExists(f"VLAN {ask.vlan} is that of network {other.name}: choose another")
     ranges = [desk.cloud[address_spaces][one] for one in candidates]
     if ask.vlan is not None and not any(one.first <= ask.vlan <= one.last for one in ranges):
-        return ask.vlan
-    hold = uuid5(ask.network_id, "vlan")
+        return ask.vlan, None
+    hold = _vlan_hold(ask.network_id)
     chosen = desk.world.allocator.take_address(
         candidates, hold, holder=ask.network_id, purpose="network", wanted=ask.vlan
     )
-    desk.add(chosen, hold)
-    return chosen.number
+    return chosen.number, chosen
+
+
+def _vlan_hold(network_id: UUID) -> UUID:
+    return uuid5(network_id, "vlan")

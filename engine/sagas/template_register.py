@@ -5,6 +5,8 @@ When no image can be had, the template stays, marked with why, until its owner d
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from aggregates.errors import Invalid
 from aggregates.template import TemplateFailed, TemplateReady, TemplateRegistered
 from engine.image_fetch import Source, check_url, fetch
@@ -80,10 +82,15 @@ def _ready(run: Run[RegisterTemplate], made: Image) -> None:
     run.change(
         run.row(templates, run.intent.template_id),
         TemplateReady(
-            path=made.path,
+            path=_in_home(run, made.path),
             real_format=made.real_format,
             size_bytes=made.size_bytes,
             physical_bytes=made.physical_bytes,
             checksum=made.checksum,
         ),
     )
+
+
+def _in_home(run: Run[RegisterTemplate], path: str) -> str:
+    """A path as the log keeps it: from the data folder, which may be moved."""
+    return str(Path(path).relative_to(run.world.home)) if path.startswith("/") else path
