@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 import time
 import traceback
@@ -20,6 +21,7 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=400, help="how much the tenants ask")
     parser.add_argument("--every", type=int, default=500, help="events between two lines")
     args = parser.parse_args()
+    logging.basicConfig(level=logging.ERROR)
     several = range(args.first, args.first + args.seeds)
     failed = [
         seed

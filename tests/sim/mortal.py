@@ -61,7 +61,7 @@ class MortalLog:
         if self._left != 0:
             return await self._log.append(unit)
         if not self._before:
-            self._log.submit(unit)
+            self._log.submit(unit).add_done_callback(lambda answer: answer.exception())
         self.dead.set()
         return await never()
 

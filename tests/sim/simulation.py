@@ -26,7 +26,7 @@ from engine.intents.saga import MendJob
 from engine.log import Log
 from engine.reconcilers.sweep import Sweeper
 from projections.host import hosts
-from projections.saga import RunState, saga_runs
+from projections.saga import RunState, SagaRun, saga_runs
 from projections.vm import vms
 from sagastack.tools.export import line
 from tests.sim import laws
@@ -189,18 +189,26 @@ class Simulation:
     async def _all_jobs(self, bed: Bed) -> None:
         """Every job over; those that are parked are retried, as an operator would."""
         runs = bed.engine.cloud[saga_runs]
-        async with asyncio.timeout(PEACE_S):
-            for _ in range(PEACE_ROUNDS):
-                for state in (RunState.RUNNING, RunState.UNDOING):
-                    for row in list(runs.by("state", state)):
-                        await bed.engine.runner.wait(row.id)
-                parked = list(runs.by("state", RunState.PARKED))
-                if not parked:
-                    return
-                for row in parked:
-                    await bed.engine.decide(MendJob(job_id=row.id, way="retry"), BY)
+        for _ in range(PEACE_ROUNDS):
+            for state in (RunState.RUNNING, RunState.UNDOING):
+                for row in list(runs.by("state", state)):
+                    await self._until_over(bed, row)
+            parked = list(runs.by("state", RunState.PARKED))
+            if not parked:
+                return
+            for row in parked:
+                await bed.engine.decide(MendJob(job_id=row.id, way="retry"), BY)
         told = [f"{row.name} at {row.failed_step}: {row.error_text}" for row in parked]
         raise AssertionError(f"jobs park again and again in a healed cloud: {told}")
+
+    async def _until_over(self, bed: Bed, row: SagaRun) -> None:
+        try:
+            async with asyncio.timeout(PEACE_S):
+                await bed.engine.runner.wait(row.id)
+        except TimeoutError:
+            done = ", ".join(row.outputs)
+            told = f"job {row.id} {row.name} is {row.state} (done: {done}) {row.error_text}"
+            raise AssertionError(f"{told}: {PEACE_S:.0f} s after all was healed") from None
 
     async def _checkpoint_is_equal(self, bed: Bed) -> None:
         await bed.history.checkpoint()
@@ -213,6 +221,8 @@ class Simulation:
         """Look at each commit, in the engine's own turn, after its own folds."""
         try:
             for recorded in batch:
+                if recorded.position <= self.position:
+                    continue
                 self.position = recorded.position
                 self._digest.update(line(recorded) + b"\n")
                 laws.no_bugs(recorded)
