@@ -138,7 +138,7 @@ def _subnet(ask: CreateNetwork, zone_cidr: str) -> Subnet:
 
 def _inside(cidr: IPv4Network, address: str, field: str) -> IPv4Address | None:
     if not address:
-        return None, None
+        return None
     try:
         found = IPv4Address(address)
     except ValueError as bad:
