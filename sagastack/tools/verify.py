@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from uuid import UUID
 
-from aggregates.base import Recorded, build
-from aggregates.saga import SagaRun
+from aggregates.base import AGGREGATES, Recorded
 from engine.log import Finding, load_public_key, read_seals
 from engine.log import verify as verify_seals
 from sagastack.settings import Settings
@@ -44,8 +45,9 @@ async def verify(settings: Settings) -> Verified:
         elif rows:
             result.notes.append("no seal has been made yet: start the server once")
         if not result.faults:
+            lives = Lives()
             async for batch in log.read():
-                _lives(batch, result)
+                result.faults.extend(lives.faults(batch))
     return result
 
 
@@ -55,14 +57,29 @@ def _note(result: Verified, finding: Finding) -> None:
     )
 
 
-def _lives(batch: list[Recorded], result: Verified) -> None:
-    """A stream begins with an event that creates it, or is a ledger that needs none."""
-    for recorded in batch:
-        creates = recorded.event.CREATES
-        if creates is not None and recorded.version != 1:
-            result.faults.append(
-                f"position {recorded.position}: {recorded.topic} begins a stream at version "
-                f"{recorded.version}"
-            )
-        if creates is SagaRun:
-            build(recorded)
+class Lives:
+    """Whether every stream is the life of one thing: begun once, of one kind, silent after its end.
+
+    Ledgers (of capacity, an address, a name) are no things: they begin with any of their events.
+    """
+
+    def __init__(self) -> None:
+        self._kinds: dict[UUID, str] = {}
+        self._ended: set[UUID] = set()
+
+    def faults(self, batch: list[Recorded]) -> Iterator[str]:
+        for recorded in batch:
+            event, stream = recorded.event, recorded.stream
+            trouble = ""
+            if stream in self._ended:
+                trouble = "comes after the end of its stream"
+            elif self._kinds.setdefault(stream, event.KIND) != event.KIND:
+                trouble = f"is in the stream of a {self._kinds[stream]}"
+            elif (event.CREATES is not None) != (
+                recorded.version == 1
+            ) and event.KIND in AGGREGATES:
+                trouble = f"is at version {recorded.version} of its stream"
+            if event.REMOVES:
+                self._ended.add(stream)
+            if trouble:
+                yield f"position {recorded.position}: {recorded.topic} {trouble}"
