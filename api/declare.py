@@ -157,6 +157,11 @@ class Spec:
     params: tuple[Field, ...]
     by_wire: dict[str, Field]
 
+    @property
+    def of_any_time(self) -> bool:
+        """May it be asked as of a time in the past? Lists may: they read the cloud alone."""
+        return self.reads and self.shape == "list"
+
 
 REGISTRY: dict[str, Spec] = {}
 

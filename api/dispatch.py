@@ -19,9 +19,17 @@ from uuid import UUID
 from api.authz import may_call
 from api.caller import By, Caller, Engine, Identity, Job, Planned
 from api.declare import REGISTRY, Spec
-from api.errors import ApiError, Closing, Unauthorized, bad_value, code_of, not_for_you
-from api.identity import by_session, by_signature, identify, optional
-from api.parse import UUID_FORM, check_ids, normal, parse
+from api.errors import (
+    ApiError,
+    Closing,
+    ParamError,
+    Unauthorized,
+    bad_value,
+    code_of,
+    not_for_you,
+)
+from api.identity import as_then, by_session, by_signature, identify, optional
+from api.parse import UUID_FORM, check_ids, moment, normal, parse
 from api.render import JSON_TYPE, XML_TYPE, Payload, shown, to_json, to_xml
 from api.repeat import Repeats, known_job
 from api.sessions import SessionStore, Visitor
@@ -144,7 +152,7 @@ class Gateway:
         if spec is None or not may_call(who, spec):
             raise not_for_you(name[:100], who.account)
         ask = parse(spec, query, who.role_type)
-        caller = await self._caller(who, spec, query, ask)
+        caller = await self._caller(who, spec, query)
         key = caller.by.idempotency_key
         if not key or caller.dry_run:
             return await perform(spec, ask, caller)
@@ -175,13 +183,13 @@ class Gateway:
         key = names.get("sessionkey", "")
         return by_session(self.engine, self.sessions, request.cookies, key, self.now_ms())
 
-    async def _caller(
-        self, who: Identity, spec: Spec, query: Mapping[str, str], ask: Any
-    ) -> Caller:
+    async def _caller(self, who: Identity, spec: Spec, query: Mapping[str, str]) -> Caller:
         """What the body is given. A repeat key and a dry run are for what changes something."""
-        now_ms, at_ms = self.now_ms(), getattr(ask, "as_of", None)
-        past = spec.reads and at_ms is not None and at_ms < now_ms
-        cloud = await self.engine.at(at_ms) if past and at_ms is not None else self.engine.cloud
+        now_ms, cloud = self.now_ms(), self.engine.cloud
+        at_ms = as_of(spec, query)
+        if at_ms is not None and at_ms < now_ms:
+            cloud = await self.engine.at(at_ms)
+            who = as_then(who, cloud)
         key = "" if spec.reads else query.get("idempotencykey", "")
         if len(key) > IDEMPOTENCY_LENGTH:
             raise bad_value(spec.name, "idempotencykey", key[:IDEMPOTENCY_LENGTH], "is too long")
@@ -213,6 +221,19 @@ class Gateway:
         if known is not None and known.account_id != who.account_id:
             raise bad_value(spec.name, "customjobid", text, "is taken")
         return UUID(text)
+
+
+def as_of(spec: Spec, query: Mapping[str, str]) -> int | None:
+    """The moment that a list shall answer of. Everything else is about what is now."""
+    text = query.get("asof", "").strip()
+    if not text:
+        return None
+    if not spec.of_any_time:
+        raise ParamError(f"{spec.name} is about what is now, not a list: leave asof out")
+    try:
+        return moment(text)
+    except ValueError as why:
+        raise bad_value(spec.name, "asof", text[:100], str(why)) from why
 
 
 async def perform_once(spec: Spec, ask: Any, caller: Caller) -> Payload:

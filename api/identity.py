@@ -20,6 +20,8 @@ from projections.cloud import Cloud
 
 # Compared with when a key is unknown, so that an unknown key costs what a wrong signature costs.
 NO_SECRET = "no such key"
+# A path that no domain can have: names hold neither slashes nor control characters.
+NOWHERE = "/\x00"
 
 
 def identify(cloud: Cloud, user_id: UUID | None) -> Identity | None:
@@ -43,6 +45,16 @@ def identify(cloud: Cloud, user_id: UUID | None) -> Identity | None:
         projects=_projects(cloud, user.id, account.id),
         rules=rules,
     )
+
+
+def as_then(who: Identity, cloud: Cloud) -> Identity:
+    """Who is who it is now, and governs below where its domain stood in that cloud.
+
+    A path may have been another domain's then. Of a domain that was not there yet, nothing is
+    below, and what was nobody's then is nobody's.
+    """
+    path = domain_path(cloud, who.domain_id)
+    return replace(who, domain_path=NOWHERE if path is None else path)
 
 
 def _enabled(row: Any) -> bool:

@@ -75,6 +75,22 @@ SHARED = (
 )
 
 
+# And of every list.
+OF_THE_PAST = ParamView(
+    name="asof",
+    description="answer as of this time in the past",
+    type="date",
+    required=False,
+)
+
+
+def shared_params(spec: Spec) -> tuple[ParamView, ...]:
+    """What the kernel takes of this command beside its own parameters."""
+    if spec.of_any_time:
+        return (OF_THE_PAST,)
+    return () if spec.reads else SHARED
+
+
 def open_to(caller: Identity) -> Iterator[Spec]:
     """The commands that this caller's role may call, by name."""
     return (spec for _, spec in sorted(REGISTRY.items()) if may_call(caller, spec))
@@ -89,7 +105,7 @@ def describe(spec: Spec, role_type: str) -> ApiView:
         since=spec.since,
         is_async=spec.is_async,
         related=",".join(related(spec)),
-        params=params if spec.reads else [*params, *SHARED],
+        params=[*params, *shared_params(spec)],
         response=describe_fields(spec.returns, role_type),
     )
 

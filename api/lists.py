@@ -25,7 +25,7 @@ from api.authz import NOUNS, Right, Verdict, judge, noun
 from api.caller import Caller
 from api.declare import Page, View, register
 from api.errors import ParamError
-from api.fields import Bound, DeclarationError, Moment, Names, read
+from api.fields import Bound, DeclarationError, Names, read
 from api.scope import Asked, Reach, reach_of
 from projections.table import TABLES, TableSpec
 
@@ -79,7 +79,6 @@ class ListAsk:
     keyword: Annotated[str | None, "text that a name-like field contains"] = None
     page: Annotated[int | None, "which page, from 1; needs pagesize", Bound(1)] = None
     page_size: Annotated[int | None, "rows a page, at most 500; -1 for no limit", Bound(-1)] = None
-    as_of: Annotated[Moment | None, "answer as of this time in the past"] = None
 
     def matches(self, row: Any, caller: Caller) -> bool:
         """Another condition that no single filter can say."""

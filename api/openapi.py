@@ -10,7 +10,7 @@ from typing import Any
 
 from api.declare import REGISTRY, Spec, View
 from api.fields import Field, Kind, Length, OneOf
-from api.listapis import SHARED, bounds
+from api.listapis import bounds, shared_params
 
 SCALARS: dict[Kind, dict[str, Any]] = {
     Kind.UUID: {"type": "string", "format": "uuid"},
@@ -21,6 +21,7 @@ SCALARS: dict[Kind, dict[str, Any]] = {
     Kind.DATE: {"type": "string"},
     Kind.MAP: {"type": "object", "additionalProperties": {"type": "string"}},
 }
+SHARED_TYPES = {"boolean": "boolean", "string": "string", "date": "string"}
 REFUSAL = {"$ref": "#/components/responses/Refusal"}
 
 
@@ -74,16 +75,15 @@ def _path(spec: Spec) -> dict[str, Any]:
     }
     if spec.public:
         operation["security"] = []
-    if not spec.reads:
-        for shared in SHARED:
-            operation["parameters"].append(
-                {
-                    "name": shared.name,
-                    "in": "query",
-                    "description": shared.description,
-                    "schema": {"type": shared.type},
-                }
-            )
+    for shared in shared_params(spec):
+        operation["parameters"].append(
+            {
+                "name": shared.name,
+                "in": "query",
+                "description": shared.description,
+                "schema": {"type": SHARED_TYPES[shared.type]},
+            }
+        )
     response = {
         "name": "response",
         "in": "query",

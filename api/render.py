@@ -6,6 +6,7 @@ field, an element an item. Only here is it known that an empty list has no count
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 from xml.sax.saxutils import escape
@@ -19,6 +20,9 @@ from projections.cloud import Cloud
 CLOUDSTACK_VERSION = "4.22.0.0"
 JSON_TYPE = "application/json; charset=UTF-8"
 XML_TYPE = "text/xml; charset=UTF-8"
+
+# What XML 1.0 cannot hold in any form (its production 2, Char).
+NOT_XML = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
 
 Payload = dict[str, Any] | View
 
@@ -74,7 +78,7 @@ def to_xml(envelope: str, payload: Any) -> bytes:
     for name, value in tree.items():
         _element(parts, name, value)
     parts.append(f"</{envelope}>")
-    return "".join(parts).encode()
+    return NOT_XML.sub("\ufffd", "".join(parts)).encode()
 
 
 def _element(parts: list[str], name: str, value: Any) -> None:
@@ -99,7 +103,7 @@ def _element(parts: list[str], name: str, value: Any) -> None:
 
 def _tag(name: str) -> str:
     """A key of a map may be any text; an element's name may not."""
-    safe = "".join(char if char.isalnum() or char in "-_." else "_" for char in name)
+    safe = re.sub(r"[^A-Za-z0-9._-]", "_", name)
     return safe if safe[:1].isalpha() or safe[:1] == "_" else f"_{safe}"
 
 

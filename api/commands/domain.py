@@ -113,7 +113,9 @@ class ListDomainChildren:
 
     def rows(self, caller: Caller) -> Iterable[Any]:
         table = caller.cloud[domains]
-        top = table[self.id or caller.domain_id]
+        top = table.get(self.id or caller.domain_id)
+        if top is None:  # the caller's own was not there yet, at the time it asks of
+            return ()
         deep = bool(self.is_recursive) or (bool(self.list_all) and self.id is None)
         return [
             row

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from api.declare import Caller, Job, Names, OneOf, Roles, Success, command
-from api.errors import InvalidValue, missing
+from api.errors import missing
 from api.lists import Filter, list_command
+from api.urls import plain_url
 from api.views.host import HostView, address_of
 from engine.intents.host import (
     AddHost,
@@ -24,6 +24,7 @@ from projections.host import Host, hosts
 from projections.vm import vms
 
 STATES = OneOf("Enabled", "Disabled", "Enable", "Disable")
+AS_PASSWORD = "give it as password when you add the host, where it is sealed"
 HostId = Annotated[UUID, "the host", Names("host", right="operate")]
 
 
@@ -63,9 +64,7 @@ class AddHostCommand:
         return caller.cloud[hosts][host_id]
 
     def _url(self) -> str:
-        url = self.url.strip()
-        if urlsplit(url).password is not None:
-            raise InvalidValue("url holds a password: give it as password, where it is sealed")
+        url = plain_url(self.url, AS_PASSWORD)
         return url if "://" in url or ":///" in url else f"http://{url}"
 
     def _cluster(self, caller: Caller, new_id: UUID) -> tuple[UUID, str]:
@@ -97,7 +96,7 @@ class UpdateHostCommand:
         ask = UpdateHost(
             id=self.id,
             name=self.name or None,
-            url=self.url or None,
+            url=plain_url(self.url, AS_PASSWORD) if self.url else None,
             tags=None if self.host_tags is None else list(self.host_tags),
             enabled=enabled,
         )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from api.declare import Caller, Names, Success, command
-from api.errors import InvalidValue
 from api.lists import Filter, list_command
+from api.urls import plain_url
 from api.views.image_store import ImageStoreView
 from engine.intents.record import CreateRecord, RemoveRecord, UpdateRecord
 from projections.image_store import ImageStore, image_stores
@@ -34,7 +34,7 @@ class AddImageStore:
     details: Annotated[dict[str, str] | None, "what else its provider needs"] = None
 
     async def run(self, caller: Caller) -> ImageStore:
-        url = without_secret(self.url or "")
+        url = plain_url(self.url or "", "give it in details, where it is sealed")
         store_id = caller.new_id()
         details = dict(self.details or {})
         for name in details:
@@ -51,14 +51,6 @@ class AddImageStore:
         }
         await caller.decide(CreateRecord(kind="image_store", id=store_id, fields=fields))
         return caller.cloud[image_stores][store_id]
-
-
-def without_secret(url: str) -> str:
-    """The same URL; one that holds a password is refused, because URLs are shown."""
-    parts = urlsplit(url)
-    if parts.password is not None:
-        raise InvalidValue("url holds a password: give it in details, where it is sealed")
-    return urlunsplit(parts)
 
 
 @command(

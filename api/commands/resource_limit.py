@@ -55,7 +55,9 @@ class ListResourceLimits:
 
     async def run(self, caller: Caller) -> Page:
         account_id, _ = owner_for(caller, account=self.account, domain_id=self.domain_id)
-        row = caller.cloud[accounts][account_id]
+        row = caller.cloud[accounts].get(account_id)
+        if row is None:  # it was not there yet, at the time that the caller asks of
+            return Page(0, [])
         whose = owner(row, caller.cloud)
         found = [
             ResourceLimitView(

@@ -9,6 +9,7 @@ from uuid import UUID
 from api.declare import Bound, Caller, Job, Names, OneOf, Page, Success, command
 from api.errors import InvalidValue, missing
 from api.lists import Filter, cut, list_command
+from api.urls import plain_url
 from api.views.storage_pool import StoragePoolView
 from engine.intents.job import AsJob
 from engine.intents.storage_pool import (
@@ -48,8 +49,7 @@ class CreateStoragePool:
     details: Annotated[dict[str, str] | None, "hostid names the host of a HOST pool"] = None
 
     async def run(self, caller: Caller) -> StoragePool:
-        if urlsplit(self.url).password is not None:
-            raise InvalidValue("url holds a password: storage that needs one has a driver for it")
+        url = plain_url(self.url, "storage that needs one has a driver for it")
         scope = self._scope()
         host_id = self._host(caller) if scope == "HOST" else None
         host = caller.cloud[hosts].get(host_id)
@@ -60,7 +60,7 @@ class CreateStoragePool:
         ask = AddStoragePool(
             id=caller.new_id(),
             name=self.name,
-            url=self.url,
+            url=url,
             scope=scope,
             zone_id=self.zone_id,
             hypervisor=self.hypervisor or "",

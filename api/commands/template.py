@@ -11,6 +11,7 @@ from api.declare import EVERY, Length, Names, OneOf, Success, command
 from api.errors import Denied, InvalidValue
 from api.lists import Filter, list_command
 from api.scope import Asked, Reach, owner_for, reach_of
+from api.urls import plain_url
 from api.views.template import TemplatePermissionView, TemplateView
 from engine.intents.template import (
     DeleteTemplate,
@@ -138,7 +139,7 @@ class RegisterTemplateCommand:
             domain_id=domain_id,
             name=self.name,
             display_text=self.display_text or self.name,
-            url=self.url,
+            url=plain_url(self.url, "put the image where none is needed"),
             hypervisor=self.hypervisor,
             image_format=self.format.upper(),
             trusted=caller.is_root,

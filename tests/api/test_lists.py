@@ -143,6 +143,16 @@ async def test_the_past_is_answered_from_the_past(served: Served) -> None:
     assert await names(served, "ann", asof="2025-01-01") == {"as it was"}
 
 
+async def test_a_path_that_was_another_domains_opens_nothing_of_its_past(served: Served) -> None:
+    """Domain /a was /old, and /a another domain's: its administrator does not inherit that."""
+    past: Any = make_engine().cloud
+    past.table("domain")[named("/a")].path = "/old"
+    past.table("domain")[named("/b")].path = "/a"
+    served.engine.past = past
+    seen = await names(served, "boss", asof="2025-01-01", listall="true")
+    assert seen == {"ann", "abe", "boss"}
+
+
 class NeverScanned(Table[ToyDisk]):
     """A table whose rows are only found by an index."""
 
