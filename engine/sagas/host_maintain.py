@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from uuid import uuid5
 
-from aggregates.errors import NotAllowed
+from aggregates.errors import NotAllowed, NotFound
 from aggregates.host import HostMaintenanceEntered, HostMaintenanceFailed, ResourceState
 from aggregates.vm import Vm
 from drivers.contract.errors import Refused, Unavailable
@@ -77,7 +77,7 @@ async def _move(run: Run[PrepareHost], vm: Vm) -> str:
     try:
         moved = uuid5(run.key, str(vm.id))
         job = await children.submit(MigrateVm(vm_id=vm.id), by, run_id=moved)
-    except NotAllowed:
+    except (NotAllowed, NotFound):
         return ""
     why = await children.outcome(job.id)
     return f"virtual machine {vm.name} cannot be moved: {why}" if why else ""
