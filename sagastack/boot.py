@@ -55,6 +55,7 @@ class Controller:
     engine: Engine
     vault: Vault
     hosts: HostRegistry
+    drivers: Drivers
     feed: Feed
     resumed: int
     is_new: bool
@@ -113,7 +114,7 @@ async def controller(settings: Settings) -> AsyncIterator[Controller]:
         await _beside(settings, stack, tasks, log, engine, hosts, clock)
         port = await _serve(settings, stack, Face(engine, vault, world), feed, log, clock)
         log_.info("serving on port %d, %d sagas resumed", port, resumed)
-        made = Controller(settings, port, log, engine, vault, hosts, feed, resumed, is_new)
+        made = Controller(settings, port, log, engine, vault, hosts, drivers, feed, resumed, is_new)
         (settings.home / ENDPOINT_FILE).write_text(made.endpoint + "\n")
         yield made
 

@@ -35,6 +35,8 @@ def found_off(ask: VmFound, desk: Desk) -> None:
     vm = desk.row(vms, ask.vm_id)
     if vm.state is not VmState.RUNNING or vm.job_id is not None:
         return
-    if vm.hold is not None:
-        desk.add(desk.world.allocator.release(vm.hold), vm.hold)
+    hold = vm.hold
+    # The first event tells people what a change is about, so it is the guest's.
     desk.change(vm, VmStopped(why=ask.why))
+    if hold is not None:
+        desk.add(desk.world.allocator.release(hold), hold)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine, Iterable
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -26,6 +27,7 @@ from engine.intents import By
 from engine.intents.finding import CloseFindings, OpenFinding, SweepDisk, SweepGuest
 from engine.intents.host import HostLost, ReconnectHost
 from engine.intents.vm import VmFound
+from engine.log import LogUnavailable
 from engine.reconcilers.guest import Desired, Seen, Verdict, compare
 from engine.world import Hosts
 from projections.finding import FindingKind, findings
@@ -48,6 +50,7 @@ class Sweeper:
         self._engine, self._hosts, self._clock, self._every_s = engine, hosts_, clock, every_s
         self._suspects: set[tuple[str, str, UUID]] = set()
         self._seen: set[tuple[str, str, UUID]] = set()
+        self._in_use: set[str] = set()
 
     async def run(self) -> None:
         while True:
@@ -55,13 +58,18 @@ class Sweeper:
             await self.sweep()
 
     async def sweep(self) -> None:
-        """Look at every host and pool once, some side by side."""
-        self._suspects, self._seen = self._seen, set()
+        """Look at every host and then at every pool, some side by side.
+
+        A disk that a guest without a place still uses can go only after that guest, so the hosts
+        come first and say which those are.
+        """
+        self._suspects, self._seen, self._in_use = self._seen, set(), set()
         turns = asyncio.Semaphore(SIDE_BY_SIDE)
         async with asyncio.TaskGroup() as group:
             for host in list(self._engine.cloud[hosts]):
                 if host.job_id is None and host.state is not HostState.CONNECTING:
                     group.create_task(self._in_turn(turns, self._look_at_host(host)))
+        async with asyncio.TaskGroup() as group:
             for pool in list(self._engine.cloud[storage_pools]):
                 if pool.state is PoolState.UP:
                     group.create_task(self._in_turn(turns, self._look_at_pool(pool)))
@@ -71,7 +79,7 @@ class Sweeper:
             try:
                 async with asyncio.timeout(LISTING_S):
                     await look
-            except (DriverError, DomainError, TimeoutError) as error:
+            except (DriverError, DomainError, LogUnavailable, TimeoutError) as error:
                 log_.warning("could not be looked at: %s", error)
 
     # ---- hosts ---------------------------------------------------------------------------
@@ -90,6 +98,8 @@ class Sweeper:
             return
         strange = [s.guest_id for s in listed if s.guest_id and s.guest_id not in desired]
         ours = frozenset([one for one in strange if await self._engine.ever(one, "vm")])
+        at_home = {one for one, want in desired.items() if want.is_here}
+        self._in_use.update(*(one.disks for one in listed if one.guest_id not in at_home))
         strangers = set()
         for seen in compare(desired, listed, ours):
             if seen.verdict is Verdict.STRANGER:
@@ -122,13 +132,14 @@ class Sweeper:
         if vm is not None and vm.version != seen.version:
             return
         if seen.verdict is Verdict.DEAD:
-            await self._engine.decide(
-                VmFound(vm_id=seen.guest_id, why=f"found {seen.power} {where}"), BY
-            )
+            owner = None if vm is None else vm.account_id
+            found = VmFound(vm_id=seen.guest_id, why=f"found {seen.power} {where}")
+            await self._engine.decide(found, replace(BY, account_id=owner))
             return
-        text = f"guest {seen.name} ({seen.power}) {where} is not there by the log: removed"
-        sweep = SweepGuest(finding_id=uuid4(), host_id=host.id, vm_id=seen.guest_id, text=text)
-        await self._engine.submit(sweep, BY)
+        if not self._is_open(FindingKind.ORPHAN_GUEST, host.id, subject):
+            text = f"guest {seen.name} ({seen.power}) {where} is not there by the log: removed"
+            sweep = SweepGuest(finding_id=uuid4(), host_id=host.id, vm_id=seen.guest_id, text=text)
+            await self._engine.submit(sweep, BY)
 
     # ---- pools ---------------------------------------------------------------------------
 
@@ -160,6 +171,8 @@ class Sweeper:
                 await self._report(FindingKind.STRANGER_DISK, pool.id, subject, text)
             return
         assert disk.volume_id is not None
+        if disk.path in self._in_use or self._is_open(FindingKind.ORPHAN_DISK, pool.id, subject):
+            return
         volume = self._engine.cloud[volumes].get(disk.volume_id)
         if volume is not None and (volume.job_id is not None or self._guest_is_busy(volume.vm_id)):
             return
@@ -198,9 +211,13 @@ class Sweeper:
         self._seen.add(mark)
         return mark in self._suspects
 
-    async def _report(self, kind: FindingKind, place: UUID, subject: str, text: str) -> None:
+    def _is_open(self, kind: FindingKind, place: UUID, subject: str) -> bool:
+        """Whether it is known already: reported to a person, or a saga is at work on it."""
         known = self._engine.cloud[findings].by("subject", subject)
-        if not any((one.finding, one.place_id) == (kind, place) for one in known):
+        return any((one.finding, one.place_id) == (kind, place) for one in known)
+
+    async def _report(self, kind: FindingKind, place: UUID, subject: str, text: str) -> None:
+        if not self._is_open(kind, place, subject):
             ask = OpenFinding(id=uuid4(), finding=kind, place_id=place, subject=subject, text=text)
             await self._engine.decide(ask, BY)
 
