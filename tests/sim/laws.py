@@ -91,6 +91,5 @@ def _sums(cloud: Cloud, world: SimWorld) -> None:
         assert needed[1] <= host.memory_bytes // MIB, f"{host.name} is overfull"
     for pool in cloud[storage_pools]:
         needed_bytes = sum(v.size_bytes for v in cloud[volumes] if v.pool_id == pool.id)
-        assert space.pools[pool.id].used_bytes == needed_bytes, (
-            f"{pool.name}: room held is not used"
-        )
+        held_bytes = space.pools[pool.id].used_bytes
+        assert held_bytes == needed_bytes, f"{pool.name}: held {held_bytes}, needed {needed_bytes}"
