@@ -113,13 +113,17 @@ def may_call(caller: Identity, spec: Spec) -> bool:
 
 
 def allowed(caller: Identity, name: str, letters: str) -> bool:
-    """Has the caller's role the command of this name, open to the built-in roles of `letters`?"""
-    if caller.key_rules is not None and not _first_match(caller.key_rules, name):
-        return False
-    if caller.rules is not None:
-        return _first_match(caller.rules, name)
+    """Has the caller's role the command of this name, open to the built-in roles of `letters`?
+
+    Rules take away from what the type of the role may do and never add to it: a command that
+    names no id relies on its letters alone, and `list*` for a user must not mean what lists are
+    made for administrators.
+    """
     letter = LETTER.get(caller.role_type)
-    return letter is not None and letter in letters
+    if letter is None or letter not in letters:
+        return False
+    narrowing = (rules for rules in (caller.rules, caller.key_rules) if rules is not None)
+    return all(_first_match(rules, name) for rules in narrowing)
 
 
 def _first_match(rules: Iterable[tuple[str, bool]], name: str) -> bool:

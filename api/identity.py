@@ -70,8 +70,13 @@ def role_of(cloud: Cloud, account: Any) -> tuple[str, tuple[tuple[str, bool], ..
     role = optional(cloud, "role", getattr(account, "role_id", None))
     if role is None:
         return str(account.role_type), None
+    return str(role.role_type), rules_in(role)
+
+
+def rules_in(role: Any) -> tuple[tuple[str, bool], ...] | None:
+    """The rules of a role; None for a built-in one that may do what its type may."""
     rules = tuple((pattern, bool(ok)) for pattern, ok in role.rules)
-    return str(role.role_type), None if role.is_default and not rules else rules
+    return None if role.is_default and not rules else rules
 
 
 def optional(cloud: Cloud, kind: str, row_id: UUID | None) -> Any:

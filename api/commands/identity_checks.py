@@ -1,16 +1,22 @@
 """Who may act for whom: nobody gains a right that they do not have themselves.
 
 A domain administrator governs every account of its domain, but an administrator of the whole cloud
-may live there too. So acting for an account also needs a role of no lower rank than the account's.
+may live there too. So acting for an account also needs a role of no lower rank than the account's,
+which may call every command that the account may: else a read-only administrator would only have
+to ask for somebody's API key.
 """
 
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from uuid import UUID
 
+from api.authz import may_call
 from api.caller import Caller
+from api.declare import REGISTRY
 from api.errors import Denied, InvalidValue, ParamError
+from api.identity import role_of, rules_in
 from api.scope import named_account
 from projections.account import Account, accounts
 from projections.domain import domains
@@ -27,14 +33,24 @@ BUILT_IN = {
 }
 KEY_BYTES = 64
 
+Rules = tuple[tuple[str, bool], ...]
 
-def outranks(caller: Caller, role_type: str) -> None:
-    """Refuse to act for, or to make, an account of a higher rank than the caller's."""
+
+def outranks(caller: Caller, role_type: str, rules: Rules | None) -> None:
+    """Refuse to act for, or to make, who may do more than the caller: by rank or by rules."""
+    who = caller.identity
     if RANK.get(role_type, 3) > RANK.get(caller.role_type, 0):
         raise Denied(
-            f"account {caller.identity.account} is {caller.role_type} and may not act for, "
-            f"or make, an account of type {role_type}"
+            f"account {who.account} is {caller.role_type} and may not act for, "
+            f"or make, an account of type {role_type}: ask an administrator of that rank"
         )
+    other = replace(who, role_type=role_type, rules=rules, key_rules=None)
+    for spec in REGISTRY.values():
+        if may_call(other, spec) and not may_call(who, spec):
+            raise Denied(
+                f"account {who.account} may not call {spec.name} and cannot act for, or make, "
+                "an account that may: ask an administrator who may"
+            )
 
 
 def account_of(
@@ -46,14 +62,14 @@ def account_of(
             raise ParamError("say which account is meant, by id or by account and domainid")
         account_id = named_account(caller, name, domain_id)
     row = caller.cloud[accounts][account_id]
-    outranks(caller, row.role_type)
+    outranks(caller, *role_of(caller.cloud, row))
     return row
 
 
 def user_of(caller: Caller, user_id: UUID) -> User:
     """A user that the caller may change. Its id was checked: it is there, and governed."""
     user = caller.cloud[users][user_id]
-    outranks(caller, caller.cloud[accounts][user.account_id].role_type)
+    outranks(caller, *role_of(caller.cloud, caller.cloud[accounts][user.account_id]))
     return user
 
 
@@ -69,7 +85,7 @@ def role_for(caller: Caller, role_id: UUID | None, account_type: int | None) -> 
         found = next((row for row in table if row.name == name), None)
     if found is None:
         raise InvalidValue(f"there is no account type {account_type}: it is 0, 1, 2 or 3")
-    outranks(caller, found.role_type)
+    outranks(caller, found.role_type, rules_in(found))
     if not (found.is_public or caller.is_root):
         raise Denied(f"role {found.name} is given by root administrators only")
     return found

@@ -6,7 +6,7 @@ from typing import Annotated
 from uuid import UUID, uuid5
 
 from api.caller import Caller
-from api.commands.identity_checks import chosen_id
+from api.commands.identity_checks import chosen_id, outranks
 from api.declare import REGISTRY, Free, Matches, Names, OneOf, Page, Success, command
 from api.errors import InvalidValue, ParamError
 from api.lists import Filter, list_command
@@ -15,7 +15,7 @@ from engine.intents.record import CreateRecord
 from engine.intents.role import ChangeRole, DeleteRole
 from projections.role import Role, roles
 
-TYPES = OneOf("ResourceAdmin", "DomainAdmin", "User")
+TYPES = OneOf("Admin", "ResourceAdmin", "DomainAdmin", "User")
 LETTERS = {"Admin": "A", "ResourceAdmin": "R", "DomainAdmin": "D", "User": "U"}
 RULE = Matches(r"[A-Za-z0-9*]+", "a command or a pattern of letters and *")
 PERMISSION = OneOf("allow", "deny")
@@ -34,13 +34,10 @@ class ListRoles:
 
 @command("createRole", returns=RoleView, key="role", allow="A", action="ROLE.CREATE")
 class CreateRole:
-    """Create a role without rules, or with those of another one.
-
-    A role of type Admin cannot be narrowed by rules, so there is none but the built-in one.
-    """
+    """Create a role without rules, which may do nothing, or with the rules of another one."""
 
     name: Annotated[str, "its name"]
-    type: Annotated[str | None, "ResourceAdmin, DomainAdmin or User", TYPES] = None
+    type: Annotated[str | None, "Admin, ResourceAdmin, DomainAdmin or User", TYPES] = None
     role_id: Annotated[UUID | None, "the role whose rules it takes over", Names("role")] = None
     description: Annotated[str | None, "what it is for"] = None
     is_public: Annotated[bool | None, "whether domain administrators may give it"] = None
@@ -49,14 +46,15 @@ class CreateRole:
         if (self.type is None) == (self.role_id is None):
             raise ParamError("give the type of the role or the role that it is made from, not both")
         source = caller.cloud[roles][self.role_id] if self.role_id else None
-        if source is not None and source.role_type == "Admin":
-            raise InvalidValue("a role of type Admin cannot be narrowed: choose another type")
+        role_type = source.role_type if source else self.type
+        rules = rules_of(source) if source else []
+        outranks(caller, str(role_type), tuple(rules))
         fields = {
             "name": self.name,
-            "role_type": source.role_type if source else self.type,
+            "role_type": role_type,
             "description": self.description or "",
             "is_public": self.is_public is not False,
-            "rules": rules_of(source) if source else [],
+            "rules": rules,
         }
         row_id = chosen_id(None, caller)
         await caller.decide(CreateRecord(kind="role", id=row_id, fields=fields))
@@ -131,7 +129,7 @@ class CreateRolePermission:
         if any(rule.lower() == self.rule.lower() for rule, _ in row.rules):
             raise InvalidValue(f"role {row.name} has a rule {self.rule} already: update that")
         rule = (self.rule, self.permission == "allow")
-        await caller.decide(ChangeRole(role_id=row.id, rules=[*row.rules, rule]))
+        await _change(caller, row, [*row.rules, rule])
         return _shown(row, *rule)
 
 
@@ -157,7 +155,7 @@ class UpdateRolePermission:
             rules[self.rule_id] = (rules[self.rule_id][0], self.permission == "allow")
         else:
             raise ParamError("give ruleorder, or ruleid of a rule of this role and permission")
-        await caller.decide(ChangeRole(role_id=row.id, rules=list(rules.values())))
+        await _change(caller, row, list(rules.values()))
 
 
 @command("deleteRolePermission", returns=Success, allow="A", action="ROLE.PERMISSION.DELETE")
@@ -170,7 +168,7 @@ class DeleteRolePermission:
         for row in caller.cloud[roles]:
             kept = [one for one in row.rules if _rule_id(row, one[0]) != self.id]
             if len(kept) != len(row.rules):
-                await caller.decide(ChangeRole(role_id=row.id, rules=kept))
+                await _change(caller, row, kept)
                 return
         raise InvalidValue(f"no role has a rule {self.id}")
 
@@ -181,6 +179,12 @@ def rules_of(row: Role) -> list[tuple[str, bool]]:
         return list(row.rules)
     letter = LETTERS[row.role_type]
     return [(spec.name, True) for spec in REGISTRY.values() if letter in spec.allow]
+
+
+async def _change(caller: Caller, row: Role, rules: list[tuple[str, bool]]) -> None:
+    """Give a role other rules, none of which allows what the caller may not do itself."""
+    outranks(caller, row.role_type, tuple(rules))
+    await caller.decide(ChangeRole(role_id=row.id, rules=rules))
 
 
 def _rule_id(row: Role, rule: str) -> UUID:

@@ -205,6 +205,54 @@ async def test_a_narrow_role_may_do_what_its_rules_say(api: Api) -> None:
         await api("deleteRole", id=str(stable_id("role", "User")))
 
 
+async def _with_rules(api: Api, name: str, kind: str, *rules: tuple[str, str]) -> Any:
+    """A role of a type with these rules."""
+    role = (await api("createRole", name=name, type=kind))["role"]
+    for rule, permission in rules:
+        await api("createRolePermission", roleid=role["id"], rule=rule, permission=permission)
+    return role
+
+
+READ_ONLY = (("getUserKeys", "allow"), ("list*", "allow"), ("updateRolePermission", "allow"))
+
+
+async def test_a_read_only_administrator_sees_all_and_changes_nothing(api: Api) -> None:
+    role = await _with_rules(api, "auditor", "Admin", *READ_ONLY)
+    _, auditor = await _account(api, "a", roleid=role["id"])
+    everybody = await auditor("listUsers", listall=True)
+    assert everybody["count"] == 2
+    known = {one["name"] for one in (await auditor("listApis"))["api"]}
+    assert "listHosts" in known and "createZone" not in known
+    for command in ("createZone", "createDomain", "addHost"):
+        with pytest.raises(CloudStackException, match="does not exist or is not available"):
+            await auditor(command)
+
+
+async def test_who_may_do_less_cannot_become_who_may_do_more(api: Api) -> None:
+    """Reading keys, or the rules of its own role, must not be a way up."""
+    role = await _with_rules(api, "auditor", "Admin", *READ_ONLY, ("createZone", "deny"))
+    account, auditor = await _account(api, "a", roleid=role["id"])
+    with pytest.raises(CloudStackException, match="may not call"):
+        await auditor("getUserKeys", id=str(ADMIN_USER))
+    own = await auditor("getUserKeys", id=account["user"][0]["id"])
+    assert own["userkeys"]["apikey"]
+    rules = (await api("listRolePermissions", roleid=role["id"]))["rolepermission"]
+    (denied,) = (one for one in rules if one["rule"] == "createZone")
+    allow = {"roleid": role["id"], "ruleid": denied["id"], "permission": "allow"}
+    with pytest.raises(CloudStackException, match="may not call createZone"):
+        await auditor("updateRolePermission", **allow)
+
+
+async def test_rules_add_nothing_to_a_type(api: Api) -> None:
+    """What lists are for administrators stays theirs, whatever pattern a user's role has."""
+    role = await _with_rules(api, "everything", "User", ("*", "allow"))
+    _, user = await _account(api, "u", roleid=role["id"])
+    await user("listZones")
+    for command in ("listCapacity", "createZone"):
+        with pytest.raises(CloudStackException, match="does not exist or is not available"):
+            await user(command)
+
+
 async def test_ssh_keys(api: Api) -> None:
     made = (await api("createSSHKeyPair", name="made"))["keypair"]
     key = serialization.load_ssh_private_key(made["privatekey"].encode(), None)

@@ -152,7 +152,7 @@ async def test_key_pairs_are_the_owners(here: Place) -> None:
     assert "'laptop' does not exist" in error["errortext"]
 
 
-async def test_the_job_refuses_what_the_state_forbids(here: Place) -> None:
+async def test_what_the_state_forbids_is_refused(here: Place) -> None:
     vm = await deploy(here.ann, startvm="false")
     error = await refusal(here.ann, "rebootVirtualMachine", id=vm["id"])
     assert error["errorcode"] == 431

@@ -1,0 +1,85 @@
+"""What a state forbids is refused at once, with a sentence, and no job is left of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from cs import CloudStackApiException
+
+from tests.tenant.test_vm_life import deploy
+from tests.tenant.world import SMALL_DISK, ZONE, Client, Place
+
+
+async def at_once(client: Client, command: str, **params: Any) -> str:
+    """The words of a refusal that came as the answer itself."""
+    with pytest.raises(CloudStackApiException) as refused:
+        await client(command, **params)
+    error = refused.value.error
+    assert "jobresult" not in error, f"{command} was refused by its job, not at once"
+    codes = (error["errorcode"], error["cserrorcode"])
+    assert codes in ((431, 4350), (536, 4375)), error
+    text: str = error["errortext"]
+    assert len(text.split()) > 4, text
+    return text
+
+
+async def jobs(here: Place) -> int:
+    found = await here.admin("listAsyncJobs", listall="true")
+    return int(found.get("count", 0))
+
+
+async def test_a_running_guest(here: Place) -> None:
+    vm = await deploy(here.ann)
+    before = await jobs(here)
+    assert "is Running: it must be Stopped" in await at_once(
+        here.ann, "startVirtualMachine", id=vm["id"]
+    )
+    assert "is Running" in await at_once(here.ann, "recoverVirtualMachine", id=vm["id"])
+    assert await jobs(here) == before
+
+
+async def test_a_stopped_guest(here: Place) -> None:
+    vm = await deploy(here.ann, startvm="false")
+    before = await jobs(here)
+    for client, command, param in (
+        (here.ann, "rebootVirtualMachine", "id"),
+        (here.ann, "stopVirtualMachine", "id"),
+        (here.ann, "recoverVirtualMachine", "id"),
+        (here.admin, "migrateVirtualMachine", "virtualmachineid"),
+        (here.admin, "findHostsForMigration", "virtualmachineid"),
+    ):
+        text = await at_once(client, command, **{param: vm["id"]})
+        assert "Stopped" in text, (command, text)
+    assert await jobs(here) == before
+
+
+async def test_a_destroyed_guest(here: Place) -> None:
+    vm = await deploy(here.ann, startvm="false")
+    await here.ann.job("destroyVirtualMachine", id=vm["id"])
+    before = await jobs(here)
+    for command in (
+        "startVirtualMachine",
+        "stopVirtualMachine",
+        "rebootVirtualMachine",
+        "destroyVirtualMachine",
+    ):
+        text = await at_once(here.ann, command, id=vm["id"])
+        assert "Destroyed" in text, (command, text)
+    assert await jobs(here) == before
+
+
+async def test_a_volume(here: Place) -> None:
+    vm = await deploy(here.ann, startvm="false")
+    made = await here.ann.job("createVolume", name="d", diskofferingid=SMALL_DISK, zoneid=str(ZONE))
+    disk = made["volume"]["id"]
+    await at_once(here.ann, "detachVolume", id=disk)
+    await here.ann.job("attachVolume", id=disk, virtualmachineid=vm["id"])
+    before = await jobs(here)
+    await at_once(here.ann, "attachVolume", id=disk, virtualmachineid=vm["id"])
+    root = await here.ann.one("listVolumes", "volume", type="ROOT")
+    await at_once(here.ann, "detachVolume", id=root["id"])
+    await at_once(here.ann, "attachVolume", id=root["id"], virtualmachineid=vm["id"])
+    for volume_id in (disk, root["id"]):
+        await at_once(here.ann, "deleteVolume", id=volume_id)
+    assert await jobs(here) == before
