@@ -13,7 +13,6 @@ from drivers.sim import SimWorld
 from engine.history import History
 from projections.cloud import Cloud
 from projections.saga import saga_runs
-from sagastack.boot import load_nouns
 from sagastack.settings import Settings
 from sagastack.tools.opened import opened
 from tests.e2e.server import Server
@@ -31,7 +30,6 @@ class Found:
 
 @asynccontextmanager
 async def left_by(home: Path) -> AsyncIterator[Found]:
-    load_nouns()
     world = SimWorld.open(home / "simulator.jsonl")
     try:
         async with opened(Settings(home=home)) as (_, history):

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
@@ -24,17 +24,23 @@ import pytest
 from cs import CloudStack, CloudStackApiException
 
 SAGASTACK = (sys.executable, "-m", "sagastack.cli")
+ROOT = Path(__file__).parents[2]
 READY_S = 30.0
 STOP_S = 20.0
 TOOL_S = 60.0
 
 
 class Server:
-    """One data folder and the process that serves it. `environment`: further `SAGASTACK_*`."""
+    """One data folder and the process that serves it. `environment`: further `SAGASTACK_*`.
 
-    def __init__(self, home: Path, **environment: str) -> None:
-        self.home = home
-        self.environment = os.environ | {"SAGASTACK_HOME": str(home), **environment}
+    `through` is a command that runs the server's, for example in another network namespace; it
+    must put itself in its place (`exec`), so that there is one process to be ended.
+    """
+
+    def __init__(self, home: Path, *, through: Sequence[str] = (), **environment: str) -> None:
+        self.home, self._through = home, tuple(through)
+        ours = {"SAGASTACK_HOME": str(home), "PYTHONPATH": str(ROOT)}
+        self.environment = os.environ | ours | environment
         self.errors = home.with_name(f"{home.name}.stderr")
         self.endpoint = ""
         self.ready_s = 0.0
@@ -43,13 +49,21 @@ class Server:
 
     # ---- life ----------------------------------------------------------------------------
 
-    def start(self, *command: str, ready: str = "sagastack serves ") -> str:
-        """Start, and wait for the line that begins with `ready`; gives that line."""
+    def start(
+        self, *command: str, ready: str = "sagastack serves ", timeout_s: float = READY_S
+    ) -> list[str]:
+        """Start, and wait for the line that begins with `ready`; gives all up to that line."""
         assert self._process is None, "this server runs already"
         began = monotonic()
         with self.errors.open("a") as errors:
             self._process = subprocess.Popen(
-                [*SAGASTACK, "--log-level", "info", *(command or ("serve", "--port", "0"))],
+                [
+                    *self._through,
+                    *SAGASTACK,
+                    "--log-level",
+                    "info",
+                    *(command or ("serve", "--port", "0")),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -58,10 +72,10 @@ class Server:
             )
         self._lines = queue.SimpleQueue()
         threading.Thread(target=self._read, args=(self._process,), daemon=True).start()
-        line = self.said(ready, READY_S)
+        lines = self.said(ready, timeout_s)
         self.ready_s = monotonic() - began
         self.endpoint = (self.home / "endpoint").read_text().strip()
-        return line
+        return lines
 
     def _read(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
@@ -69,19 +83,19 @@ class Server:
             self._lines.put(line)
         self._lines.put("")
 
-    def said(self, words: str, timeout_s: float) -> str:
-        """The next line on stdout that begins with `words`."""
+    def said(self, words: str, timeout_s: float) -> list[str]:
+        """The next lines on stdout, up to the one that begins with `words`."""
         end = monotonic() + timeout_s
-        heard = ""
+        heard: list[str] = []
         while True:
             try:
                 line = self._lines.get(timeout=max(0.01, end - monotonic()))
             except queue.Empty:
-                raise AssertionError(f"no {words!r} in {timeout_s:.0f} s, but:\n{heard}") from None
+                raise AssertionError(f"no {words!r} in {timeout_s:.0f} s, but {heard}") from None
+            assert line, f"the server ended: {heard}\n{self.stderr()[-3000:]}"
+            heard.append(line.rstrip())
             if line.startswith(words):
-                return line.rstrip()
-            heard += line
-            assert line, f"the server ended:\n{heard}\n{self.stderr()[-3000:]}"
+                return heard
 
     def stop(self) -> int:
         """Ask it to end, as an operator would; gives its exit status."""
@@ -119,7 +133,7 @@ class Server:
     def tool(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a tool on the data folder, beside the server or without it."""
         return subprocess.run(
-            [*SAGASTACK, *words],
+            [*self._through, *SAGASTACK, *words],
             capture_output=True,
             text=True,
             env=self.environment,
