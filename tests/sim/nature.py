@@ -81,7 +81,7 @@ class Nature:
 
     async def _death(self) -> None:
         rng = self._chance["death"].rng
-        guests = [guest for guest in self._world.residue().guests if guest.guest_id is not None]
+        guests = [one for one in self._world.residue().guests if one.power is Power.RUNNING]
         if guests:
             self.acts["death"] += 1
             victim = rng.choice(guests)
