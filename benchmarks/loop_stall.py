@@ -15,6 +15,7 @@ from typing import Any
 from benchmarks.cloud import engine_in, furnish
 from benchmarks.deploy_overhead import AT_A_TIME, deploy_many
 from drivers.sim import SimDriver, SimWorld
+from engine.collector import settle
 
 DEPLOYS = 500
 HOSTS = 20
@@ -36,6 +37,7 @@ async def stalls(at_a_time: int) -> list[float]:
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
         async with engine_in(Path(folder), SimDriver(SimWorld())) as bed:
             await furnish(bed.engine, host_count=HOSTS)
+            settle()
             async with asyncio.TaskGroup() as group:
                 watchdog = group.create_task(watch(late_s))
                 await deploy_many(bed, DEPLOYS, "guest", at_a_time)

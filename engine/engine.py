@@ -71,6 +71,7 @@ class Engine:
         """Decide and commit; the answer is on disk and readable when this returns."""
         decided = DECISIONS[type(ask)]
         for _ in range(CONFLICTS_MAX):
+            await self.runner.turns.take()
             draft = Draft(self.cloud)
             answer = self._drafted(draft, lambda d=draft: decided(ask, Desk(d, self._world, by)))
             if not draft or await self._append(draft, by):
@@ -86,6 +87,7 @@ class Engine:
             return Job(known.id, known.subject_id)
         run_id = run_id or uuid4()
         for _ in range(CONFLICTS_MAX):
+            await self.runner.turns.take()
             draft = Draft(self.cloud)
             self._drafted(draft, lambda d=draft: self._accept(d, run_id, ask, by))
             if await self._append(draft, by, run_id):

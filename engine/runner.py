@@ -43,6 +43,7 @@ from engine.progress import Watched
 from engine.retry import FORWARD_ONLY, UNDO, Patience
 from engine.saga import SAGAS, Do, Run, Step
 from engine.tasks import Tasks
+from engine.turns import Turns
 from engine.world import World
 from projections.cloud import Cloud
 from projections.saga import saga_runs
@@ -66,6 +67,7 @@ class Runner:
     def __init__(self, log: Log, cloud: Cloud, clock: Clock, tasks: Tasks, world: World) -> None:
         self._log, self._cloud, self._clock, self._tasks = log, cloud, clock, tasks
         self._world = world
+        self.turns = Turns()
         self._driving: set[UUID] = set()
         self._intents: dict[UUID, Any] = {}
         self._scopes: dict[UUID, set[asyncio.Timeout]] = {}
@@ -294,6 +296,7 @@ class Runner:
     ) -> Failure | None:
         """Commit what `write` decides; decide again whenever somebody else was first."""
         for _ in range(CONFLICTS_MAX):
+            await self.turns.take()
             draft = Draft(self._cloud)
             failure = write(draft)
             if failure is not None:

@@ -23,6 +23,7 @@ from api.sessions import Sessions
 from engine.allocator import Allocator
 from engine.checkpoints import Checkpointer
 from engine.clock import SystemClock
+from engine.collector import settle
 from engine.drivers import Drivers
 from engine.engine import Engine, load
 from engine.feed import Feed
@@ -113,6 +114,7 @@ async def controller(settings: Settings) -> AsyncIterator[Controller]:
         resumed = engine.runner.resume()
         await _beside(settings, stack, tasks, log, engine, hosts, clock)
         port = await _serve(settings, stack, Face(engine, vault, world), feed, log, clock)
+        settle()
         log_.info("serving on port %d, %d sagas resumed", port, resumed)
         made = Controller(settings, port, log, engine, vault, hosts, drivers, feed, resumed, is_new)
         (settings.home / ENDPOINT_FILE).write_text(made.endpoint + "\n")
