@@ -31,7 +31,10 @@ class RunState(StrEnum):
 
 @aggregate("saga")
 class SagaRun(Aggregate):
-    """One run. `outputs` holds each succeeded step's output as JSON; `undone` the steps undone."""
+    """One run. `outputs` holds each succeeded step's output as JSON; `undone` the steps undone.
+
+    `doubts` are steps of which an attempt may have happened unheard.
+    """
 
     name: str
     command: str
@@ -47,6 +50,7 @@ class SagaRun(Aggregate):
     undone: list[str] = msgspec.field(default_factory=list)
     skipped: list[str] = msgspec.field(default_factory=list)
     attempts: dict[str, int] = msgspec.field(default_factory=dict)
+    doubts: list[str] = msgspec.field(default_factory=list)
     failed_step: str = ""
     error: str = ""
     error_text: str = ""
@@ -117,6 +121,8 @@ class StepFailed(Event, frozen=True, kw_only=True):
 
     def apply(self, row: SagaRun, at_ms: int) -> None:
         row.attempts[self.step] = row.attempts.get(self.step, 0) + 1
+        if self.error == "Unknown" and self.step not in row.doubts:
+            row.doubts.append(self.step)
         row.failed_step, row.error, row.error_text = self.step, self.error, self.text
 
 

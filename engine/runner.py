@@ -53,6 +53,8 @@ log_ = logging.getLogger("sagastack.saga")
 CONFLICTS_MAX = 100
 LOG_RETRY_S = 1.0
 CANCELLED = "the job was cancelled"
+# Failures after which a step may have happened all the same.
+UNSURE = ("Unknown", "Bug")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ class Runner:
         self.turns = Turns()
         self._driving: set[UUID] = set()
         self._intents: dict[UUID, Any] = {}
+        self._inherited: set[UUID] = set()
         self._scopes: dict[UUID, set[asyncio.Timeout]] = {}
         self._waiters: dict[UUID, list[asyncio.Future[None]]] = {}
 
@@ -83,6 +86,7 @@ class Runner:
         """Take up every run that is neither over nor parked; says how many."""
         runs = self._cloud[saga_runs]
         live = [row.id for s in (RunState.RUNNING, RunState.UNDOING) for row in runs.by("state", s)]
+        self._inherited.update(live)
         for run_id in live:
             self.drive(run_id)
         return len(live)
@@ -98,6 +102,9 @@ class Runner:
                         if not waiter.done():
                             waiter.set_result(None)
                 case "saga.cancel_requested":
+                    run = self._cloud[saga_runs][recorded.stream]
+                    if SAGAS[run.name].settled(run.outputs):
+                        continue
                     now = asyncio.get_running_loop().time()
                     for scope in self._scopes.get(recorded.stream, ()):
                         scope.reschedule(now)
@@ -126,6 +133,7 @@ class Runner:
                     break
         self._driving.discard(run_id)
         self._intents.pop(run_id, None)
+        self._inherited.discard(run_id)
         if caught.error is not None:
             row = self._cloud[saga_runs][run_id]
             await self._park(row, self._failure(row, row.failed_step, caught.error))
@@ -135,18 +143,29 @@ class Runner:
         saga = SAGAS[row.name]
         arrived: Done | None = None
         while row.state is RunState.RUNNING:
-            if row.cancelled and not saga.forward_only:
+            if row.cancelled and not saga.settled(row.outputs):
                 failure: Failure | None = Failure(row.failed_step, "Cancelled", CANCELLED)
             else:
                 failure = await self._commit(row, partial(self._decide, row, arrived))
             arrived = None
             if failure is None and row.state is RunState.RUNNING:
                 arrived, failure = await self._wave(row, saga.ready(row.outputs))
-            if failure is not None and saga.forward_only:
+            if failure is not None and not self._goes_back(row, failure):
                 await self._park(row, failure)
             elif failure is not None:
                 step, error, text = failure.step, failure.error, failure.text
                 await self._record(row, UndoStarted(step=step, error=error, text=text))
+
+    def _goes_back(self, row: SagaRun, failure: Failure) -> bool:
+        """Whether the run is undone: always before its pivot, or if the pivot surely did not happen."""
+        saga = SAGAS[row.name]
+        if not saga.settled(row.outputs):
+            return True
+        pivot = next((step for step in saga.steps if step.is_pivot), None)
+        if pivot is None or failure.step != pivot.name:
+            return False
+        doubtful = pivot.name in row.doubts or row.id in self._inherited
+        return failure.error not in UNSURE and not (failure.error == "Unavailable" and doubtful)
 
     def _decide(self, row: SagaRun, arrived: Done | None, draft: Draft) -> Failure | None:
         return self.decide(row, draft, {arrived.step: arrived.output} if arrived else {})
@@ -199,13 +218,13 @@ class Runner:
 
     async def _attempt(self, row: SagaRun, step: Step[Any, Any]) -> Done | Failure:
         """Do one world step until it succeeds, says no, or its patience ends."""
-        forward_only = SAGAS[row.name].forward_only
-        patience = FORWARD_ONLY if forward_only else step.patience
+        settled = SAGAS[row.name].settled(row.outputs)
+        patience = FORWARD_ONLY if settled else step.patience
         while True:
             with Caught() as caught:
                 return Done(step.name, msgspec.to_builtins(await self._timed(row, step, step.do)))
             assert caught.error is not None
-            if row.cancelled and not forward_only:
+            if row.cancelled and not settled:
                 return Failure(step.name, "Cancelled", CANCELLED)
             if not await self._retry(row, step.name, caught.error, patience):
                 return self._failure(row, step.name, caught.error)

@@ -59,7 +59,8 @@ Report = Callable[[int, str], Awaitable[None]]
 class Step(Generic[I, T]):
     """One step; also the typed handle of its output, as in `run[place]`.
 
-    `decides` says that it only writes events: it is a plain function.
+    `decides` says that it only writes events: it is a plain function. A pivot is the step that
+    settles a run's direction: before it everything is undone, and behind it nothing is.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Step(Generic[I, T]):
     no_undo: str
     output: Any
     decides: bool
+    is_pivot: bool = False
     undo_do: Do[I] | None = None
 
     def undo(self, do: Do[I]) -> Do[I]:
@@ -179,6 +181,7 @@ class Saga(Generic[I]):
         timeout_s: float = 120,
         patience: Patience = FORWARD,
         no_undo: str = "",
+        pivot: bool = False,
     ) -> Register[I]: ...
     def step(
         self,
@@ -189,8 +192,13 @@ class Saga(Generic[I]):
         timeout_s: float = 120,
         patience: Patience = FORWARD,
         no_undo: str = "",
+        pivot: bool = False,
     ) -> Any:
-        """Add a step. It runs after the one before it, or after exactly the steps in `after`."""
+        """Add a step. It runs after the one before it, or after exactly the steps in `after`.
+
+        A `pivot` has an effect that cannot be undone and that a run must not leave half told: if
+        it was surely refused the run is undone, if it may have happened the run goes forward.
+        """
 
         def register(fn: Do[I]) -> Step[I, Any]:
             before = tuple(self.steps[-1:]) if after is None else after
@@ -199,6 +207,7 @@ class Saga(Generic[I]):
             made: Step[I, Any] = Step(
                 name, fn, before, timeout_s, patience, no_undo, output, not iscoroutinefunction(fn)
             )
+            made.is_pivot = pivot
             assert self.steps or made.decides, f"{self.name}: the first step must decide"
             self.steps.append(made)
             return made
@@ -210,6 +219,12 @@ class Saga(Generic[I]):
         for one in self.steps:
             if not self.forward_only:
                 assert one.undo_do or one.no_undo, f"{self.name} {one.name}: no undo, no reason"
+
+    def settled(self, done: Collection[str]) -> bool:
+        """Whether the run can only go forward: it always could, or its pivot may have begun."""
+        return self.forward_only or any(
+            one.is_pivot and all(before.name in done for before in one.after) for one in self.steps
+        )
 
     def ready(self, done: Collection[str]) -> list[Step[I, Any]]:
         """The steps whose turn it is."""

@@ -14,12 +14,16 @@ class Tasks:
     def __init__(self) -> None:
         self._group = asyncio.TaskGroup()
         self._running: set[asyncio.Task[Any]] = set()
+        self._closed = False
 
-    def spawn(self, work: Coroutine[Any, Any, Any], *, name: str) -> asyncio.Task[Any]:
+    def spawn(self, work: Coroutine[Any, Any, Any], *, name: str) -> None:
+        """Begin `work`; once the controller is closing, nothing begins any more."""
+        if self._closed:
+            work.close()
+            return
         task = self._group.create_task(work, name=name)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
-        return task
 
     async def __aenter__(self) -> Tasks:
         await self._group.__aenter__()
@@ -32,6 +36,7 @@ class Tasks:
         trace: TracebackType | None,
     ) -> None:
         """An error of the block rises as it is; one of a task cancels the block and rises after."""
+        self._closed = True
         for task in self._running:
             task.cancel()
         if isinstance(error, asyncio.CancelledError):

@@ -15,8 +15,8 @@ WAYS = ("retry", "skip", "undo")
 def cancel(ask: CancelJob, desk: Desk) -> None:
     job = desk.row(saga_runs, ask.job_id)
     saga = SAGAS.get(job.name)
-    if saga is not None and saga.forward_only:
-        raise NotAllowed(f"job {job.id} ({job.name}) only goes forward: it cannot be cancelled")
+    if saga is not None and saga.settled(job.outputs):
+        raise NotAllowed(f"job {job.id} ({job.name}) only goes forward now: it cannot be cancelled")
     desk.change(job, job.cancel())
 
 

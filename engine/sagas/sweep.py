@@ -33,9 +33,8 @@ sweep_disk = Saga(
 def report_guest(run: Run[SweepGuest]) -> None:
     """Looked at again at the moment of deciding: a job may have begun since it was seen."""
     ask = run.intent
-    vm = run.cloud[vms].get(ask.vm_id)
-    if vm is not None and (vm.job_id is not None or vm.host_id == ask.host_id):
-        raise NotAllowed(f"virtual machine {vm.name} belongs on that host by now")
+    if _guest_belongs(run):
+        raise NotAllowed(f"virtual machine {ask.vm_id} belongs on that host by now")
     opened = FindingOpened(
         finding=FindingKind.ORPHAN_GUEST,
         place_id=ask.host_id,
@@ -45,8 +44,15 @@ def report_guest(run: Run[SweepGuest]) -> None:
     run.create(ask.finding_id, opened)
 
 
+def _guest_belongs(run: Run[SweepGuest]) -> bool:
+    vm = run.cloud[vms].get(run.intent.vm_id)
+    return vm is not None and (vm.job_id is not None or vm.host_id == run.intent.host_id)
+
+
 @sweep_guest.step
 async def remove_guest(run: Run[SweepGuest]) -> None:
+    if _guest_belongs(run):
+        return  # A job began since the report: what is there is that job's to see to.
     session = await run.world.hosts.session(run.intent.host_id)
     await session.remove_guest(run.intent.vm_id, key=run.key)
 

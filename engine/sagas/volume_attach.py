@@ -16,7 +16,8 @@ from aggregates.volume import (
     VolumeReady,
     VolumeState,
 )
-from drivers.contract.compute import DiskAttachment
+from drivers.contract.compute import DiskAttachment, Power
+from drivers.contract.driver import HostSession
 from engine.allocator import SpaceRequest
 from engine.disks import attachment, disk_spec, pool_tags
 from engine.intents.volume import AttachVolume, DetachVolume
@@ -54,6 +55,12 @@ def _guest(run: Run[Any]) -> Vm:
     vm_id = _volume(run).vm_id
     assert vm_id is not None
     return run.row(vms, vm_id)
+
+
+async def _runs(session: HostSession, vm_id: UUID) -> bool:
+    """Whether the guest is alive. One that died is recorded as stopped once no job has it."""
+    status = await session.find_guest(vm_id)
+    return status is not None and status.power is Power.RUNNING
 
 
 @attach_volume.step
@@ -130,6 +137,8 @@ async def plug(run: Run[AttachVolume]) -> None:
     vm = run.row(vms, run.intent.vm_id)
     if vm.host_id is not None:
         session = await run.world.hosts.session(vm.host_id)
+        if not await _runs(session, vm.id):
+            return
         disk = DiskAttachment(
             volume_id=run.intent.volume_id, path=run[make_disk], device=run[choose_slot].device
         )
@@ -190,7 +199,8 @@ async def plug_again(run: Run[DetachVolume]) -> None:
     vm = _guest(run)
     if vm.host_id is not None:
         session = await run.world.hosts.session(vm.host_id)
-        await session.attach_disk(vm.id, attachment(volume, volume.path), key=run.key)
+        if await _runs(session, vm.id):
+            await session.attach_disk(vm.id, attachment(volume, volume.path), key=run.key)
 
 
 @detach_volume.step(no_undo="the last step: nothing after it can fail")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from aggregates.vm import VmState, VmWorkEnded
 from aggregates.volume import Volume, VolumeIdle, VolumeResized, VolumeState
 from engine.allocator import SpaceRequest
 from engine.intents.volume import ResizeVolume
 from engine.saga import Run, Saga
+from projections.vm import vms
 from projections.volume import volumes
 
 resize_volume = Saga(
@@ -17,15 +19,26 @@ def _volume(run: Run[ResizeVolume]) -> Volume:
     return run.row(volumes, run.intent.volume_id)
 
 
+def _let_go(run: Run[ResizeVolume]) -> None:
+    """The guest is free again: while its volume grew, no other job had it."""
+    vm_id = _volume(run).vm_id
+    if vm_id is not None:
+        run.change(run.row(vms, vm_id), VmWorkEnded())
+
+
 @resize_volume.step
 def begin(run: Run[ResizeVolume]) -> None:
     volume = _volume(run)
     volume.grow(run.intent.size_bytes)
     run.change(volume, volume.begin(VolumeState.RESIZING, run.id))
+    if volume.vm_id is not None:
+        vm = run.row(vms, volume.vm_id)
+        run.change(vm, vm.work("Resizing", run.id, VmState.RUNNING, VmState.STOPPED))
 
 
 @begin.undo
 def give_up(run: Run[ResizeVolume]) -> None:
+    _let_go(run)
     run.change(_volume(run), VolumeIdle())
 
 
@@ -49,6 +62,7 @@ def free_room(run: Run[ResizeVolume]) -> None:
 
 @resize_volume.step(
     timeout_s=600,
+    pivot=True,
     no_undo="a disk that has grown is not shrunk: its end may be in use already",
 )
 async def resize_disk(run: Run[ResizeVolume]) -> None:
@@ -64,4 +78,5 @@ def resized(run: Run[ResizeVolume]) -> None:
     volume = _volume(run)
     grown = volume.pool_id is not None and run.intent.size_bytes > volume.size_bytes
     hold = run.key_of(hold_room) if grown else None
+    _let_go(run)
     run.change(volume, VolumeResized(size_bytes=run.intent.size_bytes, hold=hold))
