@@ -157,7 +157,7 @@ class Runner:
                 await self._record(row, UndoStarted(step=step, error=error, text=text))
 
     def _goes_back(self, row: SagaRun, failure: Failure) -> bool:
-        """Whether the run is undone: always before its pivot, or if the pivot surely did not happen."""
+        """Whether the run is undone: before its pivot, or if the pivot surely did not happen."""
         saga = SAGAS[row.name]
         if not saga.settled(row.outputs):
             return True
