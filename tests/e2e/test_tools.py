@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -11,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
-from sagastack.settings import Settings
+from sagastack.settings import Settings, pairs
 from sagastack.tools.verify import verify
 from tests.e2e.place import Place, cloud
 from tests.e2e.server import Api, Server
@@ -171,6 +173,38 @@ def test_a_wrong_setting_is_told(tmp_path: Path, variable: str, value: str, text
     done = Server(tmp_path / "home", **{variable: value}).tool("serve")
     assert done.returncode == 1
     assert text in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "settings"),
+    [
+        ("", {}),
+        ("delay_s=0.02,seed=7", {"delay_s": "0.02", "seed": "7"}),
+        (
+            "fail.create_disk=0.1:unknown,#3:before,seed=7",
+            {"fail.create_disk": "0.1:unknown,#3:before", "seed": "7"},
+        ),
+    ],
+)
+def test_settings_of_a_driver(text: str, settings: dict[str, str]) -> None:
+    assert pairs(text) == settings
+
+
+def test_the_integration_port_asks_nobody_who_they_are(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = Server(tmp_path / "home")
+    server.start("serve", "--port", "0", "--integration-port", str(port))
+    try:
+        url, ask = f"http://127.0.0.1:{port}", {"command": "listApis", "response": "json"}
+        answer = requests.get(f"{url}/client/api", params=ask, timeout=10).json()
+        assert answer["listapisresponse"]["count"] > 100
+        assert requests.get(server.endpoint, params=ask, timeout=10).status_code == 401
+        lured = requests.get(url, params=ask, headers={"Origin": "http://x"}, timeout=10)
+        assert lured.status_code == 403
+    finally:
+        server.stop()
 
 
 class TestTampering:
