@@ -13,9 +13,10 @@ from typing import Any, NoReturn, Protocol
 from uuid import UUID, uuid5
 
 from engine.intents import By, Job
+from engine.intents.placement import ExplainPlacement, Placement
 from projections.cloud import Cloud
 
-__all__ = ["By", "Caller", "Engine", "Identity", "Job", "JobRow", "Planned"]
+__all__ = ["By", "Caller", "Engine", "Identity", "Job", "JobRow", "JobStep", "Planned"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,28 @@ class JobRow(Protocol):
     state: Any
     error: str
     error_text: str
+    failed_step: str
+    percent: int
+    progress: str
     created_at_ms: int
     finished_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobStep:
+    """One step of a job: what it is called, how it stands, and what became of it last.
+
+    `state` is Waiting, Running, Retrying, Done, Skipped, Undone, Failed or Parked; `no_undo` says
+    why a step has no undo, and is empty for one that has.
+    """
+
+    name: str
+    state: str
+    touches_world: bool
+    attempts: int = 0
+    error: str = ""
+    error_text: str = ""
+    no_undo: str = ""
 
 
 class Engine(Protocol):
@@ -105,6 +126,14 @@ class Engine(Protocol):
 
     async def job(self, job_id: UUID) -> JobRow | None:
         """A job however long ago, also when the live cloud has forgotten it."""
+        ...
+
+    def steps(self, job: JobRow) -> list[JobStep]:
+        """The steps of a job in the order in which they run; empty for a decision."""
+        ...
+
+    async def explain(self, ask: ExplainPlacement) -> Placement:
+        """Where a guest of this size would be placed now, and what refuses each other host."""
         ...
 
     async def console(self, vm_id: UUID) -> Any:

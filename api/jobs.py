@@ -43,6 +43,10 @@ class JobView(View, kw_only=True):
     job_result: Annotated[dict[str, Any] | None, "the result, or errorcode and errortext"] = None
     job_instance_type: Annotated[str | None, "the kind of thing that it is about"] = None
     job_instance_id: Annotated[UUID | None, "that thing"] = None
+    job_state: Annotated[str, "Running, Undoing, Parked, Succeeded or Failed"]
+    failed_step: Annotated[str | None, "the step that was refused last; see listJobSteps"] = None
+    percent: Annotated[int | None, "how far the step at work is"] = None
+    progress: Annotated[str | None, "what that step says of itself"] = None
     created: Annotated[Date, "when it was asked for"]
     completed: Annotated[Date | None, "when it ended"] = None
 
@@ -83,6 +87,10 @@ def job_view(job: JobRow, caller: Caller) -> JobView:
         job_result=result,
         job_instance_type=INSTANCE_TYPES.get(about, title) if about else None,
         job_instance_id=job.subject_id,
+        job_state=str(job.state),
+        failed_step=job.failed_step or None,
+        percent=job.percent or None,
+        progress=job.progress or None,
         created=date(job.created_at_ms),
         completed=date(job.finished_at_ms or None),
     )
@@ -93,7 +101,7 @@ def _result(job: JobRow, status: int, cloud: Cloud, role_type: str) -> dict[str,
     if status == 0:
         return None
     if status == 2:
-        return {"errorcode": code_named(job.error).status, "errortext": _text(job, role_type)}
+        return {"errorcode": code_named(job.error).status, "errortext": told_to(role_type, job)}
     spec = REGISTRY.get(job.command)
     if spec is None or spec.shape == "success" or not spec.is_async:
         # A synchronous command has given its answer, which may not be told twice: a key's secret.
@@ -102,7 +110,7 @@ def _result(job: JobRow, status: int, cloud: Cloud, role_type: str) -> dict[str,
     return {"success": True} if made is None else {spec.key: made}
 
 
-def _text(job: JobRow, role_type: str) -> str:
+def told_to(role_type: str, job: JobRow) -> str:
     """Why it failed. What was our own bug is told in full to the root administrator alone."""
     if job.error == "Bug" and role_type != "Admin":
         return f"Internal error; the operator finds it in the log as job {job.id}"

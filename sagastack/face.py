@@ -7,13 +7,16 @@ from uuid import UUID
 
 from aggregates.errors import NotFound
 from aggregates.saga import SagaRun
+from api.caller import JobStep
 from engine.engine import Engine
 from engine.intents import By, Job
+from engine.intents.placement import ExplainPlacement, Placement
 from engine.vault import Vault
 from engine.world import World
 from projections.cloud import Cloud
 from projections.user import users
 from projections.vm import vms
+from sagastack import looks
 
 
 class Face:
@@ -46,6 +49,12 @@ class Face:
             return await self._engine.job(job_id)
         except NotFound:
             return None
+
+    def steps(self, job: Any) -> list[JobStep]:
+        return looks.steps_of(job)
+
+    async def explain(self, ask: ExplainPlacement) -> Placement:
+        return looks.explain(self._world.allocator, ask)
 
     async def console(self, vm_id: UUID) -> Any:
         """Where a running guest can be looked at."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Annotated
 from uuid import UUID
 
@@ -9,13 +10,16 @@ import msgspec
 
 from api.authz import domain_path, is_below
 from api.caller import Caller, JobRow
-from api.declare import Bound, Free, Moment, Names, Page, View, command, view
+from api.declare import Bound, Free, Moment, Names, OneOf, Page, View, Wire, command, view
 from api.errors import no_such_id, not_for_you
 from api.jobs import JobView, job_view, may_see
 from api.listapis import ApiView, describe, open_to
 from api.lists import cut
 from api.render import CLOUDSTACK_VERSION
 from api.scope import named_account
+
+AGE = attrgetter("created_at_ms")
+STATES = OneOf("Running", "Undoing", "Parked", "Succeeded", "Failed")
 
 
 @view
@@ -115,6 +119,9 @@ class ListAsyncJobs:
     domain_id: Annotated[UUID | None, "jobs in this domain", Names("domain", right="see")] = None
     is_recursive: Annotated[bool | None, "with domainid: also all domains below it"] = None
     start_date: Annotated[Moment | None, "jobs asked for since then"] = None
+    state: Annotated[
+        str | None, "jobs in this state, such as Parked", STATES, Wire(since="sagastack 0.1")
+    ] = None
     keyword: Annotated[str | None, "text that the command contains"] = None
     page: Annotated[int | None, "which page, from 1; needs pagesize", Bound(1)] = None
     page_size: Annotated[int | None, "rows a page, at most 500; -1 for no limit", Bound(-1)] = None
@@ -122,7 +129,8 @@ class ListAsyncJobs:
     async def run(self, caller: Caller) -> Page:
         """Newest last, as they were asked for."""
         only = named_account(caller, self.account, self.domain_id) if self.account else None
-        jobs = caller.cloud.table("saga")
+        table = caller.cloud.table("saga")
+        jobs = table if self.state is None else sorted(table.by("state", self.state), key=AGE)
         found = [job for job in jobs if self._wanted(job, caller, only)]
         shown = [job_view(job, caller) for job in cut(found, self.page, self.page_size)]
         return Page(len(found), shown)

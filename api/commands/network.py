@@ -183,6 +183,10 @@ class DeleteGuestNetwork:
         return await caller.submit(AsJob(ask=ask, subject_kind="network", subject_id=self.id))
 
 
+def _on_vlan(row: Network, wanted: str) -> bool:
+    return row.vlan == vlan_number(wanted)
+
+
 @list_command(
     "listNetworks",
     view=NetworkView,
@@ -216,7 +220,7 @@ class ListNetworks:
         str | None,
         "on this VLAN",
         Roles("Admin"),
-        Filter(test=lambda row, wanted: row.vlan == vlan_number(wanted)),
+        Filter(test=_on_vlan),
     ] = None
     supported_services: Annotated[
         tuple[str, ...] | None,

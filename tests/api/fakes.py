@@ -13,7 +13,7 @@ from uuid import UUID, uuid4, uuid5
 import msgspec
 
 from aggregates.base import Aggregate
-from api.caller import Engine, Identity
+from api.caller import Engine, Identity, JobStep
 from api.declare import (
     Bound,
     Caller,
@@ -131,6 +131,9 @@ class Run(Aggregate, kw_only=True):
     state: str = "Running"
     error: str = ""
     error_text: str = ""
+    failed_step: str = ""
+    percent: int = 0
+    progress: str = ""
     finished_at_ms: int = 0
     idempotency_key: str = ""
 
@@ -244,6 +247,12 @@ class FakeEngine:
 
     async def job(self, job_id: UUID) -> Any:
         return self.cloud.table("saga").get(job_id)
+
+    def steps(self, job: Any) -> list[JobStep]:
+        return [JobStep("make", "Done", touches_world=True)]
+
+    async def explain(self, ask: Any) -> Any:
+        raise NotImplementedError("this cloud of toys has no hosts to explain")
 
     async def console(self, vm_id: UUID) -> str:
         return f"console of {vm_id}"

@@ -48,6 +48,7 @@ async def test_a_running_job_has_no_result(served: Served) -> None:
             "jobresultcode": 0,
             "jobinstancetype": "ToyDisk",
             "jobinstanceid": str(named("disk ann")),
+            "jobstate": state,
             "created": "2025-10-30T13:51:39+0000",
         }
 

@@ -97,9 +97,9 @@ class Place:
 
 
 @asynccontextmanager
-async def place(home: Path) -> AsyncIterator[Place]:
+async def place(home: Path, **simulator: str) -> AsyncIterator[Place]:
     """A controller on a free port of the loopback, with everything a tenant needs."""
-    async with controller(Settings(home=home, port=0)) as running:
+    async with controller(Settings(home=home, port=0, simulator=simulator)) as running:
         found = await running.credentials()
         assert found is not None
         here = Place(running, Client(running.endpoint, found.api_key, found.secret_key))
