@@ -17,7 +17,7 @@ from tests.sim.loop import Stalled, VirtualLoop
 from tests.sim.simulation import simulate
 
 ROOT = Path(__file__).resolve().parents[2]
-SEEDS = (1, 2, 4, 8, 9, 12)
+SEEDS = range(1, 25)
 STEPS = 200
 
 
