@@ -170,12 +170,15 @@ def _narrowest(table: Any, asked: list[tuple[Filter, Any]], reach: Reach | None)
         if how.attr == "id":
             wanted = (value,) if isinstance(value, UUID) else value
             return [row for row in map(table.get, dict.fromkeys(wanted)) if row is not None]
-        # An index is exact; plain text compares without case, so only ids, flags, numbers and
-        # state words can use one.
+        # Plain text compares without case, which only some indexes can.
         exact = isinstance(value, (UUID, int, StrEnum))
         if exact and how.attr in table.spec.indexed:
             rows = table.by(how.attr, value)
-            best = rows if len(rows) < len(best) else best
+        elif isinstance(value, str) and how.attr in table.spec.folded:
+            rows = table.by_text(how.attr, value)
+        else:
+            continue
+        best = rows if len(rows) < len(best) else best
     for attribute, allowed in (
         ("account_id", None if reach is None else reach.accounts),
         ("domain_id", None if reach is None else reach.domains),

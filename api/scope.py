@@ -133,8 +133,8 @@ def named_account(caller: Caller, account: str, domain_id: UUID | None) -> UUID:
     mine = inside == who.domain_id and name == who.account.casefold()
     if not mine and not governs(who, cloud, inside):
         raise Denied(f"account {who.account} may not act for account {account}")
-    for row in cloud.table("account"):
-        if row.domain_id == inside and row.name.casefold() == name:
+    for row in cloud.table("account").by_text("name", name):
+        if row.domain_id == inside:
             return row.id  # type: ignore[no-any-return]
     raise InvalidValue(f"Unable to find account {account} in domain {inside}")
 

@@ -20,6 +20,8 @@ import msgspec
 from aggregates.base import Aggregate, Recorded, build
 
 R = TypeVar("R", bound=Aggregate)
+# Indexed attributes that people type, and so look for without regard to case.
+TYPED_BY_PEOPLE = ("name",)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +35,11 @@ class TableSpec(Generic[R]):
     @property
     def kind(self) -> str:
         return self.row.KIND
+
+    @property
+    def folded(self) -> tuple[str, ...]:
+        """The indexed attributes that can be looked up without regard to case."""
+        return tuple(name for name in self.indexed if name in TYPED_BY_PEOPLE)
 
 
 TABLES: dict[str, TableSpec[Any]] = {}
@@ -58,7 +65,12 @@ class Table(Generic[R]):
     def __init__(self, spec: TableSpec[R]) -> None:
         self.spec = spec
         self.rows: dict[UUID, R] = {}
-        self._index: dict[str, dict[Any, dict[UUID, R]]] = {name: {} for name in spec.indexed}
+        self._folds = spec.folded
+        self._empty()
+
+    def _empty(self) -> None:
+        self._index: dict[str, dict[Any, dict[UUID, R]]] = {name: {} for name in self.spec.indexed}
+        self._text: dict[str, dict[str, dict[UUID, R]]] = {name: {} for name in self._folds}
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -78,6 +90,11 @@ class Table(Generic[R]):
     def by(self, attribute: str, value: object) -> Iterable[R]:
         """The rows whose indexed `attribute` equals `value`; costs nothing for the others."""
         found = self._index[attribute].get(value)
+        return found.values() if found else ()
+
+    def by_text(self, attribute: str, text: str) -> Iterable[R]:
+        """The rows whose `attribute`, one of `spec.folded`, is this text in any case."""
+        found = self._text[attribute].get(text.casefold())
         return found.values() if found else ()
 
     def one(self, attribute: str, value: object) -> R | None:
@@ -115,13 +132,14 @@ class Table(Generic[R]):
     def _add(self, row: R) -> None:
         for name in self.spec.indexed:
             self._index[name].setdefault(getattr(row, name), {})[row.id] = row
+        for name in self._folds:
+            self._text[name].setdefault(getattr(row, name).casefold(), {})[row.id] = row
 
     def _drop(self, row: R, keys: list[Any]) -> None:
         for name, key in zip(self.spec.indexed, keys, strict=True):
-            found = self._index[name][key]
-            del found[row.id]
-            if not found:
-                del self._index[name][key]
+            _unlist(self._index[name], key, row.id)
+            if name in self._text:
+                _unlist(self._text[name], key.casefold(), row.id)
 
     def encode(self) -> bytes:
         """Every row, for a checkpoint."""
@@ -132,6 +150,14 @@ class Table(Generic[R]):
         form: Any = self.spec.row
         rows: list[R] = msgspec.msgpack.decode(encoded, type=list[form])
         self.rows = {row.id: row for row in rows}
-        self._index = {name: {} for name in self.spec.indexed}
+        self._empty()
         for row in rows:
             self._add(row)
+
+
+def _unlist(index: dict[Any, dict[UUID, Any]], key: Any, row_id: UUID) -> None:
+    """Take a row out of an index, and the key with it if it was the last one."""
+    found = index[key]
+    del found[row_id]
+    if not found:
+        del index[key]

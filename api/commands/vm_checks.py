@@ -84,7 +84,7 @@ def _measure(
 
 def _bound(offering: ServiceOffering, name: str, default: int) -> int:
     found = {key.lower(): value for key, value in offering.details.items()}.get(name.lower())
-    return int(found) if found and found.isdigit() else default
+    return int(found) if found and found.isdecimal() else default
 
 
 def check_offered(offering: Any, noun: str, zone: Zone) -> None:
@@ -139,9 +139,8 @@ def check_host_name(caller: Caller, account_id: UUID, name: str, but: UUID | Non
             f"{name!r} is no host name: letters, digits and hyphens, at most 63, "
             "beginning with a letter and not ending with a hyphen"
         )
-    folded = name.lower()
-    for vm in caller.cloud[vms].by("account_id", account_id):
-        if vm.id != but and vm.name.lower() == folded and vm.state != "Destroyed":
+    for vm in caller.cloud[vms].by_text("name", name):
+        if vm.account_id == account_id and vm.id != but and vm.state != "Destroyed":
             raise InvalidValue(f"A virtual machine named {name} already exists in this account")
 
 

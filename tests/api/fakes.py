@@ -140,10 +140,10 @@ class Run(Aggregate, kw_only=True):
 
 zones = TableSpec(ToyZone)
 hosts = TableSpec(ToyHost)
-disks = TableSpec(ToyDisk, ("account_id", "domain_id", "zone_id", "state"))
+disks = TableSpec(ToyDisk, ("account_id", "domain_id", "zone_id", "state", "name"))
 SPECS: tuple[TableSpec[Any], ...] = (
     TableSpec(Domain),
-    TableSpec(Account, ("domain_id",)),
+    TableSpec(Account, ("domain_id", "name")),
     TableSpec(User, ("name",)),
     TableSpec(ApiKey, ("key",)),
     TableSpec(Project),

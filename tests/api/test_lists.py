@@ -166,4 +166,5 @@ async def test_an_index_is_used(served: Served) -> None:
     assert await names(served, "ann") == {"ann"}
     assert await names(served, "ann", state="Ready") == {"ann"}
     assert await names(served, "boss", domainid=SUB) == {"sue"}
+    assert await names(served, "root", listall="true", name="DISK SUE") == {"sue"}
     assert (await served.get("root", "listToyDisks", listall="true"))[0] == 530
