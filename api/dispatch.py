@@ -28,7 +28,7 @@ from api.errors import (
     code_of,
     not_for_you,
 )
-from api.identity import as_then, by_session, by_signature, identify, optional
+from api.identity import as_then, by_session, by_signature, identify, optional, unusable
 from api.parse import UUID_FORM, check_ids, moment, normal, parse
 from api.render import JSON_TYPE, XML_TYPE, Payload, shown, to_json, to_xml
 from api.repeat import Repeats, known_job
@@ -217,10 +217,13 @@ class Gateway:
             return None
         if UUID_FORM.fullmatch(text) is None:
             raise bad_value(spec.name, "customjobid", text[:100], "must be a UUID")
-        known = optional(self.engine.cloud, "saga", UUID(text))
+        chosen = UUID(text)
+        known = optional(self.engine.cloud, "saga", chosen)
+        if known is None and (why := unusable(self.engine.cloud, chosen)):
+            raise bad_value(spec.name, "customjobid", text, why)
         if known is not None and known.account_id != who.account_id:
             raise bad_value(spec.name, "customjobid", text, "is taken")
-        return UUID(text)
+        return chosen
 
 
 def as_of(spec: Spec, query: Mapping[str, str]) -> int | None:

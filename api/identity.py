@@ -17,6 +17,7 @@ from api.errors import Unauthorized
 from api.sessions import SessionStore
 from api.sign import Pairs, is_fresh, is_signed
 from projections.cloud import Cloud
+from projections.table import TABLES
 
 # Compared with when a key is unknown, so that an unknown key costs what a wrong signature costs.
 NO_SECRET = "no such key"
@@ -85,6 +86,18 @@ def optional(cloud: Cloud, kind: str, row_id: UUID | None) -> Any:
         return cloud.table(kind).get(row_id)
     except KeyError:
         return None
+
+
+def unusable(cloud: Cloud, chosen: UUID) -> str:
+    """Why an id of a caller's choice cannot be given to something new; empty if it can.
+
+    Streams that the engine derives from others (what a host has to give, who holds an address)
+    have ids of versions 3 and 5. Nobody may occupy one before the engine does.
+    """
+    if chosen.version in (3, 5):
+        return "must not be derived from a name (version 3 or 5): take a random one (version 4)"
+    taken = any(optional(cloud, kind, chosen) is not None for kind in TABLES)
+    return "is taken: choose another" if taken else ""
 
 
 def _projects(cloud: Cloud, user_id: UUID, account_id: UUID) -> frozenset[UUID]:

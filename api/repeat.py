@@ -49,13 +49,18 @@ class Repeats:
         """Do the work, or give the answer of when it was done. Repeats wait for their turn."""
         said = fingerprint(query)
         known = self._known.setdefault((account_id, key), Remembered())
-        async with known.turn:
-            if known.payload is None:
-                known.payload = await work()
-                known.said = said
-            elif known.said != said:
-                raise InvalidValue("This idempotency key was used for another request")
-        self._forget()
+        try:
+            async with known.turn:
+                if known.payload is None:
+                    known.payload = await work()
+                    known.said = said
+                elif known.said != said:
+                    raise InvalidValue(
+                        "This idempotency key was used for another request: choose a new one"
+                    )
+        finally:
+            # A key whose request is refused again and again must not stay for ever either.
+            self._forget()
         return known.payload
 
     def _forget(self) -> None:

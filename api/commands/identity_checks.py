@@ -16,7 +16,7 @@ from api.authz import may_call
 from api.caller import Caller
 from api.declare import REGISTRY
 from api.errors import Denied, InvalidValue, ParamError
-from api.identity import role_of, rules_in
+from api.identity import role_of, rules_in, unusable
 from api.scope import named_account
 from projections.account import Account, accounts
 from projections.domain import domains
@@ -111,7 +111,12 @@ def new_key() -> str:
 
 def chosen_id(text: str | None, caller: Caller) -> UUID:
     """The id that a provisioning system chose for what it creates, or a new one."""
+    if not text:
+        return caller.new_id()
     try:
-        return UUID(text) if text else caller.new_id()
+        chosen = UUID(text)
     except ValueError:
         raise InvalidValue(f"{text} is no UUID: leave it out, or give one") from None
+    if why := unusable(caller.cloud, chosen):
+        raise InvalidValue(f"the id {text} {why}")
+    return chosen

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from aggregates.record import RECORDS, RecordSpec
 from engine.decide import DECISIONS, Desk, decision
 from engine.intents.record import CreateRecord, RemoveRecord, Together, UpdateRecord
 from projections.names import Names
-from projections.table import TABLES
+from projections.table import TABLES, TYPED_BY_PEOPLE, Table
 
 
 @decision
@@ -103,16 +103,23 @@ def _refer(spec: RecordSpec, fields: dict[str, Any], desk: Desk) -> None:
 def _unique(spec: RecordSpec, fields: dict[str, Any], desk: Desk, but: Aggregate | None) -> None:
     table = desk.cloud[TABLES[spec.row.KIND]]
     for names in spec.unique:
-        wanted = tuple(fields.get(name) for name in names)
-        index = next((name for name in names if name in table.spec.indexed), None)
-        rows = table.by(index, fields.get(index)) if index else table
-        for row in rows:
-            if row is not but and tuple(getattr(row, n) for n in names) == wanted:
+        wanted = tuple(_value(fields, name) for name in names)
+        for row in _like(table, names, fields):
+            if row is not but and tuple(_value(row, name) for name in names) == wanted:
                 noun = spec.row.KIND.replace("_", " ")
                 raise AlreadyExists(
                     f"{noun} with {' and '.join(f'{n} {getattr(row, n)}' for n in names)} "
                     "already exists: choose another"
                 )
+
+
+def _like(table: Table[Any], names: Sequence[str], fields: dict[str, Any]) -> Iterable[Any]:
+    """The few rows that could hold the same names, if an index knows them."""
+    for name in names:
+        if name in table.spec.folded and isinstance(fields.get(name), str):
+            return table.by_text(name, fields[name])
+    index = next((one for one in names if one in table.spec.indexed), None)
+    return table.by(index, fields.get(index)) if index else table
 
 
 def _claim(spec: RecordSpec, names: Sequence[str], fields: object, owner: UUID, desk: Desk) -> None:
@@ -129,4 +136,6 @@ def _claim(spec: RecordSpec, names: Sequence[str], fields: object, owner: UUID, 
 
 
 def _value(fields: object, name: str) -> object:
-    return fields.get(name) if isinstance(fields, dict) else getattr(fields, name)
+    """What is compared: what people type is looked up in any case, so case makes no two names."""
+    value = fields.get(name) if isinstance(fields, dict) else getattr(fields, name)
+    return value.casefold() if name in TYPED_BY_PEOPLE and isinstance(value, str) else value

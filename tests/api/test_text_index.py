@@ -26,7 +26,9 @@ HAPPENINGS = st.lists(
 
 
 def created(name: str) -> VmCreated:
-    ids = {f"{one}_id": named(one) for one in ("account", "domain", "zone", "template")}
+    ids: dict[str, Any] = {
+        f"{one}_id": named(one) for one in ("account", "domain", "zone", "template")
+    }
     more: dict[str, Any] = {"user_data": "", "key_pairs": [], "host_tags": [], "details": {}}
     more |= {"service_offering_id": named("offering"), "user_id": None, "nics": []}
     more |= {"hypervisor": "Simulator", "instance_name": "", "group": "", "display_name": ""}

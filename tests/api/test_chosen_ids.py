@@ -1,0 +1,69 @@
+"""Ids and names of a caller's choice occupy nothing that is, or will be, somebody else's."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from uuid import NAMESPACE_URL, uuid4, uuid5
+
+import pytest
+
+from api.errors import InvalidValue
+from api.repeat import Repeats
+from tests.api.everybody import House, house
+from tests.tenant.world import named
+
+PERSON = {"email": "e", "firstname": "f", "lastname": "l", "password": "p", "accounttype": "0"}
+
+
+@pytest.fixture
+async def here(tmp_path: Path) -> AsyncIterator[House]:
+    async with house(tmp_path) as one:
+        yield one
+
+
+async def test_an_id_that_is_taken_is_refused(here: House) -> None:
+    vm = str(here.thing("vm"))
+    for who, command, params in (
+        ("ann", "startVirtualMachine", {"id": vm, "customjobid": vm}),
+        ("root", "createDomain", {"name": "x", "domainid": vm}),
+        ("root", "createAccount", {"username": "x", "accountid": vm} | PERSON),
+        ("root", "createAccount", {"username": "x", "userid": vm} | PERSON),
+    ):
+        before = here.position
+        status, told = await here.ask(who, command, params)
+        assert (status, here.position) == (431, before), told
+        assert "is taken: choose another" in told["errortext"]
+
+
+async def test_an_id_that_the_engine_might_derive_is_refused(here: House) -> None:
+    derived = str(uuid5(NAMESPACE_URL, "what a host has to give"))
+    ask = {"id": str(here.thing("vm")), "customjobid": derived}
+    status, told = await here.ask("ann", "startVirtualMachine", ask)
+    assert status == 431 and "version 4" in told["errortext"]
+    own = str(uuid4())
+    status, told = await here.ask("ann", "startVirtualMachine", ask | {"customjobid": own})
+    assert (status, told["jobid"]) == (200, own)
+
+
+async def test_case_makes_no_second_name(here: House) -> None:
+    """Names are looked up in any case, so two that differ in case alone would be confused."""
+    for command, params in (
+        ("createDomain", {"name": "ANN"}),
+        ("createAccount", {"username": "Ann", "domainid": str(named("domain ann"))} | PERSON),
+    ):
+        status, told = await here.ask("root", command, params)
+        assert status == 431 and "already exists" in told["errortext"], told
+
+
+async def test_refused_requests_leave_no_keys_behind() -> None:
+    repeats = Repeats(kept=10)
+
+    async def refuse() -> Any:
+        raise InvalidValue("no")
+
+    for number in range(100):
+        with pytest.raises(InvalidValue):
+            await repeats.once(named("account ann"), f"key {number}", {}, refuse)
+    assert len(repeats._known) <= 10
