@@ -24,7 +24,7 @@ STEPS = 200
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_cloud_survives(seed: int) -> None:
     verdict = simulate(seed, steps=STEPS)
-    assert verdict.told["accepted"] > STEPS / 3, "hardly anything was asked: nothing is proved"
+    assert verdict.told["accepted"] > STEPS / 5, "hardly anything was asked: nothing is proved"
     assert verdict.events > 5 * STEPS
 
 
