@@ -159,6 +159,8 @@ class SagaParked(Event, frozen=True, kw_only=True):
 
     def apply(self, row: SagaRun, at_ms: int) -> None:
         row.state = RunState.PARKED
+        if self.error == "Unknown" and self.step not in row.doubts:
+            row.doubts.append(self.step)
         row.failed_step, row.error, row.error_text = self.step, self.error, self.text
 
 

@@ -9,13 +9,20 @@ import importlib
 import pkgutil
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
 import msgspec
 
 from aggregates.base import Recorded
 from aggregates.errors import AlreadyExists, Conflict
-from aggregates.saga import RunState, SagaRun, SagaStarted, SagaSucceeded, UndoStarted
+from aggregates.saga import (
+    RunState,
+    SagaParked,
+    SagaRun,
+    SagaStarted,
+    SagaSucceeded,
+    UndoStarted,
+)
 from engine.clock import Clock
 from engine.decide import DECISIONS, Desk
 from engine.draft import Draft
@@ -53,6 +60,13 @@ def load(*folders: str) -> None:
         saga.check()
 
 
+def _run_id(by: By) -> UUID:
+    """The id of a new job. Who repeats a key at the same moment names the same, so one gets in."""
+    if not by.idempotency_key:
+        return uuid4()
+    return uuid5(by.account_id or NAMESPACE_OID, f"job/{by.idempotency_key}")
+
+
 class Engine:
     def __init__(
         self, log: Log, world: World, clock: Clock, tasks: Tasks, history: History
@@ -83,16 +97,15 @@ class Engine:
 
         The same `run_id`, or the same idempotency key from the same account, is the same job.
         """
-        if known := self._known(run_id, by):
-            return Job(known.id, known.subject_id)
-        run_id = run_id or uuid4()
+        chosen = run_id or _run_id(by)
         for _ in range(CONFLICTS_MAX):
             await self.runner.turns.take()
+            if known := self._known(run_id, by):
+                return Job(known.id, known.subject_id)
             draft = Draft(self.cloud)
-            self._drafted(draft, lambda d=draft: self._accept(d, run_id, ask, by))
-            if await self._append(draft, by, run_id):
-                self.runner.drive(run_id)
-                return Job(run_id, self.cloud[saga_runs][run_id].subject_id)
+            self._drafted(draft, lambda d=draft: self._accept(d, chosen, ask, by))
+            if await self._append(draft, by, chosen):
+                return Job(chosen, self.cloud[saga_runs][chosen].subject_id)
         raise Conflict(f"{by.command or type(ask).__name__}: too many others change it; try again")
 
     async def perform(self, ask: object, by: By) -> Job:
@@ -164,7 +177,8 @@ class Engine:
         draft.clear()
         row = self._begin(draft, *begun)
         self.runner.decide(row, draft, {}, first_only=True)
-        draft.change(row, UndoStarted(step=failure.step, error=failure.error, text=failure.text))
+        stop = UndoStarted if self.runner.goes_back(row, failure) else SagaParked
+        draft.change(row, stop(step=failure.step, error=failure.error, text=failure.text))
         return failure
 
     def _begin(

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from aggregates.errors import DomainError
-from drivers.contract.errors import DriverError
+from drivers.contract.errors import DriverError, Unavailable
+from engine.log import LogUnavailable
+from engine.retry import WORTH_REPEATING
 
 CONTRACTS = (DomainError.__module__, DriverError.__module__)
 
@@ -25,7 +27,10 @@ def failure_of(error: BaseException) -> tuple[str, str]:
 
     Of a class that says more than the contract does, the contract's own name is what is recorded.
     """
-    text = str(error) or type(error).__name__
+    # Words of a foreign system may not be text; the log takes nothing else.
+    text = (str(error) or type(error).__name__).encode(errors="replace").decode()
+    if isinstance(error, LogUnavailable):
+        return Unavailable.__name__, text
     if getattr(error, "error", None) and getattr(error, "text", None):
         return str(error.error), text  # type: ignore[attr-defined]
     for cls in type(error).__mro__:
@@ -33,7 +38,15 @@ def failure_of(error: BaseException) -> tuple[str, str]:
             return cls.__name__, text
     if isinstance(error, TimeoutError):
         return "Unknown", "no answer within the step's time"
-    return "Bug", f"{type(error).__name__}: {error}"
+    return "Bug", f"{type(error).__name__}: {text}"
+
+
+def decisive(error: Exception) -> Exception:
+    """Of several that failed side by side, the one that decides: a last word before a pause."""
+    while isinstance(error, ExceptionGroup):
+        last = (one for one in error.exceptions if not isinstance(one, WORTH_REPEATING))
+        error = next(last, error.exceptions[0])
+    return error
 
 
 class Caught:
@@ -54,6 +67,6 @@ class Caught:
         trace: TracebackType | None,
     ) -> bool:
         if isinstance(error, Exception):
-            self.error = error
+            self.error = decisive(error)
             return True
         return False

@@ -1,6 +1,7 @@
 """What follows a failed attempt: another one, later, or giving up. Pure; knows no noun.
 
-`Unavailable` and `Unknown` are worth repeating with the same key until the step's patience ends.
+`Unavailable` and `Unknown` are worth repeating with the same key until the step's patience ends;
+so is a log that could not be written, for a step that asks for other jobs.
 Everything else has said its last word.
 """
 
@@ -9,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from drivers.contract.errors import Unavailable, Unknown
+from engine.log import LogUnavailable
 
-WORTH_REPEATING = (Unavailable, Unknown, TimeoutError)
+WORTH_REPEATING = (Unavailable, Unknown, TimeoutError, LogUnavailable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

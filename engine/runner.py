@@ -91,6 +91,21 @@ class Runner:
             self.drive(run_id)
         return len(live)
 
+    def _take_up(self, run_id: UUID) -> None:
+        row = self._cloud[saga_runs].get(run_id)
+        if row is not None and row.state in (RunState.RUNNING, RunState.UNDOING):
+            self.drive(run_id)
+
+    def _interrupt(self, run_id: UUID) -> None:
+        """End what a cancelled run's steps do just now; one whose time is up ends anyway."""
+        row = self._cloud[saga_runs].get(run_id)
+        if row is None or self._goes_on(row):
+            return
+        now = asyncio.get_running_loop().time()
+        for scope in self._scopes.get(run_id, ()):
+            if not scope.expired():
+                scope.reschedule(now)
+
     def heard(self, batch: Sequence[Recorded]) -> None:
         """React to what was committed: wake who waits, interrupt what was cancelled."""
         for recorded in batch:
@@ -102,14 +117,10 @@ class Runner:
                         if not waiter.done():
                             waiter.set_result(None)
                 case "saga.cancel_requested":
-                    run = self._cloud[saga_runs][recorded.stream]
-                    if SAGAS[run.name].settled(run.outputs):
-                        continue
-                    now = asyncio.get_running_loop().time()
-                    for scope in self._scopes.get(recorded.stream, ()):
-                        scope.reschedule(now)
-                case "saga.mended":
-                    self.drive(recorded.stream)
+                    self._interrupt(recorded.stream)
+                case "saga.started" | "saga.mended":
+                    # Whoever asked may be gone by now, or was never told that it is on disk.
+                    self._take_up(recorded.stream)
 
     async def wait(self, run_id: UUID) -> SagaRun:
         """The run once it is over or parked."""
@@ -135,32 +146,44 @@ class Runner:
         self._intents.pop(run_id, None)
         self._inherited.discard(run_id)
         if caught.error is not None:
-            row = self._cloud[saga_runs][run_id]
-            await self._park(row, self._failure(row, row.failed_step, caught.error))
+            await self._stranded(run_id, caught.error)
+
+    async def _stranded(self, run_id: UUID, error: Exception) -> None:
+        """The engine itself failed on this run: it parks, and every other run goes on."""
+        row = self._cloud[saga_runs].get(run_id)
+        if row is None or row.state.is_over:
+            log_.error("job %s ended, and then: %s", run_id, error)
+            return
+        with Caught() as caught:
+            await self._park(row, self._failure(row, row.failed_step, error))
+        if caught.error is not None:
+            log_.error("job %s cannot even be parked: %s", run_id, caught.error)
 
     async def _forward(self, row: SagaRun) -> None:
         """Commit what can be decided, do the next world steps, and so on until the run is over."""
         saga = SAGAS[row.name]
         arrived: Done | None = None
         while row.state is RunState.RUNNING:
-            if row.cancelled and not saga.settled(row.outputs):
-                failure: Failure | None = Failure(row.failed_step, "Cancelled", CANCELLED)
-            else:
-                failure = await self._commit(row, partial(self._decide, row, arrived))
+            failure = await self._commit(row, partial(self._decide, row, arrived))
             arrived = None
             if failure is None and row.state is RunState.RUNNING:
                 arrived, failure = await self._wave(row, saga.ready(row.outputs))
-            if failure is not None and not self._goes_back(row, failure):
+            if failure is not None and not self.goes_back(row, failure):
                 await self._park(row, failure)
             elif failure is not None:
                 step, error, text = failure.step, failure.error, failure.text
                 await self._record(row, UndoStarted(step=step, error=error, text=text))
 
-    def _goes_back(self, row: SagaRun, failure: Failure) -> bool:
+    def _goes_on(self, row: SagaRun) -> bool:
+        """Whether the run can only go forward, cancelled or not."""
+        saga = SAGAS.get(row.name)
+        return saga is not None and saga.settled(row.outputs)
+
+    def goes_back(self, row: SagaRun, failure: Failure) -> bool:
         """Whether the run is undone: before its pivot, or if the pivot surely did not happen."""
-        saga = SAGAS[row.name]
-        if not saga.settled(row.outputs):
+        if not self._goes_on(row):
             return True
+        saga = SAGAS[row.name]
         pivot = next((step for step in saga.steps if step.is_pivot), None)
         if pivot is None or failure.step != pivot.name:
             return False
@@ -168,6 +191,8 @@ class Runner:
         return failure.error not in UNSURE and not (failure.error == "Unavailable" and doubtful)
 
     def _decide(self, row: SagaRun, arrived: Done | None, draft: Draft) -> Failure | None:
+        if row.cancelled and not self._goes_on(row):
+            return Failure(row.failed_step, "Cancelled", CANCELLED)
         return self.decide(row, draft, {arrived.step: arrived.output} if arrived else {})
 
     def decide(
@@ -185,7 +210,7 @@ class Runner:
             for step in ready:
                 run.step = step.name
                 with Caught() as caught:
-                    outputs[step.name] = fresh[step.name] = msgspec.to_builtins(step.do(run))
+                    outputs[step.name] = fresh[step.name] = _plain(step.do(run))
                 if caught.error is not None:
                     if step is saga.steps[0]:
                         raise caught.error
@@ -218,16 +243,17 @@ class Runner:
 
     async def _attempt(self, row: SagaRun, step: Step[Any, Any]) -> Done | Failure:
         """Do one world step until it succeeds, says no, or its patience ends."""
-        settled = SAGAS[row.name].settled(row.outputs)
+        settled = self._goes_on(row)
         patience = FORWARD_ONLY if settled else step.patience
-        while True:
+        while settled or not row.cancelled:
             with Caught() as caught:
-                return Done(step.name, msgspec.to_builtins(await self._timed(row, step, step.do)))
+                return Done(step.name, _plain(await self._timed(row, step, step.do)))
             assert caught.error is not None
             if row.cancelled and not settled:
-                return Failure(step.name, "Cancelled", CANCELLED)
+                break
             if not await self._retry(row, step.name, caught.error, patience):
                 return self._failure(row, step.name, caught.error)
+        return Failure(step.name, "Cancelled", CANCELLED)
 
     async def _timed(self, row: SagaRun, step: Step[Any, Any], do: Do[Any]) -> Any:
         """Await `do` within the step's time; a cancelled job cuts a forward step short."""
@@ -334,12 +360,16 @@ class Runner:
         """Commit a draft. False: somebody else was first, decide again.
 
         While the log cannot be written nothing may be decided: a run waits for it, and a caller,
-        who is not `patient`, is told so by `LogUnavailable`.
+        who is not `patient`, is told so by `LogUnavailable`. What was not acknowledged may be on
+        disk all the same, and then the second try is refused for the first one's sake.
         """
+        doubted = False
         while True:
             try:
                 await self._log.append(unit)
             except Conflict:
+                if doubted and await self._landed(unit):
+                    return True
                 draft.abort()
                 await self._clock.sleep(0)
                 return False
@@ -348,12 +378,25 @@ class Runner:
                     draft.abort()
                     raise
                 log_.error("the log cannot be written, waiting: %s", error)
+                doubted = True
                 await self._clock.sleep(LOG_RETRY_S)
             except BaseException:
                 draft.abort()
                 raise
             else:
                 return True
+
+    async def _landed(self, unit: Unit) -> bool:
+        """Whether the log holds just this unit, at the versions that it expected."""
+        first = next(one for one in unit.appends if one.events)
+        while True:
+            try:
+                held = await self._log.read_stream(first.stream, after=first.expected)
+            except LogUnavailable as error:
+                log_.error("the log cannot be read, waiting: %s", error)
+                await self._clock.sleep(LOG_RETRY_S)
+                continue
+            return bool(held) and (held[0].saga, held[0].event) == (unit.saga, first.events[0])
 
     def _failure(self, row: SagaRun, step: str, error: Exception) -> Failure:
         kind, text = failure_of(error)
@@ -369,6 +412,13 @@ class Runner:
     ) -> Run[Any]:
         intent = self._intents.get(row.id)
         if intent is None:
-            intent = self._intents[row.id] = msgspec.convert(row.intent, SAGAS[row.name].intent)
+            intent = msgspec.convert(row.intent, SAGAS[row.name].intent)
+            if row.id in self._driving:
+                self._intents[row.id] = intent
         by = (row.account_id, row.user_id)
         return Run(row.id, intent, self._world, *by, outputs, step, draft)
+
+
+def _plain(output: Any) -> Any:
+    """An output as the log keeps it, so that a step reads the same before a crash and after."""
+    return msgspec.to_builtins(output, str_keys=True)

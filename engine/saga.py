@@ -105,7 +105,7 @@ class Run(Generic[I]):
         return Key(uuid5(self.id, step.name))
 
     def __getitem__(self, step: Step[I, T]) -> T:
-        return cast(T, msgspec.convert(self.outputs[step.name], step.output))
+        return cast(T, msgspec.convert(self.outputs[step.name], step.output, str_keys=True))
 
     def __contains__(self, step: Step[I, Any]) -> bool:
         return step.name in self.outputs

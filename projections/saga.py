@@ -21,7 +21,7 @@ class Runs(Table[SagaRun]):
     def fold(self, recorded: Recorded) -> None:
         super().fold(recorded)
         row = self.rows[recorded.stream]
-        if row.state.is_over:
+        if row.state.is_over and row.id not in self._finished:
             row.finished_position = recorded.position
             self._finished[row.id] = None
             if len(self._finished) > KEPT_FINISHED:

@@ -1,0 +1,209 @@
+"""Sagas that do nothing but what a test tells them to: the kernel under test and no noun beside.
+
+Each step looks up its name in `SCRIPT` and does what stands there; what was called is in `CALLS`.
+A run's traces in the log are findings, the one noun that refers to nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid5
+
+from aggregates.finding import FindingKind, FindingMended, FindingOpened
+from engine.intents import By
+from engine.retry import Patience
+from engine.saga import BY_INTENT, SAGAS, Run, Saga
+from projections.finding import findings
+
+SCRIPT: dict[str, Callable[[Run[Any]], Any]] = {}
+CALLS: list[str] = []
+TWICE = Patience(attempts=2, first_s=0.1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Toy:
+    """`name` is the subject of what it leaves in the log."""
+
+    name: str = "toy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Onward:
+    name: str = "onward"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fan:
+    name: str = "fan"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parent:
+    children: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """An output with all that JSON has no word for."""
+
+    sizes: dict[UUID, int]
+    ranks: dict[int, str]
+    pair: tuple[UUID, UUID]
+
+
+async def did(run: Run[Any], name: str) -> Any:
+    CALLS.append(name)
+    done = SCRIPT[name](run) if name in SCRIPT else None
+    return await done if isinstance(done, Awaitable) else done
+
+
+def decided(run: Run[Any], name: str) -> Any:
+    CALLS.append(name)
+    return SCRIPT[name](run) if name in SCRIPT else None
+
+
+def mark(run: Run[Any], name: str) -> None:
+    """Leave a trace in the log."""
+    opened = FindingOpened(
+        finding=FindingKind.STRANGER_GUEST, place_id=run.id, subject=name, text=""
+    )
+    run.create(uuid5(run.id, name), opened)
+
+
+def unmark(run: Run[Any], name: str) -> None:
+    run.change(run.row(findings, uuid5(run.id, name)), FindingMended(how="undone"))
+
+
+toy = Saga("toy:1", Toy, "finding", lambda ask: None)
+
+
+@toy.step
+def begin(run: Run[Toy]) -> None:
+    decided(run, "begin")
+    mark(run, "begun")
+
+
+@begin.undo
+def end(run: Run[Toy]) -> None:
+    decided(run, "end")
+    unmark(run, "begun")
+
+
+@toy.step
+def plan(run: Run[Toy]) -> Parts | None:
+    parts: Parts | None = decided(run, "plan")
+    return parts
+
+
+@plan.undo
+def unplan(run: Run[Toy]) -> None:
+    decided(run, "unplan")
+
+
+@toy.step(patience=TWICE, timeout_s=0.2)
+async def act(run: Run[Toy]) -> dict[UUID, str]:
+    return await did(run, "act") or {}
+
+
+@act.undo
+async def unact(run: Run[Toy]) -> None:
+    await did(run, "unact")
+
+
+@toy.step(no_undo="the last step")
+def finish(run: Run[Toy]) -> None:
+    decided(run, "finish")
+
+
+onward = Saga("toy.onward:1", Onward, "finding", lambda ask: None, forward_only=True)
+
+
+@onward.step
+def set_out(run: Run[Onward]) -> None:
+    mark(run, "begun")
+
+
+@onward.step
+def think(run: Run[Onward]) -> None:
+    decided(run, "think")
+
+
+@onward.step
+async def walk(run: Run[Onward]) -> None:
+    await did(run, "walk")
+
+
+@onward.step
+def arrive(run: Run[Onward]) -> None:
+    decided(run, "arrive")
+    unmark(run, "begun")
+
+
+fan = Saga("toy.fan:1", Fan, "finding", lambda ask: None)
+
+
+@fan.step
+def spread(run: Run[Fan]) -> None:
+    mark(run, "begun")
+
+
+@spread.undo
+def gather(run: Run[Fan]) -> None:
+    unmark(run, "begun")
+
+
+@fan.step(after=(spread,), patience=TWICE, timeout_s=5)
+async def left(run: Run[Fan]) -> str:
+    return await did(run, "left") or "left"
+
+
+@left.undo
+async def unleft(run: Run[Fan]) -> None:
+    await did(run, "unleft")
+
+
+@fan.step(after=(spread,), patience=TWICE, timeout_s=5)
+async def right(run: Run[Fan]) -> str:
+    return await did(run, "right") or "right"
+
+
+@right.undo
+async def unright(run: Run[Fan]) -> None:
+    await did(run, "unright")
+
+
+@fan.step(after=(left, right), no_undo="the last step")
+def join(run: Run[Fan]) -> str:
+    return run[left] + run[right]
+
+
+parent = Saga("toy.parent:1", Parent, "finding", lambda ask: None)
+
+
+@parent.step(no_undo="it only begins")
+def bear(run: Run[Parent]) -> None:
+    decided(run, "bear")
+
+
+@parent.step(patience=TWICE, no_undo="children are grown up")
+async def raise_children(run: Run[Parent]) -> list[str]:
+    """Each under an id of its own that a retry finds again."""
+
+    async def one(number: int) -> str:
+        child = uuid5(run.key, str(number))
+        by = By(account_id=run.account_id)
+        job = await run.world.children.submit(Toy(name=f"child {number}"), by, run_id=child)
+        return await run.world.children.outcome(job.id)
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(number)) for number in range(run.intent.children)]
+    return [task.result() for task in tasks]
+
+
+# Known to the engine only while a test wants them: every other saga has an example of its own.
+TOYS: tuple[Saga[Any], ...] = (toy, onward, fan, parent)
+for _one in TOYS:
+    del SAGAS[_one.name], BY_INTENT[_one.intent]
