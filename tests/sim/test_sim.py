@@ -25,7 +25,7 @@ STEPS = 200
 def test_a_cloud_survives(seed: int) -> None:
     verdict = simulate(seed, steps=STEPS)
     assert verdict.told["accepted"] > STEPS / 5, "hardly anything was asked: nothing is proved"
-    assert verdict.events > 5 * STEPS
+    assert verdict.events > 2 * STEPS
 
 
 def test_the_same_seed_gives_the_same_bytes() -> None:
