@@ -14,6 +14,7 @@ from api.commands.identity_checks import (
     role_for,
 )
 from api.declare import Free, Length, Names, Success, command
+from api.errors import Denied
 from api.lists import Filter, list_command
 from api.views.account import AccountView
 from api.views.user import ACCOUNT_TYPES
@@ -91,6 +92,8 @@ class UpdateAccount:
         if self.new_name:
             fields["name"] = self.new_name
         if self.role_id is not None:
+            if row.id == caller.account_id:  # the last administrator would be none
+                raise Denied(f"account {row.name} gives itself no other role: ask another admin")
             role = role_for(caller, self.role_id, None)
             fields |= {"role_id": role.id, "role_type": role.role_type}
         if self.network_domain is not None:

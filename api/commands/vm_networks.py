@@ -57,7 +57,7 @@ async def settle_nics(
     if not wanted:
         found = await _default_network(ask.zone_id, caller, account_id, domain_id)
         wanted = [] if found is None else [(found, ask.ip_address or "")]
-    if ask.ip_address and not wanted:
+    if ask.ip_address and not wanted and not caller.dry_run:
         raise InvalidValue("ipaddress needs a network: this zone has none to be on")
     ids = [network_id for network_id, _ in wanted]
     if len(set(ids)) != len(ids):
@@ -126,6 +126,8 @@ async def _default_network(
                 raise InvalidValue(f"more than one network fits ({names}): say networkids")
         if not any(_carries_guests(caller.cloud, row.id) for row in _wires(caller.cloud, zone_id)):
             return None
+        if caller.dry_run:
+            return None  # it would be made; the rest of the deploy is looked at without it
         return await _make_default(zone_id, caller, account_id, domain_id)
 
 

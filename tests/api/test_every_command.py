@@ -178,6 +178,9 @@ async def test_xml_is_well_formed(here: House) -> None:
         root = ElementTree.fromstring(answer.body)
         expected = "errorresponse" if answer.status == 432 else spec.envelope
         assert root.tag == expected, spec.name
+    answer = await here.raw("ann", {"command": "listVirtualMachines"})
+    nic = ElementTree.fromstring(answer.body).find("virtualmachine/nic")
+    assert nic is not None and nic.findtext("ipaddress", "").startswith("10.1.1.")
     ugly = "\ufffe\uffff<&>\U0001f600"
     answer = await here.raw("root", {"command": "listZones", "id": ugly})
     assert ElementTree.fromstring(answer.body).findtext("errorcode") == "431"

@@ -253,6 +253,11 @@ async def test_rules_add_nothing_to_a_type(api: Api) -> None:
             await user(command)
 
 
+async def test_the_last_administrator_stays_one(api: Api) -> None:
+    with pytest.raises(CloudStackException, match="gives itself no other role"):
+        await api("updateAccount", id=str(ADMIN_ACCOUNT), roleid=str(stable_id("role", "User")))
+
+
 async def test_ssh_keys(api: Api) -> None:
     made = (await api("createSSHKeyPair", name="made"))["keypair"]
     key = serialization.load_ssh_private_key(made["privatekey"].encode(), None)

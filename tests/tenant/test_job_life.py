@@ -137,3 +137,17 @@ async def test_findings_are_alerts(here: Place) -> None:
     assert await here.admin("listAlerts", type=8) == {}
     assert await here.admin("listAlerts", keyword="elsewhere") == {}
     assert "listAlerts" in await refused(here.ann, "listAlerts")
+
+
+async def test_a_dry_run_says_whether_there_is_room(here: Place) -> None:
+    """Also of an account's first deploy, whose network is not there yet."""
+    plan = await here.ann("deployVirtualMachine", **DEPLOY, dryrun="true")
+    assert plan["dryrun"] is True and "vm.created" in plan["plan"]
+    huge = {"name": "Huge", "cpu_count": 64, "cpu_mhz": 1000, "memory_mib": 1024}
+    create = CreateRecord(kind="service_offering", id=named("huge"), fields=huge)
+    await here.controller.engine.decide(create, SYSTEM)
+    ask = DEPLOY | {"serviceofferingid": str(named("huge")), "dryrun": "true"}
+    with pytest.raises(CloudStackApiException) as error:
+        await here.ann("deployVirtualMachine", **ask)
+    assert error.value.error["errorcode"] == 533
+    assert await here.ann("listNetworks") == {}
