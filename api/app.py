@@ -64,11 +64,11 @@ async def decoded(request: web.Request) -> list[tuple[str, str]]:
             query, keep_blank_values=True, errors="strict", max_num_fields=PARAMS_MAX
         )
     except web.HTTPRequestEntityTooLarge as why:
-        raise ParamError(f"The body is larger than {BODY_BYTES_MAX} bytes") from why
+        raise ParamError(f"The body is larger than {BODY_BYTES_MAX} bytes: send less") from why
     except UnicodeDecodeError as why:
-        raise ParamError("The parameters are not UTF-8 text") from why
+        raise ParamError("The parameters are not UTF-8 text: encode them as UTF-8") from why
     except ValueError as why:
-        raise MalformedParam(f"More than {PARAMS_MAX} parameters were sent") from why
+        raise MalformedParam(f"More than {PARAMS_MAX} parameters were sent: send fewer") from why
     command = request.match_info.get("command")
     if command:
         pairs.append(("command", command))
@@ -115,7 +115,9 @@ async def serve_events(request: web.Request) -> web.StreamResponse:
         reader = await gateway.identity(asked)
         after = _position(request.headers.get("Last-Event-ID") or dict(pairs).get("after", "0"))
         if not allowed(reader, "listEvents", "ARDU"):
-            raise Denied(f"account {reader.account} may not read events")
+            raise Denied(
+                f"account {reader.account} may not read events: its role must allow listEvents"
+            )
     except ApiError as refused:
         return respond(gateway.refusal(refused, JSON))
     response = web.StreamResponse(

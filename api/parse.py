@@ -38,7 +38,9 @@ def normal(raw: Iterable[tuple[str, str]]) -> dict[str, str]:
     for name, value in raw:
         if CONTROL.search(value) or CONTROL.search(name):
             shown = CONTROL.sub("?", name)
-            raise ParamError(f"The value of parameter {shown} contains control characters")
+            raise ParamError(
+                f"The value of parameter {shown} contains control characters: take them out"
+            )
         head, dot, field = name.partition("].")
         found[head.lower() + dot + field] = value
     return found

@@ -71,7 +71,9 @@ def reach_of(ask: Asked, caller: Caller) -> Reach:
     by_id = ask.id is not None or bool(ask.ids)
     if not (who.is_root or who.is_domain_admin):
         if ask.domain_id is not None and ask.domain_id != who.domain_id:
-            raise Denied(f"account {who.account} may not list domain {ask.domain_id}")
+            raise Denied(
+                f"account {who.account} may not list domain {ask.domain_id}: leave domainid out"
+            )
         mine = {who.account_id} | (who.projects if by_id else frozenset())
         return Reach(accounts=frozenset(mine))
     hidden = frozenset() if by_id else project_accounts(cloud)
@@ -88,7 +90,7 @@ def _projects(ask: Asked, caller: Caller) -> Reach:
     """The resources of one project, or with -1 of all the caller's projects."""
     who, cloud = caller.identity, caller.cloud
     if ask.account is not None:
-        raise ParamError("account and projectid cannot be given together")
+        raise ParamError("account and projectid cannot be given together: leave one out")
     if ask.project_id != EVERY:
         return Reach(accounts=frozenset({_project(ask.project_id, caller).account_id}))
     if not ask.list_all:
@@ -115,12 +117,14 @@ def owner_for(
     who = caller.identity
     if project_id is not None:
         if account is not None:
-            raise ParamError("account and projectid cannot be given together")
+            raise ParamError("account and projectid cannot be given together: leave one out")
         project = _project(project_id, caller)
         return project.account_id, project.domain_id
     if account is None:
         if domain_id not in (None, who.domain_id):
-            raise ParamError("domainid needs the account that is meant in that domain")
+            raise ParamError(
+                "domainid needs the account that is meant in that domain: give account"
+            )
         return who.account_id, who.domain_id
     return named_account(caller, account, domain_id), domain_id or who.domain_id
 
@@ -132,11 +136,11 @@ def named_account(caller: Caller, account: str, domain_id: UUID | None) -> UUID:
     name = account.casefold()
     mine = inside == who.domain_id and name == who.account.casefold()
     if not mine and not governs(who, cloud, inside):
-        raise Denied(f"account {who.account} may not act for account {account}")
+        raise Denied(f"account {who.account} may not act for account {account}: leave account out")
     for row in cloud.table("account").by_text("name", name):
         if row.domain_id == inside:
             return row.id  # type: ignore[no-any-return]
-    raise InvalidValue(f"Unable to find account {account} in domain {inside}")
+    raise InvalidValue(f"Unable to find account {account} in domain {inside}: check both")
 
 
 def _project(project_id: UUID | None, caller: Caller) -> Any:
@@ -146,13 +150,15 @@ def _project(project_id: UUID | None, caller: Caller) -> Any:
     if project is None or not (
         project.account_id in who.projects or governs(who, cloud, project.domain_id)
     ):
-        raise Denied(f"account {who.account} is no member of project {project_id}")
+        raise Denied(f"account {who.account} is no member of project {project_id}: ask its owner")
     return project
 
 
 def _domains(top: UUID, recursive: bool | None, caller: Caller) -> frozenset[UUID]:
     if not governs(caller.identity, caller.cloud, top):
-        raise Denied(f"account {caller.identity.account} may not list domain {top}")
+        raise Denied(
+            f"account {caller.identity.account} may not list domain {top}: name one below its own"
+        )
     if not recursive:
         return frozenset({top})
     return _subtree(caller.cloud, str(caller.cloud.table("domain")[top].path))

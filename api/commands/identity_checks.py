@@ -87,7 +87,7 @@ def role_for(caller: Caller, role_id: UUID | None, account_type: int | None) -> 
         raise InvalidValue(f"there is no account type {account_type}: it is 0, 1, 2 or 3")
     outranks(caller, found.role_type, rules_in(found))
     if not (found.is_public or caller.is_root):
-        raise Denied(f"role {found.name} is given by root administrators only")
+        raise Denied(f"role {found.name} is given by root administrators only: choose another")
     return found
 
 
@@ -100,7 +100,7 @@ def is_system(row: Account | User, caller: Caller) -> bool:
 def password(text: str | None) -> str:
     """A password that may be set; what it is stays out of the message."""
     if not text:
-        raise ParamError("the password is empty")
+        raise ParamError("the password is empty: choose one")
     return text
 
 

@@ -103,22 +103,30 @@ class CreateGuestNetwork:
             if zone.allocation_state != "Enabled":
                 raise Denied(f"zone {zone.name} is {zone.allocation_state}: choose an Enabled one")
             if shared or acl_type == "Domain" or self.vlan:
-                raise Denied("shared networks and VLANs of one's choice are for root admins")
+                raise Denied(
+                    "shared networks and VLANs of one's choice are for root admins: leave vlan out"
+                )
         if offering.zone_ids and zone.id not in offering.zone_ids:
-            raise InvalidValue(f"network offering {offering.name} is not in zone {zone.name}")
+            raise InvalidValue(
+                f"network offering {offering.name} is not in zone {zone.name}: choose another"
+            )
         if offering.for_vpc:
             raise InvalidValue(f"network offering {offering.name} is for VPC tiers: choose another")
         if self.vlan and not offering.specify_vlan:
             raise InvalidValue(f"network offering {offering.name} chooses the VLAN: leave it out")
         if shared and not (self.gateway and self.netmask and self.start_ip):
-            raise InvalidValue("a shared network needs gateway, netmask, startip and endip")
+            raise InvalidValue(
+                "a shared network needs gateway, netmask, startip and endip: give all four"
+            )
         if bool(self.gateway) != bool(self.netmask):
             raise InvalidValue("gateway and netmask are given together, or neither is")
         if (self.start_ip or self.end_ip) and not self.gateway:
-            raise InvalidValue("startip and endip need gateway and netmask")
+            raise InvalidValue("startip and endip need gateway and netmask: give all four")
         wires = caller.cloud[physical_networks].get(self.physical_network_id)
         if wires is not None and wires.zone_id != zone.id:
-            raise InvalidValue(f"physical network {wires.name} is not in zone {zone.name}")
+            raise InvalidValue(
+                f"physical network {wires.name} is not in zone {zone.name}: choose another"
+            )
 
 
 def _root_domain(cloud: Cloud) -> UUID:

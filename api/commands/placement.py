@@ -71,7 +71,9 @@ class ExplainWhere:
         if self.template_id is not None:
             template = usable_template(caller, self.template_id, zone)
             if hypervisor and hypervisor.lower() != template.hypervisor.lower():
-                raise InvalidValue(f"template {template.name} is for {template.hypervisor}")
+                raise InvalidValue(
+                    f"template {template.name} is for {template.hypervisor}: leave hypervisor out"
+                )
             hypervisor = template.hypervisor
             size_bytes = root_disk_bytes(template, offering, self.root_disk_size)
             disks = [DiskRoom(size_bytes=size_bytes, tags=frozenset(offering.storage_tags))]

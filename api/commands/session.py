@@ -100,5 +100,5 @@ class Logout:
     async def run(self, visitor: Visitor) -> LogoutView:
         """The cookies are cleared in any case."""
         if not visitor.leave():
-            raise ParamError("There is no session to end")
+            raise ParamError("There is no session to end: sign in by login first")
         return LogoutView(description="success")

@@ -56,7 +56,9 @@ class CreateStoragePool:
         cluster_id = host.cluster_id if host else self.cluster_id
         cluster = caller.cloud[clusters].get(cluster_id) if scope != "ZONE" else None
         if cluster is not None and cluster.zone_id != self.zone_id:
-            raise InvalidValue(f"cluster {cluster.name} is in another zone")
+            raise InvalidValue(
+                f"cluster {cluster.name} is in another zone: choose one of this zone"
+            )
         ask = AddStoragePool(
             id=caller.new_id(),
             name=self.name,

@@ -102,7 +102,7 @@ class UpdateUser:
             return
         given = self.current_password or ""
         if not await caller.engine.check_password(user.id, given):
-            raise Denied("currentpassword is not the present password")
+            raise Denied("currentpassword is not the present password: give that one")
 
 
 @command("deleteUser", returns=Success, allow="ARD", action="USER.DELETE")

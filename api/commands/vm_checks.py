@@ -50,7 +50,9 @@ def size_of(offering: ServiceOffering, details: Mapping[str, str | None], zone: 
     """The guest's size: the offering's, or within its bounds what the details say."""
     check_offered(offering, "service offering", zone)
     if offering.is_system:
-        raise InvalidValue(f"service offering {offering.name} is for system virtual machines")
+        raise InvalidValue(
+            f"service offering {offering.name} is for system virtual machines: choose another"
+        )
     said = {name.lower(): value or "" for name, value in details.items()}
     return Size(
         cpu_count=_measure(offering, offering.cpu_count, said, "cpuNumber"),
@@ -67,7 +69,9 @@ def _measure(
     raw = said.get(name.lower())
     if fixed is not None:
         if raw is not None and raw != str(fixed):
-            raise InvalidValue(f"service offering {offering.name} fixes {name} to {fixed}")
+            raise InvalidValue(
+                f"service offering {offering.name} fixes {name} to {fixed}: leave it out"
+            )
         return fixed
     if raw is None:
         raise InvalidValue(f"service offering {offering.name} is custom: say details[0].{name}")
@@ -92,7 +96,9 @@ def check_offered(offering: Any, noun: str, zone: Zone) -> None:
     if offering.state != "Active":
         raise InvalidValue(f"{noun} {offering.name} is {offering.state}: choose another")
     if offering.zone_ids and zone.id not in offering.zone_ids:
-        raise InvalidValue(f"{noun} {offering.name} is not offered in zone {zone.name}")
+        raise InvalidValue(
+            f"{noun} {offering.name} is not offered in zone {zone.name}: choose another"
+        )
 
 
 def gib(offering: DiskOffering, asked_gib: int | None) -> int:
@@ -123,7 +129,7 @@ def usable_template(caller: Caller, template_id: UUID, zone: Zone) -> Template:
     """A template that is ready in the zone. That the caller may use it is checked before."""
     template = caller.cloud[templates][template_id]
     if template.zone_ids and zone.id not in template.zone_ids:
-        raise InvalidValue(f"template {template.name} is not in zone {zone.name}")
+        raise InvalidValue(f"template {template.name} is not in zone {zone.name}: choose another")
     if not template.is_ready:
         raise InvalidValue(
             f"template {template.name} is not ready ({template.state}): "
@@ -141,7 +147,9 @@ def check_host_name(caller: Caller, account_id: UUID, name: str, but: UUID | Non
         )
     for vm in caller.cloud[vms].by_text("name", name):
         if vm.account_id == account_id and vm.id != but and vm.state != "Destroyed":
-            raise InvalidValue(f"A virtual machine named {name} already exists in this account")
+            raise InvalidValue(
+                f"A virtual machine named {name} already exists in this account: choose another"
+            )
 
 
 def check_user_data(raw: str | None) -> str:
@@ -162,5 +170,8 @@ def known_key_pairs(caller: Caller, account_id: UUID, names: list[str]) -> list[
     known = {pair.name for pair in caller.cloud[ssh_key_pairs].by("account_id", account_id)}
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise InvalidValue(f"A key pair with name '{unknown[0]}' does not exist in this account")
+        raise InvalidValue(
+            f"A key pair with name '{unknown[0]}' does not exist in this account: "
+            "see listSSHKeyPairs"
+        )
     return names

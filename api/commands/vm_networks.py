@@ -74,7 +74,7 @@ def _named(ask: NetworksAsked) -> list[tuple[UUID, str]]:
     """The networks that were named, each with the address wanted or nothing."""
     if ask.ip_to_network_list:
         if ask.network_ids or ask.ip_address:
-            raise InvalidValue("iptonetworklist excludes networkids and ipaddress")
+            raise InvalidValue("iptonetworklist excludes networkids and ipaddress: leave those out")
         return [(one.network_id, one.ip or "") for one in ask.ip_to_network_list]
     named = ask.network_ids or ()
     return [(one, ask.ip_address or "" if number == 0 else "") for number, one in enumerate(named)]
@@ -94,9 +94,11 @@ def _check(
     network: Network, ip: str, zone_id: UUID, cloud: Cloud, account_id: UUID, domain_id: UUID
 ) -> None:
     if network.zone_id != zone_id:
-        raise InvalidValue(f"network {network.name} is in another zone")
+        raise InvalidValue(f"network {network.name} is in another zone: choose one of this zone")
     if not serves(network, cloud, account_id, domain_id):
-        raise InvalidValue(f"network {network.name} is not open to the account that deploys")
+        raise InvalidValue(
+            f"network {network.name} is not open to the account that deploys: choose another"
+        )
     if not ip:
         return
     if not network.has_addresses:
@@ -104,9 +106,11 @@ def _check(
     try:
         inside = IPv4Address(ip) in IPv4Network(network.cidr)
     except ValueError:
-        raise InvalidValue(f"{ip} is no IPv4 address") from None
+        raise InvalidValue(f"{ip} is no IPv4 address: write it as 192.0.2.1") from None
     if not inside:
-        raise InvalidValue(f"{ip} is not in {network.cidr} of network {network.name}")
+        raise InvalidValue(
+            f"{ip} is not in {network.cidr} of network {network.name}: choose one that is"
+        )
 
 
 async def _default_network(

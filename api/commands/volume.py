@@ -63,7 +63,7 @@ class CreateDataVolume:
     async def run(self, caller: Caller) -> Job:
         refuse_later(self, ("snapshot_id", "virtual_machine_id"))
         if self.disk_offering_id is None or self.zone_id is None:
-            raise InvalidValue("A volume needs a diskofferingid and a zoneid")
+            raise InvalidValue("A volume needs a diskofferingid and a zoneid: give both")
         zone = caller.cloud[zones][self.zone_id]
         if zone.allocation_state != "Enabled" and not caller.is_root:
             raise Denied(f"zone {zone.name} is {zone.allocation_state}: choose an Enabled one")
@@ -111,7 +111,10 @@ class AttachDataVolume:
                 f"volume {volume.name} and virtual machine {vm.name} are in different zones"
             )
         if volume.account_id != vm.account_id:
-            raise Denied(f"volume {volume.name} and virtual machine {vm.name} differ in owner")
+            raise Denied(
+                f"volume {volume.name} and virtual machine {vm.name} differ in owner: "
+                "take a volume of the same account"
+            )
         return await caller.submit(
             AttachVolume(volume_id=volume.id, vm_id=vm.id, device=self.device_id)
         )
