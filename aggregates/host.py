@@ -136,9 +136,9 @@ class HostConnected(Event, frozen=True, kw_only=True):
     def apply(self, row: Host, at_ms: int) -> None:
         for name in self.__struct_fields__:
             setattr(row, name, getattr(self, name))
-        row.state, row.job_id = HostState.UP, None
+        row.state = HostState.UP
         if row.resource_state is ResourceState.CREATING:
-            row.resource_state = ResourceState.ENABLED
+            row.resource_state, row.job_id = ResourceState.ENABLED, None
 
 
 @event("host.disconnected")

@@ -31,9 +31,9 @@ def update(ask: UpdateVm, desk: Desk) -> None:
 
 @decision
 def found_off(ask: VmFound, desk: Desk) -> None:
-    """A guest that died by itself: the log follows the world, once no job is at work on it."""
+    """A guest that died by itself: the log follows the world, unless something happened since."""
     vm = desk.row(vms, ask.vm_id)
-    if vm.state is not VmState.RUNNING or vm.job_id is not None:
+    if vm.state is not VmState.RUNNING or vm.job_id is not None or vm.version != ask.version:
         return
     hold = vm.hold
     # The first event tells people what a change is about, so it is the guest's.

@@ -127,7 +127,8 @@ class UpdateVm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VmFound:
-    """The guest was found off, or running elsewhere, while the log said otherwise."""
+    """The guest was found off, while the log said otherwise at this `version` of it."""
 
     vm_id: UUID
+    version: int
     why: str

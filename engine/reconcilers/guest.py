@@ -17,6 +17,7 @@ from uuid import UUID
 
 from drivers.contract.compute import GuestStatus, Power
 
+GONE = "gone"
 ALIVE = (Power.RUNNING, Power.PAUSED)
 
 
@@ -54,8 +55,8 @@ def compare(
     for guest_id, want in desired.items():
         status = found.get(guest_id)
         if want.is_here and not want.is_busy and (status is None or status.power not in ALIVE):
-            power = status.power if status is not None else "gone"
-            yield Seen(Verdict.DEAD, guest_id, "", power, want.version)
+            name, power = (status.name, status.power) if status is not None else ("", GONE)
+            yield Seen(Verdict.DEAD, guest_id, name, power, want.version)
     for status in listed:
         its_id = status.guest_id
         known = desired.get(its_id) if its_id is not None else None

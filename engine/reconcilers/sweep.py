@@ -12,26 +12,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
-from aggregates.errors import DomainError
 from aggregates.host import HostState
-from drivers.contract.errors import DriverError, Unavailable
+from drivers.contract.compute import GuestStatus
+from drivers.contract.errors import Unavailable, Unknown
 from drivers.contract.storage import DiskStatus
 from engine.clock import Clock
 from engine.engine import Engine
+from engine.failure import Caught, failure_of
 from engine.intents import By
 from engine.intents.finding import CloseFindings, OpenFinding, SweepDisk, SweepGuest
 from engine.intents.host import HostLost, ReconnectHost
 from engine.intents.vm import VmFound
-from engine.log import LogUnavailable
-from engine.reconcilers.guest import Desired, Seen, Verdict, compare
+from engine.reconcilers.guest import GONE, Desired, Seen, Verdict, compare
+from engine.saga import BY_INTENT
 from engine.world import Hosts
 from projections.finding import FindingKind, findings
 from projections.host import Host, hosts
+from projections.saga import RunState, saga_runs
 from projections.storage_pool import PoolState, StoragePool, storage_pools
 from projections.vm import vms
 from projections.volume import volumes
@@ -39,6 +41,7 @@ from projections.volume import volumes
 log_ = logging.getLogger("sagastack.sweep")
 
 LISTING_S = 30.0
+LOOK_S = 120.0
 SIDE_BY_SIDE = 16
 BY = By(action="SYSTEM.RECONCILE", command="reconcile")
 
@@ -73,29 +76,33 @@ class Sweeper:
             for pool in list(self._engine.cloud[storage_pools]):
                 if pool.state is PoolState.UP:
                     group.create_task(self._in_turn(turns, self._look_at_pool(pool)))
+        await self._in_turn(turns, self._close_lost())
 
     async def _in_turn(self, turns: asyncio.Semaphore, look: Coroutine[Any, Any, None]) -> None:
+        """One look; whatever is wrong with it, the others go on."""
         async with turns:
-            try:
-                async with asyncio.timeout(LISTING_S):
+            with Caught() as caught:
+                async with asyncio.timeout(LOOK_S):
                     await look
-            except (DriverError, DomainError, LogUnavailable, TimeoutError) as error:
-                log_.warning("could not be looked at: %s", error)
+        if caught.error is not None:
+            kind, text = failure_of(caught.error)
+            bug = caught.error if kind == "Bug" else None
+            log_.warning("could not be looked at: %s: %s", kind, text, exc_info=bug)
 
     # ---- hosts ---------------------------------------------------------------------------
 
     async def _look_at_host(self, host: Host) -> None:
-        desired = self._desired(host)
+        before = {vm.id: vm.version for vm in self._engine.cloud[vms].by("host_id", host.id)}
         try:
-            session = await self._hosts.session(host.id)
-            listed = await session.list_guests()
-        except Unavailable as error:
+            listed = await self._listed(host)
+        except (Unavailable, Unknown) as error:
             if host.state is HostState.UP and self._twice("lost", "", host.id):
                 await self._engine.decide(HostLost(id=host.id, why=str(error)), BY)
             return
         if host.state is HostState.DISCONNECTED:
-            await self._engine.submit(ReconnectHost(id=host.id), BY)
+            await self._reconnect(host)
             return
+        desired = self._desired(host, before, listed)
         strange = [s.guest_id for s in listed if s.guest_id and s.guest_id not in desired]
         ours = frozenset([one for one in strange if await self._engine.ever(one, "vm")])
         at_home = {one for one, want in desired.items() if want.is_here}
@@ -107,18 +114,46 @@ class Sweeper:
             await self._see_to(host, seen)
         await self._close(host.id, strangers)
 
-    def _desired(self, host: Host) -> dict[UUID, Desired]:
-        """Every guest that could be on the host: those the log has there, and all of its kind."""
-        here = self._engine.cloud[vms].by("zone_id", host.zone_id)
+    async def _listed(self, host: Host) -> list[GuestStatus]:
+        """`Unavailable` also for a host that takes the question and never answers."""
+        try:
+            async with asyncio.timeout(LISTING_S):
+                session = await self._hosts.session(host.id)
+                return await session.list_guests()
+        except TimeoutError:
+            raise Unavailable(f"{host.name} gave no answer within {LISTING_S:.0f} s") from None
+
+    async def _reconnect(self, host: Host) -> None:
+        """It answers again. One job at a time asks it who it is."""
+        name = BY_INTENT[ReconnectHost].name
+        runs = self._engine.cloud[saga_runs].by("subject_id", host.id)
+        live = (RunState.RUNNING, RunState.UNDOING)
+        if not any(row.name == name and row.state in live for row in runs):
+            await self._engine.submit(ReconnectHost(id=host.id), BY)
+
+    def _desired(
+        self, host: Host, before: Mapping[UUID, int], listed: Iterable[GuestStatus]
+    ) -> dict[UUID, Desired]:
+        """What the log says of each guest that is there or should be.
+
+        `before` are the guests that the log had there when the look began: one that has changed
+        since is as good as busy.
+        """
+        known = self._engine.cloud[vms]
+        ids = dict.fromkeys([*before, *(one.guest_id for one in listed)])
         return {
-            vm.id: Desired(vm.host_id == host.id, vm.job_id is not None, vm.version)
-            for vm in here
-            if vm.hypervisor == host.hypervisor
+            vm.id: Desired(
+                is_here=vm.host_id == host.id,
+                is_busy=vm.job_id is not None or before.get(vm.id, vm.version) != vm.version,
+                version=vm.version,
+            )
+            for vm in map(known.get, ids)
+            if vm is not None
         }
 
     async def _see_to(self, host: Host, seen: Seen) -> None:
         subject = str(seen.guest_id or seen.name)
-        if not self._twice(seen.verdict, subject, host.id):
+        if not self._twice(f"{seen.verdict} {seen.version}", subject, host.id):
             return
         where = f"on host {host.name}"
         if seen.verdict is Verdict.STRANGER:
@@ -133,9 +168,12 @@ class Sweeper:
             return
         if seen.verdict is Verdict.DEAD:
             owner = None if vm is None else vm.account_id
-            found = VmFound(vm_id=seen.guest_id, why=f"found {seen.power} {where}")
+            why = f"found {seen.power} {where}"
+            found = VmFound(vm_id=seen.guest_id, version=seen.version, why=why)
             await self._engine.decide(found, replace(BY, account_id=owner))
-            return
+            if seen.power == GONE:
+                return
+            # What is left of it holds its disks: it could be started on no other host.
         if not self._is_open(FindingKind.ORPHAN_GUEST, host.id, subject):
             text = f"guest {seen.name} ({seen.power}) {where} is not there by the log: removed"
             sweep = SweepGuest(finding_id=uuid4(), host_id=host.id, vm_id=seen.guest_id, text=text)
@@ -220,6 +258,14 @@ class Sweeper:
         if not self._is_open(kind, place, subject):
             ask = OpenFinding(id=uuid4(), finding=kind, place_id=place, subject=subject, text=text)
             await self._engine.decide(ask, BY)
+
+    async def _close_lost(self) -> None:
+        """Close what was found on hosts and pools that are no more."""
+        cloud = self._engine.cloud
+        places = {one.place_id for one in cloud[findings]}
+        for place in places:
+            if place not in cloud[hosts] and place not in cloud[storage_pools]:
+                await self._close(place, ())
 
     async def _close(self, place: UUID, still: Iterable[tuple[str, str]]) -> None:
         """Close what is there no more at this place; what a saga removes, the saga closes."""

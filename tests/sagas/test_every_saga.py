@@ -33,6 +33,8 @@ WORLD_STEPS = [
     for step in saga.steps
     if not step.decides
 ]
+# Begun because something is wrong in the world, which a failure leaves as it was.
+STILL_THERE = ("sweep.guest:1",)
 UNDONE_SAGAS = [name for name, saga in SAGAS.items() if not saga.forward_only]
 
 
@@ -159,7 +161,9 @@ async def test_a_lasting_fault_leaves_nothing_behind(
             assert row.error_text == "injected"
             if it.undo_do is not None or it.is_pivot:
                 assert picture(r) == before
-        if it.undo_do is not None or SAGAS[name].forward_only or it.is_pivot or not after:
+        if name in STILL_THERE:
+            assert picture(r) == before, "the next look finds it again"
+        elif it.undo_do is not None or SAGAS[name].forward_only or it.is_pivot or not after:
             await judge(r)
 
 
