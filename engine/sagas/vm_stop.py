@@ -45,23 +45,32 @@ def _vm(run: Run[Any]) -> Vm:
 
 
 @stop_vm.step
-def begin_stop(run: Run[StopVm]) -> None:
-    run.change(_vm(run), _vm(run).begin(VmState.STOPPING, run.id, VmState.RUNNING))
+def begin_stop(run: Run[StopVm]) -> bool:
+    """Whether there is anything to stop: stopping what is stopped is success, as clients expect."""
+    vm = _vm(run)
+    begun = vm.begin(VmState.STOPPING, run.id, VmState.RUNNING, VmState.STOPPED)
+    if vm.state is VmState.STOPPED:
+        return False
+    run.change(vm, begun)
+    return True
 
 
 @begin_stop.undo
 def give_up_stop(run: Run[StopVm]) -> None:
-    run.change(_vm(run), VmWorkEnded())
+    if run[begin_stop]:
+        run.change(_vm(run), VmWorkEnded())
 
 
 @stop_vm.step(no_undo="a guest that may have stopped is not started again behind its owner's back")
 async def stop_guest(run: Run[StopVm]) -> None:
-    await power_off(run, _vm(run), 0.0 if run.intent.forced else GRACE_S)
+    if run[begin_stop]:
+        await power_off(run, _vm(run), 0.0 if run.intent.forced else GRACE_S)
 
 
 @stop_vm.step(no_undo="the last step: nothing after it can fail")
 def stopped(run: Run[StopVm]) -> None:
-    record_stopped(run, _vm(run))
+    if run[begin_stop]:
+        record_stopped(run, _vm(run))
 
 
 @reboot_vm.step

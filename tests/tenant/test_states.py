@@ -44,7 +44,6 @@ async def test_a_stopped_guest(here: Place) -> None:
     before = await jobs(here)
     for client, command, param in (
         (here.ann, "rebootVirtualMachine", "id"),
-        (here.ann, "stopVirtualMachine", "id"),
         (here.ann, "recoverVirtualMachine", "id"),
         (here.admin, "migrateVirtualMachine", "virtualmachineid"),
         (here.admin, "findHostsForMigration", "virtualmachineid"),
@@ -52,6 +51,8 @@ async def test_a_stopped_guest(here: Place) -> None:
         text = await at_once(client, command, **{param: vm["id"]})
         assert "Stopped" in text, (command, text)
     assert await jobs(here) == before
+    again = await here.ann.job("stopVirtualMachine", id=vm["id"])
+    assert again["virtualmachine"]["state"] == "Stopped"
 
 
 async def test_a_destroyed_guest(here: Place) -> None:
