@@ -44,6 +44,11 @@ class Volume(Aggregate):
     holds: list[UUID] = msgspec.field(default_factory=list)
     job_id: UUID | None = None
 
+    @property
+    def at_rest(self) -> VolumeState:
+        """The state that a job leaves it in."""
+        return VolumeState.READY if self.pool_id else VolumeState.ALLOCATED
+
     def begin(self, doing: VolumeState, job_id: UUID) -> VolumeBusy:
         """Let one job have the volume to itself."""
         if self.state not in (VolumeState.ALLOCATED, VolumeState.READY):
@@ -100,8 +105,7 @@ class VolumeIdle(Event, frozen=True, kw_only=True):
     """The job gave up; the volume is what it was before."""
 
     def apply(self, row: Volume, at_ms: int) -> None:
-        row.state = VolumeState.READY if row.pool_id else VolumeState.ALLOCATED
-        row.job_id = None
+        row.state, row.job_id = row.at_rest, None
 
 
 @event("volume.ready")
@@ -127,8 +131,8 @@ class VolumeResized(Event, frozen=True, kw_only=True):
     hold: UUID | None
 
     def apply(self, row: Volume, at_ms: int) -> None:
-        row.size_bytes, row.job_id = self.size_bytes, None
-        row.state = VolumeState.READY if row.pool_id else VolumeState.ALLOCATED
+        row.size_bytes = self.size_bytes
+        row.state, row.job_id = row.at_rest, None
         if self.hold is not None:
             row.holds = [*row.holds, self.hold]
 
@@ -140,14 +144,14 @@ class VolumeAttached(Event, frozen=True, kw_only=True):
 
     def apply(self, row: Volume, at_ms: int) -> None:
         row.vm_id, row.device, row.attached_at_ms = self.vm_id, self.device, at_ms
-        row.state, row.job_id = VolumeState.READY, None
+        row.state, row.job_id = row.at_rest, None
 
 
 @event("volume.detached")
 class VolumeDetached(Event, frozen=True, kw_only=True):
     def apply(self, row: Volume, at_ms: int) -> None:
         row.vm_id, row.device, row.attached_at_ms = None, None, 0
-        row.state, row.job_id = VolumeState.READY, None
+        row.state, row.job_id = row.at_rest, None
 
 
 @event("volume.updated")

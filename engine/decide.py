@@ -48,6 +48,10 @@ class Desk:
     def change(self, row: Aggregate, *events: Event) -> None:
         self.draft.change(row, *events)
 
+    def guard(self, row: Aggregate) -> None:
+        """This decision relies on `row` as it is."""
+        self.draft.guard(row)
+
     def add(self, made: Decision, hold: UUID) -> None:
         """Commit what the allocator decided for `hold` with this decision."""
         self.draft.add(made, lambda: self.world.allocator.forget(hold))

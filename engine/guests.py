@@ -97,6 +97,7 @@ def take_room(run: Run[Any], vm: Vm, where: Where) -> Room:
         run.add(chosen, run.key)
         for hold, decision in pools:
             run.add(decision, hold)
+            run.guard(run.row(storage_pools, decision.pool_id))
         fresh = [disk.id for disk in disks if disk.pool_id is None]
         found = {d: p.pool_id for d, (_, p) in zip(fresh, pools, strict=True)}
         return Room(chosen.host_id, run.key, found)

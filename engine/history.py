@@ -8,16 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
+import os
 from collections import OrderedDict
 from functools import cache
 from pathlib import Path
 from uuid import UUID
+
+import msgspec
 
 from aggregates.base import Aggregate, build
 from aggregates.errors import NotFound
 from aggregates.saga import SagaRun
 from engine.log import Log
 from projections.cloud import Cloud
+
+log_ = logging.getLogger("sagastack.history")
 
 KEPT_MOMENTS = 4
 KEPT_CHECKPOINTS = 3
@@ -89,13 +95,17 @@ class History:
     def _write(self, path: Path, cloud: Cloud) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
-        partial.write_bytes(cloud.save())
+        with partial.open("wb") as file:
+            file.write(cloud.save())
+            file.flush()
+            os.fsync(file.fileno())
         partial.replace(path)
         for old in sorted(self._folder.glob("*.checkpoint"))[:-KEPT_CHECKPOINTS]:
             old.unlink()
 
     async def _fold(self, until: int | None) -> Cloud:
-        cloud = await asyncio.to_thread(self._nearest, until)
+        end = await self._log.position() if until is None else until
+        cloud = await asyncio.to_thread(self._nearest, end)
         return await self._extend(cloud, until)
 
     async def _extend(self, cloud: Cloud, until: int | None) -> Cloud:
@@ -103,8 +113,13 @@ class History:
             await asyncio.to_thread(cloud.fold, batch)
         return cloud
 
-    def _nearest(self, until: int | None) -> Cloud:
+    def _nearest(self, until: int) -> Cloud:
+        """One from behind the log's end belongs to another past: the log was restored."""
         for path in sorted(self._folder.glob(f"*-{fingerprint()}.checkpoint"), reverse=True):
-            if until is None or int(path.name.partition("-")[0]) <= until:
+            if int(path.name.partition("-")[0]) > until:
+                continue
+            try:
                 return Cloud.load(path.read_bytes())
+            except (OSError, msgspec.DecodeError) as error:
+                log_.warning("checkpoint %s is left out: %s", path.name, error)
         return Cloud()

@@ -84,6 +84,11 @@ class Capacity:
         slot = self.hosts.slots.get(host_id)
         return None if slot is None else self.hosts.supplies[slot]
 
+    def is_used(self, host_id: UUID) -> bool:
+        """Whether a guest is on the host by the log, or on its way to it or from it."""
+        slot = self.hosts.slots.get(host_id)
+        return slot is not None and self.hosts.used(slot) != (0, 0)
+
     def holds_of_vm(self, vm_id: UUID) -> Iterator[CapacityHeld]:
         """The promises made to a guest: one, or two while it moves between hosts."""
         return (self.holds[hold] for hold in self._by_vm.get(vm_id, ()))

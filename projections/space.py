@@ -71,6 +71,11 @@ class Space:
         else:
             self._supply(pool, None)
 
+    def is_used(self, pool_id: UUID) -> bool:
+        """Whether a volume has room in the pool, or is promised some."""
+        pool = self.pools.get(pool_id)
+        return pool is not None and pool.used_bytes != 0
+
     def holds_of_volume(self, volume_id: UUID) -> Iterator[SpaceHeld]:
         """The promises made to a volume: one, or more after it grew or while it moves."""
         return (self.holds[hold] for hold in self._by_volume.get(volume_id, ()))

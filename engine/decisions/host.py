@@ -30,13 +30,19 @@ class Deciding(Protocol):
     def world(self) -> World: ...
     def row(self, spec: TableSpec[R], row_id: UUID, /) -> R: ...
     def change(self, row: Aggregate, /, *events: Event) -> None: ...
+    def guard(self, row: Aggregate, /) -> None: ...
     def add(self, decision: Decision, hold: UUID, /) -> None: ...
 
 
 def supply(at: Deciding, host_id: UUID) -> None:
-    """Say what a host offers, as this commit leaves the host, its cluster and its pod."""
+    """Say what a host offers, as this commit leaves the host, its cluster and its pod.
+
+    Each of the three is relied on, or two that change at once would leave the offer of neither.
+    """
     host = at.row(hosts, host_id)
     cluster, pod = at.row(clusters, host.cluster_id), at.row(pods, host.pod_id)
+    for row in (host, cluster, pod):
+        at.guard(row)
     is_open = (
         cluster.allocation_state == pod.allocation_state == "Enabled"
         and cluster.managed_state == "Managed"

@@ -11,7 +11,8 @@ from engine.decide import Desk, decision
 from engine.decisions.host import Deciding
 from engine.decisions.record import unneeded
 from engine.intents.storage_pool import MaintainStoragePool, RemoveStoragePool, UpdateStoragePool
-from projections.storage_pool import storage_pools
+from projections.space import Space
+from projections.storage_pool import StoragePool, storage_pools
 from projections.vm import vms
 from projections.volume import volumes
 
@@ -50,14 +51,21 @@ def update(ask: UpdateStoragePool, desk: Desk) -> None:
         supply_space(desk, pool.id)
 
 
+def empty(pool: StoragePool, desk: Desk) -> None:
+    """Refuse to remove a pool that a volume lies in, or is just being made in."""
+    there = next(iter(desk.cloud[volumes].by("pool_id", pool.id)), None)
+    if there is not None:
+        raise InUse(f"volume {there.name} lies in pool {pool.name}: remove or move it first")
+    if desk.cloud.view(Space).is_used(pool.id):
+        raise InUse(f"a volume is just being made in pool {pool.name}: wait for it")
+    unneeded("storage_pool", pool, desk)
+
+
 @decision
 def remove(ask: RemoveStoragePool, desk: Desk) -> None:
     pool = desk.row(storage_pools, ask.id)
     pool.idle()
-    unneeded("storage_pool", pool, desk)
-    there = next(iter(desk.cloud[volumes].by("pool_id", pool.id)), None)
-    if there is not None:
-        raise InUse(f"volume {there.name} lies in pool {pool.name}: remove or move it first")
+    empty(pool, desk)
     desk.change(pool, StoragePoolRemoved())
     key = uuid5(pool.id, "supply")
     desk.add(desk.world.allocator.supply_pool(SpaceWithdrawn(pool_id=pool.id), key), key)

@@ -58,8 +58,7 @@ async def evacuate(run: Run[PrepareHost]) -> int:
     refused = [one.result() for one in moves if one.result()]
     if refused:
         raise Refused("; ".join(refused))
-    held = run.cloud.view(Capacity).holds.values()
-    if any(one.host_id == run.intent.id for one in held):
+    if run.cloud.view(Capacity).is_used(run.intent.id):
         raise Unavailable("guests are on the host still, or on their way to it or from it")
     return len(guests)
 

@@ -6,19 +6,22 @@ import asyncio
 from uuid import uuid5
 
 from aggregates.capacity import CapacityWithdrawn
-from aggregates.errors import InUse
+from aggregates.errors import InUse, NotAllowed, NotFound
 from aggregates.host import HostMaintenanceFailed, HostRemoved
 from aggregates.space import SpaceWithdrawn
 from aggregates.storage_pool import StoragePoolRemoved
 from aggregates.vm import Vm
-from drivers.contract.errors import Refused
+from drivers.contract.errors import Refused, Unavailable
 from engine.decide import Desk
 from engine.decisions.host import supply
 from engine.decisions.record import unneeded
+from engine.decisions.storage_pool import empty
 from engine.intents import SYSTEM, By
 from engine.intents.host import RemoveHost
 from engine.intents.vm import StopVm
 from engine.saga import Run, Saga
+from engine.sagas.host_maintain import UNTIL_EMPTY
+from projections.capacity import Capacity
 from projections.host import hosts
 from projections.storage_pool import storage_pools
 from projections.vm import vms
@@ -46,13 +49,21 @@ def keep(run: Run[RemoveHost]) -> None:
     supply(run, run.intent.id)
 
 
-@remove_host.step(timeout_s=600, no_undo="a guest that was stopped is its owner's to start")
+@remove_host.step(
+    timeout_s=600,
+    patience=UNTIL_EMPTY,
+    no_undo="a guest that was stopped is its owner's to start",
+)
 async def stop_guests(run: Run[RemoveHost]) -> None:
+    """A guest that another job has is waited for; so is one that is on its way to the host."""
     by = By(account_id=run.account_id, user_id=run.user_id)
 
     async def stop(vm: Vm) -> str:
         ask, run_id = StopVm(vm_id=vm.id, forced=True), uuid5(run.key, str(vm.id))
-        job = await run.world.children.submit(ask, by, run_id=run_id)
+        try:
+            job = await run.world.children.submit(ask, by, run_id=run_id)
+        except (NotAllowed, NotFound):
+            return ""
         why = await run.world.children.outcome(job.id)
         return f"virtual machine {vm.name} cannot be stopped: {why}" if why else ""
 
@@ -62,6 +73,8 @@ async def stop_guests(run: Run[RemoveHost]) -> None:
     refused = [one.result() for one in stops if one.result()]
     if refused:
         raise Refused("; ".join(refused))
+    if run.cloud.view(Capacity).is_used(run.intent.id):
+        raise Unavailable("guests are on the host still, or on their way to it or from it")
 
 
 @remove_host.step(no_undo="a connection is made again by who needs it")
@@ -76,7 +89,7 @@ def remove(run: Run[RemoveHost]) -> None:
     desk = Desk(run.draft, run.world, SYSTEM)
     host = run.row(hosts, run.intent.id)
     for pool in list(run.cloud[storage_pools].by("host_id", host.id)):
-        unneeded("storage_pool", pool, desk)
+        empty(pool, desk)
         run.change(pool, StoragePoolRemoved())
         key = uuid5(pool.id, "supply")
         run.add(run.world.allocator.supply_pool(SpaceWithdrawn(pool_id=pool.id), key), key)

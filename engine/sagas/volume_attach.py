@@ -23,6 +23,7 @@ from engine.disks import attachment, disk_spec, pool_tags
 from engine.intents.volume import AttachVolume, DetachVolume
 from engine.saga import Run, Saga
 from projections.host import hosts
+from projections.storage_pool import storage_pools
 from projections.vm import vms
 from projections.volume import volumes
 
@@ -106,6 +107,7 @@ def choose_slot(run: Run[AttachVolume]) -> Slot:
         run.key,
     )
     run.add(chosen, run.key)
+    run.guard(run.row(storage_pools, chosen.pool_id))
     return Slot(device, chosen.pool_id, is_new=True)
 
 
