@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -123,13 +123,16 @@ def _like(table: Table[Any], names: Sequence[str], fields: dict[str, Any]) -> It
 
 
 def _claim(spec: RecordSpec, names: Sequence[str], fields: object, owner: UUID, desk: Desk) -> None:
+    claim(spec.row.KIND, {name: _value(fields, name) for name in names}, owner, desk)
+
+
+def claim(kind: str, named: Mapping[str, object], owner: UUID, desk: Desk) -> None:
     """Take these names. Whoever takes them at the same moment decides again, and is refused."""
-    values = [_value(fields, name) for name in names]
-    ledger = name_ledger(spec.row.KIND, names, values)
+    ledger = name_ledger(kind, list(named), list(named.values()))
     claimed = NameClaimed(
-        kind=spec.row.KIND,
-        fields=list(names),
-        values=[str(value) for value in values],
+        kind=kind,
+        fields=list(named),
+        values=[str(value) for value in named.values()],
         owner=owner,
     )
     desk.draft.append(ledger, desk.cloud.view(Names).version(ledger), claimed)

@@ -15,6 +15,7 @@ from drivers.contract.driver import HostSession
 from engine.decide import Desk
 from engine.decisions import cluster as cluster_decisions
 from engine.decisions.host import supply
+from engine.decisions.record import claim
 from engine.decisions.record import remove as remove_record
 from engine.intents import SYSTEM
 from engine.intents.cluster import AddCluster
@@ -53,6 +54,7 @@ def accept(run: Run[AddHost]) -> None:
         job_id=run.id,
     )
     run.create(ask.id, added)
+    claim("host", {"zone_id": ask.zone_id, "url": ask.url}, ask.id, _desk(run))
 
 
 @accept.undo
@@ -84,6 +86,7 @@ def record(run: Run[AddHost]) -> None:
             f"the machine at {host.url} is host {other.name} ({other.url}) already: "
             f"both say that their hardware is {facts.hardware_id}"
         )
+    claim("host", {"hardware_id": facts.hardware_id}, host.id, _desk(run))
     run.change(host, facts)
     if not run.intent.enabled:
         name = run.row(hosts, host.id).name

@@ -10,7 +10,10 @@ import msgspec
 from aggregates.errors import AlreadyExists, Invalid, NotAllowed
 from aggregates.host import Host, HostState
 from aggregates.storage_pool import StoragePoolAdded, StoragePoolOpened, StoragePoolRemoved
+from engine.decide import Desk
+from engine.decisions.record import claim
 from engine.decisions.storage_pool import supply_space
+from engine.intents import SYSTEM
 from engine.intents.storage_pool import AddStoragePool
 from engine.saga import Run, Saga
 from engine.sagas.host_add import ONCE_MORE
@@ -77,6 +80,10 @@ def accept(run: Run[AddStoragePool]) -> None:
         job_id=run.id,
     )
     run.create(ask.id, added)
+    assert run.draft is not None
+    desk = Desk(run.draft, run.world, SYSTEM)
+    claim("storage_pool", {"zone_id": ask.zone_id, "name": ask.name}, ask.id, desk)
+    claim("storage_pool", {"host_id": ask.host_id, "url": ask.url}, ask.id, desk)
 
 
 @accept.undo

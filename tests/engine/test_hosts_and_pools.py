@@ -24,8 +24,10 @@ from engine.intents.storage_pool import RemoveStoragePool
 from engine.intents.vm import CreateVm, ExpungeVm, RebootVm, StartVm
 from engine.intents.volume import AttachVolume, DetachVolume
 from engine.log import Unit
+from projections.addresses import Addresses
 from projections.capacity import Capacity
 from projections.host import hosts
+from projections.space import Space
 from projections.storage_pool import storage_pools
 from projections.vm import vms
 from projections.volume import volumes
@@ -140,6 +142,14 @@ async def test_a_pool_that_goes_and_a_disk_that_comes_at_once(r: Rig, deploy_fir
     ]
     assert len(failed) == 1, said
     assert (POOL in r.cloud[storage_pools]) == (deploy().vm_id in r.cloud[vms])
+
+
+async def test_a_plan_promises_nothing(r: Rig) -> None:
+    assert "capacity.held" in await r.engine.plan(deploy(), r.by)
+    view = r.cloud.view
+    for fold in (view(Capacity), view(Space), view(Addresses)):
+        assert not len(fold.pendings)
+    assert not r.cloud.view(Capacity).is_used(HOSTS[0])
 
 
 # ---- volumes -------------------------------------------------------------------------------

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from msgspec.structs import replace
 
 from aggregates.errors import AlreadyExists, DomainError, InUse, NotFound
+from aggregates.host import HostConnected
 from aggregates.saga import RunState
+from engine.intents.host import AddHost
 from engine.intents.network import RemoveNetwork
 from engine.intents.record import CreateRecord, RemoveRecord, UpdateRecord
+from engine.intents.storage_pool import AddStoragePool
+from engine.sagas.host_add import add_host
 from projections.network import networks
 from projections.vm import vms
 from tests.sagas.judge import judge
 from tests.sagas.rig import Rig, new_sim, rig
-from tests.sagas.seed import NETWORK, ZONE, deploy, seed
+from tests.sagas.seed import CLUSTER, NETWORK, ZONE, deploy, seed
+from tests.sagas.seed import POD as POD_ID
 
 POD = {
     "zone_id": ZONE,
@@ -31,9 +38,8 @@ def pod(name: str) -> CreateRecord:
 
 
 async def outcomes(r: Rig, *asks: object) -> list[object]:
-    return await asyncio.gather(
-        *(r.engine.decide(ask, r.by) for ask in asks), return_exceptions=True
-    )
+    deciding = (r.engine.decide(ask, r.by) for ask in asks)
+    return list(await asyncio.gather(*deciding, return_exceptions=True))
 
 
 async def test_of_many_with_one_name_one_is_made(tmp_path: Path) -> None:
@@ -63,6 +69,69 @@ async def test_a_name_is_free_again_once_its_bearer_is_gone(tmp_path: Path) -> N
             await r.engine.decide(ask, r.by)
             await r.engine.decide(RemoveRecord(kind="pod", id=ask.id), r.by)
         assert "again" not in [row.name for row in r.cloud.table("pod")]
+
+
+async def test_of_many_hosts_with_one_url_one_is_added(tmp_path: Path) -> None:
+    async with rig(tmp_path, new_sim()) as r:
+        await seed(r)
+        said = await jobs(r, *(new_host(f"h{n}", "sim://twin") for n in range(5)))
+        assert sorted(said) == [*["AlreadyExists"] * 4, "Succeeded"]
+        await judge(r)
+
+
+async def test_of_two_hosts_that_are_one_machine_one_is_added(tmp_path: Path) -> None:
+    """Both answer at the same moment, so neither is known when the other is looked for."""
+    async with rig(tmp_path, new_sim()) as r:
+        await seed(r)
+        asks = [new_host(f"h{n}", f"sim://twin{n}") for n in range(2)]
+        met = asyncio.Barrier(2)
+
+        async def connect(run: Any) -> HostConnected:
+            facts: HostConnected = await real(run)
+            await met.wait()
+            return replace(facts, hardware_id="the same")
+
+        step = next(one for one in add_host.steps if one.name == "connect")
+        real, step.do = step.do, connect
+        try:
+            said = await jobs(r, *asks)
+        finally:
+            step.do = real
+        assert sorted(said) == ["AlreadyExists", "Succeeded"]
+        await judge(r)
+
+
+async def test_of_many_pools_with_one_name_one_is_added(tmp_path: Path) -> None:
+    async with rig(tmp_path, new_sim()) as r:
+        await seed(r)
+        where: dict[str, Any] = {"zone_id": ZONE, "pod_id": POD_ID, "cluster_id": CLUSTER}
+        asks = [
+            AddStoragePool(id=uuid4(), name="p2", url=f"sim://p{n}", scope="CLUSTER", **where)
+            for n in range(5)
+        ]
+        said = await jobs(r, *asks)
+        assert sorted(said) == [*["AlreadyExists"] * 4, "Succeeded"]
+
+
+def new_host(name: str, url: str) -> AddHost:
+    return AddHost(
+        id=uuid4(),
+        name=name,
+        url=url,
+        hypervisor="Simulator",
+        zone_id=ZONE,
+        pod_id=POD_ID,
+        cluster_id=CLUSTER,
+    )
+
+
+async def jobs(r: Rig, *asks: object) -> list[str]:
+    """How each job ended, or what refused it."""
+    ended: list[Any] = await asyncio.gather(*(r.run(ask) for ask in asks), return_exceptions=True)
+    return [
+        type(one).__name__ if isinstance(one, Exception) else one.error or str(one.state)
+        for one in ended
+    ]
 
 
 async def test_nothing_is_made_on_top_of_what_goes_away(tmp_path: Path) -> None:

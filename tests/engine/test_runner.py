@@ -232,6 +232,19 @@ async def test_cancelling_between_two_tries_begins_no_other(r: Rig, script: Scri
     assert (row.error, CALLS.count("act")) == ("Cancelled", 1)
 
 
+async def test_cancelling_during_a_pause_begins_no_other_try(r: Rig, script: Script) -> None:
+    script["act"] = always(Unavailable("later"))
+
+    async def pause(seconds: float) -> None:
+        for row in r.cloud[saga_runs]:
+            if row.attempts and not row.cancelled:
+                await r.engine.decide(CancelJob(job_id=row.id), r.by)
+
+    r.engine.runner._clock.sleep = pause  # type: ignore[method-assign]
+    row = await r.run(Toy())
+    assert (row.error, CALLS.count("act")) == ("Cancelled", 1)
+
+
 async def test_a_cancel_that_meets_the_last_commit_counts(r: Rig, script: Script) -> None:
     """The decision that would end the run is made again, and sees that it was cancelled."""
 

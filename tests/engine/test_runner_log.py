@@ -132,26 +132,58 @@ async def test_a_job_that_was_accepted_unheard_is_worked_on(r: Rig) -> None:
     assert row.state is RunState.SUCCEEDED
 
 
-# ---- others were first ---------------------------------------------------------------------
+async def test_others_may_be_first_while_the_log_is_away(r: Rig, script: Script) -> None:
+    """A second try that is refused is not taken for the first one's success."""
+    place = await a_domain(r)
+    seen = relies_on(script, place)
+
+    async def away(unit: Unit, real: Append) -> Any:
+        await rename(r, place, "b")
+        raise LogUnavailable("full")
+
+    at(r, "saga.succeeded", away)
+    row = await r.run(Toy())
+    assert row.state is RunState.SUCCEEDED
+    assert seen == ["a", "b"]
 
 
-async def test_a_step_whose_rows_others_change_is_decided_again(r: Rig, script: Script) -> None:
-    """Three times somebody renames what the step relies on, while its commit is on its way."""
-    place, seen = uuid4(), []
+async def a_domain(r: Rig) -> UUID:
+    """Something that others may rename."""
+    place = uuid4()
     made = {"name": "a", "path": "/a", "level": 0}
     await r.engine.decide(CreateRecord(kind="domain", id=place, fields=made), r.by)
+    return place
+
+
+async def rename(r: Rig, place: UUID, name: str) -> None:
+    await r.engine.decide(UpdateRecord(kind="domain", id=place, fields={"name": name}), r.by)
+
+
+def relies_on(script: Script, place: UUID) -> list[str]:
+    """Let the last step guard the domain; the names that it has seen."""
+    seen: list[str] = []
 
     def look(run: Any) -> None:
         row = run.row(domains, place)
         seen.append(row.name)
         run.guard(row)
 
+    script["finish"] = look
+    return seen
+
+
+# ---- others were first ---------------------------------------------------------------------
+
+
+async def test_a_step_whose_rows_others_change_is_decided_again(r: Rig, script: Script) -> None:
+    """Three times somebody renames what the step relies on, while its commit is on its way."""
+    place = await a_domain(r)
+    seen = relies_on(script, place)
+
     async def rename_first(unit: Unit, real: Append) -> Any:
-        fields = {"name": f"{seen[-1]}a"}
-        await r.engine.decide(UpdateRecord(kind="domain", id=place, fields=fields), r.by)
+        await rename(r, place, f"{seen[-1]}a")
         return await real(unit)
 
-    script["finish"] = look
     at(r, "saga.succeeded", rename_first, times=3)
     row = await r.run(Toy())
     assert row.state is RunState.SUCCEEDED
