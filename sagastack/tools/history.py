@@ -23,9 +23,9 @@ async def history(settings: Settings, kind: str, thing: str) -> AsyncIterator[di
 
     `NotFound` if the log knows no such kind or no such thing.
     """
-    if kind not in AGGREGATES:
-        raise NotFound(f"there is no kind {kind}; kinds are {', '.join(sorted(AGGREGATES))}")
     async with opened(settings) as (log, past):
+        if kind not in AGGREGATES:
+            raise NotFound(f"there is no kind {kind}; kinds are {', '.join(sorted(AGGREGATES))}")
         cloud = await past.latest()
         stream = _stream(cloud, kind, thing)
         recorded = await log.read_stream(stream)
