@@ -17,6 +17,7 @@ from engine.intents.host import AddHost
 from engine.intents.network import RemoveNetwork
 from engine.intents.record import CreateRecord, RemoveRecord, UpdateRecord
 from engine.intents.storage_pool import AddStoragePool
+from engine.intents.vm import CreateVm
 from engine.sagas.host_add import add_host
 from projections.network import networks
 from projections.vm import vms
@@ -152,13 +153,16 @@ async def test_nothing_is_made_on_top_of_what_goes_away(tmp_path: Path) -> None:
             assert isinstance(made or removed, (InUse, NotFound))
 
 
+@pytest.mark.parametrize("ask", [deploy(), CreateVm(deploy=deploy())], ids=["started", "not"])
 @pytest.mark.parametrize("deploy_first", [True, False])
-async def test_a_guest_is_on_no_network_that_is_gone(tmp_path: Path, deploy_first: bool) -> None:
+async def test_a_guest_is_on_no_network_that_is_gone(
+    tmp_path: Path, deploy_first: bool, ask: object
+) -> None:
     async with rig(tmp_path, new_sim()) as r:
         await seed(r)
 
         async def deployed() -> object:
-            return await r.run(deploy())
+            return await r.run(ask)
 
         async def removed() -> object:
             return await r.engine.decide(RemoveNetwork(network_id=NETWORK), r.by)
