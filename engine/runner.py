@@ -165,14 +165,20 @@ class Runner:
         arrived: Done | None = None
         while row.state is RunState.RUNNING:
             failure = await self._commit(row, partial(self._decide, row, arrived))
-            arrived = None
-            if failure is None and row.state is RunState.RUNNING:
+            if failure is not None:
+                await self._stop(row, failure, arrived)
+                return
+            if row.state is RunState.RUNNING:
                 arrived, failure = await self._wave(row, saga.ready(row.outputs))
-            if failure is not None and not self.goes_back(row, failure):
-                await self._park(row, failure)
-            elif failure is not None:
-                step, error, text = failure.step, failure.error, failure.text
-                await self._record(row, UndoStarted(step=step, error=error, text=text))
+                if failure is not None:
+                    await self._stop(row, failure, None)
+
+    async def _stop(self, row: SagaRun, failure: Failure, arrived: Done | None) -> None:
+        """Begin the undo, or park. What the world did is on record even if what follows failed."""
+        done = StepsSucceeded(outputs={arrived.step: arrived.output}) if arrived else None
+        stop = UndoStarted if self.goes_back(row, failure) else SagaParked
+        last = stop(step=failure.step, error=failure.error, text=failure.text)
+        await self._record(row, *((done, last) if done else (last,)))
 
     def _goes_on(self, row: SagaRun) -> bool:
         """Whether the run can only go forward, cancelled or not."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from aggregates.errors import DomainError, InUse
-from aggregates.host import HostConnected
+from aggregates.host import HostConnected, ResourceState
 from aggregates.saga import RunState
 from aggregates.vm import VmState
 from aggregates.volume import VolumeState
@@ -19,7 +19,7 @@ from engine.decisions.host import supply
 from engine.draft import Draft
 from engine.history import History
 from engine.intents.cluster import UpdateCluster
-from engine.intents.host import HostLost, RemoveHost
+from engine.intents.host import HostLost, PrepareHost, RemoveHost
 from engine.intents.storage_pool import RemoveStoragePool
 from engine.intents.vm import CreateVm, ExpungeVm, RebootVm, StartVm
 from engine.intents.volume import AttachVolume, DetachVolume
@@ -68,6 +68,16 @@ async def test_a_host_is_not_removed_under_a_guest_on_its_way_to_it(r: Rig) -> N
     assert row.state is RunState.SUCCEEDED, row.error_text
     assert HOSTS[0] not in r.cloud[hosts]
     assert r.cloud[vms][vm_id].state is VmState.STOPPED, "it was stopped once it was there"
+
+
+async def test_a_guest_on_its_way_to_a_host_leaves_it_before_maintenance(r: Rig) -> None:
+    vm_id = await stopped(r)
+    r.sim.faults.slow("create_disk", 0.2)
+    await r.engine.submit(StartVm(vm_id=vm_id, host_id=HOSTS[0]), r.by)
+    row = await r.run(PrepareHost(id=HOSTS[0]))
+    assert row.state is RunState.SUCCEEDED, row.error_text
+    assert r.cloud[hosts][HOSTS[0]].resource_state is ResourceState.MAINTENANCE
+    assert r.cloud[vms][vm_id].host_id == HOSTS[1]
 
 
 async def test_removing_a_host_waits_for_the_job_that_has_its_guest(r: Rig) -> None:

@@ -1,41 +1,29 @@
-"""What is really there against what the log says: the table, and a sweeper over a small cloud."""
+"""What is really there against what the log says: guests and disks."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
 from aggregates.errors import NotAllowed
-from aggregates.host import HostState
 from aggregates.saga import RunState
 from aggregates.vm import VmState
-from drivers.contract.compute import GuestSpec, GuestStatus, HostAddress, Power
-from drivers.contract.storage import DiskSpec, PoolSpec
+from drivers.contract.compute import GuestStatus, Power
 from drivers.sim.faults import Fault
 from drivers.sim.rows import Gone, disk_file
 from engine.intents.finding import SweepDisk
-from engine.intents.host import PrepareHost, ReconnectHost, RemoveHost
+from engine.intents.host import RemoveHost
 from engine.intents.saga import CancelJob
-from engine.intents.vm import ExpungeVm, MigrateVm, RebootVm, StartVm, StopVm, UpdateVm, VmFound
+from engine.intents.vm import ExpungeVm, RebootVm, StartVm, StopVm, UpdateVm, VmFound
 from engine.intents.volume import AttachVolume, DeleteVolume, DetachVolume
-from engine.reconcilers import sweep as sweep_module
-from engine.reconcilers.guest import Desired, Seen, Verdict, compare
-from engine.reconcilers.sweep import Sweeper
 from projections.capacity import Capacity
-from projections.finding import FindingKind, findings
-from projections.host import hosts
-from projections.saga import saga_runs
+from projections.finding import FindingKind
 from projections.vm import vms
 from projections.volume import volumes
-from tests.sagas.judge import judge
-from tests.sagas.rig import Rig, new_sim, rig
+from tests.engine.looking import Cloud
 from tests.sagas.seed import (
-    GIB,
     HOSTS,
     POOL,
     attached_volume,
@@ -43,101 +31,7 @@ from tests.sagas.seed import (
     loose_volume,
     named,
     running,
-    seed,
 )
-
-ME = UUID(int=1)
-
-
-def status(power: Power | None, guest_id: UUID | None = ME) -> list[GuestStatus]:
-    return [] if power is None else [GuestStatus(guest_id=guest_id, name="g", power=power)]
-
-
-def desired(*, here: bool, busy: bool = False) -> dict[UUID, Desired]:
-    return {ME: Desired(is_here=here, is_busy=busy, version=7)}
-
-
-# The row that the log has, what the host lists, and what follows.
-HERE, THERE = desired(here=True), desired(here=False)
-BUSY_HERE, BUSY_THERE = desired(here=True, busy=True), desired(here=False, busy=True)
-TABLE = [
-    *((HERE, power, None) for power in (Power.RUNNING, Power.PAUSED)),
-    *((HERE, power, Verdict.DEAD) for power in (Power.OFF, Power.CRASHED, None)),
-    *((THERE, power, Verdict.ORPHAN) for power in Power),
-    (THERE, None, None),
-    *((row, power, None) for row in (BUSY_HERE, BUSY_THERE) for power in (*Power, None)),
-    *(({}, power, Verdict.ORPHAN) for power in Power),
-    ({}, None, None),
-]
-
-
-@pytest.mark.parametrize(("row", "power", "verdict"), TABLE)
-def test_the_table_of_guests(
-    row: dict[UUID, Desired], power: Power | None, verdict: Verdict | None
-) -> None:
-    seen = list(compare(row, status(power), frozenset({ME})))
-    assert [one.verdict for one in seen] == ([verdict] if verdict else [])
-    for one in seen:
-        assert one.version == (7 if row else 0), "what was looked at is named"
-
-
-@pytest.mark.parametrize("guest_id", [None, uuid4()])
-def test_what_the_log_never_made_is_a_stranger(guest_id: UUID | None) -> None:
-    listed = status(Power.RUNNING, guest_id)
-    assert list(compare(HERE | {}, [*status(Power.RUNNING), *listed], frozenset({ME}))) == [
-        Seen(Verdict.STRANGER, guest_id, "g", "running")
-    ]
-
-
-# ---- the sweeper ---------------------------------------------------------------------------
-
-
-class Cloud:
-    """A seeded rig and its sweeper."""
-
-    def __init__(self, r: Rig) -> None:
-        self.r = r
-        engine: Any = r.engine
-        self.sweeper = Sweeper(engine, engine._world.hosts, engine._clock, every_s=1)
-        self.world, self.cloud = r.sim.world, r.cloud
-
-    async def look(self, times: int = 1) -> None:
-        """Look, and let the jobs that follow from it end."""
-        for _ in range(times):
-            await self.sweeper.sweep()
-            async with asyncio.timeout(5):
-                for row in list(self.cloud[saga_runs]):
-                    await self.r.engine.runner.wait(row.id)
-
-    def open(self) -> list[FindingKind]:
-        return sorted(one.finding for one in self.cloud[findings])
-
-    async def topics(self) -> list[str]:
-        return [one.topic async for batch in self.r.log.read() for one in batch]
-
-    async def start_copy(self, vm_id: UUID, host_id: UUID) -> None:
-        """A copy of one of our guests appears where the log does not have it."""
-        session = await self.r.sim.connect(HostAddress(url=self.cloud[hosts][host_id].url))
-        spec = GuestSpec(
-            guest_id=vm_id, name="copy", cpu_count=1, cpu_mhz=500, memory_mib=512, disks=()
-        )
-        await session.start_guest(spec, key=named("late"))
-
-    async def make_disk(self, volume_id: UUID) -> None:
-        session = await self.r.sim.connect(HostAddress(url="sim://host1"))
-        spec = DiskSpec(volume_id=volume_id, size_bytes=GIB)
-        await session.create_disk(PoolSpec(pool_id=POOL, url="sim://pool"), spec, key=named("late"))
-
-    def copies(self, vm_id: UUID) -> list[str]:
-        return [guest.host for guest in self.world.where(vm_id)]
-
-
-@pytest.fixture
-async def here(tmp_path: Path) -> AsyncIterator[Cloud]:
-    async with rig(tmp_path, new_sim()) as r:
-        await seed(r)
-        yield Cloud(r)
-        await judge(r)
 
 
 async def test_a_healthy_cloud_is_left_alone(here: Cloud) -> None:
@@ -374,116 +268,3 @@ async def test_a_disk_that_came_to_belong_before_it_was_removed_stays(here: Clou
     assert here.open() == []
     assert here.cloud[volumes][volume_id].vm_id == vm_id
     assert volume_id in {disk.volume_id for disk in here.world.residue().disks}
-
-
-# ---- hosts ---------------------------------------------------------------------------------
-
-
-async def test_a_host_that_is_cut_off_offers_nothing_until_it_answers(here: Cloud) -> None:
-    vm_id = await running(here.r)
-    here.world.partition("sim://host1")
-    await here.look()
-    assert here.cloud[hosts][HOSTS[0]].state is HostState.UP, "one look is not enough"
-    await here.look()
-    assert here.cloud[hosts][HOSTS[0]].state is HostState.DISCONNECTED
-    supply = here.cloud.view(Capacity).supply_of(HOSTS[0])
-    assert supply is not None and not supply.enabled
-    assert here.cloud[vms][vm_id].state is VmState.RUNNING, "nobody knows that it died"
-    other = await running(here.r, "other")
-    assert here.cloud[vms][other].host_id != HOSTS[0]
-    here.world.heal()
-    await here.look()
-    assert here.cloud[hosts][HOSTS[0]].state is HostState.UP
-    supply = here.cloud.view(Capacity).supply_of(HOSTS[0])
-    assert supply is not None and supply.enabled
-    await here.look(2)
-    assert here.cloud[vms][vm_id].state is VmState.RUNNING
-
-
-async def test_a_host_that_takes_the_question_and_never_answers_is_lost(
-    here: Cloud, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sweep_module, "LISTING_S", 0.05)
-    real = here.sweeper._hosts.session
-
-    async def session(host_id: UUID) -> Any:
-        if host_id == HOSTS[1]:
-            await asyncio.sleep(30)
-        return await real(host_id)
-
-    monkeypatch.setattr(here.sweeper._hosts, "session", session)
-    await here.look(2)
-    assert here.cloud[hosts][HOSTS[1]].state is HostState.DISCONNECTED
-    monkeypatch.undo()
-    await here.look()
-    assert here.cloud[hosts][HOSTS[1]].state is HostState.UP
-
-
-async def test_stale_copies_on_a_host_that_comes_back_go(here: Cloud) -> None:
-    """It was cut off, its guest was moved on by force, and now both are there."""
-    vm_id = await running(here.r)
-    (old,) = here.world.where(vm_id)
-    here.world.commit(Gone("guest", old.host, old.ident))
-    here.world.partition("sim://host1")
-    await here.look(2)
-    here.world.heal()
-    await here.look(3)
-    assert here.cloud[vms][vm_id].state is VmState.STOPPED
-    await here.r.run(StartVm(vm_id=vm_id, host_id=HOSTS[1]))
-    here.world.commit(old)
-    await here.look(2)
-    assert here.copies(vm_id) == ["sim://host2"]
-
-
-async def test_one_reconnection_at_a_time(here: Cloud) -> None:
-    here.world.partition("sim://host1")
-    await here.look(2)
-    here.world.heal()
-    here.r.sim.faults.slow("inspect", 0.3)
-    for _ in range(4):
-        await here.sweeper.sweep()
-    runs = [row for row in here.cloud[saga_runs] if row.name.startswith("host.reconnect")]
-    assert len(runs) == 1
-    here.r.sim.faults.clear()
-    await here.look()
-
-
-async def test_a_reconnection_takes_no_host_from_another_job(here: Cloud) -> None:
-    """A host that is being prepared for maintenance is still that job's when it has answered."""
-
-    vm_id = await running(here.r)
-    here.r.sim.faults.slow("migrate_guest", 0.4)
-    here.r.sim.faults.slow("inspect", 0.1)
-    reconnect = await here.r.engine.submit(ReconnectHost(id=HOSTS[0]), here.r.by)
-    prepare = await here.r.engine.submit(PrepareHost(id=HOSTS[0]), here.r.by)
-    await here.r.engine.runner.wait(reconnect.id)
-    assert here.cloud[hosts][HOSTS[0]].job_id == prepare.id
-    row = await here.r.engine.runner.wait(prepare.id)
-    assert row.state is RunState.SUCCEEDED, row.error_text
-    assert here.cloud[vms][vm_id].host_id != HOSTS[0]
-
-
-async def test_a_bug_in_one_look_stops_no_other(
-    here: Cloud, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    vm_id = await running(here.r)
-    here.world.kill_guest(vm_id)
-    real = here.sweeper._hosts.session
-
-    async def session(host_id: UUID) -> Any:
-        if host_id == HOSTS[1]:
-            raise RuntimeError("a driver that breaks its contract")
-        return await real(host_id)
-
-    monkeypatch.setattr(here.sweeper._hosts, "session", session)
-    await here.look(4)
-    assert "RuntimeError" in caplog.text
-    assert here.cloud[vms][vm_id].state is VmState.STOPPED
-
-
-async def test_migrated_guests_are_no_orphans(here: Cloud) -> None:
-    vm_id = await running(here.r)
-    await here.r.run(MigrateVm(vm_id=vm_id, host_id=HOSTS[2]))
-    before = here.cloud.position
-    await here.look(3)
-    assert here.cloud.position == before

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -22,19 +22,11 @@ from projections import saga as saga_projection
 from projections.cloud import Cloud
 from projections.domain import domains
 from projections.saga import saga_runs
-from tests.engine.test_runner import always, hang, nothing_left, until
+from tests.engine.acting import Script, always, hang, nothing_left, until
 from tests.engine.toys import CALLS, Onward, Toy
 from tests.sagas.rig import Crash, Rig, new_sim, rig
 
-Script = dict[str, Callable[..., Any]]
 Append = Callable[[Unit], Any]
-
-
-@pytest.fixture
-async def r(tmp_path: Path, script: Script) -> AsyncIterator[Rig]:
-    async with rig(tmp_path, new_sim()) as made:
-        yield made
-        assert (await made.history.rebuild()).digest() == made.cloud.digest()
 
 
 def says(unit: Unit, topic: str) -> bool:

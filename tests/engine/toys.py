@@ -203,7 +203,36 @@ async def raise_children(run: Run[Parent]) -> list[str]:
     return [task.result() for task in tasks]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    name: str = "turn"
+
+
+turn = Saga("toy.turn:1", Turn, "finding", lambda ask: None)
+
+
+@turn.step
+def approach(run: Run[Turn]) -> None:
+    mark(run, "begun")
+
+
+@approach.undo
+def retreat(run: Run[Turn]) -> None:
+    unmark(run, "begun")
+
+
+@turn.step(pivot=True, no_undo="a pivot")
+async def grow(run: Run[Turn]) -> None:
+    await did(run, "grow")
+
+
+@turn.step(no_undo="behind the pivot")
+def grown(run: Run[Turn]) -> None:
+    decided(run, "grown")
+    unmark(run, "begun")
+
+
 # Known to the engine only while a test wants them: every other saga has an example of its own.
-TOYS: tuple[Saga[Any], ...] = (toy, onward, fan, parent)
+TOYS: tuple[Saga[Any], ...] = (toy, onward, fan, parent, turn)
 for _one in TOYS:
     del SAGAS[_one.name], BY_INTENT[_one.intent]

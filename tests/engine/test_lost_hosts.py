@@ -1,0 +1,138 @@
+"""Hosts that are cut off, hang, and come back."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from aggregates.host import HostState
+from aggregates.saga import RunState
+from aggregates.vm import VmState
+from drivers.sim.rows import Gone
+from engine.intents.host import PrepareHost, ReconnectHost
+from engine.intents.vm import MigrateVm, StartVm
+from engine.reconcilers import sweep as sweep_module
+from projections.capacity import Capacity
+from projections.host import hosts
+from projections.saga import saga_runs
+from projections.vm import vms
+from tests.engine.looking import Cloud
+from tests.sagas.seed import (
+    HOSTS,
+    running,
+)
+
+# ---- hosts ---------------------------------------------------------------------------------
+
+
+async def test_a_host_that_is_cut_off_offers_nothing_until_it_answers(here: Cloud) -> None:
+    vm_id = await running(here.r)
+    here.world.partition("sim://host1")
+    await here.look()
+    assert here.cloud[hosts][HOSTS[0]].state is HostState.UP, "one look is not enough"
+    await here.look()
+    assert here.cloud[hosts][HOSTS[0]].state is HostState.DISCONNECTED
+    supply = here.cloud.view(Capacity).supply_of(HOSTS[0])
+    assert supply is not None and not supply.enabled
+    assert here.cloud[vms][vm_id].state is VmState.RUNNING, "nobody knows that it died"
+    other = await running(here.r, "other")
+    assert here.cloud[vms][other].host_id != HOSTS[0]
+    here.world.heal()
+    await here.look()
+    assert here.cloud[hosts][HOSTS[0]].state is HostState.UP
+    supply = here.cloud.view(Capacity).supply_of(HOSTS[0])
+    assert supply is not None and supply.enabled
+    await here.look(2)
+    assert here.cloud[vms][vm_id].state is VmState.RUNNING
+
+
+async def test_a_host_that_takes_the_question_and_never_answers_is_lost(
+    here: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep_module, "LISTING_S", 0.05)
+    real = here.sweeper._hosts.session
+
+    async def session(host_id: UUID) -> Any:
+        if host_id == HOSTS[1]:
+            await asyncio.sleep(30)
+        return await real(host_id)
+
+    monkeypatch.setattr(here.sweeper._hosts, "session", session)
+    await here.look(2)
+    assert here.cloud[hosts][HOSTS[1]].state is HostState.DISCONNECTED
+    monkeypatch.undo()
+    await here.look()
+    assert here.cloud[hosts][HOSTS[1]].state is HostState.UP
+
+
+async def test_stale_copies_on_a_host_that_comes_back_go(here: Cloud) -> None:
+    """It was cut off, its guest was moved on by force, and now both are there."""
+    vm_id = await running(here.r)
+    (old,) = here.world.where(vm_id)
+    here.world.commit(Gone("guest", old.host, old.ident))
+    here.world.partition("sim://host1")
+    await here.look(2)
+    here.world.heal()
+    await here.look(3)
+    assert here.cloud[vms][vm_id].state is VmState.STOPPED
+    await here.r.run(StartVm(vm_id=vm_id, host_id=HOSTS[1]))
+    here.world.commit(old)
+    await here.look(2)
+    assert here.copies(vm_id) == ["sim://host2"]
+
+
+async def test_one_reconnection_at_a_time(here: Cloud) -> None:
+    here.world.partition("sim://host1")
+    await here.look(2)
+    here.world.heal()
+    here.r.sim.faults.slow("inspect", 0.3)
+    for _ in range(4):
+        await here.sweeper.sweep()
+    runs = [row for row in here.cloud[saga_runs] if row.name.startswith("host.reconnect")]
+    assert len(runs) == 1
+    here.r.sim.faults.clear()
+    await here.look()
+
+
+async def test_a_reconnection_takes_no_host_from_another_job(here: Cloud) -> None:
+    """A host that is being prepared for maintenance is still that job's when it has answered."""
+
+    vm_id = await running(here.r)
+    here.r.sim.faults.slow("migrate_guest", 0.4)
+    here.r.sim.faults.slow("inspect", 0.1)
+    reconnect = await here.r.engine.submit(ReconnectHost(id=HOSTS[0]), here.r.by)
+    prepare = await here.r.engine.submit(PrepareHost(id=HOSTS[0]), here.r.by)
+    await here.r.engine.runner.wait(reconnect.id)
+    assert here.cloud[hosts][HOSTS[0]].job_id == prepare.id
+    row = await here.r.engine.runner.wait(prepare.id)
+    assert row.state is RunState.SUCCEEDED, row.error_text
+    assert here.cloud[vms][vm_id].host_id != HOSTS[0]
+
+
+async def test_a_bug_in_one_look_stops_no_other(
+    here: Cloud, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    vm_id = await running(here.r)
+    here.world.kill_guest(vm_id)
+    real = here.sweeper._hosts.session
+
+    async def session(host_id: UUID) -> Any:
+        if host_id == HOSTS[1]:
+            raise RuntimeError("a driver that breaks its contract")
+        return await real(host_id)
+
+    monkeypatch.setattr(here.sweeper._hosts, "session", session)
+    await here.look(4)
+    assert "RuntimeError" in caplog.text
+    assert here.cloud[vms][vm_id].state is VmState.STOPPED
+
+
+async def test_migrated_guests_are_no_orphans(here: Cloud) -> None:
+    vm_id = await running(here.r)
+    await here.r.run(MigrateVm(vm_id=vm_id, host_id=HOSTS[2]))
+    before = here.cloud.position
+    await here.look(3)
+    assert here.cloud.position == before
