@@ -139,6 +139,25 @@ async def test_others_may_be_first_while_the_log_is_away(r: Rig, script: Script)
     assert seen == ["a", "b"]
 
 
+async def test_an_undo_that_others_overtook_while_the_log_was_away_is_not_lost(
+    r: Rig, script: Script
+) -> None:
+    place = await a_domain(r)
+    script["act"] = always(Refused("no"))
+    script["unplan"] = lambda run: run.guard(run.row(domains, place))
+
+    async def away(unit: Unit, real: Append) -> Any:
+        if any(one.stream == place for one in unit.appends):
+            await rename(r, place, "b")
+            raise LogUnavailable("full")
+        return await real(unit)
+
+    at(r, "saga.step_undone", away, times=2)
+    row = await r.run(Toy())
+    assert (row.state, row.undone) == (RunState.FAILED, ["act", "plan", "begin"])
+    assert CALLS.count("unplan") == 2
+
+
 async def a_domain(r: Rig) -> UUID:
     """Something that others may rename."""
     place = uuid4()
