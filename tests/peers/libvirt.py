@@ -7,7 +7,8 @@ tied to us) takes every daemon, guest and interface away. Nothing needs a name i
 namespaces except one veth end per host, which its other end takes along.
 
 The hosts meet on a veth pair between their bridges (`br0`, the guests' network) and on another
-that carries migration; both are reached from the tests at `address`.
+that carries migration; both are reached from the tests at `address`. A third host, of one test's
+own, meets nobody but us: it also listens with TLS.
 """
 
 from __future__ import annotations
@@ -18,12 +19,16 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
 READY_S = 60.0
+NET = f"10.{200 + os.getpid() % 50}.{os.getpid() // 50 % 250}"
+SECURED = f"{NET}.3"
 BINARIES = ("libvirtd", "virtlogd", "qemu-system-x86_64", "qemu-img", "unshare", "ip", "setpriv")
 FOLDERS = {
     "etc": "/etc/libvirt",
@@ -45,7 +50,7 @@ migration_host = "{address}"
 migration_address = "{address}"
 """
 LIBVIRTD_CONF = """\
-listen_tls = 0
+listen_tls = {tls}
 listen_tcp = 1
 listen_addr = "{address}"
 auth_tcp = "none"
@@ -53,6 +58,11 @@ auth_unix_rw = "none"
 unix_sock_group = "root"
 host_uuid = "{uuid}"
 log_outputs = "3:file:/var/log/libvirt/libvirtd.log"
+"""
+TLS_CONF = """\
+ca_file = "{pki}/cacert.pem"
+cert_file = "{pki}/servercert.pem"
+key_file = "{pki}/serverkey.pem"
 """
 INIT = """\
 hostname {name}
@@ -126,10 +136,9 @@ def _pair() -> LibvirtPair:
     atexit.register(shutil.rmtree, root, ignore_errors=True)
     shared = root / "shared"
     shared.mkdir()
-    net = f"10.{200 + os.getpid() % 50}.{os.getpid() // 50 % 250}"
-    first, second = (_spawn(root, index, f"{net}.{index}") for index in (1, 2))
+    first, second = (_spawn(root, index) for index in (1, 2))
     hosts = LibvirtPair(first, second, shared)
-    _wire(hosts, f"{net}.254")
+    _wire(hosts)
     for host in (first, second):
         (host.root / "wired").touch()
     for host in (first, second):
@@ -137,14 +146,34 @@ def _pair() -> LibvirtPair:
     return hosts
 
 
-def _spawn(parent: Path, index: int, address: str) -> LibvirtHost:
+@contextmanager
+def secured(pki: Path) -> Iterator[LibvirtHost]:
+    """A host that listens with TLS too, by the CA's and the server's certificates in `pki`.
+
+    The server's certificate must name `SECURED`, the host's address.
+    """
+    with tempfile.TemporaryDirectory(prefix="sagastack-libvirt-", ignore_cleanup_errors=True) as at:
+        host = _spawn(Path(at), 3, pki=pki)
+        try:
+            _wire_to_us(host, 3)
+            (host.root / "wired").touch()
+            _wait_ready(host)
+            yield host
+        finally:
+            _stop(host.init)
+
+
+def _spawn(parent: Path, index: int, *, pki: Path | None = None) -> LibvirtHost:
     """Start one host's init; it waits for its wires before it starts libvirt."""
+    address = f"{NET}.{index}"
     root = parent / f"host{index}"
     for name, target in FOLDERS.items():
         (root / name).mkdir(parents=True)
         Path(target).mkdir(parents=True, exist_ok=True)
     (root / "etc" / "qemu.conf").write_text(QEMU_CONF.format(address=address))
-    (root / "etc" / "libvirtd.conf").write_text(LIBVIRTD_CONF.format(address=address, uuid=uuid4()))
+    conf = LIBVIRTD_CONF.format(address=address, uuid=uuid4(), tls=1 if pki else 0)
+    conf += TLS_CONF.format(pki=pki) if pki else ""
+    (root / "etc" / "libvirtd.conf").write_text(conf)
     binds = " ".join(f"{root / name}={target}" for name, target in FOLDERS.items())
     name = f"lvhost{index}"
     script = INIT.format(name=name, binds=binds, address=address, root=root)
@@ -164,20 +193,11 @@ def _stop(init: subprocess.Popen[bytes]) -> None:
     init.wait(timeout=10)
 
 
-def _wire(hosts: LibvirtPair, ours: str) -> None:
+def _wire(hosts: LibvirtPair) -> None:
     """Join the two hosts' bridges, and both of them and us by veth pairs."""
     a, b = hosts.first, hosts.second
-    for host in (a, b):
-        _wait_for(lambda host=host: _in_own_network(host), f"{host.name} has no network namespace")
-    tag = f"{os.getpid() % 100000}"
     for index, host in enumerate((a, b), 1):
-        end = f"sgt{tag}-{index}"
-        _ip(f"link add {end} type veth peer name ctl0 netns {host.pid}")
-        _ip(f"address add {ours}/32 dev {end}")
-        _ip(f"link set {end} up")
-        _ip(f"route add {host.address}/32 dev {end} src {ours}")
-        _ip_in(host, "link set ctl0 up")
-        _ip_in(host, f"route add {ours}/32 dev ctl0")
+        _wire_to_us(host, index)
     for near, far in (("mig0", "mig0"), ("guest0", "guest0")):
         _ip_in(a, f"link add {near} type veth peer name {far} netns /proc/{b.pid}/ns/net")
     for host, other in ((a, b), (b, a)):
@@ -186,6 +206,17 @@ def _wire(hosts: LibvirtPair, ours: str) -> None:
         _ip_in(host, "link add br0 type bridge")
         _ip_in(host, "link set guest0 master br0 up")
         _ip_in(host, "link set br0 up")
+
+
+def _wire_to_us(host: LibvirtHost, index: int) -> None:
+    _wait_for(lambda: _in_own_network(host), f"{host.name} has no network namespace")
+    ours, end = f"{NET}.254", f"sgt{os.getpid() % 100000}-{index}"
+    _ip(f"link add {end} type veth peer name ctl0 netns {host.pid}")
+    _ip(f"address add {ours}/32 dev {end}")
+    _ip(f"link set {end} up")
+    _ip(f"route add {host.address}/32 dev {end} src {ours}")
+    _ip_in(host, "link set ctl0 up")
+    _ip_in(host, f"route add {ours}/32 dev ctl0")
 
 
 def _ip(arguments: str) -> None:
