@@ -8,6 +8,7 @@ decide which events may be. The same state serves decisions and reads: there is 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, ClassVar, NewType, TypeVar, cast
 from uuid import UUID
 
@@ -115,15 +116,20 @@ def build(recorded: Recorded) -> Aggregate:
     """The first state of an aggregate, from the event that creates it."""
     happened = recorded.event
     assert happened.CREATES is not None, f"{happened.TOPIC} creates nothing"
-    # `apply` of a creating event fills the fields in, so the row begins with the bare identity.
-    fields = {name: getattr(happened, name) for name in happened.__struct_fields__}
-    known = happened.CREATES.__struct_fields__
     return happened.CREATES(
         id=recorded.stream,
         version=recorded.version,
         created_at_ms=recorded.at_ms,
-        **{name: value for name, value in fields.items() if name in known},
+        **{name: getattr(happened, name) for name in _carried(type(happened))},
     )
+
+
+@cache
+def _carried(kind: type[Event]) -> tuple[str, ...]:
+    """The fields that a creating event hands to its row under the same name."""
+    assert kind.CREATES is not None
+    known = set(kind.CREATES.__struct_fields__)
+    return tuple(name for name in kind.__struct_fields__ if name in known)
 
 
 def fields_of(event: Event) -> dict[str, Any]:

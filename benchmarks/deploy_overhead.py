@@ -24,6 +24,7 @@ from aggregates.base import Recorded
 from benchmarks.cloud import BY, Bed, deploy, engine_in, furnish
 from benchmarks.profiled import shares
 from drivers.sim import SimDriver, SimWorld
+from engine.collector import settle
 from engine.log import Log, Unit
 from projections.vm import vms
 
@@ -116,6 +117,7 @@ async def engine_round(home: Path, profile: cProfile.Profile | None = None) -> t
 
     async with engine_in(home, SimDriver(SimWorld()), around=around) as bed:
         await furnish(bed.engine, host_count=HOSTS)
+        settle()
         await deploy_many(bed, AT_A_TIME, "warm")
         recorder = recorders[0]
         before, events = recorder.count, bed.log.stats.events

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from inspect import iscoroutinefunction
 from typing import (
     TYPE_CHECKING,
@@ -53,6 +54,12 @@ Key = NewType("Key", UUID)
 
 Do = Callable[["Run[I]"], Any]
 Report = Callable[[int, str], Awaitable[None]]
+
+
+@lru_cache(maxsize=8192)
+def key_for(run_id: UUID, step: str) -> Key:
+    """The key of a step of a run: name-based, so that every life of the controller finds it."""
+    return Key(uuid5(run_id, step))
 
 
 @dataclass(slots=True, eq=False)
@@ -99,10 +106,10 @@ class Run(Generic[I]):
     @property
     def key(self) -> Key:
         """The same for every attempt of this step and for its undo."""
-        return Key(uuid5(self.id, self.step))
+        return key_for(self.id, self.step)
 
     def key_of(self, step: Step[I, Any]) -> Key:
-        return Key(uuid5(self.id, step.name))
+        return key_for(self.id, step.name)
 
     def __getitem__(self, step: Step[I, T]) -> T:
         return cast(T, msgspec.convert(self.outputs[step.name], step.output, str_keys=True))
@@ -228,11 +235,15 @@ class Saga(Generic[I]):
 
     def ready(self, done: Collection[str]) -> list[Step[I, Any]]:
         """The steps whose turn it is."""
-        return [
-            one
-            for one in self.steps
-            if one.name not in done and all(before.name in done for before in one.after)
-        ]
+        found = []
+        for one in self.steps:
+            if one.name not in done:
+                for before in one.after:
+                    if before.name not in done:
+                        break
+                else:
+                    found.append(one)
+        return found
 
     def begun(self, done: Collection[str]) -> Iterator[Step[I, Any]]:
         """Latest first, every step that did happen or may have: what an undo must visit."""

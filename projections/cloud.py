@@ -50,11 +50,13 @@ class Cloud:
         self._tables: dict[str, Table[Any]] = {
             kind: (spec.make or Table)(spec) for kind, spec in TABLES.items()
         }
+        self._by_spec: dict[Any, Any] = {TABLES[k]: one for k, one in self._tables.items()}
         self._folds: dict[str, Fold] = {name: cls() for name, cls in FOLDS.items()}
         self._dispatch = self._routes()
 
     def __getitem__(self, spec: TableSpec[R]) -> Table[R]:
-        return cast(Table[R], self._tables[spec.kind])
+        found: Table[R] = self._by_spec[spec]
+        return found
 
     def table(self, kind: str) -> Table[Any]:
         """A table by the name of its noun; KeyError for a noun without one."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -66,6 +67,7 @@ class Table(Generic[R]):
         self.spec = spec
         self.rows: dict[UUID, R] = {}
         self._folds = spec.folded
+        self._keys = _keys_of(spec.indexed)
         self._empty()
 
     def _empty(self) -> None:
@@ -117,17 +119,24 @@ class Table(Generic[R]):
         before = self._keys(row)
         happened.apply(row, recorded.at_ms)
         row.version = recorded.version
-        if self._keys(row) != before:
-            self._drop(row, before)
-            self._add(row)
+        if (after := self._keys(row)) != before:
+            self._move(row, before, after)
 
     def discard(self, row_id: UUID) -> None:
         """Forget a row that is still in the log."""
         row = self.rows.pop(row_id)
         self._drop(row, self._keys(row))
 
-    def _keys(self, row: R) -> list[Any]:
-        return [getattr(row, name) for name in self.spec.indexed]
+    def _move(self, row: R, before: tuple[Any, ...], after: tuple[Any, ...]) -> None:
+        """Re-list a row under those of its keys that changed."""
+        for name, old, new in zip(self.spec.indexed, before, after, strict=True):
+            if old == new:
+                continue
+            _unlist(self._index[name], old, row.id)
+            self._index[name].setdefault(new, {})[row.id] = row
+            if name in self._text:
+                _unlist(self._text[name], old.casefold(), row.id)
+                self._text[name].setdefault(new.casefold(), {})[row.id] = row
 
     def _add(self, row: R) -> None:
         for name in self.spec.indexed:
@@ -135,7 +144,7 @@ class Table(Generic[R]):
         for name in self._folds:
             self._text[name].setdefault(getattr(row, name).casefold(), {})[row.id] = row
 
-    def _drop(self, row: R, keys: list[Any]) -> None:
+    def _drop(self, row: R, keys: tuple[Any, ...]) -> None:
         for name, key in zip(self.spec.indexed, keys, strict=True):
             _unlist(self._index[name], key, row.id)
             if name in self._text:
@@ -153,6 +162,13 @@ class Table(Generic[R]):
         self._empty()
         for row in rows:
             self._add(row)
+
+
+def _keys_of(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    """What reads these attributes of a row, in one call."""
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda row: tuple(getattr(row, name) for name in names)
 
 
 def _unlist(index: dict[Any, dict[UUID, Any]], key: Any, row_id: UUID) -> None:
