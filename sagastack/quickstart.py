@@ -106,7 +106,8 @@ async def _build(cloud: Controller, machine: Machine, say: Say) -> None:
 
 
 def _because(detail: str) -> str:
-    return f": {detail}" if detail else ""
+    words = detail.removeprefix("emulation: ")
+    return f": {words}" if words else ""
 
 
 async def _booted(cloud: Controller, vm_id: UUID, say: Say, clock: SystemClock) -> None:
