@@ -59,7 +59,6 @@ class Controller:
     drivers: Drivers
     feed: Feed
     resumed: int
-    is_new: bool
 
     @property
     def cloud(self) -> Cloud:
@@ -109,14 +108,13 @@ async def controller(settings: Settings) -> AsyncIterator[Controller]:
         engine = Engine(log, world, clock, tasks, history)
         world.children = engine
         feed = Feed(log, cloud.position)
-        is_new = cloud.position == 0
         await begin(engine, vault)
         resumed = engine.runner.resume()
         await _beside(settings, stack, tasks, log, engine, hosts, clock)
         port = await _serve(settings, stack, Face(engine, vault, world), feed, log, clock)
         settle()
         log_.info("serving on port %d, %d sagas resumed", port, resumed)
-        made = Controller(settings, port, log, engine, vault, hosts, drivers, feed, resumed, is_new)
+        made = Controller(settings, port, log, engine, vault, hosts, drivers, feed, resumed)
         (settings.home / ENDPOINT_FILE).write_text(made.endpoint + "\n")
         yield made
 

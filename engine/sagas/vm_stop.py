@@ -45,31 +45,34 @@ def _vm(run: Run[Any]) -> Vm:
 
 
 @stop_vm.step
-def begin_stop(run: Run[StopVm]) -> bool:
-    """Whether there is anything to stop: stopping what is stopped is success, as clients expect."""
+def begin_stop(run: Run[StopVm]) -> None:
+    """Take the guest, unless it is stopped already: that is success, as clients expect."""
     vm = _vm(run)
     begun = vm.begin(VmState.STOPPING, run.id, VmState.RUNNING, VmState.STOPPED)
-    if vm.state is VmState.STOPPED:
-        return False
-    run.change(vm, begun)
-    return True
+    if vm.state is not VmState.STOPPED:
+        run.change(vm, begun)
+
+
+def _taken(run: Run[StopVm]) -> bool:
+    """Whether this job has the guest; without it, nothing of the guest may be touched."""
+    return _vm(run).job_id == run.id
 
 
 @begin_stop.undo
 def give_up_stop(run: Run[StopVm]) -> None:
-    if run[begin_stop]:
+    if _taken(run):
         run.change(_vm(run), VmWorkEnded())
 
 
 @stop_vm.step(no_undo="a guest that may have stopped is not started again behind its owner's back")
 async def stop_guest(run: Run[StopVm]) -> None:
-    if run[begin_stop]:
+    if _taken(run):
         await power_off(run, _vm(run), 0.0 if run.intent.forced else GRACE_S)
 
 
 @stop_vm.step(no_undo="the last step: nothing after it can fail")
 def stopped(run: Run[StopVm]) -> None:
-    if run[begin_stop]:
+    if _taken(run):
         record_stopped(run, _vm(run))
 
 
