@@ -28,6 +28,7 @@ from api.errors import ParamError
 from api.fields import Bound, DeclarationError, Names, read
 from api.scope import Asked, Reach, reach_of
 from projections.table import TABLES, TableSpec
+from projections.tag import tags_on
 
 L = TypeVar("L")
 Test = Callable[[Any], bool]
@@ -98,7 +99,7 @@ class ListAsk:
 
     def tags_on(self, row: Any, caller: Caller) -> Mapping[str, str]:
         """The tags of a row."""
-        return getattr(row, "tags", None) or {}
+        return tags_on(caller.cloud, row.id)
 
     async def run(self, caller: Caller) -> Page:
         """Find, count, cut out the page and show it."""

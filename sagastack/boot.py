@@ -22,6 +22,7 @@ from api.dispatch import Gateway
 from api.sessions import Sessions
 from engine.allocator import Allocator
 from engine.checkpoints import Checkpointer
+from engine.chores.chore import Chores
 from engine.clock import SystemClock
 from engine.collector import settle
 from engine.drivers import Drivers
@@ -74,7 +75,7 @@ class Controller:
 
 def load_nouns() -> None:
     """Import every folder of nouns, so that all they declare is registered."""
-    load("aggregates", "projections", "engine.decisions", "engine.sagas")
+    load("aggregates", "projections", "engine.decisions", "engine.sagas", "engine.chores")
     load_api()
 
 
@@ -139,6 +140,7 @@ async def _beside(
     tasks.spawn(saver.run(), name="checkpoints")
     sweeper = Sweeper(engine, hosts, clock, every_s=settings.reconcile_s)
     tasks.spawn(sweeper.run(), name="reconcilers")
+    tasks.spawn(Chores(engine, clock).run(), name="chores")
 
 
 async def _serve(

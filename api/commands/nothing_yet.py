@@ -1,7 +1,8 @@
 """Lists of what does not exist yet. Clients ask for them, so they answer: nothing, well formed.
 
 Clients ask these beside what they really want: libcloud wants forwarding rules whenever it lists
-guests, Terraform wants tags and projects. A noun that comes to exist takes its line out of here.
+guests, Terraform wants tags and projects. A command that exists makes its line here idle: `fill`
+is called when every other module has been read.
 
 A line is `command key roles: parameters`. `zoneid:zone` is an id of that noun, `forvpc?` a flag,
 `id#` a number, `services*` words with commas, anything else text; `!` is required, and OWNED is
@@ -15,8 +16,9 @@ from dataclasses import make_dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
-from api.authz import noun
-from api.declare import Bound, Caller, Free, Names, Page, Wire, register
+from api.authz import NOUNS as GUARDED
+from api.authz import Scope, noun
+from api.declare import REGISTRY, Bound, Caller, Free, Names, Page, Wire, register
 from api.lists import cut
 from api.views.infrastructure import NamedView
 
@@ -105,10 +107,7 @@ project_invitation vpc vpc_offering network_acl network_acl_item private_gateway
 vpn_connection vpn_gateway vpn_customer_gateway vpn_user remote_access_vpn user_data
 autoscale_policy autoscale_profile autoscale_group kubernetes_cluster kubernetes_version router
 """
-for one_noun in NOUNS.split():
-    noun(one_noun, "owned")
-for one_noun in ("system_vm", "object_store", "storage_network_ip_range"):
-    noun(one_noun, "admin")
+ADMIN_NOUNS = "system_vm object_store storage_network_ip_range"
 
 
 async def run(self: Any, caller: Caller) -> Page:
@@ -167,5 +166,13 @@ def lines() -> Iterator[tuple[str, str, str, str]]:
         yield name, key, allow, params
 
 
-for one_line in lines():
-    declare(*one_line)
+def fill() -> None:
+    """Declare what nothing else declares."""
+    scopes: tuple[tuple[str, Scope], ...] = ((NOUNS, "owned"), (ADMIN_NOUNS, "admin"))
+    for names, scope in scopes:
+        for kind in names.split():
+            if kind not in GUARDED:
+                noun(kind, scope)
+    for name, key, allow, params in lines():
+        if name not in REGISTRY:
+            declare(name, key, allow, params)

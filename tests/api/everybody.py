@@ -9,9 +9,11 @@ import base64
 import hashlib
 import hmac
 import json
+import pkgutil
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -25,12 +27,12 @@ from api.sessions import Sessions
 from engine.genesis import stable_id
 from engine.intents import SYSTEM
 from engine.intents.record import CreateRecord
-from engine.intents.template import RegisterTemplate
 from projections.cloud import Cloud
 from sagastack.boot import Controller, controller
 from sagastack.face import Face
 from sagastack.settings import Settings
-from tests.tenant.world import SMALL, TEMPLATE, ZONE, add_tenant, build_zone, named
+from tests.api import things
+from tests.tenant.world import add_tenant, build_zone, named
 
 STRANGERS = ("bob", "boss of bob")
 TENANTS = ("ann", "bob")
@@ -68,6 +70,12 @@ class House:
             full["apikey"], secret = self.keys[who]
             full["signature"] = _signature(full, secret)
         return await self.gateway.answer(Request("POST", list(full.items())))
+
+    async def make(self, who: str, command: str, **params: str) -> Any:
+        """What a command answers that must succeed."""
+        status, told = await self.ask(who, command, params)
+        assert status == 200, (command, told)
+        return told
 
     def thing(self, kind: str) -> UUID | None:
         """A row of a kind: ann's if it can be anybody's."""
@@ -139,26 +147,9 @@ async def _add_boss(here: House, name: str) -> None:
 
 
 async def _furnish(here: House) -> None:
-    """Ann gets one of everything that she can make."""
-    ask = {"zoneid": str(ZONE), "serviceofferingid": SMALL, "templateid": TEMPLATE}
-    deploy = {**ask, "startvm": "false", "name": "web", "displayname": "the web"}
-    status, told = await here.ask("ann", "deployVirtualMachine", deploy)
-    assert status == 200, told
-    status, told = await here.ask("ann", "createSSHKeyPair", {"name": "laptop"})
-    assert status == 200, told
-    template = RegisterTemplate(
-        template_id=named("template"),
-        account_id=named("account ann"),
-        domain_id=named("domain ann"),
-        name="mine",
-        display_text="mine",
-        url="sim://mine",
-        hypervisor="Simulator",
-        image_format="QCOW2",
-        trusted=True,
-        os_type_id=stable_id("os_type", "Other Linux (64-bit)"),
-    )
-    await here.controller.engine.perform(template, SYSTEM)
+    """Ann gets one of everything that she can make: each module of `things` makes its nouns."""
+    for found in sorted(pkgutil.iter_modules(things.__path__), key=lambda one: one.name):
+        await import_module(f"{things.__name__}.{found.name}").furnish(here)
 
 
 # ---- filling in a command ---------------------------------------------------------------------

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4, uuid5
 import msgspec
 
 from aggregates.base import Aggregate
+from aggregates.tag import Tag
 from api.caller import Engine, Identity, JobStep
 from api.declare import (
     Bound,
@@ -149,6 +150,7 @@ SPECS: tuple[TableSpec[Any], ...] = (
     TableSpec(Project),
     TableSpec(Role),
     TableSpec(Run, ("idempotency_key",)),
+    TableSpec(Tag, ("resource_id",)),
     zones,
     hosts,
     disks,
@@ -430,6 +432,9 @@ class ListToyDisks:
         int | None, "disks at least so large", Filter(test=lambda row, gib: row.size_gib >= gib)
     ] = None
     details: Annotated[bool | None, "filters nothing", Filter()] = None
+
+    def tags_on(self, row: Any, caller: Caller) -> dict[str, str]:
+        return dict(row.tags)
 
 
 @entry

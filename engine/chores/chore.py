@@ -1,0 +1,78 @@
+"""Chores: declared beside what they do, run one after another by `Chores` for as long as it lives.
+
+A chore that fails is told in the log of the program and comes round again; the others go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from engine.clock import Clock
+from engine.engine import Engine
+from engine.failure import Caught, failure_of
+from engine.intents import By
+
+log_ = logging.getLogger("sagastack.chores")
+
+BY = By(action="SYSTEM.CHORE", command="chore")
+LONGEST_S = 120.0
+
+Do = Callable[[Engine, int], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """`do` is given the engine and the time in milliseconds since 1970."""
+
+    name: str
+    every_s: float
+    do: Do
+
+
+CHORES: dict[str, Chore] = {}
+
+
+def chore(*, every_s: float) -> Callable[[Do], Do]:
+    """Register a chore under its function's name."""
+
+    def register(do: Do) -> Do:
+        name = getattr(do, "__name__", "")
+        assert name not in CHORES, f"two chores are called {name}"
+        CHORES[name] = Chore(name, every_s, do)
+        return do
+
+    return register
+
+
+class Chores:
+    """Runs each chore when its time has come; `round` does those that are due and returns."""
+
+    def __init__(self, engine: Engine, clock: Clock, *, tick_s: float = 1.0) -> None:
+        self._engine, self._clock, self._tick_s = engine, clock, tick_s
+        self._due_ms: dict[str, int] = {}
+
+    async def run(self) -> None:
+        while True:
+            await self._clock.sleep(self._tick_s)
+            await self.round()
+
+    async def round(self) -> None:
+        """Do every chore whose time has come, in the order of their names."""
+        for name, one in sorted(CHORES.items()):
+            now_ms = self._clock.now_ms()
+            if self._due_ms.get(name, 0) > now_ms:
+                continue
+            self._due_ms[name] = now_ms + int(one.every_s * 1000)
+            await self._one(one, now_ms)
+
+    async def _one(self, one: Chore, now_ms: int) -> None:
+        with Caught() as caught:
+            async with asyncio.timeout(LONGEST_S):
+                await one.do(self._engine, now_ms)
+        if caught.error is not None:
+            kind, text = failure_of(caught.error)
+            bug = caught.error if kind == "Bug" else None
+            log_.warning("chore %s failed: %s: %s", one.name, kind, text, exc_info=bug)

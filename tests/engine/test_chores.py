@@ -1,0 +1,48 @@
+"""What the controller does of its own accord: each in its time, and none in another's way."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from engine.chores import chore as chores
+from engine.chores.chore import Chore, Chores
+
+
+class Watch:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.at_ms = 1_000_000
+
+    def now_ms(self) -> int:
+        return self.at_ms
+
+    async def sleep(self, seconds: float) -> None:
+        self.at_ms += int(seconds * 1000)
+
+
+async def test_each_comes_round_in_its_time_whatever_becomes_of_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done: list[tuple[str, int]] = []
+
+    async def fails(engine: Any, now_ms: int) -> None:
+        done.append(("fails", now_ms))
+        raise RuntimeError("broken")
+
+    async def works(engine: Any, now_ms: int) -> None:
+        done.append(("works", now_ms))
+
+    kept = {"a": Chore("a", 10, fails), "b": Chore("b", 60, works)}
+    monkeypatch.setattr(chores, "CHORES", kept)
+    watch = Watch()
+    round_ = Chores(cast(Any, None), watch)
+    for _ in range(3):
+        await round_.round()
+        await watch.sleep(10)
+    assert [name for name, _ in done] == ["fails", "works", "fails", "fails"]
+    await watch.sleep(30)
+    await round_.round()
+    assert done[-1] == ("works", 1_060_000)

@@ -1,0 +1,52 @@
+"""Examples of the sagas of host."""
+
+from __future__ import annotations
+
+from engine.intents.host import AddHost, PrepareHost, ReconnectHost, RemoveHost
+from projections.vm import vms
+from tests.sagas.rig import Rig
+from tests.sagas.seed import (
+    CLUSTER,
+    HOSTS,
+    POD,
+    ZONE,
+    named,
+    running,
+)
+
+
+async def _add_host(rig: Rig) -> object:
+    return AddHost(
+        id=named("host 4"),
+        name="host4",
+        url="sim://host4",
+        hypervisor="Simulator",
+        zone_id=ZONE,
+        pod_id=POD,
+        cluster_id=CLUSTER,
+    )
+
+
+async def _remove_host(rig: Rig) -> object:
+    """With a guest on it, which is stopped."""
+    host_id = rig.cloud[vms][await running(rig)].host_id
+    assert host_id is not None
+    return RemoveHost(id=host_id, forced=True)
+
+
+async def _reconnect_host(rig: Rig) -> object:
+    return ReconnectHost(id=HOSTS[0])
+
+
+async def _maintain_host(rig: Rig) -> object:
+    host_id = rig.cloud[vms][await running(rig)].host_id
+    assert host_id is not None
+    return PrepareHost(id=host_id)
+
+
+EXAMPLES = {
+    "host.add:1": _add_host,
+    "host.remove:1": _remove_host,
+    "host.reconnect:1": _reconnect_host,
+    "host.maintain:1": _maintain_host,
+}
