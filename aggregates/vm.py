@@ -68,6 +68,7 @@ class Vm(Aggregate):
     details: dict[str, str] = msgspec.field(default_factory=dict)
     is_displayed: bool = True
     nics: list[Nic] = msgspec.field(default_factory=list)
+    security_group_ids: list[UUID] = msgspec.field(default_factory=list)
     state: VmState = VmState.STOPPED
     before: VmState = VmState.STOPPED
     doing: str = ""
@@ -133,6 +134,7 @@ class VmCreated(Event, frozen=True, kw_only=True):
     details: dict[str, str]
     is_displayed: bool
     nics: list[Nic]
+    security_group_ids: list[UUID] = msgspec.field(default_factory=list)
 
 
 @event("vm.nics_set")

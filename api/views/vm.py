@@ -8,6 +8,7 @@ from uuid import UUID
 from api.declare import Cloud, Date, Roles, View, date, view
 from api.views.nic import NicView
 from api.views.owner import OwnedView, owner
+from api.views.security_group import GuestGroupView, groups_of
 from projections.host import hosts
 from projections.os_type import os_types
 from projections.service_offering import service_offerings
@@ -54,7 +55,7 @@ class VmView(OwnedView, kw_only=True):
     os_display_name: Annotated[str | None, "the name of that operating system"] = None
     root_device_id: Annotated[int, "the device of its root disk, always 0"]
     root_device_type: Annotated[str, "always ROOT"]
-    security_group: Annotated[list[dict[str, str]], "its security groups"]
+    security_group: Annotated[list[GuestGroupView], "its security groups"]
     nic: Annotated[list[NicView], "its network cards"]
     ip_address: Annotated[str | None, "the address of its default network card"] = None
     hypervisor: Annotated[str, "the hypervisor that runs it"]
@@ -94,7 +95,7 @@ class VmView(OwnedView, kw_only=True):
             memory=row.memory_mib,
             root_device_id=0,
             root_device_type="ROOT",
-            security_group=[],
+            security_group=groups_of(row, cloud),
             nic=NicView.of_vm(row, cloud),
             ip_address=(default.ip4 or None) if default is not None else None,
             hypervisor=row.hypervisor,

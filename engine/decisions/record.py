@@ -1,9 +1,19 @@
-"""Decides every data noun: what it names exists, what must be unique is, what is needed stays."""
+"""Decides every data noun: what it names exists, what must be unique is, what is needed stays.
+
+A noun with rules of its own says them once, for every way of making, changing and removing it:
+
+    @rule("static_route")
+    def route_is_free(one: Proposed, desk: Desk) -> None: ...
+
+    @farewell("network_acl")
+    def take_its_items(row: NetworkAcl, desk: Desk) -> None: ...
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
 from uuid import UUID
 
 from aggregates.base import Aggregate
@@ -15,13 +25,61 @@ from engine.intents.record import CreateRecord, RemoveRecord, Together, UpdateRe
 from projections.names import Names
 from projections.table import TABLES, TYPED_BY_PEOPLE, Table
 
+R = TypeVar("R", bound=Callable[..., None])
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """A row as it shall be. A rule may write `fields` in their usual form; `row` is what is now."""
+
+    id: UUID
+    fields: dict[str, Any]
+    row: Any = None
+
+    def __getitem__(self, name: str) -> Any:
+        """A field as it will be: as proposed, else as it is, else empty."""
+        if name in self.fields:
+            return self.fields[name]
+        return getattr(self.row, name, None)
+
+    def changes(self, *names: str) -> bool:
+        """Does any of these come out other than it is?"""
+        return self.row is None or any(self[name] != getattr(self.row, name) for name in names)
+
+
+RULES: dict[str, Callable[[Proposed, Desk], None]] = {}
+FAREWELLS: dict[str, Callable[[Any, Desk], None]] = {}
+
+
+def rule(kind: str) -> Callable[[R], R]:
+    """Register what must be so of a noun beyond its types: it refuses, or writes the usual form."""
+
+    def register(fn: R) -> R:
+        assert kind not in RULES, f"two rules for {kind}"
+        RULES[kind] = fn
+        return fn
+
+    return register
+
+
+def farewell(kind: str) -> Callable[[R], R]:
+    """Register what happens before a row of a noun is removed: it refuses, or takes its parts."""
+
+    def register(fn: R) -> R:
+        assert kind not in FAREWELLS, f"two farewells for {kind}"
+        FAREWELLS[kind] = fn
+        return fn
+
+    return register
+
 
 @decision
 def create(ask: CreateRecord, desk: Desk) -> None:
     spec = RECORDS[ask.kind]
-    _refer(spec, ask.fields, desk)
-    _unique(spec, ask.fields, desk, None)
-    first = spec.create(ask.fields)
+    fields = _ruled(ask.kind, Proposed(ask.id, dict(ask.fields)), desk)
+    _refer(spec, fields, desk)
+    _unique(spec, fields, desk, None)
+    first = spec.create(fields)
     desk.create(ask.id, first)
     for names in spec.unique:
         _claim(spec, names, first, ask.id, desk)
@@ -31,22 +89,25 @@ def create(ask: CreateRecord, desk: Desk) -> None:
 def update(ask: UpdateRecord, desk: Desk) -> None:
     spec = RECORDS[ask.kind]
     row = desk.row(TABLES[ask.kind], ask.id)
-    _refer(spec, ask.fields, desk)
-    merged = {name: ask.fields.get(name, getattr(row, name)) for name in spec.hints}
+    fields = _ruled(ask.kind, Proposed(ask.id, dict(ask.fields), row), desk)
+    _refer(spec, fields, desk)
+    merged = {name: fields.get(name, getattr(row, name)) for name in spec.hints}
     _unique(spec, merged, desk, row)
-    changed = spec.update(row, ask.fields)
+    changed = spec.update(row, fields)
     if changed is None:
         return
     before = {name: getattr(row, name) for names in spec.unique for name in names}
     desk.change(row, changed)
     for names in spec.unique:
-        if any(name in ask.fields and ask.fields[name] != before[name] for name in names):
+        if any(name in fields and fields[name] != before[name] for name in names):
             _claim(spec, names, merged, row.id, desk)
 
 
 @decision
 def remove(ask: RemoveRecord, desk: Desk) -> None:
     row = desk.row(TABLES[ask.kind], ask.id)
+    if ask.kind in FAREWELLS:
+        FAREWELLS[ask.kind](row, desk)
     unneeded(ask.kind, row, desk)
     desk.change(row, RECORDS[ask.kind].removed())
 
@@ -54,6 +115,13 @@ def remove(ask: RemoveRecord, desk: Desk) -> None:
 @decision
 def together(ask: Together, desk: Desk) -> list[Any]:
     return [DECISIONS[type(one)](one, desk) for one in ask.asks]
+
+
+def _ruled(kind: str, one: Proposed, desk: Desk) -> dict[str, Any]:
+    """The fields that were proposed, as the noun's rule leaves them."""
+    if kind in RULES:
+        RULES[kind](one, desk)
+    return one.fields
 
 
 def unneeded(kind: str, row: Aggregate, desk: Desk) -> None:
