@@ -16,7 +16,11 @@ from aggregates.record import record
     references={"domain_id": "domain", "role_id": "role"},
 )
 class Account(Aggregate):
-    """`state` is enabled, disabled or locked; a disabled account's users cannot do anything."""
+    """`state` is enabled, disabled or locked; a disabled account's users cannot do anything.
+
+    `role_type` is that of its role, or `Project` for the account that owns what a project has.
+    `ending` is the job that deletes it.
+    """
 
     name: str
     domain_id: UUID
@@ -24,6 +28,9 @@ class Account(Aggregate):
     role_type: str
     state: str = "enabled"
     network_domain: str = ""
+    default_zone_id: UUID | None = None
+    api_key_access: str = "inherit"
+    ending: UUID | None = None
     details: dict[str, str] = msgspec.field(default_factory=dict)
 
     @property

@@ -15,6 +15,7 @@ from uuid import UUID
 from aggregates.base import Aggregate, Event, Recorded, build
 from aggregates.errors import NotFound
 from engine.log import Append
+from engine.owners import owner_of
 from projections.cloud import Cloud
 from projections.table import TableSpec
 
@@ -43,6 +44,9 @@ class Draft:
     def create(self, stream: UUID, first: Event) -> None:
         """Begin a stream; the commit fails if it exists."""
         assert stream not in self._events, f"{first.TOPIC}: {stream} is another thing already"
+        owner = owner_of(self.cloud, first)
+        if owner is not None:
+            self.guard(owner)
         self.append(stream, 0, first)
         self._rows[stream] = build(
             Recorded(position=0, stream=stream, version=1, at_ms=self.cloud.at_ms, event=first)

@@ -106,7 +106,7 @@ class UpdateAccount:
 
 @command("deleteAccount", returns=Success, is_async=True, allow="ARD", action="ACCOUNT.DELETE")
 class DeleteAccountCommand:
-    """Delete an account with its users and keys; refused while it owns anything else."""
+    """Delete an account with its users and all that it owns; it is closed at once."""
 
     id: Annotated[UUID, "the account", Names("account", right="operate")]
 

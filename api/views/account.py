@@ -27,12 +27,13 @@ class AccountView(View, kw_only=True):
     domain_id: Annotated[UUID, "the domain that it is in"]
     domain: Annotated[str | None, "the name of that domain"] = None
     domain_path: Annotated[str | None, "where that domain stands in the tree"] = None
+    default_zone_id: Annotated[UUID | None, "the zone that its guests are meant for"] = None
     state: Annotated[str, "enabled, disabled or locked"]
     created: Annotated[Date, "when it was made"]
     network_domain: Annotated[str | None, "the DNS suffix of its networks"] = None
     account_details: Annotated[dict[str, str], "its settings"]
     is_default: Annotated[bool, "whether it came with the cloud"]
-    is_cleanup_required: Annotated[bool, "whether something of a deleted account is left"]
+    is_cleanup_required: Annotated[bool, "whether it is being deleted, and has not gone yet"]
     groups: Annotated[list[str], "always empty: accounts are in no groups here"]
     user: Annotated[list[UserView], "who acts for it"]
 
@@ -50,12 +51,13 @@ class AccountView(View, kw_only=True):
             domain_id=row.domain_id,
             domain=domain.name if domain else None,
             domain_path=wire_path(domain.path) if domain else None,
+            default_zone_id=row.default_zone_id,
             state=row.state,
             created=date(row.created_at_ms),
             network_domain=row.network_domain or None,
             account_details=row.details,
             is_default=row.name in ("admin", "system") and domain is not None and not domain.level,
-            is_cleanup_required=False,
+            is_cleanup_required=row.ending is not None,
             groups=[],
             user=[UserView.of(one, cloud) for one in people],
         )

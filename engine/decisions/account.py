@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aggregates.errors import NotAllowed
 from aggregates.record import RECORDS
 from engine.decide import Desk, decision
 from engine.intents.account import SetAccountState
@@ -13,6 +14,10 @@ from projections.account import accounts
 def set_account_state(ask: SetAccountState, desk: Desk) -> None:
     """A disabled account's users are refused from their next request on."""
     row = desk.row(accounts, ask.account_id)
+    if row.ending is not None:
+        raise NotAllowed(f"account {row.name} is being deleted by job {row.ending}")
+    if row.role_type == "Project":
+        raise NotAllowed(f"account {row.name} is a project's: suspend or activate the project")
     if ask.state != "enabled":
         keep(row, ask.state)
     changed = RECORDS["account"].update(row, {"state": ask.state})

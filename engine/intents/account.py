@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from engine.intents.ending import ending
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetAccountState:
@@ -16,6 +18,10 @@ class SetAccountState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteAccount:
-    """Delete an account with its users and keys; refused while it owns anything else."""
+    """Delete an account with all that it owns. `of_project`: the project itself is going."""
 
     account_id: UUID
+    of_project: bool = False
+
+
+ending("account", lambda account: DeleteAccount(account_id=account.id, of_project=True))

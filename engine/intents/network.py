@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from engine.intents.ending import NETWORKS, ending
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateNetwork:
@@ -45,3 +47,6 @@ class UpdateNetwork:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveNetwork:
     network_id: UUID
+
+
+ending("network", lambda network: RemoveNetwork(network_id=network.id), turn=NETWORKS)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from engine.intents.ending import ending
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisterTemplate:
@@ -65,3 +67,6 @@ class DeleteTemplate:
     """Remove a template and its image; a download that still runs is cancelled first."""
 
     template_id: UUID
+
+
+ending("template", lambda template: DeleteTemplate(template_id=template.id))

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from engine.intents.ending import PEOPLE, ending
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeUser:
@@ -30,3 +32,6 @@ class DeleteUser:
     """Delete a user and its keys, and shred what they were sealed under."""
 
     user_id: UUID
+
+
+ending("user", lambda user: DeleteUser(user_id=user.id), turn=PEOPLE)

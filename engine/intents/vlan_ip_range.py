@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from engine.intents.ending import VPCS, ending
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateVlanIpRange:
@@ -28,3 +30,11 @@ class RemoveVlanIpRange:
     """Refused while an address of it is taken."""
 
     id: UUID
+
+
+def _given_back(row: Any) -> UpdateVlanIpRange:
+    """A range that was dedicated to an account is the cloud's again."""
+    return UpdateVlanIpRange(id=row.id, fields={"account_id": None, "domain_id": None})
+
+
+ending("vlan_ip_range", _given_back, turn=VPCS)

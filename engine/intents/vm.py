@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from engine.intents.ending import GUESTS, ending
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NicAsk:
@@ -132,3 +134,6 @@ class VmFound:
     vm_id: UUID
     version: int
     why: str
+
+
+ending("vm", lambda vm: ExpungeVm(vm_id=vm.id), turn=GUESTS)

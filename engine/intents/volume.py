@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from engine.intents.ending import ending
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateVolume:
@@ -50,3 +52,6 @@ class UpdateVolume:
     volume_id: UUID
     name: str | None = None
     is_displayed: bool | None = None
+
+
+ending("volume", lambda volume: DeleteVolume(volume_id=volume.id))

@@ -1,8 +1,16 @@
-"""The end of an account: its people and keys go with it, and what they were sealed under."""
+"""The end of an account: closed at once, then all that it owns ends, and then it is gone.
+
+From the first step on its users are refused and nothing new can be made for it, so what is ended
+stays ended, however often the rest is carried on.
+"""
 
 from __future__ import annotations
 
+from aggregates.account import Account
+from aggregates.errors import InUse, NotAllowed
+from aggregates.record import RECORDS
 from engine import people
+from engine.endings import end_all, owned
 from engine.intents.account import DeleteAccount
 from engine.saga import Run, Saga
 from projections.account import accounts
@@ -17,10 +25,31 @@ delete_account = Saga(
 
 
 @delete_account.step
-def forget(run: Run[DeleteAccount]) -> list[str]:
-    return people.remove_account(run, run.row(accounts, run.intent.account_id))
+def close(run: Run[DeleteAccount]) -> None:
+    account = run.row(accounts, run.intent.account_id)
+    people.keep(account, "deleted")
+    if account.ending not in (None, run.id):
+        raise NotAllowed(f"account {account.name} is being deleted by job {account.ending}")
+    if account.role_type == "Project" and not run.intent.of_project:
+        raise NotAllowed(f"account {account.name} is a project's: delete that project")
+    _change(run, account, {"state": "disabled", "ending": run.id})
+
+
+@delete_account.step(timeout_s=24 * 3600)
+async def end_what_it_owns(run: Run[DeleteAccount]) -> None:
+    await end_all(run, lambda: owned(run.cloud, run.intent.account_id))
 
 
 @delete_account.step
-async def shred(run: Run[DeleteAccount]) -> None:
-    await people.shred(run, run[forget])
+def forget(run: Run[DeleteAccount]) -> None:
+    account = run.row(accounts, run.intent.account_id)
+    left = {kind.replace("_", " ") for kind, _ in owned(run.cloud, account.id)}
+    if left:
+        raise InUse(f"account {account.name} still owns a {', a '.join(sorted(left))}")
+    people.remove(run, account)
+
+
+def _change(run: Run[DeleteAccount], account: Account, fields: dict[str, object]) -> None:
+    changed = RECORDS["account"].update(account, fields)
+    if changed is not None:
+        run.change(account, changed)

@@ -1,12 +1,19 @@
-"""The end of a domain, and of all that lives below it if that is asked for."""
+"""The end of a domain, and of all that lives below it if that is asked for.
+
+It is closed first, whole: no account or domain begins in it any more. Then each account ends by a
+job of its own, as if it had been deleted by itself.
+"""
 
 from __future__ import annotations
 
+from aggregates.account import Account
 from aggregates.domain import Domain
 from aggregates.errors import InUse, NotAllowed
+from aggregates.record import RECORDS
 from engine import people
 from engine.decide import Desk
 from engine.decisions.record import remove
+from engine.endings import end_all, kept_in
 from engine.genesis import ROOT_DOMAIN
 from engine.intents import By
 from engine.intents.domain import DeleteDomain
@@ -21,32 +28,57 @@ delete_domain = Saga(
 
 
 @delete_domain.step
-def forget(run: Run[DeleteDomain]) -> list[str]:
+def close(run: Run[DeleteDomain]) -> None:
     """Refuses as a whole if anything in it may not go."""
     top = run.row(domains, run.intent.domain_id)
     if top.id == ROOT_DOMAIN:
         raise NotAllowed("the root domain cannot be deleted")
-    tree = [one for one in run.cloud[domains] if _within(one, top)]
-    people_in = [a for one in tree for a in run.cloud[accounts].by("domain_id", one.id)]
+    tree, people_in = _tree(run), _accounts(run)
     if (len(tree) > 1 or people_in) and not run.intent.cleanup:
         raise InUse(
             f"domain {top.path} has {len(tree) - 1} domains below it and {len(people_in)} "
             "accounts: delete those first, or send cleanup=true"
         )
-    refs: list[str] = []
     for account in people_in:
-        refs += people.remove_account(run, account)
-    assert run.draft is not None
-    desk = Desk(run.draft, run.world, By())
-    for one in sorted(tree, key=lambda row: row.level, reverse=True):
-        remove(RemoveRecord(kind="domain", id=one.id), desk)
-    return refs
+        people.keep(account, "deleted")
+    for one in tree:
+        changed = RECORDS["domain"].update(one, {"state": "Inactive"})
+        if changed is not None:
+            run.change(one, changed)
 
 
-def _within(one: Domain, top: Domain) -> bool:
-    return one.id == top.id or one.path.startswith(top.path + "/")
+@delete_domain.step(timeout_s=24 * 3600)
+async def end_accounts(run: Run[DeleteDomain]) -> None:
+    """A project's account ends with its project, which ends with its owner."""
+    await end_all(run, lambda: [("account", row) for row in _owners(run)])
+
+
+@delete_domain.step(timeout_s=24 * 3600)
+async def end_what_is_its_own(run: Run[DeleteDomain]) -> None:
+    """What belongs to the domain and to no account: limits, dedications and the like."""
+    await end_all(run, lambda: [pair for one in _tree(run) for pair in kept_in(run.cloud, one.id)])
 
 
 @delete_domain.step
-async def shred(run: Run[DeleteDomain]) -> None:
-    await people.shred(run, run[forget])
+def forget(run: Run[DeleteDomain]) -> None:
+    assert run.draft is not None
+    desk = Desk(run.draft, run.world, By())
+    for one in sorted(_tree(run), key=lambda row: row.level, reverse=True):
+        remove(RemoveRecord(kind="domain", id=one.id), desk)
+
+
+def _tree(run: Run[DeleteDomain]) -> list[Domain]:
+    top = run.cloud[domains].get(run.intent.domain_id)
+    if top is None:
+        return []
+    return [one for one in run.cloud[domains] if one is top or one.path.startswith(top.path + "/")]
+
+
+def _accounts(run: Run[DeleteDomain]) -> list[Account]:
+    return [a for one in _tree(run) for a in run.cloud[accounts].by("domain_id", one.id)]
+
+
+def _owners(run: Run[DeleteDomain]) -> list[Account]:
+    """Those that own projects; when only accounts of projects are left, those too."""
+    found = _accounts(run)
+    return [row for row in found if row.role_type != "Project"] or found

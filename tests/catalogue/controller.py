@@ -54,6 +54,7 @@ async def begun(home: Path) -> AsyncIterator[Controller]:
     world = World(cloud, Allocator(*views), hosts, vault, clock, home, hosts)
     async with Tasks() as tasks:
         engine = Engine(log, world, clock, tasks, history)
+        world.children = engine
         await begin(engine, vault)
         engine.runner.resume()
         yield Controller(home, log, vault, engine, history, clock)

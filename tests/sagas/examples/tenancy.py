@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from engine.intents.account import DeleteAccount
 from engine.intents.domain import DeleteDomain
 from engine.intents.record import CreateRecord
 from engine.intents.user import ChangeUser, DeleteUser, RekeyUser
+from engine.intents.volume import CreateVolume
 from tests.sagas.rig import Rig
-from tests.sagas.seed import (
-    DOMAIN,
-    ROLE,
-    named,
-)
+from tests.sagas.seed import DOMAIN, GIB, ROLE, ZONE, deploy, named
 
 
 async def _tenant(rig: Rig) -> None:
@@ -51,8 +50,24 @@ async def _delete_user(rig: Rig) -> object:
     return DeleteUser(user_id=named("tenant user"))
 
 
+async def _possessions(rig: Rig) -> None:
+    """A guest that runs with its disks, a loose volume, a key pair and a tag, all the tenant's."""
+    mine = {"account_id": named("tenant account"), "domain_id": named("below")}
+    await rig.run(replace(deploy("tenants"), **mine))
+    loose = CreateVolume(
+        volume_id=named("tenants loose"), zone_id=ZONE, name="loose", size_bytes=GIB, **mine
+    )
+    await rig.engine.decide(loose, rig.by)
+    pair = {"name": "laptop", "public_key": "k", "fingerprint": "f", **mine}
+    tag = {"kind": "vm", "resource_id": named("vm tenants"), "key": "k", "value": "v", **mine}
+    for kind, fields in (("ssh_key_pair", pair), ("tag", tag)):
+        made = CreateRecord(kind=kind, id=named(f"tenants {kind}"), fields=fields)
+        await rig.engine.decide(made, rig.by)
+
+
 async def _delete_account(rig: Rig) -> object:
     await _tenant(rig)
+    await _possessions(rig)
     return DeleteAccount(account_id=named("tenant account"))
 
 

@@ -1,0 +1,45 @@
+"""How what an account owns ends with it: each noun says it once, beside its intents.
+
+    ending("vm", lambda vm: ExpungeVm(vm_id=vm.id), turn=GUESTS)
+
+A noun that is only data needs no line: its record is removed. Turns are only an order that seldom
+has to be repeated: what is refused because something else still needs it comes round again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+GUESTS, THINGS, NETWORKS, VPCS, PEOPLE = 10, 50, 80, 90, 100
+
+Ask = Callable[[Any], object]
+# Given a cloud and an account, the rows that end with it.
+Rows = Callable[[Any, UUID], Iterable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """`ask` is what ends a row; `rows` finds an account's rows where no attribute says it."""
+
+    ask: Ask
+    turn: int = THINGS
+    rows: Rows | None = None
+
+
+ENDINGS: dict[str, Ending] = {}
+# Nouns that name an account and stay when it has gone: they tell what was.
+OUTLIVES = {"saga"}
+
+
+def ending(kind: str, ask: Ask, *, turn: int = THINGS, rows: Rows | None = None) -> None:
+    """Say how a row of this noun is ended with its owner."""
+    assert kind not in ENDINGS, f"{kind} ends in two ways"
+    ENDINGS[kind] = Ending(ask, turn, rows)
+
+
+def outlives(kind: str) -> None:
+    """Say that rows of this noun stay when the account that they name has gone."""
+    OUTLIVES.add(kind)

@@ -1,0 +1,55 @@
+"""Who may own something new: an account that is open. Every draft asks this of all it creates.
+
+The account's row is guarded, so that closing an account and making something for it cannot both
+happen: whoever is second decides again, and sees what the first one did.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from aggregates.base import Aggregate, Event
+from aggregates.errors import NotAllowed
+from projections.cloud import Cloud
+
+# What takes from the cloud: a disabled account, or a suspended project, gets no more of it.
+COSTLY = frozenset((
+    "vm", "volume", "snapshot", "vm_snapshot", "template", "iso", "network", "vpc", "project",
+    "public_ip_address", "load_balancer_rule", "private_gateway", "vpn_gateway", "vpn_connection",
+    "remote_access_vpn",
+))  # fmt: skip
+# What is written about an account whatever has become of it.
+ABOUT = frozenset({"saga"})
+
+
+def owner_of(cloud: Cloud, first: Event) -> Aggregate | None:
+    """The account that shall own what this event begins, to be guarded; refuses a closed one."""
+    _domain_is_open(cloud, first)
+    account_id: UUID | None = getattr(first, "account_id", None)
+    if account_id is None or first.KIND in ABOUT:
+        return None
+    account: Any = cloud.table("account").get(account_id)
+    if account is None:
+        return None
+    noun = first.KIND.replace("_", " ")
+    if account.ending is not None:
+        raise NotAllowed(
+            f"account {account.name} is being deleted by job {account.ending}: "
+            f"it gets no {noun} any more"
+        )
+    if account.state != "enabled" and first.KIND in COSTLY:
+        what = "project" if account.role_type == "Project" else "account"
+        raise NotAllowed(
+            f"{what} {account.name} is {'suspended' if what == 'project' else account.state}: "
+            f"{'activate' if what == 'project' else 'enable'} it before it gets another {noun}"
+        )
+    return account  # type: ignore[no-any-return]
+
+
+def _domain_is_open(cloud: Cloud, first: Event) -> None:
+    """Nothing begins in a domain that is being deleted."""
+    place = {"account": "domain_id", "domain": "parent_id", "project": "domain_id"}.get(first.KIND)
+    domain: Any = cloud.table("domain").get(getattr(first, place)) if place else None
+    if domain is not None and domain.state != "Active":
+        raise NotAllowed(f"domain {domain.path} is being deleted: choose another one")

@@ -1,0 +1,56 @@
+"""Deleting an account or a domain ends all that is in it, and nothing begins there any more."""
+
+from __future__ import annotations
+
+from tests.tenant.test_refusals import refusal
+from tests.tenant.test_vm_life import deploy
+from tests.tenant.world import SMALL, SMALL_DISK, TEMPLATE, ZONE, Place
+
+
+async def furnish(here: Place) -> None:
+    """A guest that runs, a guest's disk, a loose one, and a key pair."""
+    await deploy(here.ann)
+    await here.ann.job("createVolume", name="loose", zoneid=str(ZONE), diskofferingid=SMALL_DISK)
+    await here.ann("createSSHKeyPair", name="laptop")
+
+
+def left_of(here: Place, account: str) -> list[str]:
+    cloud = here.controller.cloud
+    kinds = ("vm", "volume", "network", "ssh_key_pair", "user", "account")
+    return [
+        kind
+        for kind in kinds
+        for row in cloud.table(kind)
+        if str(getattr(row, "account_id", "")) == here.account(account)
+    ]
+
+
+async def test_an_account_goes_with_all_that_it_owns(here: Place) -> None:
+    await furnish(here)
+    assert set(left_of(here, "ann")) >= {"vm", "volume", "network", "ssh_key_pair", "user"}
+    done = await here.admin.job("deleteAccount", id=here.account("ann"))
+    assert done["success"] is True
+    assert left_of(here, "ann") == []
+    assert (await refusal(here.ann, "listVirtualMachines"))["errorcode"] == 401
+    assert await here.bob("listVirtualMachines") == {}
+
+
+async def test_a_domain_goes_with_cleanup_only(here: Place) -> None:
+    await furnish(here)
+    domain = (await here.admin.one("listAccounts", "account", id=here.account("ann")))["domainid"]
+    told = await refusal(here.admin, "deleteDomain", id=domain)
+    assert "cleanup=true" in told["errortext"]
+    assert (await here.admin.job("deleteDomain", id=domain, cleanup=True))["success"] is True
+    assert left_of(here, "ann") == []
+    assert (await refusal(here.admin, "listDomains", id=domain))["errorcode"] == 431
+
+
+async def test_nothing_is_made_for_an_account_that_is_disabled(here: Place) -> None:
+    await here.admin.job("disableAccount", id=here.account("ann"), lock=False)
+    domain = (await here.admin.one("listAccounts", "account", id=here.account("ann")))["domainid"]
+    for_ann = {"account": "ann", "domainid": domain}
+    told = await refusal(
+        here.admin, "deployVirtualMachine", zoneid=str(ZONE), templateid=TEMPLATE,
+        serviceofferingid=SMALL, **for_ann,
+    )  # fmt: skip
+    assert "account ann is disabled" in told["errortext"]
