@@ -5,7 +5,7 @@ raises `Broken` if the driver behind the harness does not keep one, and otherwis
 exempt, or nothing. A driver is done when it keeps them all.
 """
 
-from drivers.conformance import guests, hosts, moves, storage
+from drivers.conformance import copies, guests, hosts, moves, storage
 from drivers.conformance.checks import Broken, Check, Exempt, Rig
 from drivers.conformance.harness import Harness
 
@@ -18,5 +18,5 @@ def compute_checks() -> list[Check]:
 
 
 def storage_checks() -> list[Check]:
-    """Every promise about pools and disks."""
-    return list(storage.SUITE)
+    """Every promise about pools, disks and copies of them."""
+    return [*storage.SUITE, *copies.SUITE]

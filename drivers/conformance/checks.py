@@ -18,7 +18,7 @@ from drivers.conformance.harness import Harness
 from drivers.contract.compute import DiskAttachment, GuestSpec, GuestStatus, NicSpec, Power
 from drivers.contract.driver import HostSession
 from drivers.contract.errors import DriverError, Unavailable, Unknown
-from drivers.contract.storage import DiskSpec, DiskStatus, PoolSpec
+from drivers.contract.storage import DiskSpec, DiskStatus, PoolSpec, SnapshotStatus
 
 T = TypeVar("T")
 
@@ -46,6 +46,7 @@ class Rig:
         self.capabilities = harness.driver.capabilities
         self._guests: list[UUID] = []
         self._volumes: list[UUID] = []
+        self._snapshots: list[UUID] = []
         self._sessions: list[HostSession] = [session]
 
     async def within(self, verb: Awaitable[T]) -> T:
@@ -130,6 +131,16 @@ class Rig:
         self._volumes.append(spec.volume_id)
         return spec
 
+    def snapshot_id(self) -> UUID:
+        """A new one, cleared away at the end."""
+        self._snapshots.append(uuid4())
+        return self._snapshots[-1]
+
+    async def snapshot(self, disk: DiskStatus) -> SnapshotStatus:
+        assert disk.volume_id is not None
+        keep = self.session.snapshot_disk
+        return await self.within(keep(self.pool, disk.volume_id, self.snapshot_id(), key=uuid4()))
+
     async def guest_spec(self) -> GuestSpec:
         """A guest that could start now: it has a root disk of its own."""
         return self.spec_on(await self.disk())
@@ -170,10 +181,15 @@ class Rig:
                 with suppress(DriverError, TimeoutError):
                     async with asyncio.timeout(self.harness.verb_s):
                         await session.remove_guest(guest_id, key=uuid4())
-        for volume_id in self._volumes:
-            with suppress(DriverError, TimeoutError):
-                async with asyncio.timeout(self.harness.verb_s):
-                    await self.session.remove_disk(self.pool, volume_id, key=uuid4())
+        for pool in (self.pool, self.harness.second_pool()):
+            for verb, ids in (
+                (self.session.remove_disk, self._volumes),
+                (self.session.remove_snapshot, self._snapshots),
+            ):
+                for one in ids:
+                    with suppress(DriverError, TimeoutError):
+                        async with asyncio.timeout(self.harness.verb_s):
+                            await verb(pool, one, key=uuid4())
         for session in self._sessions:
             await session.close()
 
@@ -227,6 +243,7 @@ async def _rig(harness: Harness) -> AsyncIterator[Rig]:
     async with asyncio.timeout(harness.verb_s):
         session = await harness.connect()
         await session.open_pool(harness.pool())
+        await session.open_pool(harness.second_pool())
     rig = Rig(harness, session, harness.pool())
     try:
         yield rig

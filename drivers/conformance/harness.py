@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
+from uuid import UUID
 
 from drivers.contract.compute import DiskAttachment, GuestSpec, HostAddress, NicSpec
 from drivers.contract.driver import Driver, HostSession
@@ -60,6 +61,12 @@ class Harness(Protocol):
     def image(self) -> ImageSource:
         """A small image that a guest boots from."""
 
+    def scratch(self) -> str:
+        """A path of the controller's where no file is yet."""
+
+    def second_pool(self) -> PoolSpec:
+        """Another pool that the first host reaches."""
+
     def broken_image(self) -> ImageSource | None:
         """Something that claims to be an image and is none, or None if the backend never looks."""
 
@@ -73,6 +80,15 @@ class Harness(Protocol):
 
     def nic(self) -> NicSpec:
         """A network card, under a new id, that the first host can plug into a guest."""
+
+    async def write(self, path: str, byte: int) -> None:
+        """Put this byte at the beginning of a disk that no guest uses, beside the driver."""
+
+    async def read(self, path: str) -> int:
+        """The byte at the beginning of a disk or snapshot; 0 where nothing was written."""
+
+    async def write_in_guest(self, guest_id: UUID, path: str, byte: int) -> None:
+        """The same as `write`, as the running guest would do it."""
 
     async def add_stranger(self) -> str | None:
         """Run a guest that no controller made; its name, or None if the harness cannot."""

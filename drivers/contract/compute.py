@@ -74,8 +74,22 @@ class Power(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DiskLimits:
+    """What a guest may do with a disk in a second; 0 sets no limit. A total excludes its parts."""
+
+    total_iops: int = 0
+    read_bytes: int = 0
+    write_bytes: int = 0
+    read_iops: int = 0
+    write_iops: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DiskAttachment:
-    """A disk as a guest sees it: device 0 is the root disk, 3 is kept for the CD-ROM."""
+    """A disk as a guest sees it: device 0 is the root disk, 3 is kept for the CD-ROM.
+
+    `cache` is none, writeback or writethrough; empty leaves it to the driver.
+    """
 
     volume_id: UUID
     path: str
@@ -83,6 +97,8 @@ class DiskAttachment:
     image_format: str = "qcow2"
     read_only: bool = False
     is_cdrom: bool = False
+    cache: str = ""
+    limits: DiskLimits = field(default_factory=DiskLimits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

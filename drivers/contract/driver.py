@@ -11,12 +11,17 @@ from drivers.contract.storage import Storage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What a kind of hypervisor can do; what it cannot is refused before anything starts."""
+    """What a kind of hypervisor can do; what it cannot is refused before anything starts.
+
+    `snapshots`: disks, of running guests too. `live_disk_move`: a running guest's disk to another
+    pool.
+    """
 
     live_migration: bool = False
     disk_hot_plug: bool = False
     nic_hot_plug: bool = False
     snapshots: bool = False
+    live_disk_move: bool = False
     max_guests_per_host: int | None = None
     image_formats: tuple[str, ...] = ()
 

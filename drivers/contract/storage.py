@@ -3,6 +3,10 @@
 The rules of `drivers.contract.compute` hold: the key is the same for a retry and for the undo,
 and removing what is gone is success. A disk is named by `volume_id`; the driver keeps that id on
 the backend (in the file's or the volume's name) so that `list_disks` finds orphans.
+
+A snapshot is a copy that stands alone: it lies in the pool of its disk, apart from it, and neither
+needs the other. The disk of a running guest is named to a session of the host where it runs.
+Whatever copies may be cut off at any byte: nothing is ever seen under its name before it is whole.
 """
 
 from __future__ import annotations
@@ -56,6 +60,35 @@ class DiskStatus:
     image_format: str = "qcow2"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskPlace:
+    """A disk in its pool, or a snapshot in its pool."""
+
+    pool: PoolSpec
+    disk_id: UUID
+    is_snapshot: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotStatus:
+    """A snapshot that is really there. `snapshot_id` is None for a stranger's file."""
+
+    snapshot_id: UUID | None
+    path: str
+    size_bytes: int
+    used_bytes: int
+    image_format: str = "qcow2"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageFacts:
+    """An image file as the controller has it now. `virtual_bytes` is what a guest would see."""
+
+    image_format: str
+    virtual_bytes: int
+    file_bytes: int
+
+
 @runtime_checkable
 class Storage(Protocol):
     """Primary storage reached through one connected host."""
@@ -84,3 +117,59 @@ class Storage(Protocol):
         """Every disk in the pool, strangers included; cached template images are not disks."""
 
     async def pool_facts(self, pool: PoolSpec) -> PoolFacts: ...
+
+    async def snapshot_disk(
+        self, pool: PoolSpec, volume_id: UUID, snapshot_id: UUID, *, key: UUID
+    ) -> SnapshotStatus:
+        """Keep the disk as it is at one moment; the same id again answers with what was kept.
+
+        A guest of this host that uses the disk runs on. Refused: there is no such disk.
+        Unavailable: a guest of another host uses it, or something else copies it now.
+        """
+
+    async def remove_snapshot(self, pool: PoolSpec, snapshot_id: UUID, *, key: UUID) -> None:
+        """Remove the snapshot, and what was half made of it."""
+
+    async def find_snapshot(self, pool: PoolSpec, snapshot_id: UUID) -> SnapshotStatus | None: ...
+
+    async def list_snapshots(self, pool: PoolSpec) -> list[SnapshotStatus]:
+        """Every snapshot in the pool, strangers included."""
+
+    async def revert_disk(
+        self, pool: PoolSpec, volume_id: UUID, snapshot_id: UUID, *, key: UUID
+    ) -> DiskStatus:
+        """Let the disk hold what the snapshot holds. It never shrinks: what it is larger is zeros.
+
+        Refused: a guest uses the disk, or there is no such disk or snapshot.
+        """
+
+    async def copy_disk(
+        self, source: DiskPlace, pool: PoolSpec, disk: DiskSpec, *, key: UUID
+    ) -> DiskStatus:
+        """Make `disk` with the bytes of a snapshot, or of a disk that no guest uses.
+
+        It needs neither its source nor an image, is never smaller than the source, and the same id
+        again answers with the disk that is there. Refused: a guest uses the source.
+        """
+
+    async def move_disk(
+        self, guest_id: UUID, volume_id: UUID, pool: PoolSpec, *, key: UUID
+    ) -> DiskStatus:
+        """Let a guest that runs here go on from a copy of its disk in `pool`.
+
+        What the disk was made of stays behind, for `remove_disk`. After an error, and until it is
+        told otherwise, the guest runs from the disk that it had; `remove_disk` in `pool` with the
+        same key leaves nothing there.
+        """
+
+    async def export_disk(self, source: DiskPlace, path: str, *, key: UUID) -> ImageFacts:
+        """Write a snapshot, or a disk that no guest uses, as a qcow2 file of the controller's.
+
+        The file needs no other; one that is there is replaced. Refused: a guest uses the disk.
+        """
+
+    async def import_disk(self, pool: PoolSpec, disk: DiskSpec, *, key: UUID) -> DiskStatus:
+        """Make a disk of its own from `disk.image`: unlike a clone it is nobody's base.
+
+        Otherwise as `create_disk`.
+        """

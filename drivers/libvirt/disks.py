@@ -1,8 +1,9 @@
 """Disks as qcow2 files in a folder of the host: `<volume_id>.qcow2`, thin clones of images.
 
 The folder is laid out so that nothing half-made can be taken for a disk:
-`.incoming/` holds what is being written, `images/` each template's image once, and the folder
-itself finished disks only. A file is written under `.incoming/`, flushed, and then renamed.
+`.incoming/` holds what is being written, `images/` each template's image once, `snapshots/` what
+was kept of disks, and the folder itself finished disks only. A file is written under `.incoming/`,
+flushed, and then renamed; one that a running guest moves to has a mark there until it is whole.
 Names come from ids and never from users, so no name can lead out of the pool.
 """
 
@@ -25,20 +26,22 @@ SECTOR_BYTES = 512
 
 # What a crash left half-written is swept a day later, when nobody can be writing it any more.
 OPEN = """
-mkdir -p -- "$1/images" "$1/.incoming" || exit 1
+mkdir -p -- "$1/images" "$1/snapshots" "$1/.incoming" || exit 1
 find "$1/.incoming" -type f -mmin +1440 -delete
 """
 OPEN_MOUNTED = f'[ -d "$1" ] || {{ echo "no folder $1" >&2; exit 3; }}\n{OPEN}'
 FACTS = 'stat -f -c "%S %b %a" -- "$1"'
 LIST = """
 [ -d "$1" ] || { echo "no folder $1" >&2; exit 3; }
-cd -- "$1"; shift
+cd -- "$1/$2" 2>/dev/null || exit 0
+shift 2
 [ $# -gt 0 ] || set -- *
 newline="
 "
 for file in "$@"; do
   case "$file" in *"$newline"*) continue; esac
   [ -f "$file" ] && [ ! -L "$file" ] || continue
+  [ ! -e ".incoming/${file%.qcow2}.moving" ] || continue
   sizes=$(stat -c "%s %b" -- "./$file") || continue
   head=$(od -An -v -tx1 -N32 -- "./$file" | tr -d " \\n")
   echo "$sizes ${head:--} $file"
@@ -66,7 +69,14 @@ if [ -e "$1/$2.qcow2" ]; then
 fi
 rm -f -- "$1/$2.qcow2" "$1/.incoming/$2".* && sync -- "$1"
 """
-NO_FOLDER, IN_USE = 3, 4
+# A file that a guest is about to be moved to: a rest of an earlier try goes, a whole disk stays.
+EXPECT = """
+mark="$1/.incoming/$2.moving"
+if [ -e "$1/$2.qcow2" ] && [ ! -e "$mark" ]; then exit 5; fi
+mkdir -p -- "$1/.incoming" && : >"$mark" && sync -- "$1/.incoming" && rm -f -- "$1/$2.qcow2"
+"""
+ARRIVED = 'sync -- "$1/$2.qcow2" "$1" && rm -f -- "$1/.incoming/$2.moving"'
+NO_FOLDER, IN_USE, IN_THE_WAY = 3, 4, 5
 
 
 class Disks:
@@ -81,25 +91,25 @@ class Disks:
     async def open_pool(self, pool: PoolSpec) -> PoolFacts:
         """Make the folders. A mount point that is not there may be a mount that is not up."""
         folder = pool_folder(pool)
-        done = await self._sh(OPEN_MOUNTED if is_shared(pool) else OPEN, folder)
+        done = await self.sh(OPEN_MOUNTED if is_shared(pool) else OPEN, folder)
         if done.code:
             text = f"pool {pool.url} on {self._where}: {done.complaint}"
             raise (Unavailable(text) if is_shared(pool) else Refused(text))
         return await self.facts(pool)
 
     async def facts(self, pool: PoolSpec) -> PoolFacts:
-        done = await self._sh(FACTS, pool_folder(pool))
+        done = await self.sh(FACTS, pool_folder(pool))
         if done.code:
             raise Unavailable(f"pool {pool.url} on {self._where}: {done.complaint}")
         unit, blocks, free = (int(word) for word in done.stdout.split())
         return PoolFacts(capacity_bytes=unit * blocks, used_bytes=unit * (blocks - free))
 
     async def find(self, pool: PoolSpec, volume_id: UUID) -> DiskStatus | None:
-        found = await self._list(pool, f"{volume_id}.qcow2")
+        found = await self.listing(pool, f"{volume_id}.qcow2")
         return found[0] if found else None
 
     async def list_all(self, pool: PoolSpec) -> list[DiskStatus]:
-        return await self._list(pool)
+        return await self.listing(pool)
 
     async def create(self, pool: PoolSpec, disk: DiskSpec, *, key: UUID) -> DiskStatus:
         if (there := await self.find(pool, disk.volume_id)) is not None:
@@ -114,9 +124,9 @@ class Disks:
             raise self._full(pool, facts, f"disk {disk.volume_id}")
         base = await self._base(pool, disk, key=key) if disk.image is not None else ""
         size = str(whole_sectors(disk.size_bytes))
-        done = await self._sh(CREATE, folder, str(disk.volume_id), size, base)
+        done = await self.sh(CREATE, folder, str(disk.volume_id), size, base)
         if done.code:
-            raise await self._failed(done, pool, f"create disk {disk.volume_id}")
+            raise await self.failed(done, pool, f"create disk {disk.volume_id}")
         made = await self.find(pool, disk.volume_id)
         if made is None:
             raise Unavailable(f"disk {disk.volume_id} is not in pool {pool.url} after its making")
@@ -144,16 +154,31 @@ class Disks:
                 "qemu-img", "resize", "-q", "-f", "qcow2", "--", there.path, str(size_bytes)
             )
             if done.code:
-                raise await self._failed(done, pool, f"resize disk {volume_id}")
+                raise await self.failed(done, pool, f"resize disk {volume_id}")
         return await self.find(pool, volume_id) or there
 
     async def remove(self, pool: PoolSpec, volume_id: UUID) -> None:
         """QEMU's own lock on the image tells of users on other hosts of a shared pool."""
-        done = await self._sh(REMOVE, pool_folder(pool), str(volume_id))
+        done = await self.sh(REMOVE, pool_folder(pool), str(volume_id))
         if done.code == IN_USE:
             raise Refused(f"disk {volume_id} in pool {pool.url} is in use: {done.complaint}")
         if done.code:
-            raise await self._failed(done, pool, f"remove disk {volume_id}")
+            raise await self.failed(done, pool, f"remove disk {volume_id}")
+
+    async def expect(self, pool: PoolSpec, volume_id: UUID) -> None:
+        """Mark the file that a running guest's disk moves to as half made."""
+        done = await self.sh(EXPECT, pool_folder(pool), str(volume_id))
+        if done.code == IN_THE_WAY:
+            raise Refused(f"disk {volume_id} lies in pool {pool.url} already: remove it first")
+        if done.code:
+            raise await self.failed(done, pool, f"move disk {volume_id}")
+
+    async def arrived(self, pool: PoolSpec, volume_id: UUID) -> DiskStatus:
+        done = await self.sh(ARRIVED, pool_folder(pool), str(volume_id))
+        made = None if done.code else await self.find(pool, volume_id)
+        if made is None:
+            raise Unavailable(f"disk {volume_id} is not in pool {pool.url} after its move")
+        return made
 
     async def _base(self, pool: PoolSpec, disk: DiskSpec, *, key: UUID) -> str:
         """The template's image in this pool, brought there the first time somebody wants it."""
@@ -161,10 +186,10 @@ class Disks:
         image, folder = disk.image, pool_folder(pool)
         path = f"{folder}/images/{image.image_id}.qcow2"
         async with self._images.setdefault(path, asyncio.Lock()):
-            there = await self._list(pool, f"images/{image.image_id}.qcow2")
+            there = await self.listing(pool, f"images/{image.image_id}.qcow2")
             if not there:
                 await self._bring(pool, image, key=key)
-                there = await self._list(pool, f"images/{image.image_id}.qcow2")
+                there = await self.listing(pool, f"images/{image.image_id}.qcow2")
         if there and there[0].size_bytes > disk.size_bytes:
             raise Refused(
                 f"disk {disk.volume_id}: {disk.size_bytes} bytes are less than the "
@@ -179,16 +204,19 @@ class Disks:
         scratch = f"{folder}/.incoming/{image.image_id}.{key}.source"
         try:
             source = await self._shell.reach(image.path, scratch, timeout_s=self._image_s)
-            await self._check(image, source)
+            await self.check_image(image, source)
             names = (str(image.image_id), image.image_format, source)
-            done = await self._sh(CONVERT, folder, *names, timeout_s=self._image_s)
+            done = await self.sh(CONVERT, folder, *names, timeout_s=self._image_s)
             if done.code:
-                raise await self._failed(done, pool, f"copy image {image.image_id}")
+                raise await self.failed(done, pool, f"copy image {image.image_id}")
         finally:
             await self._shell.run("rm", "-f", "--", scratch)
 
-    async def _check(self, image: ImageSource, path: str) -> None:
-        """A file that draws on other files of the host would hand those to the guest: refuse."""
+    async def check_image(self, image: ImageSource, path: str) -> int:
+        """The bytes that a guest sees of it.
+
+        A file that draws on other files of the host would hand those to the guest: refuse.
+        """
         info = ("qemu-img", "info", "-U", "--output=json", "-f", image.image_format, "--")
         done = await self._shell.run(*info, path)
         if done.code:
@@ -202,15 +230,18 @@ class Disks:
         ):
             if found:
                 raise Refused(f"image {image.image_id} has {part}: give one that stands alone")
+        return int(facts["virtual-size"])
 
-    async def _list(self, pool: PoolSpec, *names: str) -> list[DiskStatus]:
+    async def listing(self, pool: PoolSpec, *names: str, inside: str = "") -> list[DiskStatus]:
+        """These files, or all of them, in the pool's folder or in one `inside` it."""
         folder = pool_folder(pool)
-        done = await self._sh(LIST, folder, *names)
+        done = await self.sh(LIST, folder, inside, *names)
         if done.code:
             raise Unavailable(f"pool {pool.url} on {self._where}: {done.complaint}")
-        return [read_listing(line, folder) for line in done.stdout.splitlines()]
+        where = f"{folder}/{inside}" if inside else folder
+        return [read_listing(line, where) for line in done.stdout.splitlines()]
 
-    async def _failed(self, done: Output, pool: PoolSpec, doing: str) -> DriverError:
+    async def failed(self, done: Output, pool: PoolSpec, doing: str) -> DriverError:
         """Which error a command's complaint is."""
         said = f"{done.stderr}\n{done.stdout}"
         if "No space left" in said or "Disk quota exceeded" in said:
@@ -225,8 +256,12 @@ class Disks:
         free = facts.capacity_bytes - facts.used_bytes
         return Unavailable(f"{doing}: pool {pool.url} on {self._where} has {free} bytes free")
 
-    async def _sh(self, script: str, *arguments: str, timeout_s: float = 60.0) -> Output:
+    async def sh(self, script: str, *arguments: str, timeout_s: float = 60.0) -> Output:
         return await self._shell.run("sh", "-uc", script, "sh", *arguments, timeout_s=timeout_s)
+
+
+def disk_path(pool: PoolSpec, volume_id: UUID) -> str:
+    return f"{pool_folder(pool)}/{volume_id}.qcow2"
 
 
 def whole_sectors(size_bytes: int) -> int:

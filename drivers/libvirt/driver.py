@@ -23,6 +23,8 @@ class LibvirtDriver:
         live_migration=True,
         disk_hot_plug=True,
         nic_hot_plug=True,
+        snapshots=True,
+        live_disk_move=True,
         image_formats=("qcow2", "raw"),
     )
 

@@ -67,6 +67,30 @@ class Domain:
                 return ET.tostring(element, encoding="unicode")
         return None
 
+    def disk_of(self, path: str) -> ET.Element | None:
+        """The disk whose image lies at `path`."""
+        for disk in self.root.findall("devices/disk"):
+            source = disk.find("source")
+            if source is not None and source.get("file") == path:
+                return disk
+        return None
+
+    def target_of(self, path: str) -> str:
+        """What libvirt calls the disk at `path`, such as `vda`; empty if there is none."""
+        disk = self.disk_of(path)
+        target = None if disk is None else disk.find("target")
+        return "" if target is None else target.get("dev", "")
+
+    def mirror_of(self, path: str) -> tuple[str, bool]:
+        """Where the disk at `path` is being copied to, and whether the copy has caught up."""
+        disk = self.disk_of(path)
+        mirror = None if disk is None else disk.find("mirror")
+        if mirror is None:
+            return "", False
+        source = mirror.find("source")
+        file = mirror.get("file", "") if source is None else source.get("file", "")
+        return file, mirror.get("ready") == "yes"
+
     @property
     def vnc(self) -> tuple[str, int]:
         graphics = self.root.find("devices/graphics[@type='vnc']")

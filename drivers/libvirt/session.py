@@ -18,11 +18,20 @@ from drivers.contract.compute import (
     HostStats,
     NicSpec,
 )
-from drivers.contract.errors import DriverError, Refused
-from drivers.contract.storage import DiskSpec, DiskStatus, PoolFacts, PoolSpec
-from drivers.libvirt import facts, guests, hotplug, migrate, segments
+from drivers.contract.errors import DriverError, Refused, Unavailable
+from drivers.contract.storage import (
+    DiskPlace,
+    DiskSpec,
+    DiskStatus,
+    ImageFacts,
+    PoolFacts,
+    PoolSpec,
+    SnapshotStatus,
+)
+from drivers.libvirt import facts, guests, hotplug, live, migrate, segments
 from drivers.libvirt.client import Client, Connection
-from drivers.libvirt.disks import Disks, is_shared, pool_folder
+from drivers.libvirt.copies import Copies
+from drivers.libvirt.disks import Disks, disk_path, is_shared, pool_folder
 from drivers.libvirt.line import Line
 from drivers.libvirt.observe import Domain
 from drivers.libvirt.profile import HostProfile
@@ -39,6 +48,7 @@ class LibvirtSession:
         self._line = line
         self._forget = forget
         self._disks = Disks(line.shell, where=str(line.route), image_s=line.settings.image_s)
+        self._copies = Copies(self._disks, line.shell, copy_s=line.settings.image_s)
         self._statistics = Statistics(line.client, line.shell)
         self._shared = set(line.settings.shared_paths)
         self._known: tuple[HostFacts, HostProfile] | None = None
@@ -163,13 +173,8 @@ class LibvirtSession:
         )
 
     async def remove_disk(self, pool: PoolSpec, volume_id: UUID, *, key: UUID) -> None:
-        path = f"{pool_folder(pool)}/{volume_id}.qcow2"
-        used_by = await self.client.read(
-            lambda connection: [one.name() for one in hotplug.users(connection, path)],
-            doing=f"look who uses {path}",
-        )
-        if used_by:
-            raise Refused(f"disk {volume_id} is in use by {', '.join(used_by)}: stop it first")
+        await live.give_up(self.client, "", disk_path(pool, volume_id))
+        await self._unused(pool, volume_id)
         await self._disks.remove(pool, volume_id)
 
     async def find_disk(self, pool: PoolSpec, volume_id: UUID) -> DiskStatus | None:
@@ -181,6 +186,67 @@ class LibvirtSession:
     async def pool_facts(self, pool: PoolSpec) -> PoolFacts:
         return await self._disks.facts(pool)
 
+    async def snapshot_disk(
+        self, pool: PoolSpec, volume_id: UUID, snapshot_id: UUID, *, key: UUID
+    ) -> SnapshotStatus:
+        """QEMU copies what a guest uses; what none uses is copied by `qemu-img`."""
+        if (there := await self._copies.find(pool, snapshot_id)) is not None:
+            return there
+        path, limit_s = disk_path(pool, volume_id), self._line.settings.image_s
+        written = f"{pool_folder(pool)}/.incoming/{snapshot_id}.{key}.live"
+        await self._line.shell.run("rm", "-f", "--", written)
+        if await live.backup(self.client, snapshot_id, path, written, limit_s=limit_s):
+            await self._copies.finish(pool, snapshot_id, written)
+        else:
+            await self._copies.keep(pool, volume_id, snapshot_id)
+        if (made := await self._copies.find(pool, snapshot_id)) is None:
+            raise Unavailable(f"snapshot {snapshot_id} is not in pool {pool.url} after its making")
+        return made
+
+    async def remove_snapshot(self, pool: PoolSpec, snapshot_id: UUID, *, key: UUID) -> None:
+        await self._copies.forget(pool, snapshot_id)
+
+    async def find_snapshot(self, pool: PoolSpec, snapshot_id: UUID) -> SnapshotStatus | None:
+        return await self._copies.find(pool, snapshot_id)
+
+    async def list_snapshots(self, pool: PoolSpec) -> list[SnapshotStatus]:
+        return await self._copies.list_all(pool)
+
+    async def revert_disk(
+        self, pool: PoolSpec, volume_id: UUID, snapshot_id: UUID, *, key: UUID
+    ) -> DiskStatus:
+        await self._unused(pool, volume_id)
+        return await self._copies.revert(pool, volume_id, snapshot_id)
+
+    async def copy_disk(
+        self, source: DiskPlace, pool: PoolSpec, disk: DiskSpec, *, key: UUID
+    ) -> DiskStatus:
+        await self._source_unused(source)
+        return await self._copies.copy(source, pool, disk)
+
+    async def move_disk(
+        self, guest_id: UUID, volume_id: UUID, pool: PoolSpec, *, key: UUID
+    ) -> DiskStatus:
+        """The file that the copy is written to is marked, so that it is taken for no disk."""
+        target = disk_path(pool, volume_id)
+        path, going = await self.client.read(
+            lambda connection: live.path_of(connection, guest_id, volume_id),
+            doing=f"look where guest {guest_id} has disk {volume_id}",
+        )
+        if path != target:
+            if going != target:
+                await self._disks.expect(pool, volume_id)
+            limit_s = self._line.settings.image_s
+            await live.mirror(self.client, guest_id, volume_id, path, target, limit_s=limit_s)
+        return await self._disks.arrived(pool, volume_id)
+
+    async def export_disk(self, source: DiskPlace, path: str, *, key: UUID) -> ImageFacts:
+        await self._source_unused(source)
+        return await self._copies.export(source, path, key=key)
+
+    async def import_disk(self, pool: PoolSpec, disk: DiskSpec, *, key: UUID) -> DiskStatus:
+        return await self._copies.bring(pool, disk, key=key)
+
     async def close(self) -> None:
         self._forget(self)
         await self._line.close()
@@ -188,6 +254,19 @@ class LibvirtSession:
     async def _detach(self, guest_id: UUID, thing: UUID) -> None:
         patience_s = self._line.settings.unplug_s
         await hotplug.detach(self.client, guest_id, thing, patience_s=patience_s)
+
+    async def _source_unused(self, source: DiskPlace) -> None:
+        if not source.is_snapshot:
+            await self._unused(source.pool, source.disk_id)
+
+    async def _unused(self, pool: PoolSpec, volume_id: UUID) -> None:
+        path = disk_path(pool, volume_id)
+        used_by = await self.client.read(
+            lambda connection: [one.name() for one in hotplug.users(connection, path)],
+            doing=f"look who uses {path}",
+        )
+        if used_by:
+            raise Refused(f"disk {volume_id} is in use by {', '.join(used_by)}: stop it first")
 
     async def _host(self) -> tuple[HostFacts, HostProfile]:
         if self._known is None:

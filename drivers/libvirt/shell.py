@@ -12,7 +12,7 @@ import signal
 from dataclasses import dataclass
 from typing import Protocol
 
-from drivers.contract.errors import Unknown
+from drivers.contract.errors import Unavailable, Unknown
 
 COMMAND_S = 60.0
 
@@ -40,6 +40,9 @@ class Shell(Protocol):
 
     async def reach(self, path: str, scratch: str, *, timeout_s: float) -> str:
         """Where the controller's file `path` can be read on the host: `scratch` if copied."""
+
+    async def fetch(self, path: str, target: str, *, timeout_s: float) -> None:
+        """Move a file of the host to the controller, where it appears as a whole."""
 
     async def forward_port(self, port: int) -> tuple[str, int]:
         """Where the controller reaches a port that listens on the host's loopback."""
@@ -80,6 +83,14 @@ class LocalShell:
 
     async def reach(self, path: str, scratch: str, *, timeout_s: float) -> str:
         return path
+
+    async def fetch(self, path: str, target: str, *, timeout_s: float) -> None:
+        """A rename where both are on one file system; else a copy, and then a rename."""
+        part = f"{target}.part"
+        done = await self.run("mv", "-fT", "--", path, part, timeout_s=timeout_s)
+        if done.code:
+            raise Unavailable(f"{path} cannot be moved to {target}: {done.complaint}")
+        await asyncio.to_thread(os.replace, part, target)
 
     async def forward_port(self, port: int) -> tuple[str, int]:
         return "127.0.0.1", port

@@ -7,6 +7,7 @@ A host's key is trusted when it is first seen and must be the same ever after (w
 from __future__ import annotations
 
 import asyncio
+import os
 import shlex
 import shutil
 import tempfile
@@ -103,6 +104,32 @@ class SshShell:
                     process.stdin.write(chunk)
                     await process.stdin.drain()
             process.stdin.write_eof()
+            done = await process.wait()
+        if done.returncode:
+            raise OSError(f"cat ended with {done.returncode}: {done.stderr!r}")
+
+    async def fetch(self, path: str, target: str, *, timeout_s: float) -> None:
+        """Copy the file here, and remove it there once it is here as a whole."""
+        connection = await self._connected()
+        part = f"{target}.part"
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._download(connection, path, part)
+        except TimeoutError:
+            raise Unavailable(f"{path}: not copied from {self._route} in {timeout_s:g} s") from None
+        except LOST as error:
+            raise Unavailable(f"{path}: not copied from {self._route}: {error}") from error
+        await asyncio.to_thread(os.replace, part, target)
+        await self.run("rm", "-f", "--", path)
+
+    async def _download(
+        self, connection: asyncssh.SSHClientConnection, path: str, part: str
+    ) -> None:
+        command = f"cat <{shlex.quote(path)}"
+        async with connection.create_process(command, encoding=None) as process:
+            with await asyncio.to_thread(Path(part).open, "wb") as file:
+                while chunk := await process.stdout.read(UPLOAD_BYTES):
+                    await asyncio.to_thread(file.write, chunk)
             done = await process.wait()
         if done.returncode:
             raise OSError(f"cat ended with {done.returncode}: {done.stderr!r}")

@@ -154,15 +154,34 @@ def _disk(disk: DiskAttachment, host: HostProfile) -> ET.Element:
     if not 0 <= disk.device < DISKS_MAX:
         raise Refused(f"disk {disk.volume_id}: no device number {disk.device}")
     element = ET.Element("disk", type="file", device="disk")
-    driver = {"name": "qemu", "type": disk.image_format, "cache": host.disk_cache}
+    cache = disk.cache or host.disk_cache
+    driver = {"name": "qemu", "type": disk.image_format, "cache": cache}
     ET.SubElement(element, "driver", {**driver, "discard": "unmap"})
     ET.SubElement(element, "source", file=disk.path)
     ET.SubElement(element, "target", dev=f"vd{chr(ord('a') + disk.device)}", bus="virtio")
+    _limit(element, disk)
     _text(element, "serial", disk.volume_id.hex[:20])
     ET.SubElement(element, "alias", name=alias(disk.volume_id))
     if disk.read_only:
         ET.SubElement(element, "readonly")
     return element
+
+
+def _limit(element: ET.Element, disk: DiskAttachment) -> None:
+    """libvirt takes a total or its parts, and not both."""
+    limits = disk.limits
+    tunes = {
+        "read_bytes_sec": limits.read_bytes,
+        "write_bytes_sec": limits.write_bytes,
+        "total_iops_sec": limits.total_iops,
+    }
+    if not limits.total_iops:
+        tunes |= {"read_iops_sec": limits.read_iops, "write_iops_sec": limits.write_iops}
+    if any(tunes.values()):
+        tune = ET.SubElement(element, "iotune")
+        for name, value in tunes.items():
+            if value:
+                _text(tune, name, str(value))
 
 
 def _cdrom(path: str) -> ET.Element:

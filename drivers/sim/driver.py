@@ -24,6 +24,8 @@ class SimDriver:
         live_migration=True,
         disk_hot_plug=True,
         nic_hot_plug=True,
+        snapshots=True,
+        live_disk_move=True,
         image_formats=IMAGE_FORMATS,
     )
 

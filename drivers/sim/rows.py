@@ -13,10 +13,11 @@ from uuid import UUID
 from msgspec import Struct
 
 from drivers.contract.compute import DiskAttachment, GuestStatus, NicSpec, Power
-from drivers.contract.storage import DiskStatus
+from drivers.contract.storage import DiskStatus, SnapshotStatus
 
 # A crashed or paused guest still holds its memory and the locks of its disks; one that is off
 # holds neither, as a QEMU process that has ended holds neither.
+SNAPSHOTS = "snapshots/"
 ALIVE = frozenset({Power.RUNNING, Power.PAUSED, Power.CRASHED})
 
 
@@ -72,7 +73,11 @@ class SimPool(Struct, frozen=True, array_like=True, tag="pool"):
 
 
 class SimDisk(Struct, frozen=True, array_like=True, tag="disk"):
-    """A disk in a pool. `volume_id` is None for a stranger's file. All of its size is spent."""
+    """A disk in a pool. `volume_id` is None for a stranger's file. All of its size is spent.
+
+    `content` stands for its bytes: what was written last, and what copies carry along. A snapshot
+    is one that bears `snapshot_id`.
+    """
 
     pool: str
     file: str
@@ -80,6 +85,12 @@ class SimDisk(Struct, frozen=True, array_like=True, tag="disk"):
     size_bytes: int
     key: UUID | None = None
     image_id: UUID | None = None
+    content: str = ""
+    snapshot_id: UUID | None = None
+
+    @property
+    def is_snapshot(self) -> bool:
+        return self.file.startswith(SNAPSHOTS)
 
     @property
     def path(self) -> str:
@@ -88,6 +99,14 @@ class SimDisk(Struct, frozen=True, array_like=True, tag="disk"):
     def status(self) -> DiskStatus:
         return DiskStatus(
             volume_id=self.volume_id,
+            path=self.path,
+            size_bytes=self.size_bytes,
+            used_bytes=self.size_bytes,
+        )
+
+    def snapshot_status(self) -> SnapshotStatus:
+        return SnapshotStatus(
+            snapshot_id=self.snapshot_id,
             path=self.path,
             size_bytes=self.size_bytes,
             used_bytes=self.size_bytes,
@@ -108,3 +127,7 @@ Row = SimHost | SimGuest | SimPool | SimDisk | Gone
 def disk_file(volume_id: UUID) -> str:
     """The controller's id is in the name of the file, so a listing finds orphans."""
     return f"{volume_id}.qcow2"
+
+
+def snapshot_file(snapshot_id: UUID) -> str:
+    return f"{SNAPSHOTS}{snapshot_id}.qcow2"

@@ -25,8 +25,16 @@ from drivers.contract.compute import (
     Power,
 )
 from drivers.contract.errors import Refused, Unavailable, Unknown
-from drivers.contract.storage import DiskSpec, DiskStatus, PoolFacts, PoolSpec
-from drivers.sim import compute, storage, vitals
+from drivers.contract.storage import (
+    DiskPlace,
+    DiskSpec,
+    DiskStatus,
+    ImageFacts,
+    PoolFacts,
+    PoolSpec,
+    SnapshotStatus,
+)
+from drivers.sim import compute, copies, storage, vitals
 from drivers.sim.address import hardware_id
 from drivers.sim.faults import CLEAR, Fault, SimFaults
 from drivers.sim.rows import SimHost
@@ -295,9 +303,92 @@ class SimSession:
 
         def look(_: SimHost) -> list[DiskStatus]:
             there = storage.reach(world, pool)
-            return [disk.status() for disk in world.disks.get(there.url, {}).values()]
+            disks = world.disks.get(there.url, {}).values()
+            return [disk.status() for disk in disks if not disk.is_snapshot]
 
         return await self._call("list_disks", pool.pool_id, look)
+
+    async def snapshot_disk(
+        self, pool: PoolSpec, volume_id: UUID, snapshot_id: UUID, *, key: UUID
+    ) -> SnapshotStatus:
+        world = self._site.world
+
+        def keep(host: SimHost) -> SnapshotStatus:
+            there = storage.reach(world, pool)
+            return copies.snapshot(world, host, there, volume_id, snapshot_id, key)
+
+        return await self._call("snapshot_disk", snapshot_id, keep)
+
+    async def remove_snapshot(self, pool: PoolSpec, snapshot_id: UUID, *, key: UUID) -> None:
+        world = self._site.world
+        await self._call(
+            "remove_snapshot",
+            snapshot_id,
+            lambda _: copies.remove_snapshot(world, storage.reach(world, pool), snapshot_id),
+        )
+
+    async def find_snapshot(self, pool: PoolSpec, snapshot_id: UUID) -> SnapshotStatus | None:
+        world = self._site.world
+
+        def find(_: SimHost) -> SnapshotStatus | None:
+            kept = copies.find_snapshot(world, storage.reach(world, pool), snapshot_id)
+            return None if kept is None else kept.snapshot_status()
+
+        return await self._call("find_snapshot", snapshot_id, find)
+
+    async def list_snapshots(self, pool: PoolSpec) -> list[SnapshotStatus]:
+        world = self._site.world
+
+        def look(_: SimHost) -> list[SnapshotStatus]:
+            kept = world.disks.get(storage.reach(world, pool).url, {}).values()
+            return [one.snapshot_status() for one in kept if one.is_snapshot]
+
+        return await self._call("list_snapshots", pool.pool_id, look)
+
+    async def revert_disk(
+        self, pool: PoolSpec, volume_id: UUID, snapshot_id: UUID, *, key: UUID
+    ) -> DiskStatus:
+        world = self._site.world
+        return await self._call(
+            "revert_disk",
+            volume_id,
+            lambda _: copies.revert(world, storage.reach(world, pool), volume_id, snapshot_id),
+        )
+
+    async def copy_disk(
+        self, source: DiskPlace, pool: PoolSpec, disk: DiskSpec, *, key: UUID
+    ) -> DiskStatus:
+        world = self._site.world
+        return await self._call(
+            "copy_disk",
+            disk.volume_id,
+            lambda _: copies.copy(world, source, storage.reach(world, pool), disk, key=key),
+        )
+
+    async def move_disk(
+        self, guest_id: UUID, volume_id: UUID, pool: PoolSpec, *, key: UUID
+    ) -> DiskStatus:
+        world = self._site.world
+
+        def move(host: SimHost) -> DiskStatus:
+            there = storage.reach(world, pool)
+            return copies.move(world, host, guest_id, volume_id, there, key=key)
+
+        return await self._call("move_disk", volume_id, move)
+
+    async def export_disk(self, source: DiskPlace, path: str, *, key: UUID) -> ImageFacts:
+        world = self._site.world
+        return await self._call(
+            "export_disk", source.disk_id, lambda _: copies.export(world, source, path)
+        )
+
+    async def import_disk(self, pool: PoolSpec, disk: DiskSpec, *, key: UUID) -> DiskStatus:
+        world = self._site.world
+        return await self._call(
+            "import_disk",
+            disk.volume_id,
+            lambda _: copies.bring(world, storage.reach(world, pool), disk, key=key),
+        )
 
     async def close(self) -> None:
         """Nothing to let go of: the world belongs to the driver."""

@@ -38,11 +38,11 @@ def create(world: SimWorld, pool: SimPool, spec: DiskSpec, *, key: UUID) -> Disk
         return there.status()
     size_bytes = spec.size_bytes
     if spec.image is not None:
-        _require_image(spec.image)
+        require_image(spec.image)
         size_bytes = max(size_bytes, spec.image.virtual_bytes)
     if size_bytes <= 0:
         raise Refused(f"disk {spec.volume_id} has no size")
-    _require_room(world, pool, size_bytes, size_bytes)
+    require_room(world, pool, size_bytes, size_bytes)
     image_id = spec.image.image_id if spec.image is not None else None
     disk = SimDisk(
         pool=pool.url,
@@ -68,17 +68,14 @@ def resize(world: SimWorld, pool: SimPool, volume_id: UUID, *, size_bytes: int) 
             f"disk {volume_id} has {disk.size_bytes} bytes and cannot shrink to {size_bytes}"
         )
     if size_bytes > disk.size_bytes:
-        _require_room(world, pool, size_bytes, size_bytes - disk.size_bytes)
+        require_room(world, pool, size_bytes, size_bytes - disk.size_bytes)
         disk = replace(disk, size_bytes=size_bytes)
         world.commit(disk)
     return disk.status()
 
 
 def remove(world: SimWorld, pool: SimPool, volume_id: UUID) -> None:
-    users = world.users(volume_id)
-    if users:
-        where, ident = min(users)
-        raise Refused(f"disk {volume_id} is used by guest {ident} on {where}")
+    require_unused(world, pool, volume_id)
     if find(world, pool, volume_id) is not None:
         world.commit(Gone("disk", pool.url, disk_file(volume_id)))
 
@@ -87,7 +84,22 @@ def find(world: SimWorld, pool: SimPool, volume_id: UUID) -> SimDisk | None:
     return world.disks.get(pool.url, {}).get(disk_file(volume_id))
 
 
-def _require_image(image: ImageSource) -> None:
+def users(world: SimWorld, pool: SimPool, volume_id: UUID) -> list[tuple[str, str]]:
+    """Which living guests hold this very disk, and not one of its name in another pool."""
+    path = f"{pool.url}/{disk_file(volume_id)}"
+    return sorted(
+        (host, ident)
+        for host, ident in world.users(volume_id)
+        if any(disk.path == path for disk in world.guests[host][ident].disks)
+    )
+
+
+def require_unused(world: SimWorld, pool: SimPool, volume_id: UUID) -> None:
+    for where, ident in users(world, pool, volume_id):
+        raise Refused(f"disk {volume_id} is used by guest {ident} on {where}")
+
+
+def require_image(image: ImageSource) -> None:
     if image.image_format.lower() not in IMAGE_FORMATS:
         raise Refused(
             f"image {image.image_id} is {image.image_format!r};"
@@ -95,7 +107,7 @@ def _require_image(image: ImageSource) -> None:
         )
 
 
-def _require_room(world: SimWorld, pool: SimPool, size_bytes: int, more_bytes: int) -> None:
+def require_room(world: SimWorld, pool: SimPool, size_bytes: int, more_bytes: int) -> None:
     if size_bytes > pool.capacity_bytes:
         raise Refused(f"{size_bytes} bytes will never fit: {pool.url} has {pool.capacity_bytes}")
     free_bytes = pool.capacity_bytes - world.spent_bytes.get(pool.url, 0)

@@ -7,6 +7,7 @@ libvirt itself goes on, as happens when a switch dies.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -28,6 +29,7 @@ VAR = Path(__file__).parents[2] / "var"
 IMAGE_ID = UUID("6f1cfe0a-5a29-4d07-9f0c-0c3a8f8f3a11")
 IMAGE_BYTES = 64 * 1024**2
 LIBVIRT_PORT = 16509
+SECOND_POOL = UUID("6f1cfe0a-5a29-4d07-9f0c-0c3a8f8f3a12")
 
 
 def missing() -> str:
@@ -57,6 +59,7 @@ class LibvirtHarness:
         self._hosts = hosts
         self._relay = relay
         self._image = tiny()
+        self._folder = str(folder)
         self._pool = PoolSpec(pool_id=uuid4(), url=f"SharedMountPoint://{folder}")
         self._numbers = count(1)
         self._strangers: list[str] = []
@@ -84,6 +87,23 @@ class LibvirtHarness:
             image_format="qcow2",
             virtual_bytes=IMAGE_BYTES,
         )
+
+    def scratch(self) -> str:
+        return f"{self._folder}/image-{uuid4().hex}"
+
+    def second_pool(self) -> PoolSpec:
+        return PoolSpec(pool_id=SECOND_POOL, url=f"SharedMountPoint://{self._folder}/second")
+
+    async def write(self, path: str, byte: int) -> None:
+        await tool("qemu-io", "-f", "qcow2", "-c", f"write -P {byte} 1M 4k", path)
+
+    async def read(self, path: str) -> int:
+        said = await tool("qemu-io", "-U", "-r", "-f", "qcow2", "-c", "read -v 1M 16", path)
+        return int(said.split()[1], 16)
+
+    async def write_in_guest(self, guest_id: UUID, path: str, byte: int) -> None:
+        """QEMU's own monitor writes through the very device that the guest has."""
+        await write_in_guest(self._hosts.first, guest_id, path, byte)
 
     def broken_image(self) -> ImageSource | None:
         return ImageSource(
@@ -154,6 +174,29 @@ def guest_spec(
     )
 
 
+async def write_in_guest(host: peer.LibvirtHost, guest_id: UUID, path: str, byte: int) -> None:
+    blocks = json.loads(
+        await virsh(host, "qemu-monitor-command", str(guest_id), '{"execute":"query-block"}')
+    )
+    devices = [
+        one["qdev"] for one in blocks["return"] if one.get("inserted", {}).get("file") == path
+    ]
+    command = f'qemu-io -d {devices[0]} "write -P {byte} 1M 4k"'
+    said = await virsh(host, "qemu-monitor-command", "--hmp", str(guest_id), command)
+    assert "wrote" in said or not said.strip(), said
+
+
+async def tool(*argv: str) -> str:
+    """A tool of QEMU's, beside the driver."""
+    process = await asyncio.create_subprocess_exec(
+        *argv, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    async with asyncio.timeout(30):
+        said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()
+    return said.decode()
+
+
 async def virsh(host: peer.LibvirtHost, *arguments: str, given: str = "") -> str:
     """libvirt's own tool: what a person at the host would do, beside the driver."""
     process = await asyncio.create_subprocess_exec(
@@ -173,7 +216,7 @@ async def harness() -> AsyncIterator[Harness]:
     """What a check leaves behind, strangers aside, is the check's own fault."""
     hosts = peer.pair()
     folder = hosts.shared / "pool"
-    await asyncio.to_thread(folder.mkdir, exist_ok=True)
+    await asyncio.to_thread((folder / "second").mkdir, parents=True, exist_ok=True)
     async with Relay(hosts.first.address, LIBVIRT_PORT) as relay:
         ready = LibvirtHarness(hosts, relay, folder)
         try:
@@ -183,5 +226,6 @@ async def harness() -> AsyncIterator[Harness]:
     for host in (hosts.first, hosts.second):
         left = (await virsh(host, "list", "--all", "--name")).split()
         assert not left, f"left over on {host.name}: {left}"
-    disks = await asyncio.to_thread(lambda: [path.name for path in folder.glob("*.qcow2")])
+    whole = ("*.qcow2", "snapshots/*", "second/*.qcow2", "second/snapshots/*")
+    disks = await asyncio.to_thread(lambda: [p.name for glob in whole for p in folder.glob(glob)])
     assert not disks, f"left over: {disks}"

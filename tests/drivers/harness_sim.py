@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
+from tempfile import TemporaryDirectory
 from uuid import UUID, uuid4
+
+from msgspec.structs import replace
 
 from drivers.conformance import Harness
 from drivers.contract.compute import DiskAttachment, GuestSpec, HostAddress, NicSpec
 from drivers.contract.driver import HostSession
 from drivers.contract.storage import ImageSource, PoolSpec
 from drivers.sim import SimDriver, SimFaults, SimWorld
+from drivers.sim.rows import SimDisk
 from drivers.sim.session import SimSession
 
+SECOND_POOL = uuid4()
 MIB = 1024**2
 
 
@@ -30,9 +35,11 @@ class SimHarness:
     settle_s = 2.0
     grace_s = 0.02
 
-    def __init__(self) -> None:
+    def __init__(self, folder: str = "") -> None:
+        self._folder = folder
+        self._world = SimWorld()
         faults = SimFaults(7, delays_s={"*": 0.002}, shutdown_s=self.grace_s)
-        self.driver = SimDriver(SimWorld(), faults)
+        self.driver = SimDriver(self._world, faults)
         self._image_id = uuid4()
         self._pool = PoolSpec(pool_id=uuid4(), url="nfs://store.test/primary?capacity_gib=100")
         self._numbers = count(1)
@@ -59,6 +66,26 @@ class SimHarness:
             image_format="qcow2",
             virtual_bytes=64 * MIB,
         )
+
+    def scratch(self) -> str:
+        return f"{self._folder}/image-{next(self._numbers)}"
+
+    def second_pool(self) -> PoolSpec:
+        return PoolSpec(pool_id=SECOND_POOL, url="nfs://store.test/second?capacity_gib=100")
+
+    async def write(self, path: str, byte: int) -> None:
+        self._world.commit(replace(self._disk(path), content=str(byte)))
+
+    async def read(self, path: str) -> int:
+        content = self._disk(path).content
+        return int(content) if content.isdigit() else 0
+
+    async def write_in_guest(self, guest_id: UUID, path: str, byte: int) -> None:
+        await self.write(path, byte)
+
+    def _disk(self, path: str) -> SimDisk:
+        disks = (disk for held in self._world.disks.values() for disk in held.values())
+        return next(disk for disk in disks if disk.path == path)
 
     def broken_image(self) -> ImageSource | None:
         return ImageSource(
@@ -107,8 +134,9 @@ def guest_spec(
 @asynccontextmanager
 async def harness() -> AsyncIterator[Harness]:
     """A new world; whatever a check leaves in it, strangers aside, is the check's own fault."""
-    sim = SimHarness()
-    yield sim
+    with TemporaryDirectory() as folder:
+        sim = SimHarness(folder)
+        yield sim
     left = sim.driver.world.residue()
     ours = [guest for guest in left.guests if guest.guest_id is not None]
     assert not ours and not left.disks, f"left over: {ours} {left.disks}"

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.contract.compute import DiskAttachment, GuestSpec, NicSpec, Power
+from drivers.contract.compute import DiskAttachment, DiskLimits, GuestSpec, NicSpec, Power
 from drivers.contract.errors import Refused
 from drivers.libvirt.observe import Domain, read_capabilities
 from drivers.libvirt.profile import HostProfile
@@ -28,6 +28,7 @@ GUEST = UUID("22222222-0000-4000-8000-000000000002")
 ROOT = UUID("33333333-0000-4000-8000-000000000003")
 DATA = UUID("44444444-0000-4000-8000-000000000004")
 DISC = UUID("55555555-0000-4000-8000-000000000005")
+FAST = UUID("77777777-0000-4000-8000-000000000007")
 NIC = UUID("66666666-0000-4000-8000-000000000006")
 
 EMULATED = HostProfile(accelerated=False, emulator="/usr/bin/qemu-system-x86_64", weighs_cpu=False)
@@ -56,6 +57,13 @@ LARGE = GuestSpec(
     disks=(
         DiskAttachment(volume_id=ROOT, path="/pool/a & b/root.qcow2", device=0),
         DiskAttachment(volume_id=DATA, path="/pool/data.qcow2", device=1, read_only=True),
+        DiskAttachment(
+            volume_id=FAST,
+            path="/pool/fast.qcow2",
+            device=2,
+            cache="writeback",
+            limits=DiskLimits(total_iops=900, read_iops=1, read_bytes=1 << 20, write_bytes=1 << 19),
+        ),
         DiskAttachment(volume_id=DISC, path="/pool/disc.iso", device=3, is_cdrom=True),
     ),
     nics=(
