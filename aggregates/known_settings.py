@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from aggregates.errors import Invalid
+from aggregates.resource_limit import RESOURCES
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class KnownSetting:
             )
 
 
+UNITS = {"memory": " in MiB", "primary_storage": " in GiB", "secondary_storage": " in GiB"}
 ZONE, CLUSTER = ("global", "zone"), ("global", "zone", "cluster")
 
 _OWN = (
@@ -120,10 +122,6 @@ _KEPT: tuple[tuple[str, str, str, str], ...] = (
     ("integration.api.port", "Integer", "0", "Advanced"),
     ("kvm.snapshot.enabled", "Boolean", "true", "Snapshots"),
     ("management.network.cidr", "String", "192.168.0.0/16", "Network"),
-    ("max.account.cpus", "Integer", "40", "Account"),
-    ("max.account.memory", "Integer", "40960", "Account"),
-    ("max.account.user.vms", "Integer", "20", "Account"),
-    ("max.account.volumes", "Integer", "20", "Account"),
     ("max.template.iso.size", "Integer", "50", "Storage"),
     ("network.gc.interval", "Integer", "600", "Network"),
     ("network.gc.wait", "Integer", "600", "Network"),
@@ -154,8 +152,28 @@ _KEPT: tuple[tuple[str, str, str, str], ...] = (
 )
 
 
+def _limits() -> Iterator[KnownSetting]:
+    """How much of each resource everybody may have for whom nothing else was said."""
+    for one in RESOURCES.values():
+        owners = {"account": one.account, "domain": one.domain, "project": one.project}
+        for owner, default in owners.items():
+            if owner != "project" or one.name != "project":
+                yield KnownSetting(
+                    f"max.{owner}.{one.words}",
+                    "Integer",
+                    str(default),
+                    f"how much {one.name} any {owner} may have{UNITS.get(one.name, '')}; -1: any",
+                    category="Account",
+                )
+    for kind in ("host", "storage"):
+        text = f"{kind} tags, with commas, by which things are limited besides"
+        name = f"resource.limit.{kind}.tags"
+        yield KnownSetting(name, "String", "", text, category="Account")
+
+
 def _all() -> Iterator[KnownSetting]:
     yield from _OWN
+    yield from _limits()
     text = "known so that tools can set it; nothing reads it here"
     for name, kind, default, category in _KEPT:
         yield KnownSetting(name, kind, default, text, category, kept=True, scopes=CLUSTER)

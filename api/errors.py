@@ -94,7 +94,7 @@ class Code:
 
 
 # Domain and engine refusals by class name. 4350 an unusable value, 4365 no permission, 4360 a
-# rule conflict, 4370 a limit, 4375 in use, 4380 unavailable, 4335 no capacity, 4250 run time.
+# rule conflict, 4280 a limit, 4375 in use, 4380 unavailable, 4335 no capacity, 4250 run time.
 CODES: dict[str, Code] = {
     "NotAllowed": Code(431, 4350),
     "NotFound": Code(431, 4350),
@@ -105,7 +105,7 @@ CODES: dict[str, Code] = {
     "InUse": Code(536, 4375),
     "Conflict": Code(536, 4375),
     "RuleConflict": Code(537, 4360),
-    "LimitReached": Code(535, 4370),
+    "LimitReached": Code(532, 4280),
     "Exhausted": Code(533, 4335),
     "Refused": Code(530, 4250),
     "Unavailable": Code(534, 4380),

@@ -76,6 +76,14 @@ class Draft:
         if decision.appends:
             self._aborts.append(take_back)
 
+    def on_abort(self, take_back: Callable[[], None]) -> None:
+        """Call `take_back` if the commit does not happen."""
+        self._aborts.append(take_back)
+
+    def touched(self) -> Iterator[tuple[UUID, list[Event]]]:
+        """Each stream that this draft writes to, with what it writes."""
+        return ((stream, events) for stream, events in self._events.items() if events)
+
     def row(self, spec: TableSpec[R], row_id: UUID) -> R:
         """The row with this draft's own changes in it; `NotFound` if there is none."""
         if row_id not in self._rows:

@@ -23,6 +23,7 @@ from aggregates.saga import (
     SagaSucceeded,
     UndoStarted,
 )
+from engine import limits
 from engine.clock import Clock
 from engine.decide import DECISIONS, Desk
 from engine.draft import Draft
@@ -130,6 +131,7 @@ class Engine:
                     raise JobFailed(failure.error, failure.text)
             else:
                 DECISIONS[type(ask)](ask, Desk(draft, self._world, by))
+            limits.admit(draft)
             return draft.topics()
         finally:
             draft.abort()
@@ -208,9 +210,11 @@ class Engine:
         return draft.row(saga_runs, run_id)
 
     def _drafted(self, draft: Draft, decided: Any) -> Any:
-        """Give back what was decided when the decision itself is refused."""
+        """Decide, within everybody's limits; give back what was decided if that is refused."""
         try:
-            return decided()
+            answer = decided()
+            limits.admit(draft)
+            return answer
         except BaseException:
             draft.abort()
             raise

@@ -35,6 +35,7 @@ from aggregates.saga import (
     StepUndone,
     UndoStarted,
 )
+from engine import limits
 from engine.clock import Clock
 from engine.draft import Draft
 from engine.failure import Caught, Failure, failure_of
@@ -197,9 +198,19 @@ class Runner:
         return failure.error not in UNSURE and not (failure.error == "Unavailable" and doubtful)
 
     def _decide(self, row: SagaRun, arrived: Done | None, draft: Draft) -> Failure | None:
-        if row.cancelled and not self._goes_on(row):
+        settled = self._goes_on(row)
+        if row.cancelled and not settled:
             return Failure(row.failed_step, "Cancelled", CANCELLED)
-        return self.decide(row, draft, {arrived.step: arrived.output} if arrived else {})
+        failure = self.decide(row, draft, {arrived.step: arrived.output} if arrived else {})
+        if failure is not None:
+            return failure
+        if settled:  # what has happened in the world is so, whatever the limits say
+            limits.note(draft)
+            return None
+        with Caught() as caught:
+            limits.admit(draft)
+        step = arrived.step if arrived else row.failed_step
+        return None if caught.error is None else self._failure(row, step, caught.error)
 
     def decide(
         self, row: SagaRun, draft: Draft, fresh: dict[str, Any], *, first_only: bool = False

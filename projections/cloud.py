@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, Protocol, TypeVar, cast
+from typing import Any, ClassVar, Protocol, TypeVar, cast, runtime_checkable
 
 import msgspec
 
 from aggregates.base import EVENTS, Aggregate, Recorded
+from projections.attached import Attached
 from projections.table import TABLES, Table, TableSpec
 
 R = TypeVar("R", bound=Aggregate)
@@ -29,6 +30,13 @@ class Fold(Protocol):
     def fold(self, recorded: Recorded, /) -> None: ...
     def encode(self) -> bytes: ...
     def restore(self, encoded: bytes, /) -> None: ...
+
+
+@runtime_checkable
+class Reading(Protocol):
+    """A fold that reads tables, each of which has folded an event before it does."""
+
+    def bind(self, cloud: Cloud, /) -> None: ...
 
 
 FOLDS: dict[str, type[Fold]] = {}
@@ -52,6 +60,9 @@ class Cloud:
         }
         self._by_spec: dict[Any, Any] = {TABLES[k]: one for k, one in self._tables.items()}
         self._folds: dict[str, Fold] = {name: cls() for name, cls in FOLDS.items()}
+        for fold in self._folds.values():
+            if isinstance(fold, Reading):
+                fold.bind(self)
         self._dispatch = self._routes()
 
     def __getitem__(self, spec: TableSpec[R]) -> Table[R]:
@@ -103,9 +114,12 @@ class Cloud:
 
     def _routes(self) -> Mapping[str, tuple[Callable[[Recorded], None], ...]]:
         routes: dict[str, list[Callable[[Recorded], None]]] = {}
+        hanging = [one for one in self._tables.values() if isinstance(one, Attached)]
         for topic, kind in EVENTS.items():
             one = self._tables.get(kind.KIND)
             routes[topic] = [one.fold] if one is not None else []
+            if kind.REMOVES:
+                routes[topic] += [one.ended for one in hanging]
         for fold in self._folds.values():
             for topic in fold.TOPICS:
                 routes[topic].append(fold.fold)

@@ -3,10 +3,11 @@
 from uuid import UUID
 
 from aggregates.tag import Tag
+from projections.attached import Attached
 from projections.cloud import Cloud
 from projections.table import table
 
-tags = table(Tag, indexed=("resource_id", "account_id", "domain_id", "key"))
+tags = table(Tag, indexed=("resource_id", "account_id", "domain_id", "key"), make=Attached)
 
 
 def tags_on(cloud: Cloud, resource_id: UUID) -> dict[str, str]:

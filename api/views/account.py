@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from api.declare import Cloud, Date, View, date, view
+from api.declare import Cloud, Date, date, view
 from api.views.owner import wire_path
+from api.views.resource_limit import ProjectLimitedView, limits_of
 from api.views.user import ACCOUNT_TYPES, UserView
 from projections.account import Account
 from projections.domain import domains
 from projections.role import roles
 from projections.user import users
+from projections.vm import vms
 
 
 @view
-class AccountView(View, kw_only=True):
+class AccountView(ProjectLimitedView, kw_only=True):
     """Who owns things, with the users that act for it."""
 
     id: Annotated[UUID, "its id"]
@@ -36,11 +38,14 @@ class AccountView(View, kw_only=True):
     is_cleanup_required: Annotated[bool, "whether it is being deleted, and has not gone yet"]
     groups: Annotated[list[str], "always empty: accounts are in no groups here"]
     user: Annotated[list[UserView], "who acts for it"]
+    vm_running: Annotated[int, "guests that run"]
+    vm_stopped: Annotated[int, "guests that are stopped"]
 
     @classmethod
     def of(cls, row: Account, cloud: Cloud) -> AccountView:
         domain, role = cloud[domains].get(row.domain_id), cloud[roles].get(row.role_id)
         people = cloud[users].by("account_id", row.id)
+        guests = list(cloud[vms].by("account_id", row.id))
         return cls(
             id=row.id,
             name=row.name,
@@ -60,4 +65,7 @@ class AccountView(View, kw_only=True):
             is_cleanup_required=row.ending is not None,
             groups=[],
             user=[UserView.of(one, cloud) for one in people],
+            vm_running=sum(one.state == "Running" for one in guests),
+            vm_stopped=sum(one.state == "Stopped" for one in guests),
+            **limits_of(row.id, cloud),
         )

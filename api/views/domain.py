@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from api.declare import Cloud, Date, View, date, view
+from api.declare import Cloud, Date, date, view
 from api.views.owner import wire_path
+from api.views.resource_limit import ProjectLimitedView, limits_of
 from projections.domain import Domain, domains
 
 
 @view
-class DomainView(View, kw_only=True):
+class DomainView(ProjectLimitedView, kw_only=True):
     """A node of the tree that accounts live in."""
 
     id: Annotated[UUID, "its id"]
@@ -39,4 +40,5 @@ class DomainView(View, kw_only=True):
             path=wire_path(row.path),
             state=row.state,
             created=date(row.created_at_ms),
+            **limits_of(row.id, cloud),
         )

@@ -74,7 +74,7 @@ async def test_a_job_without_a_thing_to_show_is_a_plain_success(
 
 @pytest.mark.parametrize(
     ("error", "code"),
-    [("Exhausted", 533), ("LimitReached", 535), ("NotAllowed", 431), ("Odd", 530), ("", 530)],
+    [("Exhausted", 533), ("LimitReached", 532), ("NotAllowed", 431), ("Odd", 530), ("", 530)],
 )
 async def test_a_failed_job_says_why(served: Served, error: str, code: int) -> None:
     for state in ("Failed", "Parked"):

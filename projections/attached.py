@@ -1,0 +1,37 @@
+"""Rows that hang on another row and are gone with it: tags, notes, icons, limits.
+
+The event that ends the thing says it all, so what hung on it needs no ends of its own. A change of
+such a row guards the thing, so that none can come after the thing's end.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+from uuid import UUID
+
+from aggregates.base import Aggregate, Recorded
+from projections.table import Table, TableSpec
+
+R = TypeVar("R", bound=Aggregate)
+
+
+class Attached(Table[R]):
+    """`on` is the indexed attribute that names what a row hangs on."""
+
+    def __init__(self, spec: TableSpec[R], on: str = "resource_id") -> None:
+        super().__init__(spec)
+        assert on in spec.indexed, f"{spec.kind} hangs on {on}, which is not indexed"
+        self.on = on
+
+    def fold(self, recorded: Recorded) -> None:
+        """An event about a row that went with its thing says nothing any more."""
+        if recorded.event.CREATES is not None or recorded.stream in self.rows:
+            super().fold(recorded)
+
+    def ended(self, recorded: Recorded) -> None:
+        """What this event ends has nothing hanging on it any more."""
+        self.drop(recorded.stream)
+
+    def drop(self, thing_id: UUID) -> None:
+        for row in list(self.by(self.on, thing_id)):
+            self.discard(row.id)

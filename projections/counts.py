@@ -1,0 +1,259 @@
+"""How much every account and domain has of what is limited: the fold of whose rows there are.
+
+A noun says once what its rows weigh; an account's count is the sum over its rows, and a domain's
+that over all accounts in it and below. Nothing else is ever added or taken away, so counts cannot
+drift. What is decided and not on disk yet is counted beside it, as a promise.
+
+    counted("volume", lambda row: (("volume", 1), ("primary_storage", row.size_bytes)))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any, ClassVar
+from uuid import UUID
+
+import msgspec
+
+import aggregates
+from aggregates.base import EVENTS, Event, Recorded
+from projections.cloud import Cloud, projection
+from projections.domain import domains
+from projections.table import TABLES
+
+Weights = tuple[tuple[str, int], ...]
+# Who is charged (an account and the domains above it), what with, and the offering that it is of.
+Share = tuple[tuple[UUID, ...], Weights, UUID | None]
+# An owner, or what an owner has of one offering: by that tagged limits are reckoned.
+Page = UUID | tuple[UUID, UUID]
+Sums = dict[Page, dict[str, int]]
+NOTHING: Share = ((), (), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A noun that is counted.
+
+    `idle` names topics that change what a row weighs by the listed fields alone, mostly by none:
+    they are common, and looking closer costs more than the rest.
+    """
+
+    kind: str
+    weigh: Callable[[Any], Weights]
+    offering: str = ""
+    payer: str = "account_id"
+    idle: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def is_idle(self, happened: Event, row: Any) -> bool:
+        """Does the event surely change nothing of what the row weighs?"""
+        fields = self.idle.get(happened.TOPIC)
+        if fields is None or row is None:
+            return False
+        return all(getattr(happened, name) == getattr(row, name) for name in fields)
+
+
+COUNTED: dict[str, Counted] = {}
+
+
+def counted(kind: str, weigh: Callable[[Any], Weights], **how: Any) -> None:
+    """Count the rows of a noun, whether or not there is such a noun yet."""
+    COUNTED[kind] = Counted(kind, weigh, **how)
+
+
+def _vm(row: Any) -> Weights:
+    """A destroyed guest weighs nothing, until it is recovered."""
+    state = row.before if row.state == "Expunging" else row.state
+    if state == "Destroyed":
+        return ()
+    return (("user_vm", 1), ("cpu", row.cpu_count), ("memory", row.memory_mib))
+
+
+def _volume(row: Any) -> Weights:
+    return (("volume", 1), ("primary_storage", row.size_bytes))
+
+
+def _kept(name: str) -> Callable[[Any], Weights]:
+    """One thing of this name, with what it takes of the storage for images."""
+    return lambda row: ((name, 1), ("secondary_storage", row.size_bytes))
+
+
+def _one(name: str) -> Callable[[Any], Weights]:
+    return lambda row: ((name, 1),)
+
+
+def _never(kind: str, *verbs: str) -> dict[str, tuple[str, ...]]:
+    return {f"{kind}.{verb}": () for verb in verbs}
+
+
+counted(
+    "vm",
+    _vm,
+    offering="service_offering_id",
+    idle=_never("vm", "busy", "work_begun", "nics_set", "started", "migrated", "updated"),
+)
+counted(
+    "volume",
+    _volume,
+    offering="offering_id",
+    idle=_never("volume", "busy", "attached", "detached") | {"volume.ready": ("size_bytes",)},
+)
+counted("snapshot", _kept("snapshot"))
+counted("template", _kept("template"))
+counted("iso", _kept("template"))
+counted("public_ip_address", _one("public_ip"))
+counted("network", _one("network"), idle=_never("network", "implemented"))
+counted("vpc", _one("vpc"))
+counted("project", _one("project"), payer="owner_id")
+
+for _found in iter_modules(aggregates.__path__):
+    import_module(f"aggregates.{_found.name}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Promise:
+    """What one draft adds, from the moment that it is decided until it is on disk or is not."""
+
+    stream: UUID
+    more: Sums
+
+
+@projection
+class Counts:
+    """Sums by owner and resource. Domains stand in the same book as accounts."""
+
+    TOPICS: ClassVar[tuple[str, ...]] = tuple(
+        topic
+        for topic, event in EVENTS.items()
+        if (event.KIND in COUNTED and COUNTED[event.KIND].idle.get(topic) != ())
+        or topic == "domain.updated"
+    )
+
+    def __init__(self) -> None:
+        self._sums: Sums = {}
+        self._shares: dict[UUID, Share] = {}
+        self._same: dict[Share, Share] = {}
+        self._promised: Sums = {}
+        self._promises: dict[UUID, list[Promise]] = {}
+
+    def bind(self, cloud: Cloud) -> None:
+        """Rows are weighed as these tables hold them."""
+        self._cloud = cloud
+
+    def count(self, page: Page, resource: str) -> int:
+        """What is on disk."""
+        found = self._sums.get(page)
+        return 0 if found is None else found.get(resource, 0)
+
+    def expected(self, page: Page, resource: str) -> int:
+        """What is on disk, and what is on its way there."""
+        count = self.count(page, resource)
+        coming = self._promised.get(page) if self._promised else None
+        return count if coming is None else count + coming.get(resource, 0)
+
+    def share_of(self, row_id: UUID) -> Share:
+        """What a row is counted for."""
+        return self._shares.get(row_id, NOTHING)
+
+    def weigh(self, noun: Counted, row: Any) -> Share:
+        """What a row is to be counted for, as it is."""
+        account_id: UUID | None = getattr(row, noun.payer, None)
+        weights = () if account_id is None else noun.weigh(row)
+        if account_id is None or not weights:
+            return NOTHING
+        owners = (account_id, *self._above(getattr(row, "domain_id", None)))
+        share: Share = (owners, weights, getattr(row, noun.offering) if noun.offering else None)
+        return self._same.setdefault(share, share)
+
+    def promise(self, promise: Promise) -> None:
+        self._promises.setdefault(promise.stream, []).append(promise)
+        _add(self._promised, promise.more, 1)
+
+    def forget(self, promise: Promise) -> None:
+        """It will not be, or it is on disk. Twice is once."""
+        waiting = self._promises.get(promise.stream, [])
+        if promise not in waiting:
+            return
+        waiting.remove(promise)
+        if not waiting:
+            del self._promises[promise.stream]
+        _add(self._promised, promise.more, -1)
+
+    def fold(self, recorded: Recorded) -> None:
+        happened = recorded.event
+        noun = COUNTED.get(happened.KIND)
+        if noun is None:
+            if "parent_id" in getattr(happened, "changed", ()):
+                self._recount()
+            return
+        for promise in tuple(self._promises.get(recorded.stream, ())):
+            self.forget(promise)
+        row = None
+        if not happened.REMOVES:
+            row = self._cloud.table(noun.kind).get(recorded.stream)
+        self._settle(recorded.stream, NOTHING if row is None else self.weigh(noun, row))
+
+    def _settle(self, row_id: UUID, share: Share) -> None:
+        before = self._shares.get(row_id, NOTHING)
+        if before is share:
+            return
+        _add(self._sums, sheet(before), -1)
+        _add(self._sums, sheet(share), 1)
+        if share is NOTHING:
+            del self._shares[row_id]
+        else:
+            self._shares[row_id] = share
+
+    def _above(self, domain_id: UUID | None) -> list[UUID]:
+        """A domain and all above it."""
+        found: list[UUID] = []
+        table = self._cloud[domains]
+        while domain_id is not None:
+            found.append(domain_id)
+            row = table.get(domain_id)
+            domain_id = None if row is None else row.parent_id
+        return found
+
+    def _recount(self) -> None:
+        """From the rows alone: after a start, and when a domain came below another one."""
+        self._sums, self._shares, self._same = {}, {}, {}
+        for noun in COUNTED.values():
+            if noun.kind in TABLES:
+                for row in self._cloud.table(noun.kind):
+                    self._settle(row.id, self.weigh(noun, row))
+
+    def encode(self) -> bytes:
+        """What there is, without promises; in an order that does not tell how it came to be."""
+        told = {str(page): sorted(sums.items()) for page, sums in self._sums.items()}
+        return msgspec.msgpack.encode(dict(sorted(told.items())))
+
+    def restore(self, encoded: bytes) -> None:
+        """Rows were restored before; what they weigh follows from them."""
+        self._recount()
+
+
+def sheet(share: Share) -> Sums:
+    """What a share adds to each page of the book."""
+    owners, weights, offering_id = share
+    own = dict(weights)
+    if offering_id is None:
+        return dict.fromkeys(owners, own)
+    return {page: own for owner in owners for page in (owner, (owner, offering_id))}
+
+
+def _add(book: Sums, more: Sums, sign: int) -> None:
+    """Add to the book, or take away; what comes to nothing leaves it."""
+    for page, amounts in more.items():
+        sums = book.get(page)
+        if sums is None:
+            sums = book[page] = {}
+        for resource, amount in amounts.items():
+            total = sums.get(resource, 0) + sign * amount
+            if total:
+                sums[resource] = total
+            else:
+                sums.pop(resource, None)
+        if not sums:
+            del book[page]
