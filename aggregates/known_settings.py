@@ -43,6 +43,7 @@ class KnownSetting:
 
 
 UNITS = {"memory": " in MiB", "primary_storage": " in GiB", "secondary_storage": " in GiB"}
+ACCOUNT = ("global", "account")
 ZONE, CLUSTER = ("global", "zone"), ("global", "zone", "cluster")
 
 _OWN = (
@@ -81,8 +82,40 @@ _OWN = (
         "expunge.delay",
         "Integer",
         "86400",
-        "seconds until a destroyed guest is expunged; nothing reads it here yet",
-        kept=True,
+        "seconds until a destroyed guest is expunged",
+    ),
+    KnownSetting(
+        "allow.user.expunge.recover.vm",
+        "Boolean",
+        "false",
+        "whether users who are no administrators may expunge and recover guests",
+        scopes=ACCOUNT,
+    ),
+    KnownSetting(
+        "allow.user.view.destroyed.vm",
+        "Boolean",
+        "false",
+        "whether users who are no administrators see destroyed guests in lists",
+        scopes=ACCOUNT,
+    ),
+    KnownSetting(
+        "enable.dynamic.scale.vm",
+        "Boolean",
+        "false",
+        "whether guests are started with room to grow while they run",
+        scopes=ZONE,
+    ),
+    KnownSetting(
+        "restart.retry.interval",
+        "Integer",
+        "600",
+        "seconds until a guest with high availability that could not be started is tried again",
+    ),
+    KnownSetting(
+        "vm.stats.interval",
+        "Integer",
+        "60000",
+        "milliseconds between two measurements of guests; 0 for none",
     ),
     KnownSetting(
         "default.page.size",
@@ -99,7 +132,6 @@ _KEPT: tuple[tuple[str, str, str, str], ...] = (
     ("agent.lb.enabled", "Boolean", "false", "Advanced"),
     ("alert.wait", "Integer", "1800", "Alert"),
     ("allow.user.create.projects", "Boolean", "true", "Project"),
-    ("allow.user.view.destroyed.vm", "Boolean", "false", "Advanced"),
     ("capacity.check.period", "Integer", "300000", "Advanced"),
     ("check.pod.cidrs", "Boolean", "true", "Network"),
     ("cloud.kubernetes.service.enabled", "Boolean", "false", "Advanced"),
@@ -107,7 +139,6 @@ _KEPT: tuple[tuple[str, str, str, str], ...] = (
     ("cluster.memory.allocated.capacity.disablethreshold", "Decimal", "0.85", "Alert"),
     ("consoleproxy.sslEnabled", "Boolean", "false", "Console Proxy"),
     ("direct.agent.load.size", "Integer", "16", "Advanced"),
-    ("enable.dynamic.scale.vm", "Boolean", "false", "Advanced"),
     ("enable.ec2.api", "Boolean", "false", "Advanced"),
     ("endpoint.url", "String", "http://localhost:8080/client/api", "Advanced"),
     ("event.purge.delay", "Integer", "15", "Advanced"),
@@ -131,7 +162,6 @@ _KEPT: tuple[tuple[str, str, str, str], ...] = (
     ("ping.timeout", "Decimal", "2.5", "Advanced"),
     ("pool.storage.allocated.capacity.disablethreshold", "Decimal", "0.85", "Storage"),
     ("pool.storage.capacity.disablethreshold", "Decimal", "0.85", "Storage"),
-    ("restart.retry.interval", "Integer", "600", "Advanced"),
     ("router.check.interval", "Integer", "30", "Network"),
     ("router.stats.interval", "Integer", "300", "Network"),
     ("secstorage.allowed.internal.sites", "String", "", "Storage"),

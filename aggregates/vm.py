@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from aggregates.base import Aggregate, Event, aggregate, event
-from aggregates.errors import NotAllowed
+from aggregates.errors import NotAllowed, NotFound
 
 
 class VmState(StrEnum):
@@ -28,8 +28,18 @@ class VmState(StrEnum):
 TRANSITIONAL = frozenset({VmState.STARTING, VmState.STOPPING, VmState.MIGRATING, VmState.EXPUNGING})
 
 
+class NicIp(msgspec.Struct, frozen=True, kw_only=True):
+    """A further address of a network card."""
+
+    id: UUID
+    ip4: str
+
+
 class Nic(msgspec.Struct, frozen=True, kw_only=True):
-    """A network card. `ip4` is empty on a network without addresses."""
+    """A network card. `ip4` is empty on a network without addresses.
+
+    `ip_hold` names the promise of an address that came later than the card.
+    """
 
     id: UUID
     network_id: UUID
@@ -38,6 +48,8 @@ class Nic(msgspec.Struct, frozen=True, kw_only=True):
     gateway: str = ""
     netmask: str = ""
     is_default: bool = False
+    ip_hold: UUID | None = None
+    more_ips: tuple[NicIp, ...] = ()
 
 
 @aggregate("vm")
@@ -45,7 +57,8 @@ class Vm(Aggregate):
     """`host_id` is where it runs; `last_host_id` where it ran. `cpu_mhz` is the speed of a core.
 
     `user_data` is base64 as the caller sent it. `doing` names what a job does to it without
-    leaving its state, such as a reboot.
+    leaving its state, such as a reboot. `hold` is the room that it started with on its host, and
+    `more_holds` what it grew by since. `why_stopped` is empty when it was asked to stop.
     """
 
     name: str
@@ -76,11 +89,26 @@ class Vm(Aggregate):
     host_id: UUID | None = None
     last_host_id: UUID | None = None
     hold: UUID | None = None
+    more_holds: list[UUID] = msgspec.field(default_factory=list)
+    why_stopped: str = ""
+    stopped_at_ms: int = 0
     state_at_ms: int = 0
+
+    @property
+    def holds(self) -> list[UUID]:
+        """Every promise of capacity that it has."""
+        return [*([self.hold] if self.hold is not None else []), *self.more_holds]
+
+    def nic(self, nic_id: UUID) -> Nic:
+        """One of its cards."""
+        for nic in self.nics:
+            if nic.id == nic_id:
+                return nic
+        raise NotFound(f"virtual machine {self.name} has no network card {nic_id}")
 
     def begin(self, doing: VmState, job_id: UUID, *allowed: VmState) -> VmBusy:
         """Let one job have the guest to itself, if it is in one of the `allowed` states."""
-        self._free()
+        self.unclaimed()
         if self.state not in allowed:
             wanted = " or ".join(allowed)
             raise NotAllowed(f"virtual machine {self.name} is {self.state}: it must be {wanted}")
@@ -92,7 +120,7 @@ class Vm(Aggregate):
         return VmWorkBegun(doing=doing, job_id=begun.job_id)
 
     def destroy(self) -> VmDestroyed:
-        self._free()
+        self.unclaimed()
         if self.state is not VmState.STOPPED:
             raise NotAllowed(f"virtual machine {self.name} is {self.state}: stop it first")
         return VmDestroyed()
@@ -104,7 +132,8 @@ class Vm(Aggregate):
             )
         return VmRecovered()
 
-    def _free(self) -> None:
+    def unclaimed(self) -> None:
+        """Refuse while a job has the guest."""
         if self.job_id is not None:
             raise NotAllowed(
                 f"virtual machine {self.name} is {self.doing or self.state} by job {self.job_id}: "
@@ -187,7 +216,7 @@ class VmStarted(Event, frozen=True, kw_only=True):
 
     def apply(self, row: Vm, at_ms: int) -> None:
         row.state, row.job_id, row.state_at_ms = VmState.RUNNING, None, at_ms
-        row.host_id, row.hold = self.host_id, self.hold
+        row.host_id, row.hold, row.more_holds, row.why_stopped = self.host_id, self.hold, [], ""
 
 
 @event("vm.stopped")
@@ -198,7 +227,9 @@ class VmStopped(Event, frozen=True, kw_only=True):
 
     def apply(self, row: Vm, at_ms: int) -> None:
         row.state, row.doing, row.job_id, row.state_at_ms = VmState.STOPPED, "", None, at_ms
-        row.last_host_id, row.host_id, row.hold = row.host_id, None, None
+        row.last_host_id, row.host_id = row.host_id, None
+        row.hold, row.more_holds = None, []
+        row.why_stopped, row.stopped_at_ms = self.why, at_ms
 
 
 @event("vm.migrated")
@@ -209,7 +240,7 @@ class VmMigrated(Event, frozen=True, kw_only=True):
     def apply(self, row: Vm, at_ms: int) -> None:
         row.last_host_id = row.host_id
         row.state, row.job_id, row.state_at_ms = VmState.RUNNING, None, at_ms
-        row.host_id, row.hold = self.host_id, self.hold
+        row.host_id, row.hold, row.more_holds = self.host_id, self.hold, []
 
 
 @event("vm.destroyed")

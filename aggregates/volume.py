@@ -163,3 +163,11 @@ class VolumeUpdated(Event, frozen=True, kw_only=True):
 @event("volume.removed", removes=True)
 class VolumeRemoved(Event, frozen=True, kw_only=True):
     pass
+
+
+@event("volume.assigned")
+class VolumeAssigned(Event, frozen=True, kw_only=True):
+    """It belongs to another account."""
+
+    account_id: UUID
+    domain_id: UUID

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from uuid import UUID, uuid5
 
 from aggregates.address import mac_text
-from aggregates.errors import Exhausted
+from aggregates.errors import AlreadyExists, Exhausted, NotAllowed
 from aggregates.network import Network
 from aggregates.vm import Nic
 from engine.draft import Decision
@@ -28,7 +28,7 @@ class Deciding(Protocol):
 def take_nic(at: Deciding, ask: NicAsk, network: Network, *, is_default: bool) -> Nic:
     """A card with a MAC of its zone and, where the network has addresses, one of them."""
     allocator = at.world.allocator
-    mac_hold, ip_hold = uuid5(ask.nic_id, "mac"), uuid5(ask.nic_id, "ip4")
+    mac_hold = uuid5(ask.nic_id, "mac")
     macs = spaces(at.world, "mac", zone_id=network.zone_id)
     mac = allocator.take_address(macs, mac_hold, holder=ask.nic_id, purpose="nic")
     at.add(mac, mac_hold)
@@ -39,20 +39,12 @@ def take_nic(at: Deciding, ask: NicAsk, network: Network, *, is_default: bool) -
             mac=mac_text(mac.number),
             is_default=is_default,
         )
-    wanted = int(IPv4Address(ask.ip4)) if ask.ip4 else None
-    ip = allocator.take_address(
-        spaces(at.world, "guest_ip4", network_id=network.id),
-        ip_hold,
-        holder=ask.nic_id,
-        purpose="nic",
-        wanted=wanted,
-    )
-    at.add(ip, ip_hold)
+    ip4 = take_ip(at, ask.nic_id, ask.nic_id, network, ask.ip4)
     return Nic(
         id=ask.nic_id,
         network_id=network.id,
         mac=mac_text(mac.number),
-        ip4=str(IPv4Address(ip.number)),
+        ip4=ip4,
         gateway=network.gateway,
         netmask=network.netmask,
         is_default=is_default,
@@ -65,6 +57,43 @@ def free_nics(at: Deciding, nics: Iterable[UUID]) -> None:
         for part in ("ip4", "mac"):
             hold = uuid5(nic_id, part)
             at.add(at.world.allocator.release_address(hold), hold)
+
+
+def free_cards(at: Deciding, nics: Iterable[Nic]) -> None:
+    """Give back all that these cards hold, further addresses included."""
+    for nic in nics:
+        free_nics(at, [nic.id])
+        if nic.ip_hold is not None:
+            free_ip(at, nic.ip_hold)
+        for more in nic.more_ips:
+            free_ip(at, more.id)
+
+
+def take_ip(at: Deciding, ip_id: UUID, nic_id: UUID, network: Network, wanted: str) -> str:
+    """An address of the network for a card, under an id of its own."""
+    if not network.has_addresses:
+        raise NotAllowed(f"network {network.name} gives no addresses: take a card on one that does")
+    hold = uuid5(ip_id, "ip4")
+    try:
+        taken = at.world.allocator.take_address(
+            spaces(at.world, "guest_ip4", network_id=network.id),
+            hold,
+            holder=nic_id,
+            purpose="nic",
+            wanted=int(IPv4Address(wanted)) if wanted else None,
+        )
+    except AlreadyExists:
+        raise AlreadyExists(
+            f"address {wanted} of network {network.name} is taken: choose another one"
+        ) from None
+    at.add(taken, hold)
+    return str(IPv4Address(taken.number))
+
+
+def free_ip(at: Deciding, ip_id: UUID) -> None:
+    """Give back an address that was taken under this id, be it a card's own or a further one."""
+    hold = uuid5(ip_id, "ip4")
+    at.add(at.world.allocator.release_address(hold), hold)
 
 
 def spaces(world: World, purpose: str, **where: UUID | None) -> list[UUID]:

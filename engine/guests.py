@@ -21,8 +21,10 @@ from aggregates.network import NetworkImplemented, NetworkState
 from aggregates.vm import Nic, Vm, VmStarted
 from aggregates.volume import Volume, VolumeReady
 from drivers.contract.compute import GuestSpec, NicSpec
+from engine.addresses import Deciding
 from engine.allocator import NothingFits, PlaceRequest, SpaceRequest
 from engine.disks import attachment, disk_spec, pool_spec, pool_tags, space_key
+from engine.growth import bounds
 from engine.saga import Run, Saga, Step
 from projections.host import hosts
 from projections.network import networks
@@ -147,6 +149,12 @@ def _narrowed(run: Run[Any], disks: list[Volume], where: Where) -> Where:
     return Where(pod_id, cluster_id, host_id)
 
 
+def free_capacity(at: Deciding, vm: Vm) -> None:
+    """Give back all the room that a guest has on its host."""
+    for hold in vm.holds:
+        at.add(at.world.allocator.release(hold), hold)
+
+
 def give_back(run: Run[Any], vm_id: UUID) -> None:
     """Undo of `take_room`: what was promised under this key is free again."""
     run.add(run.world.allocator.release(run.key), run.key)
@@ -249,6 +257,7 @@ def add_running_steps(
 def guest_spec(run: Run[Any], vm: Vm, paths: dict[UUID, str]) -> GuestSpec:
     """The guest as its hypervisor is told to run it."""
     disks = [attachment(disk, paths.get(disk.id) or disk.path) for disk in disks_of(run, vm.id)]
+    cpu_max, memory_max_mib = bounds(run.cloud, vm)
     return GuestSpec(
         guest_id=vm.id,
         name=vm.name,
@@ -260,6 +269,8 @@ def guest_spec(run: Run[Any], vm: Vm, paths: dict[UUID, str]) -> GuestSpec:
         user_data=vm.user_data,
         labels=(("account", str(vm.account_id)), ("zone", str(vm.zone_id))),
         boot=vm.details.get("boot", "bios"),
+        cpu_max=cpu_max,
+        memory_max_mib=memory_max_mib,
     )
 
 

@@ -22,7 +22,10 @@ F = TypeVar("F", bound="Fold")
 
 
 class Fold(Protocol):
-    """A projection that is no table. It names the topics that it folds and can be saved whole."""
+    """A projection that is no table. It names the topics that it folds and can be saved whole.
+
+    One that says `KIND` holds the rows of a noun that lives inside another, as cards do in guests.
+    """
 
     TOPICS: ClassVar[tuple[str, ...]]
 
@@ -63,6 +66,9 @@ class Cloud:
         for fold in self._folds.values():
             if isinstance(fold, Reading):
                 fold.bind(self)
+        self._derived: dict[str, Any] = {
+            kind: one for one in self._folds.values() if (kind := getattr(one, "KIND", ""))
+        }
         self._dispatch = self._routes()
 
     def __getitem__(self, spec: TableSpec[R]) -> Table[R]:
@@ -70,8 +76,9 @@ class Cloud:
         return found
 
     def table(self, kind: str) -> Table[Any]:
-        """A table by the name of its noun; KeyError for a noun without one."""
-        return self._tables[kind]
+        """A table by the name of its noun, derived ones included; KeyError for one without."""
+        found: Table[Any] | None = self._tables.get(kind)
+        return self._derived[kind] if found is None else found
 
     def view(self, fold: type[F]) -> F:
         """A projection that is no table, by its class."""

@@ -26,4 +26,9 @@ def number_of(cloud: Cloud, name: str, *scope_ids: UUID | None) -> float:
     return float(value_of(cloud, name, *scope_ids))
 
 
-__all__ = ["KNOWN", "KnownSetting", "Setting", "number_of", "settings", "value_of"]
+def is_on(cloud: Cloud, name: str, *scope_ids: UUID | None) -> bool:
+    """The same for a setting that is true or false."""
+    return value_of(cloud, name, *scope_ids).lower() == "true"
+
+
+__all__ = ["KNOWN", "KnownSetting", "Setting", "is_on", "number_of", "settings", "value_of"]

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
-from api.commands.vm_checks import check_host_name, check_user_data, refuse_later
+from api.commands.vm_checks import check_host_name, check_user_data
 from api.declare import Caller, Job, Length, Names, Roles, Success, command
-from api.errors import Denied
+from api.errors import Denied, InvalidValue
 from api.lists import Filter, list_command
 from api.views.vm import UserDataView, VmView
 from engine.intents.vm import (
@@ -22,6 +22,7 @@ from engine.intents.vm import (
 )
 from projections.host import hosts
 from projections.service_offering import service_offerings
+from projections.setting import is_on
 from projections.vm import Vm, vms
 from projections.volume import volumes
 
@@ -101,12 +102,33 @@ class DestroyVirtualMachine:
     id: Annotated[UUID, "the virtual machine", Names("vm", right="operate")]
     expunge: Annotated[bool | None, "leave nothing of it at once"] = None
     volume_ids: Annotated[
-        tuple[UUID, ...] | None, "not offered yet", Names("volume", right="operate")
+        tuple[UUID, ...] | None,
+        "data disks of it to be deleted with it",
+        Names("volume", right="operate"),
     ] = None
 
     async def run(self, caller: Caller) -> Job:
-        refuse_later(self, ("volume_ids",))
-        return await caller.submit((ExpungeVm if self.expunge else DestroyVm)(vm_id=self.id))
+        disks = list(dict.fromkeys(self.volume_ids or ()))
+        for volume in (caller.cloud[volumes][one] for one in disks):
+            if volume.vm_id != self.id or volume.kind == "ROOT":
+                raise InvalidValue(
+                    f"volume {volume.name} is no data disk of virtual machine {self.id}: "
+                    "leave it out of volumeids"
+                )
+        if self.expunge:
+            require_expunger(caller, caller.cloud[vms][self.id])
+            return await caller.submit(ExpungeVm(vm_id=self.id, volume_ids=disks))
+        return await caller.submit(DestroyVm(vm_id=self.id, volume_ids=disks))
+
+
+def require_expunger(caller: Caller, vm: Vm) -> None:
+    """Expunging and recovering are for administrators, unless a setting lets users do it."""
+    name = "allow.user.expunge.recover.vm"
+    if caller.role_type == "User" and not is_on(caller.cloud, name, vm.account_id):
+        raise Denied(
+            f"expunging and recovering are for administrators while setting {name} is false: "
+            "ask one, or destroy it without expunge"
+        )
 
 
 @command("expungeVirtualMachine", returns=Success, allow="ARDU", is_async=True, action="VM.EXPUNGE")
@@ -116,6 +138,7 @@ class ExpungeVirtualMachine:
     id: Annotated[UUID, "the virtual machine", Names("vm", right="operate")]
 
     async def run(self, caller: Caller) -> Job:
+        require_expunger(caller, caller.cloud[vms][self.id])
         return await caller.submit(ExpungeVm(vm_id=self.id))
 
 
@@ -132,6 +155,7 @@ class RecoverVirtualMachine:
     id: Annotated[UUID, "the virtual machine", Names("vm", right="operate")]
 
     async def run(self, caller: Caller) -> Vm:
+        require_expunger(caller, caller.cloud[vms][self.id])
         await caller.decide(RecoverVm(vm_id=self.id))
         return caller.cloud[vms][self.id]
 
@@ -244,7 +268,10 @@ class VmFilters:
         gone = row.state in ("Destroyed", "Expunging")
         if self.state is None:
             asked = getattr(self, "id", None) or getattr(self, "ids", None)
-            return not gone or bool(asked) or caller.role_type != "User"
+            seen = caller.role_type != "User" or is_on(
+                caller.cloud, "allow.user.view.destroyed.vm", row.account_id
+            )
+            return not gone or bool(asked) or seen
         if self.state.lower() == "present":
             return not gone
         return str(row.state).lower() == self.state.lower()

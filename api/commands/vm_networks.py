@@ -65,7 +65,7 @@ async def settle_nics(
     nics = []
     for network_id, ip in wanted:
         network = caller.cloud[networks][network_id]
-        _check(network, ip, ask.zone_id, caller.cloud, account_id, domain_id)
+        check_network(network, ip, ask.zone_id, caller.cloud, account_id, domain_id)
         nics.append(NicAsk(nic_id=caller.new_id(), network_id=network_id, ip4=ip))
     return nics
 
@@ -90,9 +90,10 @@ def serves(network: Network, cloud: Cloud, account_id: UUID, domain_id: UUID) ->
     return top is not None and is_below(domain_path(cloud, domain_id), top)
 
 
-def _check(
+def check_network(
     network: Network, ip: str, zone_id: UUID, cloud: Cloud, account_id: UUID, domain_id: UUID
 ) -> None:
+    """Refuse a network, or an address on it, that a guest of this account cannot have."""
     if network.zone_id != zone_id:
         raise InvalidValue(f"network {network.name} is in another zone: choose one of this zone")
     if not serves(network, cloud, account_id, domain_id):

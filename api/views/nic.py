@@ -7,6 +7,7 @@ from uuid import UUID
 
 from api.declare import Cloud, Roles, View, view
 from projections.network import networks
+from projections.nic import NicIpRow
 
 
 @view
@@ -53,6 +54,27 @@ class NicView(View, kw_only=True):
             device_id=str(number),
             broadcast_uri=None if vlan is None else f"vlan://{vlan}",
             virtual_machine_id=vm.id,
-            secondary_ip=[],
+            secondary_ip=[{"id": str(more.id), "ipaddress": more.ip4} for more in nic.more_ips],
             extra_dhcp_option=[],
+        )
+
+
+@view
+class NicIpView(View, kw_only=True):
+    """A further address of a network card."""
+
+    id: Annotated[UUID, "its id"]
+    ip_address: Annotated[str, "the IPv4 address"]
+    nic_id: Annotated[UUID, "the card that has it"]
+    network_id: Annotated[UUID, "the network that it is on"]
+    virtual_machine_id: Annotated[UUID, "the virtual machine of that card"]
+
+    @classmethod
+    def of(cls, row: NicIpRow, cloud: Cloud) -> NicIpView:
+        return cls(
+            id=row.id,
+            ip_address=row.ip4,
+            nic_id=row.nic_id,
+            network_id=row.network_id,
+            virtual_machine_id=row.vm_id,
         )

@@ -115,7 +115,10 @@ class NicSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuestSpec:
-    """All that a hypervisor needs to run a guest. `cpu_mhz` weighs one core against others."""
+    """All that a hypervisor needs to run a guest. `cpu_mhz` weighs one core against others.
+
+    `cpu_max` and `memory_max_mib` are how far it may grow while it runs; 0 for not at all.
+    """
 
     guest_id: UUID
     name: str
@@ -127,6 +130,8 @@ class GuestSpec:
     user_data: str = ""
     labels: tuple[tuple[str, str], ...] = ()
     boot: str = "bios"
+    cpu_max: int = 0
+    memory_max_mib: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +185,15 @@ class Compute(Protocol):
         """Move a running guest to `target` (same kind, shared disks) without stopping it.
 
         Success means: runs there, and is gone here. Refused leaves it running here.
+        """
+
+    async def grow_guest(
+        self, guest_id: UUID, *, cpu_count: int, cpu_mhz: int, memory_mib: int, key: UUID
+    ) -> None:
+        """Let a running guest have more cores and memory, up to what it was started with room for.
+
+        A guest that has as much already is success. Refused: it does not run, or was started
+        without room to grow so far; nothing has changed then.
         """
 
     async def attach_disk(self, guest_id: UUID, disk: DiskAttachment, *, key: UUID) -> None:

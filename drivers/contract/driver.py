@@ -20,6 +20,7 @@ class Capabilities:
     live_migration: bool = False
     disk_hot_plug: bool = False
     nic_hot_plug: bool = False
+    guest_growth: bool = False
     snapshots: bool = False
     live_disk_move: bool = False
     max_guests_per_host: int | None = None

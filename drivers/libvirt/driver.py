@@ -25,6 +25,7 @@ class LibvirtDriver:
         nic_hot_plug=True,
         snapshots=True,
         live_disk_move=True,
+        guest_growth=True,
         image_formats=("qcow2", "raw"),
     )
 

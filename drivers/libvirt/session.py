@@ -28,7 +28,7 @@ from drivers.contract.storage import (
     PoolSpec,
     SnapshotStatus,
 )
-from drivers.libvirt import facts, guests, hotplug, live, migrate, segments
+from drivers.libvirt import facts, growth, guests, hotplug, live, migrate, segments
 from drivers.libvirt.client import Client, Connection
 from drivers.libvirt.copies import Copies
 from drivers.libvirt.disks import Disks, disk_path, is_shared, pool_folder
@@ -36,7 +36,7 @@ from drivers.libvirt.line import Line
 from drivers.libvirt.observe import Domain
 from drivers.libvirt.profile import HostProfile
 from drivers.libvirt.stats import Statistics
-from drivers.libvirt.translate import disk_xml, nic_xml
+from drivers.libvirt.translate import cpu_shares, disk_xml, nic_xml
 
 NO_CGROUP_WORDS = "CPU tuning is not available"
 
@@ -104,6 +104,13 @@ class LibvirtSession:
             )
         finally:
             await line.close()
+
+    async def grow_guest(
+        self, guest_id: UUID, *, cpu_count: int, cpu_mhz: int, memory_mib: int, key: UUID
+    ) -> None:
+        _, host = await self._host()
+        shares = cpu_shares(cpu_count, cpu_mhz) if host.weighs_cpu else 0
+        await growth.grow(self.client, guest_id, cpu_count, memory_mib, shares=shares)
 
     async def attach_disk(self, guest_id: UUID, disk: DiskAttachment, *, key: UUID) -> None:
         if disk.is_cdrom:

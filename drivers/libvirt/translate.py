@@ -22,6 +22,7 @@ CDROM_DEVICE = 3
 CDROM_TARGET = "sda"
 SPARE_PCI_PORTS = 8
 DISKS_MAX = 26
+MEMORY_SLOTS = 16
 SHARES_MIN, SHARES_MAX = 2, 10_000
 USER_DATA_MAX_BYTES = 90_000
 USER_DATA_NAME = "opt/io.sagastack/user-data.base64"
@@ -51,8 +52,14 @@ def domain_xml(spec: GuestSpec, host: HostProfile, *, key: UUID) -> str:
     _text(domain, "name", domain_name(spec))
     _text(domain, "uuid", str(spec.guest_id))
     domain.append(metadata(spec, key=key))
+    if spec.memory_max_mib > spec.memory_mib:
+        room = {"slots": str(MEMORY_SLOTS), "unit": "MiB"}
+        _text(domain, "maxMemory", str(spec.memory_max_mib), **room)
     _text(domain, "memory", str(spec.memory_mib), unit="MiB")
-    _text(domain, "vcpu", str(spec.cpu_count))
+    if spec.cpu_max > spec.cpu_count:
+        _text(domain, "vcpu", str(spec.cpu_max), current=str(spec.cpu_count))
+    else:
+        _text(domain, "vcpu", str(spec.cpu_count))
     if host.weighs_cpu:
         _text(ET.SubElement(domain, "cputune"), "shares", str(_shares(spec)))
     if spec.user_data:
@@ -65,7 +72,7 @@ def domain_xml(spec: GuestSpec, host: HostProfile, *, key: UUID) -> str:
     features = ET.SubElement(domain, "features")
     for feature in ("acpi", "apic"):
         ET.SubElement(features, feature)
-    domain.append(_cpu(host))
+    domain.append(_cpu(host, spec))
     ET.SubElement(domain, "clock", offset="utc")
     for event, action in (("poweroff", "destroy"), ("reboot", "restart"), ("crash", "destroy")):
         _text(domain, f"on_{event}", action)
@@ -104,13 +111,30 @@ def _user_data(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def _cpu(host: HostProfile) -> ET.Element:
-    """KVM shows the host's own model; emulation one that any host can take over alive."""
+def _cpu(host: HostProfile, spec: GuestSpec) -> ET.Element:
+    """KVM shows the host's own model; emulation one that any host can take over alive.
+
+    Memory that is plugged in later needs a NUMA cell to belong to.
+    """
     if host.accelerated:
-        return ET.Element("cpu", mode="host-model", check="partial")
-    cpu = ET.Element("cpu", mode="custom", match="exact", check="none")
-    _text(cpu, "model", "qemu64", fallback="forbid")
+        cpu = ET.Element("cpu", mode="host-model", check="partial")
+    else:
+        cpu = ET.Element("cpu", mode="custom", match="exact", check="none")
+        _text(cpu, "model", "qemu64", fallback="forbid")
+    if spec.memory_max_mib > spec.memory_mib:
+        cores = max(spec.cpu_max, spec.cpu_count)
+        cell = {"id": "0", "cpus": f"0-{cores - 1}", "memory": str(spec.memory_mib), "unit": "MiB"}
+        ET.SubElement(ET.SubElement(cpu, "numa"), "cell", cell)
     return cpu
+
+
+def dimm_xml(size_mib: int) -> str:
+    """A memory module that is plugged into a running guest."""
+    module = ET.Element("memory", model="dimm")
+    target = ET.SubElement(module, "target")
+    _text(target, "size", str(size_mib), unit="MiB")
+    _text(target, "node", "0")
+    return ET.tostring(module, encoding="unicode")
 
 
 def _shares(spec: GuestSpec) -> int:
@@ -118,7 +142,11 @@ def _shares(spec: GuestSpec) -> int:
 
     A tenth of it, because cgroups v2 takes no weight above 10,000, and v1 none below 2.
     """
-    return min(SHARES_MAX, max(SHARES_MIN, spec.cpu_count * spec.cpu_mhz // 10))
+    return cpu_shares(spec.cpu_count, spec.cpu_mhz)
+
+
+def cpu_shares(cpu_count: int, cpu_mhz: int) -> int:
+    return min(SHARES_MAX, max(SHARES_MIN, cpu_count * cpu_mhz // 10))
 
 
 def _devices(spec: GuestSpec, host: HostProfile) -> ET.Element:

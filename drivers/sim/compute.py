@@ -99,6 +99,18 @@ def migrate(world: SimWorld, host: SimHost, guest_id: UUID, target: SimHost) -> 
     world.commit(Gone("guest", host.url, guest.ident), replace(guest, host=target.url))
 
 
+def grow(world: SimWorld, host: SimHost, guest_id: UUID, cpu_count: int, memory_mib: int) -> None:
+    """A simulated guest grows as far as its host has cores and memory."""
+    guest = running(world, host, guest_id)
+    if cpu_count < guest.cpu_count or memory_mib < guest.memory_mib:
+        raise Refused(f"guest {guest_id} has more than that already: it does not shrink alive")
+    free_mib = host.memory_mib - world.memory_used_mib(host.url)
+    if cpu_count > host.cpu_count or memory_mib - guest.memory_mib > free_mib:
+        raise Refused(f"{host.name} has no {cpu_count} cores and {memory_mib} MiB for {guest_id}")
+    if (cpu_count, memory_mib) != (guest.cpu_count, guest.memory_mib):
+        world.commit(replace(guest, cpu_count=cpu_count, memory_mib=memory_mib))
+
+
 def attach_disk(world: SimWorld, host: SimHost, guest_id: UUID, disk: DiskAttachment) -> None:
     guest = running(world, host, guest_id)
     for held in guest.disks:

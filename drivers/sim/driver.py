@@ -26,6 +26,7 @@ class SimDriver:
         nic_hot_plug=True,
         snapshots=True,
         live_disk_move=True,
+        guest_growth=True,
         image_formats=IMAGE_FORMATS,
     )
 

@@ -173,6 +173,16 @@ class SimSession:
             lambda host: compute.migrate(world, host, guest_id, world.host(target.url)),
         )
 
+    async def grow_guest(
+        self, guest_id: UUID, *, cpu_count: int, cpu_mhz: int, memory_mib: int, key: UUID
+    ) -> None:
+        world = self._site.world
+        await self._call(
+            "grow_guest",
+            guest_id,
+            lambda host: compute.grow(world, host, guest_id, cpu_count, memory_mib),
+        )
+
     async def attach_disk(self, guest_id: UUID, disk: DiskAttachment, *, key: UUID) -> None:
         world = self._site.world
         await self._call(

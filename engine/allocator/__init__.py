@@ -6,6 +6,7 @@ from engine.allocator.policy import Policy, at_random, first_fit, pack, spread
 from engine.allocator.request import (
     AddressDecision,
     Decision,
+    GrowRequest,
     HostDecision,
     PlaceRequest,
     PoolDecision,
@@ -19,6 +20,7 @@ __all__ = [
     "Allocator",
     "Decision",
     "Explanation",
+    "GrowRequest",
     "HostDecision",
     "NothingFits",
     "PlaceRequest",

@@ -20,6 +20,7 @@ from aggregates.capacity import (
     CapacityWithdrawn,
     capacity_ledger,
 )
+from aggregates.errors import Exhausted
 from aggregates.space import SpaceFreed, SpaceHeld, SpaceSupplied, SpaceWithdrawn, space_ledger
 from engine.allocator import promises
 from engine.allocator.explain import Explanation, NothingFits, explain_place, explain_space
@@ -29,6 +30,7 @@ from engine.allocator.pools import choose_pool
 from engine.allocator.request import (
     AddressDecision,
     Decision,
+    GrowRequest,
     HostDecision,
     PlaceRequest,
     PoolDecision,
@@ -72,6 +74,38 @@ class Allocator:
             cpu_count=request.cpu_count,
             cpu_mhz=request.cpu_count * request.cpu_mhz,
             memory_mib=request.memory_mib,
+        )
+        return self._capacity.promise(slot, held)
+
+    def grow(self, request: GrowRequest, hold: UUID) -> HostDecision:
+        """Promise a guest more room on the host that it is on; `Exhausted` says what is short."""
+        capacity = self._capacity
+        held = capacity.holds.get(hold)
+        if held is not None:
+            promises.refuse_if_leaving(capacity.pendings, hold)
+            return HostDecision((), held.host_id)
+        pending = promises.standing(capacity, hold) or self._promise_growth(request, hold)
+        return HostDecision(promises.writes(pending), request.host_id)
+
+    def _promise_growth(self, ask: GrowRequest, hold: UUID) -> Pending:
+        hosts, slot = self._capacity.hosts, self._capacity.hosts.slots[ask.host_id]
+        for what, wanted, free in (
+            ("cores", ask.cpu_count, int(hosts.cores[slot])),
+            ("MHz more", ask.more_mhz, int(hosts.free_mhz[slot])),
+            ("MiB more", ask.more_mib, int(hosts.free_mib[slot])),
+        ):
+            if wanted > free:
+                raise Exhausted(
+                    f"the guest wants {wanted} {what} and its host has {free}: migrate it to a "
+                    "larger host, or stop it first"
+                )
+        held = CapacityHeld(
+            hold=hold,
+            host_id=ask.host_id,
+            vm_id=ask.vm_id,
+            cpu_count=ask.more_cores,
+            cpu_mhz=ask.more_mhz,
+            memory_mib=ask.more_mib,
         )
         return self._capacity.promise(slot, held)
 

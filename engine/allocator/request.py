@@ -55,6 +55,17 @@ class PlaceRequest(Struct, frozen=True, kw_only=True):
     policy: Policy = first_fit
 
 
+class GrowRequest(Struct, frozen=True, kw_only=True):
+    """More room for a guest on the host where it runs. `cpu_count` is what it will have in all."""
+
+    vm_id: UUID
+    host_id: UUID
+    cpu_count: int
+    more_cores: int
+    more_mhz: int
+    more_mib: int
+
+
 class Write(NamedTuple):
     """One event for one stream, and the version that the stream must have before it."""
 

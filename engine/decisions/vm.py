@@ -35,8 +35,8 @@ def found_off(ask: VmFound, desk: Desk) -> None:
     vm = desk.row(vms, ask.vm_id)
     if vm.state is not VmState.RUNNING or vm.job_id is not None or vm.version != ask.version:
         return
-    hold = vm.hold
+    holds = vm.holds
     # The first event tells people what a change is about, so it is the guest's.
     desk.change(vm, VmStopped(why=ask.why))
-    if hold is not None:
+    for hold in holds:
         desk.add(desk.world.allocator.release(hold), hold)

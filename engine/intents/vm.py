@@ -89,16 +89,24 @@ class RebootVm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DestroyVm:
-    """Stop it and let go of it; it can be recovered until it is expunged."""
+    """Stop it and let go of it; it can be recovered until it is expunged.
+
+    `volume_ids` are data disks of it that are deleted at once.
+    """
 
     vm_id: UUID
+    volume_ids: list[UUID] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpungeVm:
-    """Leave nothing of it: guest, root disk, addresses. Data disks are detached and stay."""
+    """Leave nothing of it: guest, root disk, addresses, snapshots.
+
+    Its data disks are detached and stay, but for those in `volume_ids`.
+    """
 
     vm_id: UUID
+    volume_ids: list[UUID] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

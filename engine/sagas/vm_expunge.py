@@ -6,10 +6,10 @@ Forward only: what is half removed is removed further, or parked for a person, n
 from __future__ import annotations
 
 from aggregates.vm import Vm, VmExpunged, VmState
-from aggregates.volume import VolumeDetached, VolumeRemoved
-from engine.addresses import free_nics
+from aggregates.volume import Volume, VolumeDetached, VolumeRemoved
+from engine.addresses import free_cards
 from engine.disks import delete_disk, release_disk
-from engine.guests import disks_of
+from engine.guests import disks_of, free_capacity
 from engine.intents.vm import ExpungeVm
 from engine.saga import Run, Saga
 from engine.sagas.vm_stop import power_off
@@ -28,6 +28,11 @@ def _vm(run: Run[ExpungeVm]) -> Vm:
     return run.row(vms, run.intent.vm_id)
 
 
+def _goes(run: Run[ExpungeVm], disk: Volume) -> bool:
+    """Root disks go with their guest, and the data disks that were named."""
+    return disk.kind == "ROOT" or disk.id in run.intent.volume_ids
+
+
 @expunge_vm.step
 def begin(run: Run[ExpungeVm]) -> None:
     vm = _vm(run)
@@ -43,18 +48,17 @@ async def remove_guest(run: Run[ExpungeVm]) -> None:
 @expunge_vm.step(timeout_s=600)
 async def remove_root_disk(run: Run[ExpungeVm]) -> None:
     for disk in disks_of(run, run.intent.vm_id):
-        if disk.kind == "ROOT":
+        if _goes(run, disk):
             await delete_disk(run, disk)
 
 
 @expunge_vm.step
 def forget(run: Run[ExpungeVm]) -> None:
     vm = _vm(run)
-    if vm.hold is not None:
-        run.add(run.world.allocator.release(vm.hold), vm.hold)
-    free_nics(run, [nic.id for nic in vm.nics])
+    free_capacity(run, vm)
+    free_cards(run, vm.nics)
     for disk in disks_of(run, vm.id):
-        if disk.kind == "ROOT":
+        if _goes(run, disk):
             release_disk(run, disk)
             run.change(disk, VolumeRemoved())
         else:

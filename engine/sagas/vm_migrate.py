@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aggregates.vm import Vm, VmMigrated, VmState, VmWorkEnded
 from engine.allocator import PlaceRequest
-from engine.guests import Room
+from engine.guests import Room, free_capacity
 from engine.intents.vm import MigrateVm
 from engine.saga import Run, Saga
 from projections.host import hosts
@@ -85,6 +85,5 @@ async def move_back(run: Run[MigrateVm]) -> None:
 @migrate_vm.step(no_undo="the last step: nothing after it can fail")
 def moved(run: Run[MigrateVm]) -> None:
     vm, room = _vm(run), run[hold_room]
-    if vm.hold is not None:
-        run.add(run.world.allocator.release(vm.hold), vm.hold)
+    free_capacity(run, vm)
     run.change(vm, VmMigrated(host_id=room.host_id, hold=room.hold))

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
 from aggregates.vm import Vm, VmState, VmStopped, VmWorkEnded
+from aggregates.volume import Volume, VolumeRemoved
+from engine.disks import delete_disk, release_disk
+from engine.guests import disks_of, free_capacity
 from engine.intents.vm import DestroyVm, RebootVm, StopVm
 from engine.saga import Run, Saga
+from engine.vm_snapshots import refuse_while_kept
 from projections.vm import vms
 
 GRACE_S = 30.0
@@ -32,10 +37,14 @@ async def power_off(run: Run[Any], vm: Vm, grace_s: float) -> None:
     await session.remove_guest(vm.id, key=run.key)
 
 
+def named_disks(run: Run[Any], vm: Vm, volume_ids: Collection[UUID]) -> list[Volume]:
+    """The guest's data disks among those that were named."""
+    return [disk for disk in disks_of(run, vm.id) if disk.id in volume_ids and disk.kind != "ROOT"]
+
+
 def record_stopped(run: Run[Any], vm: Vm) -> None:
     """It runs no more, and its host has room for another."""
-    if vm.hold is not None:
-        run.add(run.world.allocator.release(vm.hold), vm.hold)
+    free_capacity(run, vm)
     run.change(vm, VmStopped())
 
 
@@ -102,6 +111,8 @@ def rebooted(run: Run[RebootVm]) -> None:
 @destroy_vm.step
 def begin_destroy(run: Run[DestroyVm]) -> None:
     vm = _vm(run)
+    if run.intent.volume_ids:
+        refuse_while_kept(run.cloud, vm, "keeps its disks")
     run.change(vm, vm.begin(VmState.STOPPING, run.id, VmState.RUNNING, VmState.STOPPED))
 
 
@@ -110,7 +121,18 @@ async def cut_power(run: Run[DestroyVm]) -> None:
     await power_off(run, _vm(run), 0.0)
 
 
+@destroy_vm.step(timeout_s=600)
+async def delete_disks(run: Run[DestroyVm]) -> None:
+    """While the job has the guest nobody else takes the disks that it has."""
+    for disk in named_disks(run, _vm(run), run.intent.volume_ids):
+        await delete_disk(run, disk)
+
+
 @destroy_vm.step
 def destroyed(run: Run[DestroyVm]) -> None:
-    record_stopped(run, _vm(run))
+    vm = _vm(run)
+    for disk in named_disks(run, vm, run.intent.volume_ids):
+        release_disk(run, disk)
+        run.change(disk, VolumeRemoved())
+    record_stopped(run, vm)
     run.change(_vm(run), _vm(run).destroy())

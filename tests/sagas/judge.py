@@ -77,7 +77,7 @@ def _disks(rig: Rig) -> None:
 def _promises(rig: Rig) -> None:
     capacity, space = rig.cloud.view(Capacity), rig.cloud.view(Space)
     addresses = rig.cloud.view(Addresses)
-    held = {vm.hold for vm in rig.cloud[vms] if vm.hold}
+    held = {hold for vm in rig.cloud[vms] for hold in vm.holds}
     assert set(capacity.holds) == held, "capacity is held for no guest, or the reverse"
     rooms = {hold for volume in rig.cloud[volumes] for hold in volume.holds}
     assert set(space.holds) == rooms, "room is held for no volume, or the reverse"

@@ -150,7 +150,7 @@ async def test_a_lasting_fault_leaves_nothing_behind(
         with instead(it, failing(it.do, error, after=after)):
             row = await r.run(ask)
         unsure = it.is_pivot and error is Unknown
-        if SAGAS[name].forward_only or unsure:
+        if goes_forward(name, it) or unsure:
             assert row.state is RunState.PARKED
             await r.engine.decide(MendJob(job_id=row.id, way="retry"), r.by)
             row = await r.engine.runner.wait(row.id)

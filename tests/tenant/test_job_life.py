@@ -58,7 +58,7 @@ async def test_a_parked_job_is_seen_looked_at_and_mended(tmp_path: Path) -> None
         parked = await here.admin("listAsyncJobs", listall="true", state="parked")
         assert [one["jobid"] for one in parked["asyncjobs"]] == [job_id]
         seen = await steps(here.ann, job_id)
-        assert [one["state"] for one in seen.values()] == ["Done", "Parked", "Waiting"]
+        assert [one["state"] for one in seen.values()] == ["Done", "Parked", "Waiting", "Waiting"]
         assert seen["cut_power"]["touchesworld"] and not seen["destroyed"]["touchesworld"]
         assert seen["cut_power"]["error"] == "Refused"
         assert seen["cut_power"]["errortext"] == job["jobresult"]["errortext"]

@@ -1,0 +1,53 @@
+"""What may become of a virtual machine after its deploy: another size, root disk or owner."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from aggregates.base import Event, event
+from aggregates.vm import Nic, Vm
+
+
+@event("vm.scaled")
+class VmScaled(Event, frozen=True, kw_only=True):
+    """It has the size of another offering; `hold` is the further room on its host, if it runs."""
+
+    service_offering_id: UUID
+    cpu_count: int
+    cpu_mhz: int
+    memory_mib: int
+    host_tags: list[str]
+    details: dict[str, str]
+    hold: UUID | None = None
+
+    def apply(self, row: Vm, at_ms: int) -> None:
+        row.service_offering_id, row.host_tags = self.service_offering_id, list(self.host_tags)
+        row.cpu_count, row.cpu_mhz = self.cpu_count, self.cpu_mhz
+        row.memory_mib, row.details = self.memory_mib, dict(self.details)
+        if self.hold is not None:
+            row.more_holds = [*row.more_holds, self.hold]
+
+
+@event("vm.restored")
+class VmRestored(Event, frozen=True, kw_only=True):
+    """Its root disk is a fresh one, made from `template_id`."""
+
+    template_id: UUID
+
+
+@event("vm.assigned")
+class VmAssigned(Event, frozen=True, kw_only=True):
+    """It belongs to another account, with cards on networks that are open to that account."""
+
+    account_id: UUID
+    domain_id: UUID
+    nics: list[Nic]
+
+    def apply(self, row: Vm, at_ms: int) -> None:
+        row.account_id, row.domain_id = self.account_id, self.domain_id
+        row.nics, row.group, row.key_pairs = list(self.nics), "", []
+
+
+@event("vm.unmanaged", removes=True)
+class VmUnmanaged(Event, frozen=True, kw_only=True):
+    """The cloud let go of it. The guest runs on, and is a stranger from here on."""

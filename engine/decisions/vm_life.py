@@ -1,0 +1,67 @@
+"""Decisions about the later life of a virtual machine that touch nothing in the world."""
+
+from __future__ import annotations
+
+from aggregates.errors import NotAllowed
+from aggregates.vm import Vm, VmState
+from aggregates.vm_life import VmAssigned, VmScaled
+from aggregates.volume import VolumeAssigned, VolumeState
+from engine.addresses import free_cards, take_nic
+from engine.decide import Desk, decision
+from engine.intents.vm_life import AssignVm, ResizeStoppedVm, ScaleVm
+from engine.rules_to import refuse_while_ruled
+from engine.vm_snapshots import refuse_while_kept
+from projections.network import networks
+from projections.vm import vms
+from projections.volume import volumes
+
+
+@decision
+def resize_stopped(ask: ResizeStoppedVm, desk: Desk) -> None:
+    vm = desk.row(vms, ask.scale.vm_id)
+    _require_stopped(vm)
+    refuse_while_kept(desk.cloud, vm, "keeps its size")
+    desk.change(vm, scaled(ask.scale))
+
+
+def scaled(ask: ScaleVm) -> VmScaled:
+    """The size that was asked for, as a fact."""
+    return VmScaled(
+        service_offering_id=ask.service_offering_id,
+        cpu_count=ask.cpu_count,
+        cpu_mhz=ask.cpu_mhz,
+        memory_mib=ask.memory_mib,
+        host_tags=list(ask.host_tags),
+        details=dict(ask.details),
+    )
+
+
+@decision
+def assign(ask: AssignVm, desk: Desk) -> None:
+    """Guest, volumes and cards change hands in one commit."""
+    vm = desk.row(vms, ask.vm_id)
+    _require_stopped(vm)
+    refuse_while_kept(desk.cloud, vm, "keeps its owner")
+    if ask.account_id == vm.account_id:
+        raise NotAllowed(f"virtual machine {vm.name} is that account's already: name another")
+    addresses = {nic.ip4 for nic in vm.nics} | {m.ip4 for nic in vm.nics for m in nic.more_ips}
+    refuse_while_ruled(desk.cloud, vm, addresses - {""})
+    old = list(vm.nics)
+    cards = []
+    for number, nic in enumerate(ask.nics):
+        network = desk.row(networks, nic.network_id)
+        desk.guard(network)
+        cards.append(take_nic(desk, nic, network, is_default=number == 0))
+    owner = {"account_id": ask.account_id, "domain_id": ask.domain_id}
+    desk.change(vm, VmAssigned(nics=cards, **owner))
+    for volume in list(desk.cloud[volumes].by("vm_id", vm.id)):
+        if volume.state not in (VolumeState.READY, VolumeState.ALLOCATED):
+            raise NotAllowed(f"volume {volume.name} is {volume.state}: wait for its job")
+        desk.change(volume, VolumeAssigned(**owner))
+    free_cards(desk, old)
+
+
+def _require_stopped(vm: Vm) -> None:
+    vm.unclaimed()
+    if vm.state is not VmState.STOPPED:
+        raise NotAllowed(f"virtual machine {vm.name} is {vm.state}: stop it first")
