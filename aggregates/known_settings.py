@@ -79,6 +79,14 @@ _OWN = (
         kept=True,
     ),
     KnownSetting(
+        "blacklisted.routes",
+        "String",
+        "",
+        "subnets, with commas, that no static route of a VPC may lead to",
+        category="Network",
+        scopes=ZONE,
+    ),
+    KnownSetting(
         "expunge.delay",
         "Integer",
         "86400",

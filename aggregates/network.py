@@ -22,7 +22,8 @@ class Network(Aggregate):
     """Guest addresses come from the address space of the network's own id.
 
     `guest_ip_type` is Isolated, Shared or L2; an L2 network has no addresses. A shared network
-    with `acl_type` Domain serves everybody who may see its domain.
+    with `acl_type` Domain serves everybody who may see its domain. A tier of a VPC is an isolated
+    network with `vpc_id`; the list `network_acl_id` says what passes between it and the others.
     """
 
     name: str
@@ -48,6 +49,8 @@ class Network(Aggregate):
     services: dict[str, list[str]] = msgspec.field(default_factory=dict)
     state: NetworkState = NetworkState.ALLOCATED
     details: dict[str, str] = msgspec.field(default_factory=dict)
+    vpc_id: UUID | None = None
+    network_acl_id: UUID | None = None
 
     @property
     def has_addresses(self) -> bool:
@@ -76,6 +79,15 @@ class NetworkCreated(Event, frozen=True, kw_only=True):
     dns2: str
     is_displayed: bool
     services: dict[str, list[str]]
+    vpc_id: UUID | None = None
+    network_acl_id: UUID | None = None
+
+
+@event("network.acl_replaced")
+class NetworkAclReplaced(Event, frozen=True, kw_only=True):
+    """Another list says from now on what passes."""
+
+    network_acl_id: UUID
 
 
 @event("network.updated")

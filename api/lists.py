@@ -76,6 +76,7 @@ class ListAsk:
     """What every list takes, and how every list is answered."""
 
     PLAN: ClassVar[ListPlan]
+    ORDER: ClassVar[str] = "created_at_ms"
 
     keyword: Annotated[str | None, "text that a name-like field contains"] = None
     page: Annotated[int | None, "which page, from 1; needs pagesize", Bound(1)] = None
@@ -121,9 +122,9 @@ class ListAsk:
             found = [row for row in found if test(row)]
         for test in self._tests(caller, reach):
             found = [row for row in found if test(row)]
-        if rows is not table:
+        if rows is not table or self.ORDER != ListAsk.ORDER:
             # The table is in order of creation; an index may not be, and pages need one order.
-            found.sort(key=attrgetter("created_at_ms"))
+            found.sort(key=attrgetter(self.ORDER))
         return found
 
     def _tests(self, caller: Caller, reach: Reach | None) -> Iterator[Test]:

@@ -20,10 +20,12 @@ from engine.engine import Engine
 from engine.genesis_catalogue import (
     DISK_OFFERINGS,
     GIB,
+    NETWORK_ACLS,
     NETWORK_OFFERINGS,
     OS_TYPES,
     ROLES,
     SERVICE_OFFERINGS,
+    VPC_OFFERINGS,
 )
 from engine.intents import By
 from engine.vault import Vault
@@ -116,6 +118,11 @@ def begin_cloud(ask: Begin, desk: Desk) -> None:
         make("disk_offering", name, **size)
     for name, manner in NETWORK_OFFERINGS.items():
         make("network_offering", name, state="Enabled", is_default=True, **manner)
+    for name, manner in VPC_OFFERINGS.items():
+        make("vpc_offering", name, state="Enabled", is_default=True, **manner)
+    for name, (action, description) in NETWORK_ACLS.items():
+        make("network_acl", name, description=description)
+        _acl_items(desk, name, action)
     for category, types in OS_TYPES.items():
         make("os_category", category, is_featured=category != "None")
         for name in types:
@@ -132,6 +139,21 @@ def _people(ask: Begin, make: Callable[..., None]) -> None:
         make("user", name, first_name=name, last_name="cloud", **owner, **root)
     secret_ref = str(FIRST_SECRET_KEY)
     make("api_key", "admin", key=ask.api_key, user_id=ADMIN_USER, secret_ref=secret_ref)
+
+
+def _acl_items(desk: Desk, name: str, action: str) -> None:
+    """A built-in access list says the same of everything, both ways."""
+    for number, way in ((1, "Ingress"), (2, "Egress")):
+        fields = {
+            "network_acl_id": stable_id("network_acl", name),
+            "number": number,
+            "protocol": "all",
+            "cidrs": ["0.0.0.0/0"],
+            "action": action,
+            "traffic_type": way,
+        }
+        made = RECORDS["network_acl_item"].create(fields)
+        desk.create(stable_id("network_acl_item", f"{name}/{way}"), made)
 
 
 def _template(desk: Desk) -> None:

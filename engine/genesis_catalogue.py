@@ -122,6 +122,23 @@ NETWORK_OFFERINGS: dict[str, Fields] = {
     },
 }
 
+_IN_VPC = _TIER | {"Lb": ["VpcVirtualRouter", "InternalLbVm"]}
+
+VPC_OFFERINGS: dict[str, Fields] = {
+    "Default VPC offering": {"display_text": "VPC behind a router", "services": _IN_VPC},
+    "Redundant VPC offering": {
+        "display_text": "VPC behind two routers, one of which stands by",
+        "services": _IN_VPC,
+        "is_redundant": True,
+    },
+}
+
+# Name: what it does with everything, and what it says of itself.
+NETWORK_ACLS: dict[str, tuple[str, str]] = {
+    "default_deny": ("Deny", "Default Network ACL Deny All"),
+    "default_allow": ("Allow", "Default Network ACL Allow All"),
+}
+
 OS_TYPES: dict[str, tuple[str, ...]] = {
     "AlmaLinux": ("AlmaLinux 8", "AlmaLinux 9", "AlmaLinux 10"),
     "CentOS": ("CentOS 5.5 (64-bit)", "CentOS 7", "CentOS 8", "CentOS Stream 9"),

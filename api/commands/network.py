@@ -8,7 +8,7 @@ from uuid import UUID
 
 from api.commands.vm_checks import refuse_later
 from api.commands.vm_networks import serves
-from api.declare import Caller, Cloud, Free, Job, Names, OneOf, Roles, Success, command
+from api.declare import Caller, Cloud, Job, Names, OneOf, Roles, Success, command
 from api.errors import Denied, InvalidValue
 from api.lists import Filter, list_command
 from api.scope import owner_for, reach_of
@@ -19,9 +19,8 @@ from projections.domain import domains
 from projections.network import Network, networks
 from projections.network_offering import NetworkOffering, network_offerings
 from projections.physical_network import physical_networks
+from projections.vpc import vpcs
 from projections.zone import zones
-
-NOT_YET = Free("refused: there is nothing to name yet")
 
 
 @command("createNetwork", returns=NetworkView, key="network", allow="ARDU", action="NETWORK.CREATE")
@@ -50,14 +49,18 @@ class CreateGuestNetwork:
     domain_id: Annotated[UUID | None, "that account's domain", Names("domain", "see")] = None
     project_id: Annotated[UUID | None, "the project that shall own it", Names("project")] = None
     display_network: Annotated[bool | None, "whether its owner sees it", Roles("Admin")] = None
-    vpc_id: Annotated[UUID | None, "not offered yet", NOT_YET] = None
-    acl_id: Annotated[UUID | None, "not offered yet", NOT_YET] = None
+    vpc_id: Annotated[
+        UUID | None, "the VPC that it shall be a tier of", Names("vpc", right="operate")
+    ] = None
+    acl_id: Annotated[
+        UUID | None, "the access list of a tier; all is denied if omitted", Names("network_acl")
+    ] = None
     isolated_pvlan: Annotated[str | None, "not offered yet"] = None
     ip6_cidr: Annotated[str | None, "not offered yet"] = None
     ip6_gateway: Annotated[str | None, "not offered yet"] = None
 
     async def run(self, caller: Caller) -> Network:
-        refuse_later(self, ("vpc_id", "acl_id", "isolated_pvlan", "ip6_cidr", "ip6_gateway"))
+        refuse_later(self, ("isolated_pvlan", "ip6_cidr", "ip6_gateway"))
         offering = caller.cloud[network_offerings][self.network_offering_id]
         acl_type = self.acl_type or _usual_access(offering, self.account)
         account_id, domain_id = self._owner(caller, acl_type)
@@ -79,16 +82,28 @@ class CreateGuestNetwork:
                 end_ip=self.end_ip or "",
                 vlan=vlan_number(self.vlan),
                 acl_type=acl_type,
-                network_domain=self.network_domain or "",
-                dns1=self.dns1 or "",
-                dns2=self.dns2 or "",
+                **self._resolving(caller),
                 is_displayed=self.display_network is not False,
+                vpc_id=self.vpc_id,
+                network_acl_id=self.acl_id,
             )
         )
         return caller.cloud[networks][network_id]
 
+    def _resolving(self, caller: Caller) -> dict[str, str]:
+        """How guests find names: as asked, else as the VPC of a tier says."""
+        vpc = caller.cloud[vpcs].get(self.vpc_id)
+        names = ("network_domain", "dns1", "dns2")
+        return {name: getattr(self, name) or getattr(vpc, name, "") for name in names}
+
     def _owner(self, caller: Caller, acl_type: str) -> tuple[UUID, UUID]:
-        """A domain's network is its maker's, and stands in the domain that it serves."""
+        """A domain's network is its maker's, and stands in the domain that it serves.
+
+        A tier is its VPC's owner's, unless it is said to be somebody's: then that must be so.
+        """
+        vpc = caller.cloud[vpcs].get(self.vpc_id)
+        if vpc is not None and self.account is None and self.project_id is None:
+            return vpc.account_id, vpc.domain_id
         if acl_type == "Domain" and self.account is None and self.project_id is None:
             return caller.account_id, self.domain_id or _root_domain(caller.cloud)
         return owner_for(
@@ -110,8 +125,6 @@ class CreateGuestNetwork:
             raise InvalidValue(
                 f"network offering {offering.name} is not in zone {zone.name}: choose another"
             )
-        if offering.for_vpc:
-            raise InvalidValue(f"network offering {offering.name} is for VPC tiers: choose another")
         if self.vlan and not offering.specify_vlan:
             raise InvalidValue(f"network offering {offering.name} chooses the VLAN: leave it out")
         if shared and not (self.gateway and self.netmask and self.start_ip):
@@ -248,8 +261,11 @@ class ListNetworks:
         bool | None, "true finds none", Filter(test=lambda row, wanted: not wanted)
     ] = None
     for_vpc: Annotated[
-        bool | None, "true finds none", Filter(test=lambda row, wanted: not wanted)
+        bool | None,
+        "tiers of VPCs only, or only others",
+        Filter(test=lambda row, wanted: (row.vpc_id is not None) is wanted),
     ] = None
+    vpc_id: Annotated[UUID | None, "tiers of this VPC", Names("vpc", right="see")] = None
     can_use_for_deploy: Annotated[
         bool | None, "false finds none", Filter(test=lambda row, wanted: bool(wanted))
     ] = None

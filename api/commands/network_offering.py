@@ -7,7 +7,14 @@ from uuid import UUID
 
 from api.caller import Caller
 from api.commands.offering_checks import for_domains, given, in_zone, moved
-from api.declare import Bound, Free, Length, Names, OneOf, Success, command, entry
+from api.commands.offering_services import (
+    ServiceCapability,
+    ServiceProvider,
+    capabilities,
+    has_all,
+    settle_services,
+)
+from api.declare import Bound, Free, Length, Names, OneOf, Success, command
 from api.errors import InvalidValue
 from api.lists import Filter, list_command
 from api.views.network_offering import NetworkOfferingView
@@ -20,27 +27,6 @@ GUEST_TYPES = OneOf("Shared", "Isolated", "L2")
 TRAFFIC = OneOf("Guest", "Public", "Management", "Storage")
 STATES = OneOf("Enabled", "Disabled")
 AVAILABILITY = OneOf("Optional", "Required")
-SERVICES = OneOf(
-    *("Dhcp", "Dns", "UserData", "Firewall", "Lb", "Vpn", "SourceNat", "StaticNat"),
-    *("PortForwarding", "SecurityGroup", "NetworkACL", "Gateway", "Connectivity", "BaremetalPxe"),
-)
-
-
-@entry
-class ServiceProvider:
-    """Who provides a service."""
-
-    service: Annotated[str, "the service", SERVICES]
-    provider: Annotated[str, "who provides it"]
-
-
-@entry
-class ServiceCapability:
-    """How a service is provided."""
-
-    service: Annotated[str, "the service", SERVICES]
-    capability_type: Annotated[str, "what about it"]
-    capability_value: Annotated[str, "and how"]
 
 
 @command(
@@ -89,8 +75,8 @@ class CreateNetworkOffering:
             "guest_ip_type": self.guest_ip_type,
             "traffic_type": self.traffic_type,
             "display_text": self.display_text or self.name,
-            "services": self._services(),
-            "details": dict(self.details or {}) | self._capabilities(),
+            "services": settle_services(self, self._router()),
+            "details": dict(self.details or {}) | capabilities(self),
             "state": "Enabled" if self.enable else "Disabled",
             "domain_ids": for_domains(caller, self.domain_id),
             "zone_ids": list(self.zone_id or ()),
@@ -112,27 +98,9 @@ class CreateNetworkOffering:
         await caller.decide(CreateRecord(kind="network_offering", id=row_id, fields=fields))
         return caller.cloud[network_offerings][row_id]
 
-    def _services(self) -> dict[str, list[str]]:
-        """Each service with its providers; the router provides what nobody is named for."""
-        found: dict[str, list[str]] = {}
-        for pair in self.service_provider_list or ():
-            found.setdefault(pair.service, []).append(pair.provider)
-        router = "VpcVirtualRouter" if self.for_vpc else "VirtualRouter"
-        try:
-            wanted = [SERVICES.spell(one) for one in self.supported_services or found]
-        except ValueError as wrong:
-            raise InvalidValue(f"supportedservices {wrong}") from wrong
-        extra = sorted(set(found) - set(wanted))
-        if extra:
-            raise InvalidValue(f"{', '.join(extra)} has a provider but is no supported service")
-        return {name: found.get(name, [router]) for name in wanted}
-
-    def _capabilities(self) -> dict[str, str]:
-        """Capabilities are settings by service and type, which readers can ignore."""
-        return {
-            f"{one.service}.{one.capability_type}": one.capability_value
-            for one in self.service_capability_list or ()
-        }
+    def _router(self) -> str:
+        """Who provides what nobody is named for."""
+        return "VpcVirtualRouter" if self.for_vpc else "VirtualRouter"
 
 
 @command(
@@ -178,11 +146,6 @@ class DeleteNetworkOffering:
         await caller.decide(DeleteOffering(kind="network_offering", id=self.id))
 
 
-def _has_all(row: NetworkOffering, services: tuple[str, ...]) -> bool:
-    there = {name.lower() for name in row.services}
-    return all(one.lower() in there for one in services)
-
-
 @list_command(
     "listNetworkOfferings",
     view=NetworkOfferingView,
@@ -206,7 +169,7 @@ class ListNetworkOfferings:
     specify_vlan: Annotated[bool | None, "those whose networks name their VLAN"] = None
     specify_ip_ranges: Annotated[bool | None, "those whose networks name their addresses"] = None
     supported_services: Annotated[
-        tuple[str, ...] | None, "those with all of these services", Filter(test=_has_all)
+        tuple[str, ...] | None, "those with all of these services", Filter(test=has_all)
     ] = None
     source_nat_supported: Annotated[
         bool | None,

@@ -139,8 +139,11 @@ async def _default_network(
 def _fitting(
     zone_id: UUID, cloud: Cloud, account_id: UUID, domain_id: UUID
 ) -> Iterator[list[Network]]:
-    """The isolated networks of the account in the zone; then the shared ones that serve it."""
-    mine = cloud[networks].by("account_id", account_id)
+    """The isolated networks of the account in the zone; then the shared ones that serve it.
+
+    A tier of a VPC is never anybody's default.
+    """
+    mine = (n for n in cloud[networks].by("account_id", account_id) if n.vpc_id is None)
     yield [n for n in mine if n.zone_id == zone_id and n.guest_ip_type == "Isolated"]
     here = cloud[networks].by("zone_id", zone_id)
     shared = (n for n in here if n.guest_ip_type == "Shared")

@@ -7,10 +7,12 @@ from uuid import UUID
 
 from api.authz import noun
 from api.declare import Cloud, Date, Roles, date, view
-from api.views.network_offering import ProviderView, ServiceView
+from api.views.network_offering import ServiceView, services_of
 from api.views.owner import OwnedView, owner
 from projections.network import Network
+from projections.network_acl import network_acls
 from projections.network_offering import network_offerings
+from projections.vpc import vpcs
 from projections.zone import zones
 
 
@@ -69,6 +71,10 @@ class NetworkView(OwnedView, kw_only=True):
     supports_vm_autoscaling: Annotated[bool, "whether groups of guests can grow on it"]
     details: Annotated[dict[str, str], "settings of its own"]
     display_network: Annotated[bool | None, "whether its owner sees it", Roles("Admin")] = None
+    vpc_id: Annotated[UUID | None, "the VPC that it is a tier of"] = None
+    vpc_name: Annotated[str | None, "the name of that VPC"] = None
+    acl_id: Annotated[UUID | None, "the access list that says what passes"] = None
+    acl_name: Annotated[str | None, "the name of that list"] = None
     created: Annotated[Date, "when it was made"]
     tags: Annotated[list[dict[str, str]], "its tags"]
     has_annotations: Annotated[bool, "whether there are comments on it"]
@@ -98,7 +104,7 @@ class NetworkView(OwnedView, kw_only=True):
             broadcast_domain_type="Native" if row.vlan is None else "Vlan",
             broadcast_uri=None if row.vlan is None else f"vlan://{row.vlan}",
             vlan=None if row.vlan is None else str(row.vlan),
-            service=_services(row),
+            service=services_of(row.services),
             related=row.id,
             is_system=False,
             is_default=False,
@@ -112,20 +118,21 @@ class NetworkView(OwnedView, kw_only=True):
             created=date(row.created_at_ms),
             tags=[],
             has_annotations=False,
+            **_tier(row, cloud),
             **_offering(row, cloud),
             **owner(row, cloud),
         )
 
 
-def _by(providers: list[str]) -> list[ProviderView]:
-    return [ProviderView(name=one) for one in providers]
-
-
-def _services(row: Network) -> list[ServiceView]:
-    return [
-        ServiceView(name=name, provider=_by(providers), capability=[])
-        for name, providers in row.services.items()
-    ]
+def _tier(row: Network, cloud: Cloud) -> dict[str, Any]:
+    """The VPC of a tier, and what guards it."""
+    vpc, acl = cloud[vpcs].get(row.vpc_id), cloud[network_acls].get(row.network_acl_id)
+    return {
+        "vpc_id": row.vpc_id,
+        "vpc_name": None if vpc is None else vpc.name,
+        "acl_id": row.network_acl_id,
+        "acl_name": None if acl is None else acl.name,
+    }
 
 
 def _offering(row: Network, cloud: Cloud) -> dict[str, Any]:

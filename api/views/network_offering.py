@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 from uuid import UUID
 
@@ -25,6 +26,14 @@ class ServiceView(View, kw_only=True):
     name: Annotated[str, "its name"]
     provider: Annotated[list[ProviderView], "who provides it"]
     capability: Annotated[list[dict[str, str]], "how it is provided"]
+
+
+def services_of(services: Mapping[str, Sequence[str]]) -> list[ServiceView]:
+    """Services with their providers, in an answer."""
+    return [
+        ServiceView(name=name, provider=[ProviderView(name=one) for one in by], capability=[])
+        for name, by in services.items()
+    ]
 
 
 @view
@@ -51,14 +60,6 @@ class NetworkOfferingView(OfferingView, kw_only=True):
 
     @classmethod
     def of(cls, row: NetworkOffering, cloud: Cloud) -> NetworkOfferingView:
-        services = [
-            ServiceView(
-                name=name,
-                provider=[ProviderView(name=one) for one in providers],
-                capability=[],
-            )
-            for name, providers in row.services.items()
-        ]
         return cls(
             **offered(row, cloud),
             tags=row.tags or None,
@@ -70,7 +71,7 @@ class NetworkOfferingView(OfferingView, kw_only=True):
             conserve_mode=row.conserve_mode,
             availability=row.availability,
             network_rate=row.network_rate_mbps,
-            service=services,
+            service=services_of(row.services),
             service_offering_id=_router_size(cloud),
             for_vpc=row.for_vpc,
             is_persistent=row.is_persistent,

@@ -11,6 +11,8 @@ from aggregates.errors import AlreadyExists, Exhausted, InUse, Invalid, NotAllow
 from aggregates.network import NetworkCreated, NetworkRemoved, NetworkUpdated
 from engine.addresses import spaces
 from engine.decide import Desk, decision
+from engine.decisions import record
+from engine.decisions.vpc import check_tier
 from engine.draft import Decision
 from engine.intents.network import CreateNetwork, RemoveNetwork, UpdateNetwork
 from projections.addresses import address_spaces
@@ -40,6 +42,7 @@ def create(ask: CreateNetwork, desk: Desk) -> None:
     if offering.state != "Enabled":
         raise NotAllowed(f"network offering {offering.name} is {offering.state}: enable it first")
     subnet = None if offering.guest_ip_type == "L2" else _subnet(ask, zone.guest_cidr)
+    acl_id = check_tier(ask, offering, subnet.cidr if subnet else None, desk)
     physical = _physical(ask, desk)
     vlan, taken = _vlan(ask, offering, physical, desk)
     desk.create(
@@ -65,6 +68,8 @@ def create(ask: CreateNetwork, desk: Desk) -> None:
             dns2=ask.dns2 or zone.dns2,
             is_displayed=ask.is_displayed,
             services=offering.services,
+            vpc_id=ask.vpc_id,
+            network_acl_id=acl_id,
         ),
     )
     if taken is not None:
@@ -110,6 +115,8 @@ def remove(ask: RemoveNetwork, desk: Desk) -> None:
     desk.add(desk.world.allocator.release_address(hold), hold)
     for space in desk.cloud[address_spaces].by("network_id", network.id):
         desk.change(space, AddressSpaceRemoved())
+    record.remove_parts(desk, "vlan_ip_range", "network_id", network.id)
+    record.unneeded("network", network, desk)
     desk.change(network, NetworkRemoved())
 
 

@@ -11,7 +11,7 @@ from engine.intents.offering import DeleteOffering
 from engine.intents.record import RemoveRecord, UpdateRecord
 from projections.table import TABLES
 
-INACTIVE = {"network_offering": "Disabled"}
+INACTIVE = {"network_offering": "Disabled", "vpc_offering": "Disabled"}
 
 
 @decision

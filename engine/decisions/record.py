@@ -131,12 +131,7 @@ def unneeded(kind: str, row: Aggregate, desk: Desk) -> None:
         for attribute, names in references.items():
             if names != kind or attribute not in spec.row.__struct_fields__:
                 continue
-            table = desk.cloud[spec]
-            rows = (
-                table.by(attribute, row.id)
-                if attribute in spec.indexed
-                else (one for one in table if getattr(one, attribute) == row.id)
-            )
+            rows = naming(desk, other, attribute, row.id)
             stays = (one for one in rows if one is not row and not desk.draft.removes(one.id))
             found = next(stays, None)
             if found is not None:
@@ -145,6 +140,22 @@ def unneeded(kind: str, row: Aggregate, desk: Desk) -> None:
                     f"{kind.replace('_', ' ')} {getattr(row, 'name', row.id)} is in use by "
                     f"{other.replace('_', ' ')} {what}: remove that first"
                 )
+
+
+def naming(desk: Desk, kind: str, attribute: str, row_id: UUID) -> Iterable[Any]:
+    """The rows of a noun whose attribute names this id, whether or not an index knows them."""
+    spec = TABLES[kind]
+    table = desk.cloud[spec]
+    if attribute in spec.indexed:
+        return table.by(attribute, row_id)
+    return (one for one in table if getattr(one, attribute) == row_id)
+
+
+def remove_parts(desk: Desk, kind: str, attribute: str, row_id: UUID) -> None:
+    """Remove every row of a noun whose attribute names this id, each with its own farewell."""
+    for one in list(naming(desk, kind, attribute, row_id)):
+        if not desk.draft.removes(one.id):
+            remove(RemoveRecord(kind=kind, id=one.id), desk)
 
 
 def _references(kind: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from engine.decide import Desk, decision
 from engine.decisions import record
 from engine.decisions.record import Proposed, farewell, rule
 from engine.decisions.traffic import settle_traffic, subnets
-from engine.intents.record import CreateRecord, RemoveRecord
+from engine.intents.record import CreateRecord
 from engine.intents.security_group import (
     AuthorizeTraffic,
     EnsureDefaultGroup,
@@ -63,8 +63,7 @@ def leave_nobody_in_it(row: SecurityGroup, desk: Desk) -> None:
                 f"security group {row.name} is in use by virtual machine {vm.name}: "
                 "put that into another group first"
             )
-    for one in list(desk.cloud[security_group_rules].by("security_group_id", row.id)):
-        record.remove(RemoveRecord(kind="security_group_rule", id=one.id), desk)
+    record.remove_parts(desk, "security_group_rule", "security_group_id", row.id)
 
 
 @decision

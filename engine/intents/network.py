@@ -12,7 +12,8 @@ from engine.intents.ending import NETWORKS, ending
 class CreateNetwork:
     """Without a gateway the network gets the zone's guest range; an L2 network has no addresses.
 
-    Without a VLAN an isolated network takes the lowest free one of its physical network.
+    Without a VLAN an isolated network takes the lowest free one of its physical network. A tier of
+    a VPC that names no access list is closed by the built-in one.
     """
 
     network_id: UUID
@@ -33,6 +34,8 @@ class CreateNetwork:
     dns1: str = ""
     dns2: str = ""
     is_displayed: bool = True
+    vpc_id: UUID | None = None
+    network_acl_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -90,7 +90,7 @@ async def test_a_network_offering(api: Api) -> None:
         guestiptype="isolated",
         traffictype="GUEST",
         supportedservices="Dhcp,Dns,SourceNat",
-        serviceproviderlist=[{"service": "Dhcp", "provider": "Other"}],
+        serviceproviderlist=[{"service": "Dhcp", "provider": "configdrive"}],
         servicecapabilitylist=[
             {"service": "SourceNat", "capabilitytype": "RedundantRouter", "capabilityvalue": "true"}
         ],
@@ -98,7 +98,21 @@ async def test_a_network_offering(api: Api) -> None:
     offering = made["networkoffering"]
     assert offering["state"] == "Disabled" and offering["guestiptype"] == "Isolated"
     providers = {one["name"]: one["provider"][0]["name"] for one in offering["service"]}
-    assert providers == {"Dhcp": "Other", "Dns": "VirtualRouter", "SourceNat": "VirtualRouter"}
+    assert providers == {
+        "Dhcp": "ConfigDrive",
+        "Dns": "VirtualRouter",
+        "SourceNat": "VirtualRouter",
+    }
+    for provider in ("Other", "SecurityGroupProvider"):
+        with pytest.raises(CloudStackException, match=r"no provider Other|cannot do Dhcp"):
+            await api(
+                "createNetworkOffering",
+                name="m",
+                guestiptype="isolated",
+                traffictype="GUEST",
+                supportedservices="Dhcp",
+                serviceproviderlist=[{"service": "Dhcp", "provider": provider}],
+            )
     await api("updateNetworkOffering", id=offering["id"], state="Enabled")
     found = await api("listNetworkOfferings", state="enabled", name="n")
     assert [one["id"] for one in found["networkoffering"]] == [offering["id"]]

@@ -128,4 +128,4 @@ async def test_what_makes_no_network(here: Place) -> None:
     bad = {"networkofferingid": SHARED, "vlan": "5000"} | RANGE
     assert "is not a number from 1 to 4094" in await words(here.admin, **bad)
     assert "needs gateway" in await words(here.admin, networkofferingid=SHARED)
-    assert "not offered" in await words(ann, vpcid=str(named("vpc")))
+    assert "entity does not exist" in await words(ann, vpcid=str(named("vpc")))
