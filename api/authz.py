@@ -123,10 +123,10 @@ def allowed(caller: Identity, name: str, letters: str) -> bool:
     if letter is None or letter not in letters:
         return False
     narrowing = (rules for rules in (caller.rules, caller.key_rules) if rules is not None)
-    return all(_first_match(rules, name) for rules in narrowing)
+    return all(first_match(rules, name) for rules in narrowing)
 
 
-def _first_match(rules: Iterable[tuple[str, bool]], name: str) -> bool:
+def first_match(rules: Iterable[tuple[str, bool]], name: str) -> bool:
     """The first rule whose pattern (`*` stands for anything) fits decides; none means no."""
     return next((ok for pattern, ok in rules if fnmatchcase(name.lower(), pattern.lower())), False)
 

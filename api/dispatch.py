@@ -28,7 +28,7 @@ from api.errors import (
     code_of,
     not_for_you,
 )
-from api.identity import as_then, by_session, by_signature, identify, optional, unusable
+from api.identity import as_then, by_session, by_signature, identify, optional, unusable, within
 from api.parse import UUID_FORM, check_ids, moment, normal, parse
 from api.render import JSON_TYPE, XML_TYPE, Payload, shown, to_json, to_xml
 from api.repeat import Repeats, known_job
@@ -151,6 +151,7 @@ class Gateway:
         who = await self.identity(request)
         if spec is None or not may_call(who, spec):
             raise not_for_you(name[:100], who.account)
+        who = within(who, self.engine.cloud, spec.name, query.get("projectid", ""))
         ask = parse(spec, query, who.role_type)
         caller = await self._caller(who, spec, query)
         key = caller.by.idempotency_key

@@ -6,14 +6,14 @@ role counts from the next request on. Everything unclear fails closed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from api.authz import domain_path
+from api.authz import domain_path, first_match
 from api.caller import Engine, Identity
-from api.errors import Unauthorized
+from api.errors import Unauthorized, Unsupported
 from api.sessions import SessionStore
 from api.sign import Pairs, is_fresh, is_signed
 from projections.cloud import Cloud
@@ -102,15 +102,47 @@ def unusable(cloud: Cloud, chosen: UUID) -> str:
 
 def _projects(cloud: Cloud, user_id: UUID, account_id: UUID) -> frozenset[UUID]:
     """The accounts of the projects of which the user or its account is a member."""
-    try:
-        projects: Iterable[Any] = cloud.table("project")
-    except KeyError:
-        return frozenset()
-    return frozenset(
-        one.account_id
-        for one in projects
-        if account_id in getattr(one, "members", ()) or user_id in getattr(one, "members", ())
-    )
+    return frozenset(project.account_id for project, _ in memberships(cloud, user_id, account_id))
+
+
+def memberships(cloud: Cloud, user_id: UUID, account_id: UUID) -> Iterator[tuple[Any, Any]]:
+    """Each project of a user with how it is a member: by itself, or as its whole account is."""
+    for member in cloud.table("project_member").by("account_id", account_id):
+        if member.user_id in (None, user_id):
+            project = cloud.table("project").get(member.project_id)
+            if project is not None:
+                yield project, member
+
+
+def within(who: Identity, cloud: Cloud, command: str, project_id: str = "") -> Identity:
+    """Who without those of its projects in which its project role denies this command.
+
+    What such a project has does not exist for it, as for somebody who is no member; who names the
+    project itself is told why.
+    """
+    if not who.projects:
+        return who
+    closed, open_in = set(), set()
+    for project, member in memberships(cloud, who.user_id, who.account_id):
+        role = optional(cloud, "project_role", member.project_role_id)
+        if allows(role, command):
+            open_in.add(project.account_id)
+            continue
+        closed.add(project.account_id)
+        if str(project.id) == project_id.lower():
+            raise Unsupported(
+                f"The API [{command}] is not available for the account {who.account} in project "
+                f"{project.name}: the project role {role.name} denies it"
+            )
+    # Of two memberships, as a user and as its account, the one that allows counts.
+    return who if not closed - open_in else replace(who, projects=frozenset(open_in))
+
+
+def allows(project_role: Any, command: str) -> bool:
+    """May a member of this project role call the command in the project? Without rules it may."""
+    if project_role is None or not project_role.rules:
+        return True
+    return first_match(((rule, bool(ok)) for rule, ok, _ in project_role.rules), command)
 
 
 async def by_signature(engine: Engine, pairs: Pairs, now_ms: int) -> Identity:

@@ -138,7 +138,7 @@ def named_account(caller: Caller, account: str, domain_id: UUID | None) -> UUID:
     if not mine and not governs(who, cloud, inside):
         raise Denied(f"account {who.account} may not act for account {account}: leave account out")
     for row in cloud.table("account").by_text("name", name):
-        if row.domain_id == inside:
+        if row.domain_id == inside and row.role_type != "Project":
             return row.id  # type: ignore[no-any-return]
     raise InvalidValue(f"Unable to find account {account} in domain {inside}: check both")
 

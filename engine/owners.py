@@ -47,6 +47,14 @@ def owner_of(cloud: Cloud, first: Event) -> Aggregate | None:
     return account  # type: ignore[no-any-return]
 
 
+def may_run(cloud: Cloud, account_id: UUID) -> None:
+    """Refuse to start what a suspended project has. Guests of a disabled account may be restarted:
+    disabling locks its people out, and stops nothing."""
+    account: Any = cloud.table("account").get(account_id)
+    if account is not None and account.role_type == "Project" and account.state != "enabled":
+        raise NotAllowed(f"project {account.name} is suspended: activate it first")
+
+
 def _domain_is_open(cloud: Cloud, first: Event) -> None:
     """Nothing begins in a domain that is being deleted."""
     place = {"account": "domain_id", "domain": "parent_id", "project": "domain_id"}.get(first.KIND)

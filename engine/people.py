@@ -25,6 +25,7 @@ from engine.genesis import (
 )
 from engine.saga import Run
 from projections.api_key import api_keys
+from projections.project_member import project_members
 
 KEPT = {ADMIN_ACCOUNT, ADMIN_USER, SYSTEM_ACCOUNT, SYSTEM_USER}
 
@@ -43,6 +44,9 @@ def remove_user(run: Run[Any], user: User) -> list[str]:
     """Remove a user and its keys; answers with what is to be shredded."""
     keys = list(run.cloud[api_keys].by("user_id", user.id))
     refs = [user.password_ref, *(remove_key(run, key) for key in keys)]
+    for member in list(run.cloud[project_members].by("account_id", user.account_id)):
+        if member.user_id == user.id:
+            remove(run, member)
     remove(run, user)
     return refs
 

@@ -176,4 +176,4 @@ class ListAccounts:
     state: Annotated[str | None, "those in this state"] = None
 
     def visible(self, row: Account, caller: Caller) -> bool:
-        return not is_system(row, caller)
+        return not is_system(row, caller) and row.role_type != "Project"

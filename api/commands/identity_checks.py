@@ -62,6 +62,8 @@ def account_of(
             raise ParamError("say which account is meant, by id or by account and domainid")
         account_id = named_account(caller, name, domain_id)
     row = caller.cloud[accounts][account_id]
+    if row.role_type == "Project":
+        raise Denied(f"account {row.name} is a project's: say what you want of the project")
     outranks(caller, *role_of(caller.cloud, row))
     return row
 

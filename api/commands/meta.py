@@ -17,6 +17,7 @@ from api.listapis import ApiView, describe, open_to
 from api.lists import cut
 from api.render import CLOUDSTACK_VERSION
 from api.scope import named_account
+from projections.setting import is_on
 
 AGE = attrgetter("created_at_ms")
 STATES = OneOf("Running", "Undoing", "Parked", "Succeeded", "Failed")
@@ -63,8 +64,8 @@ class ListCapabilities:
             dynamic_roles_enabled=True,
             user_public_template_enabled=True,
             support_elb="false",
-            project_invite_required=False,
-            allow_user_create_projects=True,
+            project_invite_required=is_on(caller.cloud, "project.invite.required"),
+            allow_user_create_projects=is_on(caller.cloud, "allow.user.create.projects"),
             custom_disk_offering_min_size=1,
             custom_disk_offering_max_size=1024,
             region_secondary_enabled=False,

@@ -8,12 +8,15 @@ from uuid import UUID
 from api.declare import Cloud, View
 from projections.account import accounts
 from projections.domain import domains
+from projections.project import projects
 
 
 class OwnedView(View, kw_only=True):
     """The fields that tell the owner; a view of an owned thing builds on it."""
 
-    account: Annotated[str | None, "the account that owns it"] = None
+    account: Annotated[str | None, "the account that owns it, unless a project does"] = None
+    project: Annotated[str | None, "the name of the project that owns it"] = None
+    project_id: Annotated[UUID | None, "the project that owns it"] = None
     domain_id: Annotated[UUID | None, "the domain of that account"] = None
     domain: Annotated[str | None, "the name of that domain"] = None
     domain_path: Annotated[str | None, "where that domain stands in the tree"] = None
@@ -22,8 +25,11 @@ class OwnedView(View, kw_only=True):
 def owner(row: Any, cloud: Cloud) -> dict[str, Any]:
     """Those fields for a row that has `account_id` and `domain_id`."""
     account, domain = cloud[accounts].get(row.account_id), cloud[domains].get(row.domain_id)
+    project = cloud[projects].one("account_id", row.account_id)
     return {
-        "account": account and account.name,
+        "account": account and account.name if project is None else None,
+        "project": project and project.name,
+        "project_id": project and project.id,
         "domain_id": row.domain_id,
         "domain": domain and domain.name,
         "domain_path": domain and wire_path(domain.path),

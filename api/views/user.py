@@ -13,7 +13,7 @@ from projections.role import roles
 from projections.user import User
 
 # CloudStack's numbers for the types of accounts.
-ACCOUNT_TYPES = {"User": 0, "Admin": 1, "DomainAdmin": 2, "ResourceAdmin": 3}
+ACCOUNT_TYPES = {"User": 0, "Admin": 1, "DomainAdmin": 2, "ResourceAdmin": 3, "Project": 5}
 
 
 @view

@@ -5,6 +5,7 @@ from __future__ import annotations
 from aggregates.vm import VmState, VmWorkEnded
 from engine.guests import Where, add_running_steps
 from engine.intents.vm import StartVm
+from engine.owners import may_run
 from engine.saga import Run, Saga
 from projections.vm import vms
 
@@ -14,6 +15,7 @@ start_vm = Saga("vm.start:1", StartVm, subject="vm", subject_id=lambda ask: ask.
 @start_vm.step
 def begin(run: Run[StartVm]) -> None:
     vm = run.row(vms, run.intent.vm_id)
+    may_run(run.cloud, vm.account_id)
     run.change(vm, vm.begin(VmState.STARTING, run.id, VmState.STOPPED))
 
 

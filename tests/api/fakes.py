@@ -39,6 +39,7 @@ from api.identity import identify
 from api.lists import Filter, list_command
 from api.sessions import Sessions
 from engine.intents import By
+from projections.setting import settings
 from projections.table import Table, TableSpec
 
 SPACE = UUID("00000000-0000-4000-8000-000000000000")
@@ -88,7 +89,14 @@ class Project(Aggregate, kw_only=True):
     name: str
     account_id: UUID
     domain_id: UUID
-    members: list[UUID] = msgspec.field(default_factory=list)
+
+
+class ProjectMember(Aggregate, kw_only=True):
+    KIND = "project_member"
+    project_id: UUID
+    account_id: UUID
+    user_id: UUID | None = None
+    project_role_id: UUID | None = None
 
 
 class Role(Aggregate, kw_only=True):
@@ -148,6 +156,8 @@ SPECS: tuple[TableSpec[Any], ...] = (
     TableSpec(User, ("name",)),
     TableSpec(ApiKey, ("key",)),
     TableSpec(Project),
+    TableSpec(ProjectMember, ("account_id",)),
+    settings,
     TableSpec(Role),
     TableSpec(Run, ("idempotency_key",)),
     TableSpec(Tag, ("resource_id",)),
@@ -334,9 +344,16 @@ def add_project(engine: FakeEngine, name: str, path: str, members: tuple[str, ..
             name=name,
             account_id=account_id,
             domain_id=named(path),
-            members=[named(f"account {member}") for member in members],
         )
     )
+    for member in members:
+        engine.cloud.add(
+            ProjectMember(
+                id=named(f"{member} in {name}"),
+                project_id=named(name),
+                account_id=named(f"account {member}"),
+            )
+        )
     add_disk(engine, f"disk {name}", account_id, named(path))
 
 

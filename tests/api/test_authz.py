@@ -72,9 +72,8 @@ def test_the_table(engine: FakeEngine, kind: str, name: str, right: str) -> None
 
 
 def test_an_ex_member_is_nobody(engine: FakeEngine) -> None:
-    project = engine.cloud.table("project")[named("team")]
     row = engine.cloud.table("toy_disk")[named("disk team")]
-    project.members.clear()
+    engine.cloud.table("project_member").discard(named("ann in team"))
     verdict = judge(who(engine, "ann"), Right.SEE, NOUNS["toy_disk"], row, engine.cloud)
     assert verdict is Verdict.HIDDEN
 
