@@ -17,6 +17,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, make_dataclass
 from enum import StrEnum
+from itertools import islice
 from operator import attrgetter
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, cast, dataclass_transform
 from uuid import UUID
@@ -28,7 +29,7 @@ from api.errors import ParamError
 from api.fields import Bound, DeclarationError, Names, read
 from api.scope import Asked, Reach, reach_of
 from projections.table import TABLES, TableSpec
-from projections.tag import tags_on
+from projections.tag import tagged, tags_on
 
 L = TypeVar("L")
 Test = Callable[[Any], bool]
@@ -116,7 +117,7 @@ class ListAsk:
         reach = reach_of(cast(Asked, self), caller) if self.PLAN.scope == "owned" else None
         rows = self.rows(caller)
         if rows is None:
-            rows = _narrowest(table, asked, reach)
+            rows = self._tagged(caller, _narrowest(table, asked, reach))
         found = list(rows)
         for test in (_test(how, value) for how, value in asked):
             found = [row for row in found if test(row)]
@@ -126,6 +127,16 @@ class ListAsk:
             # The table is in order of creation; an index may not be, and pages need one order.
             found.sort(key=attrgetter(self.ORDER))
         return found
+
+    def _tagged(self, caller: Caller, rows: Any) -> Any:
+        """The rows with the tags that are asked for, if those are fewer than these rows."""
+        wanted: Mapping[str, str] = getattr(self, "tags", None) or {}
+        if not wanted or type(self).tags_on is not ListAsk.tags_on:
+            return rows
+        get = caller.cloud.table(self.PLAN.kind).get
+        ids = tagged(caller.cloud, self.PLAN.kind, wanted)
+        found = [row for row in map(get, islice(ids, len(rows))) if row is not None]
+        return found if len(found) < len(rows) else rows
 
     def _tests(self, caller: Caller, reach: Reach | None) -> Iterator[Test]:
         """What is asked of a row beside the filters: scope, keyword, tags and the class's own."""

@@ -18,7 +18,7 @@ from projections.account import accounts
 from projections.cloud import Cloud
 from projections.counts import COUNTED, NOTHING, Counts, Promise, Share, Sums, sheet
 from projections.domain import domains
-from projections.resource_limit import Limits, is_project, tags_of_offering, used
+from projections.resource_limit import Limits, tags_of_offering, used
 from projections.table import TABLES
 
 WATCHED = frozenset(Counts.TOPICS)
@@ -122,7 +122,7 @@ def _refusal(cloud: Cloud, owner_id: UUID, resource: str, tag: str, amount: int)
     if domain is not None:
         owner = f"domain {domain.path}"
     else:
-        kind = "project" if is_project(cloud, owner_id) else "account"
+        kind = "project" if account is not None and account.role_type == "Project" else "account"
         owner = f"{kind} {account.name if account else owner_id}"
     return (
         f"Maximum amount of {what} for {owner} has been reached: the limit is {limit}{unit}, "

@@ -20,6 +20,7 @@ import msgspec
 
 import aggregates
 from aggregates.base import EVENTS, Event, Recorded
+from projections.account import accounts
 from projections.cloud import Cloud, projection
 from projections.domain import domains
 from projections.table import TABLES
@@ -44,7 +45,6 @@ class Counted:
     kind: str
     weigh: Callable[[Any], Weights]
     offering: str = ""
-    payer: str = "account_id"
     idle: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def is_idle(self, happened: Event, row: Any) -> bool:
@@ -106,7 +106,7 @@ counted("iso", _kept("template"))
 counted("public_ip_address", _one("public_ip"))
 counted("network", _one("network"), idle=_never("network", "implemented"))
 counted("vpc", _one("vpc"))
-counted("project", _one("project"), payer="owner_id")
+counted("project_member", lambda row: (("project", 1),) if row.role == "Admin" else ())
 
 for _found in iter_modules(aggregates.__path__):
     import_module(f"aggregates.{_found.name}")
@@ -159,11 +159,14 @@ class Counts:
 
     def weigh(self, noun: Counted, row: Any) -> Share:
         """What a row is to be counted for, as it is."""
-        account_id: UUID | None = getattr(row, noun.payer, None)
+        account_id: UUID | None = getattr(row, "account_id", None)
         weights = () if account_id is None else noun.weigh(row)
         if account_id is None or not weights:
             return NOTHING
-        owners = (account_id, *self._above(getattr(row, "domain_id", None)))
+        domain_id: UUID | None = getattr(row, "domain_id", None)
+        if domain_id is None and (account := self._cloud[accounts].get(account_id)) is not None:
+            domain_id = account.domain_id
+        owners = (account_id, *self._above(domain_id))
         share: Share = (owners, weights, getattr(row, noun.offering) if noun.offering else None)
         return self._same.setdefault(share, share)
 

@@ -31,7 +31,7 @@ from projections.disk_offering import disk_offerings
 from projections.domain import domains
 from projections.service_offering import service_offerings
 from projections.setting import value_of
-from projections.table import TABLES, table
+from projections.table import table
 
 resource_limits = table(
     ResourceLimit, indexed=("owner_id",), make=lambda spec: Attached(spec, "owner_id")
@@ -117,7 +117,7 @@ class Limits:
             return said.maximum
         if tag:
             return self.of(account.id, resource.name)
-        kind = "project" if is_project(self._cloud, account.id) else "account"
+        kind = "project" if account.role_type == "Project" else "account"
         return int(value_of(self._cloud, f"max.{kind}.{resource.words}"))
 
     def _of_domain(self, domain: Domain, resource: Resource, tag: str) -> int:
@@ -137,16 +137,6 @@ class Limits:
         while one is not None and one.parent_id is not None:
             yield one
             one = self._cloud[domains].get(one.parent_id)
-
-
-def is_project(cloud: Cloud, account_id: UUID) -> bool:
-    """Does this account stand for a project?"""
-    spec = TABLES.get("project")
-    if spec is None:
-        return False
-    rows = cloud[spec]
-    found = rows.by("account_id", account_id) if "account_id" in spec.indexed else rows
-    return any(row.account_id == account_id for row in found)
 
 
 def used(cloud: Cloud, owner_id: UUID, resource: str, tag: str = "", *, soon: bool = False) -> int:
@@ -188,7 +178,6 @@ __all__ = [
     "Limits",
     "Resource",
     "ResourceLimit",
-    "is_project",
     "resource_limits",
     "tags_of_offering",
     "used",

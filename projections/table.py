@@ -10,7 +10,7 @@ and everybody reads it as `cloud[vms]`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
@@ -89,7 +89,7 @@ class Table(Generic[R]):
     def get(self, row_id: UUID | None) -> R | None:
         return None if row_id is None else self.rows.get(row_id)
 
-    def by(self, attribute: str, value: object) -> Iterable[R]:
+    def by(self, attribute: str, value: object) -> Collection[R]:
         """The rows whose indexed `attribute` equals `value`; costs nothing for the others."""
         found = self._index[attribute].get(value)
         return found.values() if found else ()

@@ -1,5 +1,6 @@
 """Tags as they are read."""
 
+from collections.abc import Iterator, Mapping
 from uuid import UUID
 
 from aggregates.tag import Tag
@@ -7,7 +8,7 @@ from projections.attached import Attached
 from projections.cloud import Cloud
 from projections.table import table
 
-tags = table(Tag, indexed=("resource_id", "account_id", "domain_id", "key"), make=Attached)
+tags = table(Tag, indexed=("resource_id", "account_id", "domain_id", "key", "value"), make=Attached)
 
 
 def tags_on(cloud: Cloud, resource_id: UUID) -> dict[str, str]:
@@ -15,4 +16,15 @@ def tags_on(cloud: Cloud, resource_id: UUID) -> dict[str, str]:
     return {tag.key: tag.value for tag in cloud[tags].by("resource_id", resource_id)}
 
 
-__all__ = ["Tag", "tags", "tags_on"]
+def tagged(cloud: Cloud, kind: str, wanted: Mapping[str, str]) -> Iterator[UUID]:
+    """The things of a kind that carry any of these tags, each once, found by an index."""
+    seen: set[UUID] = set()
+    for key, value in wanted.items():
+        by_key, by_value = cloud[tags].by("key", key), cloud[tags].by("value", value)
+        for tag in by_key if len(by_key) < len(by_value) else by_value:
+            if (tag.kind, tag.key, tag.value) == (kind, key, value) and tag.resource_id not in seen:
+                seen.add(tag.resource_id)
+                yield tag.resource_id
+
+
+__all__ = ["Tag", "tagged", "tags", "tags_on"]

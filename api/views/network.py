@@ -9,6 +9,7 @@ from api.authz import noun
 from api.declare import Cloud, Date, Roles, date, view
 from api.views.network_offering import ServiceView, services_of
 from api.views.owner import OwnedView, owner
+from api.views.tag import TagView, tags_of
 from projections.network import Network
 from projections.network_acl import network_acls
 from projections.network_offering import network_offerings
@@ -76,7 +77,7 @@ class NetworkView(OwnedView, kw_only=True):
     acl_id: Annotated[UUID | None, "the access list that says what passes"] = None
     acl_name: Annotated[str | None, "the name of that list"] = None
     created: Annotated[Date, "when it was made"]
-    tags: Annotated[list[dict[str, str]], "its tags"]
+    tags: Annotated[list[TagView], "its tags"]
     has_annotations: Annotated[bool, "whether there are comments on it"]
 
     @classmethod
@@ -116,7 +117,7 @@ class NetworkView(OwnedView, kw_only=True):
             details=dict(row.details),
             display_network=row.is_displayed,
             created=date(row.created_at_ms),
-            tags=[],
+            tags=tags_of(row.id, cloud),
             has_annotations=False,
             **_tier(row, cloud),
             **_offering(row, cloud),

@@ -6,10 +6,9 @@ from typing import Annotated
 from uuid import UUID
 
 from api.declare import Cloud, view
+from api.kinds import word_of
 from api.views.owner import OwnedView, owner
 from projections.tag import Tag, tags
-
-WIRE_KINDS = {"vm": "UserVm", "public_ip_address": "PublicIpAddress"}
 
 
 @view
@@ -27,7 +26,7 @@ class TagView(OwnedView, kw_only=True):
         return cls(
             key=row.key,
             value=row.value,
-            resource_type=WIRE_KINDS.get(row.kind, row.kind.title().replace("_", "")),
+            resource_type=word_of(row.kind),
             resource_id=row.resource_id,
             customer=row.customer or None,
             **owner(row, cloud),

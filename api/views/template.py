@@ -10,6 +10,7 @@ import msgspec
 from api.authz import noun
 from api.declare import Cloud, Date, Roles, View, date, view
 from api.views.owner import OwnedView, owner
+from api.views.tag import TagView, tags_of
 from projections.os_type import os_types
 from projections.saga import saga_runs
 from projections.template import Template, templates
@@ -59,7 +60,7 @@ class TemplateView(OwnedView, kw_only=True):
     details: Annotated[dict[str, str], "settings of machines made from it"]
     download_details: Annotated[list[dict[str, str]], "how its download stands"]
     url: Annotated[str | None, "where it came from", Roles("Admin")] = None
-    tags: Annotated[list[dict[str, str]], "its tags"]
+    tags: Annotated[list[TagView], "its tags"]
 
     @classmethod
     def of(cls, row: Template, cloud: Cloud) -> TemplateView:
@@ -90,7 +91,7 @@ class TemplateView(OwnedView, kw_only=True):
             deploy_as_is=False,
             download_details=[download],
             url=row.url,
-            tags=[],
+            tags=tags_of(row.id, cloud),
         )
 
 

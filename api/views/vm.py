@@ -9,6 +9,7 @@ from api.declare import Cloud, Date, Roles, View, date, view
 from api.views.nic import NicView
 from api.views.owner import OwnedView, owner
 from api.views.security_group import GuestGroupView, groups_of
+from api.views.tag import TagView, tags_of
 from projections.host import hosts
 from projections.os_type import os_types
 from projections.service_offering import service_offerings
@@ -70,7 +71,7 @@ class VmView(OwnedView, kw_only=True):
     user_data: Annotated[str | None, "its user data in base64, if that was asked for"] = None
     vm_type: Annotated[str, "always User"]
     arch: Annotated[str | None, "the processor architecture of its template"] = None
-    tags: Annotated[list[dict[str, str]], "its tags"]
+    tags: Annotated[list[TagView], "its tags"]
     has_annotations: Annotated[bool, "whether there are comments on it"]
 
     @classmethod
@@ -106,7 +107,7 @@ class VmView(OwnedView, kw_only=True):
             boot_type="UEFI" if row.details.get("boot") == "uefi" else "BIOS",
             boot_mode="Legacy",
             vm_type="User",
-            tags=[],
+            tags=tags_of(row.id, cloud),
             has_annotations=False,
             **_template(row, cloud),
             **_offering(row, cloud),

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from api.declare import Cloud, Date, Roles, date, view
 from api.views.owner import OwnedView, owner
+from api.views.tag import TagView, tags_of
 from projections.cluster import clusters
 from projections.disk_offering import disk_offerings
 from projections.pod import pods
@@ -64,7 +65,7 @@ class VolumeView(OwnedView, kw_only=True):
     quiesce_vm: Annotated[bool, "whether its pool can quiesce a guest for a snapshot"]
     supports_storage_snapshot: Annotated[bool, "whether its pool makes snapshots itself"]
     display_volume: Annotated[bool | None, "whether its owner sees it", Roles("Admin")] = None
-    tags: Annotated[list[dict[str, str]], "its tags"]
+    tags: Annotated[list[TagView], "its tags"]
     has_annotations: Annotated[bool, "whether there are comments on it"]
 
     @classmethod
@@ -90,7 +91,7 @@ class VolumeView(OwnedView, kw_only=True):
             quiesce_vm=False,
             supports_storage_snapshot=False,
             display_volume=row.is_displayed,
-            tags=[],
+            tags=tags_of(row.id, cloud),
             has_annotations=False,
             **_guest(row, cloud),
             **_offering(row, cloud),

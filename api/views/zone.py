@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from api.declare import Roles, View, view
 from api.views.capacity import CapacityView
+from api.views.tag import TagView, tags_of
 from projections.cloud import Cloud
 from projections.zone import Zone
 
@@ -36,7 +37,7 @@ class ZoneView(View, kw_only=True):
     is_nsx_enabled: Annotated[bool, "whether NSX serves the zone"]
     is_multi_arch: Annotated[bool, "whether its hosts are of several architectures"]
     routed_mode_enabled: Annotated[bool, "whether networks may be routed"]
-    tags: Annotated[list[dict[str, Any]], "its tags"]
+    tags: Annotated[list[TagView], "its tags"]
     capacity: Annotated[list[CapacityView] | None, "how much there is, if asked for"] = None
 
     @classmethod
@@ -66,5 +67,5 @@ class ZoneView(View, kw_only=True):
             is_nsx_enabled=False,
             is_multi_arch=False,
             routed_mode_enabled=False,
-            tags=[],
+            tags=tags_of(row.id, cloud),
         )
