@@ -128,9 +128,14 @@ class ListAsk:
             found.sort(key=attrgetter(self.ORDER))
         return found
 
+    def _wanted_tags(self) -> Mapping[str, str]:
+        """The tags that a list of owned things asks for; elsewhere the word means another thing."""
+        tags = getattr(self, "tags", None)
+        return tags if isinstance(tags, dict) else {}
+
     def _tagged(self, caller: Caller, rows: Any) -> Any:
         """The rows with the tags that are asked for, if those are fewer than these rows."""
-        wanted: Mapping[str, str] = getattr(self, "tags", None) or {}
+        wanted = self._wanted_tags()
         if not wanted or type(self).tags_on is not ListAsk.tags_on:
             return rows
         get = caller.cloud.table(self.PLAN.kind).get
@@ -151,7 +156,7 @@ class ListAsk:
             yield lambda row: any(
                 word in str(getattr(row, name) or "").casefold() for name in plan.keyword
             )
-        tags: Mapping[str, str] = getattr(self, "tags", None) or {}
+        tags = self._wanted_tags()
         if tags:
             yield lambda row: bool(tags.items() & self.tags_on(row, caller).items())
         if made.matches is not ListAsk.matches:
