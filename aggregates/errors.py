@@ -29,6 +29,10 @@ class AlreadyExists(DomainError):
     """Another thing holds this name or number."""
 
 
+class RuleConflict(DomainError):
+    """Another rule says something of the same traffic."""
+
+
 class Exhausted(DomainError):
     """Nothing that fits is free. The message names what was tried and what refused each."""
 

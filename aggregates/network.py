@@ -22,8 +22,10 @@ class Network(Aggregate):
     """Guest addresses come from the address space of the network's own id.
 
     `guest_ip_type` is Isolated, Shared or L2; an L2 network has no addresses. A shared network
-    with `acl_type` Domain serves everybody who may see its domain. A tier of a VPC is an isolated
-    network with `vpc_id`; the list `network_acl_id` says what passes between it and the others.
+    with `acl_type` Domain serves everybody who may see its domain; `permitted` are accounts that
+    may use a network of an account beside its owner. A tier of a VPC is an isolated network with
+    `vpc_id`; the list `network_acl_id` says what passes between it and the others.
+    `guest_vm_cidr` is the part of the subnet that guests get addresses from, if not all of it.
     """
 
     name: str
@@ -51,6 +53,9 @@ class Network(Aggregate):
     details: dict[str, str] = msgspec.field(default_factory=dict)
     vpc_id: UUID | None = None
     network_acl_id: UUID | None = None
+    restart_required: bool = False
+    permitted: list[UUID] = msgspec.field(default_factory=list)
+    guest_vm_cidr: str = ""
 
     @property
     def has_addresses(self) -> bool:
@@ -96,12 +101,57 @@ class NetworkUpdated(Event, frozen=True, kw_only=True):
     display_text: str
     network_domain: str
     is_displayed: bool
+    dns1: str | None = None
+    dns2: str | None = None
+
+    def apply(self, row: Network, at_ms: int) -> None:
+        for name in self.__struct_fields__:
+            if (value := getattr(self, name)) is not None:
+                setattr(row, name, value)
 
 
 @event("network.implemented")
 class NetworkImplemented(Event, frozen=True, kw_only=True):
     def apply(self, row: Network, at_ms: int) -> None:
         row.state = NetworkState.IMPLEMENTED
+
+
+@event("network.outdated")
+class NetworkOutdated(Event, frozen=True, kw_only=True):
+    """What serves it is gone or no longer as it should be: it needs a restart."""
+
+    def apply(self, row: Network, at_ms: int) -> None:
+        row.restart_required = True
+
+
+@event("network.restarted")
+class NetworkRestarted(Event, frozen=True, kw_only=True):
+    """What serves it is as its rules say, made anew if `cleaned`."""
+
+    cleaned: bool
+
+    def apply(self, row: Network, at_ms: int) -> None:
+        row.restart_required = False
+
+
+@event("network.offering_changed")
+class NetworkOfferingChanged(Event, frozen=True, kw_only=True):
+    offering_id: UUID
+    services: dict[str, list[str]]
+
+
+@event("network.reserved")
+class NetworkReserved(Event, frozen=True, kw_only=True):
+    """Its guests are given addresses of this part of the subnet only; empty: of all of it."""
+
+    guest_vm_cidr: str
+
+
+@event("network.permitted")
+class NetworkPermitted(Event, frozen=True, kw_only=True):
+    """Exactly these accounts may use it beside its owner."""
+
+    permitted: list[UUID]
 
 
 @event("network.removed", removes=True)

@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from aggregates.errors import Exhausted
-from aggregates.network import NetworkImplemented, NetworkState
 from aggregates.vm import Nic, Vm, VmStarted
 from aggregates.volume import Volume, VolumeReady
 from drivers.contract.compute import GuestSpec, NicSpec
@@ -25,6 +24,7 @@ from engine.addresses import Deciding
 from engine.allocator import NothingFits, PlaceRequest, SpaceRequest
 from engine.disks import attachment, disk_spec, pool_spec, pool_tags, space_key
 from engine.growth import bounds
+from engine.routers import implement
 from engine.saga import Run, Saga, Step
 from projections.host import hosts
 from projections.network import networks
@@ -210,9 +210,7 @@ def record_running(run: Run[Any], vm: Vm, room: Room, paths: dict[UUID, str]) ->
                 ),
             )
     for network_id in {nic.network_id for nic in vm.nics}:
-        network = run.row(networks, network_id)
-        if network.state is NetworkState.ALLOCATED:
-            run.change(network, NetworkImplemented())
+        implement(run, run.row(networks, network_id))
 
 
 def add_running_steps(

@@ -12,9 +12,11 @@ from aggregates.network import NetworkCreated, NetworkRemoved, NetworkUpdated
 from engine.addresses import spaces
 from engine.decide import Desk, decision
 from engine.decisions import record
+from engine.decisions.network_change import change, take_parts
 from engine.decisions.vpc import check_tier
 from engine.draft import Decision
 from engine.intents.network import CreateNetwork, RemoveNetwork, UpdateNetwork
+from engine.routers import implement
 from projections.addresses import address_spaces
 from projections.network import networks
 from projections.network_offering import NetworkOffering, network_offerings
@@ -86,6 +88,8 @@ def create(ask: CreateNetwork, desk: Desk) -> None:
                 reserved=[int(subnet.gateway)],
             ),
         )
+    if offering.is_persistent:
+        implement(desk, desk.row(networks, ask.network_id))
 
 
 @decision
@@ -98,9 +102,13 @@ def update(ask: UpdateNetwork, desk: Desk) -> None:
             network.network_domain if ask.network_domain is None else ask.network_domain
         ),
         is_displayed=network.is_displayed if ask.is_displayed is None else ask.is_displayed,
+        dns1=ask.dns1,
+        dns2=ask.dns2,
     )
-    if any(getattr(network, n) != getattr(changed, n) for n in changed.__struct_fields__):
+    told = {name: getattr(changed, name) for name in changed.__struct_fields__}
+    if any(value not in (None, getattr(network, name)) for name, value in told.items()):
         desk.change(network, changed)
+    change(network, ask, desk)
 
 
 @decision
@@ -111,6 +119,7 @@ def remove(ask: RemoveNetwork, desk: Desk) -> None:
             raise InUse(
                 f"network {network.name} is in use by virtual machine {vm.name}: expunge that first"
             )
+    take_parts(network, desk)
     hold = _vlan_hold(network.id)
     desk.add(desk.world.allocator.release_address(hold), hold)
     for space in desk.cloud[address_spaces].by("network_id", network.id):

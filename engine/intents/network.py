@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from engine.intents.ending import NETWORKS, ending
@@ -45,11 +45,37 @@ class UpdateNetwork:
     display_text: str | None = None
     network_domain: str | None = None
     is_displayed: bool | None = None
+    dns1: str | None = None
+    dns2: str | None = None
+    offering_id: UUID | None = None
+    guest_vm_cidr: str | None = None
+    source_nat_ip: str = ""
+    is_forced: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveNetwork:
+    """Remove a network that no guest is on, with its rules, addresses and router."""
+
     network_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestartNetwork:
+    """Bring what serves a network in line with its rules; `cleanup` makes its router anew."""
+
+    network_id: UUID
+    cleanup: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PermitNetwork:
+    """Let these accounts use a network beside its owner, or let them no more."""
+
+    network_id: UUID
+    add: list[UUID] = field(default_factory=list)
+    take: list[UUID] = field(default_factory=list)
+    take_all: bool = False
 
 
 ending("network", lambda network: RemoveNetwork(network_id=network.id), turn=NETWORKS)

@@ -11,6 +11,7 @@ from engine.addresses import free_cards
 from engine.disks import delete_disk, release_disk
 from engine.guests import disks_of, free_capacity
 from engine.intents.vm import ExpungeVm
+from engine.ip_rules import forget_guest
 from engine.saga import Run, Saga
 from engine.sagas.vm_stop import power_off
 from projections.vm import vms
@@ -56,6 +57,7 @@ async def remove_root_disk(run: Run[ExpungeVm]) -> None:
 def forget(run: Run[ExpungeVm]) -> None:
     vm = _vm(run)
     free_capacity(run, vm)
+    forget_guest(run, vm)
     free_cards(run, vm.nics)
     for disk in disks_of(run, vm.id):
         if _goes(run, disk):

@@ -1,0 +1,117 @@
+"""Routers and system virtual machines: the states that operators move them through."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID, uuid5
+
+from aggregates.base import Aggregate
+from aggregates.errors import Invalid, NotAllowed
+from aggregates.network import NetworkOutdated
+from aggregates.record import RECORDS
+from aggregates.system_vm import CONSOLE_PROXY, SECONDARY_STORAGE
+from engine.decide import Desk, decision
+from engine.decisions import record
+from engine.intents.record import UpdateRecord
+from engine.intents.router import (
+    DestroyRouter,
+    MigrateSystemVm,
+    MoveRouter,
+    MoveSystemVm,
+    ReplaceSystemVm,
+    ResizeSystemGuest,
+)
+from engine.routers import end_router
+from projections.host import hosts
+from projections.network import networks
+from projections.router import routers
+from projections.service_offering import service_offerings
+from projections.system_vm import system_vms
+from projections.table import TABLES
+
+# Its kind, the beginning of its name, and the offerings that size it.
+KINDS = ((SECONDARY_STORAGE, "s"), (CONSOLE_PROXY, "v"))
+
+
+@decision
+def move_router(ask: MoveRouter, desk: Desk) -> None:
+    _move("router", desk.row(routers, ask.id), ask, desk)
+
+
+@decision
+def destroy_router(ask: DestroyRouter, desk: Desk) -> None:
+    router = desk.row(routers, ask.id)
+    if router.role != "VIRTUAL_ROUTER":
+        raise NotAllowed(f"{router.name} is a {router.role}: it goes with its load balancers")
+    end_router(desk, router)
+    if router.network_id is not None:
+        desk.change(desk.row(networks, router.network_id), NetworkOutdated())
+
+
+@decision
+def move_system_vm(ask: MoveSystemVm, desk: Desk) -> None:
+    _move("system_vm", desk.row(system_vms, ask.id), ask, desk)
+
+
+def _move(kind: str, row: Any, ask: MoveRouter | MoveSystemVm, desk: Desk) -> None:
+    if row.state not in ask.allowed:
+        raise NotAllowed(f"{row.name} is {row.state}: it must be {' or '.join(ask.allowed)}")
+    record.update(UpdateRecord(kind=kind, id=row.id, fields={"state": ask.state}), desk)
+
+
+@decision
+def migrate(ask: MigrateSystemVm, desk: Desk) -> None:
+    row, host = desk.row(system_vms, ask.id), desk.row(hosts, ask.host_id)
+    if row.state != "Running":
+        raise NotAllowed(f"{row.name} is {row.state}: start it first")
+    if host.zone_id != row.zone_id:
+        raise Invalid(f"host {host.name} is in another zone: choose one of its zone")
+    record.update(UpdateRecord(kind="system_vm", id=row.id, fields={"host_id": host.id}), desk)
+
+
+@decision
+def replace(ask: ReplaceSystemVm, desk: Desk) -> None:
+    row = desk.row(system_vms, ask.id)
+    desk.change(row, RECORDS["system_vm"].removed())
+    _create(row.zone_id, row.kind, ask.next_id, desk)
+
+
+@decision
+def resize(ask: ResizeSystemGuest, desk: Desk) -> None:
+    row: Any = desk.row(TABLES[ask.kind], ask.id)
+    size = desk.row(service_offerings, ask.service_offering_id)
+    wanted = "domainrouter" if ask.kind == "router" else row.kind
+    if not size.is_system or size.system_vm_type.lower() != wanted:
+        raise Invalid(
+            f"service offering {size.name} is not for a {wanted}: choose a system offering that is",
+            field="serviceofferingid",
+        )
+    if row.state != "Stopped":
+        raise NotAllowed(f"{row.name} is {row.state}: stop it first")
+    fields = {"service_offering_id": size.id}
+    record.update(UpdateRecord(kind=ask.kind, id=row.id, fields=fields), desk)
+
+
+def begin_system_vms(zone: Any, desk: Desk) -> None:
+    """What an enabled zone is to have: one for images, one for consoles."""
+    there = {one.kind for one in desk.cloud[system_vms].by("zone_id", zone.id)}
+    for kind, _ in KINDS:
+        if kind not in there:
+            _create(zone.id, kind, uuid5(zone.id, f"{kind}/{zone.version}"), desk)
+
+
+def end_system_vms(zone: Aggregate, desk: Desk) -> None:
+    """A zone that goes takes them along."""
+    for row in list(desk.cloud[system_vms].by("zone_id", zone.id)):
+        desk.change(row, RECORDS["system_vm"].removed())
+
+
+def _create(zone_id: UUID, kind: str, row_id: UUID, desk: Desk) -> None:
+    sizes = desk.cloud[service_offerings]
+    fields = {
+        "name": f"{dict(KINDS)[kind]}-{str(row_id)[:8]}-VM",
+        "zone_id": zone_id,
+        "kind": kind,
+        "service_offering_id": next((s.id for s in sizes if s.system_vm_type == kind), None),
+    }
+    desk.create(row_id, RECORDS["system_vm"].create(fields))

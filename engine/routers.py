@@ -1,0 +1,91 @@
+"""What serves a guest network: begun with its first guest, ended with the network.
+
+This is the seam for the data path. Here a router is a row; whoever makes it a real guest does so
+where `begin_router` and `end_router` are called, and moves its states from there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID, uuid5
+
+from aggregates.network import Network, NetworkImplemented, NetworkState
+from aggregates.record import RECORDS
+from aggregates.router import Router
+from engine.public_addresses import At, public_ranges, take_public
+from projections.public_ip_address import public_ip_addresses
+from projections.router import routers
+from projections.service_offering import service_offerings
+
+ROUTER_SIZE = "domainrouter"
+
+
+def implement(at: At, network: Network) -> None:
+    """Give a network what its guests need, once: its source NAT address and its router."""
+    if network.state is not NetworkState.ALLOCATED:
+        return
+    at.change(network, NetworkImplemented())
+    if network.guest_ip_type != "Isolated" or network.vpc_id is not None:
+        return
+    begin_router(at, network, source_nat(at, network))
+
+
+def source_nat(at: At, network: Network) -> str:
+    """The address that its guests go out by; none where the zone has no public addresses."""
+    if "SourceNat" not in network.services:
+        return ""
+    for row in at.cloud[public_ip_addresses].by("network_id", network.id):
+        if row.is_source_nat:
+            return row.address
+    if next(public_ranges(at.cloud, network.zone_id), None) is None:
+        return ""
+    return take_public(
+        at,
+        uuid5(network.id, f"source-nat/{network.version}"),
+        account_id=network.account_id,
+        domain_id=network.domain_id,
+        zone_id=network.zone_id,
+        network_id=network.id,
+        is_source_nat=True,
+    )
+
+
+def begin_router(at: At, network: Network, public_ip: str) -> UUID | None:
+    """A router, if the virtual router provides anything on this network.
+
+    Its id follows from the version of the network, which changes in the same commit.
+    """
+    if not any("VirtualRouter" in providers for providers in network.services.values()):
+        return None
+    router_id = uuid5(network.id, f"router/{network.version}")
+    fields: dict[str, Any] = {
+        "network_id": network.id,
+        "guest_ip": network.gateway,
+        "public_ip": public_ip,
+    }
+    create_router(at, router_id, network, **fields)
+    return router_id
+
+
+def create_router(at: At, router_id: UUID, of: Any, **fields: Any) -> None:
+    """A router for a network or a VPC, owned by who owns that."""
+    sizes = at.cloud[service_offerings]
+    size = next((one.id for one in sizes if one.system_vm_type == ROUTER_SIZE), None)
+    made = {
+        "name": f"r-{str(router_id)[:8]}-VM",
+        "account_id": of.account_id,
+        "domain_id": of.domain_id,
+        "zone_id": of.zone_id,
+        "service_offering_id": size,
+    }
+    at.create(router_id, RECORDS["router"].create(made | fields))
+
+
+def end_router(at: At, router: Router) -> None:
+    """The router is gone."""
+    at.change(router, RECORDS["router"].removed())
+
+
+def routers_of(at: At, network: Network) -> list[Router]:
+    """What serves a network."""
+    return list(at.cloud[routers].by("network_id", network.id))

@@ -1,0 +1,45 @@
+"""Public addresses with a rule of each kind, and what balances load."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.tenant.world import ISOLATED, WIRES, ZONE
+
+if TYPE_CHECKING:
+    from tests.api.everybody import House
+
+LIST = "listVirtualMachines"
+
+
+async def furnish(here: House) -> None:
+    await here.make(
+        "root", "createVlanIpRange", zoneid=str(ZONE), physicalnetworkid=str(WIRES),
+        gateway="198.51.100.1", netmask="255.255.255.0", startip="198.51.100.10",
+        endip="198.51.100.39", forvirtualnetwork="true",
+    )  # fmt: skip
+    asked = {"name": "ruled", "networkofferingid": ISOLATED, "zoneid": str(ZONE)}
+    network = str((await here.make("ann", "createNetwork", **asked))["network"]["id"])
+    guest = (await here.make("ann", LIST))["virtualmachine"][0]
+    first, second = [await _address(here, guest["nic"][0]["networkid"]) for _ in range(2)]
+    ports = {"protocol": "tcp", "publicport": "22", "privateport": "22"}
+    target = {"ipaddressid": first, "virtualmachineid": guest["id"]}
+    await here.make("ann", "createPortForwardingRule", **target, **ports)
+    await here.make("ann", "enableStaticNat", ipaddressid=second, virtualmachineid=guest["id"])
+    port = {"ipaddressid": second, "protocol": "tcp", "startport": "80"}
+    await here.make("ann", "createIpForwardingRule", **port)
+    await here.make("ann", "createEgressFirewallRule", networkid=network, protocol="all")
+    await _balancer(here, network)
+
+
+async def _address(here: House, network_id: str) -> str:
+    return str((await here.make("ann", "associateIpAddress", networkid=network_id))["id"])
+
+
+async def _balancer(here: House, network_id: str) -> None:
+    asked: dict[str, Any] = {"algorithm": "roundrobin", "publicport": "80", "privateport": "80"}
+    asked |= {"name": "balanced", "networkid": network_id}
+    rule = str((await here.make("ann", "createLoadBalancerRule", **asked))["id"])
+    sticky = {"name": "sticky", "methodname": "LbCookie"}
+    await here.make("ann", "createLBStickinessPolicy", lbruleid=rule, **sticky)
+    await here.make("ann", "createLBHealthCheckPolicy", lbruleid=rule)
