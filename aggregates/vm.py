@@ -59,6 +59,7 @@ class Vm(Aggregate):
     `user_data` is base64 as the caller sent it. `doing` names what a job does to it without
     leaving its state, such as a reboot. `hold` is the room that it started with on its host, and
     `more_holds` what it grew by since. `why_stopped` is empty when it was asked to stop.
+    `iso_id` is the disc in its drive.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Vm(Aggregate):
     host_tags: list[str] = msgspec.field(default_factory=list)
     details: dict[str, str] = msgspec.field(default_factory=dict)
     is_displayed: bool = True
+    iso_id: UUID | None = None
     nics: list[Nic] = msgspec.field(default_factory=list)
     security_group_ids: list[UUID] = msgspec.field(default_factory=list)
     state: VmState = VmState.STOPPED
@@ -164,6 +166,7 @@ class VmCreated(Event, frozen=True, kw_only=True):
     is_displayed: bool
     nics: list[Nic]
     security_group_ids: list[UUID] = msgspec.field(default_factory=list)
+    iso_id: UUID | None = None
 
 
 @event("vm.nics_set")
@@ -241,6 +244,13 @@ class VmMigrated(Event, frozen=True, kw_only=True):
         row.last_host_id = row.host_id
         row.state, row.job_id, row.state_at_ms = VmState.RUNNING, None, at_ms
         row.host_id, row.hold, row.more_holds = self.host_id, self.hold, []
+
+
+@event("vm.disc_changed")
+class VmDiscChanged(Event, frozen=True, kw_only=True):
+    """Another disc is in its drive, or none."""
+
+    iso_id: UUID | None
 
 
 @event("vm.destroyed")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID, uuid5
 
+from aggregates.image import Image
 from aggregates.vm import Vm
 from aggregates.volume import Volume
 from drivers.contract.compute import DiskAttachment
 from drivers.contract.storage import DiskSpec, ImageSource, PoolSpec
+from engine.image_places import is_simulated, on_disk
 from engine.saga import Run
 from projections.disk_offering import disk_offerings
 from projections.service_offering import service_offerings
@@ -22,16 +24,20 @@ def pool_spec(run: Run[Any], pool_id: UUID) -> PoolSpec:
     return PoolSpec(pool_id=pool.id, url=pool.url)
 
 
-def image_of(run: Run[Any], template_id: UUID | None) -> ImageSource | None:
-    """The image that a root disk is cloned from."""
+def image_of(run: Run[Any], template_id: UUID | None, zone_id: UUID) -> ImageSource | None:
+    """The image that a root disk in a zone is cloned from."""
     template = run.cloud[templates].get(template_id)
-    if template is None:
-        return None
+    return None if template is None else source_of(run, template, zone_id)
+
+
+def source_of(run: Run[Any], image: Image, zone_id: UUID | None) -> ImageSource:
+    """An image as drivers are told of it: the copy that serves this zone."""
+    path = image.ready_in(zone_id).path
     return ImageSource(
-        image_id=template.id,
-        path=template.path if ":" in template.path else str(run.world.home / template.path),
-        image_format=template.real_format,
-        virtual_bytes=template.size_bytes,
+        image_id=image.id,
+        path=path if is_simulated(path) else str(on_disk(run.world.home, path)),
+        image_format=image.real_format,
+        virtual_bytes=image.size_bytes,
     )
 
 
@@ -39,7 +45,7 @@ def disk_spec(run: Run[Any], volume: Volume) -> DiskSpec:
     return DiskSpec(
         volume_id=volume.id,
         size_bytes=volume.size_bytes,
-        image=image_of(run, volume.template_id),
+        image=image_of(run, volume.template_id, volume.zone_id),
     )
 
 

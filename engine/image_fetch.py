@@ -1,8 +1,9 @@
 """Brings an image here: by HTTP, or from a file of this machine for administrators.
 
-A tenant's URL must not make the controller talk to itself: every name is resolved here, and every
-hop of a redirect is looked at again, so neither a redirect nor a name that changes its address
-reaches a loopback or link-local service. What fails is said in the contract's three words.
+A tenant's URL must not make the controller talk to itself or to its neighbours: every name is
+resolved here, and every hop of a redirect is looked at again, so neither a redirect nor a name
+that changes its address reaches a service inside, but for the networks that an administrator
+opened. What fails is said in the contract's three words.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import ipaddress
 import os
 import shutil
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -33,15 +35,46 @@ CONNECT_S, SILENCE_S = 15, 60
 PACKED = (".gz", ".bz2", ".xz", ".zip", ".zst")
 AGAIN = (408, 425, 429, 500, 502, 503, 504)
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Report = Callable[[int, str], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where an image is, and whether whoever said so may name this machine itself."""
+    """Where an image is, and whether whoever said so may name this machine itself.
+
+    `sites` are networks inside that everybody may name, by secstorage.allowed.internal.sites.
+    """
 
     url: str
     trusted: bool
+    sites: tuple[str, ...] = ()
+    bytes_max: int = 0
+
+    def allows(self, address: Address) -> bool:
+        """May an image come from this address?"""
+        wrapped = (getattr(address, name, None) for name in ("ipv4_mapped", "sixtofour"))
+        plain = next((one for one in wrapped if one is not None), address)
+        if plain.is_multicast or plain.is_unspecified:
+            return False
+        return (
+            self.trusted
+            or plain.is_global
+            or any(plain in network for network in networks(self.sites))
+        )
+
+
+def networks(sites: Iterable[str]) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    """Networks as an administrator wrote them: `10.1.0.0/16`, or one address."""
+    found = []
+    for site in sites:
+        try:
+            found.append(ipaddress.ip_network(site.strip(), strict=False))
+        except ValueError as wrong:
+            raise Invalid(
+                f"secstorage.allowed.internal.sites: {site!r} is no network: {wrong}"
+            ) from wrong
+    return found
 
 
 def check_url(source: Source) -> None:
@@ -64,14 +97,27 @@ def check_url(source: Source) -> None:
 
 async def fetch(source: Source, target: Path, report: Report) -> None:
     """Bring the whole file to `target`, from its beginning; whatever lies there is replaced."""
+    async with sink_to(target, report, source.bytes_max or BYTES_MAX) as sink:
+        if urlsplit(source.url).scheme == "file":
+            await _copy(Path(unquote(urlsplit(source.url).path)), sink)
+        else:
+            await _download(source, sink)
+
+
+async def copy_file(path: Path, target: Path, report: Report) -> None:
+    """Copy a file of the controller to `target`, from its beginning."""
+    async with sink_to(target, report) as sink:
+        await _copy(path, sink)
+
+
+@asynccontextmanager
+async def sink_to(target: Path, report: Report, bytes_max: int = BYTES_MAX) -> AsyncIterator[Sink]:
+    """A file to be written from its beginning; what the disk refuses is told as what it is."""
     try:
         await asyncio.to_thread(target.parent.mkdir, parents=True, exist_ok=True)
-        sink = Sink(await asyncio.to_thread(target.open, "wb"), target, report)
+        sink = Sink(await asyncio.to_thread(target.open, "wb"), target, report, bytes_max)
         try:
-            if urlsplit(source.url).scheme == "file":
-                await _copy(Path(unquote(urlsplit(source.url).path)), sink)
-            else:
-                await _download(source, sink)
+            yield sink
         finally:
             sink.file.close()
     except OSError as wrong:
@@ -83,15 +129,18 @@ async def fetch(source: Source, target: Path, report: Report) -> None:
 class Sink:
     """The file that is being written, its size so far, and who wants to know."""
 
-    def __init__(self, file: BinaryIO, path: Path, report: Report) -> None:
+    def __init__(self, file: BinaryIO, path: Path, report: Report, bytes_max: int) -> None:
         self.file, self._path, self._report = file, path, report
+        self._bytes_max = min(bytes_max, BYTES_MAX)
         self._done_bytes = self._total_bytes = 0
 
     def expect(self, total_bytes: int) -> None:
         """Refuse what cannot fit before its first byte; 0 is a size that nobody said."""
         self._total_bytes = total_bytes
-        if total_bytes > BYTES_MAX:
-            raise Refused(f"the image has {total_bytes} bytes, and at most {BYTES_MAX} are kept")
+        if total_bytes > self._bytes_max:
+            raise Refused(
+                f"the image has {total_bytes} bytes, and at most {self._bytes_max} are taken"
+            )
         free_bytes = shutil.disk_usage(self._path.parent).free
         if total_bytes + SPARE_BYTES > free_bytes:
             raise Unavailable(
@@ -102,8 +151,8 @@ class Sink:
     async def write(self, chunk: bytes) -> None:
         await asyncio.to_thread(self.file.write, chunk)
         self._done_bytes += len(chunk)
-        if self._done_bytes > BYTES_MAX:
-            raise Refused(f"the image has more than {BYTES_MAX} bytes")
+        if self._done_bytes > self._bytes_max:
+            raise Refused(f"the image has more than {self._bytes_max} bytes")
         percent = self._done_bytes * 100 // self._total_bytes if self._total_bytes else 0
         await self._report(min(percent, 100), f"{self._done_bytes >> 20} MiB")
 
@@ -134,7 +183,7 @@ async def _copy(path: Path, sink: Sink) -> None:
 
 async def _download(source: Source, sink: Sink) -> None:
     patience = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENCE_S)
-    resolver = None if source.trusted else Outside()
+    resolver = None if source.trusted else Outside(source)
     try:
         async with (
             aiohttp.TCPConnector(resolver=resolver) as line,
@@ -178,7 +227,7 @@ async def _follow(session: aiohttp.ClientSession, source: Source, sink: Sink) ->
 
 
 class Inside(OSError):
-    """An address that only the controller's own machine should talk to."""
+    """An address of the controller's own machine, or of the networks that it works in."""
 
 
 def _check_host(url: str, source: Source) -> None:
@@ -188,28 +237,29 @@ def _check_host(url: str, source: Source) -> None:
         address = ipaddress.ip_address(host)
     except ValueError:
         return
-    if not source.trusted:
-        _check_address(host, address)
+    _check_address(host, address, source)
 
 
-def _check_address(host: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
-    plain = getattr(address, "ipv4_mapped", None) or address
-    if plain.is_loopback or plain.is_link_local or plain.is_multicast or plain.is_unspecified:
-        raise Inside(f"{host} is {plain}, an address that only an administrator may name")
+def _check_address(host: str, address: Address, source: Source) -> None:
+    if not source.allows(address):
+        raise Inside(
+            f"{host} is {address}, an address that only an administrator may name: "
+            "secstorage.allowed.internal.sites opens networks to everybody"
+        )
 
 
 class Outside(AbstractResolver):
-    """Resolves names, and refuses those that lead back to this machine."""
+    """Resolves names, and refuses those that lead back to this machine or its networks."""
 
-    def __init__(self) -> None:
-        self._names = aiohttp.ThreadedResolver()
+    def __init__(self, source: Source) -> None:
+        self._names, self._source = aiohttp.ThreadedResolver(), source
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         found = await self._names.resolve(host, port, family)
         for one in found:
-            _check_address(host, ipaddress.ip_address(one["host"]))
+            _check_address(host, ipaddress.ip_address(one["host"]), self._source)
         return found
 
     async def close(self) -> None:

@@ -3,8 +3,8 @@
 An image comes from a stranger. A disk that names another file (a backing file, a data file, an
 extent) would make a hypervisor read whatever the stranger likes, so headers are read here, by
 plain bytes, before `qemu-img` may open the file; and `qemu-img` is given little memory and time.
-Images lie in `<home>/images`, by the id of their template; a file that is not whole yet ends in
-`.partial` and is nobody's image.
+Where they lie says `engine.image_places`; a file that is not whole yet ends in `.partial` and is
+nobody's image.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import msgspec
 
@@ -34,6 +33,7 @@ FORMATS = {
     "VHDX": "vhdx",
     "VMDK": "vmdk",
     "OVA": "ova",
+    "ISO": "iso",
 }
 ALGORITHMS = {32: "md5", 40: "sha1", 56: "sha224", 64: "sha256", 96: "sha384", 128: "sha512"}
 # How the formats begin that may name other files: a probe would open those.
@@ -46,6 +46,8 @@ MAGIC = {
     b"vhdxfile": "vhdx",
 }
 SECTOR_BYTES = 512
+# Where a disc says what it is (ECMA-119 8.1, ECMA-167 2/9.1).
+DISC_MARK_AT, DISC_MARKS = 32_769, (b"CD001", b"BEA01")
 OVF_BYTES_MAX = 1 << 20
 VIRTUAL_BYTES_MAX = 64 * 2**40
 LOOK_S = 60
@@ -90,11 +92,6 @@ def checksum(text: str) -> Checksum | None:
     return Checksum(known, found[2])
 
 
-def place_of(home: Path, template_id: UUID, image_format: str) -> Path:
-    """Where the whole image of a template lies."""
-    return (home / "images" / f"{template_id}.{image_format.lower()}").absolute()
-
-
 def partial_of(place: Path) -> Path:
     return place.with_name(place.name + ".partial")
 
@@ -132,6 +129,8 @@ async def look(path: Path, image_format: str, wanted: str) -> Image:
     await asyncio.to_thread(_read_header, path, expected)
     if expected == "ova":
         real, size_bytes = "ova", await asyncio.to_thread(_ova_bytes, path)
+    elif expected == "iso":
+        real, size_bytes = "iso", (await asyncio.to_thread(path.stat)).st_size
     else:
         real, size_bytes = await _ask_qemu(path, expected)
     if not 0 < size_bytes <= VIRTUAL_BYTES_MAX:
@@ -158,6 +157,12 @@ def _read_header(path: Path, expected: str) -> None:
         # A text descriptor, or a header without a capacity, only names other files.
         if head[:4] != b"KDMV" or not struct.unpack_from("<Q", head, 12)[0]:
             raise Refused("the image is no VMDK that holds its own data")
+    elif expected == "iso":
+        with path.open("rb") as file:
+            file.seek(DISC_MARK_AT)
+            mark = file.read(5)
+        if mark not in DISC_MARKS:
+            raise Refused(f"the image is no disc of ISO 9660 or UDF: it begins {head[:16]!r}")
     elif expected == "raw":
         size_bytes = path.stat().st_size
         if size_bytes < SECTOR_BYTES or size_bytes % SECTOR_BYTES or _is_text(head):

@@ -221,6 +221,12 @@ class Saga(Generic[I]):
 
         return register(do) if do is not None else register
 
+    def twin(self, name: str, intent: type[Any], subject: str) -> Saga[Any]:
+        """The same steps for the intent of another noun that is worked on in the same way."""
+        made: Saga[Any] = Saga(name, intent, subject, self.subject_id, self.forward_only)
+        made.steps = self.steps
+        return made
+
     def check(self) -> None:
         """A saga that could not be undone and does not say why may not be registered."""
         for one in self.steps:

@@ -3,6 +3,8 @@
 from aggregates.vm import Vm
 from projections.table import table
 
-vms = table(Vm, indexed=("account_id", "domain_id", "zone_id", "host_id", "state", "name"))
+vms = table(
+    Vm, indexed=("account_id", "domain_id", "zone_id", "host_id", "state", "name", "iso_id")
+)
 
 __all__ = ["Vm", "vms"]

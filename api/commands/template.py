@@ -2,85 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Annotated, Any, cast
+from typing import Annotated
 from uuid import UUID
 
 from api.caller import Caller, Job
-from api.declare import EVERY, Length, Names, OneOf, Success, command
-from api.errors import Denied, InvalidValue
+from api.commands.image_checks import (
+    SharingFields,
+    fetched,
+    image,
+    may_be_public,
+    open_zones,
+    permissions,
+    refuse_foreign,
+)
+from api.commands.image_lists import FILTERS, ImageFilters
+from api.declare import Length, Names, OneOf, Roles, Success, command
+from api.errors import InvalidValue
 from api.lists import Filter, list_command
-from api.scope import Asked, Reach, owner_for, reach_of
+from api.scope import owner_for
 from api.urls import plain_url
-from api.views.template import TemplatePermissionView, TemplateView
+from api.views.template import InZone, TemplatePermissionView, TemplateView, in_zones
 from engine.intents.template import (
+    CopyTemplate,
     DeleteTemplate,
     RegisterTemplate,
     ShareTemplate,
     UpdateTemplate,
 )
-from projections.account import accounts
 from projections.template import Template, templates
 
-FILTERS = OneOf(
-    *("featured", "self", "selfexecutable", "sharedexecutable"),
-    *("executable", "community", "all"),
-)
 HYPERVISORS = OneOf("KVM", "Simulator", "VMware", "XenServer", "Hyperv", "LXC", "BareMetal", "OVM3")
 ARCHES = OneOf("x86_64", "aarch64")
 
 
-def _in_zone(row: Template, zone_id: UUID) -> bool:
-    return not row.zone_ids or zone_id in row.zone_ids
-
-
 @list_command("listTemplates", view=TemplateView, table=templates, key="template", scope="custom")
-class ListTemplates:
-    """List templates of one's own, of others that one may use, or those that are featured."""
+class ListTemplates(ImageFilters):
+    """List templates, a line for each zone that has one.
+
+    The filter says which: one's own, those of others that one may use, or those featured.
+    """
 
     template_filter: Annotated[str, "which templates are meant", FILTERS, Filter()]
-    zone_id: Annotated[
-        UUID | None, "those of this zone", Names("zone", right="see"), Filter(test=_in_zone)
+    template_type: Annotated[str | None, "of this type"] = None
+    parent_template_id: Annotated[
+        UUID | None, "none: templates have no parents here", Names("template", "see"), Filter()
     ] = None
-    hypervisor: Annotated[str | None, "those for this hypervisor"] = None
-    is_ready: Annotated[
-        bool | None,
-        "those that are ready, or not",
-        Filter(test=lambda row, yes: row.is_ready is yes),
-    ] = None
-    template_type: Annotated[str | None, "those of this type"] = None
-    arch: Annotated[str | None, "those for this processor"] = None
+    is_vnf: Annotated[bool | None, "those of virtual network functions, or not", Filter()] = None
+    for_cks: Annotated[bool | None, "none are for Kubernetes nodes", Filter()] = None
 
-    def rows(self, caller: Caller) -> Iterable[Any]:
-        """The filter and who asks say together which templates there are."""
-        if self.template_filter == "all" and caller.role_type == "User":
-            raise Denied("templatefilter all is for administrators: use executable")
-        reach = reach_of(cast(Asked, self), caller)
-        found = (row for row in caller.cloud[templates] if _known(row, reach, caller))
-        return [row for row in found if _fits(self.template_filter, row, reach, caller)]
-
-
-def _known(row: Template, reach: Reach, caller: Caller) -> bool:
-    """Nobody sees another's template unless it is shared and ready."""
-    if reach.holds(row) or caller.is_root or row.account_id == caller.account_id:
-        return True
-    return row.is_ready and (row.is_public or caller.account_id in row.shared_with)
-
-
-def _fits(which: str, row: Template, reach: Reach, caller: Caller) -> bool:
-    """What each word of templatefilter means."""
-    mine = reach.holds(row)
-    shared = caller.account_id in row.shared_with
-    fits = {
-        "featured": row.is_featured and row.is_public,
-        "community": row.is_public and not row.is_featured,
-        "self": mine,
-        "selfexecutable": mine and row.is_ready,
-        "sharedexecutable": shared and row.is_ready,
-        "executable": row.is_ready and (mine or shared or row.is_public),
-        "all": True,
-    }
-    return fits[which]
+    def rows(self, caller: Caller) -> list[InZone]:
+        if self.parent_template_id is not None or self.for_cks:
+            return []
+        found = self.chosen(caller.cloud.table("template"), self.template_filter, caller)
+        if self.is_vnf is None:
+            return found
+        return [one for one in found if (one.row.template_type == "VNF") is self.is_vnf]
 
 
 @command(
@@ -121,18 +97,20 @@ class RegisterTemplateCommand:
     bits: Annotated[int | None, "32 or 64"] = None
     arch: Annotated[str | None, "the processor that it is for", ARCHES] = None
     details: Annotated[dict[str, str] | None, "settings of machines made from it"] = None
+    is_routing: Annotated[bool | None, "whether it is for routers; for administrators"] = None
+    direct_download: Annotated[bool | None, "not offered"] = None
+    deploy_as_is: Annotated[bool | None, "not offered"] = None
     account: Annotated[str | None, "the account that shall own it"] = None
     domain_id: Annotated[UUID | None, "the domain of that account", Names("domain")] = None
     project_id: Annotated[UUID | None, "the project that shall own it", Names("project")] = None
 
-    async def run(self, caller: Caller) -> Template:
+    async def run(self, caller: Caller) -> list[InZone]:
         """Settle every choice, so that the download can be repeated from the intent alone."""
+        refuse_foreign(self.direct_download, self.deploy_as_is)
         account_id, domain_id = owner_for(
             caller, account=self.account, domain_id=self.domain_id, project_id=self.project_id
         )
-        zone_ids = list(self.zone_ids or ())
-        if self.zone_id is not None and self.zone_id != EVERY:
-            zone_ids.append(self.zone_id)
+        wanted = "ROUTING" if self.is_routing else self.template_type
         ask = RegisterTemplate(
             template_id=caller.new_id(),
             account_id=account_id,
@@ -142,28 +120,30 @@ class RegisterTemplateCommand:
             url=plain_url(self.url, "put the image where none is needed"),
             hypervisor=self.hypervisor,
             image_format=self.format.upper(),
-            trusted=caller.is_root,
+            **fetched(caller),
             os_type_id=self.os_type_id,
-            zone_ids=list(dict.fromkeys(zone_ids)),
+            zone_ids=open_zones(caller, *(self.zone_ids or ()), self.zone_id),
             checksum=self.checksum or "",
-            is_public=bool(self.is_public),
+            is_public=may_be_public(caller, self.is_public),
             is_featured=bool(self.is_featured) and caller.is_root,
             is_extractable=bool(self.is_extractable),
             password_enabled=bool(self.password_enabled),
             ssh_key_enabled=bool(self.ssh_key_enabled),
             requires_hvm=self.requires_hvm is not False,
             is_dynamically_scalable=bool(self.is_dynamically_scalable),
-            template_type=_type(self.template_type, caller),
+            template_type=type_for(wanted, caller),
             template_tag=self.template_tag or "",
             bits=self.bits or 64,
             arch=self.arch or "x86_64",
             details=dict(self.details or {}),
         )
         job = await caller.submit(ask)
-        return caller.cloud[templates][job.subject or ask.template_id]
+        made = caller.cloud[templates][job.subject or ask.template_id]
+        return in_zones(made, caller.cloud)
 
 
-def _type(asked: str | None, caller: Caller) -> str:
+def type_for(asked: str | None, caller: Caller) -> str:
+    """The type of a new template: only administrators make those that the cloud runs itself."""
     wanted = (asked or "USER").upper()
     if wanted not in ("USER", "VNF") and not (caller.is_root and wanted in ("ROUTING", "SYSTEM")):
         raise InvalidValue(f"templatetype {wanted} cannot be given by {caller.identity.account}")
@@ -188,32 +168,75 @@ class UpdateTemplateCommand:
     template_tag: Annotated[str | None, "the tag that hosts must have"] = None
     arch: Annotated[str | None, "the processor that it is for", ARCHES] = None
     sort_key: Annotated[int | None, "where it stands in lists"] = None
+    bootable: Annotated[bool | None, "ignored: a template is always started from"] = None
+    is_routing: Annotated[bool | None, "whether it is for routers; for administrators"] = None
+    format: Annotated[str | None, "refused unless it is what the image is"] = None
     details: Annotated[dict[str, str] | None, "settings of machines made from it"] = None
     cleanup_details: Annotated[bool | None, "forget the settings that it has"] = None
 
     async def run(self, caller: Caller) -> Template:
         """Only what was given changes."""
+        row = image(caller, "template", self.id)
+        if self.format is not None and self.format.upper() != row.image_format:
+            raise InvalidValue(
+                f"format cannot change: the image of template {row.name} is {row.image_format}"
+            )
         names = (
             *("name", "display_text", "os_type_id", "password_enabled", "ssh_key_enabled"),
             *("requires_hvm", "is_dynamically_scalable", "template_tag", "arch", "sort_key"),
         )
         fields = {n: getattr(self, n) for n in names if getattr(self, n) is not None}
-        if self.template_type is not None:
-            fields["template_type"] = _type(self.template_type, caller)
+        wanted = "ROUTING" if self.is_routing else self.template_type
+        if wanted is not None and wanted.upper() != row.template_type:
+            fields["template_type"] = type_for(wanted, caller)
         if self.cleanup_details or self.details is not None:
             fields["details"] = {} if self.cleanup_details else dict(self.details or {})
         await caller.decide(UpdateTemplate(template_id=self.id, fields=fields))
         return caller.cloud[templates][self.id]
 
 
-@command("deleteTemplate", returns=Success, is_async=True, allow="ARDU", action="TEMPLATE.DELETE")
-class DeleteTemplateCommand:
-    """Delete a template and its image; machines made from it keep their disks."""
+@command(
+    "copyTemplate",
+    returns=TemplateView,
+    key="template",
+    is_async=True,
+    allow="ARDU",
+    action="TEMPLATE.COPY",
+)
+class CopyTemplateCommand:
+    """Copy a template into other zones; each copy has bytes of its own."""
 
     id: Annotated[UUID, "the template", Names("template", right="operate")]
+    source_zone_id: Annotated[
+        UUID | None, "the zone to copy from; any that has it, if left out", Names("zone")
+    ] = None
+    dest_zone_id: Annotated[UUID | None, "the zone to copy to", Names("zone")] = None
+    dest_zone_ids: Annotated[tuple[UUID, ...] | None, "the zones to copy to", Names("zone")] = None
 
     async def run(self, caller: Caller) -> Job:
-        return await caller.submit(DeleteTemplate(template_id=self.id))
+        targets = open_zones(caller, *(self.dest_zone_ids or ()), self.dest_zone_id)
+        if not targets:
+            raise InvalidValue("say where to: destzoneid or destzoneids")
+        return await caller.submit(
+            CopyTemplate(template_id=self.id, zone_ids=targets, source_zone_id=self.source_zone_id)
+        )
+
+
+@command("deleteTemplate", returns=Success, is_async=True, allow="ARDU", action="TEMPLATE.DELETE")
+class DeleteTemplateCommand:
+    """Delete a template, everywhere or in one zone; machines made from it keep their disks."""
+
+    id: Annotated[UUID, "the template", Names("template", right="operate")]
+    zone_id: Annotated[UUID | None, "the only zone to delete it in", Names("zone", right="see")] = (
+        None
+    )
+    forced: Annotated[bool | None, "ignored: no machine needs the template it came from"] = None
+    is_system: Annotated[bool | None, "ignored: what came with the cloud stays", Roles("Admin")] = (
+        None
+    )
+
+    async def run(self, caller: Caller) -> Job:
+        return await caller.submit(DeleteTemplate(template_id=self.id, zone_id=self.zone_id))
 
 
 @command(
@@ -228,12 +251,7 @@ class ListTemplatePermissions:
     id: Annotated[UUID, "the template", Names("template", right="operate")]
 
     async def run(self, caller: Caller) -> TemplatePermissionView:
-        row = caller.cloud[templates][self.id]
-        table = caller.cloud[accounts]
-        names = [table[one].name for one in row.shared_with if one in table]
-        return TemplatePermissionView(
-            id=row.id, is_public=row.is_public, domain_id=row.domain_id, account=names
-        )
+        return permissions(caller, "template", self.id)
 
 
 @command(
@@ -242,38 +260,12 @@ class ListTemplatePermissions:
     allow="ARDU",
     action="TEMPLATE.UPDATE.PERMISSIONS",
 )
-class UpdateTemplatePermissions:
-    """Change who may use a template: everybody, or accounts by name in its owner's domain."""
+class UpdateTemplatePermissions(SharingFields):
+    """Change who may use a template: everybody, projects, or accounts of its owner's domain."""
+
+    NOUN, ASK = "template", ShareTemplate
 
     id: Annotated[UUID, "the template", Names("template", right="operate")]
-    op: Annotated[str | None, "add, remove or reset", OneOf("add", "remove", "reset")] = None
-    accounts: Annotated[tuple[str, ...] | None, "accounts to add or to remove"] = None
-    is_public: Annotated[bool | None, "whether everybody may use it"] = None
-    is_featured: Annotated[bool | None, "whether it is shown first; for administrators"] = None
-    is_extractable: Annotated[bool | None, "whether its image may be taken out"] = None
 
     async def run(self, caller: Caller) -> None:
-        """Names that are no account are refused, so that a typing error shares nothing."""
-        row = caller.cloud[templates][self.id]
-        if self.accounts and self.op not in ("add", "remove"):
-            raise InvalidValue("accounts need op: add or remove")
-        named = [_account(caller, row, name) for name in self.accounts or ()]
-        before = [] if self.op == "reset" else row.shared_with
-        kept = [one for one in before if one not in named]
-        await caller.decide(
-            ShareTemplate(
-                template_id=self.id,
-                is_public=False if self.op == "reset" else self.is_public,
-                is_featured=self.is_featured if caller.is_root else None,
-                is_extractable=self.is_extractable,
-                shared_with=kept + (named if self.op == "add" else []),
-            )
-        )
-
-
-def _account(caller: Caller, row: Template, name: str) -> UUID:
-    """An account in the owner's domain; nothing is told of it but that it is there."""
-    for one in caller.cloud[accounts].by("name", name):
-        if one.domain_id == row.domain_id:
-            return one.id
-    raise InvalidValue(f"there is no account {name} in the domain of template {row.name}")
+        await self.share(caller, self.id)

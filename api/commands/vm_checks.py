@@ -128,12 +128,14 @@ def root_disk_bytes(template: Template, offering: ServiceOffering, asked_gib: in
 def usable_template(caller: Caller, template_id: UUID, zone: Zone) -> Template:
     """A template that is ready in the zone. That the caller may use it is checked before."""
     template = caller.cloud[templates][template_id]
-    if template.zone_ids and zone.id not in template.zone_ids:
-        raise InvalidValue(f"template {template.name} is not in zone {zone.name}: choose another")
-    if not template.is_ready:
+    copy = template.copy_in(zone.id)
+    if copy is None:
         raise InvalidValue(
-            f"template {template.name} is not ready ({template.state}): "
-            "wait for it, or choose another"
+            f"template {template.name} is not in zone {zone.name}: copy it there, or choose another"
+        )
+    if not copy.is_ready:
+        raise InvalidValue(
+            f"template {template.name} is not ready ({copy.state}): wait for it, or choose another"
         )
     return template
 

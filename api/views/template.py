@@ -1,45 +1,91 @@
-"""A template as its users see it."""
+"""Templates and ISOs as their users see them: one line for each zone that has them."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 
 from api.authz import noun
+from api.caller import Identity
 from api.declare import Cloud, Date, Roles, View, date, view
 from api.views.owner import OwnedView, owner
 from api.views.tag import TagView, tags_of
 from projections.os_type import os_types
 from projections.saga import saga_runs
-from projections.template import Template, templates
-from projections.zone import zones
+from projections.template import Copy, Image, ImageState
+from projections.zone import Zone, zones
 
-noun(
-    templates.kind,
-    "owned",
-    shared=lambda row, caller: row.is_public or caller.account_id in row.shared_with,
-)
+
+def _shared(row: Any, caller: Identity) -> bool:
+    """Public images are everybody's to use, and shared ones those accounts' and projects'."""
+    return row.is_public or not {caller.account_id, *caller.projects}.isdisjoint(row.shared_with)
+
+
+noun("template", "owned", shared=_shared)
+noun("iso", "owned", shared=_shared)
+
+
+@dataclass(frozen=True, slots=True)
+class InZone:
+    """An image in one of its zones: lists have a line for each. Without a zone, in none yet."""
+
+    row: Image
+    copy: Copy
+    zone: Zone | None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.row, name)
+
+    @property
+    def is_ready(self) -> bool:
+        return self.copy.is_ready
+
+    @property
+    def zone_id(self) -> UUID | None:
+        return None if self.zone is None else self.zone.id
+
+
+def in_zones(row: Image, cloud: Cloud) -> list[InZone]:
+    """An image once for each zone that has it. One for every zone is in zones yet to come too."""
+    table = cloud[zones]
+    found = []
+    for copy in row.copies:
+        if copy.zone_id is not None:
+            found.append(InZone(row, copy, table.get(copy.zone_id)))
+        else:
+            own = set(row.zone_ids) | {c.zone_id for c in row.copies if c.zone_id}
+            found += [InZone(row, copy, zone) for zone in table if zone.id not in own]
+    if not found and row.copies:
+        return [InZone(row, row.copies[0], None)]
+    return found
+
+
+def once(row: Image, cloud: Cloud) -> InZone:
+    """An image at its best: in a zone where it is ready, if there is one."""
+    found = in_zones(row, cloud)
+    return next((one for one in found if one.is_ready), found[0])
 
 
 @view
 class TemplateView(OwnedView, kw_only=True):
-    """A template: an image that the disks of machines are made from."""
+    """A template or an ISO in a zone."""
 
     id: Annotated[UUID, "its id"]
     name: Annotated[str, "its name"]
     display_text: Annotated[str, "what it is"]
     created: Annotated[Date, "when it was registered"]
     account_id: Annotated[UUID, "the account that owns it"]
-    is_ready: Annotated[bool, "whether machines can be made from it now"]
+    is_ready: Annotated[bool, "whether it can be used in that zone now"]
     status: Annotated[str, "Download Complete, how far the download is, or why it failed"]
     format: Annotated[str, "the format of its image"]
     hypervisor: Annotated[str, "the hypervisor that it is for"]
     os_type_id: Annotated[UUID | None, "the operating system in it"] = None
     os_type_name: Annotated[str | None, "the name of that operating system"] = None
     cross_zones: Annotated[bool, "whether it is in every zone"] = msgspec.field(name="crossZones")
-    zone_id: Annotated[UUID | None, "its zone, if it is in one alone"] = None
+    zone_id: Annotated[UUID | None, "the zone that this line is about"] = None
     zone_name: Annotated[str | None, "the name of that zone"] = None
     size: Annotated[int | None, "what a guest sees of it, in bytes"] = None
     physical_size: Annotated[int | None, "what its file takes, in bytes"] = None
@@ -59,39 +105,47 @@ class TemplateView(OwnedView, kw_only=True):
     arch: Annotated[str, "the processor that it is for"]
     details: Annotated[dict[str, str], "settings of machines made from it"]
     download_details: Annotated[list[dict[str, str]], "how its download stands"]
+    bootable: Annotated[bool, "whether machines can start from it"]
+    for_cks: Annotated[bool, "whether it is for Kubernetes nodes"] = msgspec.field(name="forcks")
+    source_template_id: Annotated[UUID | None, "the volume or snapshot it was made from"] = None
     url: Annotated[str | None, "where it came from", Roles("Admin")] = None
     tags: Annotated[list[TagView], "its tags"]
+    has_annotations: Annotated[bool, "whether there are comments on it"]
 
     @classmethod
-    def of(cls, row: Template, cloud: Cloud) -> TemplateView:
-        os_type = cloud[os_types].get(row.os_type_id)
-        zone = cloud[zones].get(row.zone_ids[0]) if len(row.zone_ids) == 1 else None
-        status, download = _progress(row, cloud)
+    def of(cls, row: Image | InZone, cloud: Cloud) -> TemplateView:
+        seen = row if isinstance(row, InZone) else once(row, cloud)
+        image, zone = seen.row, seen.zone
+        os_type = cloud[os_types].get(image.os_type_id)
+        status, download = _progress(seen.copy, cloud)
         same = ("id", "name", "display_text", "account_id", "hypervisor", "os_type_id", "bits")
-        flags = ("is_ready", "is_public", "is_featured", "is_extractable", "requires_hvm")
-        more = ("password_enabled", "ssh_key_enabled", "is_dynamically_scalable", "arch")
-        copied: dict[str, Any] = {
-            name: getattr(row, name) for name in (*same, *flags, *more, "template_type", "details")
-        }
+        flags = ("is_public", "is_featured", "is_extractable", "requires_hvm", "template_type")
+        more = ("password_enabled", "ssh_key_enabled", "is_dynamically_scalable", "arch", "details")
+        copied: dict[str, Any] = {name: getattr(image, name) for name in (*same, *flags, *more)}
         return cls(
             **copied,
-            **owner(row, cloud),
-            created=date(row.created_at_ms),
+            **owner(image, cloud),
+            is_ready=seen.is_ready,
+            created=date(image.created_at_ms),
             status=status,
-            format=row.image_format,
+            format=image.image_format,
             os_type_name=os_type.name if os_type else None,
-            cross_zones=not row.zone_ids,
+            cross_zones=image.is_everywhere,
             zone_id=zone.id if zone else None,
             zone_name=zone.name if zone else None,
-            size=row.size_bytes or None,
-            physical_size=row.physical_bytes or None,
-            checksum=row.checksum or None,
-            template_tag=row.template_tag or None,
+            size=image.size_bytes or None,
+            physical_size=image.physical_bytes or None,
+            checksum=image.checksum or None,
+            template_tag=image.template_tag or None,
             direct_download=False,
             deploy_as_is=False,
             download_details=[download],
-            url=row.url,
-            tags=tags_of(row.id, cloud),
+            bootable=image.is_bootable,
+            for_cks=False,
+            source_template_id=image.source_id,
+            url=image.url,
+            tags=tags_of(image.id, cloud),
+            has_annotations=False,
         )
 
 
@@ -103,16 +157,22 @@ class TemplatePermissionView(View, kw_only=True):
     is_public: Annotated[bool, "whether everybody may"]
     domain_id: Annotated[UUID, "the domain of its owner", Roles("Admin", "DomainAdmin")]
     account: Annotated[list[str], "the accounts that may"]
+    project_ids: Annotated[list[UUID] | None, "the projects that may"] = None
 
 
-def _progress(row: Template, cloud: Cloud) -> tuple[str, dict[str, str]]:
-    """How the download stands: in words, and in the parts that consoles draw."""
-    if row.is_ready:
-        return str(row.state), {"downloadPercent": "100", "downloadState": "DOWNLOADED"}
-    if row.status_text:
-        failed = {"downloadState": "DOWNLOAD_ERROR", "errorText": row.status_text}
-        return f"{row.state}: {row.status_text}", failed
-    job = cloud[saga_runs].get(row.job_id)
+def _progress(copy: Copy, cloud: Cloud) -> tuple[str, dict[str, str]]:
+    """How a copy stands: in words, and in the parts that consoles draw."""
+    if copy.is_ready:
+        return str(copy.state), {"downloadPercent": "100", "downloadState": "DOWNLOADED"}
+    if copy.state is ImageState.FAILED:
+        failed = {"downloadState": "DOWNLOAD_ERROR", "errorText": copy.why}
+        return f"{copy.state}: {copy.why}", failed
+    job = cloud[saga_runs].get(copy.job_id)
     percent = job.percent if job is not None else 0
-    words = f"{percent}% Downloaded" if row.state == "Downloading" else str(row.state)
-    return words, {"downloadPercent": str(percent), "downloadState": "DOWNLOAD_IN_PROGRESS"}
+    words = f"{percent}% Downloaded" if copy.state is ImageState.DOWNLOADING else str(copy.state)
+    wire = {
+        ImageState.AWAITED: "NOT_UPLOADED",
+        ImageState.UPLOADING: "UPLOAD_IN_PROGRESS",
+        ImageState.CREATING: "CREATING",
+    }.get(copy.state, "DOWNLOAD_IN_PROGRESS")
+    return words, {"downloadPercent": str(percent), "downloadState": wire}

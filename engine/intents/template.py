@@ -1,9 +1,9 @@
-"""What may be asked about templates."""
+"""What may be asked about templates. An ISO is asked about in the same way: see `iso`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from engine.intents.ending import ending
@@ -11,11 +11,14 @@ from engine.intents.ending import ending
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisterTemplate:
-    """Get an image from `url` and make a template of it.
+    """Get an image from `url` and make a template of it: in some zones, or for every zone.
 
     `trusted` says that an administrator of the cloud asked: only then may the URL name a file of
-    the controller, or an address that only the controller's own machine reaches.
+    the controller, or an address that only the controller's own machine reaches. `sites` are the
+    networks inside which anybody may name.
     """
+
+    NOUN: ClassVar[str] = "template"
 
     template_id: UUID
     account_id: UUID
@@ -32,6 +35,7 @@ class RegisterTemplate:
     is_public: bool = False
     is_featured: bool = False
     is_extractable: bool = False
+    is_bootable: bool = True
     password_enabled: bool = False
     ssh_key_enabled: bool = False
     requires_hvm: bool = True
@@ -41,11 +45,15 @@ class RegisterTemplate:
     bits: int = 64
     arch: str = "x86_64"
     details: dict[str, str] = field(default_factory=dict)
+    sites: list[str] = field(default_factory=list)
+    bytes_max: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateTemplate:
     """Say something else about a template: `fields` are those of `template.updated`."""
+
+    NOUN: ClassVar[str] = "template"
 
     template_id: UUID
     fields: dict[str, Any]
@@ -55,6 +63,8 @@ class UpdateTemplate:
 class ShareTemplate:
     """Say who else may use a template. None leaves a thing as it is."""
 
+    NOUN: ClassVar[str] = "template"
+
     template_id: UUID
     is_public: bool | None = None
     is_featured: bool | None = None
@@ -63,10 +73,29 @@ class ShareTemplate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeleteTemplate:
-    """Remove a template and its image; a download that still runs is cancelled first."""
+class CopyTemplate:
+    """Bring a template into more zones, from the copy of `source_zone_id` or from any."""
+
+    NOUN: ClassVar[str] = "template"
 
     template_id: UUID
+    zone_ids: list[UUID]
+    source_zone_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteTemplate:
+    """Remove a template and its images, or only what is in one zone.
+
+    A download that still runs is cancelled first. `even_read` is for a disc that guests have in
+    their drives: when they start again, the drive is empty.
+    """
+
+    NOUN: ClassVar[str] = "template"
+
+    template_id: UUID
+    zone_id: UUID | None = None
+    even_read: bool = False
 
 
 ending("template", lambda template: DeleteTemplate(template_id=template.id))

@@ -1,23 +1,33 @@
-"""Registering a template: it is there at once, and ready once its image is here and was looked at.
+"""Registering an image: it is there at once, and ready once its copies are here and looked at.
 
-When no image can be had, the template stays, marked with why, until its owner deletes it.
+When no image can be had, it stays, marked with why, until its owner deletes it.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+from uuid import UUID
 
 from aggregates.errors import Invalid
-from aggregates.template import TemplateFailed, TemplateReady, TemplateRegistered
-from engine.image_fetch import Source, check_url, fetch
-from engine.images import FORMATS, Image, checksum, look, partial_of, place_of, remove, settle
+from aggregates.image import WORDS, Copy
+from engine.image_fetch import Source, check_url, fetch, networks
+from engine.image_places import (
+    SIMULATED,
+    duplicate,
+    image_row,
+    images_of,
+    is_simulated,
+    on_disk,
+    place_for,
+)
+from engine.images import FORMATS, Image, checksum, look, partial_of, remove, settle
+from engine.intents.iso import RegisterIso
 from engine.intents.template import RegisterTemplate
 from engine.saga import Run, Saga
 from projections.saga import saga_runs
-from projections.template import templates
 
 FETCH_S = 24 * 3600.0
 SIMULATED_BYTES = 2**30
+EVERYWHERE: tuple[UUID | None, ...] = (None,)
 
 register_template = Saga(
     "template.register:1", RegisterTemplate, "template", lambda ask: ask.template_id
@@ -25,50 +35,72 @@ register_template = Saga(
 
 
 @register_template.step
-def accept(run: Run[RegisterTemplate]) -> None:
-    """Settle everything but the image. Simulated hosts need no image, so theirs is ready now."""
-    ask = run.intent
+def accept(run: Run[RegisterTemplate]) -> list[str]:
+    """Settle everything but the image; answers with where its copies shall lie.
+
+    Simulated hosts need no image, so theirs is ready now.
+    """
+    ask, words = run.intent, WORDS[run.intent.NOUN]
     simulated = ask.hypervisor == "Simulator"
-    if ask.image_format not in FORMATS:
-        raise Invalid(f"{ask.image_format} is no format: it is one of {', '.join(FORMATS)}")
+    if ask.image_format not in FORMATS or (ask.image_format == "ISO") != (ask.NOUN == "iso"):
+        known = ", ".join(one for one in FORMATS if one != "ISO")
+        raise Invalid(f"{ask.image_format} is no format of a template: it is one of {known}")
     said = checksum(ask.checksum)
     if not simulated:
         check_url(Source(ask.url, ask.trusted))
-    names = TemplateRegistered.__struct_fields__
-    fields = {name: getattr(ask, name) for name in names if name != "job_id"}
-    fields["checksum"] = str(said or "")
-    run.create(ask.template_id, TemplateRegistered(**fields, job_id=run.id))
+        networks(ask.sites)
+    names = words.registered.__struct_fields__
+    fields = {name: getattr(ask, name) for name in names if hasattr(ask, name)}
+    fields |= {"checksum": str(said or ""), "job_id": run.id}
+    run.create(ask.template_id, words.registered(**fields))
+    copies = [
+        Copy(
+            zone_id=zone_id,
+            job_id=run.id,
+            path=f"{SIMULATED}{ask.template_id}"
+            if simulated
+            else place_for(run.cloud, run.world.home, ask.template_id, ask.image_format, zone_id),
+        )
+        for zone_id in ask.zone_ids or EVERYWHERE
+    ]
+    run.change(image_row(run), words.copy_begun(copies=copies))
     if simulated:
-        made = Image(f"sim:{ask.template_id}", "qcow2", SIMULATED_BYTES, 0, "")
-        _ready(run, made)
+        _ready(run, Image(f"{SIMULATED}{ask.template_id}", "qcow2", SIMULATED_BYTES, 0, ""))
+    return [copy.path for copy in copies]
 
 
 @accept.undo
 def say_why(run: Run[RegisterTemplate]) -> None:
-    """The template stays and says what went wrong; nothing can be made from it."""
-    template = run.cloud[templates].get(run.intent.template_id)
-    if template is not None and not template.is_ready:
-        run.change(template, TemplateFailed(why=run.cloud[saga_runs][run.id].error_text))
+    """It stays and says what went wrong; nothing can be made from it."""
+    image = run.cloud[images_of(run.intent)].get(run.intent.template_id)
+    if image is not None and not image.is_ready:
+        why = run.cloud[saga_runs][run.id].error_text
+        run.change(image, WORDS[run.intent.NOUN].failed(why=why))
 
 
 @register_template.step(timeout_s=FETCH_S)
 async def obtain(run: Run[RegisterTemplate]) -> Image | None:
     """Fetch, look, and only then give the file its name; a whole file is never fetched again."""
-    ask = run.intent
-    if ask.hypervisor == "Simulator":
+    ask, paths = run.intent, run[accept]
+    if is_simulated(paths[0]):
         return None
-    place = place_of(run.world.home, ask.template_id, ask.image_format)
-    if not place.exists():
-        partial = partial_of(place)
-        await fetch(Source(ask.url, ask.trusted), partial, run.progress)
+    first, *others = (on_disk(run.world.home, path) for path in paths)
+    if not first.exists():
+        partial = partial_of(first)
+        source = Source(ask.url, ask.trusted, tuple(ask.sites), ask.bytes_max)
+        await fetch(source, partial, run.progress)
         await look(partial, ask.image_format, ask.checksum)
-        await settle(partial, place)
-    return await look(place, ask.image_format, ask.checksum)
+        await settle(partial, first)
+    for place in others:
+        await duplicate(first, place, run.progress)
+    return await look(first, ask.image_format, ask.checksum)
 
 
 @obtain.undo
 async def discard(run: Run[RegisterTemplate]) -> None:
-    await remove(place_of(run.world.home, run.intent.template_id, run.intent.image_format))
+    for path in run[accept]:
+        if not is_simulated(path):
+            await remove(on_disk(run.world.home, path))
 
 
 @register_template.step(no_undo="nothing comes after it")
@@ -80,9 +112,8 @@ def record(run: Run[RegisterTemplate]) -> None:
 
 def _ready(run: Run[RegisterTemplate], made: Image) -> None:
     run.change(
-        run.row(templates, run.intent.template_id),
-        TemplateReady(
-            path=_in_home(run, made.path),
+        image_row(run),
+        WORDS[run.intent.NOUN].ready(
             real_format=made.real_format,
             size_bytes=made.size_bytes,
             physical_bytes=made.physical_bytes,
@@ -91,6 +122,4 @@ def _ready(run: Run[RegisterTemplate], made: Image) -> None:
     )
 
 
-def _in_home(run: Run[RegisterTemplate], path: str) -> str:
-    """A path as the log keeps it: from the data folder, which may be moved."""
-    return str(Path(path).relative_to(run.world.home)) if path.startswith("/") else path
+register_iso = register_template.twin("iso.register:1", RegisterIso, "iso")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from aggregates.template import TemplateState
+from aggregates.image import ImageState
 from aggregates.vm import TRANSITIONAL
 from aggregates.volume import VolumeState
 from drivers.contract.compute import Power
@@ -100,7 +100,7 @@ def picture(rig: Rig) -> dict[str, dict[UUID, Any]]:
         kind: {
             row.id: {n: getattr(row, n) for n in row.__struct_fields__ if n not in PASSING}
             for row in rig.cloud.table(kind)
-            if getattr(row, "state", "") != TemplateState.FAILED
+            if getattr(row, "state", "") != ImageState.FAILED
         }
         for kind in tables
     }

@@ -119,7 +119,8 @@ def _template(draft: Draft) -> None:
     registered = TemplateRegistered(
         name="tiny", display_text="tiny", account_id=ACCOUNT, domain_id=DOMAIN,
         hypervisor="Simulator", image_format="QCOW2", url="sim://tiny", os_type_id=None,
-        zone_ids=[], checksum="", is_public=True, is_featured=True, is_extractable=False,
+        zone_ids=[], checksum="", is_public=True, is_featured=True,
+        is_extractable=False,
         password_enabled=False, ssh_key_enabled=False, requires_hvm=False,
         is_dynamically_scalable=False, template_type="BUILTIN", template_tag="", bits=64,
         arch="x86_64", details={}, job_id=None,

@@ -9,9 +9,10 @@ import msgspec
 import pytest
 
 from aggregates.domain import Domain
+from aggregates.image import Copy, ImageState
 from aggregates.network import Network
 from aggregates.service_offering import ServiceOffering
-from aggregates.template import Template, TemplateState
+from aggregates.template import Template
 from aggregates.vm import Nic, Vm, VmState
 from aggregates.zone import Zone
 from api.commands.network import vlan_number
@@ -36,7 +37,7 @@ def template(size_bytes: int) -> Template:
     return Template(
         id=named("t"), name="t", display_text="t", account_id=named("a"), domain_id=named("d"),
         hypervisor="Simulator", image_format="QCOW2", url="", size_bytes=size_bytes,
-        state=TemplateState.READY,
+        copies=[Copy(state=ImageState.READY)],
     )  # fmt: skip
 
 

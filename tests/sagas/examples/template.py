@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
-from engine.intents.template import DeleteTemplate, RegisterTemplate
+from engine.intents.record import CreateRecord
+from engine.intents.template import CopyTemplate, DeleteTemplate, RegisterTemplate
 from tests.sagas.rig import Rig
-from tests.sagas.seed import (
-    ACCOUNT,
-    DOMAIN,
-    named,
-)
+from tests.sagas.seed import ACCOUNT, DOMAIN, ZONE, named
+
+ZONE_2 = named("zone 2")
 
 
 def _image(home: Path) -> str:
@@ -22,7 +22,7 @@ def _image(home: Path) -> str:
     return f"file://{path}"
 
 
-async def _register_template(rig: Rig) -> object:
+async def _register_template(rig: Rig) -> RegisterTemplate:
     return RegisterTemplate(
         template_id=named("template 2"),
         account_id=ACCOUNT,
@@ -41,7 +41,22 @@ async def _delete_template(rig: Rig) -> object:
     return DeleteTemplate(template_id=named("template 2"))
 
 
+async def other_zone(rig: Rig) -> None:
+    """A zone with nothing in it, to copy images into."""
+    fields = {"name": "z2", "network_type": "Advanced", "dns1": "192.0.2.1"}
+    fields |= {"internal_dns1": "192.0.2.1", "allocation_state": "Enabled"}
+    await rig.engine.decide(CreateRecord(kind="zone", id=ZONE_2, fields=fields), rig.by)
+
+
+async def _copy_template(rig: Rig) -> object:
+    await other_zone(rig)
+    ask = await _register_template(rig)
+    await rig.run(replace(ask, zone_ids=[ZONE]))
+    return CopyTemplate(template_id=named("template 2"), zone_ids=[ZONE_2])
+
+
 EXAMPLES = {
     "template.register:1": _register_template,
     "template.delete:1": _delete_template,
+    "template.copy:1": _copy_template,
 }

@@ -1,0 +1,52 @@
+"""Examples of the sagas of iso."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from engine.intents.iso import CopyIso, DeleteIso, RegisterIso
+from tests.sagas.examples.template import ZONE_2, other_zone
+from tests.sagas.rig import Rig
+from tests.sagas.seed import ACCOUNT, DOMAIN, ZONE, named
+
+ISO = named("iso 1")
+
+
+def disc() -> bytes:
+    """The least that is a disc: its mark is where ECMA-119 wants it."""
+    return (b"\0" * 32_769 + b"CD001").ljust(40_960, b"\0")
+
+
+def _disc(home: Path) -> str:
+    path = home / "disc.iso"
+    path.write_bytes(disc())
+    return f"file://{path}"
+
+
+async def _register(rig: Rig) -> RegisterIso:
+    return RegisterIso(
+        template_id=ISO,
+        account_id=ACCOUNT,
+        domain_id=DOMAIN,
+        name="disc",
+        display_text="disc",
+        url=_disc(rig.home),
+        hypervisor="None",
+        image_format="ISO",
+        trusted=True,
+    )
+
+
+async def _copy(rig: Rig) -> object:
+    await other_zone(rig)
+    await rig.run(replace(await _register(rig), zone_ids=[ZONE]))
+    return CopyIso(template_id=ISO, zone_ids=[ZONE_2])
+
+
+async def _delete(rig: Rig) -> object:
+    await rig.run(await _register(rig))
+    return DeleteIso(template_id=ISO)
+
+
+EXAMPLES = {"iso.register:1": _register, "iso.copy:1": _copy, "iso.delete:1": _delete}
