@@ -10,9 +10,16 @@ from aggregates.base import Aggregate
 from aggregates.record import record
 
 
-@record("network_offering", unique=("name",))
+@record(
+    "network_offering",
+    unique=("name",),
+    references={"service_offering_id": "service_offering"},
+)
 class NetworkOffering(Aggregate):
-    """`services` maps a service (Dhcp, SourceNat, ...) to its providers."""
+    """`services` maps a service (Dhcp, SourceNat, ...) to its providers.
+
+    `capabilities` say how a service is provided: `SourceNat.RedundantRouter` is `true`.
+    """
 
     name: str
     guest_ip_type: str
@@ -35,4 +42,9 @@ class NetworkOffering(Aggregate):
     domain_ids: list[UUID] = msgspec.field(default_factory=list)
     zone_ids: list[UUID] = msgspec.field(default_factory=list)
     details: dict[str, str] = msgspec.field(default_factory=dict)
+    capabilities: dict[str, str] = msgspec.field(default_factory=dict)
+    service_offering_id: UUID | None = None
+    keepalive_enabled: bool = False
+    network_mode: str = "NATTED"
+    routing_mode: str = ""
     sort_key: int = 0

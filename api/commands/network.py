@@ -127,7 +127,11 @@ class CreateGuestNetwork:
             )
         if self.vlan and not offering.specify_vlan:
             raise InvalidValue(f"network offering {offering.name} chooses the VLAN: leave it out")
-        if shared and not (self.gateway and self.netmask and self.start_ip):
+        if (
+            shared
+            and zone.network_type != "Basic"
+            and not (self.gateway and self.netmask and self.start_ip)
+        ):
             raise InvalidValue(
                 "a shared network needs gateway, netmask, startip and endip: give all four"
             )

@@ -61,6 +61,12 @@ class CreateNetworkOffering:
     max_connections: Annotated[int | None, "connections of its load balancer", Bound(1)] = None
     internet_protocol: Annotated[str | None, "IPv4 or DualStack", OneOf("IPv4", "DualStack")] = None
     tags: Annotated[str | None, "tags that its physical network must have"] = None
+    service_offering_id: Annotated[
+        UUID | None, "the size of its router", Names("service_offering")
+    ] = None
+    keepalive_enabled: Annotated[bool | None, "its load balancer keeps connections open"] = None
+    network_mode: Annotated[str | None, "NATTED or ROUTED", OneOf("NATTED", "ROUTED")] = None
+    routing_mode: Annotated[str | None, "Static or Dynamic", OneOf("Static", "Dynamic")] = None
     details: Annotated[dict[str, str] | None, "its settings"] = None
     enable: Annotated[bool | None, "enable it at once"] = None
     domain_id: Annotated[
@@ -76,7 +82,8 @@ class CreateNetworkOffering:
             "traffic_type": self.traffic_type,
             "display_text": self.display_text or self.name,
             "services": settle_services(self, self._router()),
-            "details": dict(self.details or {}) | capabilities(self),
+            "details": dict(self.details or {}),
+            "capabilities": capabilities(self),
             "state": "Enabled" if self.enable else "Disabled",
             "domain_ids": for_domains(caller, self.domain_id),
             "zone_ids": list(self.zone_id or ()),
@@ -94,6 +101,10 @@ class CreateNetworkOffering:
             max_connections="max_connections",
             internet_protocol="internet_protocol",
             tags="tags",
+            service_offering_id="service_offering_id",
+            keepalive_enabled="keepalive_enabled",
+            network_mode="network_mode",
+            routing_mode="routing_mode",
         )
         await caller.decide(CreateRecord(kind="network_offering", id=row_id, fields=fields))
         return caller.cloud[network_offerings][row_id]
@@ -119,6 +130,7 @@ class UpdateNetworkOffering:
     state: Annotated[str | None, "Enabled or Disabled", STATES] = None
     availability: Annotated[str | None, "Optional or Required", AVAILABILITY] = None
     max_connections: Annotated[int | None, "connections of its load balancer", Bound(1)] = None
+    keepalive_enabled: Annotated[bool | None, "its load balancer keeps connections open"] = None
     tags: Annotated[str | None, "tags that its physical network must have"] = None
     sort_key: Annotated[int | None, "where it stands in lists"] = None
     domain_id: Annotated[str | None, "ids with commas, or public", Free("run() checks each")] = None
@@ -130,7 +142,8 @@ class UpdateNetworkOffering:
         if row is None:
             raise InvalidValue(f"there is no network offering {self.name}")
         named = ("name", "display_text", "state", "availability", "max_connections")
-        fields = given(self, **{name: name for name in (*named, "tags", "sort_key")})
+        also = ("tags", "sort_key", "keepalive_enabled")
+        fields = given(self, **{name: name for name in (*named, *also)})
         fields |= moved(caller, domain_id=self.domain_id, zone_id=self.zone_id)
         await caller.decide(UpdateRecord(kind="network_offering", id=row.id, fields=fields))
         return table[row.id]
@@ -176,6 +189,7 @@ class ListNetworkOfferings:
         "those that hide their machines behind one address",
         Filter(test=lambda row, yes: ("SourceNat" in row.services) is yes),
     ] = None
+    routing_mode: Annotated[str | None, "Static or Dynamic"] = None
     is_tagged: Annotated[
         bool | None, "those with tags", Filter(test=lambda row, yes: bool(row.tags) is yes)
     ] = None
@@ -185,7 +199,9 @@ class ListNetworkOfferings:
     ] = None
 
     def visible(self, row: NetworkOffering, caller: Caller) -> bool:
-        """A network can change to another offering of its guest type."""
+        """Tenants see what can be chosen. A network can change to another of its guest type."""
+        if row.state != "Enabled" and not caller.is_root:
+            return False
         network = caller.cloud[networks].get(self.network_id)
         if network is None:
             return True

@@ -55,7 +55,13 @@ def settle_services(ask: ServicesAsked, usual: str) -> dict[str, list[str]]:
     extra = sorted(set(found) - set(wanted))
     if extra:
         raise InvalidValue(f"{', '.join(extra)} has a provider but is no supported service")
-    return {name: found.get(name, [usual]) for name in wanted}
+    return {name: found.get(name) or [_able(name, usual)] for name in wanted}
+
+
+def _able(service: str, usual: str) -> str:
+    """The usual provider if it can do it, else the first that can."""
+    able = [name for name, services in PROVIDERS.items() if service in services]
+    return usual if usual in able or not able else able[0]
 
 
 def _provider(pair: ServiceProvider) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from api.declare import Caller, Names, Success, command
@@ -10,10 +10,11 @@ from api.errors import InvalidValue, missing
 from api.lists import Filter, list_command
 from api.views.vlan_ip_range import VlanIpRangeView
 from engine.intents.vlan_ip_range import CreateVlanIpRange, RemoveVlanIpRange, UpdateVlanIpRange
-from projections.network import networks
+from projections.network import Network, networks
 from projections.physical_network import physical_networks
 from projections.traffic_type import traffic_types
 from projections.vlan_ip_range import VlanIpRange, vlan_ip_ranges
+from projections.zone import zones
 
 NAME = "createVlanIpRange"
 PHYSICAL = "physical_network"
@@ -43,10 +44,10 @@ class CreateVlanIpRangeCommand:
     account: Annotated[str | None, "the account that it is kept for"] = None
 
     async def run(self, caller: Caller) -> VlanIpRange:
-        network = caller.cloud[networks].get(self.network_id)
         if not self.start_ip:
             raise missing(NAME, "startip")
         zone_id = self._zone(caller)
+        network = self._network(caller, zone_id)
         fields = {
             "zone_id": zone_id,
             "gateway": self.gateway or (network.gateway if network else ""),
@@ -55,7 +56,7 @@ class CreateVlanIpRangeCommand:
             "end_ip": self.end_ip or self.start_ip,
             "vlan": self._vlan(network),
             "physical_network_id": self._physical(caller, zone_id),
-            "network_id": self.network_id,
+            "network_id": None if network is None else network.id,
             "pod_id": self.pod_id,
             "for_virtual_network": network is None and self.for_virtual_network is not False,
             "account_id": account_of(caller, self.account, self.domain_id),
@@ -65,7 +66,23 @@ class CreateVlanIpRangeCommand:
         await caller.decide(CreateVlanIpRange(id=range_id, fields=fields))
         return caller.cloud[vlan_ip_ranges][range_id]
 
-    def _vlan(self, network: Any) -> str:
+    def _network(self, caller: Caller, zone_id: UUID) -> Network | None:
+        """The network named, or for guests' addresses the only shared one of the zone."""
+        if self.network_id is not None:
+            return caller.cloud[networks][self.network_id]
+        if self.for_virtual_network is not False:
+            return None
+        here = caller.cloud[networks].by("zone_id", zone_id)
+        shared = [row for row in here if row.guest_ip_type == "Shared"]
+        if len(shared) == 1:
+            return shared[0]
+        zone = caller.cloud[zones][zone_id]
+        if zone.network_type == "Basic" or shared:
+            many = "several shared networks" if shared else "no network yet"
+            raise InvalidValue(f"zone {zone.name} has {many}: create one, or say networkid")
+        return None
+
+    def _vlan(self, network: Network | None) -> str:
         if self.vlan:
             return self.vlan.removeprefix("vlan://")
         return str(network.vlan) if network is not None and network.vlan else "untagged"

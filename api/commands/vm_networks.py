@@ -129,6 +129,11 @@ async def _default_network(
             if fitting:
                 names = ", ".join(network.name for network in fitting)
                 raise InvalidValue(f"more than one network fits ({names}): say networkids")
+        zone = caller.cloud[zones][zone_id]
+        if zone.network_type == "Basic" or zone.security_groups_enabled:
+            raise InvalidValue(
+                f"zone {zone.name} has no shared network to be on: an administrator creates one"
+            )
         if not any(_carries_guests(caller.cloud, row.id) for row in _wires(caller.cloud, zone_id)):
             return None
         if caller.dry_run:

@@ -28,10 +28,20 @@ class ServiceView(View, kw_only=True):
     capability: Annotated[list[dict[str, str]], "how it is provided"]
 
 
-def services_of(services: Mapping[str, Sequence[str]]) -> list[ServiceView]:
-    """Services with their providers, in an answer."""
+def services_of(
+    services: Mapping[str, Sequence[str]], how: Mapping[str, str] | None = None
+) -> list[ServiceView]:
+    """Services with their providers and capabilities, in an answer."""
     return [
-        ServiceView(name=name, provider=[ProviderView(name=one) for one in by], capability=[])
+        ServiceView(
+            name=name,
+            provider=[ProviderView(name=one) for one in by],
+            capability=[
+                {"name": key.removeprefix(f"{name}."), "value": value}
+                for key, value in (how or {}).items()
+                if key.startswith(f"{name}.")
+            ],
+        )
         for name, by in services.items()
     ]
 
@@ -56,6 +66,11 @@ class NetworkOfferingView(OfferingView, kw_only=True):
     egress_default_policy: Annotated[bool, "whether machines may call out unless forbidden"]
     max_connections: Annotated[int | None, "connections that its load balancer allows"] = None
     internet_protocol: Annotated[str, "IPv4 or DualStack"]
+    network_mode: Annotated[str | None, "NATTED or ROUTED"] = None
+    routing_mode: Annotated[str | None, "Static or Dynamic, if it is routed"] = None
+    supports_internal_lb: Annotated[bool, "whether its load balancers can be inside"]
+    supports_public_access: Annotated[bool, "whether its networks can be reached by everybody"]
+    supports_strechedl2_subnet: Annotated[bool, "whether its networks reach over several zones"]
     details: Annotated[dict[str, str], "its settings"]
 
     @classmethod
@@ -71,15 +86,24 @@ class NetworkOfferingView(OfferingView, kw_only=True):
             conserve_mode=row.conserve_mode,
             availability=row.availability,
             network_rate=row.network_rate_mbps,
-            service=services_of(row.services),
-            service_offering_id=_router_size(cloud),
+            service=services_of(row.services, row.capabilities),
+            service_offering_id=row.service_offering_id or _router_size(cloud),
             for_vpc=row.for_vpc,
             is_persistent=row.is_persistent,
             egress_default_policy=row.egress_default_allow,
             max_connections=row.max_connections,
             internet_protocol=row.internet_protocol,
+            network_mode=row.network_mode or None,
+            routing_mode=row.routing_mode or None,
+            supports_internal_lb="InternalLbVm" in row.services.get("Lb", ()),
+            supports_public_access=_is_set(row, "Connectivity.PublicAccess"),
+            supports_strechedl2_subnet=_is_set(row, "Connectivity.StretchedL2Subnet"),
             details=row.details,
         )
+
+
+def _is_set(row: NetworkOffering, capability: str) -> bool:
+    return row.capabilities.get(capability, "").lower() == "true"
 
 
 def _router_size(cloud: Cloud) -> UUID | None:

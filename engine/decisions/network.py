@@ -14,6 +14,7 @@ from engine.decide import Desk, decision
 from engine.decisions import record
 from engine.decisions.network_change import change, take_parts
 from engine.decisions.vpc import check_tier
+from engine.decisions.zone_networks import check_zone
 from engine.draft import Decision
 from engine.intents.network import CreateNetwork, RemoveNetwork, UpdateNetwork
 from engine.routers import implement
@@ -43,7 +44,9 @@ def create(ask: CreateNetwork, desk: Desk) -> None:
     offering = desk.row(network_offerings, ask.offering_id)
     if offering.state != "Enabled":
         raise NotAllowed(f"network offering {offering.name} is {offering.state}: enable it first")
-    subnet = None if offering.guest_ip_type == "L2" else _subnet(ask, zone.guest_cidr)
+    check_zone(zone, offering, ask, desk)
+    without = offering.guest_ip_type == "L2" or zone.network_type == "Basic"
+    subnet = None if without else _subnet(ask, zone.guest_cidr)
     acl_id = check_tier(ask, offering, subnet.cidr if subnet else None, desk)
     physical = _physical(ask, desk)
     vlan, taken = _vlan(ask, offering, physical, desk)

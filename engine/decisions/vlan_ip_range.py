@@ -15,7 +15,9 @@ from engine.intents.record import CreateRecord, RemoveRecord, UpdateRecord
 from engine.intents.vlan_ip_range import CreateVlanIpRange, RemoveVlanIpRange, UpdateVlanIpRange
 from projections.addresses import address_spaces
 from projections.physical_network import physical_networks
+from projections.pod import pods
 from projections.vlan_ip_range import vlan_ip_ranges
+from projections.zone import zones
 
 RANGE = ("gateway", "netmask", "start_ip", "end_ip")
 
@@ -24,6 +26,7 @@ RANGE = ("gateway", "netmask", "start_ip", "end_ip")
 def create(ask: CreateVlanIpRange, desk: Desk) -> None:
     fields = ask.fields
     wanted = _range(fields)
+    _fits_zone(desk, fields)
     record.create(CreateRecord(kind="vlan_ip_range", id=ask.id, fields=fields), desk)
     _no_overlap(desk, ask.id, fields, wanted)
     _no_guest_vlan(desk, fields)
@@ -60,6 +63,28 @@ def remove(ask: RemoveVlanIpRange, desk: Desk) -> None:
     space = desk.row(address_spaces, space_of(row.id))
     close_space(desk, space, f"addresses {row.start_ip}-{row.end_ip}")
     record.remove(RemoveRecord(kind="vlan_ip_range", id=row.id), desk)
+
+
+def _fits_zone(desk: Desk, fields: dict[str, Any]) -> None:
+    """In a Basic zone each pod has a range of its own: guests are on its hosts."""
+    zone, pod_id = desk.row(zones, fields["zone_id"]), fields.get("pod_id")
+    public = fields.get("network_id") is None and fields.get("for_virtual_network", True)
+    if pod_id is not None and desk.row(pods, pod_id).zone_id != zone.id:
+        raise Invalid(f"podid names a pod of another zone than {zone.name}", field="podid")
+    if zone.network_type != "Basic":
+        if pod_id is not None:
+            raise Invalid(f"zone {zone.name} is Advanced: leave podid out", field="podid")
+        return
+    if public and not zone.security_groups_enabled:
+        raise Invalid(
+            f"zone {zone.name} is Basic: its guests have addresses of its network; say "
+            "forvirtualnetwork=false",
+            field="forvirtualnetwork",
+        )
+    if not public and pod_id is None:
+        raise Invalid(f"zone {zone.name} is Basic: a range is for a pod; give podid", field="podid")
+    if str(fields.get("vlan") or "untagged").removeprefix("vlan://") != "untagged":
+        raise Invalid(f"zone {zone.name} is Basic: its networks have no VLAN", field="vlan")
 
 
 def fields_of(row: VlanIpRange) -> dict[str, Any]:

@@ -38,6 +38,11 @@ def create(ask: CreateVpc, desk: Desk) -> None:
             f"zone {zone.name} is {zone.network_type} and has no VPCs: choose an Advanced one",
             field="zoneid",
         )
+    if zone.security_groups_enabled:
+        raise Invalid(
+            f"zone {zone.name} has security groups, so it has no VPCs: choose another",
+            field="zoneid",
+        )
     fields = ask.fields | {"services": offering.services, "is_redundant": offering.is_redundant}
     record.create(CreateRecord(kind="vpc", id=ask.id, fields=fields), desk)
 

@@ -21,6 +21,7 @@ MACS_PER_ZONE = 1 << 22
 @decision
 def create(ask: CreateZone, desk: Desk) -> None:
     check_fields(ask.fields)
+    _no_guest_cidr(ask.fields)
     record.create(CreateRecord(kind="zone", id=ask.id, fields=ask.fields), desk)
     first = _free_macs(desk)
     last = first + MACS_PER_ZONE - 1
@@ -51,6 +52,17 @@ def check_fields(fields: dict[str, Any]) -> None:
     except (AddressValueError, NetmaskValueError, ValueError) as error:
         text = f"guestcidraddress {cidr!r} is no subnet such as 10.1.1.0/24: {error}"
         raise Invalid(text, field="guestcidraddress") from None
+
+
+def _no_guest_cidr(fields: dict[str, Any]) -> None:
+    """Only isolated networks take the zone's subnet, and not every zone can have any."""
+    basic, grouped = fields["network_type"] == "Basic", fields.get("security_groups_enabled")
+    if fields.get("guest_cidr") and (basic or grouped):
+        what = "a Basic zone" if basic else "a zone with security groups"
+        raise Invalid(
+            f"guestcidraddress is for isolated networks, which {what} has not: leave it out",
+            field="guestcidraddress",
+        )
 
 
 def _free_macs(desk: Desk) -> int:

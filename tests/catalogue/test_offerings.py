@@ -122,6 +122,38 @@ async def test_a_network_offering(api: Api) -> None:
         await api("deleteNetworkOffering", id=str(default))
 
 
+async def test_a_network_offering_contradicts_itself(api: Api) -> None:
+    shared = {"guestiptype": "Shared", "specifyvlan": True, "specifyipranges": True}
+    isolated = {"guestiptype": "Isolated"}
+    for more, told in (
+        ({"guestiptype": "Shared"}, "specifyvlan=true"),
+        ({"guestiptype": "Shared", "specifyvlan": True}, "names its addresses"),
+        (shared | {"supportedservices": "SourceNat"}, "has no SourceNat"),
+        (shared | {"ispersistent": True}, "never persistent"),
+        (shared | {"availability": "Required"}, "can be Required"),
+        (isolated | {"supportedservices": "SourceNat", "specifyipranges": True}, "say false"),
+        (isolated | {"supportedservices": "NetworkACL", "forvpc": False}, "tiers of a VPC"),
+        (isolated | {"supportedservices": "Firewall", "forvpc": True}, "cannot do|instead of"),
+        ({"guestiptype": "L2", "forvpc": True}, "are Isolated, not L2"),
+        ({"guestiptype": "L2", "supportedservices": "Lb"}, "has no Lb"),
+    ):
+        with pytest.raises(CloudStackException, match=told):
+            await api("createNetworkOffering", name="n", traffictype="Guest", **more)
+    made = await api(
+        "createNetworkOffering",
+        name="n",
+        traffictype="Guest",
+        supportedservices="Dhcp,Lb",
+        servicecapabilitylist=[
+            {"service": "Lb", "capabilitytype": "SupportedLbIsolation", "capabilityvalue": "shared"}
+        ],
+        keepaliveenabled=True,
+        **isolated,
+    )
+    services = {one["name"]: one["capability"] for one in made["networkoffering"]["service"]}
+    assert services["Lb"] == [{"name": "SupportedLbIsolation", "value": "shared"}]
+
+
 async def test_the_default_network_offerings(api: Api) -> None:
     found = await api("listNetworkOfferings", sourcenatsupported=True, forvpc=False)
     names = [one["name"] for one in found["networkoffering"]]
