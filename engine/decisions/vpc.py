@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Network
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from aggregates.errors import InUse, Invalid, NotAllowed
 from aggregates.vpc import Vpc
@@ -14,6 +14,9 @@ from engine.decisions.traffic import ip4_network
 from engine.intents.network import CreateNetwork
 from engine.intents.record import CreateRecord, UpdateRecord
 from engine.intents.vpc import CreateVpc, RestartVpc
+from engine.ip_rules import clear_address
+from engine.public_addresses import free_public, public_ranges, take_public
+from engine.routers import create_router, end_router
 from projections.network import networks
 from projections.network_acl import DENY_ALL, NetworkAcl, network_acls
 from projections.network_offering import NetworkOffering
@@ -45,6 +48,37 @@ def create(ask: CreateVpc, desk: Desk) -> None:
         )
     fields = ask.fields | {"services": offering.services, "is_redundant": offering.is_redundant}
     record.create(CreateRecord(kind="vpc", id=ask.id, fields=fields), desk)
+    if fields.get("state", "Enabled") == "Enabled":
+        _begin(desk, desk.row(vpcs, ask.id), ask.address_id, ask.router_id, ask.source_nat_ip)
+
+
+def _begin(desk: Desk, vpc: Vpc, address_id: UUID, router_id: UUID, wanted: str = "") -> None:
+    """Give a VPC what its tiers need: the address that they go out by, and a router."""
+    public_ip = _source_nat(desk, vpc, address_id, wanted)
+    standby = [uuid5(router_id, "standby")] if vpc.is_redundant else []
+    for one in (router_id, *standby):
+        create_router(desk, one, vpc, vpc_id=vpc.id, public_ip=public_ip)
+
+
+def _source_nat(desk: Desk, vpc: Vpc, address_id: UUID, wanted: str) -> str:
+    """Its source NAT address; none where the zone has no public addresses and none is wanted."""
+    if "SourceNat" not in vpc.services:
+        return ""
+    for row in record.naming(desk, "public_ip_address", "vpc_id", vpc.id):
+        if row.is_source_nat:
+            return str(row.address)
+    if not wanted and next(public_ranges(desk.cloud, vpc.zone_id), None) is None:
+        return ""
+    return take_public(
+        desk,
+        address_id,
+        account_id=vpc.account_id,
+        domain_id=vpc.domain_id,
+        zone_id=vpc.zone_id,
+        wanted=wanted,
+        vpc_id=vpc.id,
+        is_source_nat=True,
+    )
 
 
 @decision
@@ -58,6 +92,12 @@ def restart(ask: RestartVpc, desk: Desk) -> None:
         "is_redundant": vpc.is_redundant or ask.make_redundant,
     }
     record.update(UpdateRecord(kind="vpc", id=vpc.id, fields=fields), desk)
+    there = list(record.naming(desk, "router", "vpc_id", vpc.id))
+    if there and not (ask.cleanup or ask.make_redundant):
+        return
+    for router in there:
+        end_router(desk, router)
+    _begin(desk, desk.row(vpcs, vpc.id), ask.address_id, ask.router_id)
 
 
 @rule("vpc")
@@ -85,6 +125,11 @@ def take_its_parts(row: Vpc, desk: Desk) -> None:
         raise InUse(f"VPC {row.name} is in use by network {tier.name}: delete that first")
     for kind in PARTS:
         remove_parts(desk, kind, "vpc_id", row.id)
+    for address in list(record.naming(desk, "public_ip_address", "vpc_id", row.id)):
+        clear_address(desk, address)
+        free_public(desk, address)
+    for router in list(record.naming(desk, "router", "vpc_id", row.id)):
+        end_router(desk, router)
 
 
 def check_tier(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from engine.genesis import stable_id
+from projections.router import routers
 from tests.tenant.test_refusals import gone, refusal
 from tests.tenant.test_vm_life import deploy
 from tests.tenant.world import ISOLATED, ZONE, Place
@@ -48,6 +49,32 @@ async def test_from_creation_to_deletion(here: Place) -> None:
     assert await ann("listVPCs") == {}
     lists = await ann("listNetworkACLLists")
     assert {one["name"] for one in lists["networkacllist"]} == {"default_allow", "default_deny"}
+
+
+async def test_a_vpc_goes_out_by_one_address_and_gives_it_back(here: Place) -> None:
+    reach = {"gateway": "203.0.113.1", "netmask": "255.255.255.0", "forvirtualnetwork": "true"}
+    ends = {"startip": "203.0.113.10", "endip": "203.0.113.12", "zoneid": str(ZONE)}
+    await here.admin("createVlanIpRange", vlan="untagged", **reach, **ends)
+    vpc = await make_vpc(here.ann, sourcenatipaddress="203.0.113.11")
+    address = await here.ann.one("listPublicIpAddresses", "publicipaddress", vpcid=vpc["id"])
+    assert (address["ipaddress"], address["issourcenat"]) == ("203.0.113.11", True)
+    rows = here.controller.cloud[routers]
+    (first,) = [one.id for one in rows]
+    await here.ann.job("restartVPC", id=vpc["id"], cleanup="true", makeredundant="true")
+    assert len(rows) == 2 and first not in rows
+    error = await refusal(here.ann, "restartVPC", id=vpc["id"], makeredundant="true")
+    assert "two routers already" in error["errortext"]
+    later = await make_vpc(here.ann, name="later", start="false")
+    assert later["state"] == "Inactive"
+    assert await here.ann("listPublicIpAddresses", vpcid=later["id"]) == {}
+    await here.ann.job("restartVPC", id=later["id"])
+    started = await here.ann.one("listVPCs", "vpc", id=later["id"])
+    assert started["state"] == "Enabled"
+    for one in (vpc, later):
+        await here.ann.job("deleteVPC", id=one["id"])
+    assert await here.ann("listPublicIpAddresses") == {}
+    assert len(rows) == 0
+    assert (await make_vpc(here.bob, sourcenatipaddress="203.0.113.11"))["account"] == "bob"
 
 
 async def test_ranges_are_checked(here: Place) -> None:
