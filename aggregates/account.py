@@ -19,7 +19,7 @@ class Account(Aggregate):
     """`state` is enabled, disabled or locked; a disabled account's users cannot do anything.
 
     `role_type` is that of its role, or `Project` for the account that owns what a project has.
-    `ending` is the job that deletes it.
+    `ending` is the job that deletes it; `epoch` rises whenever the sessions of its users end.
     """
 
     name: str
@@ -31,6 +31,7 @@ class Account(Aggregate):
     default_zone_id: UUID | None = None
     api_key_access: str = "inherit"
     ending: UUID | None = None
+    epoch: int = 0
     details: dict[str, str] = msgspec.field(default_factory=dict)
 
     @property

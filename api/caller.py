@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from uuid import UUID, uuid5
 
 from engine.intents import By, Job
 from engine.intents.placement import ExplainPlacement, Placement
 from projections.cloud import Cloud
+
+if TYPE_CHECKING:
+    from api.sessions import Door
 
 __all__ = ["By", "Caller", "Engine", "Identity", "Job", "JobRow", "JobStep", "Planned"]
 
@@ -25,7 +28,8 @@ class Identity:
 
     `projects` are the accounts of the projects that the caller belongs to. `rules` are the rules
     of the role, first match wins; None means the rights of the built-in `role_type`.
-    `key_rules` narrow further what one API key may do and never widen it.
+    `key_rules` narrow further what one API key may do and never widen it; `key_expires_at_ms` is
+    when the key that was signed with ends.
     """
 
     user_id: UUID
@@ -38,6 +42,7 @@ class Identity:
     projects: frozenset[UUID] = frozenset()
     rules: tuple[tuple[str, bool], ...] | None = None
     key_rules: tuple[tuple[str, bool], ...] | None = None
+    key_expires_at_ms: int | None = None
 
     @property
     def is_root(self) -> bool:
@@ -172,7 +177,7 @@ class Caller:
     `cloud` is the live cloud, or for a list with `asof` the cloud at that time. `now_ms` is the
     time of the request. Ids that a command needs come from `new_id`: under an idempotency key
     they are the same on every repeat, so a repeated request is the same request. `job_id` is the
-    id that the caller chose for its job, if it did.
+    id that the caller chose for its job, if it did. `door` is for the commands of signing in.
     """
 
     identity: Identity
@@ -183,6 +188,7 @@ class Caller:
     random_id: Callable[[], UUID]
     dry_run: bool = False
     job_id: UUID | None = None
+    door: Door | None = None
     _ids: int = field(default=0)
 
     @property

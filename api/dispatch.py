@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+from api.attempts import Attempts
 from api.authz import may_call
 from api.caller import By, Caller, Engine, Identity, Job, Planned
 from api.declare import REGISTRY, Spec
@@ -28,11 +29,20 @@ from api.errors import (
     code_of,
     not_for_you,
 )
-from api.identity import as_then, by_session, by_signature, identify, optional, unusable, within
+from api.identity import (
+    as_then,
+    by_session,
+    by_signature,
+    check_second_factor,
+    identify,
+    optional,
+    unusable,
+    within,
+)
 from api.parse import UUID_FORM, check_ids, moment, normal, parse
 from api.render import JSON_TYPE, XML_TYPE, Payload, shown, to_json, to_xml
 from api.repeat import Repeats, known_job
-from api.sessions import SessionStore, Visitor
+from api.sessions import Door, Session, SessionStore, Visitor
 from api.sign import Pairs
 
 log = logging.getLogger("sagastack.api")
@@ -90,6 +100,7 @@ class Gateway:
     deadline_s: float = DEADLINE_S
     closing: bool = False
     repeats: Repeats = field(default_factory=Repeats)
+    attempts: Attempts = field(default_factory=Attempts)
 
     async def answer(self, request: Request) -> Answer:
         """Answer one request, whatever it holds."""
@@ -148,12 +159,13 @@ class Gateway:
         query = normal(request.params)
         if spec is not None and spec.public:
             return await self._visit(request, spec, query, cookies)
-        who = await self.identity(request)
+        who, session = await self.entered(request, name)
         if spec is None or not may_call(who, spec):
             raise not_for_you(name[:100], who.account)
         who = within(who, self.engine.cloud, spec.name, query.get("projectid", ""))
         ask = parse(spec, query, who.role_type)
         caller = await self._caller(who, spec, query)
+        caller.door = Door(self.sessions, self.attempts, session)
         key = caller.by.idempotency_key
         if not key or caller.dry_run:
             return await perform(spec, ask, caller)
@@ -166,23 +178,35 @@ class Gateway:
     ) -> Payload:
         """Run a public command: login and logout."""
         visitor = Visitor(
-            self.engine, self.sessions, self.now_ms(), request.method, request.cookies, cookies
+            self.engine,
+            self.sessions,
+            self.now_ms(),
+            request.method,
+            request.cookies,
+            cookies,
+            self.attempts,
         )
         result = await parse(spec, query, "").run(visitor)
         return shown(spec, result, self.engine.cloud, "")
 
     async def identity(self, request: Request) -> Identity:
         """Who sends this request; `Unauthorized` if that is not certain."""
+        return (await self.entered(request, ""))[0]
+
+    async def entered(self, request: Request, command: str) -> tuple[Identity, Session | None]:
+        """Who sends this request and by which session; refused until its second factor is given."""
         if request.trusted:
             found = identify(self.engine.cloud, self.trusted_user())
             if found is None:
                 raise Unauthorized
-            return found
+            return found, None
         names = {name.lower(): value for name, value in request.params}
         if "signature" in names or "apikey" in names:
-            return await by_signature(self.engine, request.params, self.now_ms())
+            return await by_signature(self.engine, request.params, self.now_ms()), None
         key = names.get("sessionkey", "")
-        return by_session(self.engine, self.sessions, request.cookies, key, self.now_ms())
+        who, session = by_session(self.engine, self.sessions, request.cookies, key, self.now_ms())
+        check_second_factor(self.engine.cloud, session, command)
+        return who, session
 
     async def _caller(self, who: Identity, spec: Spec, query: Mapping[str, str]) -> Caller:
         """What the body is given. A repeat key and a dry run are for what changes something."""

@@ -52,6 +52,12 @@ class Unauthorized(ApiError):
         super().__init__(text)
 
 
+class SecondFactorNeeded(ApiError):
+    """511: the session is real, and its second factor has not been given."""
+
+    status, cs_code = 511, 4290
+
+
 class LoginFailed(ApiError):
     """531: name, domain or password is wrong; which one stays unsaid."""
 

@@ -13,10 +13,11 @@ from uuid import UUID
 
 from api.authz import domain_path, first_match
 from api.caller import Engine, Identity
-from api.errors import Unauthorized, Unsupported
-from api.sessions import SessionStore
+from api.errors import SecondFactorNeeded, Unauthorized, Unsupported
+from api.sessions import Session, SessionStore
 from api.sign import Pairs, is_fresh, is_signed
 from projections.cloud import Cloud
+from projections.setting import is_on
 from projections.table import TABLES
 
 # Compared with when a key is unknown, so that an unknown key costs what a wrong signature costs.
@@ -162,15 +163,36 @@ async def by_signature(engine: Engine, pairs: Pairs, now_ms: int) -> Identity:
     found = identify(engine.cloud, key.user_id)
     if found is None:
         raise Unauthorized
-    rules = getattr(key, "rules", None)
-    if not rules:
-        return found
-    return replace(found, key_rules=tuple((one[0], bool(one[1])) for one in rules))
+    if not key_access(engine.cloud, found):
+        raise Unauthorized
+    rules = tuple((pattern, bool(ok)) for pattern, ok in getattr(key, "rules", ()))
+    return replace(found, key_rules=rules or None, key_expires_at_ms=_expiry(key))
+
+
+def key_access(cloud: Cloud, who: Identity) -> bool:
+    """May this user sign with keys? Its own word counts, then its account's, then the setting's."""
+    user, account = cloud.table("user")[who.user_id], cloud.table("account")[who.account_id]
+    for row in (user, account):
+        said = str(getattr(row, "api_key_access", "inherit")).lower()
+        if said != "inherit":
+            return said == "enabled"
+    return is_on(cloud, "api.key.access")
+
+
+def _expiry(key: Any) -> int | None:
+    found: int | None = getattr(key, "expires_at_ms", None)
+    return found
 
 
 def _expired(key: Any, now_ms: int) -> bool:
-    expires_at_ms = getattr(key, "expires_at_ms", None)
+    expires_at_ms = _expiry(key)
     return expires_at_ms is not None and expires_at_ms <= now_ms
+
+
+def stamp_of(cloud: Cloud, user: Any) -> str:
+    """What ends a user's sessions when it changes: it was locked out, or has another password."""
+    account = cloud.table("account").get(user.account_id)
+    return f"{getattr(user, 'epoch', 0)}/{getattr(account, 'epoch', 0)}"
 
 
 def by_session(
@@ -179,15 +201,54 @@ def by_session(
     cookies: Mapping[str, str],
     param_key: str,
     now_ms: int,
-) -> Identity:
+) -> tuple[Identity, Session]:
     """The user of the session, if its key came both as a cookie and as a parameter."""
-    user_id = sessions.check(
+    session = sessions.check(
         cookies.get("JSESSIONID", ""), cookies.get("sessionkey", ""), param_key, now_ms
     )
-    found = identify(engine.cloud, user_id)
-    if found is None:
+    found = None if session is None else identify(engine.cloud, session.user_id)
+    if session is None or found is None or not _lasts(engine.cloud, session):
+        if session is not None:
+            sessions.revoke(session)
         raise Unauthorized("unable to verify user credentials")
-    return found
+    return found, session
+
+
+def _lasts(cloud: Cloud, session: Session) -> bool:
+    user = cloud.table("user").get(session.user_id)
+    return user is not None and stamp_of(cloud, user) == session.stamp
+
+
+# What a session may do before its second factor was given, and before one was set up.
+TO_GIVE = frozenset({"validateUserTwoFactorAuthenticationCode"})
+TO_SET_UP = TO_GIVE | {
+    "setupUserTwoFactorAuthentication",
+    "listUserTwoFactorAuthenticatorProviders",
+}
+
+
+def second_factor(cloud: Cloud, user: Any) -> tuple[bool, bool]:
+    """Does the user have a second factor that is asked for, and must it have one?"""
+    on = bool(getattr(user, "second_factor_on", False))
+    must = bool(getattr(user, "second_factor_mandated", False)) or is_on(cloud, "mandate.user.2fa")
+    return on, must
+
+
+def check_second_factor(cloud: Cloud, session: Session, command: str) -> None:
+    """Refuse what a session may not do yet. A factor that is on is asked for whatever is set."""
+    if session.verified:
+        return
+    on, must = second_factor(cloud, cloud.table("user").get(session.user_id))
+    if on and command not in TO_GIVE:
+        raise SecondFactorNeeded(
+            "Two factor authentication is needed: send the code of your app by "
+            "validateUserTwoFactorAuthenticationCode"
+        )
+    if must and not on and command not in TO_SET_UP:
+        raise SecondFactorNeeded(
+            "Two factor authentication is required here: set it up by "
+            "setupUserTwoFactorAuthentication, and send a first code"
+        )
 
 
 def find_user(cloud: Cloud, username: str, domain_id: UUID | None) -> Any:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
+from api.attempts import Attempts
 from api.caller import Engine
 
 IDLE_MS = 30 * 60 * 1000
@@ -24,26 +25,37 @@ TOKEN_BYTES = 32
 
 @dataclass(slots=True)
 class Session:
-    """Who signed in, the hash of their session key, and when they were last heard of."""
+    """Who signed in, the hash of their session key, and when they were last heard of.
 
+    `stamp` is what the cloud said of the user then (`identity.stamp_of`); a session with another
+    one is over. `verified` says that a second factor was given in it.
+    """
+
+    name: bytes
     user_id: UUID
     key_hash: bytes
     used_at_ms: int
+    stamp: str = ""
+    verified: bool = False
 
 
 class SessionStore(Protocol):
     """What the API needs of sessions, wherever they are kept."""
 
-    def open(self, user_id: UUID, now_ms: int) -> tuple[str, str]:
+    def open(self, user_id: UUID, now_ms: int, stamp: str = "") -> tuple[str, str]:
         """Begin a session; gives its token and its key, which are never shown again."""
         ...
 
-    def check(self, token: str, cookie_key: str, param_key: str, now_ms: int) -> UUID | None:
-        """The user of a live session whose key came both ways; a wrong key ends the session."""
+    def check(self, token: str, cookie_key: str, param_key: str, now_ms: int) -> Session | None:
+        """A live session whose key came both ways; a wrong key ends the session."""
         ...
 
     def close(self, token: str) -> bool:
         """End a session; was there one?"""
+        ...
+
+    def revoke(self, session: Session) -> None:
+        """End a session that was found, whoever has its token."""
         ...
 
 
@@ -58,13 +70,14 @@ class Sessions:
         self._random_bytes = random_bytes
         self._live: dict[bytes, Session] = {}
 
-    def open(self, user_id: UUID, now_ms: int) -> tuple[str, str]:
+    def open(self, user_id: UUID, now_ms: int, stamp: str = "") -> tuple[str, str]:
         self._sweep(now_ms)
         token, key = self._token(), self._token()
-        self._live[_hash(token)] = Session(user_id, _hash(key), now_ms)
+        name = _hash(token)
+        self._live[name] = Session(name, user_id, _hash(key), now_ms, stamp)
         return token, key
 
-    def check(self, token: str, cookie_key: str, param_key: str, now_ms: int) -> UUID | None:
+    def check(self, token: str, cookie_key: str, param_key: str, now_ms: int) -> Session | None:
         name = _hash(token)
         session = self._live.get(name)
         if session is None:
@@ -75,10 +88,13 @@ class Sessions:
             del self._live[name]
             return None
         session.used_at_ms = now_ms
-        return session.user_id
+        return session
 
     def close(self, token: str) -> bool:
         return self._live.pop(_hash(token), None) is not None
+
+    def revoke(self, session: Session) -> None:
+        self._live.pop(session.name, None)
 
     def _token(self) -> str:
         return urlsafe_b64encode(self._random_bytes(TOKEN_BYTES)).decode().rstrip("=")
@@ -90,6 +106,16 @@ class Sessions:
         live = [(n, s) for n, s in self._live.items() if now_ms - s.used_at_ms < IDLE_MS]
         live.sort(key=lambda pair: pair[1].used_at_ms)
         self._live = dict(live[-SESSIONS_MAX // 2 :])
+
+
+@dataclass(slots=True)
+class Door:
+    """What the commands of signing in need of the way their caller came: its session, if it has
+    one, and how often it has been wrong."""
+
+    sessions: SessionStore
+    attempts: Attempts
+    session: Session | None = None
 
 
 @dataclass(slots=True)
@@ -105,10 +131,11 @@ class Visitor:
     method: str
     cookies: Mapping[str, str]
     set_cookies: list[str] = field(default_factory=list)
+    attempts: Attempts = field(default_factory=Attempts)
 
-    def enter(self, user_id: UUID) -> str:
+    def enter(self, user_id: UUID, stamp: str) -> str:
         """Begin a session and give the browser its cookies; returns the session key."""
-        token, key = self.sessions.open(user_id, self.now_ms)
+        token, key = self.sessions.open(user_id, self.now_ms, stamp)
         self.set_cookies += [
             f"JSESSIONID={token}; Path=/client; HttpOnly; SameSite=Lax",
             f"sessionkey={key}; Path=/client; HttpOnly; SameSite=Lax",

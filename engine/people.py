@@ -44,6 +44,7 @@ def remove_user(run: Run[Any], user: User) -> list[str]:
     """Remove a user and its keys; answers with what is to be shredded."""
     keys = list(run.cloud[api_keys].by("user_id", user.id))
     refs = [user.password_ref, *(remove_key(run, key) for key in keys)]
+    refs += [user.second_factor_ref] if user.second_factor_ref else []
     for member in list(run.cloud[project_members].by("account_id", user.account_id)):
         if member.user_id == user.id:
             remove(run, member)

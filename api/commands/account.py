@@ -13,7 +13,7 @@ from api.commands.identity_checks import (
     password,
     role_for,
 )
-from api.declare import Free, Length, Names, Success, command
+from api.declare import Free, Length, Names, OneOf, Roles, Success, command
 from api.errors import Denied
 from api.lists import Filter, list_command
 from api.views.account import AccountView
@@ -22,6 +22,8 @@ from engine.intents.account import DeleteAccount, SetAccountState
 from engine.intents.job import AsJob
 from engine.intents.record import CreateRecord, Together, UpdateRecord
 from projections.account import Account, accounts
+
+ACCESS = OneOf("enabled", "disabled", "inherit")
 
 
 @command("createAccount", returns=AccountView, key="account", allow="ARD", action="ACCOUNT.CREATE")
@@ -85,6 +87,9 @@ class UpdateAccount:
     role_id: Annotated[UUID | None, "what it may do", Names("role")] = None
     network_domain: Annotated[str | None, "the DNS suffix of its networks"] = None
     account_details: Annotated[dict[str, str] | None, "its settings"] = None
+    api_key_access: Annotated[
+        str | None, "Enabled, Disabled or Inherit: may its users sign?", ACCESS, Roles("Admin")
+    ] = None
 
     async def run(self, caller: Caller) -> Account:
         row = account_of(caller, self.id, self.account, self.domain_id)
@@ -100,6 +105,8 @@ class UpdateAccount:
             fields["network_domain"] = self.network_domain
         if self.account_details is not None:
             fields["details"] = dict(self.account_details)
+        if self.api_key_access is not None:
+            fields["api_key_access"] = self.api_key_access
         await caller.decide(UpdateRecord(kind="account", id=row.id, fields=fields))
         return caller.cloud[accounts][row.id]
 

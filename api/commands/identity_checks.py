@@ -36,15 +36,20 @@ KEY_BYTES = 64
 Rules = tuple[tuple[str, bool], ...]
 
 
-def outranks(caller: Caller, role_type: str, rules: Rules | None) -> None:
-    """Refuse to act for, or to make, who may do more than the caller: by rank or by rules."""
+def outranks(
+    caller: Caller, role_type: str, rules: Rules | None, key_rules: Rules | None = None
+) -> None:
+    """Refuse to act for, or to make, who may do more than the caller: by rank or by rules.
+
+    `key_rules` are those of a key that is being made: it may do what both kinds of rules allow.
+    """
     who = caller.identity
     if RANK.get(role_type, 3) > RANK.get(caller.role_type, 0):
         raise Denied(
             f"account {who.account} is {caller.role_type} and may not act for, "
             f"or make, an account of type {role_type}: ask an administrator of that rank"
         )
-    other = replace(who, role_type=role_type, rules=rules, key_rules=None)
+    other = replace(who, role_type=role_type, rules=rules, key_rules=key_rules)
     for spec in REGISTRY.values():
         if may_call(other, spec) and not may_call(who, spec):
             raise Denied(
@@ -68,11 +73,23 @@ def account_of(
     return row
 
 
-def user_of(caller: Caller, user_id: UUID) -> User:
-    """A user that the caller may change. Its id was checked: it is there, and governed."""
+def user_of(caller: Caller, user_id: UUID, key_rules: Rules | None = None) -> User:
+    """A user that the caller may change. Its id was checked: it is there, and governed.
+
+    Users of one account have the same rights but not the same projects, and not each other's
+    second factor: a plain user changes itself alone.
+    """
     user = caller.cloud[users][user_id]
-    outranks(caller, *role_of(caller.cloud, caller.cloud[accounts][user.account_id]))
+    outranks(caller, *role_of(caller.cloud, caller.cloud[accounts][user.account_id]), key_rules)
+    if caller.role_type == "User" and user.id != caller.user_id:
+        raise Denied(f"user {user.name} is another one: only an administrator may change it")
     return user
+
+
+def lasting(caller: Caller, what: str) -> None:
+    """Refuse what would outlive the key that the caller signs with."""
+    if caller.identity.key_expires_at_ms is not None:
+        raise Denied(f"a key that expires cannot give its user {what}: sign with a lasting one")
 
 
 def role_for(caller: Caller, role_id: UUID | None, account_type: int | None) -> Role:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
+from api.authenticators import proven
 from api.authz import LETTER
 from api.declare import Cloud, Free, Length, View, Wire, command, view
 from api.errors import LoginFailed, ParamError, WrongMethod
-from api.identity import find_user, identify
+from api.identity import find_user, identify, second_factor, stamp_of
 from api.sessions import IDLE_MS, Visitor
+from projections.setting import value_of
 
 # CloudStack's numbers for the types of accounts.
 ACCOUNT_TYPE = {"U": "0", "A": "1", "D": "2", "R": "3"}
@@ -32,6 +34,8 @@ class LoginView(View, kw_only=True):
     session_key: Annotated[str, "sent as parameter and as cookie with every request"]
     is_2fa_enabled: Annotated[str, "whether a second factor is asked for"]
     is_2fa_verified: Annotated[str, "whether it was given"]
+    provider_for_2fa: Annotated[str | None, "which one, once it is set up"] = None
+    issuer_for_2fa: Annotated[str | None, "the name under which an app keeps the secret"] = None
 
 
 @view
@@ -56,16 +60,27 @@ class Login:
     ] = None
 
     async def run(self, visitor: Visitor) -> LoginView:
-        """Check the password even for a user that is not there, so both cost the same."""
+        """Check the password even for a user that is not there, so both cost the same.
+
+        After some wrong passwords even the right one is refused for a while, in the same words.
+        """
         if visitor.method != "POST":
             raise WrongMethod("login must be sent by POST")
         cloud = visitor.engine.cloud
         user = find_user(cloud, self.username, self._domain(cloud))
-        user_id = None if user is None else user.id
-        good = await visitor.engine.check_password(user_id, self.password)
-        who = identify(visitor.engine.cloud, user_id)
+        whom = ("password", self.username.casefold() if user is None else user.id)
+        if not visitor.attempts.may_try(whom, visitor.now_ms):
+            raise LoginFailed
+        # Counted before it is looked at, so that a hundred side by side are not one.
+        visitor.attempts.failed(whom, visitor.now_ms)
+        good = await proven(visitor.engine, user, self.password)
+        cloud = visitor.engine.cloud
+        user = cloud.table("user").get(user.id) if user is not None else None
+        who = identify(cloud, user.id) if user is not None else None
         if not good or user is None or who is None:
             raise LoginFailed
+        visitor.attempts.succeeded(whom)
+        on, must = second_factor(cloud, user)
         return LoginView(
             username=who.username,
             user_id=who.user_id,
@@ -77,9 +92,11 @@ class Login:
             type=ACCOUNT_TYPE[LETTER.get(who.role_type, "U")],
             timezone=getattr(user, "timezone", None),
             registered="false",
-            session_key=visitor.enter(who.user_id),
-            is_2fa_enabled="false",
-            is_2fa_verified="true",
+            session_key=visitor.enter(who.user_id, stamp_of(cloud, user)),
+            is_2fa_enabled=_word(on or must),
+            is_2fa_verified=_word(not (on or must)),
+            provider_for_2fa="totp" if on else None,
+            issuer_for_2fa=value_of(cloud, "user.2fa.issuer"),
         )
 
     def _domain(self, cloud: Cloud) -> UUID | None:
@@ -91,6 +108,10 @@ class Login:
                 return None
         path = "/" + (self.domain or "").strip("/").lower()
         return next((d.id for d in cloud.table("domain") if d.path.lower() == path), None)
+
+
+def _word(yes: bool) -> str:
+    return "true" if yes else "false"
 
 
 @command("logout", returns=LogoutView, shape="flat", allow="ARDU", reads=True, public=True)

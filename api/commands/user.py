@@ -11,19 +11,22 @@ from api.commands.identity_checks import (
     account_of,
     chosen_id,
     is_system,
+    lasting,
     new_key,
     password,
     user_of,
 )
-from api.declare import Free, Length, Names, Success, command
+from api.declare import Free, Length, Names, OneOf, Roles, Success, command
 from api.errors import Denied, InvalidValue
 from api.lists import Filter, list_command
 from api.views.user import ACCOUNT_TYPES, UserKeysView, UserView
 from engine.intents.record import CreateRecord
 from engine.intents.user import ChangeUser, DeleteUser, RekeyUser
 from projections.account import accounts
-from projections.api_key import api_keys
+from projections.api_key import api_keys, main_key
 from projections.user import User, users
+
+ACCESS = OneOf("enabled", "disabled", "inherit")
 
 
 @command("createUser", returns=UserView, key="user", allow="ARD", action="USER.CREATE")
@@ -75,6 +78,10 @@ class UpdateUser:
     ] = None
     user_api_key: Annotated[str | None, "the public half of a key of one's choice"] = None
     user_secret_key: Annotated[str | None, "the other half of that key"] = None
+    mandate_2fa: Annotated[bool | None, "whether it must prove itself by a second factor"] = None
+    api_key_access: Annotated[
+        str | None, "Enabled, Disabled or Inherit: may it sign with keys?", ACCESS, Roles("Admin")
+    ] = None
 
     async def run(self, caller: Caller) -> User:
         """A replaced password or key is shredded once the new one counts."""
@@ -87,14 +94,28 @@ class UpdateUser:
             "timezone": self.timezone,
         }
         fields = {name: value for name, value in asked.items() if value is not None}
+        fields |= self._for_admins(caller)
         if self.password is not None:
+            lasting(caller, "another password")
             await self._prove(caller, user)
             fields["password_ref"] = await caller.seal_password(password(self.password))
         if fields:
             await caller.submit(ChangeUser(user_id=user.id, fields=fields))
         if self.user_api_key or self.user_secret_key:
+            lasting(caller, "another key")
             await rekey(caller, user, self.user_api_key, self.user_secret_key)
         return caller.cloud[users][user.id]
+
+    def _for_admins(self, caller: Caller) -> dict[str, Any]:
+        """What a user may not decide for itself."""
+        found: dict[str, Any] = {}
+        if self.mandate_2fa is not None:
+            if caller.role_type == "User":
+                raise Denied("mandate2fa is an administrator's to set: leave it out")
+            found["second_factor_mandated"] = self.mandate_2fa
+        if self.api_key_access is not None:
+            found["api_key_access"] = self.api_key_access
+        return found
 
     async def _prove(self, caller: Caller, user: User) -> None:
         """A session that was left open must not be enough to take a user over."""
@@ -175,11 +196,12 @@ class GetUser:
     action="REGISTER.USER.KEY",
 )
 class RegisterUserKeys:
-    """Make a new API key for a user; the one that it has stops working."""
+    """Make a new main API key for a user; the one that it has stops working."""
 
     id: Annotated[UUID, "the user", Names("user", right="operate")]
 
     async def run(self, caller: Caller) -> UserKeysView:
+        lasting(caller, "another key")
         key, secret = new_key(), new_key()
         await rekey(caller, user_of(caller, self.id), key, secret)
         return UserKeysView(api_key=key, secret_key=secret)
@@ -199,14 +221,14 @@ async def rekey(caller: Caller, user: User, key: str | None, secret: str | None)
 
 @command("getUserKeys", returns=UserKeysView, key="userkeys", allow="ARDU")
 class GetUserKeys:
-    """Show both halves of a user's API key."""
+    """Show both halves of a user's main API key."""
 
     id: Annotated[UUID, "the user", Names("user", right="operate")]
 
     async def run(self, caller: Caller) -> UserKeysView:
         """Empty while the user has none."""
         user = user_of(caller, self.id)
-        key = caller.cloud[api_keys].one("user_id", user.id)
+        key = main_key(caller.cloud, user.id)
         if key is None:
             return UserKeysView()
         return UserKeysView(api_key=key.key, secret_key=await caller.secret(key.secret_ref))

@@ -34,6 +34,7 @@ class AccountView(ProjectLimitedView, kw_only=True):
     created: Annotated[Date, "when it was made"]
     network_domain: Annotated[str | None, "the DNS suffix of its networks"] = None
     account_details: Annotated[dict[str, str], "its settings"]
+    api_key_access: Annotated[str, "Enabled, Disabled or Inherit: whether its users sign with keys"]
     is_default: Annotated[bool, "whether it came with the cloud"]
     is_cleanup_required: Annotated[bool, "whether it is being deleted, and has not gone yet"]
     groups: Annotated[list[str], "always empty: accounts are in no groups here"]
@@ -62,6 +63,7 @@ class AccountView(ProjectLimitedView, kw_only=True):
             network_domain=row.network_domain or None,
             account_details=row.details,
             is_default=row.name in ("admin", "system") and domain is not None and not domain.level,
+            api_key_access=row.api_key_access.title(),
             is_cleanup_required=row.ending is not None,
             groups=[],
             user=[UserView.of(one, cloud) for one in people],

@@ -7,9 +7,10 @@ from uuid import UUID
 
 from api.declare import Cloud, Date, View, date, view
 from projections.account import accounts
-from projections.api_key import api_keys
+from projections.api_key import main_key
 from projections.domain import domains
 from projections.role import roles
+from projections.setting import is_on
 from projections.user import User
 
 # CloudStack's numbers for the types of accounts.
@@ -41,12 +42,13 @@ class UserView(View, kw_only=True):
     is_default: Annotated[bool, "whether it came with the cloud"]
     is_2fa_enabled: Annotated[bool, "whether it proves itself by a second factor"]
     is_2fa_mandated: Annotated[bool, "whether it must"]
+    api_key_access: Annotated[str, "Enabled, Disabled or Inherit: whether it may sign with keys"]
 
     @classmethod
     def of(cls, row: User, cloud: Cloud) -> UserView:
         account, domain = cloud[accounts].get(row.account_id), cloud[domains].get(row.domain_id)
         role = cloud[roles].get(account.role_id) if account else None
-        key = cloud[api_keys].one("user_id", row.id)
+        key = main_key(cloud, row.id)
         return cls(
             id=row.id,
             username=row.name,
@@ -58,7 +60,7 @@ class UserView(View, kw_only=True):
             account=account.name if account else None,
             account_id=row.account_id,
             account_type=ACCOUNT_TYPES.get(account.role_type) if account else None,
-            user_source="native",
+            user_source=row.source,
             role_id=role.id if role else None,
             role_type=role.role_type if role else None,
             role_name=role.name if role else None,
@@ -67,8 +69,9 @@ class UserView(View, kw_only=True):
             timezone=row.timezone or None,
             api_key=key.key if key else None,
             is_default=row.name == "admin" and domain is not None and domain.level == 0,
-            is_2fa_enabled=False,
-            is_2fa_mandated=False,
+            is_2fa_enabled=row.second_factor_on,
+            is_2fa_mandated=row.second_factor_mandated or is_on(cloud, "mandate.user.2fa"),
+            api_key_access=row.api_key_access.title(),
         )
 
 

@@ -19,12 +19,28 @@ class ChangeUser:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RekeyUser:
-    """Give a user a new API key in place of those that it has, which are shredded."""
+    """Give a user a new main API key in place of the one that it has, which is shredded."""
 
     user_id: UUID
     key_id: UUID
     key: str
     secret_ref: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UseCode:
+    """A code of the second factor that is sealed under `ref`, of the half minute `counter`."""
+
+    user_id: UUID
+    ref: str
+    counter: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteKey:
+    """Delete an API key, and shred its secret half."""
+
+    key_id: UUID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

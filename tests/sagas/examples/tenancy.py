@@ -7,7 +7,7 @@ from dataclasses import replace
 from engine.intents.account import DeleteAccount
 from engine.intents.domain import DeleteDomain
 from engine.intents.record import CreateRecord
-from engine.intents.user import ChangeUser, DeleteUser, RekeyUser
+from engine.intents.user import ChangeUser, DeleteKey, DeleteUser, RekeyUser
 from engine.intents.volume import CreateVolume
 from tests.sagas.rig import Rig
 from tests.sagas.seed import DOMAIN, GIB, ROLE, ZONE, deploy, named
@@ -45,6 +45,11 @@ async def _rekey_user(rig: Rig) -> object:
     return RekeyUser(user_id=named("tenant user"), key_id=named("new"), key="n", secret_ref=ref)
 
 
+async def _delete_key(rig: Rig) -> object:
+    await _tenant(rig)
+    return DeleteKey(key_id=named("tenant api_key"))
+
+
 async def _delete_user(rig: Rig) -> object:
     await _tenant(rig)
     return DeleteUser(user_id=named("tenant user"))
@@ -79,6 +84,7 @@ async def _delete_domain(rig: Rig) -> object:
 EXAMPLES = {
     "user.change:1": _change_user,
     "user.rekey:1": _rekey_user,
+    "api_key.delete:1": _delete_key,
     "user.delete:1": _delete_user,
     "account.delete:1": _delete_account,
     "domain.delete:1": _delete_domain,
