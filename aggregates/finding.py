@@ -17,16 +17,30 @@ class FindingKind(StrEnum):
     ORPHAN_DISK = "orphan disk"
     STRANGER_DISK = "stranger disk"
     MISSING_DISK = "missing disk"
+    SAID = "said by a person"
+
+
+class Shelf(StrEnum):
+    """Where alerts about it are: shown, or put away by a person."""
+
+    SHOWN = ""
+    ARCHIVED = "archived"
+    DELETED = "deleted"
 
 
 @aggregate("finding")
 class Finding(Aggregate):
-    """`place_id` is the host or pool that it was found on; `subject` the thing's id or name."""
+    """`place_id` is the host or pool that it was found on; `subject` the thing's id or name.
+
+    What a person said is about a zone, a pod or just itself, and says its own type of alert.
+    """
 
     finding: FindingKind
     place_id: UUID
     subject: str
     text: str
+    alert_type: int | None = None
+    shelf: Shelf = Shelf.SHOWN
 
 
 @event("finding.opened", creates=Finding)
@@ -35,6 +49,14 @@ class FindingOpened(Event, frozen=True, kw_only=True):
     place_id: UUID
     subject: str
     text: str
+    alert_type: int | None = None
+
+
+@event("finding.put_away")
+class FindingPutAway(Event, frozen=True, kw_only=True):
+    """A person has seen it. What is found stays known until it is mended."""
+
+    shelf: Shelf
 
 
 @event("finding.mended", removes=True)

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 import aggregates
 from aggregates.base import EVENTS, Recorded
+from aggregates.event_list import EventsArchived, EventsDeleted
 from aggregates.saga import SagaFailed, SagaParked, SagaStarted, SagaSucceeded, UndoStarted
 from projections.cloud import projection
 
@@ -70,13 +71,23 @@ class EventList:
     def __init__(self) -> None:
         self._entries: deque[Entry] = deque(maxlen=KEPT)
         self._live: dict[UUID, Entry] = {}
+        self._archived: set[int] = set()
+        self._deleted: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def latest(self) -> Iterator[Entry]:
-        """Newest first."""
-        return reversed(self._entries)
+        """Newest first; what was put away left out."""
+        return (one for one in reversed(self._entries) if not self._is_away(one))
+
+    def archived(self) -> Iterator[Entry]:
+        """What was archived, newest first."""
+        away = self._archived - self._deleted
+        return (one for one in reversed(self._entries) if one.position in away)
+
+    def _is_away(self, one: Entry) -> bool:
+        return one.position in self._archived or one.position in self._deleted
 
     def fold(self, recorded: Recorded) -> None:
         match recorded.event:
@@ -90,6 +101,12 @@ class EventList:
                 self._end(recorded, self._why(recorded.stream), over=True)
             case SagaParked(error=error, text=text):
                 self._end(recorded, f"parked: {error}: {text}", over=False)
+            case EventsArchived(positions=positions):
+                self._archived.update(positions)
+                self._add(recorded, recorded.action, "", None)
+            case EventsDeleted(positions=positions):
+                self._deleted.update(positions)
+                self._add(recorded, recorded.action, "", None)
             case _ if recorded.action and recorded.action != HOUSEKEEPING:
                 self._add(recorded, recorded.action, recorded.event.KIND, recorded.stream)
 
@@ -143,14 +160,19 @@ class EventList:
             parent,
             error,
         )
+        if len(self._entries) == self._entries.maxlen:
+            forgotten = self._entries[0].position
+            self._archived.discard(forgotten)
+            self._deleted.discard(forgotten)
         self._entries.append(made)
         return made
 
     def encode(self) -> bytes:
-        return msgspec.msgpack.encode((list(self._entries), self._live))
+        away = sorted(self._archived), sorted(self._deleted)
+        return msgspec.msgpack.encode((list(self._entries), self._live, *away))
 
     def restore(self, encoded: bytes) -> None:
-        entries, self._live = msgspec.msgpack.decode(
-            encoded, type=tuple[list[Entry], dict[UUID, Entry]]
+        entries, self._live, self._archived, self._deleted = msgspec.msgpack.decode(
+            encoded, type=tuple[list[Entry], dict[UUID, Entry], set[int], set[int]]
         )
         self._entries = deque(entries, maxlen=KEPT)

@@ -8,10 +8,12 @@ from typing import Annotated, cast
 from uuid import UUID
 
 from api.caller import Caller
-from api.declare import REGISTRY, Bound, Free, Moment, Names, Page, command
+from api.declare import REGISTRY, Bound, Free, Moment, Names, Page, Success, command
+from api.errors import InvalidValue
 from api.lists import cut
 from api.scope import Asked, reach_of
 from api.views.event import EventTypeView, EventView, description, resource_type
+from engine.intents.event_list import PutEventsAway
 from projections.account import accounts
 from projections.event_list import Entry, EventList
 
@@ -43,6 +45,7 @@ class ListEvents:
     end_date: Annotated[Moment | None, "those until then"] = None
     entry_time: Annotated[int | None, "those since so many seconds ago", Bound(0)] = None
     duration: Annotated[int | None, "with entrytime: and at least so many ago", Bound(0)] = None
+    archived: Annotated[bool | None, "those that were archived, instead of the others"] = None
     keyword: Annotated[str | None, "text that type or description contains"] = None
     list_all: Annotated[bool | None, "all that the caller may see, not only its own"] = None
     account: Annotated[str | None, "those of this account; the domain is given too"] = None
@@ -62,7 +65,11 @@ class ListEvents:
     async def run(self, caller: Caller) -> Page:
         seen = _scope(cast(Asked, self), caller)
         found = [one for one in self._between(caller) if seen(one) and self._fits(one)]
-        return Page(len(found), cut(found, self.page, self.page_size))
+        shown = [
+            EventView.of(one, caller.cloud, archived=bool(self.archived))
+            for one in cut(found, self.page, self.page_size)
+        ]
+        return Page(len(found), shown)
 
     def _between(self, caller: Caller) -> Iterator[Entry]:
         """Newest first, and no further back than was asked for."""
@@ -72,7 +79,8 @@ class ListEvents:
             first_ms = max(first_ms, caller.now_ms - self.entry_time * 1000)
             if self.duration is not None:
                 last_ms = min(last_ms or caller.now_ms, caller.now_ms - self.duration * 1000)
-        for one in caller.cloud.view(EventList).latest():
+        events = caller.cloud.view(EventList)
+        for one in events.archived() if self.archived else events.latest():
             if one.at_ms < first_ms:
                 return
             if last_ms is None or one.at_ms <= last_ms:
@@ -121,3 +129,78 @@ class ListEventTypes:
         """Every command that changes something says what its event is called."""
         names = sorted({spec.action for spec in REGISTRY.values() if spec.action})
         return Page(len(names), [EventTypeView(name=name) for name in names])
+
+
+EventIds = Annotated[
+    tuple[UUID, ...] | None, "these events", Free("run() finds them in the caller's scope alone")
+]
+EventType = Annotated[str | None, "those of this type"]
+Since = Annotated[Moment | None, "those since then; enddate is given too"]
+Until = Annotated[Moment | None, "those until then"]
+
+
+@dataclass(frozen=True, slots=True)
+class Everything:
+    """Scoping parameters that ask for all that a caller may see."""
+
+    id: None = None
+    ids: None = None
+    list_all: bool = True
+    account: None = None
+    domain_id: None = None
+    is_recursive: None = None
+    project_id: None = None
+
+
+def positions_of(
+    caller: Caller,
+    ids: tuple[UUID, ...] | None,
+    kind: str | None,
+    first_ms: int | None,
+    last_ms: int | None,
+) -> tuple[int, ...]:
+    """The entries that are meant, all of them the caller's to put away."""
+    if not ids and not kind and last_ms is None:
+        raise InvalidValue("either ids, type or enddate must be given: which events are meant?")
+    if first_ms is not None and last_ms is None:
+        raise InvalidValue("startdate needs enddate beside it")
+    seen, events = _scope(Everything(), caller), caller.cloud.view(EventList)
+    mine = {one.id: one for one in (*events.latest(), *events.archived()) if seen(one)}
+    missing = next((one for one in ids or () if one not in mine), None)
+    if missing is not None:
+        raise InvalidValue(f"there is no event {missing}: see listEvents")
+    return tuple(
+        one.position
+        for one in ((mine[event_id] for event_id in dict.fromkeys(ids)) if ids else mine.values())
+        if (not kind or kind.casefold() == one.action.casefold())
+        and (first_ms or 0) <= one.at_ms
+        and (last_ms is None or one.at_ms <= last_ms)
+    )
+
+
+@command("archiveEvents", returns=Success, allow="ARDU", action="EVENT.ARCHIVE")
+class ArchiveEvents:
+    """Put events away from the list. They can be asked for, and the log has them anyway."""
+
+    ids: EventIds = None
+    type: EventType = None
+    start_date: Since = None
+    end_date: Until = None
+
+    async def run(self, caller: Caller) -> None:
+        found = positions_of(caller, self.ids, self.type, self.start_date, self.end_date)
+        await caller.decide(PutEventsAway(id=caller.new_id(), positions=found))
+
+
+@command("deleteEvents", returns=Success, allow="ARDU", action="EVENT.DELETE")
+class DeleteEvents:
+    """Show events no more in the list. The log has them anyway."""
+
+    ids: EventIds = None
+    type: EventType = None
+    start_date: Since = None
+    end_date: Until = None
+
+    async def run(self, caller: Caller) -> None:
+        found = positions_of(caller, self.ids, self.type, self.start_date, self.end_date)
+        await caller.decide(PutEventsAway(id=caller.new_id(), positions=found, deleted=True))

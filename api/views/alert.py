@@ -1,4 +1,4 @@
-"""How findings and parked jobs are shown to those who look after the cloud."""
+"""How findings, and what people said, are shown to those who look after the cloud."""
 
 from __future__ import annotations
 
@@ -8,7 +8,42 @@ from uuid import UUID
 from api.declare import Cloud, Date, View, date, view
 from projections.finding import Finding
 
-# CloudStack's numbers: 8 is about a guest, 12 about storage.
+# CloudStack's numbers and names of what an alert can be about.
+TYPES = {
+    0: "ALERT.MEMORY",
+    1: "ALERT.CPU",
+    2: "ALERT.STORAGE",
+    3: "ALERT.STORAGE.ALLOCATED",
+    4: "ALERT.NETWORK.PUBLICIP",
+    5: "ALERT.NETWORK.PRIVATEIP",
+    6: "ALERT.SECONDARY.STORAGE",
+    7: "ALERT.COMPUTE.HOST",
+    8: "ALERT.USERVM",
+    9: "ALERT.SERVICE.DOMAINROUTER",
+    10: "ALERT.SERVICE.CONSOLEPROXY",
+    11: "ALERT.SERVICE.ROUTING",
+    12: "ALERT.STORAGE.MISC",
+    13: "ALERT.USAGE",
+    14: "ALERT.MANAGEMENT",
+    15: "ALERT.NETWORK.DOMAINROUTERMIGRATE",
+    16: "ALERT.SERVICE.CONSOLEPROXYMIGRATE",
+    17: "ALERT.USERVM.MIGRATE",
+    18: "ALERT.NETWORK.VLAN",
+    19: "ALERT.SERVICE.SSVM",
+    20: "ALERT.USAGE.RESULT",
+    21: "ALERT.STORAGE.DELETE",
+    22: "ALERT.RESOURCE.COUNT",
+    23: "ALERT.USAGE.SANITY",
+    24: "ALERT.NETWORK.DIRECTPUBLICIP",
+    25: "ALERT.STORAGE.LOCAL",
+    26: "ALERT.RESOURCE.EXCEED",
+    27: "ALERT.TYPE.SYNC",
+    28: "ALERT.UPLOAD.FAILED",
+    29: "ALERT.OOBM.AUTHERROR",
+    30: "ALERT.HA.ACTION",
+    31: "ALERT.CA.CERT",
+    32: "ALERT.VM.SNAPSHOT",
+}
 GUEST, STORAGE = 8, 12
 
 
@@ -17,11 +52,11 @@ class AlertView(View, kw_only=True):
     """Something that a person should look at."""
 
     id: Annotated[UUID, "the alert"]
-    type: Annotated[int, "8 about a guest, 12 about storage"]
-    name: Annotated[str, "what was found, in two words"]
+    type: Annotated[int, "what it is about, see listAlertTypes"]
+    name: Annotated[str, "what was found, in two words, or the name that was given"]
     description: Annotated[str, "what was found and what is done about it"]
     sent: Annotated[Date, "when it was found"]
-    place_id: Annotated[UUID, "the host or pool that it was found on"]
+    place_id: Annotated[UUID | None, "the host, pool, zone or pod that it is about"] = None
     subject: Annotated[str, "the id or the name of the thing"]
 
     @classmethod
@@ -29,17 +64,27 @@ class AlertView(View, kw_only=True):
         return cls(
             id=row.id,
             type=type_of(row),
-            name=str(row.finding),
+            name=name_of(row),
             description=row.text,
             sent=date(row.created_at_ms),
-            place_id=row.place_id,
+            place_id=row.place_id if row.place_id != row.id else None,
             subject=row.subject,
         )
 
 
-def is_of_type(row: Finding, wanted: int) -> bool:
-    return type_of(row) == wanted
+@view
+class AlertTypeView(View, kw_only=True):
+    """What an alert can be about."""
+
+    alert_type_id: Annotated[int, "its number"]
+    name: Annotated[str, "its name"]
+
+
+def name_of(row: Finding) -> str:
+    return str(row.finding) if row.alert_type is None else row.subject
 
 
 def type_of(row: Finding) -> int:
+    if row.alert_type is not None:
+        return row.alert_type
     return GUEST if str(row.finding).endswith("guest") else STORAGE

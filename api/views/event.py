@@ -36,10 +36,10 @@ class EventView(View, kw_only=True):
     resource_type: Annotated[str | None, "the kind of that thing"] = None
     resource_name: Annotated[str | None, "the name of that thing, while it is there"] = None
     parent_id: Annotated[UUID | None, "the event that this one ends"] = None
-    archived: Annotated[bool, "always false: nothing is ever put away"]
+    archived: Annotated[bool, "whether it was put away"]
 
     @classmethod
-    def of(cls, row: Entry, cloud: Cloud) -> EventView:
+    def of(cls, row: Entry, cloud: Cloud, *, archived: bool = False) -> EventView:
         account, user = cloud[accounts].get(row.account_id), cloud[users].get(row.user_id)
         domain = cloud[domains].get(account.domain_id) if account else None
         return cls(
@@ -58,7 +58,7 @@ class EventView(View, kw_only=True):
             resource_type=resource_type(row.kind),
             resource_name=_name(row, cloud),
             parent_id=Entry.id_at(row.parent) if row.parent else None,
-            archived=False,
+            archived=archived,
         )
 
 

@@ -25,6 +25,25 @@ class CloseFindings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SayAlert:
+    """Report what a person, or a tool of theirs, wants to be looked at."""
+
+    id: UUID
+    name: str
+    text: str
+    alert_type: int
+    place_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutAlertsAway:
+    """Take alerts off the list, all of them or none."""
+
+    ids: tuple[UUID, ...]
+    deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SweepGuest:
     """A guest of ours runs where the log does not have it: report it and remove it."""
 

@@ -262,9 +262,13 @@ class Sweeper:
     async def _close_lost(self) -> None:
         """Close what was found on hosts and pools that are no more."""
         cloud = self._engine.cloud
-        places = {one.place_id for one in cloud[findings]}
-        for place in places:
-            if place not in cloud[hosts] and place not in cloud[storage_pools]:
+        found = (one for one in cloud[findings] if one.finding is not FindingKind.SAID)
+        for place in {one.place_id for one in found}:
+            if (
+                place is not None
+                and place not in cloud[hosts]
+                and place not in cloud[storage_pools]
+            ):
                 await self._close(place, ())
 
     async def _close(self, place: UUID, still: Iterable[tuple[str, str]]) -> None:
