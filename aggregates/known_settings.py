@@ -169,6 +169,13 @@ _OWN = (
         "seconds until a guest with high availability that could not be started is tried again",
     ),
     KnownSetting(
+        "vmsnapshot.max",
+        "Integer",
+        "10",
+        "how many VM snapshots of one guest may be kept",
+        category="Snapshots",
+    ),
+    KnownSetting(
         "vm.stats.interval",
         "Integer",
         "60000",

@@ -8,7 +8,7 @@ from typing import Protocol
 from uuid import UUID
 
 from drivers.contract.compute import HostAddress
-from drivers.contract.driver import HostSession
+from drivers.contract.driver import Capabilities, HostSession
 from drivers.contract.storage import PoolSpec
 from engine.allocator import Allocator
 from engine.clock import Clock
@@ -31,6 +31,9 @@ class Hosts(Protocol):
 
     def kind(self, hypervisor: str) -> str:
         """The name of a kind of hypervisor as the wire spells it; `Invalid` without a driver."""
+
+    def capabilities(self, hypervisor: str) -> Capabilities:
+        """What this kind of hypervisor can do."""
 
     async def address(self, host_id: UUID) -> HostAddress:
         """How another host of its kind reaches this one."""

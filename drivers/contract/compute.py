@@ -196,6 +196,41 @@ class Compute(Protocol):
         without room to grow so far; nothing has changed then.
         """
 
+    async def snapshot_guest(
+        self,
+        guest_id: UUID,
+        snapshot_id: UUID,
+        disks: tuple[DiskAttachment, ...],
+        *,
+        with_memory: bool,
+        key: UUID,
+    ) -> None:
+        """Keep all disks of a guest as they are at one moment, and its memory if it runs.
+
+        What is kept lies within the disks and goes with them. `with_memory` needs a guest that
+        runs here; without it the disks must be those of one that is off, unless the driver says
+        `disk_snapshots_alive`. The same id again is success. Refused leaves nothing kept.
+        """
+
+    async def revert_guest(
+        self,
+        guest_id: UUID,
+        snapshot_id: UUID,
+        disks: tuple[DiskAttachment, ...],
+        *,
+        with_memory: bool,
+        key: UUID,
+    ) -> None:
+        """Let the disks be what was kept; with memory, the guest that runs here too.
+
+        Refused: no such snapshot is kept in every disk, and then nothing has changed.
+        """
+
+    async def forget_snapshot(
+        self, guest_id: UUID, snapshot_id: UUID, disks: tuple[DiskAttachment, ...], *, key: UUID
+    ) -> None:
+        """Keep it no longer, whether the guest runs here or is off."""
+
     async def attach_disk(self, guest_id: UUID, disk: DiskAttachment, *, key: UUID) -> None:
         """Plug a disk into a running guest."""
 

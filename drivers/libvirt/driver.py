@@ -26,6 +26,7 @@ class LibvirtDriver:
         snapshots=True,
         live_disk_move=True,
         guest_growth=True,
+        guest_snapshots=True,
         image_formats=("qcow2", "raw"),
     )
 

@@ -32,6 +32,7 @@ from drivers.libvirt import facts, growth, guests, hotplug, live, migrate, segme
 from drivers.libvirt.client import Client, Connection
 from drivers.libvirt.copies import Copies
 from drivers.libvirt.disks import Disks, disk_path, is_shared, pool_folder
+from drivers.libvirt.kept import Kept
 from drivers.libvirt.line import Line
 from drivers.libvirt.observe import Domain
 from drivers.libvirt.profile import HostProfile
@@ -49,6 +50,7 @@ class LibvirtSession:
         self._forget = forget
         self._disks = Disks(line.shell, where=str(line.route), image_s=line.settings.image_s)
         self._copies = Copies(self._disks, line.shell, copy_s=line.settings.image_s)
+        self._kept = Kept(line.client, line.shell, limit_s=line.settings.image_s)
         self._statistics = Statistics(line.client, line.shell)
         self._shared = set(line.settings.shared_paths)
         self._known: tuple[HostFacts, HostProfile] | None = None
@@ -111,6 +113,33 @@ class LibvirtSession:
         _, host = await self._host()
         shares = cpu_shares(cpu_count, cpu_mhz) if host.weighs_cpu else 0
         await growth.grow(self.client, guest_id, cpu_count, memory_mib, shares=shares)
+
+    async def snapshot_guest(
+        self,
+        guest_id: UUID,
+        snapshot_id: UUID,
+        disks: tuple[DiskAttachment, ...],
+        *,
+        with_memory: bool,
+        key: UUID,
+    ) -> None:
+        await self._kept.keep(guest_id, snapshot_id, disks, with_memory=with_memory)
+
+    async def revert_guest(
+        self,
+        guest_id: UUID,
+        snapshot_id: UUID,
+        disks: tuple[DiskAttachment, ...],
+        *,
+        with_memory: bool,
+        key: UUID,
+    ) -> None:
+        await self._kept.revert(guest_id, snapshot_id, disks, with_memory=with_memory)
+
+    async def forget_snapshot(
+        self, guest_id: UUID, snapshot_id: UUID, disks: tuple[DiskAttachment, ...], *, key: UUID
+    ) -> None:
+        await self._kept.forget(guest_id, snapshot_id, disks)
 
     async def attach_disk(self, guest_id: UUID, disk: DiskAttachment, *, key: UUID) -> None:
         if disk.is_cdrom:

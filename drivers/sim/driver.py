@@ -27,6 +27,8 @@ class SimDriver:
         snapshots=True,
         live_disk_move=True,
         guest_growth=True,
+        guest_snapshots=True,
+        disk_snapshots_alive=True,
         image_formats=IMAGE_FORMATS,
     )
 

@@ -76,7 +76,8 @@ class SimDisk(Struct, frozen=True, array_like=True, tag="disk"):
     """A disk in a pool. `volume_id` is None for a stranger's file. All of its size is spent.
 
     `content` stands for its bytes: what was written last, and what copies carry along. A snapshot
-    is one that bears `snapshot_id`.
+    is one that bears `snapshot_id`. `kept` are the contents within it that snapshots of its whole
+    guest keep, by their ids.
     """
 
     pool: str
@@ -87,6 +88,7 @@ class SimDisk(Struct, frozen=True, array_like=True, tag="disk"):
     image_id: UUID | None = None
     content: str = ""
     snapshot_id: UUID | None = None
+    kept: tuple[tuple[UUID, str], ...] = ()
 
     @property
     def is_snapshot(self) -> bool:

@@ -34,7 +34,7 @@ from drivers.contract.storage import (
     PoolSpec,
     SnapshotStatus,
 )
-from drivers.sim import compute, copies, storage, vitals
+from drivers.sim import compute, copies, kept, storage, vitals
 from drivers.sim.address import hardware_id
 from drivers.sim.faults import CLEAR, Fault, SimFaults
 from drivers.sim.rows import SimHost
@@ -181,6 +181,46 @@ class SimSession:
             "grow_guest",
             guest_id,
             lambda host: compute.grow(world, host, guest_id, cpu_count, memory_mib),
+        )
+
+    async def snapshot_guest(
+        self,
+        guest_id: UUID,
+        snapshot_id: UUID,
+        disks: tuple[DiskAttachment, ...],
+        *,
+        with_memory: bool,
+        key: UUID,
+    ) -> None:
+        world = self._site.world
+        await self._call(
+            "snapshot_guest",
+            guest_id,
+            lambda host: kept.keep(world, host, guest_id, snapshot_id, disks, with_memory),
+        )
+
+    async def revert_guest(
+        self,
+        guest_id: UUID,
+        snapshot_id: UUID,
+        disks: tuple[DiskAttachment, ...],
+        *,
+        with_memory: bool,
+        key: UUID,
+    ) -> None:
+        world = self._site.world
+        await self._call(
+            "revert_guest",
+            guest_id,
+            lambda host: kept.revert(world, host, guest_id, snapshot_id, disks, with_memory),
+        )
+
+    async def forget_snapshot(
+        self, guest_id: UUID, snapshot_id: UUID, disks: tuple[DiskAttachment, ...], *, key: UUID
+    ) -> None:
+        world = self._site.world
+        await self._call(
+            "forget_snapshot", guest_id, lambda _: kept.forget(world, snapshot_id, disks)
         )
 
     async def attach_disk(self, guest_id: UUID, disk: DiskAttachment, *, key: UUID) -> None:

@@ -29,6 +29,7 @@ class DeleteVmSnapshot:
 class RevertToVmSnapshot:
     """Let the guest be what it was. What it has done since is lost."""
 
+    vm_id: UUID
     snapshot_id: UUID
 
 

@@ -6,13 +6,15 @@ Forward only: what is half removed is removed further, or parked for a person, n
 from __future__ import annotations
 
 from aggregates.vm import Vm, VmExpunged, VmState
+from aggregates.vm_snapshot import VmSnapshotRemoved
 from aggregates.volume import Volume, VolumeDetached, VolumeRemoved
 from engine.addresses import free_cards
-from engine.disks import delete_disk, release_disk
+from engine.disks import attachment, delete_disk, release_disk
 from engine.guests import disks_of, free_capacity
 from engine.intents.vm import ExpungeVm
 from engine.ip_rules import forget_guest
 from engine.saga import Run, Saga
+from engine.sagas.vm_snapshot import kept_of
 from engine.sagas.vm_stop import power_off
 from projections.vm import vms
 
@@ -53,9 +55,23 @@ async def remove_root_disk(run: Run[ExpungeVm]) -> None:
             await delete_disk(run, disk)
 
 
+@expunge_vm.step(timeout_s=600)
+async def forget_snapshots(run: Run[ExpungeVm]) -> None:
+    """Out of the disks that stay; those that go take their own with them."""
+    stay = [disk for disk in disks_of(run, run.intent.vm_id) if not _goes(run, disk)]
+    for snapshot in kept_of(run, run.intent.vm_id):
+        for disk in stay:
+            if disk.id in snapshot.volume_ids and disk.pool_id is not None:
+                session, _ = await run.world.hosts.with_pool(disk.pool_id)
+                held = (attachment(disk, disk.path),)
+                await session.forget_snapshot(snapshot.vm_id, snapshot.id, held, key=run.key)
+
+
 @expunge_vm.step
 def forget(run: Run[ExpungeVm]) -> None:
     vm = _vm(run)
+    for snapshot in kept_of(run, vm.id):
+        run.change(snapshot, VmSnapshotRemoved())
     free_capacity(run, vm)
     forget_guest(run, vm)
     free_cards(run, vm.nics)

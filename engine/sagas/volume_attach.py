@@ -22,6 +22,7 @@ from engine.allocator import SpaceRequest
 from engine.disks import attachment, disk_spec, pool_tags
 from engine.intents.volume import AttachVolume, DetachVolume
 from engine.saga import Run, Saga
+from engine.vm_snapshots import refuse_while_kept
 from projections.host import hosts
 from projections.storage_pool import storage_pools
 from projections.vm import vms
@@ -70,6 +71,7 @@ def begin(run: Run[AttachVolume]) -> None:
     volume.attachable()
     run.change(volume, volume.begin(VolumeState.ATTACHING, run.id))
     vm = run.row(vms, run.intent.vm_id)
+    refuse_while_kept(run.cloud, vm, "takes no other volume")
     run.change(vm, vm.work("Attaching", run.id, VmState.RUNNING, VmState.STOPPED))
 
 
@@ -176,6 +178,7 @@ def begin_detach(run: Run[DetachVolume]) -> None:
     volume.detachable()
     run.change(volume, volume.begin(VolumeState.ATTACHING, run.id))
     vm = _guest(run)
+    refuse_while_kept(run.cloud, vm, "keeps its volumes")
     run.change(vm, vm.work("Detaching", run.id, VmState.RUNNING, VmState.STOPPED))
 
 

@@ -7,6 +7,7 @@ from aggregates.volume import Volume, VolumeIdle, VolumeResized, VolumeState
 from engine.allocator import SpaceRequest
 from engine.intents.volume import ResizeVolume
 from engine.saga import Run, Saga
+from engine.vm_snapshots import refuse_while_kept
 from projections.vm import vms
 from projections.volume import volumes
 
@@ -33,6 +34,7 @@ def begin(run: Run[ResizeVolume]) -> None:
     run.change(volume, volume.begin(VolumeState.RESIZING, run.id))
     if volume.vm_id is not None:
         vm = run.row(vms, volume.vm_id)
+        refuse_while_kept(run.cloud, vm, "keeps the size of its volumes")
         run.change(vm, vm.work("Resizing", run.id, VmState.RUNNING, VmState.STOPPED))
 
 
