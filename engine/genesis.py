@@ -127,6 +127,10 @@ def begin_cloud(ask: Begin, desk: Desk) -> None:
         make("os_category", category, is_featured=category != "None")
         for name in types:
             make("os_type", name, category_id=stable_id("os_category", category))
+    for kind in ("KVM", "Simulator"):
+        named = {"hypervisor": kind, "storage_motion_enabled": True, "vm_snapshot_enabled": True}
+        row = RECORDS["hypervisor_capabilities"].create(named)
+        desk.create(stable_id("hypervisor_capabilities", kind), row)
     _template(desk)
 
 

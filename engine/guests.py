@@ -12,7 +12,7 @@ removes just that.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -22,6 +22,7 @@ from aggregates.volume import Volume, VolumeReady
 from drivers.contract.compute import GuestSpec, NicSpec
 from engine.addresses import Deciding
 from engine.allocator import NothingFits, PlaceRequest, SpaceRequest
+from engine.discs import disc_for, pool_of
 from engine.disks import attachment, disk_spec, pool_spec, pool_tags, space_key
 from engine.growth import bounds
 from engine.routers import implement
@@ -186,7 +187,13 @@ async def remove_disks(run: Run[Any], room: Room) -> None:
 
 async def start_guest(run: Run[Any], vm: Vm, room: Room, paths: dict[UUID, str]) -> None:
     session = await run.world.hosts.session(room.host_id)
-    await session.start_guest(guest_spec(run, vm, paths), key=run.key)
+    spec = guest_spec(run, vm, paths)
+    pools = room.pools.values()
+    pool_id = pool_of(run, vm.id) or next(iter(pools), None)
+    disc = await disc_for(run, vm, vm.iso_id, session, pool_id)
+    if disc is not None:
+        spec = replace(spec, disks=(*spec.disks, disc))
+    await session.start_guest(spec, key=run.key)
 
 
 async def remove_guest(run: Run[Any], vm_id: UUID, host_id: UUID) -> None:

@@ -11,7 +11,6 @@ from api.lists import cut
 from api.render import CLOUDSTACK_VERSION
 from api.views.infrastructure import (
     HostTagView,
-    HypervisorCapabilitiesView,
     HypervisorView,
     InfrastructureView,
     IsolationMethodView,
@@ -55,42 +54,6 @@ class ListHypervisors:
             return [HypervisorView(name=kind) for kind in HYPERVISORS]
         here = {row.hypervisor for row in caller.cloud[clusters].by("zone_id", self.zone_id)}
         return [HypervisorView(name=kind) for kind in sorted(here)]
-
-
-@command(
-    "listHypervisorCapabilities",
-    returns=HypervisorCapabilitiesView,
-    key="hypervisorCapabilities",
-    shape="list",
-    allow="A",
-)
-class ListHypervisorCapabilities:
-    """List what each kind of hypervisor can do."""
-
-    hypervisor: Annotated[str | None, "only this kind"] = None
-    id: Annotated[UUID | None, "only this row", Names("hypervisor_capabilities", right="see")] = (
-        None
-    )
-    keyword: KeywordText = None
-    page: PageNumber = None
-    page_size: PageSize = None
-
-    async def run(self, caller: Caller) -> Page:
-        found = [
-            HypervisorCapabilitiesView(
-                id=_id("capabilities", kind),
-                hypervisor=kind,
-                hypervisor_version="default",
-                max_guests_limit=500,
-                max_data_volumes_limit=24,
-                security_group_enabled=False,
-                storage_motion_enabled=False,
-                vm_snapshot_enabled=False,
-            )
-            for kind in HYPERVISORS
-            if not self.hypervisor or self.hypervisor.lower() == kind.lower()
-        ]
-        return Page(len(found), cut(found, self.page, self.page_size))
 
 
 @command("listHostTags", returns=HostTagView, key="hosttag", shape="list", allow="ARD")

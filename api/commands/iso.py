@@ -23,7 +23,16 @@ from api.lists import Filter, list_command
 from api.scope import owner_for
 from api.urls import plain_url
 from api.views.template import InZone, TemplatePermissionView, TemplateView, in_zones
-from engine.intents.iso import CopyIso, DeleteIso, RegisterIso, ShareIso, UpdateIso
+from api.views.vm import VmView
+from engine.intents.iso import (
+    AttachIso,
+    CopyIso,
+    DeleteIso,
+    DetachIso,
+    RegisterIso,
+    ShareIso,
+    UpdateIso,
+)
 from projections.iso import Iso, isos
 
 
@@ -183,6 +192,45 @@ class DeleteIsoCommand:
 
     async def run(self, caller: Caller) -> Job:
         return await caller.submit(DeleteIso(template_id=self.id, zone_id=self.zone_id))
+
+
+@command(
+    "attachIso",
+    returns=VmView,
+    key="virtualmachine",
+    is_async=True,
+    allow="ARDU",
+    action="ISO.ATTACH",
+)
+class AttachIsoCommand:
+    """Put an ISO into the drive of a virtual machine, whether that runs or not."""
+
+    id: Annotated[UUID, "the ISO", Names("iso")]
+    virtual_machine_id: Annotated[UUID, "the virtual machine", Names("vm", right="operate")]
+    forced: Annotated[bool | None, "take out the one that is in the drive"] = None
+
+    async def run(self, caller: Caller) -> Job:
+        return await caller.submit(
+            AttachIso(vm_id=self.virtual_machine_id, iso_id=self.id, forced=bool(self.forced))
+        )
+
+
+@command(
+    "detachIso",
+    returns=VmView,
+    key="virtualmachine",
+    is_async=True,
+    allow="ARDU",
+    action="ISO.DETACH",
+)
+class DetachIsoCommand:
+    """Take the ISO out of the drive of a virtual machine."""
+
+    virtual_machine_id: Annotated[UUID, "the virtual machine", Names("vm", right="operate")]
+    forced: Annotated[bool | None, "ignored: a drive lets go at once"] = None
+
+    async def run(self, caller: Caller) -> Job:
+        return await caller.submit(DetachIso(vm_id=self.virtual_machine_id))
 
 
 @command(

@@ -23,18 +23,6 @@ class HypervisorView(View, kw_only=True):
 
 
 @view
-class HypervisorCapabilitiesView(View, kw_only=True):
-    id: Annotated[UUID, "this row"]
-    hypervisor: Annotated[str, "the kind of hypervisor"]
-    hypervisor_version: Annotated[str, "its version, or default"]
-    max_guests_limit: Annotated[int, "guests on one host"]
-    max_data_volumes_limit: Annotated[int, "data disks of one guest"]
-    security_group_enabled: Annotated[bool, "whether security groups can guard its guests"]
-    storage_motion_enabled: Annotated[bool, "whether a guest can move together with its disks"]
-    vm_snapshot_enabled: Annotated[bool, "whether a guest can be snapshot as a whole"]
-
-
-@view
 class HostTagView(View, kw_only=True):
     id: Annotated[UUID, "this row"]
     name: Annotated[str, "a tag that hosts carry"]

@@ -56,7 +56,7 @@ def in_zones(row: Image, cloud: Cloud) -> list[InZone]:
         if copy.zone_id is not None:
             found.append(InZone(row, copy, table.get(copy.zone_id)))
         else:
-            own = set(row.zone_ids) | {c.zone_id for c in row.copies if c.zone_id}
+            own = {one.zone_id for one in row.copies}
             found += [InZone(row, copy, zone) for zone in table if zone.id not in own]
     if not found and row.copies:
         return [InZone(row, row.copies[0], None)]

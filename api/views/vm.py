@@ -11,6 +11,7 @@ from api.views.owner import OwnedView, owner
 from api.views.security_group import GuestGroupView, groups_of
 from api.views.tag import TagView, tags_of
 from projections.host import hosts
+from projections.iso import isos
 from projections.os_type import os_types
 from projections.service_offering import service_offerings
 from projections.storage_pool import storage_pools
@@ -45,6 +46,9 @@ class VmView(OwnedView, kw_only=True):
     template_display_text: Annotated[str | None, "what its owner says of that template"] = None
     template_type: Annotated[str | None, "USER, BUILTIN, ..."] = None
     template_format: Annotated[str | None, "the image format of that template"] = None
+    iso_id: Annotated[UUID | None, "the ISO in its drive"] = None
+    iso_name: Annotated[str | None, "the name of that ISO"] = None
+    iso_display_text: Annotated[str | None, "what its owner says of that ISO"] = None
     password_enabled: Annotated[bool, "whether its template takes a password from the cloud"]
     service_offering_id: Annotated[UUID, "the offering that sizes it"]
     service_offering_name: Annotated[str | None, "the name of that offering"] = None
@@ -110,12 +114,21 @@ class VmView(OwnedView, kw_only=True):
             tags=tags_of(row.id, cloud),
             has_annotations=False,
             **_template(row, cloud),
+            **_disc(row, cloud),
             **_offering(row, cloud),
             **_place(row, cloud),
             **owner(row, cloud),
             job_id=row.job_id,
             job_status=None if row.job_id is None else 0,
         )
+
+
+def _disc(row: Vm, cloud: Cloud) -> dict[str, Any]:
+    """The ISO in its drive."""
+    iso = cloud[isos].get(row.iso_id)
+    if iso is None:
+        return {}
+    return {"iso_id": iso.id, "iso_name": iso.name, "iso_display_text": iso.display_text}
 
 
 def _template(row: Vm, cloud: Cloud) -> dict[str, Any]:

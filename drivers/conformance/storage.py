@@ -68,6 +68,17 @@ async def creates_side_by_side_are_one(rig: Rig) -> None:
 
 
 @SUITE.promise
+async def image_is_kept_once(rig: Rig) -> None:
+    """An image is brought into a pool once, is no disk there, and has one path for ever."""
+    image, before = rig.harness.image(), await rig.within(rig.session.list_disks(rig.pool))
+    keep = rig.session.keep_image
+    paths = {await rig.within(keep(rig.pool, image, key=uuid4())) for _ in range(2)}
+    must(len(paths) == 1 and "" not in paths, f"told {paths}")
+    after = await rig.within(rig.session.list_disks(rig.pool))
+    must({one.path for one in after} == {one.path for one in before}, f"listed: {after}")
+
+
+@SUITE.promise
 async def clone_is_as_large_as_its_image(rig: Rig) -> None:
     """A clone has the size asked for, and never less than its image."""
     image = rig.harness.image()

@@ -111,6 +111,13 @@ class Storage(Protocol):
     async def remove_disk(self, pool: PoolSpec, volume_id: UUID, *, key: UUID) -> None:
         """Remove the disk. Refused: a guest uses it."""
 
+    async def keep_image(self, pool: PoolSpec, image: ImageSource, *, key: UUID) -> str:
+        """Bring an image into the pool, where disks are cloned from it or a drive reads it.
+
+        Answers with its path there. What is there already is not brought again, and a disc (of
+        format `iso`) is kept as it is. Refused: it is no image.
+        """
+
     async def find_disk(self, pool: PoolSpec, volume_id: UUID) -> DiskStatus | None: ...
 
     async def list_disks(self, pool: PoolSpec) -> list[DiskStatus]:

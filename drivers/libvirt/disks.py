@@ -20,6 +20,7 @@ from drivers.contract.storage import DiskSpec, DiskStatus, ImageSource, PoolFact
 from drivers.libvirt.shell import Output, Shell
 
 FORMATS = ("qcow2", "raw")
+DISC = "iso"
 QCOW2_MAGIC = "514649fb"
 SPARE_BYTES = 16 << 20
 SECTOR_BYTES = 512
@@ -60,6 +61,11 @@ CONVERT = """
 new=$(mktemp "$1/.incoming/$2.XXXXXX") || exit 1
 qemu-img convert -f "$3" -O qcow2 -- "$4" "$new" || { rm -f -- "$new"; exit 1; }
 sync -- "$new" && mv -T -- "$new" "$1/images/$2.qcow2" && sync -- "$1/images"
+"""
+KEEP = """
+new=$(mktemp "$1/.incoming/$2.XXXXXX") || exit 1
+cp --reflink=auto -- "$4" "$new" || { rm -f -- "$new"; exit 1; }
+sync -- "$new" && mv -T -- "$new" "$1/images/$2.$3" && sync -- "$1/images"
 """
 REMOVE = """
 [ -d "$1" ] || { echo "no folder $1" >&2; exit 3; }
@@ -183,13 +189,9 @@ class Disks:
     async def _base(self, pool: PoolSpec, disk: DiskSpec, *, key: UUID) -> str:
         """The template's image in this pool, brought there the first time somebody wants it."""
         assert disk.image is not None
-        image, folder = disk.image, pool_folder(pool)
-        path = f"{folder}/images/{image.image_id}.qcow2"
-        async with self._images.setdefault(path, asyncio.Lock()):
-            there = await self.listing(pool, f"images/{image.image_id}.qcow2")
-            if not there:
-                await self._bring(pool, image, key=key)
-                there = await self.listing(pool, f"images/{image.image_id}.qcow2")
+        image = disk.image
+        path = await self.keep(pool, image, key=key)
+        there = await self.listing(pool, f"images/{image.image_id}.qcow2")
         if there and there[0].size_bytes > disk.size_bytes:
             raise Refused(
                 f"disk {disk.volume_id}: {disk.size_bytes} bytes are less than the "
@@ -197,16 +199,27 @@ class Disks:
             )
         return path
 
+    async def keep(self, pool: PoolSpec, image: ImageSource, *, key: UUID) -> str:
+        """The image's own file in this pool; a disc is read as it is, and not as qcow2."""
+        suffix = DISC if image.image_format == DISC else "qcow2"
+        path = f"{pool_folder(pool)}/images/{image.image_id}.{suffix}"
+        async with self._images.setdefault(path, asyncio.Lock()):
+            if not await self.listing(pool, f"images/{image.image_id}.{suffix}"):
+                await self._bring(pool, image, key=key)
+        return path
+
     async def _bring(self, pool: PoolSpec, image: ImageSource, *, key: UUID) -> None:
         folder = pool_folder(pool)
-        if image.image_format not in FORMATS:
+        if image.image_format not in (*FORMATS, DISC):
             raise Refused(f"image {image.image_id}: {image.image_format!r} is not {FORMATS}")
         scratch = f"{folder}/.incoming/{image.image_id}.{key}.source"
         try:
             source = await self._shell.reach(image.path, scratch, timeout_s=self._image_s)
-            await self.check_image(image, source)
+            if image.image_format != DISC:
+                await self.check_image(image, source)
             names = (str(image.image_id), image.image_format, source)
-            done = await self.sh(CONVERT, folder, *names, timeout_s=self._image_s)
+            script = KEEP if image.image_format == DISC else CONVERT
+            done = await self.sh(script, folder, *names, timeout_s=self._image_s)
             if done.code:
                 raise await self.failed(done, pool, f"copy image {image.image_id}")
         finally:

@@ -24,6 +24,7 @@ from drivers.contract.storage import (
     DiskSpec,
     DiskStatus,
     ImageFacts,
+    ImageSource,
     PoolFacts,
     PoolSpec,
     SnapshotStatus,
@@ -197,6 +198,9 @@ class LibvirtSession:
 
     async def create_disk(self, pool: PoolSpec, disk: DiskSpec, *, key: UUID) -> DiskStatus:
         return await self._disks.create(pool, disk, key=key)
+
+    async def keep_image(self, pool: PoolSpec, image: ImageSource, *, key: UUID) -> str:
+        return await self._disks.keep(pool, image, key=key)
 
     async def resize_disk(
         self, pool: PoolSpec, volume_id: UUID, *, size_bytes: int, key: UUID

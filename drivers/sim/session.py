@@ -30,6 +30,7 @@ from drivers.contract.storage import (
     DiskSpec,
     DiskStatus,
     ImageFacts,
+    ImageSource,
     PoolFacts,
     PoolSpec,
     SnapshotStatus,
@@ -322,6 +323,14 @@ class SimSession:
             "create_disk",
             disk.volume_id,
             lambda _: storage.create(world, storage.reach(world, pool), disk, key=key),
+        )
+
+    async def keep_image(self, pool: PoolSpec, image: ImageSource, *, key: UUID) -> str:
+        world = self._site.world
+        return await self._call(
+            "keep_image",
+            image.image_id,
+            lambda _: storage.keep_image(world, storage.reach(world, pool), image),
         )
 
     async def resize_disk(

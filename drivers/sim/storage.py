@@ -59,6 +59,13 @@ def create(world: SimWorld, pool: SimPool, spec: DiskSpec, *, key: UUID) -> Disk
     return disk.status()
 
 
+def keep_image(world: SimWorld, pool: SimPool, image: ImageSource) -> str:
+    require_image(image)
+    if image.image_id not in pool.image_ids:
+        world.commit(replace(pool, image_ids=(*pool.image_ids, image.image_id)))
+    return f"{pool.url}/images/{image.image_id}"
+
+
 def resize(world: SimWorld, pool: SimPool, volume_id: UUID, *, size_bytes: int) -> DiskStatus:
     disk = find(world, pool, volume_id)
     if disk is None:

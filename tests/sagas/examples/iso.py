@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from engine.intents.iso import CopyIso, DeleteIso, RegisterIso
+from engine.intents.iso import AttachIso, CopyIso, DeleteIso, DetachIso, RegisterIso
 from tests.sagas.examples.template import ZONE_2, other_zone
 from tests.sagas.rig import Rig
-from tests.sagas.seed import ACCOUNT, DOMAIN, ZONE, named
+from tests.sagas.seed import ACCOUNT, DOMAIN, ZONE, named, running
 
 ISO = named("iso 1")
 
@@ -49,4 +49,28 @@ async def _delete(rig: Rig) -> object:
     return DeleteIso(template_id=ISO)
 
 
-EXAMPLES = {"iso.register:1": _register, "iso.copy:1": _copy, "iso.delete:1": _delete}
+async def _attach(rig: Rig) -> object:
+    """Into the drive of a guest that runs, in the place of another disc."""
+    first = named("iso 0")
+    ask = await _register(rig)
+    await rig.run(ask)
+    await rig.run(replace(ask, template_id=first))
+    vm_id = await running(rig)
+    await rig.run(AttachIso(vm_id=vm_id, iso_id=first))
+    return AttachIso(vm_id=vm_id, iso_id=ISO, forced=True)
+
+
+async def _detach(rig: Rig) -> object:
+    await rig.run(await _register(rig))
+    vm_id = await running(rig)
+    await rig.run(AttachIso(vm_id=vm_id, iso_id=ISO))
+    return DetachIso(vm_id=vm_id)
+
+
+EXAMPLES = {
+    "iso.register:1": _register,
+    "iso.copy:1": _copy,
+    "iso.delete:1": _delete,
+    "vm.attach_iso:1": _attach,
+    "vm.detach_iso:1": _detach,
+}
