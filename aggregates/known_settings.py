@@ -182,6 +182,27 @@ _OWN = (
         "milliseconds between two measurements of guests; 0 for none",
     ),
     KnownSetting(
+        "enable.usage.server",
+        "Boolean",
+        "true",
+        "whether usage is told",
+        category="Usage",
+    ),
+    KnownSetting(
+        "usage.timezone",
+        "String",
+        "GMT",
+        "the time zone whose days usage is told by",
+        category="Usage",
+    ),
+    KnownSetting(
+        "usage.stats.job.aggregation.range",
+        "Integer",
+        "1440",
+        "minutes that a usage record is about: 10 to 1440, which is a day",
+        category="Usage",
+    ),
+    KnownSetting(
         "default.page.size",
         "Integer",
         "500",
