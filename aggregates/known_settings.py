@@ -136,6 +136,20 @@ _OWN = (
         scopes=ZONE,
     ),
     KnownSetting(
+        "remote.access.vpn.client.iprange",
+        "String",
+        "10.1.2.1-10.1.2.8",
+        "addresses for those who dial in, unless a VPN says others",
+        category="Network",
+    ),
+    KnownSetting(
+        "remote.access.vpn.user.limit",
+        "Integer",
+        "8",
+        "VPN users that an account may have",
+        category="Network",
+    ),
+    KnownSetting(
         "expunge.delay",
         "Integer",
         "86400",

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from aggregates.errors import AlreadyExists, InUse, Invalid, NotAllowed
+from aggregates.record import RECORDS
 from aggregates.security_group import VmSecurityGroupsSet
 from aggregates.vm import VmState
 from engine.decide import Desk, decision
@@ -16,6 +17,7 @@ from engine.decisions.traffic import settle_traffic, subnets
 from engine.intents.record import CreateRecord
 from engine.intents.security_group import (
     AuthorizeTraffic,
+    EndSecurityGroup,
     EnsureDefaultGroup,
     SetSecurityGroups,
     rule_id,
@@ -53,10 +55,22 @@ def keep_the_default(one: Proposed, desk: Desk) -> None:
         raise NotAllowed(f"security group {DEFAULT_GROUP} keeps its name: rename another one")
 
 
+@decision
+def end(ask: EndSecurityGroup, desk: Desk) -> None:
+    row = desk.row(security_groups, ask.id)
+    _leave_nobody_in_it(row, desk)
+    record.unneeded("security_group", row, desk)
+    desk.change(row, RECORDS["security_group"].removed())
+
+
 @farewell("security_group")
-def leave_nobody_in_it(row: SecurityGroup, desk: Desk) -> None:
+def keep_the_default_one(row: SecurityGroup, desk: Desk) -> None:
     if row.name == DEFAULT_GROUP:
         raise NotAllowed(f"security group {DEFAULT_GROUP} cannot be deleted: it is the account's")
+    _leave_nobody_in_it(row, desk)
+
+
+def _leave_nobody_in_it(row: SecurityGroup, desk: Desk) -> None:
     for vm in desk.cloud[vms].by("account_id", row.account_id):
         if row.id in vm.security_group_ids:
             raise InUse(

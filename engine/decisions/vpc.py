@@ -27,7 +27,7 @@ from projections.zone import zones
 SMALLEST_PREFIX, LARGEST_PREFIX = 8, 29
 PRIVATE = tuple(IPv4Network(one) for one in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
 # What belongs to a VPC and goes with it, in the order in which nothing needs what is gone.
-PARTS = ("static_route", "private_gateway", "network_acl")
+PARTS = ("static_route", "private_gateway", "vpn_connection", "vpn_gateway", "network_acl")
 
 
 @decision

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
 
+from engine.intents.ending import ending
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnsureDefaultGroup:
@@ -14,6 +16,13 @@ class EnsureDefaultGroup:
     id: UUID
     account_id: UUID
     domain_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndSecurityGroup:
+    """Remove a group because its account ends: the default one goes too."""
+
+    id: UUID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,3 +51,6 @@ class SetSecurityGroups:
 def rule_id(batch: UUID, number: int) -> UUID:
     """The id of a rule of a batch."""
     return uuid5(batch, str(number))
+
+
+ending("security_group", lambda group: EndSecurityGroup(id=group.id))

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from engine.intents.ending import VPCS, ending
+from engine.intents.record import RemoveRecord
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateVpc:
@@ -57,3 +60,6 @@ class MoveAclItem:
     behind: UUID | None = None
     before: UUID | None = None
     seen: str = ""
+
+
+ending("vpc", lambda vpc: RemoveRecord(kind="vpc", id=vpc.id), turn=VPCS)

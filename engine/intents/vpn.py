@@ -1,0 +1,52 @@
+"""What may be asked of VPNs where a sealed secret goes with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from engine.intents.ending import THINGS, ending
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenRemoteAccess:
+    """Let people dial in at a public address; its firewall lets them through if `opens`."""
+
+    id: UUID
+    fields: dict[str, Any]
+    opens: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseRemoteAccess:
+    """Nobody dials in there any more; the shared key is shredded."""
+
+    id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveVpnUser:
+    """Somebody may dial in no more; the password is shredded."""
+
+    id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeCustomerGateway:
+    """Another end, or another agreement with it; a key that is replaced is shredded."""
+
+    id: UUID
+    fields: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveCustomerGateway:
+    """The other end is forgotten, and its key shredded."""
+
+    id: UUID
+
+
+ending("remote_access_vpn", lambda vpn: CloseRemoteAccess(id=vpn.id), turn=THINGS - 10)
+ending("vpn_user", lambda user: RemoveVpnUser(id=user.id))
+ending("vpn_customer_gateway", lambda row: RemoveCustomerGateway(id=row.id))
