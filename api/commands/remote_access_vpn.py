@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 from uuid import UUID
 
 from api import records
-from api.declare import Caller, Job, Matches, Names, Page, Roles, Success, command
+from api.declare import Caller, Job, Names, Page, Roles, Success, command
 from api.errors import InvalidValue
 from api.lists import Filter, list_command
 from api.revealed import with_secrets
@@ -19,14 +20,8 @@ from projections.vpn import RemoteAccessVpn, remote_access_vpns, vpn_users
 
 KIND, USER = "remote_access_vpn", "vpn_user"
 KEY_LENGTH = 24
-USERNAME = Matches(
-    r"[A-Za-z0-9][A-Za-z0-9@._-]{2,63}",
-    "3 to 64 letters, digits and @ . _ -, of which the first is a letter or digit",
-)
-PASSWORD = Matches(
-    r"[A-Za-z0-9][A-Za-z0-9@+=._-]{2,31}",
-    "3 to 32 letters, digits and @ + = . _ -, of which the first is a letter or digit",
-)
+USERNAME = r"[A-Za-z0-9][A-Za-z0-9@._-]{2,63}"
+PASSWORD = r"[A-Za-z0-9][A-Za-z0-9@+=._-]{2,31}"
 
 
 @command(
@@ -146,8 +141,8 @@ class ListRemoteAccessVpns:
 class AddVpnUser:
     """Let somebody dial in to the remote access VPNs of an account."""
 
-    username: Annotated[str, "the name to dial in with", USERNAME]
-    password: Annotated[str, "and the password; nobody is ever told it", PASSWORD]
+    username: Annotated[str, "the name to dial in with: 3 to 64 letters, digits, @._-"]
+    password: Annotated[str, "3 to 32 letters, digits, @+=._-; nobody is ever told it"]
     account: Annotated[str | None, "the account"] = None
     domain_id: Annotated[UUID | None, "that account's domain", Names("domain", "see")] = None
     project_id: Annotated[UUID | None, "the project", Names("project")] = None
@@ -156,6 +151,7 @@ class AddVpnUser:
         account_id, domain_id = owner_for(
             caller, account=self.account, domain_id=self.domain_id, project_id=self.project_id
         )
+        self._check()
         fields: dict[str, Any] = {
             "account_id": account_id,
             "domain_id": domain_id,
@@ -163,6 +159,19 @@ class AddVpnUser:
             "password_ref": await caller.seal(self.password),
         }
         return await records.create(caller, USER, fields)
+
+    def _check(self) -> None:
+        """What routers can read. The password is not repeated."""
+        if re.fullmatch(USERNAME, self.username) is None:
+            raise InvalidValue(
+                f"username {self.username[:64]} cannot be used: 3 to 64 letters, digits and @._-, "
+                "of which the first is a letter or digit"
+            )
+        if re.fullmatch(PASSWORD, self.password) is None:
+            raise InvalidValue(
+                "the password cannot be used: 3 to 32 letters, digits and @+=._-, of which the "
+                "first is a letter or digit"
+            )
 
 
 @command(
