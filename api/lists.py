@@ -28,6 +28,7 @@ from api.declare import Page, View, register
 from api.errors import ParamError
 from api.fields import Bound, DeclarationError, Names, read
 from api.scope import Asked, Reach, reach_of
+from api.views.resource_icon import icon_of
 from projections.table import TABLES, TableSpec
 from projections.tag import tagged, tags_on
 
@@ -106,7 +107,11 @@ class ListAsk:
     async def run(self, caller: Caller) -> Page:
         """Find, count, cut out the page and show it."""
         found = self._found(caller)
-        items = [self.show(row, caller) for row in cut(found, self.page, self.page_size)]
+        rows = cut(found, self.page, self.page_size)
+        items = [self.show(row, caller) for row in rows]
+        if getattr(self, "show_icon", False):
+            for row, item in zip(rows, items, strict=True):
+                item.icon = icon_of(row.id, caller.cloud)
         return Page(len(found), items)
 
     def _found(self, caller: Caller) -> list[Any]:

@@ -179,6 +179,7 @@ def _is_type(row: Account, wanted: int) -> bool:
 class ListAccounts:
     """List accounts."""
 
+    show_icon: Annotated[bool | None, "also the icon of each", Filter()] = None
     account_type: Annotated[int | None, "those of this type", Filter(test=_is_type)] = None
     state: Annotated[str | None, "those in this state"] = None
 

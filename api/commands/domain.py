@@ -85,6 +85,7 @@ class DeleteDomainCommand:
 class ListDomains:
     """List domains: root administrators see all, others their own and with listall those below."""
 
+    show_icon: Annotated[bool | None, "also the icon of each", Filter()] = None
     level: Annotated[int | None, "domains of this depth"] = None
     list_all: Annotated[bool | None, "also those below the caller's own", Filter()] = None
 

@@ -223,6 +223,7 @@ def _on_vlan(row: Network, wanted: str) -> bool:
 class ListNetworks:
     """List the networks of an account, and the shared ones that it may use."""
 
+    show_icon: Annotated[bool | None, "also the icon of each", Filter()] = None
     zone_id: Annotated[UUID | None, "in this zone", Names("zone", right="see")] = None
     type: Annotated[
         str | None,

@@ -301,6 +301,8 @@ NAMES = ("name", "display_name", "instance_name", "state")
 class ListVirtualMachines(VmFilters):
     """List virtual machines."""
 
+    show_icon: Annotated[bool | None, "also the icon of each", Filter()] = None
+
 
 @list_command(
     "listVirtualMachinesMetrics",

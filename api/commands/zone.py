@@ -116,6 +116,7 @@ class DeleteZone:
 class ListZones:
     """List zones. Tenants see those that are Enabled and open to them."""
 
+    show_icon: Annotated[bool | None, "also the icon of each", Filter()] = None
     available: Annotated[bool | None, "false: only those with guests of the caller", Filter()] = (
         None
     )

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from api.declare import Cloud, Date, date, view
 from api.views.owner import wire_path
+from api.views.resource_icon import ResourceIconView
 from api.views.resource_limit import ProjectLimitedView, limits_of
 from api.views.user import ACCOUNT_TYPES, UserView
 from projections.account import Account
@@ -41,6 +42,7 @@ class AccountView(ProjectLimitedView, kw_only=True):
     user: Annotated[list[UserView], "who acts for it"]
     vm_running: Annotated[int, "guests that run"]
     vm_stopped: Annotated[int, "guests that are stopped"]
+    icon: Annotated[ResourceIconView | None, "its icon, if it is asked for"] = None
 
     @classmethod
     def of(cls, row: Account, cloud: Cloud) -> AccountView:

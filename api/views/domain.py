@@ -7,6 +7,7 @@ from uuid import UUID
 
 from api.declare import Cloud, Date, date, view
 from api.views.owner import wire_path
+from api.views.resource_icon import ResourceIconView
 from api.views.resource_limit import ProjectLimitedView, limits_of
 from projections.domain import Domain, domains
 
@@ -25,6 +26,7 @@ class DomainView(ProjectLimitedView, kw_only=True):
     path: Annotated[str, "where it stands in the tree"]
     state: Annotated[str, "always Active"]
     created: Annotated[Date, "when it was made"]
+    icon: Annotated[ResourceIconView | None, "its icon, if it is asked for"] = None
 
     @classmethod
     def of(cls, row: Domain, cloud: Cloud) -> DomainView:

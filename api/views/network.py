@@ -9,7 +9,9 @@ from api.authz import noun
 from api.declare import Cloud, Date, Roles, date, view
 from api.views.network_offering import ServiceView, services_of
 from api.views.owner import OwnedView, owner
+from api.views.resource_icon import ResourceIconView
 from api.views.tag import TagView, tags_of
+from projections.annotation import is_noted
 from projections.network import Network
 from projections.network_acl import network_acls
 from projections.network_offering import network_offerings
@@ -79,6 +81,7 @@ class NetworkView(OwnedView, kw_only=True):
     created: Annotated[Date, "when it was made"]
     tags: Annotated[list[TagView], "its tags"]
     has_annotations: Annotated[bool, "whether there are comments on it"]
+    icon: Annotated[ResourceIconView | None, "its icon, if it is asked for"] = None
 
     @classmethod
     def of(cls, row: Network, cloud: Cloud) -> NetworkView:
@@ -118,7 +121,7 @@ class NetworkView(OwnedView, kw_only=True):
             display_network=row.is_displayed,
             created=date(row.created_at_ms),
             tags=tags_of(row.id, cloud),
-            has_annotations=False,
+            has_annotations=is_noted(row.id, cloud),
             **_tier(row, cloud),
             **_offering(row, cloud),
             **owner(row, cloud),

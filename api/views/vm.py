@@ -8,8 +8,10 @@ from uuid import UUID
 from api.declare import Cloud, Date, Roles, View, date, view
 from api.views.nic import NicView
 from api.views.owner import OwnedView, owner
+from api.views.resource_icon import ResourceIconView
 from api.views.security_group import GuestGroupView, groups_of
 from api.views.tag import TagView, tags_of
+from projections.annotation import is_noted
 from projections.host import hosts
 from projections.iso import isos
 from projections.os_type import os_types
@@ -77,6 +79,7 @@ class VmView(OwnedView, kw_only=True):
     arch: Annotated[str | None, "the processor architecture of its template"] = None
     tags: Annotated[list[TagView], "its tags"]
     has_annotations: Annotated[bool, "whether there are comments on it"]
+    icon: Annotated[ResourceIconView | None, "its icon, if it is asked for"] = None
 
     @classmethod
     def of(cls, row: Vm, cloud: Cloud) -> VmView:
@@ -112,7 +115,7 @@ class VmView(OwnedView, kw_only=True):
             boot_mode="Legacy",
             vm_type="User",
             tags=tags_of(row.id, cloud),
-            has_annotations=False,
+            has_annotations=is_noted(row.id, cloud),
             **_template(row, cloud),
             **_disc(row, cloud),
             **_offering(row, cloud),

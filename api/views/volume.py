@@ -8,6 +8,7 @@ from uuid import UUID
 from api.declare import Cloud, Date, Roles, date, view
 from api.views.owner import OwnedView, owner
 from api.views.tag import TagView, tags_of
+from projections.annotation import is_noted
 from projections.cluster import clusters
 from projections.disk_offering import disk_offerings
 from projections.pod import pods
@@ -92,7 +93,7 @@ class VolumeView(OwnedView, kw_only=True):
             supports_storage_snapshot=False,
             display_volume=row.is_displayed,
             tags=tags_of(row.id, cloud),
-            has_annotations=False,
+            has_annotations=is_noted(row.id, cloud),
             **_guest(row, cloud),
             **_offering(row, cloud),
             **_place(row, cloud),

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from api.declare import Roles, View, view
 from api.views.capacity import CapacityView
+from api.views.resource_icon import ResourceIconView
 from api.views.tag import TagView, tags_of
 from projections.cloud import Cloud
 from projections.zone import Zone
@@ -39,6 +40,7 @@ class ZoneView(View, kw_only=True):
     routed_mode_enabled: Annotated[bool, "whether networks may be routed"]
     tags: Annotated[list[TagView], "its tags"]
     capacity: Annotated[list[CapacityView] | None, "how much there is, if asked for"] = None
+    icon: Annotated[ResourceIconView | None, "its icon, if it is asked for"] = None
 
     @classmethod
     def of(cls, row: Zone, cloud: Cloud) -> ZoneView:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from uuid import UUID, uuid5
+from uuid import uuid5
 
-from aggregates.base import Aggregate
 from aggregates.errors import AlreadyExists, Invalid, NotFound
 from aggregates.record import RECORDS
 from engine.decide import Desk, decision
 from engine.decisions import record
+from engine.decisions.attached import thing
 from engine.intents.record import CreateRecord
 from engine.intents.tag import PutTags, TakeTags
-from projections.table import TABLES
 from projections.tag import tags
 
 TAGS_MAX, TEXT_MAX = 50, 255
@@ -26,7 +25,7 @@ def put(ask: PutTags, desk: Desk) -> None:
                 field="tags",
             )
     for thing_id in dict.fromkeys(ask.things):
-        row = _thing(desk, ask.kind, thing_id)
+        row = thing(desk, ask.kind, thing_id)
         there = {tag.key.casefold() for tag in desk.cloud[tags].by("resource_id", thing_id)}
         if len(there) + len(ask.tags) > TAGS_MAX:
             raise Invalid(
@@ -54,7 +53,7 @@ def take(ask: TakeTags, desk: Desk) -> None:
     """What is not there is not missed, as long as something is."""
     found = 0
     for thing_id in dict.fromkeys(ask.things):
-        _thing(desk, ask.kind, thing_id)
+        thing(desk, ask.kind, thing_id)
         for tag in desk.cloud[tags].by("resource_id", thing_id):
             if ask.tags is not None:
                 wanted = ask.tags.get(tag.key, "")
@@ -64,10 +63,3 @@ def take(ask: TakeTags, desk: Desk) -> None:
             desk.change(tag, RECORDS["tag"].removed())
     if not found:
         raise NotFound("Unable to find tags that match: see listTags for what is there")
-
-
-def _thing(desk: Desk, kind: str, thing_id: UUID) -> Aggregate:
-    """The thing, guarded: no tag comes after its end."""
-    row: Aggregate = desk.row(TABLES[kind], thing_id)
-    desk.guard(row)
-    return row
