@@ -24,7 +24,10 @@ class VolumeState(StrEnum):
 
 @aggregate("volume")
 class Volume(Aggregate):
-    """`device` is its slot in the guest: 0 is the root disk. `path` is the pool's name for it."""
+    """`device` is its slot in the guest: 0 is the root disk. `path` is the pool's name for it.
+
+    `growing_to_bytes` is what a job is about to make of it: its owner is charged with that already.
+    """
 
     name: str
     account_id: UUID
@@ -43,6 +46,7 @@ class Volume(Aggregate):
     is_displayed: bool = True
     holds: list[UUID] = msgspec.field(default_factory=list)
     job_id: UUID | None = None
+    growing_to_bytes: int = 0
 
     @property
     def at_rest(self) -> VolumeState:
@@ -100,12 +104,22 @@ class VolumeBusy(Event, frozen=True, kw_only=True):
         row.state, row.job_id = self.doing, self.job_id
 
 
+@event("volume.growing")
+class VolumeGrowing(Event, frozen=True, kw_only=True):
+    """A job is about to make it this large."""
+
+    size_bytes: int
+
+    def apply(self, row: Volume, at_ms: int) -> None:
+        row.growing_to_bytes = self.size_bytes
+
+
 @event("volume.idle")
 class VolumeIdle(Event, frozen=True, kw_only=True):
     """The job gave up; the volume is what it was before."""
 
     def apply(self, row: Volume, at_ms: int) -> None:
-        row.state, row.job_id = row.at_rest, None
+        row.state, row.job_id, row.growing_to_bytes = row.at_rest, None, 0
 
 
 @event("volume.ready")
@@ -131,7 +145,7 @@ class VolumeResized(Event, frozen=True, kw_only=True):
     hold: UUID | None
 
     def apply(self, row: Volume, at_ms: int) -> None:
-        row.size_bytes = self.size_bytes
+        row.size_bytes, row.growing_to_bytes = self.size_bytes, 0
         row.state, row.job_id = row.at_rest, None
         if self.hold is not None:
             row.holds = [*row.holds, self.hold]

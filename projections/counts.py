@@ -72,7 +72,8 @@ def _vm(row: Any) -> Weights:
 
 
 def _volume(row: Any) -> Weights:
-    return (("volume", 1), ("primary_storage", row.size_bytes))
+    """One that grows weighs what it will be."""
+    return (("volume", 1), ("primary_storage", max(row.size_bytes, row.growing_to_bytes)))
 
 
 def _kept(name: str) -> Callable[[Any], Weights]:

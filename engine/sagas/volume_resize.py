@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aggregates.vm import VmState, VmWorkEnded
-from aggregates.volume import Volume, VolumeIdle, VolumeResized, VolumeState
+from aggregates.volume import Volume, VolumeGrowing, VolumeIdle, VolumeResized, VolumeState
 from engine.allocator import SpaceRequest
 from engine.intents.volume import ResizeVolume
 from engine.saga import Run, Saga
@@ -31,7 +31,8 @@ def _let_go(run: Run[ResizeVolume]) -> None:
 def begin(run: Run[ResizeVolume]) -> None:
     volume = _volume(run)
     volume.grow(run.intent.size_bytes)
-    run.change(volume, volume.begin(VolumeState.RESIZING, run.id))
+    begun = volume.begin(VolumeState.RESIZING, run.id)
+    run.change(volume, begun, VolumeGrowing(size_bytes=run.intent.size_bytes))
     if volume.vm_id is not None:
         vm = run.row(vms, volume.vm_id)
         refuse_while_kept(run.cloud, vm, "keeps the size of its volumes")

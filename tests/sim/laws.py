@@ -18,6 +18,7 @@ from drivers.contract.compute import Power
 from drivers.sim import SimWorld
 from projections.capacity import Capacity
 from projections.cloud import Cloud
+from projections.counts import Counts
 from projections.finding import findings
 from projections.host import hosts
 from projections.network import networks
@@ -68,12 +69,22 @@ async def at_peace(bed: Bed, world: SimWorld, tenants: Tenants) -> None:
     assert not list(cloud[findings]), [one.text for one in cloud[findings]]
     await judge(SimpleNamespace(cloud=cloud, sim=SimpleNamespace(world=world), history=bed.history))
     _sums(cloud, world)
+    _counts(cloud)
     for run_id in tenants.accepted:
         try:
             row = await bed.history.run(run_id)
         except NotFound:
             raise AssertionError(f"job {run_id} was acknowledged and is gone") from None
         assert row.state.is_over, f"job {run_id} was acknowledged and is {row.state}"
+
+
+def _counts(cloud: Cloud) -> None:
+    """What everybody is charged with is what there is, and nothing is promised any more."""
+    counts = cloud.view(Counts)
+    told = counts.encode()
+    assert not counts._promises and not counts._promised, "something is promised for ever"
+    counts.restore(told)
+    assert counts.encode() == told, "counts are not the sums of the rows"
 
 
 def _sums(cloud: Cloud, world: SimWorld) -> None:

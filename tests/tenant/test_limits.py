@@ -83,7 +83,7 @@ async def test_what_is_removed_makes_room_and_what_is_destroyed_too(tmp_path: Pa
         assert [await count(here, "ann", kind) for kind in (0, 8, 9)] == [0, 0, 0]
         await here.ann.job("deployVirtualMachine", **asked)
         with pytest.raises(CloudStackApiException) as raised:
-            await here.ann("recoverVirtualMachine", id=vm)
+            await here.admin("recoverVirtualMachine", id=vm)
         assert refused(raised)["errorcode"] == 532
 
 
@@ -198,3 +198,23 @@ async def test_counts_are_the_sum_of_the_rows_after_every_start(tmp_path: Path) 
         history = History(here.controller.log, tmp_path / "none")
         rebuilt = await history.latest()
         assert rebuilt.digest() == here.controller.cloud.digest()
+
+
+async def test_what_grows_is_charged_before_it_has_grown(tmp_path: Path) -> None:
+    async with place(tmp_path) as here:
+        ann = str(named("domain ann"))
+        disks = [(await volume(here.ann, number))["volume"]["id"] for number in range(4)]
+        await limit(here, here.admin, resourcetype=10, domainid=ann, account="ann", max=10)
+
+        async def grow(disk: str) -> str:
+            try:
+                await here.ann.job("resizeVolume", id=disk, size=4)
+            except CloudStackApiException as error:
+                return str(error.error["errorcode"])
+            return "grown"
+
+        ends = await asyncio.gather(*map(grow, disks))
+        assert (ends.count("grown"), ends.count("532")) == (2, 2)
+        assert await count(here, "ann", 10) == 10 * GIB
+        await here.ann.job("deleteVolume", id=disks[ends.index("grown")])
+        assert await count(here, "ann", 10) == 6 * GIB
