@@ -217,6 +217,7 @@ class ListProjects:
 
     display_text: Annotated[str | None, "those with this text"] = None
     state: Annotated[str | None, "those in this state"] = None
+    show_icon: Annotated[bool | None, "also the icon of each", Filter()] = None
     username: Annotated[str | None, "those with this user as a member", Filter()] = None
     details: Annotated[tuple[str, ...] | None, "ignored: everything is shown", Filter()] = None
 

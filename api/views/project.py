@@ -10,6 +10,8 @@ import msgspec
 from api.authz import noun
 from api.declare import Cloud, Date, View, date, view
 from api.views.owner import wire_path
+from api.views.resource_icon import ResourceIconView
+from api.views.resource_limit import LimitedView, limits_of
 from api.views.tag import TagView, tags_of
 from api.views.user import ACCOUNT_TYPES, UserView
 from projections.account import accounts
@@ -19,6 +21,7 @@ from projections.project_invitation import ProjectInvitation, project_invitation
 from projections.project_member import ProjectMember, project_members
 from projections.project_role import ProjectRole, project_roles
 from projections.user import User, users
+from projections.vm import vms
 
 noun(project_members.kind, "owned")
 noun(project_invitations.kind, "owned")
@@ -26,7 +29,7 @@ noun(project_roles.kind, "owned", owner=lambda row: (row.project_account_id, row
 
 
 @view
-class ProjectView(View, kw_only=True):
+class ProjectView(LimitedView, kw_only=True):
     """What several accounts and users share."""
 
     id: Annotated[UUID, "its id"]
@@ -39,11 +42,15 @@ class ProjectView(View, kw_only=True):
     state: Annotated[str, "Active, Suspended or Disabled"]
     created: Annotated[Date, "when it was made"]
     tags: Annotated[list[TagView], "its tags"]
+    vm_running: Annotated[int, "guests that run"]
+    vm_stopped: Annotated[int, "guests that are stopped"]
+    icon: Annotated[ResourceIconView | None, "its icon, if it is asked for"] = None
 
     @classmethod
     def of(cls, row: Project, cloud: Cloud) -> ProjectView:
         domain, account = cloud[domains].get(row.domain_id), cloud[accounts].get(row.account_id)
         members = cloud[project_members].by("project_id", row.id)
+        guests = list(cloud[vms].by("account_id", row.account_id))
         return cls(
             id=row.id,
             name=row.name,
@@ -55,6 +62,9 @@ class ProjectView(View, kw_only=True):
             state=row.state,
             created=date(row.created_at_ms),
             tags=tags_of(row.id, cloud),
+            vm_running=sum(one.state == "Running" for one in guests),
+            vm_stopped=sum(one.state == "Stopped" for one in guests),
+            **limits_of(row.account_id, cloud, projects=False),
         )
 
 

@@ -218,3 +218,31 @@ async def test_what_grows_is_charged_before_it_has_grown(tmp_path: Path) -> None
         assert await count(here, "ann", 10) == 10 * GIB
         await here.ann.job("deleteVolume", id=disks[ends.index("grown")])
         assert await count(here, "ann", 10) == 6 * GIB
+
+
+async def test_a_project_has_limits_of_its_own_and_counts_for_its_owner(tmp_path: Path) -> None:
+    async with place(tmp_path) as here:
+        ann = str(named("domain ann"))
+        made = await here.ann.job("createProject", name="p", displaytext="p")
+        project = made["project"]["id"]
+        assert await count(here, "ann", 5) == 1
+        assert await count(here, "ann", 2) == 0
+        await limit(here, here.admin, resourcetype=2, projectid=project, max=1)
+        asked = {"zoneid": str(ZONE), "diskofferingid": CUSTOM_DISK, "size": 1}
+        await here.ann.job("createVolume", name="a", projectid=project, **asked)
+        with pytest.raises(CloudStackApiException) as raised:
+            await here.ann("createVolume", name="b", projectid=project, **asked)
+        assert refused(raised)["errorcode"] == 532
+        assert await count(here, "ann", 2) == 0
+        shown = await here.ann.one("listProjects", "project", id=project)
+        assert (shown["volumelimit"], shown["volumetotal"], shown["volumeavailable"]) == (
+            "1", 1, "0",
+        )  # fmt: skip
+        mine = await here.ann("listResourceLimits", projectid=project, resourcetype=2)
+        assert [(one["max"], one["project"]) for one in mine["resourcelimit"]] == [(1, "p")]
+        with pytest.raises(CloudStackApiException):
+            await limit(here, here.ann, resourcetype=2, projectid=project, max=9)
+        await limit(here, here.admin, resourcetype=5, domainid=ann, account="ann", max=1)
+        with pytest.raises(CloudStackApiException) as raised:
+            await here.ann("createProject", name="q", displaytext="q")
+        assert refused(raised)["errorcode"] == 532
