@@ -95,6 +95,8 @@ class Vm(Aggregate):
     why_stopped: str = ""
     stopped_at_ms: int = 0
     state_at_ms: int = 0
+    growing_cores: int = 0
+    growing_mib: int = 0
 
     @property
     def holds(self) -> list[UUID]:
@@ -208,6 +210,7 @@ class VmWorkEnded(Event, frozen=True, kw_only=True):
 
     def apply(self, row: Vm, at_ms: int) -> None:
         row.state, row.doing, row.job_id, row.state_at_ms = row.before, "", None, at_ms
+        row.growing_cores = row.growing_mib = 0
 
 
 @event("vm.started")

@@ -8,6 +8,17 @@ from aggregates.base import Event, event
 from aggregates.vm import Nic, Vm
 
 
+@event("vm.growing")
+class VmGrowing(Event, frozen=True, kw_only=True):
+    """A job is about to give it this size: its owner is charged with that already."""
+
+    cpu_count: int
+    memory_mib: int
+
+    def apply(self, row: Vm, at_ms: int) -> None:
+        row.growing_cores, row.growing_mib = self.cpu_count, self.memory_mib
+
+
 @event("vm.scaled")
 class VmScaled(Event, frozen=True, kw_only=True):
     """It has the size of another offering; `hold` is the further room on its host, if it runs."""
@@ -24,6 +35,7 @@ class VmScaled(Event, frozen=True, kw_only=True):
         row.service_offering_id, row.host_tags = self.service_offering_id, list(self.host_tags)
         row.cpu_count, row.cpu_mhz = self.cpu_count, self.cpu_mhz
         row.memory_mib, row.details = self.memory_mib, dict(self.details)
+        row.growing_cores = row.growing_mib = 0
         if self.hold is not None:
             row.more_holds = [*row.more_holds, self.hold]
 

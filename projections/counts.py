@@ -64,11 +64,14 @@ def counted(kind: str, weigh: Callable[[Any], Weights], **how: Any) -> None:
 
 
 def _vm(row: Any) -> Weights:
-    """A destroyed guest weighs nothing, until it is recovered."""
+    """A destroyed guest weighs nothing until it is recovered; one that grows, what it will be."""
     state = row.before if row.state == "Expunging" else row.state
     if state == "Destroyed":
         return ()
-    return (("user_vm", 1), ("cpu", row.cpu_count), ("memory", row.memory_mib))
+    cores, mib = row.cpu_count, row.memory_mib
+    if row.growing_cores:
+        cores, mib = max(cores, row.growing_cores), max(mib, row.growing_mib)
+    return (("user_vm", 1), ("cpu", cores), ("memory", mib))
 
 
 def _volume(row: Any) -> Weights:

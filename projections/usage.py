@@ -69,8 +69,8 @@ Meters = Callable[[Any, Cloud], tuple[Meter, ...]]
 METERED: dict[str, Meters] = {}
 # Common events that change nothing of what is metered.
 IDLE = frozenset({
-    "vm.busy", "vm.work_begun", "volume.busy", "volume.growing", "volume.idle", "volume.attached",
-    "volume.detached", "network.implemented",
+    "vm.busy", "vm.work_begun", "vm.growing", "volume.busy", "volume.growing", "volume.idle",
+    "volume.attached", "volume.detached", "network.implemented",
 })  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from aggregates.errors import NotAllowed
 from aggregates.vm import Vm, VmState, VmWorkEnded
+from aggregates.vm_life import VmGrowing
 from engine.allocator import GrowRequest
 from engine.decisions.vm_life import scaled
 from engine.growth import may_grow
@@ -33,7 +34,7 @@ def begin(run: Run[ScaleVm]) -> None:
     if vm.state is VmState.RUNNING:
         may_grow(run.cloud, vm)
         _require_growth(vm, ask)
-    run.change(vm, begun)
+    run.change(vm, begun, VmGrowing(cpu_count=ask.cpu_count, memory_mib=ask.memory_mib))
 
 
 def _require_growth(vm: Vm, ask: ScaleVm) -> None:

@@ -9,9 +9,24 @@ from typing import Any
 import pytest
 from cs import CloudStackApiException
 
+from aggregates.errors import LimitReached
+from engine.genesis import stable_id
 from engine.history import History
+from engine.intents import SYSTEM
+from engine.intents.template import RegisterTemplate
 from projections.counts import Counts
-from tests.tenant.world import CUSTOM_DISK, GIB, SMALL, TEMPLATE, ZONE, Client, Place, named, place
+from tests.tenant.world import (
+    CUSTOM_DISK,
+    GIB,
+    MEDIUM,
+    SMALL,
+    TEMPLATE,
+    ZONE,
+    Client,
+    Place,
+    named,
+    place,
+)
 
 
 def refused(raised: pytest.ExceptionInfo[CloudStackApiException]) -> dict[str, Any]:
@@ -246,3 +261,46 @@ async def test_a_project_has_limits_of_its_own_and_counts_for_its_owner(tmp_path
         with pytest.raises(CloudStackApiException) as raised:
             await here.ann("createProject", name="q", displaytext="q")
         assert refused(raised)["errorcode"] == 532
+
+
+async def test_an_image_that_is_too_large_is_refused(tmp_path: Path) -> None:
+    async with place(tmp_path) as here:
+        ann = str(named("domain ann"))
+        await limit(here, here.admin, resourcetype=11, domainid=ann, account="ann", max=0)
+        ask = RegisterTemplate(
+            template_id=named("template"),
+            account_id=named("account ann"),
+            domain_id=named("domain ann"),
+            name="mine",
+            display_text="mine",
+            url="sim://mine",
+            hypervisor="Simulator",
+            image_format="QCOW2",
+            trusted=True,
+            os_type_id=stable_id("os_type", "Other Linux (64-bit)"),
+        )
+        with pytest.raises(LimitReached, match="secondary_storage for account ann"):
+            await here.controller.engine.perform(ask, SYSTEM)
+        assert await count(here, "ann", 11) == 0
+
+
+async def test_two_guests_that_grow_at_one_moment_share_what_room_there_is(tmp_path: Path) -> None:
+    async with place(tmp_path) as here:
+        ann = str(named("domain ann"))
+        await here.admin("updateConfiguration", name="enable.dynamic.scale.vm", value="true")
+        await here.admin("updateTemplate", id=TEMPLATE, isdynamicallyscalable="true")
+        asked = {"zoneid": str(ZONE), "serviceofferingid": SMALL, "templateid": TEMPLATE}
+        made = [await here.ann.job("deployVirtualMachine", **asked) for _ in range(2)]
+        await limit(here, here.admin, resourcetype=9, domainid=ann, account="ann", max=1536)
+
+        async def grow(vm: str) -> str:
+            try:
+                await here.ann.job("scaleVirtualMachine", id=vm, serviceofferingid=MEDIUM)
+            except CloudStackApiException as error:
+                return str(error.error)
+            return "grown"
+
+        ends = await asyncio.gather(*(grow(one["virtualmachine"]["id"]) for one in made))
+        assert ends.count("grown") == 1, ends
+        assert any("memory for account ann" in one for one in ends), ends
+        assert await count(here, "ann", 9) == 1536
