@@ -125,7 +125,8 @@ def _image(kind: int) -> Meters:
 def _kept(kind: int) -> Meters:
     def meters(row: Any, cloud: Cloud) -> tuple[Meter, ...]:
         size, vm_id = getattr(row, "size_bytes", None), getattr(row, "vm_id", None)
-        return (Meter(kind, getattr(row, "name", ""), size_bytes=size, vm_id=vm_id),)
+        name = getattr(row, "name", "") or getattr(row, "username", "")
+        return (Meter(kind, name, size_bytes=size, vm_id=vm_id),)
 
     return meters
 

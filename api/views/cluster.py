@@ -7,6 +7,7 @@ from uuid import UUID
 
 from api.declare import View, view
 from api.views.capacity import CapacityView
+from projections.annotation import is_noted
 from projections.cloud import Cloud
 from projections.cluster import Cluster
 from projections.pod import pods
@@ -29,11 +30,13 @@ class ClusterView(View, kw_only=True):
     memory_overcommit_ratio: Annotated[str, "how much more memory may be promised"]
     arch: Annotated[str, "architecture of its hosts"]
     capacity: Annotated[list[CapacityView] | None, "how much there is, if asked for"] = None
+    has_annotations: Annotated[bool, "whether there are notes on it"]
 
     @classmethod
     def of(cls, row: Cluster, cloud: Cloud) -> ClusterView:
         return cls(
             id=row.id,
+            has_annotations=is_noted(row.id, cloud),
             name=row.name,
             pod_id=row.pod_id,
             pod_name=cloud[pods][row.pod_id].name,

@@ -9,6 +9,7 @@ from api.declare import Cloud, Date, date, view
 from api.views.owner import wire_path
 from api.views.resource_icon import ResourceIconView
 from api.views.resource_limit import ProjectLimitedView, limits_of
+from projections.annotation import is_noted
 from projections.domain import Domain, domains
 
 
@@ -27,12 +28,14 @@ class DomainView(ProjectLimitedView, kw_only=True):
     state: Annotated[str, "always Active"]
     created: Annotated[Date, "when it was made"]
     icon: Annotated[ResourceIconView | None, "its icon, if it is asked for"] = None
+    has_annotations: Annotated[bool, "whether there are notes on it"]
 
     @classmethod
     def of(cls, row: Domain, cloud: Cloud) -> DomainView:
         parent = cloud[domains].get(row.parent_id)
         return cls(
             id=row.id,
+            has_annotations=is_noted(row.id, cloud),
             name=row.name,
             level=row.level,
             parent_domain_id=row.parent_id,

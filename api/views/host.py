@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from api.declare import Date, View, date, view
+from projections.annotation import is_noted
 from projections.capacity import Capacity
 from projections.cloud import Cloud
 from projections.cluster import clusters
@@ -62,6 +63,7 @@ class HostView(View, kw_only=True):
     details: Annotated[dict[str, str] | None, "what else is known of it"] = None
     suitable_for_migration: Annotated[bool | None, "whether a guest can move to it"] = None
     has_enough_capacity: Annotated[bool | None, "whether it has room for that guest"] = None
+    has_annotations: Annotated[bool, "whether there are notes on it"]
 
     @classmethod
     def of(cls, row: Host, cloud: Cloud) -> HostView:
@@ -69,6 +71,7 @@ class HostView(View, kw_only=True):
         tags = ",".join(row.tags) or None
         return cls(
             id=row.id,
+            has_annotations=is_noted(row.id, cloud),
             name=row.name,
             state=row.state.value,
             resource_state=row.resource_state.value,

@@ -6,6 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 from api.declare import View, view
+from projections.annotation import is_noted
 from projections.cloud import Cloud
 from projections.image_store import ImageStore
 from projections.zone import zones
@@ -22,12 +23,14 @@ class ImageStoreView(View, kw_only=True):
     provider_name: Annotated[str, "what kind it is"]
     scope: Annotated[str, "ZONE or REGION"]
     read_only: Annotated[bool, "whether nothing new is put into it"]
+    has_annotations: Annotated[bool, "whether there are notes on it"]
 
     @classmethod
     def of(cls, row: ImageStore, cloud: Cloud) -> ImageStoreView:
         zone = cloud[zones].get(row.zone_id)
         return cls(
             id=row.id,
+            has_annotations=is_noted(row.id, cloud),
             name=row.name,
             zone_id=row.zone_id,
             zone_name=zone.name if zone else None,

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from api.declare import Cloud, Date, View, date
+from projections.annotation import is_noted
 from projections.domain import domains
 from projections.zone import zones
 
@@ -23,6 +24,7 @@ class OfferingView(View, kw_only=True):
     domain: Annotated[str | None, "the names of those domains"] = None
     zone_id: Annotated[str | None, "the zones that it is for; all if empty"] = None
     zone: Annotated[str | None, "the names of those zones"] = None
+    has_annotations: Annotated[bool, "whether there are notes on it"]
 
 
 def offered(row: Any, cloud: Cloud) -> dict[str, Any]:
@@ -39,6 +41,7 @@ def offered(row: Any, cloud: Cloud) -> dict[str, Any]:
         "domain": joined(one.name for one in here if one),
         "zone_id": joined(row.zone_ids),
         "zone": joined(one.name for one in where if one),
+        "has_annotations": is_noted(row.id, cloud),
     }
 
 

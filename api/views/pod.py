@@ -7,6 +7,7 @@ from uuid import UUID
 
 from api.declare import View, view
 from api.views.capacity import CapacityView
+from projections.annotation import is_noted
 from projections.cloud import Cloud
 from projections.pod import Pod
 from projections.zone import zones
@@ -39,6 +40,7 @@ class PodView(View, kw_only=True):
     vlan_id: Annotated[list[str], "VLAN of each range"]
     allocation_state: Annotated[str, "Enabled or Disabled"]
     capacity: Annotated[list[CapacityView] | None, "how much there is, if asked for"] = None
+    has_annotations: Annotated[bool, "whether there are notes on it"]
 
     @classmethod
     def of(cls, row: Pod, cloud: Cloud) -> PodView:
@@ -49,6 +51,7 @@ class PodView(View, kw_only=True):
         ranges = [made] if row.start_ip else []
         return cls(
             id=row.id,
+            has_annotations=is_noted(row.id, cloud),
             name=row.name,
             zone_id=row.zone_id,
             zone_name=cloud[zones][row.zone_id].name,

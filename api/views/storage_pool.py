@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from api.declare import Date, View, date, view
+from projections.annotation import is_noted
 from projections.cloud import Cloud
 from projections.cluster import clusters
 from projections.pod import pods
@@ -41,6 +42,7 @@ class StoragePoolView(View, kw_only=True):
     managed: Annotated[bool, "whether each volume is a LUN of its own"]
     created: Annotated[Date, "when it was added"]
     suitable_for_migration: Annotated[bool | None, "whether a volume can move to it"] = None
+    has_annotations: Annotated[bool, "whether there are notes on it"]
 
     @classmethod
     def of(cls, row: StoragePool, cloud: Cloud) -> StoragePoolView:
@@ -50,6 +52,7 @@ class StoragePoolView(View, kw_only=True):
         known = row.capacity_bytes > 0
         return cls(
             id=row.id,
+            has_annotations=is_noted(row.id, cloud),
             name=row.name,
             zone_id=row.zone_id,
             zone_name=cloud[zones][row.zone_id].name,

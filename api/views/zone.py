@@ -9,6 +9,7 @@ from api.declare import Roles, View, view
 from api.views.capacity import CapacityView
 from api.views.resource_icon import ResourceIconView
 from api.views.tag import TagView, tags_of
+from projections.annotation import is_noted
 from projections.cloud import Cloud
 from projections.zone import Zone
 
@@ -41,12 +42,14 @@ class ZoneView(View, kw_only=True):
     tags: Annotated[list[TagView], "its tags"]
     capacity: Annotated[list[CapacityView] | None, "how much there is, if asked for"] = None
     icon: Annotated[ResourceIconView | None, "its icon, if it is asked for"] = None
+    has_annotations: Annotated[bool, "whether there are notes on it"]
 
     @classmethod
     def of(cls, row: Zone, cloud: Cloud) -> ZoneView:
         domain = cloud.table("domain").get(row.domain_id)
         return cls(
             id=row.id,
+            has_annotations=is_noted(row.id, cloud),
             name=row.name,
             dns1=row.dns1,
             dns2=row.dns2 or None,
