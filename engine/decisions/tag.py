@@ -13,11 +13,13 @@ from engine.intents.record import CreateRecord
 from engine.intents.tag import PutTags, TakeTags
 from projections.tag import tags
 
-TAGS_MAX, TEXT_MAX = 50, 255
+TAGS_MAX, TEXT_MAX, AT_ONCE_MAX = 50, 255, 1000
 
 
 @decision
 def put(ask: PutTags, desk: Desk) -> None:
+    if len(ask.things) * len(ask.tags) > AT_ONCE_MAX:
+        raise Invalid(f"at most {AT_ONCE_MAX} tags are put at once: send fewer things at a time")
     for key, value in ask.tags.items():
         if not key.strip() or not value or max(len(key), len(value)) > TEXT_MAX:
             raise Invalid(

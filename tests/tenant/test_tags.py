@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from cs import CloudStackApiException
 
 from engine.history import History
 from projections.tag import tags
+from projections.volume import volumes
 from tests.tenant.world import CUSTOM_DISK, SMALL, TEMPLATE, ZONE, Client, place
 
 
@@ -96,3 +97,22 @@ async def test_a_thing_takes_its_tags_with_it(tmp_path: Path) -> None:
         assert len(here.controller.cloud[tags]) == 2
         rebuilt = await History(here.controller.log, tmp_path / "none").latest()
         assert rebuilt.digest() == here.controller.cloud.digest()
+
+
+async def test_a_list_by_tag_looks_at_what_carries_it_and_at_nothing_else(tmp_path: Path) -> None:
+    async with place(tmp_path) as here:
+        made = [await volume(here.ann, f"v{number}") for number in range(12)]
+        await put(here.ann, "Volume", made, env="prod")
+        await put(here.ann, "Volume", made[:2], tier="1")
+        table, looked = here.controller.cloud[volumes], list[UUID]()
+        get = table.get
+
+        def watched(row_id: UUID | None) -> Any:
+            looked.append(row_id) if row_id else None
+            return get(row_id)
+
+        table.get = watched  # type: ignore[method-assign]
+        wanted = [{"key": "tier", "value": "1"}]
+        found = await here.admin("listVolumes", listall="true", tags=wanted)
+        assert {row["id"] for row in found["volume"]} == set(made[:2])
+        assert {str(row_id) for row_id in looked} == set(made[:2])
