@@ -36,4 +36,3 @@ class Router(Aggregate):
     public_ip: str = ""
     service_offering_id: UUID | None = None
     state: str = "Running"
-    started_at_ms: int = 0

@@ -35,13 +35,21 @@ ROLES: list[tuple[str, str, str, list[tuple[str, bool]]]] = [
 SERVICE_OFFERINGS: dict[str, Fields] = {
     "Small Instance": {"cpu_count": 1, "cpu_mhz": 500, "memory_mib": 512},
     "Medium Instance": {"cpu_count": 1, "cpu_mhz": 1000, "memory_mib": 1024},
-    "System Offering For Software Router": {
-        "cpu_count": 1,
-        "cpu_mhz": 500,
-        "memory_mib": 512,
-        "offer_ha": True,
-        "is_system": True,
-        "system_vm_type": "domainrouter",
+    **{
+        f"System Offering For {what}": {
+            "cpu_count": 1,
+            "cpu_mhz": 500,
+            "memory_mib": memory_mib,
+            "offer_ha": True,
+            "is_system": True,
+            "system_vm_type": kind,
+        }
+        for what, kind, memory_mib in (
+            ("Software Router", "domainrouter", 512),
+            ("Secondary Storage VM", "secondarystoragevm", 512),
+            ("Console Proxy", "consoleproxy", 1024),
+            ("Internal LB VM", "internalloadbalancervm", 256),
+        )
     },
 }
 

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from aggregates.base import Aggregate
-from aggregates.errors import InUse, RuleConflict
+from aggregates.errors import RuleConflict
 from aggregates.load_balancer_rule import LoadBalancerRule, Member
 from aggregates.public_ip_address import PublicIpAddress
 from aggregates.record import RECORDS
@@ -164,32 +164,6 @@ def set_members(at: At, row: Any, members: list[Member]) -> None:
     event = RECORDS[row.KIND].update(row, {"members": members})
     if event is not None:
         at.change(row, event)
-
-
-def refuse_ruled(cloud: Cloud, vm: Vm, nic: Nic, ip: str = "") -> None:
-    """Refuse to take an address from a guest, or its card, while a rule leads there."""
-    addresses = {ip} if ip else addresses_of(nic)
-    found: list[tuple[str, UUID]] = [
-        ("port forwarding rule", row.id)
-        for row in cloud[port_forwarding_rules].by("vm_id", vm.id)
-        if row.network_id == nic.network_id and row.vm_ip in addresses
-    ]
-    found += [
-        ("static NAT of address", row.id)
-        for row in cloud[public_ip_addresses].by("vm_id", vm.id)
-        if row.vm_network_id == nic.network_id and row.vm_ip in addresses
-    ]
-    found += [
-        ("load balancer rule", row.id)
-        for row in cloud[load_balancer_rules].by("network_id", nic.network_id)
-        if any(one.vm_id == vm.id and one.ip in addresses for one in row.members)
-    ]
-    if found:
-        what, row_id = found[0]
-        raise InUse(
-            f"{ip or nic.ip4} of virtual machine {vm.name} is in use by {what} {row_id}: "
-            "remove that first"
-        )
 
 
 def addresses_of(nic: Nic) -> set[str]:

@@ -32,12 +32,10 @@ def implement(at: At, network: Network) -> None:
 
 def source_nat(at: At, network: Network) -> str:
     """The address that its guests go out by; none where the zone has no public addresses."""
-    if "SourceNat" not in network.services:
-        return ""
     for row in at.cloud[public_ip_addresses].by("network_id", network.id):
         if row.is_source_nat:
             return row.address
-    if next(public_ranges(at.cloud, network.zone_id), None) is None:
+    if not _goes_out(at, network):
         return ""
     return take_public(
         at,
@@ -65,6 +63,12 @@ def begin_router(at: At, network: Network, public_ip: str) -> UUID | None:
     }
     create_router(at, router_id, network, **fields)
     return router_id
+
+
+def _goes_out(at: At, of: Network) -> bool:
+    """Do guests go out by one address, in a zone that has public addresses at all?"""
+    has_any = next(public_ranges(at.cloud, of.zone_id), None) is not None
+    return "SourceNat" in of.services and has_any
 
 
 def create_router(at: At, router_id: UUID, of: Any, **fields: Any) -> None:

@@ -10,7 +10,7 @@ from aggregates.vm import Vm
 from projections.cloud import Cloud
 from projections.table import TABLES
 
-KINDS = ("port_forwarding_rule", "load_balancer_rule", "public_ip_address")
+KINDS = ("port_forwarding_rule", "load_balancer_rule", "load_balancer", "public_ip_address")
 
 
 def rules_to(cloud: Cloud, vm_id: UUID) -> Iterator[tuple[str, UUID, str]]:

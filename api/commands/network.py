@@ -8,13 +8,12 @@ from uuid import UUID
 
 from api.commands.vm_checks import refuse_later
 from api.commands.vm_networks import serves
-from api.declare import Caller, Cloud, Job, Names, OneOf, Roles, Success, command
+from api.declare import Caller, Cloud, Names, OneOf, Roles, command
 from api.errors import Denied, InvalidValue
 from api.lists import Filter, list_command
 from api.scope import owner_for, reach_of
 from api.views.network import NetworkView
-from engine.intents.job import AsJob
-from engine.intents.network import CreateNetwork, RemoveNetwork, UpdateNetwork
+from engine.intents.network import CreateNetwork
 from projections.domain import domains
 from projections.network import Network, networks
 from projections.network_offering import NetworkOffering, network_offerings
@@ -165,49 +164,6 @@ def vlan_number(raw: str | None) -> int | None:
     return int(text)
 
 
-@command(
-    "updateNetwork",
-    returns=NetworkView,
-    key="network",
-    allow="ARDU",
-    is_async=True,
-    action="NETWORK.UPDATE",
-)
-class UpdateGuestNetwork:
-    """Rename a network, or change the DNS domain of its guests."""
-
-    id: Annotated[UUID, "the network", Names("network", right="operate")]
-    name: Annotated[str | None, "its new name"] = None
-    display_text: Annotated[str | None, "what to say of it"] = None
-    network_domain: Annotated[str | None, "the DNS domain of its guests"] = None
-    display_network: Annotated[bool | None, "whether its owner sees it", Roles("Admin")] = None
-    network_offering_id: Annotated[UUID | None, "not offered yet", Names("network_offering")] = None
-    guest_vm_cidr: Annotated[str | None, "not offered yet"] = None
-
-    async def run(self, caller: Caller) -> Job:
-        refuse_later(self, ("network_offering_id", "guest_vm_cidr"))
-        ask = UpdateNetwork(
-            network_id=self.id,
-            name=self.name or None,
-            display_text=self.display_text,
-            network_domain=self.network_domain,
-            is_displayed=self.display_network,
-        )
-        return await caller.submit(AsJob(ask=ask, subject_kind="network", subject_id=self.id))
-
-
-@command("deleteNetwork", returns=Success, allow="ARDU", is_async=True, action="NETWORK.DELETE")
-class DeleteGuestNetwork:
-    """Delete a network that no virtual machine is on."""
-
-    id: Annotated[UUID, "the network", Names("network", right="operate")]
-    forced: Annotated[bool | None, "ignored: guests are never cut off"] = None
-
-    async def run(self, caller: Caller) -> Job:
-        ask = RemoveNetwork(network_id=self.id)
-        return await caller.submit(AsJob(ask=ask, subject_kind="network", subject_id=self.id))
-
-
 def _on_vlan(row: Network, wanted: str) -> bool:
     return row.vlan == vlan_number(wanted)
 
@@ -262,9 +218,7 @@ class ListNetworks:
     is_system: Annotated[
         bool | None, "true finds none", Filter(test=lambda row, wanted: not wanted)
     ] = None
-    restart_required: Annotated[
-        bool | None, "true finds none", Filter(test=lambda row, wanted: not wanted)
-    ] = None
+    restart_required: Annotated[bool | None, "those that need a restart, or do not"] = None
     for_vpc: Annotated[
         bool | None,
         "tiers of VPCs only, or only others",

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from api import records
 from api.commands.stickiness_checks import checked
-from api.declare import Bound, Caller, Job, Names, Page, Roles, Success, command
+from api.declare import Bound, Caller, Job, Names, Page, Roles, Success, command, entry
 from api.errors import ParamError
 from api.lists import cut
 from api.views.load_balancer_rule import StickinessView
@@ -15,6 +15,14 @@ from projections.load_balancer_rule import load_balancer_rules
 from projections.stickiness_policy import stickiness_policies
 
 KIND, RULE = "stickiness_policy", "load_balancer_rule"
+
+
+@entry
+class MethodParam:
+    """A parameter of the method, such as `cookie-name`."""
+
+    name: Annotated[str, "its name"]
+    value: Annotated[str | None, "its value; empty for a flag that is set"] = None
 
 
 @command(
@@ -34,12 +42,14 @@ class CreateStickinessPolicy:
     name: Annotated[str, "its name"]
     method_name: Annotated[str, "LbCookie, AppCookie or SourceBased"]
     description: Annotated[str | None, "what to say of it"] = None
-    param: Annotated[dict[str, str] | None, "parameters of the method"] = None
+    param: Annotated[tuple[MethodParam, ...] | None, "parameters of the method"] = None
     for_display: Annotated[bool | None, "whether its owner sees it", Roles("Admin")] = None
 
     async def run(self, caller: Caller) -> Job:
         rule = caller.cloud[load_balancer_rules][self.lb_rule_id]
-        method, params = checked(self.method_name, _pairs(self.param or {}), rule.protocol)
+        method, params = checked(
+            self.method_name, {one.name: one.value or "" for one in self.param or ()}, rule.protocol
+        )
         fields = {
             "name": self.name,
             "load_balancer_rule_id": rule.id,
@@ -51,13 +61,6 @@ class CreateStickinessPolicy:
             "is_displayed": self.for_display is not False,
         }
         return await records.create(caller, KIND, fields)
-
-
-def _pairs(given: dict[str, str]) -> dict[str, str]:
-    """`param[0].name=expire&param[0].value=30m` as well as `param[0].expire=30m`."""
-    if set(given) == {"name", "value"}:
-        return {given["name"]: given["value"]}
-    return dict(given)
 
 
 @command(

@@ -82,7 +82,7 @@ def _named(ask: NetworksAsked) -> list[tuple[UUID, str]]:
 
 def serves(network: Network, cloud: Cloud, account_id: UUID, domain_id: UUID) -> bool:
     """May guests of this account be on the network? Its own, or one shared with its domain."""
-    if network.account_id == account_id:
+    if network.account_id == account_id or account_id in network.permitted:
         return True
     if network.acl_type != "Domain":
         return False

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network
 from typing import Annotated, Any
 from uuid import UUID
 
 from api.authz import noun
-from api.declare import Cloud, Date, Roles, date, view
+from api.caller import Identity
+from api.declare import Cloud, Date, Roles, View, date, view
 from api.views.network_offering import ServiceView, services_of
 from api.views.owner import OwnedView, owner
 from api.views.resource_icon import ResourceIconView
@@ -24,7 +26,12 @@ def _shared_below(row: Any) -> UUID | None:
     return row.domain_id if row.acl_type == "Domain" else None
 
 
-noun("network", "owned", shared_below=_shared_below)
+def _permitted(row: Any, caller: Identity) -> bool:
+    """May these accounts put guests on it, though it is another's?"""
+    return caller.account_id in row.permitted or not caller.projects.isdisjoint(row.permitted)
+
+
+noun("network", "owned", shared_below=_shared_below, shared=_permitted)
 
 
 @view
@@ -41,7 +48,9 @@ class NetworkView(OwnedView, kw_only=True):
     subdomain_access: Annotated[bool | None, "whether domains below may use it too"] = None
     gateway: Annotated[str | None, "the gateway of its guests"] = None
     netmask: Annotated[str | None, "the mask of its subnet"] = None
-    cidr: Annotated[str | None, "its subnet"] = None
+    cidr: Annotated[str | None, "the subnet that its guests get addresses from"] = None
+    network_cidr: Annotated[str | None, "its whole subnet, if guests get a part"] = None
+    reserved_ip_range: Annotated[str | None, "the rest of it, which guests do not get"] = None
     dns1: Annotated[str | None, "the first resolver of its guests"] = None
     dns2: Annotated[str | None, "the second resolver of its guests"] = None
     network_domain: Annotated[str | None, "the DNS domain of its guests"] = None
@@ -98,7 +107,9 @@ class NetworkView(OwnedView, kw_only=True):
             subdomain_access=True if domain_wide else None,
             gateway=row.gateway or None,
             netmask=row.netmask or None,
-            cidr=row.cidr or None,
+            cidr=row.guest_vm_cidr or row.cidr or None,
+            network_cidr=row.cidr if row.guest_vm_cidr else None,
+            reserved_ip_range=_kept(row),
             dns1=row.dns1 or None,
             dns2=row.dns2 or None,
             network_domain=row.network_domain or None,
@@ -112,7 +123,7 @@ class NetworkView(OwnedView, kw_only=True):
             related=row.id,
             is_system=False,
             is_default=False,
-            restart_required=False,
+            restart_required=row.restart_required,
             can_use_for_deploy=True,
             redundant_router=False,
             streched_l2_subnet=False,
@@ -158,3 +169,38 @@ def _offering(row: Network, cloud: Cloud) -> dict[str, Any]:
         "egress_default_policy": offering.egress_default_allow,
         "internet_protocol": offering.internet_protocol,
     }
+
+
+def _kept(row: Network) -> str | None:
+    """The addresses of the subnet that are not for guests, as ranges with commas."""
+    if not row.guest_vm_cidr:
+        return None
+    whole, part = IPv4Network(row.cidr), IPv4Network(row.guest_vm_cidr)
+    found = []
+    if part.network_address > whole.network_address:
+        found.append(f"{whole.network_address}-{part.network_address - 1}")
+    if part.broadcast_address < whole.broadcast_address:
+        found.append(f"{part.broadcast_address + 1}-{whole.broadcast_address}")
+    return ",".join(found)
+
+
+@view
+class NetworkPermissionView(View, kw_only=True):
+    """An account that may put guests on a network beside its owner."""
+
+    network_id: Annotated[UUID, "the network"]
+    account_id: Annotated[UUID, "the account"]
+    account: Annotated[str, "its name"]
+    domain_id: Annotated[UUID, "its domain"]
+    domain: Annotated[str | None, "the name of that domain"] = None
+
+    @classmethod
+    def of_account(cls, row: Network, account: Any, cloud: Cloud) -> NetworkPermissionView:
+        told = owner(row, cloud)
+        return cls(
+            network_id=row.id,
+            account_id=account.id,
+            account=account.name,
+            domain_id=account.domain_id,
+            domain=told["domain"] if account.domain_id == row.domain_id else None,
+        )

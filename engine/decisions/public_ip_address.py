@@ -115,10 +115,9 @@ def enable_static_nat(ask: EnableStaticNat, desk: Desk) -> None:
             f"address {row.address} stands for another guest address already, of virtual machine "
             f"{row.vm_id}: disable its static NAT first"
         )
-    if (rule := next(rules_on(desk.cloud, row.id), None)) is not None and (
-        rule.KIND != "firewall_rule"
-    ):
-        raise NotAllowed(f"address {row.address} has a rule, {rule.id}: remove that first")
+    for rule in rules_on(desk.cloud, row.id):
+        if rule.KIND != "firewall_rule":
+            raise NotAllowed(f"address {row.address} has a rule, {rule.id}: remove that first")
     for other in desk.cloud[public_ip_addresses].by("vm_id", vm.id):
         if other.vm_network_id == network.id and other.vm_ip == ip:
             raise AlreadyExists(

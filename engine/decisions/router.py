@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID, uuid5
 
-from aggregates.base import Aggregate
 from aggregates.errors import Invalid, NotAllowed
 from aggregates.network import NetworkOutdated
 from aggregates.record import RECORDS
 from aggregates.system_vm import CONSOLE_PROXY, SECONDARY_STORAGE
+from aggregates.zone import Zone
 from engine.decide import Desk, decision
 from engine.decisions import record
+from engine.decisions.record import Proposed, farewell, remove_parts, rule
 from engine.intents.record import UpdateRecord
 from engine.intents.router import (
     DestroyRouter,
@@ -29,8 +30,8 @@ from projections.service_offering import service_offerings
 from projections.system_vm import system_vms
 from projections.table import TABLES
 
-# Its kind, the beginning of its name, and the offerings that size it.
-KINDS = ((SECONDARY_STORAGE, "s"), (CONSOLE_PROXY, "v"))
+# Each kind with the beginning of its name.
+KINDS = {SECONDARY_STORAGE: "s", CONSOLE_PROXY: "v"}
 
 
 @decision
@@ -46,6 +47,9 @@ def destroy_router(ask: DestroyRouter, desk: Desk) -> None:
     end_router(desk, router)
     if router.network_id is not None:
         desk.change(desk.row(networks, router.network_id), NetworkOutdated())
+    if router.vpc_id is not None:
+        outdated = {"restart_required": True}
+        record.update(UpdateRecord(kind="vpc", id=router.vpc_id, fields=outdated), desk)
 
 
 @decision
@@ -92,24 +96,27 @@ def resize(ask: ResizeSystemGuest, desk: Desk) -> None:
     record.update(UpdateRecord(kind=ask.kind, id=row.id, fields=fields), desk)
 
 
-def begin_system_vms(zone: Any, desk: Desk) -> None:
-    """What an enabled zone is to have: one for images, one for consoles."""
-    there = {one.kind for one in desk.cloud[system_vms].by("zone_id", zone.id)}
-    for kind, _ in KINDS:
+@rule("zone")
+def an_enabled_zone_has_its_system_vms(one: Proposed, desk: Desk) -> None:
+    """One for images and one for consoles, from the moment that tenants may use the zone."""
+    if one["allocation_state"] != "Enabled" or one["is_edge"]:
+        return
+    there = {row.kind for row in desk.cloud[system_vms].by("zone_id", one.id)}
+    version = 0 if one.row is None else one.row.version
+    for kind in KINDS:
         if kind not in there:
-            _create(zone.id, kind, uuid5(zone.id, f"{kind}/{zone.version}"), desk)
+            _create(one.id, kind, uuid5(one.id, f"{kind}/{version}"), desk)
 
 
-def end_system_vms(zone: Aggregate, desk: Desk) -> None:
-    """A zone that goes takes them along."""
-    for row in list(desk.cloud[system_vms].by("zone_id", zone.id)):
-        desk.change(row, RECORDS["system_vm"].removed())
+@farewell("zone")
+def take_its_system_vms(row: Zone, desk: Desk) -> None:
+    remove_parts(desk, "system_vm", "zone_id", row.id)
 
 
 def _create(zone_id: UUID, kind: str, row_id: UUID, desk: Desk) -> None:
     sizes = desk.cloud[service_offerings]
     fields = {
-        "name": f"{dict(KINDS)[kind]}-{str(row_id)[:8]}-VM",
+        "name": f"{KINDS[kind]}-{str(row_id)[:8]}-VM",
         "zone_id": zone_id,
         "kind": kind,
         "service_offering_id": next((s.id for s in sizes if s.system_vm_type == kind), None),

@@ -50,7 +50,6 @@ class UpdateNetwork:
     offering_id: UUID | None = None
     guest_vm_cidr: str | None = None
     source_nat_ip: str = ""
-    is_forced: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

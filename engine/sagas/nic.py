@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from aggregates.errors import InUse, NotAllowed
-from aggregates.network import NetworkImplemented, NetworkState
 from aggregates.vm import Nic, Vm, VmNicsSet, VmState, VmWorkEnded
 from drivers.contract.compute import Power
 from engine.addresses import free_cards, free_nics, take_nic
 from engine.guests import nic_spec
 from engine.intents.nic import AddNic, RemoveNic
+from engine.routers import implement
 from engine.rules_to import refuse_while_ruled
 from engine.saga import Run, Saga
 from engine.vm_snapshots import refuse_while_kept
@@ -76,8 +76,8 @@ async def unplug(run: Run[AddNic]) -> None:
 def added(run: Run[AddNic]) -> None:
     vm, network = _vm(run), run.row(networks, run.intent.nic.network_id)
     run.change(vm, VmNicsSet(nics=[*vm.nics, run[begin]]), VmWorkEnded())
-    if network.state is NetworkState.ALLOCATED and vm.host_id is not None:
-        run.change(network, NetworkImplemented())
+    if vm.host_id is not None:
+        implement(run, network)
 
 
 @remove_nic.step

@@ -111,7 +111,7 @@ async def test_source_nat_comes_with_the_first_guest_and_goes_with_the_network(
     )
     assert "is a source NAT address" in error["errortext"]
     await asyncio.gather(
-        *(ann.job("destroyVirtualMachine", id=one["id"], expunge="true") for one in made)
+        *(here.admin.job("destroyVirtualMachine", id=one["id"], expunge="true") for one in made)
     )
     assert await ann.job("deleteNetwork", id=network["id"]) == {"success": True}
     assert await addresses(ann) == []

@@ -13,6 +13,7 @@ from projections.addresses import Addresses
 from projections.capacity import Capacity
 from projections.host import hosts
 from projections.network import networks
+from projections.public_ip_address import public_ip_addresses
 from projections.saga import RunState, saga_runs
 from projections.space import Space
 from projections.storage_pool import storage_pools
@@ -84,7 +85,8 @@ def _promises(rig: Rig) -> None:
     holders = {taken.holder for taken in addresses.holds.values()}
     cards = {nic.id for vm in rig.cloud[vms] for nic in vm.nics}
     wires = {network.id for network in rig.cloud[networks] if network.vlan}
-    assert holders == cards | wires, "addresses are held for nothing, or the reverse"
+    public = {row.id for row in rig.cloud[public_ip_addresses]}
+    assert holders == cards | wires | public, "addresses are held for nothing, or the reverse"
     for fold in (capacity, space, addresses):
         assert not fold.pendings.takes, "a promise is neither kept nor given back"
         assert not fold.pendings.frees, "a promise is being given back for ever"

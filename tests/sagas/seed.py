@@ -13,6 +13,7 @@ from aggregates.record import RECORDS
 from aggregates.space import SpaceSupplied, space_ledger
 from aggregates.storage_pool import StoragePoolAdded, StoragePoolOpened
 from aggregates.template import TemplateReady, TemplateRegistered
+from aggregates.vlan_ip_range import space_of
 from engine.draft import Draft
 from engine.intents.vm import DeployVm, DiskAsk, NicAsk, StartVm
 from engine.intents.volume import AttachVolume, CreateVolume
@@ -33,6 +34,7 @@ def named(name: str) -> UUID:
 ZONE, POD, CLUSTER = named("zone"), named("pod"), named("cluster")
 HOSTS = [named("host 1"), named("host 2"), named("host 3")]
 POOL, NETWORK, TEMPLATE, OFFERING = (named(n) for n in ("pool", "net", "template", "offering"))
+PUBLIC = named("public addresses")
 DOMAIN, ROLE, ACCOUNT = named("domain"), named("role"), named("account")
 
 
@@ -106,13 +108,22 @@ def _network(draft: Draft) -> None:
         offering_id=named("network offering"), guest_ip_type="Isolated", physical_network_id=None,
         gateway="10.1.1.1", netmask="255.255.255.0", cidr="10.1.1.0/24", start_ip="10.1.1.2",
         end_ip="10.1.1.254", vlan=None, acl_type="Account", network_domain="", dns1="", dns2="",
-        is_displayed=True, services={},
+        is_displayed=True, services={"SourceNat": ["VirtualRouter"]},
     )  # fmt: skip
     draft.create(NETWORK, created)
     addresses = AddressSpaceCreated(
         purpose="guest_ip4", zone_id=ZONE, network_id=NETWORK, first=0x0A010102, last=0x0A0101FE
     )
     draft.create(named("ips"), addresses)
+    fields = {
+        "zone_id": ZONE, "gateway": "198.51.100.1", "netmask": "255.255.255.0",
+        "start_ip": "198.51.100.10", "end_ip": "198.51.100.11",
+    }  # fmt: skip
+    draft.create(PUBLIC, RECORDS["vlan_ip_range"].create(fields))
+    public = AddressSpaceCreated(
+        purpose="public_ip4", zone_id=ZONE, first=0xC633640A, last=0xC633640B
+    )
+    draft.create(space_of(PUBLIC), public)
 
 
 def _template(draft: Draft) -> None:

@@ -30,6 +30,19 @@ async def furnish(here: House) -> None:
     await here.make("ann", "createIpForwardingRule", **port)
     await here.make("ann", "createEgressFirewallRule", networkid=network, protocol="all")
     await _balancer(here, network)
+    await _served(here)
+
+
+async def _served(here: House) -> None:
+    """A network that is kept up without guests, and so has a router."""
+    offered = await here.make(
+        "root", "createNetworkOffering", name="lasting", displaytext="lasting",
+        guestiptype="Isolated", traffictype="GUEST", supportedservices="Dhcp,SourceNat",
+        ispersistent="true", enable="true",
+    )  # fmt: skip
+    asked = {"name": "lasting", "zoneid": str(ZONE), "gateway": "10.6.0.1"}
+    asked |= {"networkofferingid": offered["networkoffering"]["id"], "netmask": "255.255.255.0"}
+    await here.make("ann", "createNetwork", **asked)
 
 
 async def _address(here: House, network_id: str) -> str:
