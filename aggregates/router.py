@@ -23,7 +23,10 @@ from aggregates.record import record
     },
 )
 class Router(Aggregate):
-    """`role` is VIRTUAL_ROUTER or INTERNAL_LB_VM. `public_ip` is where its guests go out."""
+    """`role` is VIRTUAL_ROUTER or INTERNAL_LB_VM. `public_ip` is where its guests go out.
+
+    `started_at_ms` is when an operator started or restarted it last; 0 for never.
+    """
 
     name: str
     account_id: UUID
@@ -36,3 +39,4 @@ class Router(Aggregate):
     public_ip: str = ""
     service_offering_id: UUID | None = None
     state: str = "Running"
+    started_at_ms: int = 0

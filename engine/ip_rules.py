@@ -8,7 +8,7 @@ from uuid import UUID
 
 from aggregates.base import Aggregate
 from aggregates.errors import RuleConflict
-from aggregates.load_balancer_rule import LoadBalancerRule, Member
+from aggregates.load_balancer_rule import Member
 from aggregates.public_ip_address import PublicIpAddress
 from aggregates.record import RECORDS
 from aggregates.vm import Nic, Vm
@@ -18,6 +18,7 @@ from projections.egress_firewall_rule import egress_firewall_rules
 from projections.firewall_rule import firewall_rules
 from projections.health_check_policy import health_check_policies
 from projections.ip_forwarding_rule import ip_forwarding_rules
+from projections.load_balancer import load_balancers
 from projections.load_balancer_rule import load_balancer_rules
 from projections.port_forwarding_rule import port_forwarding_rules
 from projections.public_ip_address import public_ip_addresses
@@ -33,6 +34,7 @@ ON_ADDRESSES: tuple[TableSpec[Any], ...] = (
 )
 LEADING_TO_GUESTS: tuple[TableSpec[Any], ...] = (port_forwarding_rules, ip_forwarding_rules)
 POLICIES: tuple[TableSpec[Any], ...] = (stickiness_policies, health_check_policies)
+BALANCERS: tuple[TableSpec[Any], ...] = (load_balancer_rules, load_balancers)
 PURPOSES = {
     "firewall_rule": "Firewall",
     "port_forwarding_rule": "PortForwarding",
@@ -151,12 +153,13 @@ def forget_guest(at: At, vm: Vm) -> None:
         set_members(at, balancer, [one for one in balancer.members if one.vm_id != vm.id])
 
 
-def balancers_of(cloud: Cloud, vm: Vm) -> Iterator[LoadBalancerRule]:
-    """The load balancers that a guest takes connections of."""
+def balancers_of(cloud: Cloud, vm: Vm) -> Iterator[Any]:
+    """The load balancers, outside and inside, that a guest takes connections of."""
     for network_id in {nic.network_id for nic in vm.nics}:
-        for row in cloud[load_balancer_rules].by("network_id", network_id):
-            if any(one.vm_id == vm.id for one in row.members):
-                yield row
+        for spec in BALANCERS:
+            for row in cloud[spec].by("network_id", network_id):
+                if any(one.vm_id == vm.id for one in row.members):
+                    yield row
 
 
 def set_members(at: At, row: Any, members: list[Member]) -> None:

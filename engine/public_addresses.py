@@ -41,7 +41,7 @@ def ranges_for(cloud: Cloud, zone_id: UUID, account_id: UUID, domain_id: UUID) -
         if one.account_id is not None:
             order = 0 if one.account_id == account_id else None
         elif one.domain_id is not None:
-            order = 1 if _above(cloud, one.domain_id, path) else None
+            order = 1 if is_above(cloud, one.domain_id, path) else None
         else:
             order = 2
         if order is not None:
@@ -49,7 +49,8 @@ def ranges_for(cloud: Cloud, zone_id: UUID, account_id: UUID, domain_id: UUID) -
     return [one for _, one in sorted(found, key=lambda pair: pair[0])]
 
 
-def _above(cloud: Cloud, domain_id: UUID, path: str) -> bool:
+def is_above(cloud: Cloud, domain_id: UUID, path: str) -> bool:
+    """Is the domain the one at this path, or one that it is below?"""
     top = cloud[domains].get(domain_id)
     return top is not None and (path == top.path or path.startswith(top.path.rstrip("/") + "/"))
 

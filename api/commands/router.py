@@ -23,7 +23,7 @@ async def move(caller: Caller, router_id: UUID, state: str, *allowed: str, role:
     row = caller.cloud[routers][router_id]
     if row.role != role:
         raise InvalidValue(f"{row.name} is a {row.role}, not a {role}: use the other commands")
-    ask = MoveRouter(id=router_id, state=state, allowed=allowed)
+    ask = MoveRouter(id=router_id, state=state, allowed=allowed, at_ms=caller.now_ms)
     return await records.as_job(caller, ask, KIND, router_id)
 
 

@@ -24,6 +24,7 @@ from engine.public_addresses import free_public, take_public
 from engine.routers import begin_router, end_router, routers_of, source_nat
 from projections.account import accounts
 from projections.egress_firewall_rule import egress_firewall_rules
+from projections.load_balancer import load_balancers
 from projections.network import networks
 from projections.network_offering import network_offerings
 from projections.public_ip_address import public_ip_addresses
@@ -201,7 +202,7 @@ def permit(ask: PermitNetwork, desk: Desk) -> None:
 
 def take_parts(network: Network, desk: Desk) -> None:
     """A network that ends takes its rules, its addresses and its routers along."""
-    for spec in (*ON_ADDRESSES, egress_firewall_rules):
+    for spec in (*ON_ADDRESSES, egress_firewall_rules, load_balancers):
         for row in list(desk.cloud[spec].by("network_id", network.id)):
             remove_rule(desk, row)
     for address in list(desk.cloud[public_ip_addresses].by("network_id", network.id)):

@@ -36,7 +36,8 @@ KINDS = {SECONDARY_STORAGE: "s", CONSOLE_PROXY: "v"}
 
 @decision
 def move_router(ask: MoveRouter, desk: Desk) -> None:
-    _move("router", desk.row(routers, ask.id), ask, desk)
+    started = {"started_at_ms": ask.at_ms} if ask.state == "Running" else {}
+    _move("router", desk.row(routers, ask.id), ask, started, desk)
 
 
 @decision
@@ -54,13 +55,15 @@ def destroy_router(ask: DestroyRouter, desk: Desk) -> None:
 
 @decision
 def move_system_vm(ask: MoveSystemVm, desk: Desk) -> None:
-    _move("system_vm", desk.row(system_vms, ask.id), ask, desk)
+    _move("system_vm", desk.row(system_vms, ask.id), ask, {}, desk)
 
 
-def _move(kind: str, row: Any, ask: MoveRouter | MoveSystemVm, desk: Desk) -> None:
+def _move(
+    kind: str, row: Any, ask: MoveRouter | MoveSystemVm, also: dict[str, Any], desk: Desk
+) -> None:
     if row.state not in ask.allowed:
         raise NotAllowed(f"{row.name} is {row.state}: it must be {' or '.join(ask.allowed)}")
-    record.update(UpdateRecord(kind=kind, id=row.id, fields={"state": ask.state}), desk)
+    record.update(UpdateRecord(kind=kind, id=row.id, fields={"state": ask.state} | also), desk)
 
 
 @decision

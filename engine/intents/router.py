@@ -10,11 +10,12 @@ from engine.intents.ending import PEOPLE, ending
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoveRouter:
-    """Bring a router from one of the states `allowed` to `state`."""
+    """Bring a router from one of the states `allowed` to `state`; running, since `at_ms`."""
 
     id: UUID
     state: str
     allowed: tuple[str, ...]
+    at_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

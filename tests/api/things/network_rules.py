@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.tenant.world import ISOLATED, WIRES, ZONE
+from tests.rules.certificates import fresh, issue, text
+from tests.tenant.world import ISOLATED, POD, WIRES, ZONE
 
 if TYPE_CHECKING:
     from tests.api.everybody import House
@@ -31,6 +32,17 @@ async def furnish(here: House) -> None:
     await here.make("ann", "createEgressFirewallRule", networkid=network, protocol="all")
     await _balancer(here, network)
     await _served(here)
+    await _certificate(here)
+    wires = {"physicalnetworkid": str(WIRES), "traffictype": "Storage"}
+    await here.make("root", "addTrafficType", **wires)
+    asked = {"podid": str(POD), "gateway": "192.0.2.1", "netmask": "255.255.255.0"}
+    await here.make("root", "createStorageNetworkIpRange", **asked, startip="192.0.2.200")
+
+
+async def _certificate(here: House) -> None:
+    key = fresh()
+    pem = {"certificate": issue("site", key, "site", key), "privatekey": text(key)}
+    await here.make("ann", "uploadSslCert", name="site", **pem)
 
 
 async def _served(here: House) -> None:

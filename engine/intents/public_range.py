@@ -1,0 +1,18 @@
+"""Keeping a range of public addresses for an account or a domain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DedicateRange:
+    """From now on only this account, or this domain with all below it, takes addresses of it.
+
+    Neither opens the range to everybody again.
+    """
+
+    id: UUID
+    account_id: UUID | None = None
+    domain_id: UUID | None = None
