@@ -53,6 +53,8 @@ class Network(Aggregate):
     details: dict[str, str] = msgspec.field(default_factory=dict)
     vpc_id: UUID | None = None
     network_acl_id: UUID | None = None
+    ip6_gateway: str = ""
+    ip6_cidr: str = ""
     restart_required: bool = False
     permitted: list[UUID] = msgspec.field(default_factory=list)
     guest_vm_cidr: str = ""
@@ -86,6 +88,8 @@ class NetworkCreated(Event, frozen=True, kw_only=True):
     services: dict[str, list[str]]
     vpc_id: UUID | None = None
     network_acl_id: UUID | None = None
+    ip6_gateway: str = ""
+    ip6_cidr: str = ""
 
 
 @event("network.acl_replaced")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
 from uuid import UUID, uuid5
 
 from aggregates.base import Aggregate
@@ -32,6 +33,15 @@ class VlanIpRange(Aggregate):
     for_virtual_network: bool = True
     account_id: UUID | None = None
     domain_id: UUID | None = None
+    ip6_gateway: str = ""
+    ip6_cidr: str = ""
+    start_ip6: str = ""
+    end_ip6: str = ""
+
+    def holds(self, address: str) -> bool:
+        """Is this an address of the range?"""
+        first, last = IPv4Address(self.start_ip), IPv4Address(self.end_ip)
+        return first <= IPv4Address(address) <= last
 
 
 def space_of(range_id: UUID) -> UUID:

@@ -123,6 +123,7 @@ def begin_cloud(ask: Begin, desk: Desk) -> None:
     for name, (action, description) in NETWORK_ACLS.items():
         make("network_acl", name, description=description)
         _acl_items(desk, name, action)
+    make("region", "Local", number=1, endpoint="http://localhost:8080/client/api")
     for category, types in OS_TYPES.items():
         make("os_category", category, is_featured=category != "None")
         for name in types:

@@ -15,7 +15,6 @@ from api.views.infrastructure import (
     InfrastructureView,
     IsolationMethodView,
     ManagementServerView,
-    RegionView,
     StorageProviderView,
     StorageTagView,
     SupportedServiceView,
@@ -149,29 +148,6 @@ class ListSupportedNetworkServices:
             ]
             found.append(SupportedServiceView(name=service, provider=offers, capability=[]))
         return Page(len(found), cut(found, self.page, self.page_size))
-
-
-@command("listRegions", returns=RegionView, key="region", shape="list", allow="ARDU")
-class ListRegions:
-    """List regions. There is one: this controller's."""
-
-    id: Annotated[int | None, "the region of this number"] = None
-    name: Annotated[str | None, "the region of this name"] = None
-    keyword: KeywordText = None
-    page: PageNumber = None
-    page_size: PageSize = None
-
-    async def run(self, caller: Caller) -> list[RegionView]:
-        if self.id not in (None, 1) or (self.name or "Local").lower() != "local":
-            return []
-        here = RegionView(
-            id=1,
-            name="Local",
-            endpoint="/client/api",
-            gslb_service_enabled=False,
-            portableip_service_enabled=False,
-        )
-        return [here]
 
 
 @command(

@@ -55,11 +55,11 @@ class CreateGuestNetwork:
         UUID | None, "the access list of a tier; all is denied if omitted", Names("network_acl")
     ] = None
     isolated_pvlan: Annotated[str | None, "not offered yet"] = None
-    ip6_cidr: Annotated[str | None, "not offered yet"] = None
-    ip6_gateway: Annotated[str | None, "not offered yet"] = None
+    ip6_cidr: Annotated[str | None, "the IPv6 subnet of a shared network, a /64"] = None
+    ip6_gateway: Annotated[str | None, "the IPv6 gateway of its guests"] = None
 
     async def run(self, caller: Caller) -> Network:
-        refuse_later(self, ("isolated_pvlan", "ip6_cidr", "ip6_gateway"))
+        refuse_later(self, ("isolated_pvlan",))
         offering = caller.cloud[network_offerings][self.network_offering_id]
         acl_type = self.acl_type or _usual_access(offering, self.account)
         account_id, domain_id = self._owner(caller, acl_type)
@@ -85,6 +85,8 @@ class CreateGuestNetwork:
                 is_displayed=self.display_network is not False,
                 vpc_id=self.vpc_id,
                 network_acl_id=self.acl_id,
+                ip6_gateway=self.ip6_gateway or "",
+                ip6_cidr=self.ip6_cidr or "",
             )
         )
         return caller.cloud[networks][network_id]

@@ -42,6 +42,10 @@ class CreateVlanIpRangeCommand:
         UUID | None, "the domain that it is kept for", Names("domain", right="operate")
     ] = None
     account: Annotated[str | None, "the account that it is kept for"] = None
+    ip6_gateway: Annotated[str | None, "IPv6 gateway of the subnet"] = None
+    ip6_cidr: Annotated[str | None, "the IPv6 subnet, a /64"] = None
+    start_ipv6: Annotated[str | None, "first IPv6 address"] = None
+    end_ipv6: Annotated[str | None, "last IPv6 address; the first, if left out"] = None
 
     async def run(self, caller: Caller) -> VlanIpRange:
         if not self.start_ip:
@@ -61,6 +65,10 @@ class CreateVlanIpRangeCommand:
             "for_virtual_network": network is None and self.for_virtual_network is not False,
             "account_id": account_of(caller, self.account, self.domain_id),
             "domain_id": self.domain_id,
+            "ip6_gateway": self.ip6_gateway or "",
+            "ip6_cidr": self.ip6_cidr or "",
+            "start_ip6": self.start_ipv6 or "",
+            "end_ip6": self.end_ipv6 or "",
         }
         range_id = caller.new_id()
         await caller.decide(CreateVlanIpRange(id=range_id, fields=fields))

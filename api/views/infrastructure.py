@@ -54,15 +54,6 @@ class SupportedServiceView(View, kw_only=True):
 
 
 @view
-class RegionView(View, kw_only=True):
-    id: Annotated[int, "the region"]
-    name: Annotated[str, "its name"]
-    endpoint: Annotated[str, "where its API is"]
-    gslb_service_enabled: Annotated[bool, "whether load is balanced between regions"]
-    portableip_service_enabled: Annotated[bool, "whether addresses can move between zones"]
-
-
-@view
 class ManagementServerView(View, kw_only=True):
     id: Annotated[UUID, "the controller"]
     name: Annotated[str, "its name"]

@@ -24,6 +24,10 @@ class VlanIpRangeView(View, kw_only=True):
     cidr: Annotated[str, "the subnet"]
     start_ip: Annotated[str, "first address"]
     end_ip: Annotated[str, "last address"]
+    ip6_gateway: Annotated[str | None, "IPv6 gateway of the subnet"] = None
+    ip6_cidr: Annotated[str | None, "the IPv6 subnet"] = None
+    start_ipv6: Annotated[str | None, "first IPv6 address"] = None
+    end_ipv6: Annotated[str | None, "last IPv6 address"] = None
     description: Annotated[str, "its VLAN, in words"]
     physical_network_id: Annotated[UUID | None, "the physical network"] = None
     network_id: Annotated[UUID | None, "the shared network that it serves"] = None
@@ -50,6 +54,10 @@ class VlanIpRangeView(View, kw_only=True):
             cidr=str(IPv4Network(f"{row.gateway}/{row.netmask}", strict=False)),
             start_ip=row.start_ip,
             end_ip=row.end_ip,
+            ip6_gateway=row.ip6_gateway or None,
+            ip6_cidr=row.ip6_cidr or None,
+            start_ipv6=row.start_ip6 or None,
+            end_ipv6=row.end_ip6 or None,
             description=row.vlan,
             physical_network_id=row.physical_network_id,
             network_id=row.network_id,

@@ -12,6 +12,7 @@ from aggregates.network import NetworkCreated, NetworkRemoved, NetworkUpdated
 from engine.addresses import spaces
 from engine.decide import Desk, decision
 from engine.decisions import record
+from engine.decisions.ipv6 import ip6_of
 from engine.decisions.network_change import change, take_parts
 from engine.decisions.vpc import check_tier
 from engine.decisions.zone_networks import check_zone
@@ -48,6 +49,7 @@ def create(ask: CreateNetwork, desk: Desk) -> None:
     without = offering.guest_ip_type == "L2" or zone.network_type == "Basic"
     subnet = None if without else _subnet(ask, zone.guest_cidr)
     acl_id = check_tier(ask, offering, subnet.cidr if subnet else None, desk)
+    ip6_gateway, ip6_cidr = ip6_of(ask, offering, desk)
     physical = _physical(ask, desk)
     vlan, taken = _vlan(ask, offering, physical, desk)
     desk.create(
@@ -75,6 +77,8 @@ def create(ask: CreateNetwork, desk: Desk) -> None:
             services=offering.services,
             vpc_id=ask.vpc_id,
             network_acl_id=acl_id,
+            ip6_gateway=ip6_gateway,
+            ip6_cidr=ip6_cidr,
         ),
     )
     if taken is not None:
@@ -127,6 +131,7 @@ def remove(ask: RemoveNetwork, desk: Desk) -> None:
     desk.add(desk.world.allocator.release_address(hold), hold)
     for space in desk.cloud[address_spaces].by("network_id", network.id):
         desk.change(space, AddressSpaceRemoved())
+    record.remove_parts(desk, "ipv6_firewall_rule", "network_id", network.id)
     record.remove_parts(desk, "vlan_ip_range", "network_id", network.id)
     record.unneeded("network", network, desk)
     desk.change(network, NetworkRemoved())

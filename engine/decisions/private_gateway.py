@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network
 from typing import Any
 
 from aggregates.errors import InUse, Invalid
 from aggregates.private_gateway import PrivateGateway
+from engine.addresses import free_ip, take_ip
 from engine.decide import Desk
 from engine.decisions.ip4 import ip4, subnet_of
 from engine.decisions.record import Proposed, claim, farewell, rule
@@ -56,32 +57,30 @@ def _on_a_network(one: Proposed, desk: Desk) -> None:
             f"network {network.name} is a tier or in another zone: choose one outside the VPC",
             field="associatednetworkid",
         )
-    if network.cidr and IPv4Address(one["ip_address"]) not in IPv4Network(network.cidr):
+    subnet = str(subnet_of(one["gateway"], one["netmask"]))
+    if subnet != network.cidr:
         raise Invalid(
-            f"ipaddress {one['ip_address']} is not in {network.cidr} of network {network.name}",
-            field="ipaddress",
+            f"{subnet} is not the subnet of network {network.name}: that is {network.cidr or '-'}",
+            field="gateway",
         )
-    _free_address(one, desk, "associated_network_id")
+    # It is taken as a guest's is, so no guest has it and nobody takes a guest's.
+    take_ip(desk, one.id, one.id, network, str(ip4(one["ip_address"], "ipaddress")))
 
 
 def _on_a_vlan(one: Proposed, desk: Desk) -> None:
     """A VLAN of the zone's wires that no guest network has, unless it shall be shared."""
     if not one["shares_vlan"] and one["vlan"].isdigit():
-        for other in desk.cloud[networks].by("zone_id", one["zone_id"]):
-            if other.vlan == int(one["vlan"]):
+        for network in desk.cloud[networks].by("zone_id", one["zone_id"]):
+            if network.vlan == int(one["vlan"]):
                 raise Invalid(
-                    f"VLAN {one['vlan']} is that of network {other.name}: choose another, or say "
+                    f"VLAN {one['vlan']} is that of network {network.name}: choose another, or say "
                     "bypassvlanoverlapcheck",
                     field="vlan",
                 )
-    _free_address(one, desk, "vlan")
-
-
-def _free_address(one: Proposed, desk: Desk, on: str) -> None:
-    where: dict[str, Any] = {"zone_id": one["zone_id"], on: one[on]}
-    claim("private_gateway", where | {"ip_address": one["ip_address"]}, one.id, desk)
+    where: dict[str, Any] = {name: one[name] for name in ("zone_id", "vlan", "ip_address")}
+    claim("private_gateway", where, one.id, desk)
     for other in desk.cloud[private_gateways].by("zone_id", one["zone_id"]):
-        if getattr(other, on) == one[on] and other.ip_address == one["ip_address"]:
+        if other.vlan == one["vlan"] and other.ip_address == one["ip_address"]:
             raise Invalid(
                 f"ipaddress {one['ip_address']} is that of another private gateway there: "
                 "choose another",
@@ -97,6 +96,8 @@ def no_route_goes_through_it(row: PrivateGateway, desk: Desk) -> None:
                 f"private gateway {row.ip_address} is in use by static route {route.cidr}: "
                 "delete that first"
             )
+    if row.associated_network_id is not None:
+        free_ip(desk, row.id)
 
 
 @rule("static_route")

@@ -11,6 +11,7 @@ from engine.decide import Desk, decision
 from engine.decisions import record
 from engine.decisions.address_space import close_space, open_space, resize_space, spaces_of
 from engine.decisions.ip4 import Ip4Range, ip4_range
+from engine.decisions.ipv6 import settle_ip6
 from engine.intents.record import CreateRecord, RemoveRecord, UpdateRecord
 from engine.intents.vlan_ip_range import CreateVlanIpRange, RemoveVlanIpRange, UpdateVlanIpRange
 from projections.addresses import address_spaces
@@ -24,8 +25,9 @@ RANGE = ("gateway", "netmask", "start_ip", "end_ip")
 
 @decision
 def create(ask: CreateVlanIpRange, desk: Desk) -> None:
-    fields = ask.fields
+    fields = dict(ask.fields)
     wanted = _range(fields)
+    settle_ip6(fields)
     _fits_zone(desk, fields)
     record.create(CreateRecord(kind="vlan_ip_range", id=ask.id, fields=fields), desk)
     _no_overlap(desk, ask.id, fields, wanted)

@@ -36,6 +36,8 @@ class CreateNetwork:
     is_displayed: bool = True
     vpc_id: UUID | None = None
     network_acl_id: UUID | None = None
+    ip6_gateway: str = ""
+    ip6_cidr: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.tenant.test_networks import make as make_network
 from tests.tenant.test_refusals import gone, refusal
+from tests.tenant.test_vm_life import DEPLOY, deploy
 from tests.tenant.world import Client, Place
 from tests.vpc.parts import ALLOW, make_list, make_tier, make_vpc
 
@@ -79,8 +80,22 @@ async def test_a_gateway_is_checked(here: Place) -> None:
     other = await make_network(here.ann, name="n", gateway="172.20.0.1", netmask="255.255.255.0")
     led = await make_gateway(here.ann, vpc, associatednetworkid=other["id"])
     assert led["associatednetwork"] == "n"
+    # Its address is nobody else's on that network: no other gateway's, and no guest's.
+    more = {"vpcid": (await make_vpc(here.ann, name="w", cidr="10.5.0.0/16"))["id"]}
+    error = await refusal(
+        here.ann, "createPrivateGateway", associatednetworkid=other["id"], **OUTSIDE, **more
+    )
+    assert "172.20.0.9 of network n is taken" in error["errortext"]
+    wide = OUTSIDE | more | {"netmask": "255.255.0.0"}
+    error = await refusal(here.ann, "createPrivateGateway", associatednetworkid=other["id"], **wide)
+    assert "is not the subnet of network n" in error["errortext"]
+    taken = {"iptonetworklist": [{"networkid": other["id"], "ip": "172.20.0.9"}]}
+    error = await refusal(here.ann, "deployVirtualMachine", **DEPLOY, **taken)
+    assert "172.20.0.9" in error["errortext"]
     error = await refusal(here.ann, "deleteNetwork", id=other["id"])
     assert error["errorcode"] == 536
+    await here.ann.job("deletePrivateGateway", id=led["id"])
+    await deploy(here.ann, startvm="false", **taken)
 
 
 async def test_a_route_is_checked(here: Place) -> None:
