@@ -153,7 +153,7 @@ _OWN = (
         "expunge.delay",
         "Integer",
         "86400",
-        "seconds until a destroyed guest is expunged",
+        "seconds until what was destroyed is expunged",
     ),
     KnownSetting(
         "allow.user.expunge.recover.vm",
@@ -298,14 +298,11 @@ _KEPT: tuple[tuple[str, str, str, str], ...] = (
     ("network.throttling.rate", "Integer", "200", "Network"),
     ("ping.interval", "Integer", "60", "Advanced"),
     ("ping.timeout", "Decimal", "2.5", "Advanced"),
-    ("pool.storage.allocated.capacity.disablethreshold", "Decimal", "0.85", "Storage"),
     ("pool.storage.capacity.disablethreshold", "Decimal", "0.85", "Storage"),
     ("router.check.interval", "Integer", "30", "Network"),
     ("router.stats.interval", "Integer", "300", "Network"),
-    ("snapshot.max.hourly", "Integer", "8", "Snapshots"),
     ("storage.cleanup.enabled", "Boolean", "true", "Storage"),
     ("storage.cleanup.interval", "Integer", "86400", "Storage"),
-    ("storage.max.volume.size", "Integer", "2000", "Storage"),
     ("system.vm.use.local.storage", "Boolean", "false", "Storage"),
     ("task.cleanup.retry.interval", "Integer", "600", "Advanced"),
     ("use.system.guest.vlans", "Boolean", "true", "Network"),
@@ -316,6 +313,34 @@ _KEPT: tuple[tuple[str, str, str, str], ...] = (
     ("vm.op.wait.interval", "Integer", "120", "Advanced"),
     ("wait", "Integer", "1800", "Advanced"),
     ("workers", "Integer", "10", "Advanced"),
+)
+
+_STORAGE = (
+    KnownSetting(
+        "pool.storage.allocated.capacity.disablethreshold",
+        "Decimal",
+        "0.85",
+        "share of what a pool offers that is promised to new volumes; the rest is for growth",
+        category="Storage",
+        scopes=ZONE,
+    ),
+    KnownSetting(
+        "storage.max.volume.size",
+        "Integer",
+        "2000",
+        "GiB that a volume may have",
+        category="Storage",
+    ),
+    *(
+        KnownSetting(
+            f"snapshot.max.{interval}",
+            "Integer",
+            "8",
+            f"how many {interval} snapshots of a volume a policy may keep",
+            category="Snapshots",
+        )
+        for interval in ("hourly", "daily", "weekly", "monthly")
+    ),
 )
 
 
@@ -341,6 +366,7 @@ def _limits() -> Iterator[KnownSetting]:
 def _all() -> Iterator[KnownSetting]:
     yield from _OWN
     yield from _limits()
+    yield from _STORAGE
     text = "known so that tools can set it; nothing reads it here"
     for name, kind, default, category in _KEPT:
         yield KnownSetting(name, kind, default, text, category, kept=True, scopes=CLUSTER)

@@ -21,7 +21,9 @@ def space_ledger(pool_id: UUID) -> UUID:
 class SpaceSupplied(Event, frozen=True, kw_only=True):
     """All that a pool offers from now on; each one replaces the one before.
 
-    A pool serves the narrowest scope that it names: a host, a cluster, a pod, or the whole zone.
+    No more than the share `threshold` of it is promised to volumes that are not in it yet: the
+    rest is for those that grow. A pool serves the narrowest scope that it names: a host, a
+    cluster, a pod, or the whole zone.
     """
 
     pool_id: UUID
@@ -33,6 +35,7 @@ class SpaceSupplied(Event, frozen=True, kw_only=True):
     overprovision: float = 1.0
     tags: list[str] = msgspec.field(default_factory=list)
     enabled: bool = True
+    threshold: float = 1.0
 
     @property
     def scope(self) -> UUID:

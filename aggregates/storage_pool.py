@@ -18,12 +18,17 @@ class PoolState(StrEnum):
     INITIALIZING = "Initializing"
     UP = "Up"
     DISABLED = "Disabled"
+    PREPARING = "PrepareForMaintenance"
     MAINTENANCE = "Maintenance"
 
 
 @aggregate("storage_pool")
 class StoragePool(Aggregate):
-    """`scope` is ZONE, CLUSTER or HOST, and says which hosts reach it."""
+    """`scope` is ZONE, CLUSTER or HOST, and says which hosts reach it.
+
+    `stopped_vm_ids` are the guests that its maintenance stopped. What `limit_bytes` and
+    `limit_iops` say is an operator's word; None is no limit.
+    """
 
     name: str
     url: str
@@ -41,6 +46,25 @@ class StoragePool(Aggregate):
     capacity_bytes: int = 0
     used_bytes: int = 0
     job_id: UUID | None = None
+    limit_bytes: int | None = None
+    limit_iops: int | None = None
+    details: dict[str, str] = msgspec.field(default_factory=dict)
+    stopped_vm_ids: list[UUID] = msgspec.field(default_factory=list)
+
+    @property
+    def offered_bytes(self) -> int:
+        """What it has for volumes: all of it, or as much as an operator lets it have."""
+        if self.limit_bytes is None:
+            return self.capacity_bytes
+        return min(self.capacity_bytes, self.limit_bytes)
+
+    def serving(self) -> None:
+        """Refuse while it is out of service: nothing may run from it."""
+        if self.state in (PoolState.PREPARING, PoolState.MAINTENANCE):
+            raise NotAllowed(
+                f"storage pool {self.name} is in maintenance: wait until that is over, or move "
+                "the volume to another pool"
+            )
 
     def idle(self) -> None:
         """Refuse while a job has the pool."""
@@ -52,13 +76,14 @@ class StoragePool(Aggregate):
         if self.state not in (PoolState.UP, PoolState.DISABLED):
             raise NotAllowed(f"storage pool {self.name} is {self.state}: cancel its maintenance")
 
-    def begin_maintenance(self) -> StoragePoolMaintenanceBegun:
+    def begin_maintenance(self, job_id: UUID) -> StoragePoolMaintenanceBegun:
         self.idle()
         if self.state is not PoolState.UP:
             raise NotAllowed(f"storage pool {self.name} is {self.state}: only one that is Up can")
-        return StoragePoolMaintenanceBegun()
+        return StoragePoolMaintenanceBegun(job_id=job_id)
 
     def end_maintenance(self) -> StoragePoolMaintenanceEnded:
+        self.idle()
         if self.state is not PoolState.MAINTENANCE:
             raise NotAllowed(f"storage pool {self.name} is {self.state}: not in maintenance")
         return StoragePoolMaintenanceEnded()
@@ -79,6 +104,9 @@ class StoragePoolAdded(Event, frozen=True, kw_only=True):
     tags: list[str]
     overprovision: float
     job_id: UUID | None
+    limit_bytes: int | None = None
+    limit_iops: int | None = None
+    details: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 @event("storage_pool.opened")
@@ -98,25 +126,42 @@ class StoragePoolUpdated(Event, frozen=True, kw_only=True):
     name: str
     tags: list[str]
     enabled: bool
+    limit_bytes: int | None = None
+    limit_iops: int | None = None
+    details: dict[str, str] = msgspec.field(default_factory=dict)
 
     def apply(self, row: StoragePool, at_ms: int) -> None:
         row.name, row.tags = self.name, list(self.tags)
+        row.limit_bytes, row.limit_iops = self.limit_bytes, self.limit_iops
+        row.details = dict(self.details)
         if row.state in (PoolState.UP, PoolState.DISABLED):
             row.state = PoolState.UP if self.enabled else PoolState.DISABLED
 
 
 @event("storage_pool.maintenance_begun")
 class StoragePoolMaintenanceBegun(Event, frozen=True, kw_only=True):
-    """Nothing new is put into it, and nothing runs from it."""
+    """Nothing new is put into it, and what runs from it is being stopped."""
+
+    job_id: UUID
 
     def apply(self, row: StoragePool, at_ms: int) -> None:
-        row.state = PoolState.MAINTENANCE
+        row.state, row.job_id = PoolState.PREPARING, self.job_id
+
+
+@event("storage_pool.maintenance_entered")
+class StoragePoolMaintenanceEntered(Event, frozen=True, kw_only=True):
+    """Nothing runs from it; these guests did."""
+
+    stopped: list[UUID]
+
+    def apply(self, row: StoragePool, at_ms: int) -> None:
+        row.state, row.job_id, row.stopped_vm_ids = PoolState.MAINTENANCE, None, list(self.stopped)
 
 
 @event("storage_pool.maintenance_ended")
 class StoragePoolMaintenanceEnded(Event, frozen=True, kw_only=True):
     def apply(self, row: StoragePool, at_ms: int) -> None:
-        row.state = PoolState.UP
+        row.state, row.job_id, row.stopped_vm_ids = PoolState.UP, None, []
 
 
 @event("storage_pool.removed", removes=True)

@@ -12,13 +12,19 @@ from aggregates.errors import InUse, Invalid, NotAllowed
 
 
 class VolumeState(StrEnum):
-    """Allocated: promised, on no pool yet. Ready: on a pool. The others are a job's doing."""
+    """Allocated: promised, on no pool yet. Ready: on a pool. Destroy: can be recovered for a while.
+    The others are a job's doing.
+    """
 
     ALLOCATED = "Allocated"
     CREATING = "Creating"
     READY = "Ready"
     ATTACHING = "Attaching"
     RESIZING = "Resizing"
+    SNAPSHOTTING = "Snapshotting"
+    REVERTING = "RevertSnapshotting"
+    MIGRATING = "Migrating"
+    DESTROY = "Destroy"
     EXPUNGING = "Expunging"
 
 
@@ -27,6 +33,8 @@ class Volume(Aggregate):
     """`device` is its slot in the guest: 0 is the root disk. `path` is the pool's name for it.
 
     `growing_to_bytes` is what a job is about to make of it: its owner is charged with that already.
+    `snapshot_id` is what it was made from. What a custom offering leaves open is said by `min_iops`
+    and `max_iops`, operations a second. `destroyed_at_ms` is 0 for one that is not destroyed.
     """
 
     name: str
@@ -47,19 +55,61 @@ class Volume(Aggregate):
     holds: list[UUID] = msgspec.field(default_factory=list)
     job_id: UUID | None = None
     growing_to_bytes: int = 0
+    snapshot_id: UUID | None = None
+    min_iops: int | None = None
+    max_iops: int | None = None
+    is_protected: bool = False
+    destroyed_at_ms: int = 0
 
     @property
     def at_rest(self) -> VolumeState:
         """The state that a job leaves it in."""
+        if self.destroyed_at_ms:
+            return VolumeState.DESTROY
         return VolumeState.READY if self.pool_id else VolumeState.ALLOCATED
 
     def begin(self, doing: VolumeState, job_id: UUID) -> VolumeBusy:
         """Let one job have the volume to itself."""
-        if self.state not in (VolumeState.ALLOCATED, VolumeState.READY):
+        self.free()
+        self.living()
+        return VolumeBusy(doing=doing, job_id=job_id)
+
+    def free(self) -> None:
+        """Refuse while a job has it."""
+        if self.job_id is not None:
             raise NotAllowed(
                 f"volume {self.name} is {self.state} by job {self.job_id}: wait for it or cancel it"
             )
-        return VolumeBusy(doing=doing, job_id=job_id)
+
+    def living(self) -> None:
+        if self.state is VolumeState.DESTROY:
+            raise NotAllowed(f"volume {self.name} is destroyed: recover it first")
+
+    def expunge(self, job_id: UUID) -> VolumeBusy:
+        """Let a job end it, destroyed before or not."""
+        self.free()
+        self.unprotected()
+        self.attachable()
+        return VolumeBusy(doing=VolumeState.EXPUNGING, job_id=job_id)
+
+    def destroy(self) -> VolumeDestroyed:
+        self.free()
+        self.living()
+        self.unprotected()
+        self.attachable()
+        return VolumeDestroyed()
+
+    def recover(self) -> VolumeRecovered:
+        self.free()
+        if self.state is not VolumeState.DESTROY:
+            raise NotAllowed(
+                f"volume {self.name} is {self.state}: only a destroyed one is recovered"
+            )
+        return VolumeRecovered()
+
+    def unprotected(self) -> None:
+        if self.is_protected:
+            raise NotAllowed(f"volume {self.name} is protected: set deleteprotection=false first")
 
     def detachable(self) -> None:
         if self.vm_id is None:
@@ -91,6 +141,9 @@ class VolumeCreated(Event, frozen=True, kw_only=True):
     vm_id: UUID | None
     device: int | None
     is_displayed: bool
+    snapshot_id: UUID | None = None
+    min_iops: int | None = None
+    max_iops: int | None = None
 
 
 @event("volume.busy")
@@ -151,6 +204,43 @@ class VolumeResized(Event, frozen=True, kw_only=True):
             row.holds = [*row.holds, self.hold]
 
 
+@event("volume.moved")
+class VolumeMoved(Event, frozen=True, kw_only=True):
+    """It is in another pool now, and holds room there alone."""
+
+    pool_id: UUID
+    path: str
+    hold: UUID
+
+    def apply(self, row: Volume, at_ms: int) -> None:
+        row.pool_id, row.path, row.holds = self.pool_id, self.path, [self.hold]
+        row.state, row.job_id = row.at_rest, None
+
+
+@event("volume.reoffered")
+class VolumeReoffered(Event, frozen=True, kw_only=True):
+    """It is of another offering, or of other numbers of the same."""
+
+    offering_id: UUID | None
+    min_iops: int | None
+    max_iops: int | None
+
+
+@event("volume.destroyed")
+class VolumeDestroyed(Event, frozen=True, kw_only=True):
+    """Nobody uses it any more; for a while it can be recovered."""
+
+    def apply(self, row: Volume, at_ms: int) -> None:
+        row.state, row.destroyed_at_ms = VolumeState.DESTROY, at_ms
+
+
+@event("volume.recovered")
+class VolumeRecovered(Event, frozen=True, kw_only=True):
+    def apply(self, row: Volume, at_ms: int) -> None:
+        row.destroyed_at_ms = 0
+        row.state = row.at_rest
+
+
 @event("volume.attached")
 class VolumeAttached(Event, frozen=True, kw_only=True):
     vm_id: UUID
@@ -172,6 +262,7 @@ class VolumeDetached(Event, frozen=True, kw_only=True):
 class VolumeUpdated(Event, frozen=True, kw_only=True):
     name: str
     is_displayed: bool
+    is_protected: bool = False
 
 
 @event("volume.removed", removes=True)

@@ -5,17 +5,36 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID, uuid5
 
+from msgspec.structs import replace
+
 from aggregates.image import Image
-from aggregates.vm import Vm
+from aggregates.vm import Vm, VmState, VmWorkEnded
 from aggregates.volume import Volume
-from drivers.contract.compute import DiskAttachment
-from drivers.contract.storage import DiskSpec, ImageSource, PoolSpec
+from drivers.contract.compute import DiskAttachment, DiskLimits
+from drivers.contract.driver import HostSession
+from drivers.contract.errors import Refused
+from drivers.contract.storage import DiskPlace, DiskSpec, DiskStatus, ImageSource, PoolSpec
+from engine.allocator import SpaceRequest
 from engine.image_places import is_simulated, on_disk
 from engine.saga import Run
-from projections.disk_offering import disk_offerings
-from projections.service_offering import service_offerings
-from projections.storage_pool import storage_pools
+from projections.disk_offering import DiskOffering, disk_offerings
+from projections.host import hosts
+from projections.service_offering import ServiceOffering, service_offerings
+from projections.snapshot import snapshots
+from projections.storage_pool import StoragePool, storage_pools
 from projections.template import templates
+from projections.vm import vms
+
+# Narrowest first.
+SCOPES = ("HOST", "CLUSTER", "ZONE")
+LEFT_TO_DRIVER = ("none", "hypervisor_default")
+# What an offering calls its limits, and what a driver does.
+RATES = {
+    "bytesreadrate": "read_bytes",
+    "byteswriterate": "write_bytes",
+    "iopsreadrate": "read_iops",
+    "iopswriterate": "write_iops",
+}
 
 
 def pool_spec(run: Run[Any], pool_id: UUID) -> PoolSpec:
@@ -49,9 +68,30 @@ def disk_spec(run: Run[Any], volume: Volume) -> DiskSpec:
     )
 
 
-def attachment(volume: Volume, path: str) -> DiskAttachment:
-    """A volume as its guest sees it."""
-    return DiskAttachment(volume_id=volume.id, path=path, device=volume.device or 0)
+def attachment(
+    run: Run[Any], volume: Volume, path: str, *, vm: Vm, device: int | None = None
+) -> DiskAttachment:
+    """A volume as its guest sees it, cached and slowed down as its offering says."""
+    slot = volume.device if device is None else device
+    own = run.cloud[disk_offerings].get(volume.offering_id)
+    says: ServiceOffering | DiskOffering | None = own
+    if own is None and volume.kind == "ROOT":
+        says = run.cloud[service_offerings].get(vm.service_offering_id)
+    cache = "" if says is None else says.cache_mode
+    return DiskAttachment(
+        volume_id=volume.id,
+        path=path,
+        device=slot or 0,
+        cache="" if cache in LEFT_TO_DRIVER else cache,
+        limits=_limits(volume, own),
+    )
+
+
+def _limits(volume: Volume, offering: DiskOffering | None) -> DiskLimits:
+    rates = {} if offering is None else offering.rates
+    most = volume.max_iops or (offering.max_iops if offering is not None else None)
+    known = {RATES[name]: value for name, value in rates.items() if name in RATES}
+    return DiskLimits(total_iops=most or 0, **known)
 
 
 def pool_tags(run: Run[Any], volume: Volume, vm: Vm) -> frozenset[str]:
@@ -61,6 +101,70 @@ def pool_tags(run: Run[Any], volume: Volume, vm: Vm) -> frozenset[str]:
         return frozenset(offering.storage_tags if offering else ())
     own = run.cloud[disk_offerings].get(volume.offering_id)
     return frozenset(own.storage_tags if own else ())
+
+
+def room_for(run: Run[Any], volume: Volume, vm: Vm | None) -> SpaceRequest:
+    """Room for a disk that is on no pool yet; one made of a snapshot stays within reach of that."""
+    own = run.cloud[disk_offerings].get(volume.offering_id)
+    tags = frozenset(own.storage_tags if own else ()) if vm is None else pool_tags(run, volume, vm)
+    host = run.cloud[hosts].get(None if vm is None else vm.host_id)
+    near = source_pool(run, volume)
+    request = SpaceRequest(
+        volume_id=volume.id, zone_id=volume.zone_id, size_bytes=volume.size_bytes, tags=tags
+    )
+    if host is not None:
+        pod_id, cluster_id, host_id = host.pod_id, host.cluster_id, host.id
+        return replace(request, pod_id=pod_id, cluster_id=cluster_id, host_id=host_id)
+    if near is not None:
+        scope = {"pod_id": near.pod_id, "cluster_id": near.cluster_id, "host_id": near.host_id}
+        return replace(request, **scope)
+    return request
+
+
+def source_pool(run: Run[Any], volume: Volume) -> StoragePool | None:
+    """The pool of the snapshot that a volume is made from."""
+    snapshot = run.cloud[snapshots].get(volume.snapshot_id)
+    return None if snapshot is None else run.cloud[storage_pools].get(snapshot.pool_id)
+
+
+async def make_disk(
+    run: Run[Any], session: HostSession, pool: PoolSpec, volume: Volume, *, key: UUID
+) -> DiskStatus:
+    """Make a volume's disk: of its snapshot, of its template, or blank."""
+    spec = disk_spec(run, volume)
+    if volume.snapshot_id is None:
+        return await session.create_disk(pool, spec, key=key)
+    snapshot = run.cloud[snapshots].get(volume.snapshot_id)
+    if snapshot is None:
+        raise Refused(f"snapshot {volume.snapshot_id} of volume {volume.name} is gone")
+    source = DiskPlace(pool=pool_spec(run, snapshot.pool_id), disk_id=snapshot.id, is_snapshot=True)
+    return await session.copy_disk(source, pool, spec, key=key)
+
+
+async def between(
+    run: Run[Any], pool_id: UUID, other_id: UUID
+) -> tuple[HostSession, PoolSpec, PoolSpec]:
+    """A host that reaches both pools, and both as drivers name them."""
+    pool, other = run.cloud[storage_pools][pool_id], run.cloud[storage_pools][other_id]
+    if not meet(pool, other):
+        raise Refused(f"no host reaches both pool {pool.name} and pool {other.name}")
+    narrow = min((pool, other), key=lambda one: SCOPES.index(one.scope))
+    session, _ = await run.world.hosts.with_pool(narrow.id)
+    first, second = pool_spec(run, pool_id), pool_spec(run, other_id)
+    for one in (first, second):
+        await session.open_pool(one)
+    return session, first, second
+
+
+def meet(pool: StoragePool, other: StoragePool) -> bool:
+    """Whether there may be a host that reaches both."""
+    pairs = (
+        (pool.cluster_id, other.cluster_id),
+        (pool.host_id, other.host_id),
+        (pool.hypervisor.replace("Any", ""), other.hypervisor.replace("Any", "")),
+    )
+    same_zone = pool.zone_id == other.zone_id
+    return same_zone and all(a == b or not a or not b for a, b in pairs)
 
 
 def space_key(step_key: UUID, volume_id: UUID) -> UUID:
@@ -73,6 +177,36 @@ async def delete_disk(run: Run[Any], volume: Volume) -> None:
     if volume.pool_id is not None:
         session, pool = await run.world.hosts.with_pool(volume.pool_id)
         await session.remove_disk(pool, volume.id, key=run.key)
+
+
+def take_guest(run: Run[Any], volume: Volume, doing: str, *allowed: VmState) -> None:
+    """Let this job have the guest of a volume too, so that no other starts or stops it."""
+    if volume.vm_id is not None:
+        vm = run.row(vms, volume.vm_id)
+        run.change(vm, vm.work(doing, run.id, *allowed))
+
+
+def let_guest_go(run: Run[Any], volume: Volume) -> None:
+    """The guest of a volume is free for other jobs again."""
+    if volume.vm_id is not None:
+        run.change(run.row(vms, volume.vm_id), VmWorkEnded())
+
+
+async def near_guest(run: Run[Any], volume: Volume) -> tuple[HostSession, PoolSpec]:
+    """The host of the guest that uses the volume, or any that reaches the volume's pool."""
+    assert volume.pool_id is not None
+    vm = run.cloud[vms].get(volume.vm_id)
+    if vm is None or vm.host_id is None:
+        return await run.world.hosts.with_pool(volume.pool_id)
+    return await run.world.hosts.session(vm.host_id), pool_spec(run, volume.pool_id)
+
+
+def in_service(run: Run[Any], volume: Volume) -> None:
+    """Refuse to run anything from a pool in maintenance; who begins that meanwhile comes first."""
+    if volume.pool_id is not None:
+        pool = run.row(storage_pools, volume.pool_id)
+        pool.serving()
+        run.guard(pool)
 
 
 def release_disk(run: Run[Any], volume: Volume) -> None:

@@ -23,7 +23,7 @@ from drivers.contract.compute import GuestSpec, NicSpec
 from engine.addresses import Deciding
 from engine.allocator import NothingFits, PlaceRequest, SpaceRequest
 from engine.discs import disc_for, pool_of
-from engine.disks import attachment, disk_spec, pool_spec, pool_tags, space_key
+from engine.disks import attachment, in_service, make_disk, pool_spec, pool_tags, space_key
 from engine.growth import bounds
 from engine.routers import implement
 from engine.saga import Run, Saga, Step
@@ -67,6 +67,8 @@ def disks_of(run: Run[Any], vm_id: UUID) -> list[Volume]:
 def take_room(run: Run[Any], vm: Vm, where: Where) -> Room:
     """Promise the guest a host whose pools have room for its disks."""
     disks = disks_of(run, vm.id)
+    for disk in disks:
+        in_service(run, disk)
     place = _narrowed(run, disks, where)
     avoid: set[UUID] = set()
     short: NothingFits | None = None
@@ -169,10 +171,8 @@ async def make_disks(run: Run[Any], vm: Vm, room: Room) -> dict[UUID, str]:
     session = await run.world.hosts.session(room.host_id)
     made: dict[UUID, str] = {}
     for volume_id, pool_id in room.pools.items():
-        spec = disk_spec(run, run.cloud[volumes][volume_id])
-        status = await session.create_disk(
-            pool_spec(run, pool_id), spec, key=space_key(run.key, volume_id)
-        )
+        volume, key = run.cloud[volumes][volume_id], space_key(run.key, volume_id)
+        status = await make_disk(run, session, pool_spec(run, pool_id), volume, key=key)
         made[volume_id] = status.path
     return made
 
@@ -261,7 +261,10 @@ def add_running_steps(
 
 def guest_spec(run: Run[Any], vm: Vm, paths: dict[UUID, str]) -> GuestSpec:
     """The guest as its hypervisor is told to run it."""
-    disks = [attachment(disk, paths.get(disk.id) or disk.path) for disk in disks_of(run, vm.id)]
+    disks = [
+        attachment(run, disk, paths.get(disk.id) or disk.path, vm=vm)
+        for disk in disks_of(run, vm.id)
+    ]
     cpu_max, memory_max_mib = bounds(run.cloud, vm)
     return GuestSpec(
         guest_id=vm.id,

@@ -6,18 +6,22 @@ from typing import Annotated
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from api.commands.offering_checks import split
+from api.commands.vm_checks import refuse_later
+from api.commands.volume_checks import LONG
 from api.declare import Bound, Caller, Job, Names, OneOf, Page, Success, command
 from api.errors import InvalidValue, missing
 from api.lists import Filter, cut, list_command
 from api.urls import plain_url
 from api.views.storage_pool import StoragePoolView
-from engine.intents.job import AsJob
 from engine.intents.storage_pool import (
     AddStoragePool,
     MaintainStoragePool,
     RemoveStoragePool,
+    ServeStoragePool,
     UpdateStoragePool,
 )
+from engine.intents.volume import DeleteVolume
 from projections.cluster import clusters
 from projections.host import hosts
 from projections.storage_pool import StoragePool, storage_pools
@@ -47,8 +51,15 @@ class CreateStoragePool:
     provider: Annotated[str | None, "what serves it"] = None
     tags: Annotated[str | None, "tags that offerings name, with commas"] = None
     details: Annotated[dict[str, str] | None, "hostid names the host of a HOST pool"] = None
+    capacity_bytes: Annotated[
+        int | None, "bytes that it offers; all that it has if omitted", Bound(1), LONG
+    ] = None
+    capacity_iops: Annotated[int | None, "operations a second; kept", Bound(1), LONG] = None
+    managed: Annotated[bool | None, "not offered: each volume a LUN of its own"] = None
+    is_tag_a_rule: Annotated[bool | None, "not offered: tags are words"] = None
 
     async def run(self, caller: Caller) -> StoragePool:
+        refuse_later(self, ("managed", "is_tag_a_rule"))
         url = plain_url(self.url, "storage that needs one has a driver for it")
         scope = self._scope()
         host_id = self._host(caller) if scope == "HOST" else None
@@ -70,7 +81,10 @@ class CreateStoragePool:
             cluster_id=cluster.id if cluster else None,
             host_id=host_id,
             provider=self.provider or "DefaultPrimary",
-            tags=[tag.strip() for tag in (self.tags or "").split(",") if tag.strip()],
+            tags=split(self.tags),
+            limit_bytes=self.capacity_bytes,
+            limit_iops=self.capacity_iops,
+            details={k: v for k, v in (self.details or {}).items() if k != "hostid"},
         )
         await caller.perform(ask)
         return caller.cloud[storage_pools][ask.id]
@@ -110,13 +124,24 @@ class UpdateStoragePoolCommand:
     name: Annotated[str | None, "new name"] = None
     tags: Annotated[list[str] | None, "tags that offerings name"] = None
     enabled: Annotated[bool | None, "whether new volumes may be put into it"] = None
+    capacity_bytes: Annotated[
+        int | None, "bytes that it offers, at most what it has", Bound(1), LONG
+    ] = None
+    capacity_iops: Annotated[int | None, "operations a second; kept", Bound(1), LONG] = None
+    is_tag_a_rule: Annotated[bool | None, "not offered: tags are words"] = None
+    url: Annotated[str | None, "not offered: its volumes are there"] = None
+    details: Annotated[dict[str, str] | None, "its settings, all of them"] = None
 
     async def run(self, caller: Caller) -> StoragePool:
+        refuse_later(self, ("is_tag_a_rule", "url"))
         ask = UpdateStoragePool(
             id=self.id,
             name=self.name or None,
             tags=None if self.tags is None else list(self.tags),
             enabled=self.enabled,
+            limit_bytes=self.capacity_bytes,
+            limit_iops=self.capacity_iops,
+            details=self.details,
         )
         await caller.decide(ask)
         return caller.cloud[storage_pools][self.id]
@@ -127,16 +152,14 @@ class DeleteStoragePool:
     """Remove a pool in which no volume lies; what is on the disks stays there."""
 
     id: PoolId
-    forced: Annotated[bool | None, "accepted; a volume is never lost with its pool"] = None
+    forced: Annotated[bool | None, "expunge the destroyed volumes that are in it first"] = None
 
     async def run(self, caller: Caller) -> None:
+        lying = list(caller.cloud[volumes].by("pool_id", self.id))
+        if self.forced and not caller.dry_run and all(one.state == "Destroy" for one in lying):
+            for volume in lying:
+                await caller.perform(DeleteVolume(volume_id=volume.id))
         await caller.decide(RemoveStoragePool(id=self.id))
-
-
-async def maintain(caller: Caller, pool_id: UUID, *, begin: bool) -> Job:
-    """Begin or end the maintenance of a pool."""
-    ask = MaintainStoragePool(id=pool_id, begin=begin)
-    return await caller.submit(AsJob(ask=ask, subject_kind=KIND, subject_id=pool_id))
 
 
 @command(
@@ -149,12 +172,12 @@ async def maintain(caller: Caller, pool_id: UUID, *, begin: bool) -> Job:
     action="MAINT.PREPARE.PS",
 )
 class EnableStorageMaintenance:
-    """Take a pool that no running guest uses out of service."""
+    """Take a pool out of service; the guests that run from it are stopped."""
 
     id: PoolId
 
     async def run(self, caller: Caller) -> Job:
-        return await maintain(caller, self.id, begin=True)
+        return await caller.submit(MaintainStoragePool(id=self.id))
 
 
 @command(
@@ -167,12 +190,12 @@ class EnableStorageMaintenance:
     action="MAINT.CANCEL.PS",
 )
 class CancelStorageMaintenance:
-    """Put a pool back into service."""
+    """Put a pool back into service, and start the guests that were stopped for it."""
 
     id: PoolId
 
     async def run(self, caller: Caller) -> Job:
-        return await maintain(caller, self.id, begin=False)
+        return await caller.submit(ServeStoragePool(id=self.id))
 
 
 def _state(row: StoragePool, value: str) -> bool:

@@ -29,6 +29,19 @@ class DiskOfferingView(OfferingView, kw_only=True):
     display_offering: Annotated[bool, "whether users see it"]
     encrypt: Annotated[bool, "whether volumes are encrypted"]
     disk_size_strictness: Annotated[bool, "whether volumes keep its size"]
+    hypervisor_snapshot_reserve: Annotated[int | None, "kept as it was said"] = None
+    disk_bytes_read_rate: Annotated[int | None, "bytes read a second at most"] = msgspec.field(
+        name="diskBytesReadRate", default=None
+    )
+    disk_bytes_write_rate: Annotated[int | None, "bytes written a second at most"] = msgspec.field(
+        name="diskBytesWriteRate", default=None
+    )
+    disk_iops_read_rate: Annotated[int | None, "reads a second at most"] = msgspec.field(
+        name="diskIopsReadRate", default=None
+    )
+    disk_iops_write_rate: Annotated[int | None, "writes a second at most"] = msgspec.field(
+        name="diskIopsWriteRate", default=None
+    )
     details: Annotated[dict[str, str] | None, "its settings"] = None
 
     @classmethod
@@ -45,6 +58,12 @@ class DiskOfferingView(OfferingView, kw_only=True):
             cache_mode=row.cache_mode,
             display_offering=row.is_displayed,
             encrypt=False,
-            disk_size_strictness=False,
+            disk_size_strictness=row.is_strict,
+            is_customized_iops=row.is_customized_iops,
+            hypervisor_snapshot_reserve=row.snapshot_reserve,
+            disk_bytes_read_rate=row.rates.get("bytesreadrate"),
+            disk_bytes_write_rate=row.rates.get("byteswriterate"),
+            disk_iops_read_rate=row.rates.get("iopsreadrate"),
+            disk_iops_write_rate=row.rates.get("iopswriterate"),
             details=row.details or None,
         )

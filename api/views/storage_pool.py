@@ -38,6 +38,9 @@ class StoragePoolView(View, kw_only=True):
     disk_size_total: Annotated[int | None, "bytes"] = None
     disk_size_allocated: Annotated[int | None, "bytes that are promised to volumes"] = None
     disk_size_used: Annotated[int | None, "bytes that are really used"] = None
+    capacity_bytes: Annotated[int | None, "bytes that it offers, if an operator said so"] = None
+    capacity_iops: Annotated[int | None, "operations a second, as an operator said"] = None
+    details: Annotated[dict[str, str] | None, "its settings"] = None
     over_provision_factor: Annotated[str, "how much more space may be promised"]
     managed: Annotated[bool, "whether each volume is a LUN of its own"]
     created: Annotated[Date, "when it was added"]
@@ -72,6 +75,9 @@ class StoragePoolView(View, kw_only=True):
             disk_size_total=row.capacity_bytes if known else None,
             disk_size_allocated=held.used_bytes if held else 0,
             disk_size_used=row.used_bytes if known else None,
+            capacity_bytes=row.limit_bytes,
+            capacity_iops=row.limit_iops,
+            details=row.details or None,
             over_provision_factor=str(row.overprovision),
             managed=False,
             created=date(row.created_at_ms),

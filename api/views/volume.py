@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
+import msgspec
+
 from api.declare import Cloud, Date, Roles, date, view
 from api.views.owner import OwnedView, owner
 from api.views.tag import TagView, tags_of
@@ -44,7 +46,21 @@ class VolumeView(OwnedView, kw_only=True):
     created: Annotated[Date, "when it was made"]
     attached: Annotated[Date | None, "when it was attached"] = None
     state: Annotated[str, "Allocated, Ready, ..."]
-    destroyed: Annotated[bool, "always false: what is destroyed is gone"]
+    destroyed: Annotated[bool, "whether it is destroyed, and can be recovered"]
+    snapshot_id: Annotated[UUID | None, "the snapshot that it was made from"] = None
+    delete_protection: Annotated[bool, "whether deleting it is refused"]
+    disk_bytes_read_rate: Annotated[int | None, "bytes read a second at most"] = msgspec.field(
+        name="diskBytesReadRate", default=None
+    )
+    disk_bytes_write_rate: Annotated[int | None, "bytes written a second at most"] = msgspec.field(
+        name="diskBytesWriteRate", default=None
+    )
+    disk_iops_read_rate: Annotated[int | None, "reads a second at most"] = msgspec.field(
+        name="diskIopsReadRate", default=None
+    )
+    disk_iops_write_rate: Annotated[int | None, "writes a second at most"] = msgspec.field(
+        name="diskIopsWriteRate", default=None
+    )
     storage_type: Annotated[str, "shared or local"]
     storage: Annotated[str | None, "the pool that it is on", Roles("Admin")] = None
     storage_id: Annotated[UUID | None, "the id of that pool", Roles("Admin")] = None
@@ -87,7 +103,9 @@ class VolumeView(OwnedView, kw_only=True):
             created=date(row.created_at_ms),
             attached=date(row.attached_at_ms or None),
             state=row.state,
-            destroyed=False,
+            destroyed=row.destroyed_at_ms > 0,
+            snapshot_id=row.snapshot_id,
+            delete_protection=row.is_protected,
             is_extractable=False,
             quiesce_vm=False,
             supports_storage_snapshot=False,
@@ -130,13 +148,18 @@ def _offering(row: Volume, cloud: Cloud) -> dict[str, Any]:
     offering = cloud[disk_offerings].get(row.offering_id)
     if offering is None:
         return {"provisioning_type": "thin"}
+    rates = offering.rates
     return {
         "disk_offering_id": offering.id,
         "disk_offering_name": offering.name,
         "disk_offering_display_text": offering.display_text,
         "provisioning_type": offering.provisioning_type,
-        "min_iops": offering.min_iops,
-        "max_iops": offering.max_iops,
+        "min_iops": row.min_iops or offering.min_iops,
+        "max_iops": row.max_iops or offering.max_iops,
+        "disk_bytes_read_rate": rates.get("bytesreadrate"),
+        "disk_bytes_write_rate": rates.get("byteswriterate"),
+        "disk_iops_read_rate": rates.get("iopsreadrate"),
+        "disk_iops_write_rate": rates.get("iopswriterate"),
     }
 
 

@@ -164,9 +164,8 @@ class Storage(Protocol):
     ) -> DiskStatus:
         """Let a guest that runs here go on from a copy of its disk in `pool`.
 
-        What the disk was made of stays behind, for `remove_disk`. After an error, and until it is
-        told otherwise, the guest runs from the disk that it had; `remove_disk` in `pool` with the
-        same key leaves nothing there.
+        What the disk was made of stays behind, for `remove_disk`. Refused and Unavailable leave
+        the guest with the disk that it had, and nothing in `pool`.
         """
 
     async def export_disk(self, source: DiskPlace, path: str, *, key: UUID) -> ImageFacts:

@@ -82,6 +82,10 @@ if [ -e "$1/$2.qcow2" ] && [ ! -e "$mark" ]; then exit 5; fi
 mkdir -p -- "$1/.incoming" && : >"$mark" && sync -- "$1/.incoming" && rm -f -- "$1/$2.qcow2"
 """
 ARRIVED = 'sync -- "$1/$2.qcow2" "$1" && rm -f -- "$1/.incoming/$2.moving"'
+ABANDON = """
+mark="$1/.incoming/$2.moving"
+[ ! -e "$mark" ] || { rm -f -- "$1/$2.qcow2" && rm -f -- "$mark"; }
+"""
 NO_FOLDER, IN_USE, IN_THE_WAY = 3, 4, 5
 
 
@@ -178,6 +182,12 @@ class Disks:
             raise Refused(f"disk {volume_id} lies in pool {pool.url} already: remove it first")
         if done.code:
             raise await self.failed(done, pool, f"move disk {volume_id}")
+
+    async def abandon(self, pool: PoolSpec, volume_id: UUID) -> None:
+        """Remove what was expected and never became whole."""
+        done = await self.sh(ABANDON, pool_folder(pool), str(volume_id))
+        if done.code:
+            raise await self.failed(done, pool, f"give up moving disk {volume_id}")
 
     async def arrived(self, pool: PoolSpec, volume_id: UUID) -> DiskStatus:
         done = await self.sh(ARRIVED, pool_folder(pool), str(volume_id))

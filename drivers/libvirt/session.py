@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from uuid import UUID
 
@@ -277,7 +278,11 @@ class LibvirtSession:
             if going != target:
                 await self._disks.expect(pool, volume_id)
             limit_s = self._line.settings.image_s
-            await live.mirror(self.client, guest_id, volume_id, path, target, limit_s=limit_s)
+            try:
+                await live.mirror(self.client, guest_id, volume_id, path, target, limit_s=limit_s)
+            except (DriverError, asyncio.CancelledError):
+                await self._abandon(guest_id, volume_id, pool)
+                raise
         return await self._disks.arrived(pool, volume_id)
 
     async def export_disk(self, source: DiskPlace, path: str, *, key: UUID) -> ImageFacts:
@@ -294,6 +299,16 @@ class LibvirtSession:
     async def _detach(self, guest_id: UUID, thing: UUID) -> None:
         patience_s = self._line.settings.unplug_s
         await hotplug.detach(self.client, guest_id, thing, patience_s=patience_s)
+
+    async def _abandon(self, guest_id: UUID, volume_id: UUID, pool: PoolSpec) -> None:
+        """After a failed move: what was half copied goes, if the guest has not gone on from it."""
+        doing = f"look where guest {guest_id} has disk {volume_id}"
+        with suppress(DriverError):
+            path, _ = await self.client.read(
+                lambda connection: live.path_of(connection, guest_id, volume_id), doing=doing
+            )
+            if path != disk_path(pool, volume_id):
+                await self._disks.abandon(pool, volume_id)
 
     async def _source_unused(self, source: DiskPlace) -> None:
         if not source.is_snapshot:

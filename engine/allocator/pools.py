@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aggregates.space import SpaceSupplied
 from engine.allocator.request import SpaceRequest
 from projections.space import Pool, Space
 
@@ -27,7 +28,14 @@ def refusal(pool: Pool, request: SpaceRequest) -> tuple[str, str] | None:
         return "avoided", "must be avoided for this volume"
     if pool.free_bytes < request.size_bytes:
         return "short of space", f"wants {request.size_bytes} bytes, has {pool.free_bytes}"
+    if request.pool_id is None and pool.used_bytes + request.size_bytes > most(row):
+        return "nearly full", f"promises no more than {row.threshold:.0%} of what it offers"
     return None
+
+
+def most(row: SpaceSupplied) -> int:
+    """The bytes up to which new volumes are put into the pool."""
+    return int(row.offered_bytes * row.threshold)
 
 
 def _reaches(pool: Pool, request: SpaceRequest) -> bool:

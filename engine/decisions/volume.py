@@ -2,20 +2,45 @@
 
 from __future__ import annotations
 
-from aggregates.errors import Invalid
-from aggregates.volume import VolumeCreated, VolumeUpdated
+from aggregates.errors import InUse, Invalid, NotAllowed
+from aggregates.volume import VolumeAssigned, VolumeCreated, VolumeUpdated
 from engine.decide import Desk, decision
-from engine.intents.volume import CreateVolume, UpdateVolume
+from engine.decisions.host import Deciding
+from engine.intents.volume import (
+    AssignVolume,
+    CreateVolume,
+    DestroyVolume,
+    RecoverVolume,
+    UpdateVolume,
+)
+from projections.account import accounts
+from projections.snapshot import snapshots
+from projections.snapshot_policy import snapshot_policies
 from projections.volume import volumes
 from projections.zone import zones
 
 
 @decision
 def create(ask: CreateVolume, desk: Desk) -> None:
-    desk.row(zones, ask.zone_id)
+    write_volume(desk, ask)
+
+
+def write_volume(at: Deciding, ask: CreateVolume) -> None:
+    """A data disk exists from here on, on no pool yet."""
+    at.row(zones, ask.zone_id)
     if ask.size_bytes <= 0:
         raise Invalid("a volume needs a size of at least 1 GiB", field="size")
-    desk.create(
+    if ask.snapshot_id is not None:
+        snapshot = at.row(snapshots, ask.snapshot_id)
+        snapshot.usable()
+        if ask.size_bytes < snapshot.size_bytes:
+            raise Invalid(
+                f"snapshot {snapshot.name} has {snapshot.size_bytes} bytes: a volume of it "
+                "is never smaller",
+                field="size",
+            )
+        at.guard(snapshot)
+    at.create(
         ask.volume_id,
         VolumeCreated(
             name=ask.name,
@@ -29,6 +54,9 @@ def create(ask: CreateVolume, desk: Desk) -> None:
             vm_id=None,
             device=None,
             is_displayed=ask.is_displayed,
+            snapshot_id=ask.snapshot_id,
+            min_iops=ask.min_iops,
+            max_iops=ask.max_iops,
         ),
     )
 
@@ -36,7 +64,44 @@ def create(ask: CreateVolume, desk: Desk) -> None:
 @decision
 def update(ask: UpdateVolume, desk: Desk) -> None:
     volume = desk.row(volumes, ask.volume_id)
-    name = volume.name if ask.name is None else ask.name
-    shown = volume.is_displayed if ask.is_displayed is None else ask.is_displayed
-    if (name, shown) != (volume.name, volume.is_displayed):
-        desk.change(volume, VolumeUpdated(name=name, is_displayed=shown))
+    changed = VolumeUpdated(
+        name=volume.name if ask.name is None else ask.name,
+        is_displayed=volume.is_displayed if ask.is_displayed is None else ask.is_displayed,
+        is_protected=volume.is_protected if ask.is_protected is None else ask.is_protected,
+    )
+    if any(getattr(volume, n) != getattr(changed, n) for n in changed.__struct_fields__):
+        desk.change(volume, changed)
+
+
+@decision
+def destroy(ask: DestroyVolume, desk: Desk) -> None:
+    volume = desk.row(volumes, ask.volume_id)
+    desk.change(volume, volume.destroy())
+
+
+@decision
+def recover(ask: RecoverVolume, desk: Desk) -> None:
+    volume = desk.row(volumes, ask.volume_id)
+    desk.change(volume, volume.recover())
+
+
+@decision
+def assign(ask: AssignVolume, desk: Desk) -> None:
+    volume = desk.row(volumes, ask.volume_id)
+    volume.free()
+    volume.living()
+    volume.attachable()
+    if volume.kind == "ROOT":
+        raise NotAllowed(f"volume {volume.name} is a root disk: it goes where its guest goes")
+    policy = next(iter(desk.cloud[snapshot_policies].by("volume_id", volume.id)), None)
+    if policy is not None:
+        raise InUse(
+            f"volume {volume.name} has a snapshot policy of its owner: delete {policy.id} first"
+        )
+    account = desk.row(accounts, ask.account_id)
+    if account.state != "enabled" or account.ending is not None:
+        raise NotAllowed(f"account {account.name} is {account.state}: it cannot be given anything")
+    desk.guard(account)
+    if volume.account_id != ask.account_id:
+        given = VolumeAssigned(account_id=ask.account_id, domain_id=ask.domain_id)
+        desk.change(volume, given)

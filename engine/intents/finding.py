@@ -61,3 +61,13 @@ class SweepDisk:
     pool_id: UUID
     volume_id: UUID
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepSnapshot:
+    """The same of a snapshot."""
+
+    finding_id: UUID
+    pool_id: UUID
+    snapshot_id: UUID
+    text: str

@@ -23,6 +23,9 @@ class AddStoragePool:
     provider: str = "DefaultPrimary"
     tags: list[str] = field(default_factory=list)
     overprovision: float | None = None
+    limit_bytes: int | None = None
+    limit_iops: int | None = None
+    details: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +36,9 @@ class UpdateStoragePool:
     name: str | None = None
     tags: list[str] | None = None
     enabled: bool | None = None
+    limit_bytes: int | None = None
+    limit_iops: int | None = None
+    details: dict[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +50,20 @@ class RemoveStoragePool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaintainStoragePool:
-    """Let nothing new into it, or end that; refused while guests run from it."""
+    """Let nothing new into it, and stop the guests that run from it."""
 
     id: UUID
-    begin: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeStoragePool:
+    """End its maintenance, and start the guests that it stopped."""
+
+    id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupplyStoragePool:
+    """Say anew what it offers: a setting has changed."""
+
+    id: UUID

@@ -20,12 +20,18 @@ from uuid import UUID, uuid4
 from aggregates.host import HostState
 from drivers.contract.compute import GuestStatus
 from drivers.contract.errors import Unavailable, Unknown
-from drivers.contract.storage import DiskStatus
+from drivers.contract.storage import DiskStatus, SnapshotStatus
 from engine.clock import Clock
 from engine.engine import Engine
 from engine.failure import Caught, failure_of
 from engine.intents import By
-from engine.intents.finding import CloseFindings, OpenFinding, SweepDisk, SweepGuest
+from engine.intents.finding import (
+    CloseFindings,
+    OpenFinding,
+    SweepDisk,
+    SweepGuest,
+    SweepSnapshot,
+)
 from engine.intents.host import HostLost, ReconnectHost
 from engine.intents.vm import VmFound
 from engine.reconcilers.guest import GONE, Desired, Seen, Verdict, compare
@@ -34,6 +40,7 @@ from engine.world import Hosts
 from projections.finding import FindingKind, findings
 from projections.host import Host, hosts
 from projections.saga import RunState, saga_runs
+from projections.snapshot import snapshots
 from projections.storage_pool import PoolState, StoragePool, storage_pools
 from projections.vm import vms
 from projections.volume import volumes
@@ -189,6 +196,8 @@ class Sweeper:
         for disk in listed:
             if disk.volume_id not in known:
                 await self._strange_disk(pool, disk, now_open)
+        for kept in await session.list_snapshots(spec):
+            await self._strange_snapshot(pool, kept, now_open)
         present = {disk.volume_id for disk in listed}
         for volume_id, version in known.items():
             if volume_id not in present:
@@ -218,6 +227,28 @@ class Sweeper:
             text = f"disk {disk.path} in pool {pool.name} has no volume by the log: removed"
             sweep = SweepDisk(
                 finding_id=uuid4(), pool_id=pool.id, volume_id=disk.volume_id, text=text
+            )
+            await self._engine.submit(sweep, BY)
+
+    async def _strange_snapshot(
+        self, pool: StoragePool, kept: SnapshotStatus, now_open: set[tuple[str, str]]
+    ) -> None:
+        """What the log once made and has no more is removed; a stranger's file is reported."""
+        row = self._engine.cloud[snapshots].get(kept.snapshot_id)
+        if row is not None and row.pool_id == pool.id:
+            return
+        subject, where = str(kept.snapshot_id or kept.path), f"{kept.path} in pool {pool.name}"
+        if kept.snapshot_id is None or not await self._engine.ever(kept.snapshot_id, "snapshot"):
+            now_open.add((str(FindingKind.STRANGER_DISK), subject))
+            if self._twice("stranger snapshot", subject, pool.id):
+                text = f"snapshot {where} was not made by this cloud: left alone"
+                await self._report(FindingKind.STRANGER_DISK, pool.id, subject, text)
+            return
+        known = self._is_open(FindingKind.ORPHAN_DISK, pool.id, subject)
+        if not known and self._twice("orphan snapshot", subject, pool.id):
+            text = f"snapshot {where} is not there by the log: removed"
+            sweep = SweepSnapshot(
+                finding_id=uuid4(), pool_id=pool.id, snapshot_id=kept.snapshot_id, text=text
             )
             await self._engine.submit(sweep, BY)
 

@@ -78,6 +78,9 @@ def accept(run: Run[AddStoragePool]) -> None:
         tags=ask.tags,
         overprovision=overprovision,
         job_id=run.id,
+        limit_bytes=ask.limit_bytes,
+        limit_iops=ask.limit_iops,
+        details=ask.details,
     )
     run.create(ask.id, added)
     assert run.draft is not None

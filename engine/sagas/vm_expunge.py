@@ -63,7 +63,7 @@ async def forget_snapshots(run: Run[ExpungeVm]) -> None:
         for disk in stay:
             if disk.id in snapshot.volume_ids and disk.pool_id is not None:
                 session, _ = await run.world.hosts.with_pool(disk.pool_id)
-                held = (attachment(disk, disk.path),)
+                held = (attachment(run, disk, disk.path, vm=_vm(run)),)
                 await session.forget_snapshot(snapshot.vm_id, snapshot.id, held, key=run.key)
 
 

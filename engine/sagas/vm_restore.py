@@ -154,7 +154,7 @@ async def start_afresh(run: Run[RestoreVm]) -> None:
         return
     spec = guest_spec(run, vm, {})
     kept = [disk for disk in spec.disks if disk.volume_id != run[begin]]
-    root = attachment(_fresh(run), run[make_disk])
+    root = attachment(run, _fresh(run), run[make_disk], vm=vm)
     spec = replace(spec, disks=(root, *kept))
     session = await run.world.hosts.session(vm.host_id)
     await session.start_guest(spec, key=run.key)

@@ -64,7 +64,9 @@ def _vm(run: Run[Any]) -> Vm:
 def _disks(run: Run[Any]) -> tuple[DiskAttachment, ...]:
     wanted = _snapshot(run).volume_ids
     return tuple(
-        attachment(disk, disk.path) for disk in disks_of(run, _vm(run).id) if disk.id in wanted
+        attachment(run, disk, disk.path, vm=_vm(run))
+        for disk in disks_of(run, _vm(run).id)
+        if disk.id in wanted
     )
 
 

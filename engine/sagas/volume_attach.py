@@ -14,16 +14,17 @@ from aggregates.volume import (
     VolumeDetached,
     VolumeIdle,
     VolumeReady,
+    VolumeRemoved,
     VolumeState,
 )
-from drivers.contract.compute import DiskAttachment, Power
+from drivers.contract.compute import Power
 from drivers.contract.driver import HostSession
-from engine.allocator import SpaceRequest
-from engine.disks import attachment, disk_spec, pool_tags
+from engine.decisions.volume import write_volume
+from engine.disks import attachment, between, in_service, room_for, source_pool
+from engine.disks import make_disk as make_disk_of
 from engine.intents.volume import AttachVolume, DetachVolume
 from engine.saga import Run, Saga
 from engine.vm_snapshots import refuse_while_kept
-from projections.host import hosts
 from projections.storage_pool import storage_pools
 from projections.vm import vms
 from projections.volume import volumes
@@ -67,8 +68,11 @@ async def _runs(session: HostSession, vm_id: UUID) -> bool:
 
 @attach_volume.step
 def begin(run: Run[AttachVolume]) -> None:
+    if run.intent.create is not None:
+        write_volume(run, run.intent.create)
     volume = _volume(run)
     volume.attachable()
+    in_service(run, volume)
     run.change(volume, volume.begin(VolumeState.ATTACHING, run.id))
     vm = run.row(vms, run.intent.vm_id)
     refuse_while_kept(run.cloud, vm, "takes no other volume")
@@ -77,7 +81,9 @@ def begin(run: Run[AttachVolume]) -> None:
 
 @begin.undo
 def give_up(run: Run[AttachVolume]) -> None:
-    run.change(_volume(run), VolumeIdle())
+    """A volume that was made to be attached is gone with the attempt."""
+    made = run.intent.create is not None
+    run.change(_volume(run), VolumeRemoved() if made else VolumeIdle())
     run.change(run.row(vms, run.intent.vm_id), VmWorkEnded())
 
 
@@ -93,21 +99,9 @@ def choose_slot(run: Run[AttachVolume]) -> Slot:
     if not free:
         raise Exhausted(f"virtual machine {vm.name} has no free device for another volume")
     device = free[0] if ask.device is None else ask.device
-    if volume.pool_id is not None or vm.host_id is None:
+    if volume.pool_id is not None or (vm.host_id is None and volume.snapshot_id is None):
         return Slot(device, volume.pool_id)
-    host = run.row(hosts, vm.host_id)
-    chosen = run.world.allocator.take_space(
-        SpaceRequest(
-            volume_id=volume.id,
-            zone_id=volume.zone_id,
-            pod_id=host.pod_id,
-            cluster_id=host.cluster_id,
-            host_id=host.id,
-            size_bytes=volume.size_bytes,
-            tags=pool_tags(run, volume, vm),
-        ),
-        run.key,
-    )
+    chosen = run.world.allocator.take_space(room_for(run, volume, vm), run.key)
     run.add(chosen, run.key)
     run.guard(run.row(storage_pools, chosen.pool_id))
     return Slot(device, chosen.pool_id, is_new=True)
@@ -123,8 +117,9 @@ async def make_disk(run: Run[AttachVolume]) -> str:
     slot, volume = run[choose_slot], _volume(run)
     if not slot.is_new or slot.pool_id is None:
         return volume.path
-    session, pool = await run.world.hosts.with_pool(slot.pool_id)
-    return (await session.create_disk(pool, disk_spec(run, volume), key=run.key)).path
+    source = source_pool(run, volume)
+    session, pool, _ = await between(run, slot.pool_id, source.id if source else slot.pool_id)
+    return (await make_disk_of(run, session, pool, volume, key=run.key)).path
 
 
 @make_disk.undo
@@ -143,9 +138,8 @@ async def plug(run: Run[AttachVolume]) -> None:
         session = await run.world.hosts.session(vm.host_id)
         if not await _runs(session, vm.id):
             return
-        disk = DiskAttachment(
-            volume_id=run.intent.volume_id, path=run[make_disk], device=run[choose_slot].device
-        )
+        device = run[choose_slot].device
+        disk = attachment(run, _volume(run), run[make_disk], vm=vm, device=device)
         await session.attach_disk(vm.id, disk, key=run.key)
 
 
@@ -205,7 +199,9 @@ async def plug_again(run: Run[DetachVolume]) -> None:
     if vm.host_id is not None:
         session = await run.world.hosts.session(vm.host_id)
         if await _runs(session, vm.id):
-            await session.attach_disk(vm.id, attachment(volume, volume.path), key=run.key)
+            await session.attach_disk(
+                vm.id, attachment(run, volume, volume.path, vm=vm), key=run.key
+            )
 
 
 @detach_volume.step(no_undo="the last step: nothing after it can fail")

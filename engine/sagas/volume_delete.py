@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aggregates.volume import VolumeRemoved, VolumeState
+from aggregates.volume import VolumeRemoved, VolumeUpdated
 from engine.disks import delete_disk, release_disk
 from engine.intents.volume import DeleteVolume
 from engine.saga import Run, Saga
@@ -20,8 +20,11 @@ delete_volume = Saga(
 @delete_volume.step
 def begin(run: Run[DeleteVolume]) -> None:
     volume = run.row(volumes, run.intent.volume_id)
-    volume.attachable()
-    run.change(volume, volume.begin(VolumeState.EXPUNGING, run.id))
+    if volume.is_protected and run.intent.with_owner:
+        unprotected = VolumeUpdated(name=volume.name, is_displayed=volume.is_displayed)
+        run.change(volume, unprotected)
+        volume = run.row(volumes, volume.id)
+    run.change(volume, volume.expunge(run.id))
 
 
 @delete_volume.step(timeout_s=600)

@@ -1,9 +1,19 @@
-"""Grow a volume: more room on its pool, a larger disk, and the guest sees it."""
+"""Grow a volume: more room on its pool, a larger disk, and the guest sees it.
+
+Another offering comes with it, if the caller says so: also to a volume that stays as large.
+"""
 
 from __future__ import annotations
 
 from aggregates.vm import VmState, VmWorkEnded
-from aggregates.volume import Volume, VolumeGrowing, VolumeIdle, VolumeResized, VolumeState
+from aggregates.volume import (
+    Volume,
+    VolumeGrowing,
+    VolumeIdle,
+    VolumeReoffered,
+    VolumeResized,
+    VolumeState,
+)
 from engine.allocator import SpaceRequest
 from engine.intents.volume import ResizeVolume
 from engine.saga import Run, Saga
@@ -83,3 +93,9 @@ def resized(run: Run[ResizeVolume]) -> None:
     hold = run.key_of(hold_room) if grown else None
     _let_go(run)
     run.change(volume, VolumeResized(size_bytes=run.intent.size_bytes, hold=hold))
+    new = run.intent.offering
+    if new is not None:
+        reoffered = VolumeReoffered(
+            offering_id=new.offering_id, min_iops=new.min_iops, max_iops=new.max_iops
+        )
+        run.change(volume, reoffered)

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from msgspec.structs import replace
 
 from aggregates.errors import NotAllowed
 from aggregates.saga import RunState
@@ -16,6 +17,7 @@ from drivers.sim.rows import Gone, disk_file
 from engine.intents.finding import SweepDisk
 from engine.intents.host import RemoveHost
 from engine.intents.saga import CancelJob
+from engine.intents.snapshot import CreateSnapshot, DeleteSnapshot
 from engine.intents.vm import ExpungeVm, RebootVm, StartVm, StopVm, UpdateVm, VmFound
 from engine.intents.volume import AttachVolume, DeleteVolume, DetachVolume
 from projections.capacity import Capacity
@@ -223,6 +225,27 @@ async def test_disks_ours_and_others_and_missing(here: Cloud) -> None:
     assert volume_id not in {disk.volume_id for disk in here.world.residue().disks}
     assert stray in here.world.residue().disks
     here.world.commit(there, Gone("disk", stray.pool, stray.file))
+    await here.look()
+    assert here.open() == []
+
+
+async def test_snapshots_ours_and_others(here: Cloud) -> None:
+    """Those that the log has stay; a late one goes; a stranger's is reported."""
+    volume_id, kept, late = await attached_volume(here.r), named("kept"), named("late")
+    for snapshot_id in (kept, late):
+        ask = CreateSnapshot(snapshot_id=snapshot_id, volume_id=volume_id, name="kept")
+        assert (await here.r.run(ask)).state is RunState.SUCCEEDED
+    was = next(d for d in here.world.residue().disks if d.snapshot_id == late)
+    await here.r.run(DeleteSnapshot(snapshot_id=late))
+    strange = replace(was, file="snapshots/theirs.qcow2", snapshot_id=None)
+    here.world.commit(was, strange)
+    await here.look()
+    assert here.open() == []
+    await here.look()
+    assert here.open() == [FindingKind.STRANGER_DISK]
+    left = {d.snapshot_id for d in here.world.residue().disks if d.is_snapshot}
+    assert left == {kept, None}
+    here.world.commit(Gone("disk", strange.pool, strange.file))
     await here.look()
     assert here.open() == []
 

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from aggregates.image import ImageState
+from aggregates.snapshot import SnapshotState
 from aggregates.vm import TRANSITIONAL
 from aggregates.volume import VolumeState
 from drivers.contract.compute import Power
@@ -15,6 +16,7 @@ from projections.host import hosts
 from projections.network import networks
 from projections.public_ip_address import public_ip_addresses
 from projections.saga import RunState, saga_runs
+from projections.snapshot import snapshots
 from projections.space import Space
 from projections.storage_pool import storage_pools
 from projections.vm import vms
@@ -51,6 +53,9 @@ def _nothing_stuck(rig: Rig) -> None:
         assert vm.state not in TRANSITIONAL or vm.job_id in parked, f"{vm.name} is {vm.state}"
     for volume in rig.cloud[volumes]:
         assert volume.state in STEADY or volume.job_id in parked, f"{volume.name}: {volume.state}"
+    for snapshot in rig.cloud[snapshots]:
+        is_at_rest = snapshot.state is SnapshotState.BACKED_UP
+        assert is_at_rest or snapshot.job_id in parked, f"{snapshot.name}: {snapshot.state}"
 
 
 def _guests(rig: Rig) -> None:
@@ -71,7 +76,9 @@ def _guests(rig: Rig) -> None:
 def _disks(rig: Rig) -> None:
     url_of = {pool.id: pool.url for pool in rig.cloud[storage_pools]}
     known = {(v.id, url_of[v.pool_id], v.size_bytes) for v in rig.cloud[volumes] if v.pool_id}
-    real = {(d.volume_id, d.pool, d.size_bytes) for d in rig.sim.world.residue().disks}
+    known |= {(s.id, url_of[s.pool_id], s.size_bytes) for s in rig.cloud[snapshots]}
+    there = rig.sim.world.residue().disks
+    real = {(d.volume_id or d.snapshot_id, d.pool, d.size_bytes) for d in there}
     assert real == known, f"disks that the log does not know, or the reverse: {real ^ known}"
 
 
@@ -81,6 +88,7 @@ def _promises(rig: Rig) -> None:
     held = {hold for vm in rig.cloud[vms] for hold in vm.holds}
     assert set(capacity.holds) == held, "capacity is held for no guest, or the reverse"
     rooms = {hold for volume in rig.cloud[volumes] for hold in volume.holds}
+    rooms |= {snapshot.hold for snapshot in rig.cloud[snapshots]}
     assert set(space.holds) == rooms, "room is held for no volume, or the reverse"
     holders = {taken.holder for taken in addresses.holds.values()}
     cards = {nic.id for vm in rig.cloud[vms] for nic in vm.nics}
@@ -97,7 +105,17 @@ def picture(rig: Rig) -> dict[str, dict[UUID, Any]]:
 
     A template that no image could be had for stays by design, and says why; it is left out.
     """
-    tables = ("vm", "volume", "network", "host", "storage_pool", "template", "account", "user")
+    tables = (
+        "vm",
+        "volume",
+        "network",
+        "host",
+        "storage_pool",
+        "template",
+        "account",
+        "user",
+        "snapshot",
+    )
     return {
         kind: {
             row.id: {n: getattr(row, n) for n in row.__struct_fields__ if n not in PASSING}

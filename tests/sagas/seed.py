@@ -87,19 +87,27 @@ def _host(draft: Draft, host_id: UUID, url: str) -> None:
     draft.append(capacity_ledger(host_id), 0, supplied)
 
 
-def _pool(draft: Draft) -> None:
+async def second_pool(rig: Rig) -> None:
+    """Another pool of the cluster, which nothing is in yet."""
+    draft = Draft(rig.cloud)
+    if named("second pool") not in rig.cloud[storage_pools]:
+        _pool(draft, named("second pool"), "second")
+        await rig.engine.runner.append(Unit(draft.appends()), draft)
+
+
+def _pool(draft: Draft, pool_id: UUID = POOL, name: str = "pool") -> None:
     added = StoragePoolAdded(
-        name="pool", url="sim://pool", scope="CLUSTER", zone_id=ZONE, hypervisor="Simulator",
+        name=name, url=f"sim://{name}", scope="CLUSTER", zone_id=ZONE, hypervisor="Simulator",
         pool_type="Filesystem", pod_id=POD, cluster_id=CLUSTER, host_id=None,
         provider="DefaultPrimary", tags=[], overprovision=1.0, job_id=None,
     )  # fmt: skip
-    draft.create(POOL, added)
+    draft.create(pool_id, added)
     opened = StoragePoolOpened(capacity_bytes=1000 * GIB, used_bytes=0)
-    draft.change(draft.row(storage_pools, POOL), opened)
+    draft.change(draft.row(storage_pools, pool_id), opened)
     supplied = SpaceSupplied(
-        pool_id=POOL, zone_id=ZONE, pod_id=POD, cluster_id=CLUSTER, capacity_bytes=1000 * GIB
+        pool_id=pool_id, zone_id=ZONE, pod_id=POD, cluster_id=CLUSTER, capacity_bytes=1000 * GIB
     )
-    draft.append(space_ledger(POOL), 0, supplied)
+    draft.append(space_ledger(pool_id), 0, supplied)
 
 
 def _network(draft: Draft) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from engine.intents.storage_pool import AddStoragePool
+from engine.intents.storage_pool import AddStoragePool, MaintainStoragePool, ServeStoragePool
 from tests.sagas.rig import Rig
 from tests.sagas.seed import (
     CLUSTER,
     POD,
+    POOL,
     ZONE,
     named,
+    running,
 )
 
 
@@ -19,6 +21,18 @@ async def _add_pool(rig: Rig) -> object:
     )
 
 
+async def _maintain(rig: Rig) -> object:
+    await running(rig)
+    return MaintainStoragePool(id=POOL)
+
+
+async def _serve(rig: Rig) -> object:
+    await rig.run(await _maintain(rig))
+    return ServeStoragePool(id=POOL)
+
+
 EXAMPLES = {
+    "storage_pool.maintain:1": _maintain,
+    "storage_pool.serve:1": _serve,
     "storage_pool.add:1": _add_pool,
 }

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from drivers.contract.compute import GuestSpec, HostAddress
 from drivers.contract.storage import DiskSpec, PoolSpec
-from engine.intents.finding import SweepDisk, SweepGuest
+from engine.intents.finding import SweepDisk, SweepGuest, SweepSnapshot
+from engine.intents.snapshot import CreateSnapshot, DeleteSnapshot
 from engine.intents.vm import (
     StopVm,
 )
 from engine.intents.volume import DeleteVolume, DetachVolume
 from projections.host import hosts
 from projections.vm import vms
+from projections.volume import volumes
 from tests.sagas.rig import Rig
 from tests.sagas.seed import (
     GIB,
@@ -47,7 +49,25 @@ async def _sweep_disk(rig: Rig) -> object:
     return SweepDisk(finding_id=named("finding"), pool_id=POOL, volume_id=volume_id, text="late")
 
 
+async def _sweep_snapshot(rig: Rig) -> object:
+    """A snapshot that came late: the log has deleted it before."""
+    volume_id, snapshot_id = await attached_volume(rig), named("snapshot")
+    await rig.run(CreateSnapshot(snapshot_id=snapshot_id, volume_id=volume_id, name="kept"))
+    await rig.run(DeleteSnapshot(snapshot_id=snapshot_id))
+    vm_id = rig.cloud[volumes][volume_id].vm_id
+    assert vm_id is not None
+    host_id = rig.cloud[vms][vm_id].host_id
+    assert host_id is not None
+    session = await rig.sim.connect(HostAddress(url=rig.cloud[hosts][host_id].url))
+    pool = PoolSpec(pool_id=POOL, url="sim://pool")
+    await session.snapshot_disk(pool, volume_id, snapshot_id, key=named("late"))
+    return SweepSnapshot(
+        finding_id=named("finding"), pool_id=POOL, snapshot_id=snapshot_id, text="late"
+    )
+
+
 EXAMPLES = {
+    "sweep.snapshot:1": _sweep_snapshot,
     "sweep.guest:1": _sweep_guest,
     "sweep.disk:1": _sweep_disk,
 }
