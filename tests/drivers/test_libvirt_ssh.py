@@ -14,7 +14,7 @@ import pytest
 from drivers.contract.compute import DiskAttachment, GuestSpec, HostAddress, Power
 from drivers.contract.driver import Driver, HostSession
 from drivers.contract.errors import DriverError, Refused, Unavailable, Unknown
-from drivers.contract.storage import DiskSpec, ImageSource, PoolSpec
+from drivers.contract.storage import DiskPlace, DiskSpec, ImageSource, PoolSpec
 from drivers.libvirt.driver import make
 from tests.drivers import harness_libvirt as bench
 from tests.peers import libvirt as peer
@@ -88,6 +88,31 @@ async def test_a_guest_runs_at_the_end_of_ssh(
         await session.remove_guest(guest.guest_id, key=uuid4())
         await session.remove_disk(pool, root.volume_id, key=uuid4())
         assert await session.list_disks(pool) == []
+        assert not list((tmp_path / "pool" / ".incoming").iterdir())
+
+
+async def test_snapshots_and_images_come_and_go_by_ssh(
+    hosts: peer.LibvirtPair, tmp_path: Path
+) -> None:
+    """A running guest is kept, the copy fetched to the controller, and a disk made of it."""
+    pool = PoolSpec(pool_id=uuid4(), url=f"file://{tmp_path}/pool")
+    async with ssh_host(hosts.first) as server, driver(hosts, tmp_path / "state") as kvm:
+        session, key = await kvm.connect(by_password(server)), uuid4()
+        root, guest = await run_guest(session, pool)
+        kept = await session.snapshot_disk(pool, root.volume_id, uuid4(), key=key)
+        assert kept.snapshot_id is not None
+        place = DiskPlace(pool=pool, disk_id=kept.snapshot_id, is_snapshot=True)
+        path = tmp_path / "fetched.qcow2"
+        facts = await session.export_disk(place, str(path), key=key)
+        assert (facts.virtual_bytes, facts.file_bytes) == (bench.IMAGE_BYTES, path.stat().st_size)
+        await bench.tool("qemu-img", "compare", "-U", str(path), kept.path)
+        image = ImageSource(
+            image_id=uuid4(), path=str(path), image_format="qcow2", virtual_bytes=bench.IMAGE_BYTES
+        )
+        spec = DiskSpec(volume_id=uuid4(), size_bytes=bench.IMAGE_BYTES, image=image)
+        made = await session.import_disk(pool, spec, key=key)
+        await bench.tool("qemu-img", "compare", str(path), made.path)
+        await session.remove_guest(guest.guest_id, key=key)
         assert not list((tmp_path / "pool" / ".incoming").iterdir())
 
 
