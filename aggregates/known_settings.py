@@ -298,7 +298,6 @@ _KEPT: tuple[tuple[str, str, str, str], ...] = (
     ("network.throttling.rate", "Integer", "200", "Network"),
     ("ping.interval", "Integer", "60", "Advanced"),
     ("ping.timeout", "Decimal", "2.5", "Advanced"),
-    ("pool.storage.capacity.disablethreshold", "Decimal", "0.85", "Storage"),
     ("router.check.interval", "Integer", "30", "Network"),
     ("router.stats.interval", "Integer", "300", "Network"),
     ("storage.cleanup.enabled", "Boolean", "true", "Storage"),
@@ -316,6 +315,14 @@ _KEPT: tuple[tuple[str, str, str, str], ...] = (
 )
 
 _STORAGE = (
+    KnownSetting(
+        "pool.storage.capacity.disablethreshold",
+        "Decimal",
+        "0.85",
+        "share of a pool that may really be used before it takes no more new volumes",
+        category="Storage",
+        scopes=ZONE,
+    ),
     KnownSetting(
         "pool.storage.allocated.capacity.disablethreshold",
         "Decimal",

@@ -13,6 +13,8 @@ import msgspec
 from aggregates.base import Aggregate, Event, aggregate, event
 from aggregates.errors import NotAllowed
 
+WORTH_TELLING = 100
+
 
 class PoolState(StrEnum):
     INITIALIZING = "Initializing"
@@ -57,6 +59,17 @@ class StoragePool(Aggregate):
         if self.limit_bytes is None:
             return self.capacity_bytes
         return min(self.capacity_bytes, self.limit_bytes)
+
+    def is_fuller_than(self, share: float) -> bool:
+        """Whether more of it is really used than this share."""
+        return self.used_bytes > self.capacity_bytes * share
+
+    def measure(self, used_bytes: int) -> StoragePoolMeasured | None:
+        """What is worth a fact: a change of a hundredth of it, or more."""
+        changed = abs(used_bytes - self.used_bytes) * WORTH_TELLING
+        return (
+            StoragePoolMeasured(used_bytes=used_bytes) if changed >= self.capacity_bytes else None
+        )
 
     def serving(self) -> None:
         """Refuse while it is out of service: nothing may run from it."""
@@ -136,6 +149,13 @@ class StoragePoolUpdated(Event, frozen=True, kw_only=True):
         row.details = dict(self.details)
         if row.state in (PoolState.UP, PoolState.DISABLED):
             row.state = PoolState.UP if self.enabled else PoolState.DISABLED
+
+
+@event("storage_pool.measured")
+class StoragePoolMeasured(Event, frozen=True, kw_only=True):
+    """What is really used of it has changed."""
+
+    used_bytes: int
 
 
 @event("storage_pool.maintenance_begun")

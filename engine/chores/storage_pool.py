@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.chores.chore import BY, chore
-from engine.decisions.storage_pool import THRESHOLD
+from engine.decisions.storage_pool import THRESHOLD, takes_volumes
 from engine.engine import Engine
 from engine.intents.storage_pool import SupplyStoragePool
 from projections.setting import number_of
@@ -12,10 +12,13 @@ from projections.storage_pool import storage_pools
 
 
 @chore(every_s=60)
-async def tell_pools_their_threshold(engine: Engine, now_ms: int) -> None:
+async def tell_pools_their_thresholds(engine: Engine, now_ms: int) -> None:
     known = engine.cloud.view(Space).pools
     for pool in list(engine.cloud[storage_pools]):
         supply = known[pool.id].supply if pool.id in known else None
+        if supply is None:
+            continue
         wanted = number_of(engine.cloud, THRESHOLD, pool.zone_id)
-        if supply is not None and supply.threshold != wanted:
+        takes = takes_volumes(engine.cloud, pool)
+        if (supply.threshold, supply.enabled) != (wanted, takes):
             await engine.decide(SupplyStoragePool(id=pool.id), BY)

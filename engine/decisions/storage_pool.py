@@ -12,7 +12,13 @@ from aggregates.storage_pool import PoolState, StoragePoolRemoved, StoragePoolUp
 from engine.decide import Desk, decision
 from engine.decisions.host import Deciding
 from engine.decisions.record import claim, unneeded
-from engine.intents.storage_pool import RemoveStoragePool, SupplyStoragePool, UpdateStoragePool
+from engine.intents.storage_pool import (
+    MeasureStoragePool,
+    RemoveStoragePool,
+    SupplyStoragePool,
+    UpdateStoragePool,
+)
+from projections.cloud import Cloud
 from projections.setting import number_of
 from projections.snapshot import snapshots
 from projections.space import Space
@@ -21,6 +27,16 @@ from projections.volume import volumes
 
 # How much of what a pool offers may be promised before it takes no more volumes.
 THRESHOLD = "pool.storage.allocated.capacity.disablethreshold"
+
+# How much of it may really be used before it takes no more volumes.
+FULL = "pool.storage.capacity.disablethreshold"
+
+
+def takes_volumes(cloud: Cloud, pool: StoragePool) -> bool:
+    """Whether new volumes may be put into it: it is Up, and not really full."""
+    return pool.state is PoolState.UP and not pool.is_fuller_than(
+        number_of(cloud, FULL, pool.zone_id)
+    )
 
 
 def supply_space(at: Deciding, pool_id: UUID) -> None:
@@ -37,7 +53,7 @@ def supply_space(at: Deciding, pool_id: UUID) -> None:
         threshold=number_of(at.world.cloud, THRESHOLD, pool.zone_id),
         overprovision=pool.overprovision,
         tags=list(pool.tags),
-        enabled=pool.state is PoolState.UP,
+        enabled=takes_volumes(at.world.cloud, pool),
     )
     at.add(at.world.allocator.supply_pool(offer, key), key)
 
@@ -79,6 +95,15 @@ def _rename(pool: StoragePool, name: str, desk: Desk) -> None:
     if any(one.name == name for one in desk.cloud[storage_pools].by("zone_id", pool.zone_id)):
         raise AlreadyExists(f"this zone has a storage pool {name} already")
     claim("storage_pool", {"zone_id": pool.zone_id, "name": name}, pool.id, desk)
+
+
+@decision
+def measure(ask: MeasureStoragePool, desk: Desk) -> None:
+    pool = desk.row(storage_pools, ask.id)
+    measured = pool.measure(ask.used_bytes)
+    if measured is not None:
+        desk.change(pool, measured)
+        supply_space(desk, pool.id)
 
 
 @decision

@@ -67,3 +67,11 @@ class SupplyStoragePool:
     """Say anew what it offers: a setting has changed."""
 
     id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasureStoragePool:
+    """A look at it has shown how much of it is really used."""
+
+    id: UUID
+    used_bytes: int

@@ -33,6 +33,7 @@ from engine.intents.finding import (
     SweepSnapshot,
 )
 from engine.intents.host import HostLost, ReconnectHost
+from engine.intents.storage_pool import MeasureStoragePool
 from engine.intents.vm import VmFound
 from engine.reconcilers.guest import GONE, Desired, Seen, Verdict, compare
 from engine.saga import BY_INTENT
@@ -198,6 +199,9 @@ class Sweeper:
                 await self._strange_disk(pool, disk, now_open)
         for kept in await session.list_snapshots(spec):
             await self._strange_snapshot(pool, kept, now_open)
+        used_bytes = (await session.pool_facts(spec)).used_bytes
+        if pool.measure(used_bytes) is not None:
+            await self._engine.decide(MeasureStoragePool(id=pool.id, used_bytes=used_bytes), BY)
         present = {disk.volume_id for disk in listed}
         for volume_id, version in known.items():
             if volume_id not in present:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.chores.storage_pool import tell_pools_their_threshold
+from engine.chores.storage_pool import tell_pools_their_thresholds
+from engine.intents import SYSTEM
+from engine.intents.storage_pool import MeasureStoragePool
 from tests.storage.test_snapshots import root_of, take
 from tests.storage.test_volumes import FAST, fast_pool, on_pool
 from tests.tenant.test_refusals import refusal
@@ -76,14 +78,14 @@ async def test_new_volumes_stay_below_the_threshold(here: Place) -> None:
     setting = "pool.storage.allocated.capacity.disablethreshold"
     vm, data = await on_pool(here)
     await here.admin("updateConfiguration", name=setting, value="0.01")
-    await tell_pools_their_threshold(here.controller.engine, 0)
+    await tell_pools_their_thresholds(here.controller.engine, 0)
     other = await make(here.ann, size=30)
     error = await refusal(here.ann, "attachVolume", id=other["id"], virtualmachineid=vm["id"])
     assert "promises no more than 1%" in error["errortext"]
     grown = (await here.ann.job("resizeVolume", id=data["id"], size=30))["volume"]
     assert grown["size"] == 30 * GIB
     await here.admin("updateConfiguration", name=setting, value="0.9")
-    await tell_pools_their_threshold(here.controller.engine, 0)
+    await tell_pools_their_thresholds(here.controller.engine, 0)
     await here.ann.job("attachVolume", id=other["id"], virtualmachineid=vm["id"])
 
 
@@ -102,3 +104,17 @@ async def test_a_pool_goes_when_nothing_is_in_it(here: Place) -> None:
     assert "snapshot" in error["errortext"]
     await here.ann.job("deleteSnapshot", id=kept["id"])
     assert await here.admin("deleteStoragePool", id=str(FAST), forced="true") == {"success": True}
+
+
+async def test_a_pool_that_is_really_full_takes_no_more(here: Place) -> None:
+    setting = "pool.storage.capacity.disablethreshold"
+    engine = here.controller.engine
+    vm, _ = await on_pool(here)
+    await engine.decide(MeasureStoragePool(id=POOL, used_bytes=900 * GIB), SYSTEM)
+    assert (await pool(here))["disksizeused"] == 900 * GIB
+    other = await make(here.ann)
+    ids = {"id": other["id"], "virtualmachineid": vm["id"]}
+    assert "is disabled" in (await refusal(here.ann, "attachVolume", **ids))["errortext"]
+    await here.admin("updateConfiguration", name=setting, value="0.95")
+    await tell_pools_their_thresholds(engine, 0)
+    await here.ann.job("attachVolume", **ids)

@@ -18,10 +18,10 @@ async def furnish(here: House) -> None:
     engine = here.controller.engine
     ask = {"zoneid": str(ZONE), "serviceofferingid": SMALL, "templateid": TEMPLATE}
     ask["networkids"] = str(here.thing("network"))
-    told = await here.make("ann", "deployVirtualMachine", **ask, name="kept")
+    told = await here.make("ann", "deployVirtualMachine", **ask, name="snapped")
     await engine.runner.wait(UUID(told["jobid"]))
     volume = next(one for one in engine.cloud[volumes] if one.pool_id is not None)
-    snapshot = CreateSnapshot(snapshot_id=named("snapshot"), volume_id=volume.id, name="kept")
+    snapshot = CreateSnapshot(snapshot_id=named("snapshot"), volume_id=volume.id, name="snapped")
     await engine.perform(snapshot, SYSTEM)
     policy = SetSnapshotPolicy(
         id=named("policy"), volume_id=volume.id, interval="MONTHLY", schedule="0:0:1",
