@@ -7,7 +7,7 @@ carries who asked, from which command, and the idempotency key.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from uuid import UUID, uuid5
@@ -162,6 +162,14 @@ class Engine(Protocol):
         ...
 
 
+class Memo(Protocol):
+    """What rows look like, ready to be sent; see `api.memo`."""
+
+    def of(self, view: Any, role_type: str, rows: Iterable[Any]) -> Sequence[Any]:
+        """The answer for each row, as callers of this role type see it."""
+        ...
+
+
 class Planned(Exception):
     """Ends the body of a command that was only asked what it would do."""
 
@@ -189,6 +197,7 @@ class Caller:
     dry_run: bool = False
     job_id: UUID | None = None
     door: Door | None = None
+    memo: Memo | None = None
     _ids: int = field(default=0)
 
     @property

@@ -18,7 +18,7 @@ from uuid import UUID
 
 from api.attempts import Attempts
 from api.authz import may_call
-from api.caller import By, Caller, Engine, Identity, Job, Planned
+from api.caller import By, Caller, Engine, Identity, Job, Memo, Planned
 from api.declare import REGISTRY, Spec
 from api.errors import (
     ApiError,
@@ -89,7 +89,8 @@ class Overdue(ApiError):
 class Gateway:
     """Answers requests. Clock and ids are arguments; `closing` refuses what comes too late.
 
-    `trusted_user` is who the integration port acts as: the first administrator.
+    `trusted_user` is who the integration port acts as: the first administrator. `memo` keeps what
+    rows look like; without one, every answer is made anew.
     """
 
     engine: Engine
@@ -99,6 +100,7 @@ class Gateway:
     trusted_user: Callable[[], UUID | None] = lambda: None
     deadline_s: float = DEADLINE_S
     closing: bool = False
+    memo: Memo | None = None
     repeats: Repeats = field(default_factory=Repeats)
     attempts: Attempts = field(default_factory=Attempts)
 
@@ -234,6 +236,7 @@ class Gateway:
             random_id=self.random_id,
             dry_run=not spec.reads and query.get("dryrun", "").lower() == "true",
             job_id=self._own_job(who, spec, query.get("customjobid")),
+            memo=self.memo if cloud is self.engine.cloud and _is_json(query) else None,
         )
 
     def _own_job(self, who: Identity, spec: Spec, text: str | None) -> UUID | None:
@@ -298,6 +301,8 @@ def accepted(spec: Spec, result: Any) -> Payload:
 
 def _form(params: Mapping[str, str]) -> tuple[Callable[[str, Any], bytes], str]:
     """How to write the answer: JSON if that was asked for, XML for anything else."""
-    if params.get("response", "").lower() == "json":
-        return to_json, JSON_TYPE
-    return to_xml, XML_TYPE
+    return (to_json, JSON_TYPE) if _is_json(params) else (to_xml, XML_TYPE)
+
+
+def _is_json(params: Mapping[str, str]) -> bool:
+    return params.get("response", "").lower() == "json"

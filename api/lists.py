@@ -14,7 +14,7 @@ define `matches(row, caller)`, `visible(row, caller)` (what the scope alone cann
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, make_dataclass
 from enum import StrEnum
 from itertools import islice
@@ -36,6 +36,7 @@ L = TypeVar("L")
 Test = Callable[[Any], bool]
 ListScope = Literal["owned", "catalogue", "admin", "custom"]
 MAX_ROWS = 500
+EVERYTHING = slice(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +63,20 @@ class ListPlan:
 
 def cut(found: list[Any], page: int | None, page_size: int | None) -> list[Any]:
     """One page of what was found; without paging the first 500."""
+    return found[span(page, page_size)]
+
+
+def span(page: int | None, page_size: int | None) -> slice:
+    """Which of the rows found are shown."""
     if (page is None) != (page_size is None) and page_size != -1:
         raise ParamError("page and pagesize are given together, or neither is")
     if page_size == -1:
-        return found
+        return slice(0, None)
     if page_size is not None and not 1 <= page_size <= MAX_ROWS:
         raise ParamError(f"pagesize is from 1 to {MAX_ROWS}, not {page_size}")
     size = page_size or MAX_ROWS
     start = ((page or 1) - 1) * size
-    return found[start : start + size]
+    return slice(start, start + size)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,55 +110,80 @@ class ListAsk:
         """The tags of a row."""
         return tags_on(caller.cloud, row.id)
 
+    def tests(self, caller: Caller) -> Iterator[Test]:
+        """Conditions that only some questions need; cheaper than `matches`, which all pay for."""
+        return iter(())
+
     async def run(self, caller: Caller) -> Page:
         """Find, count, cut out the page and show it."""
-        found = self._found(caller)
-        rows = cut(found, self.page, self.page_size)
-        items = [self.show(row, caller) for row in rows]
-        if getattr(self, "show_icon", False):
-            for row, item in zip(rows, items, strict=True):
-                item.icon = icon_of(row.id, caller.cloud)
-        return Page(len(found), items)
+        count, rows = self.find(caller, span(self.page, self.page_size))
+        return Page(count, self.answers(rows, caller))
 
-    def _found(self, caller: Caller) -> list[Any]:
-        """Start from the smallest set that an index offers, then ask only what is left to ask."""
+    def answers(self, rows: list[Any], caller: Caller) -> Sequence[Any]:
+        """What is shown of rows does not depend on the question, unless the class says so."""
+        if caller.memo is None or not self.shown_alike():
+            items = [self.show(row, caller) for row in rows]
+            if getattr(self, "show_icon", False):
+                for row, item in zip(rows, items, strict=True):
+                    item.icon = icon_of(row.id, caller.cloud)
+            return items
+        return caller.memo.of(self.PLAN.view, caller.role_type, rows)
+
+    def shown_alike(self) -> bool:
+        """Is every row shown as its view makes it, whatever was asked?"""
+        made = type(self)
+        own = (made.run, made.rows, made.show)
+        alike = own == (ListAsk.run, ListAsk.rows, ListAsk.show)
+        return alike and not getattr(self, "show_icon", False)
+
+    def find(self, caller: Caller, part: slice = EVERYTHING) -> tuple[int, list[Any]]:
+        """How many there are, and this part of them, in order of creation.
+
+        It starts from the smallest set that an index offers and asks only what is left to ask; if
+        nothing is, no row is looked at that is not shown.
+        """
         table = caller.cloud.table(self.PLAN.kind)
         asked = [(how, getattr(self, attr)) for attr, how in self.PLAN.filters]
         asked = [(how, value) for how, value in asked if value is not None]
         reach = reach_of(cast(Asked, self), caller) if self.PLAN.scope == "owned" else None
-        rows = self.rows(caller)
+        rows, told = self.rows(caller), Told()
         if rows is None:
-            rows = self._tagged(caller, _narrowest(table, asked, reach))
-        found = list(rows)
-        for test in (_test(how, value) for how, value in asked):
-            found = [row for row in found if test(row)]
-        for test in self._tests(caller, reach):
-            found = [row for row in found if test(row)]
-        if rows is not table or self.ORDER != ListAsk.ORDER:
+            rows, told = _narrowest(table, asked, reach)
+            rows, told = self._tagged(caller, rows, told)
+        tests = [_test(how, value) for how, value in asked if how is not told.filter]
+        if reach is not None and not reach.is_everything and not told.reach:
+            tests.append(reach.holds)
+        tests += self._tests(caller, reach)
+        in_order = self.ORDER == ListAsk.ORDER
+        if rows is table and in_order:
+            hidden = _hidden(table, reach, tests)
+            if hidden is not None:
+                kept = filter(tests[0], table) if hidden else table
+                return len(table) - hidden, list(islice(kept, part.start, part.stop))
+        found = [row for row in rows if all(test(row) for test in tests)] if tests else list(rows)
+        if rows is not table or not in_order:
             # The table is in order of creation; an index may not be, and pages need one order.
             found.sort(key=attrgetter(self.ORDER))
-        return found
+        return len(found), found[part]
 
     def _wanted_tags(self) -> Mapping[str, str]:
         """The tags that a list of owned things asks for; elsewhere the word means another thing."""
         tags = getattr(self, "tags", None)
         return tags if isinstance(tags, dict) else {}
 
-    def _tagged(self, caller: Caller, rows: Any) -> Any:
+    def _tagged(self, caller: Caller, rows: Any, told: Told) -> tuple[Any, Told]:
         """The rows with the tags that are asked for, if those are fewer than these rows."""
         wanted = self._wanted_tags()
         if not wanted or type(self).tags_on is not ListAsk.tags_on:
-            return rows
+            return rows, told
         get = caller.cloud.table(self.PLAN.kind).get
         ids = tagged(caller.cloud, self.PLAN.kind, wanted)
         found = [row for row in map(get, islice(ids, len(rows))) if row is not None]
-        return found if len(found) < len(rows) else rows
+        return (found, Told()) if len(found) < len(rows) else (rows, told)
 
     def _tests(self, caller: Caller, reach: Reach | None) -> Iterator[Test]:
-        """What is asked of a row beside the filters: scope, keyword, tags and the class's own."""
+        """What is asked of a row beside filters and reach: rights, keyword, tags, the class's."""
         plan, made = self.PLAN, type(self)
-        if reach is not None and not reach.is_everything:
-            yield reach.holds
         if reach is None and plan.scope != "custom" and not caller.is_root:
             guard, who, cloud = NOUNS[plan.kind], caller.identity, caller.cloud
             yield lambda row: judge(who, Right.SEE, guard, row, cloud) is Verdict.YES
@@ -164,6 +195,7 @@ class ListAsk:
         tags = self._wanted_tags()
         if tags:
             yield lambda row: bool(tags.items() & self.tags_on(row, caller).items())
+        yield from self.tests(caller)
         if made.matches is not ListAsk.matches:
             yield lambda row: self.matches(row, caller)
         if made.visible is not ListAsk.visible:
@@ -186,13 +218,24 @@ class ListOwned(ListAsk):
     tags: Annotated[dict[str, str] | None, "things that carry any of these tags"] = None
 
 
-def _narrowest(table: Any, asked: list[tuple[Filter, Any]], reach: Reach | None) -> Any:
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the choice of an index has answered already: a filter, or the reach."""
+
+    filter: Filter | None = None
+    reach: bool = False
+
+
+def _narrowest(
+    table: Any, asked: list[tuple[Filter, Any]], reach: Reach | None
+) -> tuple[Any, Told]:
     """The smallest set of rows that an index offers for the question; else the table."""
-    best: Any = table
+    best, told = table, Told()
     for how, value in asked:
         if how.attr == "id":
             wanted = (value,) if isinstance(value, UUID) else value
-            return [row for row in map(table.get, dict.fromkeys(wanted)) if row is not None]
+            named = [row for row in map(table.get, dict.fromkeys(wanted)) if row is not None]
+            return named, Told(filter=how)
         # Plain text compares without case, which only some indexes can.
         exact = isinstance(value, (UUID, int, StrEnum))
         if exact and how.attr in table.spec.indexed:
@@ -201,15 +244,27 @@ def _narrowest(table: Any, asked: list[tuple[Filter, Any]], reach: Reach | None)
             rows = table.by_text(how.attr, value)
         else:
             continue
-        best = rows if len(rows) < len(best) else best
+        if len(rows) < len(best):
+            best, told = rows, Told(filter=how)
     for attribute, allowed in (
         ("account_id", None if reach is None else reach.accounts),
         ("domain_id", None if reach is None else reach.domains),
     ):
         if allowed is not None and attribute in table.spec.indexed and len(allowed) <= 64:
             rows = [row for one in allowed for row in table.by(attribute, one)]
-            best = rows if len(rows) < len(best) else best
-    return best
+            if len(rows) < len(best):
+                best, told = rows, Told(reach=reach is not None and reach.is_only(attribute))
+    return best, told
+
+
+def _hidden(table: Any, reach: Reach | None, tests: list[Test]) -> int | None:
+    """How many rows of the table are left out, where an index tells it; else None."""
+    if not tests:
+        return 0
+    indexed = "account_id" in table.spec.indexed
+    if reach is None or len(tests) > 1 or not (indexed and reach.is_all_but):
+        return None
+    return sum(len(table.by("account_id", one)) for one in reach.without)
 
 
 def _test(how: Filter, value: Any) -> Test:

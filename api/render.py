@@ -46,7 +46,10 @@ def shown(spec: Spec, result: Any, cloud: Cloud, role_type: str) -> Payload:
         return result if isinstance(result, Success) else Success(success=True)
     if spec.shape == "list":
         page = result if isinstance(result, Page) else _page(result)
-        items = [as_view(spec, item, cloud, role_type) for item in page.items]
+        items = [
+            item if isinstance(item, msgspec.Raw) else as_view(spec, item, cloud, role_type)
+            for item in page.items
+        ]
         if not items:
             return {"count": page.count} if page.count else {}
         return {"count": page.count, spec.key: items}

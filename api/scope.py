@@ -51,6 +51,16 @@ class Reach:
         """Does this leave nothing out?"""
         return self.accounts is None and self.domains is None and not self.without
 
+    @property
+    def is_all_but(self) -> bool:
+        """Does this leave out some accounts and nothing else?"""
+        return self.accounts is None and self.domains is None and bool(self.without)
+
+    def is_only(self, attribute: str) -> bool:
+        """Is this about `account_id`, or `domain_id`, and about nothing else?"""
+        other = self.domains if attribute == "account_id" else self.accounts
+        return other is None and not self.without
+
     def holds(self, row: Any) -> bool:
         """Is this row within reach?"""
         account_id = row.account_id

@@ -15,7 +15,7 @@ import msgspec
 
 from aggregates.base import EVENTS, Aggregate, Recorded
 from projections.attached import Attached
-from projections.table import TABLES, Table, TableSpec
+from projections.table import TABLES, Table, TableSpec, Watch
 
 R = TypeVar("R", bound=Aggregate)
 F = TypeVar("F", bound="Fold")
@@ -83,6 +83,11 @@ class Cloud:
     def view(self, fold: type[F]) -> F:
         """A projection that is no table, by its class."""
         return cast(F, self._folds[fold.__name__])
+
+    def watch(self, watcher: Watch) -> None:
+        """Tell `watcher` of every row that changes from now on, when it has changed."""
+        for one in self._tables.values():
+            one.watch = watcher
 
     def fold(self, batch: Iterable[Recorded]) -> None:
         """Fold events in log order, each exactly once."""

@@ -21,6 +21,8 @@ import msgspec
 from aggregates.base import Aggregate, Recorded, build
 
 R = TypeVar("R", bound=Aggregate)
+# Told of a kind, a row that changed, came or went, and the index entries that it has left.
+Watch = Callable[[str, Any, dict[str, Any]], None]
 # Indexed attributes that people type, and so look for without regard to case.
 TYPED_BY_PEOPLE = ("name",)
 
@@ -67,6 +69,7 @@ class Table(Generic[R]):
         self.spec = spec
         self.rows: dict[UUID, R] = {}
         self._folds = spec.folded
+        self.watch: Watch | None = None
         self._keys = _keys_of(spec.indexed)
         self._empty()
 
@@ -110,22 +113,28 @@ class Table(Generic[R]):
             row: Any = build(recorded)
             self.rows[row.id] = row
             self._add(row)
+            if self.watch is not None:
+                self.watch(self.spec.kind, row, {})
             return
         row = self.rows[recorded.stream]
         if happened.REMOVES:
-            del self.rows[row.id]
-            self._drop(row, self._keys(row))
+            self.discard(row.id)
             return
         before = self._keys(row)
         happened.apply(row, recorded.at_ms)
         row.version = recorded.version
         if (after := self._keys(row)) != before:
             self._move(row, before, after)
+        if self.watch is not None:
+            left = zip(self.spec.indexed, before, after, strict=True)
+            self.watch(self.spec.kind, row, {name: old for name, old, new in left if old != new})
 
     def discard(self, row_id: UUID) -> None:
-        """Forget a row that is still in the log."""
+        """Forget a row; the log still has it."""
         row = self.rows.pop(row_id)
         self._drop(row, self._keys(row))
+        if self.watch is not None:
+            self.watch(self.spec.kind, row, {})
 
     def _move(self, row: R, before: tuple[Any, ...], after: tuple[Any, ...]) -> None:
         """Re-list a row under those of its keys that changed."""

@@ -19,6 +19,7 @@ from aiohttp import web
 from api.app import make_app, make_integration_app, start
 from api.declare import load as load_api
 from api.dispatch import Gateway
+from api.memo import Memo
 from api.sessions import Sessions
 from engine.allocator import Allocator
 from engine.checkpoints import Checkpointer
@@ -158,6 +159,7 @@ async def _serve(
         now_ms=clock.now_ms,
         random_id=uuid4,
         trusted_user=_admin,
+        memo=Memo(face.cloud),
     )
     app = make_app(gateway, feed=feed.follow, metrics=lambda: metrics(face.cloud, log), version="0")
     port = await _open(stack, app, settings.host, settings.port)

@@ -294,7 +294,7 @@ class ListPublicIpAddresses:
     async def run(self, caller: Caller) -> Page:
         """Taken ones as any list; behind them the free ones, if they are asked for."""
         asked: Any = self
-        found: list[Any] = asked._found(caller)
+        _, found = asked.find(caller)
         if self._free_too(caller):
             found += [*self._free(caller)]
         shown = [] if self.retrieve_only_resource_count else cut(found, asked.page, asked.page_size)

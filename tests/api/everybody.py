@@ -23,6 +23,7 @@ from api.authz import NOUNS
 from api.declare import REGISTRY, Bound, Matches, Names, OneOf, Spec
 from api.dispatch import Answer, Gateway, Request
 from api.fields import Field, Kind, read
+from api.memo import Memo
 from api.sessions import Sessions
 from engine.genesis import stable_id
 from engine.intents import SYSTEM
@@ -105,7 +106,7 @@ async def house(home: Path) -> AsyncIterator[House]:
     """A controller whose reconcilers rest, so that its log moves for requests alone."""
     async with controller(Settings(home=home, port=0, reconcile_s=3600)) as running:
         face = Face(running.engine, running.vault, running.engine.runner._world)
-        gateway = Gateway(face, Sessions(_bytes), _now(running), uuid4)
+        gateway = Gateway(face, Sessions(_bytes), _now(running), uuid4, memo=Memo(face.cloud))
         here = House(running, gateway)
         found = await running.credentials()
         assert found is not None

@@ -1,0 +1,136 @@
+"""What is kept of answers is never told from what would be made now, whatever has changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from api.dispatch import Gateway, Request
+from api.memo import Memo
+from api.views.zone import ZoneView
+from projections.zone import zones
+from tests.api.everybody import House, _signature, commands, filled, house
+from tests.tenant.world import MEDIUM, SMALL, SMALL_DISK, TEMPLATE, ZONE, named
+
+ASKING = ("root", "boss of ann", "ann", "bob")
+
+
+@pytest.fixture
+async def here(tmp_path: Path) -> AsyncIterator[House]:
+    async with house(tmp_path) as one:
+        yield one
+
+
+def signed(here: House, who: str, params: dict[str, str]) -> Request:
+    full = dict(params) | {"response": "json", "apikey": here.keys[who][0]}
+    full["signature"] = _signature(full, here.keys[who][1])
+    return Request("POST", list(full.items()))
+
+
+async def agree(here: House, after: str) -> int:
+    """Every list, asked by everybody, says the same whether answers are kept or not."""
+    gateway = here.gateway
+    anew = Gateway(gateway.engine, gateway.sessions, gateway.now_ms, gateway.random_id)
+    compared = 0
+    for spec in commands():
+        if spec.shape != "list" or not spec.reads:
+            continue
+        for who in ASKING:
+            params = {"command": spec.name, **filled(here, spec)}
+            if "listall" in spec.by_wire:
+                params["listall"] = "true"
+            request = signed(here, who, params)
+            kept, made = await gateway.answer(request), await anew.answer(request)
+            assert kept.status == made.status, (after, spec.name, who)
+            if spec.name not in MEASURED:
+                assert json.loads(kept.body) == json.loads(made.body), (after, spec.name, who)
+            compared += 1
+    return compared
+
+
+# These say how the process is now: two answers differ whoever gives them.
+MEASURED = ("listManagementServers", "listManagementServersMetrics")
+
+
+async def test_nothing_stale_is_served(here: House) -> None:
+    vm, network = str(here.thing("vm")), str(here.thing("network"))
+    disk = {"name": "d", "diskofferingid": SMALL_DISK, "zoneid": str(ZONE)}
+
+    async def job(who: str, command: str, **params: str) -> Any:
+        told = await here.make(who, command, **params)
+        row = await here.controller.engine.runner.wait(UUID(told["jobid"]))
+        assert not row.error_text, row.error_text
+        return told
+
+    assert await agree(here, "the beginning") > 100
+    tag = {"resourceids": vm, "resourcetype": "UserVm"}
+    changes: tuple[tuple[str, Any], ...] = (
+        ("a tag", lambda: job("ann", "createTags", **tag, **_pair("k", "v"))),
+        ("a start", lambda: job("ann", "startVirtualMachine", id=vm)),
+        ("another name", lambda: here.make("ann", "updateVirtualMachine", id=vm, displayname="x")),
+        ("a zone's name", lambda: here.make("root", "updateZone", id=str(ZONE), name="z9")),
+        (
+            "an account's name",
+            lambda: here.make(
+                "root", "updateAccount", id=str(named("account ann")), newname="anna"
+            ),
+        ),
+        ("a network's", lambda: here.make("ann", "updateNetwork", id=network, name="n9")),
+        ("a disk", lambda: job("ann", "createVolume", **disk)),
+        ("a stop", lambda: job("ann", "stopVirtualMachine", id=vm, forced="true")),
+        ("no tag", lambda: job("ann", "deleteTags", **tag)),
+        (
+            "another guest",
+            lambda: job(
+                "ann", "deployVirtualMachine", zoneid=str(ZONE), serviceofferingid=MEDIUM,
+                templateid=TEMPLATE, networkids=network,
+            ),
+        ),
+        ("an end", lambda: job("root", "destroyVirtualMachine", id=vm, expunge="true")),
+    )  # fmt: skip
+    for what, change in changes:
+        await change()
+        await agree(here, what)
+
+
+def _pair(key: str, value: str) -> dict[str, str]:
+    return {"tags[0].key": key, "tags[0].value": value}
+
+
+async def test_what_is_kept_is_used_and_bounded(here: House) -> None:
+    memo = here.gateway.memo
+    assert isinstance(memo, Memo)
+    (zone,) = here.cloud[zones]
+    (first,) = memo.of(ZoneView, "Admin", [zone])
+    assert memo.of(ZoneView, "Admin", [zone]) == [first]
+    assert memo.of(ZoneView, "Admin", [zone])[0] is first
+    await here.make("root", "updateZone", id=str(ZONE), name="other")
+    (second,) = memo.of(ZoneView, "Admin", [zone])
+    assert second is not first and b"other" in bytes(second)
+
+    small = Memo(here.cloud, kept_bytes=1)
+    assert b"other" in bytes(small.of(ZoneView, "Admin", [zone])[0])
+    assert small.size_bytes == len(bytes(second))
+    small.forget()
+    assert small.size_bytes == 0
+
+
+async def test_what_much_rests_on_is_noted_once(
+    here: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Past a number, a thing that many answers show is no longer noted for each of them."""
+    monkeypatch.setattr("api.memo.COMMON", 2)
+    network = str(here.thing("network"))
+    for name in ("a", "b", "c"):
+        await here.make(
+            "ann", "deployVirtualMachine", zoneid=str(ZONE), serviceofferingid=SMALL,
+            templateid=TEMPLATE, startvm="false", name=name, networkids=network,
+        )  # fmt: skip
+    await agree(here, "many guests")
+    await here.make("root", "updateZone", id=str(ZONE), name="z7")
+    await agree(here, "a zone's name")
