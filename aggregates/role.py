@@ -13,7 +13,7 @@ class Role(Aggregate):
     """`role_type` is Admin, ResourceAdmin, DomainAdmin or User; a default role cannot change.
 
     `rules` pairs a pattern of command names with yes or no, first match wins; a default role has
-    none and may do what its type may.
+    none and may do what its type may. Who has a disabled role may do nothing.
     """
 
     name: str
@@ -21,4 +21,5 @@ class Role(Aggregate):
     description: str = ""
     is_default: bool = False
     is_public: bool = True
+    state: str = "enabled"
     rules: list[tuple[str, bool]] = msgspec.field(default_factory=list)

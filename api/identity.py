@@ -76,7 +76,12 @@ def role_of(cloud: Cloud, account: Any) -> tuple[str, tuple[tuple[str, bool], ..
 
 
 def rules_in(role: Any) -> tuple[tuple[str, bool], ...] | None:
-    """The rules of a role; None for a built-in one that may do what its type may."""
+    """The rules of a role; None for a built-in one that may do what its type may.
+
+    No rule at all, as a disabled role has, allows nothing.
+    """
+    if getattr(role, "state", "enabled") != "enabled":
+        return ()
     rules = tuple((pattern, bool(ok)) for pattern, ok in role.rules)
     return None if role.is_default and not rules else rules
 

@@ -13,7 +13,14 @@ GIB = 2**30
 Fields = dict[str, Any]
 
 # Name, type, description, and what it may call: an empty list is all that its type may.
-_LOOK = [("list*", True), ("get*", True), ("query*", True), ("logout", True), ("*", False)]
+_LOOK = [
+    ("getUpload*", False),
+    ("list*", True),
+    ("get*", True),
+    ("query*", True),
+    ("logout", True),
+    ("*", False),
+]
 _SUPPORT = [
     ("startVirtualMachine", True),
     ("stopVirtualMachine", True),
@@ -29,6 +36,8 @@ ROLES: list[tuple[str, str, str, list[tuple[str, bool]]]] = [
     ("User", "User", "Uses what its account owns", []),
     ("Read-Only User - Default", "User", "Sees what a user sees, changes nothing", _LOOK),
     ("Support User - Default", "User", "Sees, and starts and stops guests", _SUPPORT),
+    ("Read-Only Admin - Default", "Admin", "Sees the whole cloud, changes nothing", _LOOK),
+    ("Support Admin - Default", "Admin", "Sees, starts and stops guests, tends hosts", _SUPPORT),
     ("Read-Only Domain Admin", "DomainAdmin", "Sees a domain, changes nothing", _LOOK),
 ]
 

@@ -22,6 +22,7 @@ from aggregates.volume import Volume, VolumeReady
 from drivers.contract.compute import GuestSpec, NicSpec
 from engine.addresses import Deciding
 from engine.allocator import NothingFits, PlaceRequest, SpaceRequest
+from engine.dedication import kept_for
 from engine.discs import disc_for, pool_of
 from engine.disks import attachment, in_service, make_disk, pool_spec, pool_tags, space_key
 from engine.growth import bounds
@@ -70,7 +71,8 @@ def take_room(run: Run[Any], vm: Vm, where: Where) -> Room:
     for disk in disks:
         in_service(run, disk)
     place = _narrowed(run, disks, where)
-    avoid: set[UUID] = set()
+    kept = kept_for(run.cloud, vm.account_id, vm.zone_id)
+    avoid: set[UUID] = set(kept.barred)
     short: NothingFits | None = None
     while True:
         request = PlaceRequest(
@@ -85,7 +87,7 @@ def take_room(run: Run[Any], vm: Vm, where: Where) -> Room:
             memory_mib=vm.memory_mib,
             tags=frozenset(vm.host_tags),
             avoid=frozenset(avoid),
-            prefer=frozenset({vm.last_host_id} if vm.last_host_id else ()),
+            prefer=kept.prefers(vm.last_host_id),
         )
         try:
             chosen = run.world.allocator.place(request, run.key)

@@ -13,6 +13,8 @@ from aggregates.account import Account
 from aggregates.api_key import ApiKey
 from aggregates.base import Aggregate
 from aggregates.errors import NotAllowed
+from aggregates.project import OWNER
+from aggregates.project_member import ProjectMember
 from aggregates.record import RECORDS
 from aggregates.user import User
 from engine.genesis import (
@@ -25,6 +27,7 @@ from engine.genesis import (
 )
 from engine.saga import Run
 from projections.api_key import api_keys
+from projections.project import projects
 from projections.project_member import project_members
 
 KEPT = {ADMIN_ACCOUNT, ADMIN_USER, SYSTEM_ACCOUNT, SYSTEM_USER}
@@ -47,9 +50,21 @@ def remove_user(run: Run[Any], user: User) -> list[str]:
     refs += [user.second_factor_ref] if user.second_factor_ref else []
     for member in list(run.cloud[project_members].by("account_id", user.account_id)):
         if member.user_id == user.id:
+            _not_the_last(run, user, member)
             remove(run, member)
     remove(run, user)
     return refs
+
+
+def _not_the_last(run: Run[Any], user: User, leaving: ProjectMember) -> None:
+    """Refuse to leave a project without an owner."""
+    others = run.cloud[project_members].by("project_id", leaving.project_id)
+    if leaving.role != OWNER or any(o.role == OWNER and o.id != leaving.id for o in others):
+        return
+    project = run.cloud[projects][leaving.project_id]
+    raise NotAllowed(
+        f"user {user.name} is the only owner of project {project.name}: give it another one first"
+    )
 
 
 def remove_key(run: Run[Any], key: ApiKey) -> str:

@@ -12,7 +12,7 @@ from api.commands.identity_checks import chosen_id
 from api.declare import Free, Matches, Names, Success, command
 from api.lists import Filter, list_command
 from api.views.domain import DomainView
-from engine.intents.domain import DeleteDomain, RenameDomain
+from engine.intents.domain import DeleteDomain, MoveDomain, RenameDomain
 from engine.intents.record import CreateRecord, Together, UpdateRecord
 from projections.domain import Domain, domains
 
@@ -66,6 +66,28 @@ class UpdateDomain:
             asks.append(UpdateRecord(kind="domain", id=self.id, fields=fields))
         await caller.decide(Together(asks=tuple(asks)))
         return caller.cloud[domains][self.id]
+
+
+@command(
+    "moveDomain",
+    returns=DomainView,
+    key="domain",
+    allow="A",
+    action="DOMAIN.MOVE",
+    since="4.19.0.0",
+)
+class MoveDomainCommand:
+    """Put a domain, with all that is in it and below it, below another one."""
+
+    domain_id: Annotated[UUID, "the domain", Names("domain", right="operate")]
+    parent_domain_id: Annotated[
+        UUID, "the domain that it shall be below", Names("domain", right="operate")
+    ]
+
+    async def run(self, caller: Caller) -> Domain:
+        ask = MoveDomain(domain_id=self.domain_id, parent_id=self.parent_domain_id)
+        await caller.decide(ask)
+        return caller.cloud[domains][self.domain_id]
 
 
 @command("deleteDomain", returns=Success, is_async=True, allow="AD", action="DOMAIN.DELETE")

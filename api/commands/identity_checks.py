@@ -105,6 +105,8 @@ def role_for(caller: Caller, role_id: UUID | None, account_type: int | None) -> 
     if found is None:
         raise InvalidValue(f"there is no account type {account_type}: it is 0, 1, 2 or 3")
     outranks(caller, found.role_type, rules_in(found))
+    if found.state != "enabled":
+        raise InvalidValue(f"role {found.name} is disabled: enable it, or choose another")
     if not (found.is_public or caller.is_root):
         raise Denied(f"role {found.name} is given by root administrators only: choose another")
     return found

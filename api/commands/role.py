@@ -7,12 +7,14 @@ from uuid import UUID, uuid5
 
 from api.caller import Caller
 from api.commands.identity_checks import chosen_id, outranks
-from api.declare import REGISTRY, Free, Matches, Names, OneOf, Page, Success, command
-from api.errors import InvalidValue, ParamError
+from api.declare import REGISTRY, Free, Matches, Names, OneOf, Page, Success, command, entry
+from api.errors import Denied, InvalidValue, ParamError
+from api.identity import rules_in
 from api.lists import Filter, list_command
 from api.views.role import RolePermissionView, RoleView
 from engine.intents.record import CreateRecord
 from engine.intents.role import ChangeRole, DeleteRole
+from projections.account import accounts
 from projections.role import Role, roles
 
 TYPES = OneOf("Admin", "ResourceAdmin", "DomainAdmin", "User")
@@ -26,6 +28,7 @@ class ListRoles:
     """List roles."""
 
     type: Annotated[str | None, "those of this type", Filter("role_type")] = None
+    state: Annotated[str | None, "enabled or disabled ones"] = None
 
     def visible(self, row: Role, caller: Caller) -> bool:
         """Only a root administrator sees a role that only it may give."""
@@ -63,22 +66,103 @@ class CreateRole:
 
 @command("updateRole", returns=RoleView, key="role", allow="A", action="ROLE.UPDATE")
 class UpdateRole:
-    """Rename or describe a role."""
+    """Rename or describe a role, or give it another type while no account has it."""
 
     id: Annotated[UUID, "the role", Names("role", right="operate")]
     name: Annotated[str | None, "its new name"] = None
+    type: Annotated[str | None, "Admin, ResourceAdmin, DomainAdmin or User", TYPES] = None
     description: Annotated[str | None, "what it is for"] = None
     is_public: Annotated[bool | None, "whether domain administrators may give it"] = None
 
     async def run(self, caller: Caller) -> Role:
+        row = caller.cloud[roles][self.id]
+        outranks(caller, self.type or row.role_type, rules_in(row))
         ask = ChangeRole(
             role_id=self.id,
             name=self.name,
             description=self.description,
             is_public=self.is_public,
+            role_type=self.type,
         )
         await caller.decide(ask)
         return caller.cloud[roles][self.id]
+
+
+@entry
+class RoleRule:
+    """One rule of a role."""
+
+    rule: Annotated[str, "a command, or a pattern with *", RULE]
+    permission: Annotated[str, "allow or deny", PERMISSION]
+    description: Annotated[str | None, "what it is for"] = None
+
+
+@command(
+    "importRole", returns=RoleView, key="role", allow="A", action="ROLE.IMPORT", since="4.15.0"
+)
+class ImportRole:
+    """Create a role with all its rules at once; with forced they replace those that it has."""
+
+    name: Annotated[str, "its name"]
+    rules: Annotated[tuple[RoleRule, ...], "first match first"]
+    type: Annotated[str | None, "Admin, ResourceAdmin, DomainAdmin or User", TYPES] = None
+    description: Annotated[str | None, "what it is for"] = None
+    is_public: Annotated[bool | None, "whether domain administrators may give it"] = None
+    forced: Annotated[bool | None, "whether a role of this name is overwritten"] = None
+
+    async def run(self, caller: Caller) -> Role:
+        rules = [(one.rule, one.permission == "allow") for one in self.rules]
+        there = next((r for r in caller.cloud[roles] if r.name.lower() == self.name.lower()), None)
+        role_type = self.type or (there.role_type if there else None)
+        if role_type is None:
+            raise ParamError("give the type of the role: Admin, ResourceAdmin, DomainAdmin or User")
+        outranks(caller, role_type, tuple(rules))
+        if there is None:
+            fields = {
+                "name": self.name,
+                "role_type": role_type,
+                "description": self.description or "",
+                "is_public": self.is_public is not False,
+                "rules": rules,
+            }
+            row_id = chosen_id(None, caller)
+            await caller.decide(CreateRecord(kind="role", id=row_id, fields=fields))
+            return caller.cloud[roles][row_id]
+        if not self.forced:
+            raise InvalidValue(f"role {there.name} already exists: send forced=true")
+        ask = ChangeRole(
+            role_id=there.id,
+            description=self.description,
+            is_public=self.is_public,
+            role_type=role_type,
+            rules=rules,
+        )
+        await caller.decide(ask)
+        return caller.cloud[roles][there.id]
+
+
+@command("enableRole", returns=Success, allow="A", action="ROLE.ENABLE", since="4.20.0")
+class EnableRole:
+    """Let those who have a role act by it again."""
+
+    id: Annotated[UUID, "the role", Names("role", right="operate")]
+
+    async def run(self, caller: Caller) -> None:
+        row = caller.cloud[roles][self.id]
+        outranks(caller, row.role_type, tuple(row.rules))
+        await caller.decide(ChangeRole(role_id=row.id, state="enabled"))
+
+
+@command("disableRole", returns=Success, allow="A", action="ROLE.DISABLE", since="4.20.0")
+class DisableRole:
+    """Let those who have a role do nothing, from their next request on."""
+
+    id: Annotated[UUID, "the role", Names("role", right="operate")]
+
+    async def run(self, caller: Caller) -> None:
+        if caller.cloud[accounts][caller.account_id].role_id == self.id:
+            raise Denied("nobody disables the role that they have: ask another administrator")
+        await caller.decide(ChangeRole(role_id=self.id, state="disabled"))
 
 
 @command("deleteRole", returns=Success, allow="A", action="ROLE.DELETE")

@@ -21,7 +21,7 @@ from api.errors import Denied, InvalidValue
 from api.lists import Filter, list_command
 from api.views.user import ACCOUNT_TYPES, UserKeysView, UserView
 from engine.intents.record import CreateRecord
-from engine.intents.user import ChangeUser, DeleteUser, RekeyUser
+from engine.intents.user import ChangeUser, DeleteUser, MoveUser, RekeyUser
 from projections.account import accounts
 from projections.api_key import api_keys, main_key
 from projections.user import User, users
@@ -168,6 +168,20 @@ class LockUser:
     async def run(self, caller: Caller) -> User:
         await _set_state(caller, self.id, "locked")
         return caller.cloud[users][self.id]
+
+
+@command("moveUser", returns=Success, allow="A", action="USER.MOVE", since="4.11")
+class MoveUserCommand:
+    """Let a user act for another account of its domain."""
+
+    id: Annotated[UUID, "the user", Names("user", right="operate")]
+    account_id: Annotated[UUID | None, "the account", Names("account", right="operate")] = None
+    account: Annotated[str | None, "the account by its name"] = None
+
+    async def run(self, caller: Caller) -> None:
+        user = user_of(caller, self.id)
+        account = account_of(caller, self.account_id, self.account, user.domain_id)
+        await caller.decide(MoveUser(user_id=user.id, account_id=account.id))
 
 
 async def _set_state(caller: Caller, user_id: UUID, state: str) -> Job:

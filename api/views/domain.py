@@ -25,7 +25,7 @@ class DomainView(ProjectLimitedView, kw_only=True):
     has_child: Annotated[bool, "whether domains are below it"]
     network_domain: Annotated[str | None, "the DNS suffix of its networks"] = None
     path: Annotated[str, "where it stands in the tree"]
-    state: Annotated[str, "always Active"]
+    state: Annotated[str, "Active, or Inactive while it is being deleted"]
     created: Annotated[Date, "when it was made"]
     icon: Annotated[ResourceIconView | None, "its icon, if it is asked for"] = None
     has_annotations: Annotated[bool, "whether there are notes on it"]

@@ -22,7 +22,7 @@ class RoleView(View, kw_only=True):
     description: Annotated[str | None, "what it is for"] = None
     is_default: Annotated[bool, "whether it came with the cloud and stays as it is"]
     is_public: Annotated[bool, "whether domain administrators may give it"]
-    state: Annotated[str, "always enabled"]
+    state: Annotated[str, "enabled, or disabled: then whoever has it may do nothing"]
 
     @classmethod
     def of(cls, row: Role, cloud: Cloud) -> RoleView:
@@ -33,7 +33,7 @@ class RoleView(View, kw_only=True):
             description=row.description or None,
             is_default=row.is_default,
             is_public=row.is_public,
-            state="enabled",
+            state=row.state,
         )
 
 

@@ -15,6 +15,14 @@ class RenameDomain:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MoveDomain:
+    """Put a domain, with all below it, below another one."""
+
+    domain_id: UUID
+    parent_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteDomain:
     """Delete a domain. `cleanup` also deletes the domains and accounts below it."""
 

@@ -15,6 +15,8 @@ class ChangeRole:
     description: str | None = None
     is_public: bool | None = None
     rules: list[tuple[str, bool]] | None = None
+    role_type: str | None = None
+    state: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,6 +37,14 @@ class UseCode:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MoveUser:
+    """Let a user act for another account of its domain."""
+
+    user_id: UUID
+    account_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteKey:
     """Delete an API key, and shred its secret half."""
 

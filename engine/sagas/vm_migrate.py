@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aggregates.vm import Vm, VmMigrated, VmState, VmWorkEnded
 from engine.allocator import PlaceRequest
+from engine.dedication import kept_for
 from engine.guests import Room, free_capacity
 from engine.intents.vm import MigrateVm
 from engine.saga import Run, Saga
@@ -33,6 +34,7 @@ def hold_room(run: Run[MigrateVm]) -> Room:
     """Room on another host of the same cluster: those share its disks."""
     vm = _vm(run)
     assert vm.host_id is not None
+    kept = kept_for(run.cloud, vm.account_id, vm.zone_id)
     request = PlaceRequest(
         vm_id=vm.id,
         zone_id=vm.zone_id,
@@ -43,7 +45,8 @@ def hold_room(run: Run[MigrateVm]) -> Room:
         cpu_mhz=vm.cpu_mhz,
         memory_mib=vm.memory_mib,
         tags=frozenset(vm.host_tags),
-        avoid=frozenset({vm.host_id}),
+        avoid=kept.barred | {vm.host_id},
+        prefer=kept.own,
     )
     chosen = run.world.allocator.place(request, run.key)
     run.add(chosen, run.key)
