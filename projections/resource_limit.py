@@ -118,6 +118,8 @@ class Limits:
         if tag:
             return self.of(account.id, resource.name)
         kind = "project" if account.role_type == "Project" else "account"
+        if kind == resource.name:  # a project has no projects, so nothing is said of how many
+            return UNLIMITED
         return int(value_of(self._cloud, f"max.{kind}.{resource.words}"))
 
     def _of_domain(self, domain: Domain, resource: Resource, tag: str) -> int:

@@ -175,6 +175,10 @@ def _is_type(row: Account, wanted: int) -> bool:
     return ACCOUNT_TYPES.get(row.role_type) == wanted
 
 
+def _is_ending(row: Account, wanted: bool) -> bool:
+    return (row.ending is not None) == wanted
+
+
 @list_command("listAccounts", view=AccountView, table=accounts, key="account", scope="owned")
 class ListAccounts:
     """List accounts."""
@@ -182,6 +186,33 @@ class ListAccounts:
     show_icon: Annotated[bool | None, "also the icon of each", Filter()] = None
     account_type: Annotated[int | None, "those of this type", Filter(test=_is_type)] = None
     state: Annotated[str | None, "those in this state"] = None
+    is_cleanup_required: Annotated[
+        bool | None, "those that are being deleted, or are not", Filter(test=_is_ending)
+    ] = None
+    api_key_access: Annotated[
+        str | None, "those of which this was said", ACCESS, Roles("Admin")
+    ] = None
 
     def visible(self, row: Account, caller: Caller) -> bool:
         return not is_system(row, caller) and row.role_type != "Project"
+
+
+@command(
+    "markDefaultZoneForAccount",
+    returns=AccountView,
+    key="account",
+    is_async=True,
+    allow="A",
+    action="ACCOUNT.MARK.DEFAULT.ZONE",
+)
+class MarkDefaultZone:
+    """Say which zone the guests of an account are meant for."""
+
+    account: Annotated[str, "the account's name"]
+    domain_id: Annotated[UUID, "its domain", Names("domain", right="operate")]
+    zone_id: Annotated[UUID, "the zone", Names("zone")]
+
+    async def run(self, caller: Caller) -> Job:
+        row = account_of(caller, None, self.account, self.domain_id)
+        ask = UpdateRecord(kind="account", id=row.id, fields={"default_zone_id": self.zone_id})
+        return await caller.submit(AsJob(ask=ask, subject_kind="account", subject_id=row.id))

@@ -255,6 +255,12 @@ class ListUsers:
     username: Annotated[str | None, "the one that signs in with this name", Filter("name")] = None
     state: Annotated[str | None, "those in this state"] = None
     account_type: Annotated[int | None, "those whose account is of this type", Filter()] = None
+    user_source: Annotated[
+        str | None, "those whose password is checked there", Filter("source")
+    ] = None
+    api_key_access: Annotated[
+        str | None, "those of which this was said", ACCESS, Roles("Admin")
+    ] = None
 
     def visible(self, row: User, caller: Caller) -> bool:
         """The account's type is not in the user's row."""
