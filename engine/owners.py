@@ -35,15 +35,15 @@ def owner_of(cloud: Cloud, first: Event) -> Aggregate | None:
     noun = first.KIND.replace("_", " ")
     if account.ending is not None:
         raise NotAllowed(
-            f"account {account.name} is being deleted by job {account.ending}: "
+            f"{_called(cloud, account)} is being deleted by job {account.ending}: "
             f"it gets no {noun} any more"
         )
     if account.state != "enabled" and first.KIND in COSTLY:
-        what = "project" if account.role_type == "Project" else "account"
-        raise NotAllowed(
-            f"{what} {account.name} is {'suspended' if what == 'project' else account.state}: "
-            f"{'activate' if what == 'project' else 'enable'} it before it gets another {noun}"
-        )
+        state, remedy = account.state, "enable"
+        if account.role_type == "Project":
+            state, remedy = "suspended", "activate"
+        called = _called(cloud, account)
+        raise NotAllowed(f"{called} is {state}: {remedy} it before it gets another {noun}")
     return account  # type: ignore[no-any-return]
 
 
@@ -52,7 +52,13 @@ def may_run(cloud: Cloud, account_id: UUID) -> None:
     disabling locks its people out, and stops nothing."""
     account: Any = cloud.table("account").get(account_id)
     if account is not None and account.role_type == "Project" and account.state != "enabled":
-        raise NotAllowed(f"project {account.name} is suspended: activate it first")
+        raise NotAllowed(f"{_called(cloud, account)} is suspended: activate it first")
+
+
+def _called(cloud: Cloud, account: Any) -> str:
+    """An owner as people know it: a project's account by the project."""
+    project: Any = cloud.table("project").one("account_id", account.id)
+    return f"account {account.name}" if project is None else f"project {project.name}"
 
 
 def _domain_is_open(cloud: Cloud, first: Event) -> None:

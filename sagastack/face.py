@@ -9,6 +9,7 @@ from aggregates.errors import NotFound
 from aggregates.saga import SagaRun
 from api.caller import JobStep
 from engine.engine import Engine
+from engine.genesis import NO_PASSWORD
 from engine.intents import By, Job
 from engine.intents.placement import ExplainPlacement, Placement
 from engine.vault import Vault
@@ -66,7 +67,7 @@ class Face:
 
     async def check_password(self, user_id: UUID | None, password: str) -> bool:
         user = self.cloud[users].get(user_id)
-        ref = UUID(user.password_ref) if user is not None else UUID(int=0)
+        ref = UUID(user.password_ref) if user is not None else NO_PASSWORD
         return await self._vault.check_password(ref, password) and user is not None
 
     async def secret(self, ref: str) -> str:

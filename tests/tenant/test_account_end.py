@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from tests.tenant.test_refusals import refusal
 from tests.tenant.test_vm_life import deploy
 from tests.tenant.world import SMALL, SMALL_DISK, TEMPLATE, ZONE, Place
@@ -54,3 +56,17 @@ async def test_nothing_is_made_for_an_account_that_is_disabled(here: Place) -> N
         serviceofferingid=SMALL, **for_ann,
     )  # fmt: skip
     assert "account ann is disabled" in told["errortext"]
+
+
+async def test_what_begins_at_that_very_moment_ends_too(here: Place) -> None:
+    """Either it is refused or it is ended: nothing is left that nobody owns."""
+    ask = {"zoneid": str(ZONE), "diskofferingid": SMALL_DISK}
+    done = await asyncio.gather(
+        *(here.ann("createVolume", name=f"v{n}", **ask) for n in range(6)),
+        here.admin.job("deleteAccount", id=here.account("ann")),
+        *(here.ann("createVolume", name=f"w{n}", **ask) for n in range(6)),
+        return_exceptions=True,
+    )
+    assert done[6] == {"success": True}
+    assert left_of(here, "ann") == []
+    assert not list(here.controller.cloud.table("volume"))

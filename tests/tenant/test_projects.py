@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from cs import CloudStackException
 
 from tests.tenant.test_refusals import gone, refusal
 from tests.tenant.world import SMALL, SMALL_DISK, TEMPLATE, ZONE, Client, Place, named
@@ -250,3 +252,16 @@ async def test_a_project_is_not_anothers_to_own(team: Team) -> None:
     assert told["errorcode"] == 431
     told = await refusal(ann, "addAccountToProject", projectid=team.id, account="bob")
     assert "Unable to find account bob" in told["errortext"]
+
+
+async def test_of_two_owners_that_leave_at_a_moment_one_stays(team: Team) -> None:
+    ann, cat = team.here.ann, team.cat
+    await ann.job("addAccountToProject", projectid=team.id, account="cat", roletype="Admin")
+    left = await asyncio.gather(
+        ann.job("deleteAccountFromProject", projectid=team.id, account="ann"),
+        cat.job("deleteAccountFromProject", projectid=team.id, account="cat"),
+        return_exceptions=True,
+    )
+    assert sum(isinstance(one, CloudStackException) for one in left) == 1
+    owners = [m for m in team.here.controller.cloud.table("project_member") if m.role == "Admin"]
+    assert len(owners) == 1

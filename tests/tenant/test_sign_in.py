@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from typing import Any
+from uuid import UUID
 
 import pytest
 import requests
 
 from api.attempts import MOST
+from api.authenticators import AUTHENTICATORS
 from api.totp import STEP_S, code_at
+from engine.intents import SYSTEM
+from engine.intents.record import UpdateRecord
 from tests.tenant.test_refusals import refusal
 from tests.tenant.world import Place, named
 
@@ -80,6 +84,14 @@ async def test_a_session_ends_when_its_user_is_locked_out(here: Place, dan: str,
     assert not await alive(browser)
     assert (await browser.login("another one" if how == "password" else "a password"))[0] == 200
     assert await alive(browser)
+
+
+async def test_who_is_not_there_is_answered_as_a_wrong_password(here: Place, dan: str) -> None:
+    wrong = await Browser(here).login("wrong")
+    assert wrong[0] == 531
+    assert await Browser(here).login("wrong", username="nobody") == wrong
+    ask = {"username": "dan", "password": "a password"}
+    assert await Browser(here).ask("login", **ask, domain="/nowhere") == wrong
 
 
 async def test_guessing_a_password_is_stopped(here: Place, dan: str) -> None:
@@ -193,3 +205,52 @@ async def test_another_users_factor_is_not_a_tenants_to_touch(here: Place, dan: 
     assert told["errorcode"] == 431
     told = await refusal(here.ann, "setupUserTwoFactorAuthentication", enable=False, userid=dan)
     assert told["errorcode"] == 431
+
+
+async def test_of_two_that_send_one_code_at_a_moment_one_gets_in(here: Place, dan: str) -> None:
+    secret, _ = await set_up(here, Browser(here))
+    browsers = [Browser(here) for _ in range(6)]
+    for browser in browsers:
+        await browser.login()
+    given = code(secret, 1)
+    validate = "validateUserTwoFactorAuthenticationCode"
+    told = await asyncio.gather(*(one.ask(validate, codefor2fa=given) for one in browsers[:4]))
+    assert sorted(status for status, _ in told)[:1] == [200]
+    assert [status for status, _ in told].count(200) == 1
+    assert sum([await open_to(one) for one in browsers]) == 1
+
+
+async def open_to(browser: Browser) -> bool:
+    """Has this session given its second factor?"""
+    return (await browser.ask("listUsers"))[0] == 200
+
+
+class Directory:
+    """Stands for a directory that knows one password."""
+
+    async def proves(self, engine: Any, user: Any, password: str) -> bool:
+        return bool(password == "of the directory")
+
+
+async def test_another_authenticator_is_asked_for_its_users(
+    here: Place, dan: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved = UpdateRecord(kind="user", id=UUID(dan), fields={"source": "directory"})
+    await here.controller.engine.decide(moved, SYSTEM)
+    browser = Browser(here)
+    assert (await browser.login())[0] == 531, "nobody serves that source: closed"
+    monkeypatch.setitem(AUTHENTICATORS, "directory", Directory())
+    assert (await browser.login())[0] == 531, "its old password is none any more"
+    assert (await browser.login("of the directory"))[0] == 200
+    assert (await here.admin.one("listUsers", "user", id=dan))["usersource"] == "directory"
+
+
+async def test_the_stream_of_events_waits_for_the_second_factor_too(here: Place, dan: str) -> None:
+    await set_up(here, Browser(here))
+    browser = Browser(here)
+    await browser.login()
+    url = browser.endpoint.replace("/client/api", "/events")
+    answer = await asyncio.to_thread(
+        browser.http.get, url, params={"sessionkey": browser.key}, timeout=5, stream=True
+    )
+    assert answer.status_code in (401, 511)
