@@ -52,16 +52,7 @@ class CreateRole:
         role_type = source.role_type if source else self.type
         rules = rules_of(source) if source else []
         outranks(caller, str(role_type), tuple(rules))
-        fields = {
-            "name": self.name,
-            "role_type": role_type,
-            "description": self.description or "",
-            "is_public": self.is_public is not False,
-            "rules": rules,
-        }
-        row_id = chosen_id(None, caller)
-        await caller.decide(CreateRecord(kind="role", id=row_id, fields=fields))
-        return caller.cloud[roles][row_id]
+        return await _made(caller, self, str(role_type), rules)
 
 
 @command("updateRole", returns=RoleView, key="role", allow="A", action="ROLE.UPDATE")
@@ -118,16 +109,7 @@ class ImportRole:
             raise ParamError("give the type of the role: Admin, ResourceAdmin, DomainAdmin or User")
         outranks(caller, role_type, tuple(rules))
         if there is None:
-            fields = {
-                "name": self.name,
-                "role_type": role_type,
-                "description": self.description or "",
-                "is_public": self.is_public is not False,
-                "rules": rules,
-            }
-            row_id = chosen_id(None, caller)
-            await caller.decide(CreateRecord(kind="role", id=row_id, fields=fields))
-            return caller.cloud[roles][row_id]
+            return await _made(caller, self, role_type, rules)
         if not self.forced:
             raise InvalidValue(f"role {there.name} already exists: send forced=true")
         ask = ChangeRole(
@@ -263,6 +245,21 @@ def rules_of(row: Role) -> list[tuple[str, bool]]:
         return list(row.rules)
     letter = LETTERS[row.role_type]
     return [(spec.name, True) for spec in REGISTRY.values() if letter in spec.allow]
+
+
+async def _made(
+    caller: Caller, ask: CreateRole | ImportRole, role_type: str, rules: list[tuple[str, bool]]
+) -> Role:
+    fields = {
+        "name": ask.name,
+        "role_type": role_type,
+        "description": ask.description or "",
+        "is_public": ask.is_public is not False,
+        "rules": rules,
+    }
+    row_id = chosen_id(None, caller)
+    await caller.decide(CreateRecord(kind="role", id=row_id, fields=fields))
+    return caller.cloud[roles][row_id]
 
 
 async def _change(caller: Caller, row: Role, rules: list[tuple[str, bool]]) -> None:
