@@ -172,7 +172,7 @@ class Gateway:
         if not key or caller.dry_run:
             return await perform(spec, ask, caller)
         work = partial(perform_once, spec, ask, caller)
-        answer: Payload = await self.repeats.once(who.account_id, key, query, work)
+        answer: Payload = await self.repeats.once((who.user_id, who.key_rules), key, query, work)
         return answer
 
     async def _visit(

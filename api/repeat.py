@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
 
 from api.errors import InvalidValue
 from engine.intents import By, Job
@@ -33,22 +32,23 @@ class Remembered:
 
 
 class Repeats:
-    """Answers by account and key."""
+    """Answers by who asked and key. An answer may hold a secret: another user of the account, or a
+    key of the same user with fewer rights, is somebody else."""
 
     def __init__(self, kept: int = KEPT) -> None:
         self._kept = kept
-        self._known: dict[tuple[UUID, str], Remembered] = {}
+        self._known: dict[tuple[Hashable, str], Remembered] = {}
 
     async def once(
         self,
-        account_id: UUID,
+        who: Hashable,
         key: str,
         query: Mapping[str, str],
         work: Callable[[], Awaitable[Any]],
     ) -> Any:
         """Do the work, or give the answer of when it was done. Repeats wait for their turn."""
         said = fingerprint(query)
-        known = self._known.setdefault((account_id, key), Remembered())
+        known = self._known.setdefault((who, key), Remembered())
         try:
             async with known.turn:
                 if known.payload is None:

@@ -101,3 +101,20 @@ async def test_keys_may_be_forbidden(here: Place) -> None:
     assert (await here.ann.one("listUsers", "user"))["apikeyaccess"] == "Inherit"
     await here.admin("updateAccount", id=account, apikeyaccess="Disabled")
     assert (await refusal(here.ann, "listUsers"))["errorcode"] == 401
+
+
+async def test_a_repeated_request_of_another_is_not_answered_with_its_secret(here: Place) -> None:
+    """Neither another user of the account nor a narrow key hears again what was told once."""
+    again = {"name": "again", "idempotencykey": "1"}
+    first = (await here.ann("createUserKey", **again))["userkey"]
+    assert (await here.ann("createUserKey", **again))["userkey"] == first
+    narrow, _ = await made(here, here.ann, name="narrow", rules=[allow("createUserKey")])
+    assert first["secretkey"] not in str(await refusal(narrow, "createUserKey", **again))
+    amy = await here.admin(
+        "createUser", account="ann", domainid=str(named("domain ann")), username="amy",
+        password="a password", email="a@example.org", firstname="a", lastname="a",
+    )  # fmt: skip
+    keys = (await here.admin("registerUserKeys", id=amy["user"]["id"]))["userkeys"]
+    signs = Client(here.admin.endpoint, keys["apikey"], keys["secretkey"])
+    told = await refusal(signs, "createUserKey", **again)
+    assert first["secretkey"] not in str(told)
