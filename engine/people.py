@@ -28,6 +28,7 @@ from engine.genesis import (
 from engine.saga import Run
 from projections.api_key import api_keys
 from projections.project import projects
+from projections.project_invitation import project_invitations
 from projections.project_member import project_members
 
 KEPT = {ADMIN_ACCOUNT, ADMIN_USER, SYSTEM_ACCOUNT, SYSTEM_USER}
@@ -52,6 +53,9 @@ def remove_user(run: Run[Any], user: User) -> list[str]:
         if member.user_id == user.id:
             _not_the_last(run, user, member)
             remove(run, member)
+    for asked in list(run.cloud[project_invitations].by("account_id", user.account_id)):
+        if asked.user_id == user.id:
+            remove(run, asked)
     remove(run, user)
     return refs
 

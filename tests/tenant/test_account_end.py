@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+from engine.intents import SYSTEM
+from engine.intents.record import UpdateRecord
 from tests.tenant.test_refusals import refusal
 from tests.tenant.test_vm_life import deploy
-from tests.tenant.world import SMALL, SMALL_DISK, TEMPLATE, ZONE, Place
+from tests.tenant.world import SMALL, SMALL_DISK, TEMPLATE, ZONE, Place, named
 
 
 async def furnish(here: Place) -> None:
@@ -70,3 +72,29 @@ async def test_what_begins_at_that_very_moment_ends_too(here: Place) -> None:
     assert done[6] == {"success": True}
     assert left_of(here, "ann") == []
     assert not list(here.controller.cloud.table("volume"))
+
+
+async def test_nothing_begins_in_what_is_being_deleted(here: Place) -> None:
+    """As it is between two steps of a deletion: a domain that is closed, an account that ends."""
+    decide, admin = here.controller.engine.decide, here.admin
+    domain, account = named("domain ann"), named("account ann")
+    closed = UpdateRecord(kind="domain", id=domain, fields={"state": "Inactive"})
+    await decide(closed, SYSTEM)
+    person = {"email": "e", "firstname": "f", "lastname": "l", "password": "p", "username": "x"}
+    for command, params in (
+        ("createDomain", {"name": "x", "parentdomainid": str(domain)}),
+        ("createAccount", {"accounttype": 0, "domainid": str(domain), **person}),
+        ("createProject", {"name": "x", "accountid": str(account)}),
+        ("moveDomain", {"domainid": str(named("domain bob")), "parentdomainid": str(domain)}),
+    ):
+        assert "is being deleted" in (await refusal(admin, command, **params))["errortext"], command
+    ends = UpdateRecord(kind="account", id=account, fields={"ending": named("job")})
+    await decide(ends, SYSTEM)
+    whose = {"account": "ann", "domainid": str(domain)}
+    for command, params in (
+        ("createUser", {**person, **whose}),
+        ("createSSHKeyPair", {"name": "k", **whose}),
+        ("enableAccount", {"id": str(account)}),
+        ("deleteAccount", {"id": str(account)}),
+    ):
+        assert "is being deleted" in (await refusal(admin, command, **params))["errortext"], command
