@@ -80,6 +80,8 @@ async def test_what_gets_no_address(here: Place) -> None:
 async def test_two_hundred_at_once_get_exactly_what_there_is(here: Place) -> None:
     network = await network_of(here.ann)
     running = here.controller
+    whose = {"account": "ann", "domainid": str(named("domain ann"))}
+    await here.admin("updateResourceLimit", **whose, resourcetype=1, max=-1)
 
     async def one(number: int) -> str:
         try:
