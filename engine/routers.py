@@ -9,9 +9,11 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID, uuid5
 
+from aggregates.errors import NotAllowed
 from aggregates.network import Network, NetworkImplemented, NetworkState
 from aggregates.record import RECORDS
 from aggregates.router import Router
+from engine.network_services import require
 from engine.public_addresses import At, public_ranges, take_public
 from projections.public_ip_address import public_ip_addresses
 from projections.router import routers
@@ -20,14 +22,17 @@ from projections.service_offering import service_offerings
 ROUTER_SIZE = "domainrouter"
 
 
-def implement(at: At, network: Network) -> None:
-    """Give a network what its guests need, once: its source NAT address and its router."""
+def implement(at: At, network: Network, *, at_once: str = "") -> None:
+    """Give a network what its guests need, once: its source NAT address and its router.
+
+    `at_once` is the address that the same commit has given it already.
+    """
     if network.state is not NetworkState.ALLOCATED:
         return
     at.change(network, NetworkImplemented())
     if network.guest_ip_type != "Isolated" or network.vpc_id is not None:
         return
-    begin_router(at, network, source_nat(at, network))
+    begin_router(at, network, at_once or source_nat(at, network))
 
 
 def source_nat(at: At, network: Network) -> str:
@@ -35,14 +40,21 @@ def source_nat(at: At, network: Network) -> str:
     for row in at.cloud[public_ip_addresses].by("network_id", network.id):
         if row.is_source_nat:
             return row.address
-    if not _goes_out(at, network):
-        return ""
+    return take_source_nat(at, network, "") if _goes_out(at, network) else ""
+
+
+def take_source_nat(at: At, network: Network, wanted: str) -> str:
+    """Take the address that its guests go out by: this one, or any that is free."""
+    if network.vpc_id is not None:
+        raise NotAllowed(f"network {network.name} is a tier: its VPC has the source NAT address")
+    require(network, "SourceNat", "source NAT")
     return take_public(
         at,
         uuid5(network.id, f"source-nat/{network.version}"),
         account_id=network.account_id,
         domain_id=network.domain_id,
         zone_id=network.zone_id,
+        wanted=wanted,
         network_id=network.id,
         is_source_nat=True,
     )

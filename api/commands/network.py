@@ -54,6 +54,9 @@ class CreateGuestNetwork:
     acl_id: Annotated[
         UUID | None, "the access list of a tier; all is denied if omitted", Names("network_acl")
     ] = None
+    source_nat_ip_address: Annotated[
+        str | None, "the public address that its guests go out by; any free one if omitted"
+    ] = None
     isolated_pvlan: Annotated[str | None, "not offered yet"] = None
     ip6_cidr: Annotated[str | None, "the IPv6 subnet of a shared network, a /64"] = None
     ip6_gateway: Annotated[str | None, "the IPv6 gateway of its guests"] = None
@@ -83,6 +86,7 @@ class CreateGuestNetwork:
                 acl_type=acl_type,
                 **self._resolving(caller),
                 is_displayed=self.display_network is not False,
+                source_nat_ip=self.source_nat_ip_address or "",
                 vpc_id=self.vpc_id,
                 network_acl_id=self.acl_id,
                 ip6_gateway=self.ip6_gateway or "",

@@ -18,7 +18,7 @@ from engine.decisions.vpc import check_tier
 from engine.decisions.zone_networks import check_zone
 from engine.draft import Decision
 from engine.intents.network import CreateNetwork, RemoveNetwork, UpdateNetwork
-from engine.routers import implement
+from engine.routers import implement, take_source_nat
 from projections.addresses import address_spaces
 from projections.network import networks
 from projections.network_offering import NetworkOffering, network_offerings
@@ -95,8 +95,11 @@ def create(ask: CreateNetwork, desk: Desk) -> None:
                 reserved=[int(subnet.gateway)],
             ),
         )
+    network = desk.row(networks, ask.network_id)
+    if ask.source_nat_ip:
+        take_source_nat(desk, network, ask.source_nat_ip)
     if offering.is_persistent:
-        implement(desk, desk.row(networks, ask.network_id))
+        implement(desk, network, at_once=ask.source_nat_ip)
 
 
 @decision

@@ -34,6 +34,7 @@ class CreateNetwork:
     dns1: str = ""
     dns2: str = ""
     is_displayed: bool = True
+    source_nat_ip: str = ""
     vpc_id: UUID | None = None
     network_acl_id: UUID | None = None
     ip6_gateway: str = ""

@@ -7,7 +7,7 @@ from typing import Any
 from tests.rules.world import address_for, addresses, guest_on, network_of
 from tests.tenant.test_refusals import gone, refusal
 from tests.tenant.test_vm_life import DEPLOY
-from tests.tenant.world import Client, Place
+from tests.tenant.world import ISOLATED, ZONE, Client, Place
 
 
 async def offering(admin: Client, name: str, services: str, **more: Any) -> str:
@@ -89,6 +89,26 @@ async def test_a_persistent_network_is_served_from_the_start(here: Place) -> Non
     assert network["state"] == "Implemented"
     assert len(await addresses(here.ann, issourcenat="true")) == 1
     assert (await here.admin("listRouters", listall="true"))["count"] == 1
+
+
+async def test_the_address_to_go_out_by_is_chosen_at_creation(here: Place) -> None:
+    ann = here.ann
+    network = await network_of(ann, sourcenatipaddress="198.51.100.25")
+    (outside,) = await addresses(ann, issourcenat="true")
+    assert (outside["ipaddress"], network["state"]) == ("198.51.100.25", "Allocated")
+    await guest_on(ann, network["id"])
+    (outside,) = await addresses(ann)
+    router = await here.admin.one("listRouters", "router", listall="true")
+    assert router["publicip"] == outside["ipaddress"] == "198.51.100.25"
+    asked = {"name": "n", "networkofferingid": ISOLATED, "zoneid": str(ZONE)}
+    error = await refusal(here.bob, "createNetwork", **asked, sourcenatipaddress="198.51.100.25")
+    assert "is taken" in error["errortext"]
+    assert await here.bob("listNetworks") == {}
+    lasting = await offering(here.admin, "kept", "Dhcp,SourceNat", ispersistent="true")
+    asked |= {"networkofferingid": lasting, "sourcenatipaddress": "198.51.100.26"}
+    assert (await here.bob("createNetwork", **asked))["network"]["state"] == "Implemented"
+    (outside,) = await addresses(here.bob, issourcenat="true")
+    assert outside["ipaddress"] == "198.51.100.26"
 
 
 async def test_others_may_use_a_network_by_permission(here: Place) -> None:
