@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.intents.record import CreateRecord
+from engine.intents.public_ip_address import AllocateAddress
+from engine.intents.record import CreateRecord, UpdateRecord
 from engine.intents.vpn import (
     ChangeCustomerGateway,
     CloseRemoteAccess,
@@ -58,12 +59,17 @@ async def _close(rig: Rig) -> object:
     vpc = {"name": "v", "display_text": "v", "zone_id": ZONE, "cidr": "10.4.0.0/16"}
     vpc |= {"offering_id": named("a vpc_offering"), "services": offering["services"]}
     await _make(rig, "vpc", **vpc)
-    reach = {"gateway": "203.0.113.1", "netmask": "255.255.255.0", "zone_id": ZONE}
-    ends = {"start_ip": "203.0.113.10", "end_ip": "203.0.113.20"}
-    of = CreateRecord(kind="vlan_ip_range", id=named("a range"), fields=reach | ends)
-    await rig.engine.decide(of, rig.by)
-    address = {"address": "203.0.113.10", "range_id": named("a range"), "zone_id": ZONE}
-    await _make(rig, "public_ip_address", vpc_id=named("a vpc"), is_source_nat=True, **address)
+    address = AllocateAddress(
+        id=named("a public_ip_address"),
+        account_id=ACCOUNT,
+        domain_id=DOMAIN,
+        zone_id=ZONE,
+        vpc_id=named("a vpc"),
+    )
+    await rig.engine.decide(address, rig.by)
+    goes_out = {"is_source_nat": True}
+    ask = UpdateRecord(kind="public_ip_address", id=address.id, fields=goes_out)
+    await rig.engine.decide(ask, rig.by)
     await _make(
         rig,
         "remote_access_vpn",
