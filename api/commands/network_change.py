@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Annotated
 from uuid import UUID
@@ -108,20 +109,29 @@ class DeleteGuestNetwork:
         return await records.as_job(caller, RemoveNetwork(network_id=self.id), KIND, self.id)
 
 
-def _named(
-    caller: Caller,
-    network: Network,
-    names: tuple[str, ...] | None,
-    ids: tuple[UUID, ...] | None,
-    project_ids: tuple[UUID, ...] | None,
-) -> list[UUID]:
-    """The accounts that are meant: by name in the network's domain, by id, or as projects."""
-    found = list(ids or ())
-    found += [_account(caller, network, name) for name in names or ()]
-    found += [caller.cloud.table("project")[one].account_id for one in project_ids or ()]
-    if not found:
-        raise ParamError("accounts, accountids or projectids is needed: say who is meant")
-    return list(dict.fromkeys(found))
+@dataclass(frozen=True, kw_only=True)
+class Permitted:
+    """A network, and others who may use it, as permissions are asked for."""
+
+    network_id: Annotated[UUID, "the network", Names(KIND, right="operate")]
+    accounts: Annotated[tuple[str, ...] | None, "accounts of its domain by their names"] = None
+    account_ids: Annotated[
+        tuple[UUID, ...] | None, "accounts by their ids", Names("account", right="see")
+    ] = None
+    project_ids: Annotated[
+        tuple[UUID, ...] | None, "projects by their ids", Names("project", right="see")
+    ] = None
+
+    def named(self, caller: Caller) -> list[UUID]:
+        """The accounts that are meant: by name in the network's domain, by id, or as projects."""
+        network = caller.cloud[networks][self.network_id]
+        projects = caller.cloud.table("project")
+        found = list(self.account_ids or ())
+        found += [_account(caller, network, name) for name in self.accounts or ()]
+        found += [projects[one].account_id for one in self.project_ids or ()]
+        if not found:
+            raise ParamError("accounts, accountids or projectids is needed: say who is meant")
+        return list(dict.fromkeys(found))
 
 
 def _account(caller: Caller, network: Network, name: str) -> UUID:
@@ -137,43 +147,21 @@ def _account(caller: Caller, network: Network, name: str) -> UUID:
 @command(
     "createNetworkPermissions", returns=Success, allow="ARDU", action="NETWORK.PERMISSION.CREATE"
 )
-class CreateNetworkPermissions:
+class CreateNetworkPermissions(Permitted):
     """Let other accounts put guests on a network."""
 
-    network_id: Annotated[UUID, "the network", Names(KIND, right="operate")]
-    accounts: Annotated[tuple[str, ...] | None, "accounts of its domain by their names"] = None
-    account_ids: Annotated[
-        tuple[UUID, ...] | None, "accounts by their ids", Names("account", right="see")
-    ] = None
-    project_ids: Annotated[
-        tuple[UUID, ...] | None, "projects by their ids", Names("project", right="see")
-    ] = None
-
     async def run(self, caller: Caller) -> None:
-        network = caller.cloud[networks][self.network_id]
-        add = _named(caller, network, self.accounts, self.account_ids, self.project_ids)
-        await caller.decide(PermitNetwork(network_id=self.network_id, add=add))
+        await caller.decide(PermitNetwork(network_id=self.network_id, add=self.named(caller)))
 
 
 @command(
     "removeNetworkPermissions", returns=Success, allow="ARDU", action="NETWORK.PERMISSION.REMOVE"
 )
-class RemoveNetworkPermissions:
+class RemoveNetworkPermissions(Permitted):
     """Let accounts put no more guests on a network; those that are there stay."""
 
-    network_id: Annotated[UUID, "the network", Names(KIND, right="operate")]
-    accounts: Annotated[tuple[str, ...] | None, "accounts of its domain by their names"] = None
-    account_ids: Annotated[
-        tuple[UUID, ...] | None, "accounts by their ids", Names("account", right="see")
-    ] = None
-    project_ids: Annotated[
-        tuple[UUID, ...] | None, "projects by their ids", Names("project", right="see")
-    ] = None
-
     async def run(self, caller: Caller) -> None:
-        network = caller.cloud[networks][self.network_id]
-        take = _named(caller, network, self.accounts, self.account_ids, self.project_ids)
-        await caller.decide(PermitNetwork(network_id=self.network_id, take=take))
+        await caller.decide(PermitNetwork(network_id=self.network_id, take=self.named(caller)))
 
 
 @command(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -140,9 +141,9 @@ def _for_vpc(row: Router, wanted: bool) -> bool:
     return (row.vpc_id is not None) is wanted
 
 
-@list_command("listRouters", view=RouterView, table=routers, key="router", allow="ARD")
-class ListRouters:
-    """List routers."""
+@dataclass(frozen=True, kw_only=True)
+class RouterFilters:
+    """What both lists of routers ask."""
 
     zone_id: Annotated[UUID | None, "in this zone", Names("zone", right="see")] = None
     network_id: Annotated[UUID | None, "of this network", Names("network", right="see")] = None
@@ -152,18 +153,24 @@ class ListRouters:
     host_id: Annotated[
         UUID | None, "on this host", Names("host", right="see"), Filter(test=_nowhere)
     ] = None
-    cluster_id: Annotated[
-        UUID | None, "in this cluster", Names("cluster", right="see"), Filter(test=_nowhere)
-    ] = None
     pod_id: Annotated[
         UUID | None, "in this pod", Names("pod", right="see"), Filter(test=_nowhere)
+    ] = None
+    fetch_health_check_results: Annotated[bool | None, "also its checks: none", Filter()] = None
+
+
+@list_command("listRouters", view=RouterView, table=routers, key="router", allow="ARD")
+class ListRouters(RouterFilters):
+    """List routers."""
+
+    cluster_id: Annotated[
+        UUID | None, "in this cluster", Names("cluster", right="see"), Filter(test=_nowhere)
     ] = None
     version: Annotated[str | None, "of this version", Filter(test=_nowhere)] = None
     arch: Annotated[str | None, "of this architecture", Filter(test=_nowhere)] = None
     health_checks_failed: Annotated[
         bool | None, "true finds none: none is checked", Filter(test=_unchecked)
     ] = None
-    fetch_health_check_results: Annotated[bool | None, "also its checks: none", Filter()] = None
 
     def visible(self, row: Router, caller: Caller) -> bool:
         return row.role == ROUTER
@@ -177,21 +184,8 @@ class ListRouters:
     envelope="listinternallbvmsresponse",
     allow="A",
 )
-class ListInternalLoadBalancerVms:
+class ListInternalLoadBalancerVms(RouterFilters):
     """List what balances load inside of networks."""
-
-    zone_id: Annotated[UUID | None, "in this zone", Names("zone", right="see")] = None
-    network_id: Annotated[UUID | None, "of this network", Names("network", right="see")] = None
-    vpc_id: Annotated[UUID | None, "of this VPC", Names("vpc", right="see")] = None
-    for_vpc: Annotated[bool | None, "of VPCs, or of networks", Filter(test=_for_vpc)] = None
-    state: Annotated[str | None, "in this state"] = None
-    host_id: Annotated[
-        UUID | None, "on this host", Names("host", right="see"), Filter(test=_nowhere)
-    ] = None
-    pod_id: Annotated[
-        UUID | None, "in this pod", Names("pod", right="see"), Filter(test=_nowhere)
-    ] = None
-    fetch_health_check_results: Annotated[bool | None, "also its checks: none", Filter()] = None
 
     def visible(self, row: Router, caller: Caller) -> bool:
         return row.role == BALANCER
