@@ -10,7 +10,7 @@ from cs import CloudStackApiException
 
 from projections.capacity import Capacity
 from tests.tenant.test_vm_life import deploy
-from tests.tenant.world import MEDIUM, SMALL, TEMPLATE, Place
+from tests.tenant.world import MEDIUM, SMALL, TEMPLATE, Place, named
 
 
 async def grow_allowed(here: Place) -> None:
@@ -67,6 +67,8 @@ async def test_a_full_host_says_what_is_short_and_nothing_changes(here: Place) -
         "createServiceOffering", name="huge", displaytext="huge", cpunumber=2, cpuspeed=1000,
         memory=64 * 1024,
     )  # fmt: skip
+    ann = {"account": "ann", "domainid": str(named("domain ann"))}
+    await here.admin("updateResourceLimit", resourcetype=9, max=-1, **ann)
     vm = await deploy(here.ann)
     ask = {"id": vm["id"], "serviceofferingid": huge["serviceoffering"]["id"]}
     with pytest.raises(CloudStackApiException, match="MiB more and its host has"):

@@ -100,6 +100,8 @@ async def test_too_large_for_every_host_names_them(here: Place) -> None:
     fields = {"name": "Huge", "cpu_count": 64, "cpu_mhz": 1000, "memory_mib": 1024}
     create = CreateRecord(kind="service_offering", id=huge, fields=fields)
     await here.controller.engine.decide(create, SYSTEM)
+    ann = {"account": "ann", "domainid": str(named("domain ann"))}
+    await here.admin("updateResourceLimit", resourcetype=8, max=-1, **ann)
     wrong = DEPLOY | {"serviceofferingid": str(huge)}
     error = await refusal(here.ann, "deployVirtualMachine", **wrong)
     assert error["errorcode"] == 533
