@@ -245,6 +245,12 @@ _OWN = (
         category="Storage",
     ),
     KnownSetting(
+        "endpoint.url",
+        "String",
+        "http://localhost:8080/client/api",
+        "where clients reach this server: the URLs of downloads and uploads begin there",
+    ),
+    KnownSetting(
         "extract.url.expiration.interval",
         "Integer",
         "14400",
@@ -281,7 +287,6 @@ _KEPT: tuple[tuple[str, str, str, str], ...] = (
     ("consoleproxy.sslEnabled", "Boolean", "false", "Console Proxy"),
     ("direct.agent.load.size", "Integer", "16", "Advanced"),
     ("enable.ec2.api", "Boolean", "false", "Advanced"),
-    ("endpoint.url", "String", "http://localhost:8080/client/api", "Advanced"),
     ("event.purge.delay", "Integer", "15", "Advanced"),
     ("expunge.interval", "Integer", "86400", "Advanced"),
     ("expunge.workers", "Integer", "1", "Advanced"),

@@ -10,3 +10,4 @@ from aggregates.record import record
 class OsCategory(Aggregate):
     name: str
     is_featured: bool = False
+    sort_key: int = 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
+import msgspec
+
 from aggregates.base import Aggregate
 from aggregates.record import record
 
@@ -13,3 +15,5 @@ class OsType(Aggregate):
     category_id: UUID
     name: str
     is_user_defined: bool = False
+    is_displayed: bool = True
+    details: dict[str, str] = msgspec.field(default_factory=dict)

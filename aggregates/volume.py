@@ -12,8 +12,9 @@ from aggregates.errors import InUse, Invalid, NotAllowed
 
 
 class VolumeState(StrEnum):
-    """Allocated: promised, on no pool yet. Ready: on a pool. Destroy: can be recovered for a while.
-    The others are a job's doing.
+    """Allocated: promised, on no pool yet. Ready: on a pool. Uploaded: its image is here, and it is
+    on no pool yet. Destroy: can be recovered for a while. The others are a job's doing, or an
+    upload that is awaited or went wrong.
     """
 
     ALLOCATED = "Allocated"
@@ -24,6 +25,11 @@ class VolumeState(StrEnum):
     SNAPSHOTTING = "Snapshotting"
     REVERTING = "RevertSnapshotting"
     MIGRATING = "Migrating"
+    COPYING = "Copying"
+    AWAITED = "NotUploaded"
+    UPLOADING = "UploadOp"
+    UPLOADED = "Uploaded"
+    UPLOAD_ERROR = "UploadError"
     DESTROY = "Destroy"
     EXPUNGING = "Expunging"
 
@@ -33,8 +39,9 @@ class Volume(Aggregate):
     """`device` is its slot in the guest: 0 is the root disk. `path` is the pool's name for it.
 
     `growing_to_bytes` is what a job is about to make of it: its owner is charged with that already.
-    `snapshot_id` is what it was made from. What a custom offering leaves open is said by `min_iops`
-    and `max_iops`, operations a second. `destroyed_at_ms` is 0 for one that is not destroyed.
+    `snapshot_id` is what it was made from, and `upload_path` the image that it shall be made of.
+    What a custom offering leaves open is said by `min_iops` and `max_iops`, operations a second.
+    `destroyed_at_ms` is 0 for one that is not destroyed.
     """
 
     name: str
@@ -60,13 +67,18 @@ class Volume(Aggregate):
     max_iops: int | None = None
     is_protected: bool = False
     destroyed_at_ms: int = 0
+    upload_path: str = ""
+    upload_format: str = ""
+    upload_error: str = ""
 
     @property
     def at_rest(self) -> VolumeState:
         """The state that a job leaves it in."""
         if self.destroyed_at_ms:
             return VolumeState.DESTROY
-        return VolumeState.READY if self.pool_id else VolumeState.ALLOCATED
+        if self.pool_id:
+            return VolumeState.READY
+        return VolumeState.UPLOADED if self.upload_path else VolumeState.ALLOCATED
 
     def begin(self, doing: VolumeState, job_id: UUID) -> VolumeBusy:
         """Let one job have the volume to itself."""
@@ -84,6 +96,9 @@ class Volume(Aggregate):
     def living(self) -> None:
         if self.state is VolumeState.DESTROY:
             raise NotAllowed(f"volume {self.name} is destroyed: recover it first")
+        if self.state in (VolumeState.AWAITED, VolumeState.UPLOAD_ERROR):
+            why = f": {self.upload_error}" if self.upload_error else ""
+            raise NotAllowed(f"volume {self.name} is {self.state}{why}; delete it, or upload it")
 
     def expunge(self, job_id: UUID) -> VolumeBusy:
         """Let a job end it, destroyed before or not."""

@@ -149,6 +149,11 @@ class Engine(Protocol):
         """Is this the user's password? None for an unknown user: costs the same, says no."""
         ...
 
+    @property
+    def base_url(self) -> str:
+        """How clients reach this server: what comes before `/client/api`."""
+        ...
+
     async def secret(self, ref: str) -> str:
         """Open a sealed secret by its reference; KeyError when it was shredded."""
         ...

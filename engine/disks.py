@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -130,8 +131,16 @@ def source_pool(run: Run[Any], volume: Volume) -> StoragePool | None:
 async def make_disk(
     run: Run[Any], session: HostSession, pool: PoolSpec, volume: Volume, *, key: UUID
 ) -> DiskStatus:
-    """Make a volume's disk: of its snapshot, of its template, or blank."""
+    """Make a volume's disk: of its snapshot, of what was uploaded, of its template, or blank."""
     spec = disk_spec(run, volume)
+    if volume.upload_path:
+        image = ImageSource(
+            image_id=volume.id,
+            path=str(on_disk(run.world.home, volume.upload_path)),
+            image_format=volume.upload_format,
+            virtual_bytes=volume.size_bytes,
+        )
+        return await session.import_disk(pool, dataclasses.replace(spec, image=image), key=key)
     if volume.snapshot_id is None:
         return await session.create_disk(pool, spec, key=key)
     snapshot = run.cloud[snapshots].get(volume.snapshot_id)

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from aggregates.base import Event
+from aggregates.image import Copy, ImageState
 from aggregates.record import RECORDS
-from aggregates.template import TemplateReady, TemplateRegistered
+from aggregates.template import WORDS, TemplateReady, TemplateRegistered
 from engine.decide import Desk, decision
 from engine.engine import Engine
 from engine.genesis_catalogue import (
@@ -25,6 +27,7 @@ from engine.genesis_catalogue import (
     OS_TYPES,
     ROLES,
     SERVICE_OFFERINGS,
+    TEMPLATES_WITHOUT_IMAGE,
     VPC_OFFERINGS,
 )
 from engine.intents import By
@@ -48,6 +51,7 @@ SYSTEM_ACCOUNT, SYSTEM_USER = stable_id("account", "system"), stable_id("user", 
 ADMIN_KEY = stable_id("api_key", "admin")
 ROOT_ADMIN_ROLE = stable_id("role", "Root Admin")
 BUILTIN_TEMPLATE = stable_id("template", "builtin")
+NO_IMAGE = "its image is no part of this product: register one of your own"
 
 # Entries of the vault. The first password is kept twice: hashed, to sign in with, and readable,
 # for `sagastack credentials`, until the admin chooses another one.
@@ -132,7 +136,7 @@ def begin_cloud(ask: Begin, desk: Desk) -> None:
         named = {"hypervisor": kind, "storage_motion_enabled": True, "vm_snapshot_enabled": True}
         row = RECORDS["hypervisor_capabilities"].create(named)
         desk.create(stable_id("hypervisor_capabilities", kind), row)
-    _template(desk)
+    _templates(desk)
 
 
 def _people(ask: Begin, make: Callable[..., None]) -> None:
@@ -161,32 +165,21 @@ def _acl_items(desk: Desk, name: str, action: str) -> None:
         desk.create(stable_id("network_acl_item", f"{name}/{way}"), made)
 
 
-def _template(desk: Desk) -> None:
-    """A template that simulated hosts know without an image."""
-    first = TemplateRegistered(
-        name="Tiny Linux (Simulator)",
-        display_text="A guest of the simulated data centre",
-        account_id=SYSTEM_ACCOUNT,
-        domain_id=ROOT_DOMAIN,
-        hypervisor="Simulator",
-        image_format="QCOW2",
-        url="sim://builtin",
-        os_type_id=stable_id("os_type", "Other Linux (64-bit)"),
-        zone_ids=[],
-        checksum="",
-        is_public=True,
-        is_featured=True,
-        is_extractable=False,
-        password_enabled=False,
-        ssh_key_enabled=False,
-        requires_hvm=False,
-        is_dynamically_scalable=False,
-        template_type="BUILTIN",
-        template_tag="",
-        bits=64,
-        arch="x86_64",
-        details={},
-        job_id=None,
+def _templates(desk: Desk) -> None:
+    """One that simulated hosts know without an image, and those that tools look for by name.
+
+    Of the latter no image is part of this product: they say so, and are not ready.
+    """
+    desk.create(
+        BUILTIN_TEMPLATE,
+        _template(
+            "Tiny Linux (Simulator)",
+            "Other Linux (64-bit)",
+            display_text="A guest of the simulated data centre",
+            hypervisor="Simulator",
+            url="sim://builtin",
+            requires_hvm=False,
+        ),
     )
     ready = TemplateReady(
         path="sim:builtin",
@@ -195,5 +188,41 @@ def _template(desk: Desk) -> None:
         physical_bytes=GIB // 16,
         checksum="",
     )
-    desk.create(BUILTIN_TEMPLATE, first)
     desk.change(desk.row(templates, BUILTIN_TEMPLATE), ready)
+    for name, template_type, os_type in TEMPLATES_WITHOUT_IMAGE:
+        shown = template_type == "BUILTIN"
+        row_id = stable_id("template", name)
+        more = {"template_type": template_type, "is_public": shown, "is_featured": shown}
+        desk.create(row_id, _template(name, os_type, **more))
+        awaited = WORDS.copy_begun(copies=[Copy(state=ImageState.AWAITED)])
+        failed = WORDS.failed(why=NO_IMAGE)
+        desk.change(desk.row(templates, row_id), awaited, failed)
+
+
+def _template(name: str, os_type: str, **more: Any) -> Event:
+    """A template of the system's for everybody, less what `more` says otherwise."""
+    fields: dict[str, Any] = {
+        "display_text": name,
+        "account_id": SYSTEM_ACCOUNT,
+        "domain_id": ROOT_DOMAIN,
+        "hypervisor": "KVM",
+        "image_format": "QCOW2",
+        "url": "",
+        "os_type_id": stable_id("os_type", os_type),
+        "zone_ids": [],
+        "checksum": "",
+        "is_public": True,
+        "is_featured": True,
+        "is_extractable": False,
+        "password_enabled": False,
+        "ssh_key_enabled": False,
+        "requires_hvm": True,
+        "is_dynamically_scalable": False,
+        "template_type": "BUILTIN",
+        "template_tag": "",
+        "bits": 64,
+        "arch": "x86_64",
+        "details": {},
+        "job_id": None,
+    }
+    return TemplateRegistered(name=name, **(fields | more))

@@ -156,24 +156,72 @@ NETWORK_ACLS: dict[str, tuple[str, str]] = {
     "default_allow": ("Allow", "Default Network ACL Allow All"),
 }
 
+
+def _each(words: str, *versions: object) -> tuple[str, ...]:
+    """A name a version; `#` stands for it."""
+    return tuple(words.replace("#", str(version)) for version in versions)
+
+
+def _both(words: str, *versions: object) -> tuple[str, ...]:
+    """A name a version and width of the processor's words."""
+    return tuple(name for bits in (32, 64) for name in _each(f"{words} ({bits}-bit)", *versions))
+
+
+# Families and names as tools of CloudStack's users ask for them.
 OS_TYPES: dict[str, tuple[str, ...]] = {
-    "AlmaLinux": ("AlmaLinux 8", "AlmaLinux 9", "AlmaLinux 10"),
-    "CentOS": ("CentOS 5.5 (64-bit)", "CentOS 7", "CentOS 8", "CentOS Stream 9"),
-    "Debian": tuple(f"Debian GNU/Linux {n} (64-bit)" for n in (10, 11, 12, 13)),
-    "Fedora": ("Fedora Linux (64 bit)",),
-    "FreeBSD": ("FreeBSD 13 (64-bit)", "FreeBSD 14 (64-bit)"),
+    "AlmaLinux": _each("AlmaLinux #", 8, 9, 10),
+    "CentOS": (
+        *_both("CentOS #", "4.8", "5.0", "5.3", "5.4", "5.5", "5.6", "5.7", "5.8", "5.9", "5.10"),
+        *_both("CentOS #", "6.0", "6.1", "6.2", "6.3", "6.4", "6.5", "6.6", "6.7"),
+        *("CentOS 7", "CentOS 7.1", "CentOS 7.2", "CentOS 8", "CentOS Stream 8"),
+        "CentOS Stream 9",
+    ),
+    "CoreOS": ("CoreOS",),
+    "Debian": (
+        *_both("Debian GNU/Linux #", 5, 6, 7, 8),
+        *_each("Debian GNU/Linux # (64-bit)", 9, 10, 11, 12, 13),
+    ),
+    "Fedora": ("Fedora Linux (64 bit)", *_each("Fedora #", 10, 11, 12, 13)),
+    "FreeBSD": (*_both("FreeBSD #", 9, 10, 11), *_each("FreeBSD # (64-bit)", 12, 13, 14)),
     "None": ("None",),
-    "Oracle": ("Oracle Linux 8", "Oracle Linux 9"),
+    "Novel": _both("Open Enterprise Server #", 1),
+    "Oracle": (
+        *_both("Oracle Enterprise Linux #", "5.0", "5.4", "5.8", "6.0", "6.4", "6.5"),
+        *("Oracle Linux 7", "Oracle Linux 8", "Oracle Linux 9"),
+    ),
     "Other": (
         *("Other (32-bit)", "Other (64-bit)", "Other Linux (32-bit)", "Other Linux (64-bit)"),
-        *("Other PV (64-bit)", "Other PV Virtio-SCSI (64-bit)"),
+        *("Other PV (32-bit)", "Other PV (64-bit)", "Other PV Virtio-SCSI (64-bit)"),
+        *("Other CentOS (64-bit)", "Other Ubuntu (64-bit)", "Other SUSE Linux(64-bit)"),
+        *("Apple Mac OS X 10.6 (64-bit)", "Apple Mac OS X 10.7 (64-bit)", "DOS"),
     ),
-    "RedHat": tuple(f"Red Hat Enterprise Linux {n}" for n in ("7.x", "8.x", "9.x")),
-    "Rocky Linux": ("Rocky Linux 8", "Rocky Linux 9", "Rocky Linux 10"),
-    "SUSE": ("SUSE Linux Enterprise Server 15 (64-bit)", "openSUSE Leap 15"),
-    "Ubuntu": tuple(f"Ubuntu {n} LTS" for n in ("18.04", "20.04", "22.04", "24.04")),
+    "RedHat": (
+        *_both("Red Hat Enterprise Linux #", "4.8", "5.0", "5.4", "5.5", "5.8", "5.10"),
+        *_both("Red Hat Enterprise Linux #", "6.0", "6.2", "6.4", "6.5"),
+        *_each("Red Hat Enterprise Linux #", "7.0", "7.1", "7.2", "7.x", "8.x", "9.x"),
+    ),
+    "Rocky Linux": _each("Rocky Linux #", 8, 9, 10),
+    "SUSE": (
+        *_both("SUSE Linux Enterprise Server #", "10 SP4", "11", "11 SP3"),
+        *_each("SUSE Linux Enterprise Server # (64-bit)", 12, 15),
+        "openSUSE Leap 15",
+    ),
+    "Ubuntu": (
+        *_both("Ubuntu #", "10.04", "12.04", "14.04", "16.04"),
+        *_each("Ubuntu # LTS", "18.04", "20.04", "22.04", "24.04"),
+    ),
+    "Unix": (*_both("Sun Solaris #", 10), "Sun Solaris 11 (64-bit)"),
     "Windows": (
-        *("Windows 10 (64-bit)", "Windows 11 (64-bit)"),
-        *(f"Windows Server {n} (64-bit)" for n in (2016, 2019, 2022, 2025)),
+        *_both("Windows #", 7, 8, "8.1", 10),
+        *_both("Windows Server 2008", ""),
+        *("Windows 11 (64-bit)", "Windows PV", "Windows Server 2008 R2 (64-bit)"),
+        *("Windows Server 2012 (64-bit)", "Windows Server 2012 R2 (64-bit)"),
+        *_each("Windows Server # (64-bit)", 2016, 2019, 2022, 2025),
     ),
 }
+
+# What CloudStack ships an image of, and this product does not: name, type, system.
+TEMPLATES_WITHOUT_IMAGE = (
+    ("SystemVM Template (KVM)", "SYSTEM", "Debian GNU/Linux 12 (64-bit)"),
+    ("CentOS 5.5(64-bit) no GUI (KVM)", "BUILTIN", "CentOS 5.5 (64-bit)"),
+)

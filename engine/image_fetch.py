@@ -49,7 +49,7 @@ class Source:
     url: str
     trusted: bool
     sites: tuple[str, ...] = ()
-    bytes_max: int = 0
+    bytes_max: int | None = None
 
     def allows(self, address: Address) -> bool:
         """May an image come from this address?"""
@@ -97,7 +97,8 @@ def check_url(source: Source) -> None:
 
 async def fetch(source: Source, target: Path, report: Report) -> None:
     """Bring the whole file to `target`, from its beginning; whatever lies there is replaced."""
-    async with sink_to(target, report, source.bytes_max or BYTES_MAX) as sink:
+    most = BYTES_MAX if source.bytes_max is None else source.bytes_max
+    async with sink_to(target, report, most) as sink:
         if urlsplit(source.url).scheme == "file":
             await _copy(Path(unquote(urlsplit(source.url).path)), sink)
         else:
@@ -147,6 +148,11 @@ class Sink:
                 f"the image has {total_bytes} bytes and the controller's disk {free_bytes} free, "
                 f"of which {SPARE_BYTES} are kept: free some space"
             )
+
+    def room(self, total_bytes: int, more_bytes: int) -> None:
+        """Refuse what cannot fit where the size is not said but that it is at most this."""
+        self.expect(max(total_bytes - more_bytes, 0))
+        self._total_bytes = 0
 
     async def write(self, chunk: bytes) -> None:
         await asyncio.to_thread(self.file.write, chunk)

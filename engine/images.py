@@ -96,6 +96,10 @@ def partial_of(place: Path) -> Path:
     return place.with_name(place.name + ".partial")
 
 
+async def exists(path: Path) -> bool:
+    return await asyncio.to_thread(path.exists)
+
+
 async def remove(place: Path) -> None:
     """Remove an image, whole or not; what is gone already is no error."""
     for path in (place, partial_of(place)):

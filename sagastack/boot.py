@@ -21,6 +21,7 @@ from api.declare import load as load_api
 from api.dispatch import Gateway
 from api.memo import Memo
 from api.sessions import Sessions
+from api.transfers import Transfers
 from engine.allocator import Allocator
 from engine.checkpoints import Checkpointer
 from engine.chores.chore import Chores
@@ -162,7 +163,9 @@ async def _serve(
         memo=Memo(face.cloud),
     )
     app = make_app(gateway, feed=feed.follow, metrics=lambda: metrics(face.cloud, log), version="0")
+    Transfers(face, settings.home, clock.now_ms).add_to(app)
     port = await _open(stack, app, settings.host, settings.port)
+    face.listens_at = f"http://{settings.host}:{port}"
     if settings.integration_port:
         await _open(stack, make_integration_app(gateway), "127.0.0.1", settings.integration_port)
     return port

@@ -15,6 +15,7 @@ from engine.intents.placement import ExplainPlacement, Placement
 from engine.vault import Vault
 from engine.world import World
 from projections.cloud import Cloud
+from projections.setting import KNOWN, value_of
 from projections.user import users
 from projections.vm import vms
 from sagastack import looks
@@ -25,6 +26,15 @@ class Face:
 
     def __init__(self, engine: Engine, vault: Vault, world: World) -> None:
         self._engine, self._vault, self._world = engine, vault, world
+        self.listens_at = ""
+
+    @property
+    def base_url(self) -> str:
+        """By the setting endpoint.url, or where the server listens if that was never set."""
+        said = value_of(self.cloud, "endpoint.url")
+        if said == KNOWN["endpoint.url"].default and self.listens_at:
+            return self.listens_at
+        return said.removesuffix("/").removesuffix("/api").removesuffix("/client")
 
     @property
     def cloud(self) -> Cloud:

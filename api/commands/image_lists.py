@@ -54,7 +54,7 @@ class ImageFilters:
     ] = None
     show_unique: Annotated[bool | None, "one line each, not one a zone", Filter()] = None
     show_removed: Annotated[bool | None, "ignored: see asof for what was", Filter()] = None
-    show_icon: Annotated[bool | None, "ignored", Filter()] = None
+    show_icon: Annotated[bool | None, "with their icons", Filter()] = None
 
     def chosen(self, table: Iterable[Image], which: str, caller: Caller) -> list[InZone]:
         """The filter and who asks say together which there are; each once a zone, or once."""

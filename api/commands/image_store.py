@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from api.declare import Caller, Names, Success, command
-from api.lists import Filter, list_command
+from api.commands.download_link import opened
+from api.declare import Bound, Caller, Job, Length, Names, Page, Success, command
+from api.errors import InvalidValue
+from api.lists import Filter, cut, list_command
 from api.urls import plain_url
-from api.views.image_store import ImageStoreView
-from engine.intents.record import CreateRecord, RemoveRecord, UpdateRecord
+from api.views.download_link import ExtractView
+from api.views.image_store import ImageStoreView, StoreObjectView
+from engine.image_store_files import inside, listed
+from engine.intents.image_store import RemoveImageStore
+from engine.intents.record import CreateRecord, UpdateRecord
 from projections.image_store import ImageStore, image_stores
 
 # Details whose values are secrets; they are sealed, and the store keeps where they lie.
+OBJECTS = "images lie on disks that the controller reaches; add an image store at file:///folder"
 SECRET = ("secretkey", "password", "key", "secret")
 
 
@@ -34,23 +41,175 @@ class AddImageStore:
     details: Annotated[dict[str, str] | None, "what else its provider needs"] = None
 
     async def run(self, caller: Caller) -> ImageStore:
-        url = plain_url(self.url or "", "give it in details, where it is sealed")
-        store_id = caller.new_id()
-        details = dict(self.details or {})
-        for name in details:
-            if any(word in name.lower() for word in SECRET):
-                details[name] = f"sealed:{await caller.seal(details[name])}"
-        fields = {
-            "name": self.name or url or f"{self.provider} {store_id}",
-            "url": url,
-            "provider": self.provider,
-            "protocol": urlsplit(url).scheme or self.provider.lower(),
-            "zone_id": self.zone_id,
-            "scope": "REGION" if self.zone_id is None else "ZONE",
-            "details": details,
-        }
-        await caller.decide(CreateRecord(kind="image_store", id=store_id, fields=fields))
-        return caller.cloud[image_stores][store_id]
+        return await add_store(
+            caller,
+            provider=self.provider,
+            name=self.name,
+            url=self.url or "",
+            zone_id=self.zone_id,
+            details=dict(self.details or {}),
+        )
+
+
+async def add_store(
+    caller: Caller,
+    *,
+    provider: str,
+    name: str | None,
+    url: str,
+    zone_id: UUID | None,
+    details: dict[str, str],
+) -> ImageStore:
+    """A store as a record; what is secret in its details is sealed first."""
+    if provider.upper() in ("S3", "SWIFT"):
+        raise InvalidValue(f"provider {provider} is not offered: {OBJECTS}")
+    url = plain_url(url, "give it in details, where it is sealed")
+    store_id = caller.new_id()
+    for key in details:
+        if any(word in key.lower() for word in SECRET):
+            details[key] = f"sealed:{await caller.seal(details[key])}"
+    fields = {
+        "name": name or url or f"{provider} {store_id}",
+        "url": url,
+        "provider": provider,
+        "protocol": urlsplit(url).scheme or provider.lower(),
+        "zone_id": zone_id,
+        "scope": "REGION" if zone_id is None else "ZONE",
+        "details": details,
+    }
+    await caller.decide(CreateRecord(kind="image_store", id=store_id, fields=fields))
+    return caller.cloud[image_stores][store_id]
+
+
+@command(
+    "addSecondaryStorage",
+    returns=ImageStoreView,
+    key="secondarystorage",
+    allow="A",
+    action="IMAGE.STORE.ADD",
+)
+class AddSecondaryStorage:
+    """Add a place where templates are kept, by its URL alone."""
+
+    url: Annotated[str, "where it is"]
+    zone_id: Annotated[UUID | None, "the zone", Names("zone", right="operate")] = None
+    details: Annotated[dict[str, str] | None, "what else it needs"] = None
+
+    async def run(self, caller: Caller) -> ImageStore:
+        return await add_store(
+            caller,
+            provider="NFS",
+            name=None,
+            url=self.url,
+            zone_id=self.zone_id,
+            details=dict(self.details or {}),
+        )
+
+
+@command(
+    "addImageStoreS3",
+    returns=ImageStoreView,
+    key="imagestore",
+    envelope="addImageStoreS3Response",
+    allow="A",
+    since="4.7.0",
+    action="IMAGE.STORE.ADD",
+)
+class AddImageStoreS3:
+    """Refused: images are kept on disks that the controller reaches."""
+
+    access_key: Annotated[str, "not kept"]
+    bucket: Annotated[str, "not kept"]
+    endpoint: Annotated[str, "not kept"]
+    secret_key: Annotated[str, "not kept"]
+
+    async def run(self, caller: Caller) -> ImageStore:
+        raise InvalidValue(f"a store of S3 is not offered: {OBJECTS}")
+
+
+@command("addSwift", returns=ImageStoreView, key="secondarystorage", allow="A", since="3.0.0")
+class AddSwift:
+    """Refused: images are kept on disks that the controller reaches."""
+
+    url: Annotated[str, "not kept"]
+
+    async def run(self, caller: Caller) -> ImageStore:
+        raise InvalidValue(f"a store of Swift is not offered: {OBJECTS}")
+
+
+@command(
+    "createSecondaryStagingStore",
+    returns=ImageStoreView,
+    key="secondarystorage",
+    allow="A",
+    action="IMAGE.STORE.ADD",
+)
+class CreateSecondaryStagingStore:
+    """Refused: there is nothing to stage where hosts are handed images by the controller."""
+
+    url: Annotated[str, "not kept", Length(2048)]
+    zone_id: Annotated[UUID | None, "the zone", Names("zone", right="operate")] = None
+
+    async def run(self, caller: Caller) -> ImageStore:
+        raise InvalidValue("a staging store serves stores of objects, which are not offered")
+
+
+@command("deleteSecondaryStagingStore", returns=Success, allow="A", since="4.2.0")
+class DeleteSecondaryStagingStore:
+    """Refused for a store that stages nothing, and none does."""
+
+    id: Annotated[UUID, "the store", Names("image_store", right="operate")]
+
+    async def run(self, caller: Caller) -> None:
+        raise InvalidValue(f"image store {self.id} stages nothing: use deleteImageStore")
+
+
+@command(
+    "listImageStoreObjects",
+    returns=StoreObjectView,
+    key="datastoreobject",
+    shape="list",
+    allow="A",
+    since="4.19.0",
+)
+class ListImageStoreObjects:
+    """List the files in a folder of an image store, as they lie on its disk now."""
+
+    id: Annotated[UUID, "the image store", Names("image_store", right="see")]
+    path: Annotated[str | None, "the folder, from the top of the store"] = None
+    keyword: Annotated[str | None, "text that the name contains"] = None
+    page: Annotated[int | None, "which page, from 1; needs pagesize", Bound(1)] = None
+    page_size: Annotated[int | None, "rows a page, at most 500; -1 for no limit", Bound(-1)] = None
+
+    async def run(self, caller: Caller) -> Page:
+        store = caller.cloud[image_stores][self.id]
+        word = (self.keyword or "").casefold()
+        there = await asyncio.to_thread(listed, store, self.path or "")
+        found = [one for one in there if word in one.name.casefold()]
+        items = cut(found, self.page, self.page_size)
+        return Page(len(found), [StoreObjectView.made(one, caller.cloud) for one in items])
+
+
+@command(
+    "downloadImageStoreObject",
+    returns=ExtractView,
+    key="downloadimagestoreobjectresponse",
+    is_async=True,
+    allow="A",
+    since="4.19.0",
+    action="IMAGE.STORE.OBJECT.DOWNLOAD",
+)
+class DownloadImageStoreObject:
+    """Make a URL at which a file of an image store can be fetched for a while."""
+
+    id: Annotated[UUID, "the image store", Names("image_store", right="operate")]
+    path: Annotated[str | None, "the file, from the top of the store"] = None
+
+    async def run(self, caller: Caller) -> Job:
+        place = inside(caller.cloud[image_stores][self.id], self.path or "")
+        if not await asyncio.to_thread(place.is_file):
+            raise InvalidValue(f"path {self.path!r} is no file: see listImageStoreObjects")
+        return await opened(caller, "image_store", self.id, path=str(place))
 
 
 @command(
@@ -77,12 +236,12 @@ class UpdateImageStore:
 
 @command("deleteImageStore", returns=Success, allow="A", action="IMAGE.STORE.DELETE")
 class DeleteImageStore:
-    """Remove an image store."""
+    """Remove an image store; refused while images lie in it."""
 
     id: Annotated[UUID, "the image store", Names("image_store", right="operate")]
 
     async def run(self, caller: Caller) -> None:
-        await caller.decide(RemoveRecord(kind="image_store", id=self.id))
+        await caller.decide(RemoveImageStore(store_id=self.id))
 
 
 @list_command(

@@ -9,18 +9,16 @@ from api.caller import Caller, Job
 from api.commands.image_checks import (
     SharingFields,
     fetched,
-    may_be_public,
     open_zones,
     permissions,
     refuse_foreign,
     simulated,
 )
+from api.commands.image_fields import ARCHES, FileFields
 from api.commands.image_lists import FILTERS, ImageFilters
-from api.commands.template import ARCHES
 from api.declare import Free, Length, Names, Success, command
 from api.errors import InvalidValue
 from api.lists import Filter, list_command
-from api.scope import owner_for
 from api.urls import plain_url
 from api.views.template import InZone, TemplatePermissionView, TemplateView, in_zones
 from api.views.vm import VmView
@@ -53,25 +51,18 @@ class ListIsos(ImageFilters):
 @command(
     "registerIso", returns=TemplateView, key="iso", shape="list", allow="ARDU", action="ISO.CREATE"
 )
-class RegisterIsoCommand:
+class RegisterIsoCommand(FileFields):
     """Register an ISO; its image is fetched from a URL in the background.
 
     The answer comes at once. The ISO is ready when its status is Download Complete; when no disc
     could be had, its status says why.
     """
 
-    name: Annotated[str, "its name"]
     url: Annotated[
         str, "where the image is: http, https, or a file of the controller", Length(2048)
     ]
     zone_id: Annotated[UUID, "its zone; -1 for all", Names("zone", every=True)]
-    display_text: Annotated[str | None, "what it is; its name if not given", Length(4096)] = None
-    os_type_id: Annotated[UUID | None, "the operating system on it", Names("os_type")] = None
     bootable: Annotated[bool | None, "whether machines can start from it; true if omitted"] = None
-    checksum: Annotated[str | None, "what its file hashes to, for example {SHA-256}9f..."] = None
-    is_public: Annotated[bool | None, "whether everybody may use it"] = None
-    is_featured: Annotated[bool | None, "whether it is shown first; for administrators"] = None
-    is_extractable: Annotated[bool | None, "whether its image may be taken out"] = None
     is_dynamically_scalable: Annotated[bool | None, "whether guests can be resized running"] = None
     password_enabled: Annotated[bool | None, "whether guests take a password from the cloud"] = None
     arch: Annotated[str | None, "the processor that it is for", ARCHES] = None
@@ -79,9 +70,6 @@ class RegisterIsoCommand:
     image_store_uuid: Annotated[
         str | None, "ignored: the zone says where images lie", Free("it is not read")
     ] = None
-    account: Annotated[str | None, "the account that shall own it"] = None
-    domain_id: Annotated[UUID | None, "the domain of that account", Names("domain")] = None
-    project_id: Annotated[UUID | None, "the project that shall own it", Names("project")] = None
 
     async def run(self, caller: Caller) -> list[InZone]:
         """Settle every choice, so that the download can be repeated from the intent alone."""
@@ -91,30 +79,19 @@ class RegisterIsoCommand:
             raise InvalidValue(
                 "a bootable ISO needs an ostypeid: see listOsTypes, or say bootable=false"
             )
-        account_id, domain_id = owner_for(
-            caller, account=self.account, domain_id=self.domain_id, project_id=self.project_id
-        )
         zone_ids = open_zones(caller, self.zone_id)
         ask = RegisterIso(
             template_id=caller.new_id(),
-            account_id=account_id,
-            domain_id=domain_id,
-            name=self.name,
-            display_text=self.display_text or self.name,
             url=plain_url(self.url, "put the image where none is needed"),
             hypervisor="Simulator" if simulated(caller, zone_ids) else "None",
             image_format="ISO",
-            **fetched(caller),
-            os_type_id=self.os_type_id,
             zone_ids=zone_ids,
-            checksum=self.checksum or "",
-            is_public=may_be_public(caller, self.is_public),
-            is_featured=bool(self.is_featured) and caller.is_root,
-            is_extractable=bool(self.is_extractable),
             is_bootable=bootable,
             password_enabled=bool(self.password_enabled),
             is_dynamically_scalable=bool(self.is_dynamically_scalable),
             arch=self.arch or "x86_64",
+            **fetched(caller),
+            **self.said(caller),
         )
         job = await caller.submit(ask)
         made = caller.cloud[isos][job.subject or ask.template_id]

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from api.caller import Caller, Job
-from api.declare import Names, Success, command
+from api.declare import Names, Roles, Success, command
 from api.errors import InvalidValue
 from api.lists import Filter, list_command
 from api.views.os_type import OsCategoryView, OsTypeView
 from engine.intents.job import AsJob
 from engine.intents.record import CreateRecord, RemoveRecord, UpdateRecord
 from projections.os_category import OsCategory, os_categories
-from projections.os_type import os_types
+from projections.os_type import OsType, os_types
 
 
 @list_command("listOsTypes", view=OsTypeView, table=os_types, key="ostype", scope="catalogue")
@@ -27,6 +27,12 @@ class ListOsTypes:
         Filter("category_id"),
     ] = None
     description: Annotated[str | None, "the one of this name", Filter("name")] = None
+    for_display: Annotated[
+        bool | None, "those that users see, or not", Roles("Admin"), Filter("is_displayed")
+    ] = None
+
+    def visible(self, row: OsType, caller: Caller) -> bool:
+        return row.is_displayed or caller.is_root
 
 
 @list_command(
@@ -56,6 +62,9 @@ class AddGuestOs:
 
     os_category_id: Annotated[UUID, "its family", Names("os_category")]
     os_display_name: Annotated[str, "its name"]
+    name: Annotated[str | None, "ignored: people know it by its display name"] = None
+    for_display: Annotated[bool | None, "whether users see it", Roles("Admin")] = None
+    details: Annotated[dict[str, str] | None, "settings of machines that run it"] = None
 
     async def run(self, caller: Caller) -> Job:
         row_id = caller.new_id()
@@ -63,6 +72,8 @@ class AddGuestOs:
             "category_id": self.os_category_id,
             "name": self.os_display_name,
             "is_user_defined": True,
+            "is_displayed": self.for_display is not False,
+            "details": dict(self.details or {}),
         }
         ask = CreateRecord(kind="os_type", id=row_id, fields=fields)
         return await caller.submit(AsJob(ask=ask, subject_kind="os_type", subject_id=row_id))
@@ -82,10 +93,19 @@ class UpdateGuestOs:
     id: Annotated[UUID, "the operating system", Names("os_type", right="operate")]
     os_display_name: Annotated[str | None, "its new name"] = None
     os_category_id: Annotated[UUID | None, "its new family", Names("os_category")] = None
+    for_display: Annotated[bool | None, "whether users see it", Roles("Admin")] = None
+    details: Annotated[dict[str, str] | None, "settings of machines that run it"] = None
 
     async def run(self, caller: Caller) -> Job:
-        _added(caller, self.id)
-        asked = {"name": self.os_display_name, "category_id": self.os_category_id}
+        """Those that came with the cloud keep their names; everything else of them may change."""
+        if self.os_display_name is not None:
+            _added(caller, self.id)
+        asked: dict[str, Any] = {
+            "name": self.os_display_name,
+            "category_id": self.os_category_id,
+            "is_displayed": self.for_display,
+            "details": self.details,
+        }
         fields = {name: value for name, value in asked.items() if value is not None}
         ask = UpdateRecord(kind="os_type", id=self.id, fields=fields)
         return await caller.submit(AsJob(ask=ask, subject_kind="os_type", subject_id=self.id))
@@ -121,6 +141,45 @@ class AddOsCategory:
         fields = {"name": self.name, "is_featured": bool(self.is_featured)}
         await caller.decide(CreateRecord(kind="os_category", id=row_id, fields=fields))
         return caller.cloud[os_categories][row_id]
+
+
+@command(
+    "updateOsCategory",
+    returns=OsCategoryView,
+    key="oscategory",
+    allow="A",
+    since="4.21.0",
+    action="GUEST.OS.CATEGORY.UPDATE",
+)
+class UpdateOsCategory:
+    """Rename a family of guest operating systems, or say whether it is shown first."""
+
+    id: Annotated[UUID, "the family", Names("os_category", right="operate")]
+    name: Annotated[str | None, "its new name"] = None
+    is_featured: Annotated[bool | None, "whether it is shown first"] = None
+    sort_key: Annotated[int | None, "where it stands in lists"] = None
+
+    async def run(self, caller: Caller) -> OsCategory:
+        names = ("name", "is_featured", "sort_key")
+        fields = {n: getattr(self, n) for n in names if getattr(self, n) is not None}
+        await caller.decide(UpdateRecord(kind="os_category", id=self.id, fields=fields))
+        return caller.cloud[os_categories][self.id]
+
+
+@command(
+    "deleteOsCategory",
+    returns=Success,
+    allow="A",
+    since="4.21.0",
+    action="GUEST.OS.CATEGORY.DELETE",
+)
+class DeleteOsCategory:
+    """Remove a family that no guest operating system belongs to."""
+
+    id: Annotated[UUID, "the family", Names("os_category", right="operate")]
+
+    async def run(self, caller: Caller) -> None:
+        await caller.decide(RemoveRecord(kind="os_category", id=self.id))
 
 
 def _added(caller: Caller, os_type_id: UUID) -> None:

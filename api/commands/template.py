@@ -10,16 +10,15 @@ from api.commands.image_checks import (
     SharingFields,
     fetched,
     image,
-    may_be_public,
     open_zones,
     permissions,
     refuse_foreign,
 )
+from api.commands.image_fields import ARCHES, FileFields, TemplateFields, TypeFields
 from api.commands.image_lists import FILTERS, ImageFilters
 from api.declare import Length, Names, OneOf, Roles, Success, command
 from api.errors import InvalidValue
 from api.lists import Filter, list_command
-from api.scope import owner_for
 from api.urls import plain_url
 from api.views.template import InZone, TemplatePermissionView, TemplateView, in_zones
 from engine.intents.template import (
@@ -32,7 +31,6 @@ from engine.intents.template import (
 from projections.template import Template, templates
 
 HYPERVISORS = OneOf("KVM", "Simulator", "VMware", "XenServer", "Hyperv", "LXC", "BareMetal", "OVM3")
-ARCHES = OneOf("x86_64", "aarch64")
 
 
 @list_command("listTemplates", view=TemplateView, table=templates, key="template", scope="custom")
@@ -67,93 +65,46 @@ class ListTemplates(ImageFilters):
     allow="ARDU",
     action="TEMPLATE.CREATE",
 )
-class RegisterTemplateCommand:
+class RegisterTemplateCommand(FileFields, TemplateFields, TypeFields):
     """Register a template; its image is fetched from a URL in the background.
 
     The answer comes at once. The template is ready when its status is Download Complete; when no
     usable image could be had, its status says why.
     """
 
-    name: Annotated[str, "its name"]
     url: Annotated[
         str, "where the image is: http, https, or a file of the controller", Length(2048)
     ]
     hypervisor: Annotated[str, "the hypervisor that it is for", HYPERVISORS]
     format: Annotated[str, "QCOW2, RAW, VHD, VHDX, VMDK or OVA"]
-    display_text: Annotated[str | None, "what it is; its name if not given", Length(4096)] = None
     zone_id: Annotated[UUID | None, "its zone; -1 for all", Names("zone", every=True)] = None
     zone_ids: Annotated[tuple[UUID, ...] | None, "its zones", Names("zone")] = None
-    os_type_id: Annotated[UUID | None, "the operating system in it", Names("os_type")] = None
-    checksum: Annotated[str | None, "what its file hashes to, for example {SHA-256}9f..."] = None
-    is_public: Annotated[bool | None, "whether everybody may use it"] = None
-    is_featured: Annotated[bool | None, "whether it is shown first; for administrators"] = None
-    is_extractable: Annotated[bool | None, "whether its image may be taken out"] = None
-    password_enabled: Annotated[bool | None, "whether guests take a password from the cloud"] = None
-    ssh_key_enabled: Annotated[bool | None, "whether guests take an SSH key from the cloud"] = None
-    requires_hvm: Annotated[bool | None, "whether it needs hardware virtualisation"] = None
-    is_dynamically_scalable: Annotated[bool | None, "whether guests can be resized running"] = None
-    template_type: Annotated[str | None, "USER, VNF, or for administrators ROUTING, SYSTEM"] = None
-    template_tag: Annotated[str | None, "the tag that hosts must have"] = None
-    bits: Annotated[int | None, "32 or 64"] = None
-    arch: Annotated[str | None, "the processor that it is for", ARCHES] = None
-    details: Annotated[dict[str, str] | None, "settings of machines made from it"] = None
-    is_routing: Annotated[bool | None, "whether it is for routers; for administrators"] = None
     direct_download: Annotated[bool | None, "not offered"] = None
     deploy_as_is: Annotated[bool | None, "not offered"] = None
-    account: Annotated[str | None, "the account that shall own it"] = None
-    domain_id: Annotated[UUID | None, "the domain of that account", Names("domain")] = None
-    project_id: Annotated[UUID | None, "the project that shall own it", Names("project")] = None
 
     async def run(self, caller: Caller) -> list[InZone]:
         """Settle every choice, so that the download can be repeated from the intent alone."""
         refuse_foreign(self.direct_download, self.deploy_as_is)
-        account_id, domain_id = owner_for(
-            caller, account=self.account, domain_id=self.domain_id, project_id=self.project_id
-        )
-        wanted = "ROUTING" if self.is_routing else self.template_type
         ask = RegisterTemplate(
             template_id=caller.new_id(),
-            account_id=account_id,
-            domain_id=domain_id,
-            name=self.name,
-            display_text=self.display_text or self.name,
             url=plain_url(self.url, "put the image where none is needed"),
             hypervisor=self.hypervisor,
             image_format=self.format.upper(),
-            **fetched(caller),
-            os_type_id=self.os_type_id,
             zone_ids=open_zones(caller, *(self.zone_ids or ()), self.zone_id),
-            checksum=self.checksum or "",
-            is_public=may_be_public(caller, self.is_public),
-            is_featured=bool(self.is_featured) and caller.is_root,
-            is_extractable=bool(self.is_extractable),
-            password_enabled=bool(self.password_enabled),
-            ssh_key_enabled=bool(self.ssh_key_enabled),
-            requires_hvm=self.requires_hvm is not False,
-            is_dynamically_scalable=bool(self.is_dynamically_scalable),
-            template_type=type_for(wanted, caller),
-            template_tag=self.template_tag or "",
-            bits=self.bits or 64,
-            arch=self.arch or "x86_64",
-            details=dict(self.details or {}),
+            template_type=self.type_for(caller),
+            **fetched(caller),
+            **self.said(caller),
+            **self.machines(),
         )
         job = await caller.submit(ask)
         made = caller.cloud[templates][job.subject or ask.template_id]
         return in_zones(made, caller.cloud)
 
 
-def type_for(asked: str | None, caller: Caller) -> str:
-    """The type of a new template: only administrators make those that the cloud runs itself."""
-    wanted = (asked or "USER").upper()
-    if wanted not in ("USER", "VNF") and not (caller.is_root and wanted in ("ROUTING", "SYSTEM")):
-        raise InvalidValue(f"templatetype {wanted} cannot be given by {caller.identity.account}")
-    return wanted
-
-
 @command(
     "updateTemplate", returns=TemplateView, key="template", allow="ARDU", action="TEMPLATE.UPDATE"
 )
-class UpdateTemplateCommand:
+class UpdateTemplateCommand(TypeFields):
     """Change what is said about a template; its image stays."""
 
     id: Annotated[UUID, "the template", Names("template", right="operate")]
@@ -164,12 +115,10 @@ class UpdateTemplateCommand:
     ssh_key_enabled: Annotated[bool | None, "whether guests take an SSH key from the cloud"] = None
     requires_hvm: Annotated[bool | None, "whether it needs hardware virtualisation"] = None
     is_dynamically_scalable: Annotated[bool | None, "whether guests can be resized running"] = None
-    template_type: Annotated[str | None, "USER, VNF, or for administrators ROUTING, SYSTEM"] = None
     template_tag: Annotated[str | None, "the tag that hosts must have"] = None
     arch: Annotated[str | None, "the processor that it is for", ARCHES] = None
     sort_key: Annotated[int | None, "where it stands in lists"] = None
     bootable: Annotated[bool | None, "ignored: a template is always started from"] = None
-    is_routing: Annotated[bool | None, "whether it is for routers; for administrators"] = None
     format: Annotated[str | None, "refused unless it is what the image is"] = None
     details: Annotated[dict[str, str] | None, "settings of machines made from it"] = None
     cleanup_details: Annotated[bool | None, "forget the settings that it has"] = None
@@ -186,9 +135,9 @@ class UpdateTemplateCommand:
             *("requires_hvm", "is_dynamically_scalable", "template_tag", "arch", "sort_key"),
         )
         fields = {n: getattr(self, n) for n in names if getattr(self, n) is not None}
-        wanted = "ROUTING" if self.is_routing else self.template_type
-        if wanted is not None and wanted.upper() != row.template_type:
-            fields["template_type"] = type_for(wanted, caller)
+        same = (self.template_type or row.template_type).upper() == row.template_type
+        if self.is_routing or not same:
+            fields["template_type"] = self.type_for(caller)
         if self.cleanup_details or self.details is not None:
             fields["details"] = {} if self.cleanup_details else dict(self.details or {})
         await caller.decide(UpdateTemplate(template_id=self.id, fields=fields))

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from api.declare import View, view
+from api.declare import Date, View, date, view
+from engine.image_store_files import StoredFile
 from projections.annotation import is_noted
 from projections.cloud import Cloud
 from projections.image_store import ImageStore
+from projections.iso import isos
+from projections.template import templates
 from projections.zone import zones
 
 
@@ -39,4 +42,36 @@ class ImageStoreView(View, kw_only=True):
             provider_name=row.provider,
             scope=row.scope,
             read_only=row.read_only,
+        )
+
+
+@view
+class StoreObjectView(View, kw_only=True):
+    """A file or a folder in an image store."""
+
+    name: Annotated[str, "its name"]
+    is_directory: Annotated[bool, "whether it is a folder"]
+    size: Annotated[int, "its size in bytes"]
+    template_id: Annotated[UUID | None, "the template or ISO whose image it is"] = None
+    template_name: Annotated[str | None, "the name of that"] = None
+    format: Annotated[str | None, "what its name ends in"] = None
+    last_updated: Annotated[Date, "when it was written"]
+
+    @classmethod
+    def made(cls, file: StoredFile, cloud: Cloud) -> StoreObjectView:
+        """Images are named by the id of what they are of."""
+        stem, _, suffix = file.name.partition(".")
+        try:
+            image_id = UUID(stem)
+        except ValueError:
+            image_id = None
+        image = cloud[templates].get(image_id) or cloud[isos].get(image_id)
+        return cls(
+            name=file.name,
+            is_directory=file.is_folder,
+            size=file.size_bytes,
+            template_id=image.id if image else None,
+            template_name=image.name if image else None,
+            format=suffix or None,
+            last_updated=date(file.changed_at_ms),
         )

@@ -32,7 +32,7 @@ class OsTypeView(View, kw_only=True):
             os_category_id=row.category_id,
             os_category_name=family.name if family else None,
             is_user_defined=row.is_user_defined,
-            for_display=True,
+            for_display=row.is_displayed,
         )
 
 

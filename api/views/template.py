@@ -12,7 +12,9 @@ from api.authz import noun
 from api.caller import Identity
 from api.declare import Cloud, Date, Roles, View, date, view
 from api.views.owner import OwnedView, owner
+from api.views.resource_icon import ResourceIconView
 from api.views.tag import TagView, tags_of
+from projections.annotation import is_noted
 from projections.os_type import os_types
 from projections.saga import saga_runs
 from projections.template import Copy, Image, ImageState
@@ -111,6 +113,7 @@ class TemplateView(OwnedView, kw_only=True):
     url: Annotated[str | None, "where it came from", Roles("Admin")] = None
     tags: Annotated[list[TagView], "its tags"]
     has_annotations: Annotated[bool, "whether there are comments on it"]
+    icon: Annotated[ResourceIconView | None, "its icon, if it is asked for"] = None
 
     @classmethod
     def of(cls, row: Image | InZone, cloud: Cloud) -> TemplateView:
@@ -145,7 +148,7 @@ class TemplateView(OwnedView, kw_only=True):
             source_template_id=image.source_id,
             url=image.url,
             tags=tags_of(image.id, cloud),
-            has_annotations=False,
+            has_annotations=is_noted(image.id, cloud),
         )
 
 

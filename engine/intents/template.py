@@ -45,8 +45,9 @@ class RegisterTemplate:
     bits: int = 64
     arch: str = "x86_64"
     details: dict[str, str] = field(default_factory=dict)
+    source_id: UUID | None = None
     sites: list[str] = field(default_factory=list)
-    bytes_max: int = 0
+    bytes_max: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from aggregates.errors import Invalid
-from aggregates.image import WORDS, Copy
+from aggregates.image import WORDS, Copy, ImageRegistered
 from engine.image_fetch import Source, check_url, fetch, networks
 from engine.image_places import (
     SIMULATED,
@@ -34,6 +34,18 @@ register_template = Saga(
 )
 
 
+def registered(ask: RegisterTemplate, job_id: UUID | None) -> ImageRegistered:
+    """What is said of an image whose file is still to come."""
+    if ask.image_format not in FORMATS or (ask.image_format == "ISO") != (ask.NOUN == "iso"):
+        known = ", ".join(one for one in FORMATS if one != "ISO")
+        raise Invalid(f"{ask.image_format} is no format of a template: it is one of {known}")
+    kind = WORDS[ask.NOUN].registered
+    names = kind.__struct_fields__
+    fields = {name: getattr(ask, name) for name in names if hasattr(ask, name)}
+    fields |= {"checksum": str(checksum(ask.checksum) or ""), "job_id": job_id}
+    return kind(**fields)
+
+
 @register_template.step
 def accept(run: Run[RegisterTemplate]) -> list[str]:
     """Settle everything but the image; answers with where its copies shall lie.
@@ -42,17 +54,10 @@ def accept(run: Run[RegisterTemplate]) -> list[str]:
     """
     ask, words = run.intent, WORDS[run.intent.NOUN]
     simulated = ask.hypervisor == "Simulator"
-    if ask.image_format not in FORMATS or (ask.image_format == "ISO") != (ask.NOUN == "iso"):
-        known = ", ".join(one for one in FORMATS if one != "ISO")
-        raise Invalid(f"{ask.image_format} is no format of a template: it is one of {known}")
-    said = checksum(ask.checksum)
     if not simulated:
         check_url(Source(ask.url, ask.trusted))
         networks(ask.sites)
-    names = words.registered.__struct_fields__
-    fields = {name: getattr(ask, name) for name in names if hasattr(ask, name)}
-    fields |= {"checksum": str(said or ""), "job_id": run.id}
-    run.create(ask.template_id, words.registered(**fields))
+    run.create(ask.template_id, registered(ask, run.id))
     copies = [
         Copy(
             zone_id=zone_id,

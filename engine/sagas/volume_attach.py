@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from aggregates.errors import Exhausted, InUse
+from aggregates.errors import Exhausted, InUse, NotAllowed
 from aggregates.vm import Vm, VmState, VmWorkEnded
 from aggregates.volume import (
     Volume,
@@ -25,6 +25,7 @@ from engine.disks import make_disk as make_disk_of
 from engine.intents.volume import AttachVolume, DetachVolume
 from engine.saga import Run, Saga
 from engine.vm_snapshots import refuse_while_kept
+from projections.hypervisor_capabilities import data_volumes_max
 from projections.storage_pool import storage_pools
 from projections.vm import vms
 from projections.volume import volumes
@@ -98,6 +99,12 @@ def choose_slot(run: Run[AttachVolume]) -> Slot:
         raise InUse(f"device {ask.device} of virtual machine {vm.name} is taken: free are {free}")
     if not free:
         raise Exhausted(f"virtual machine {vm.name} has no free device for another volume")
+    most = data_volumes_max(run.cloud, vm.hypervisor)
+    if most is not None and sum(1 for device in used if device) >= most:
+        raise NotAllowed(
+            f"virtual machine {vm.name} has {most} data disks, as many as {vm.hypervisor} may: "
+            "see updateHypervisorCapabilities"
+        )
     device = free[0] if ask.device is None else ask.device
     if volume.pool_id is not None or (vm.host_id is None and volume.snapshot_id is None):
         return Slot(device, volume.pool_id)

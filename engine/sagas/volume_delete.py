@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from aggregates.volume import VolumeRemoved, VolumeUpdated
 from engine.disks import delete_disk, release_disk
+from engine.image_places import on_disk
+from engine.images import remove
 from engine.intents.volume import DeleteVolume
 from engine.saga import Run, Saga
 from projections.volume import volumes
@@ -29,7 +31,10 @@ def begin(run: Run[DeleteVolume]) -> None:
 
 @delete_volume.step(timeout_s=600)
 async def remove_disk(run: Run[DeleteVolume]) -> None:
-    await delete_disk(run, run.row(volumes, run.intent.volume_id))
+    volume = run.row(volumes, run.intent.volume_id)
+    await delete_disk(run, volume)
+    if volume.upload_path:
+        await remove(on_disk(run.world.home, volume.upload_path))
 
 
 @delete_volume.step

@@ -23,7 +23,14 @@ from projections.vm import vms
 from projections.volume import volumes
 from tests.sagas.rig import Rig
 
-STEADY = (VolumeState.ALLOCATED, VolumeState.READY)
+STEADY = (
+    VolumeState.ALLOCATED,
+    VolumeState.READY,
+    VolumeState.UPLOADED,
+    VolumeState.UPLOAD_ERROR,
+)
+# What stays by design, and says why, when no image could be had for it.
+FAILED = (ImageState.FAILED, VolumeState.UPLOAD_ERROR)
 PASSING = {
     "id",
     "version",
@@ -103,7 +110,7 @@ def _promises(rig: Rig) -> None:
 def picture(rig: Rig) -> dict[str, dict[UUID, Any]]:
     """What a user would say of the cloud: every row, less what any change moves on.
 
-    A template that no image could be had for stays by design, and says why; it is left out.
+    A template or volume that no image could be had for stays by design; it is left out.
     """
     tables = (
         "vm",
@@ -120,7 +127,7 @@ def picture(rig: Rig) -> dict[str, dict[UUID, Any]]:
         kind: {
             row.id: {n: getattr(row, n) for n in row.__struct_fields__ if n not in PASSING}
             for row in rig.cloud.table(kind)
-            if getattr(row, "state", "") != ImageState.FAILED
+            if getattr(row, "state", "") not in FAILED
         }
         for kind in tables
     }

@@ -1,0 +1,34 @@
+"""What may be asked about downloads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from engine.intents.ending import ending
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenDownload:
+    """Let a template, an ISO or a volume be fetched until `expires_at_ms`.
+
+    The kind `image_store` is a file of a store, by its `path`.
+    """
+
+    link_id: UUID
+    kind: str
+    thing_id: UUID
+    account_id: UUID
+    domain_id: UUID
+    token_ref: str
+    expires_at_ms: int
+    zone_id: UUID | None = None
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseDownload:
+    link_id: UUID
+
+
+ending("download_link", lambda link: CloseDownload(link_id=link.id))

@@ -1,0 +1,41 @@
+"""What may be asked about uploads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from engine.intents.ending import ending
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitUpload:
+    """Make what `ask` describes (RegisterTemplate, RegisterIso or UploadVolume), less its file.
+
+    The file may be sent until `expires_at_ms` by whoever has the signature.
+    """
+
+    upload_id: UUID
+    signature_sha256: str
+    expires_at_ms: int
+    bytes_max: int
+    ask: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeUpload:
+    """The file is here: look at it, and let it become what it was sent for."""
+
+    upload_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GiveUpUpload:
+    """No file came, or nobody wants it any more."""
+
+    upload_id: UUID
+    why: str
+
+
+ending("upload", lambda upload: GiveUpUpload(upload_id=upload.id, why="its owner is gone"))

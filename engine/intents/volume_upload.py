@@ -1,0 +1,34 @@
+"""What may be asked about volumes that come from outside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadVolume:
+    """Get an image from `url` and make a data disk of it; it comes onto a pool when attached.
+
+    `trusted` and `sites` are those of RegisterTemplate.
+    """
+
+    volume_id: UUID
+    account_id: UUID
+    domain_id: UUID
+    zone_id: UUID
+    name: str
+    image_format: str
+    url: str = ""
+    checksum: str = ""
+    offering_id: UUID | None = None
+    trusted: bool = False
+    sites: list[str] = field(default_factory=list)
+    bytes_max: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropUploadedImage:
+    """Remove the image of a volume that has a disk of its own by now."""
+
+    volume_id: UUID
