@@ -8,7 +8,7 @@ from engine.chores.storage_pool import tell_pools_their_thresholds
 from engine.intents import SYSTEM
 from engine.intents.storage_pool import MeasureStoragePool
 from tests.storage.test_snapshots import root_of, take
-from tests.storage.test_volumes import FAST, fast_pool, on_pool
+from tests.storage.test_volume_moves import FAST, fast_pool, on_pool
 from tests.tenant.test_refusals import refusal
 from tests.tenant.test_vm_life import deploy, state_of
 from tests.tenant.test_volumes import make
