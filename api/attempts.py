@@ -5,8 +5,10 @@ Kept in the memory of one process, and bounded: what is forgotten first is what 
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import AsyncIterator, Hashable
+from contextlib import asynccontextmanager
 
 MOST, PAUSE_MS, KEPT = 5, 5 * 60 * 1000, 100_000
 
@@ -16,6 +18,21 @@ class Attempts:
 
     def __init__(self) -> None:
         self._failed: OrderedDict[Hashable, tuple[int, int]] = OrderedDict()
+        self._turns: dict[Hashable, tuple[asyncio.Lock, list[None]]] = {}
+
+    @asynccontextmanager
+    async def turn(self, whom: Hashable) -> AsyncIterator[None]:
+        """One try after the other, so that a hundred side by side are not one, and that many who
+        are right at a moment are not in each other's way."""
+        lock, here = self._turns.setdefault(whom, (asyncio.Lock(), []))
+        here.append(None)
+        try:
+            async with lock:
+                yield
+        finally:
+            here.pop()
+            if not here:
+                del self._turns[whom]
 
     def may_try(self, whom: Hashable, now_ms: int) -> bool:
         """Has there been no pause to wait for?"""

@@ -108,18 +108,17 @@ class ValidateCode:
         user, door = caller.cloud[users][caller.user_id], caller.door
         assert door is not None, "every request comes by a door"
         whom = ("second factor", user.id)
-        if not door.attempts.may_try(whom, caller.now_ms):
-            raise Denied("too many wrong codes: wait a few minutes, then sign in again")
-        # Counted before it is looked at, so that a hundred side by side are not one.
-        was_last = door.attempts.failed(whom, caller.now_ms)
-        counter = await self._counter(caller, user)
-        if counter is None or counter <= user.second_factor_counter:
-            if was_last and door.session is not None:
-                door.sessions.revoke(door.session)
-            raise Denied(WRONG)
-        ask = UseCode(user_id=user.id, ref=user.second_factor_ref, counter=counter)
-        await caller.decide(ask)
-        door.attempts.succeeded(whom)
+        async with door.attempts.turn(whom):
+            if not door.attempts.may_try(whom, caller.now_ms):
+                raise Denied("too many wrong codes: wait a few minutes, then sign in again")
+            counter = await self._counter(caller, user)
+            if counter is None or counter <= caller.cloud[users][user.id].second_factor_counter:
+                if door.attempts.failed(whom, caller.now_ms) and door.session is not None:
+                    door.sessions.revoke(door.session)
+                raise Denied(WRONG)
+            ask = UseCode(user_id=user.id, ref=user.second_factor_ref, counter=counter)
+            await caller.decide(ask)
+            door.attempts.succeeded(whom)
         if door.session is not None:
             door.session.verified = True
 

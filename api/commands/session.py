@@ -69,17 +69,19 @@ class Login:
         cloud = visitor.engine.cloud
         user = find_user(cloud, self.username, self._domain(cloud))
         whom = ("password", self.username.casefold() if user is None else user.id)
-        if not visitor.attempts.may_try(whom, visitor.now_ms):
-            raise LoginFailed
-        # Counted before it is looked at, so that a hundred side by side are not one.
-        visitor.attempts.failed(whom, visitor.now_ms)
-        good = await proven(visitor.engine, user, self.password)
+        async with visitor.attempts.turn(whom):
+            if not visitor.attempts.may_try(whom, visitor.now_ms):
+                raise LoginFailed
+            good = await proven(visitor.engine, user, self.password)
+            if good:
+                visitor.attempts.succeeded(whom)
+            else:
+                visitor.attempts.failed(whom, visitor.now_ms)
         cloud = visitor.engine.cloud
         user = cloud.table("user").get(user.id) if user is not None else None
         who = identify(cloud, user.id) if user is not None else None
         if not good or user is None or who is None:
             raise LoginFailed
-        visitor.attempts.succeeded(whom)
         on, must = second_factor(cloud, user)
         return LoginView(
             username=who.username,

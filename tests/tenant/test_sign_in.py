@@ -109,6 +109,16 @@ async def test_guessing_a_password_is_stopped(here: Place, dan: str) -> None:
     assert (await browser.login(username="eve"))[0] == 200, "others are not stopped with it"
 
 
+async def test_many_sign_in_at_a_moment_and_guesses_are_counted_one_by_one(
+    here: Place, dan: str
+) -> None:
+    right = await asyncio.gather(*(Browser(here).login() for _ in range(2 * MOST)))
+    assert {status for status, _ in right} == {200}
+    guesses = (Browser(here).login(f"wrong {n}") for n in range(2 * MOST))
+    await asyncio.gather(*guesses)
+    assert (await Browser(here).login())[0] == 531
+
+
 def code(secret: str, ahead: int = 0) -> str:
     return code_at(secret, int(time.time()) // STEP_S + ahead)
 
