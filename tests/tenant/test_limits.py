@@ -15,6 +15,7 @@ from engine.history import History
 from engine.intents import SYSTEM
 from engine.intents.template import RegisterTemplate
 from projections.counts import Counts
+from projections.usage import Usage
 from tests.tenant.world import (
     CUSTOM_DISK,
     GIB,
@@ -304,3 +305,22 @@ async def test_two_guests_that_grow_at_one_moment_share_what_room_there_is(tmp_p
         assert ends.count("grown") == 1, ends
         assert any("memory for account ann" in one for one in ends), ends
         assert await count(here, "ann", 9) == 1536
+
+
+async def test_snapshots_and_addresses_count_too(tmp_path: Path) -> None:
+    async with place(tmp_path) as here:
+        ann = {"domainid": str(named("domain ann")), "account": "ann"}
+        asked = {"zoneid": str(ZONE), "serviceofferingid": SMALL, "templateid": TEMPLATE}
+        vm = (await here.ann.job("deployVirtualMachine", **asked))["virtualmachine"]
+        (root,) = (await here.ann("listVolumes", virtualmachineid=vm["id"]))["volume"]
+        await limit(here, here.admin, resourcetype=3, max=1, **ann)
+        await here.ann.job("createSnapshot", volumeid=root["id"])
+        assert (await count(here, "ann", 3), await count(here, "ann", 11)) == (1, root["size"])
+        with pytest.raises(CloudStackApiException) as raised:
+            await here.ann("createSnapshot", volumeid=root["id"])
+        assert "snapshot for account ann" in refused(raised)["errortext"]
+        when = {"startdate": "2020-01-01", "enddate": "2020-12-01"}
+        assert await here.admin("listUsageRecords", **when) == {}
+        made = here.controller.cloud.view(Usage).between(0, 2**60)
+        kinds = {span.meter.kind for span in made if span.account_id == named("account ann")}
+        assert {1, 2, 6, 9, 13} <= kinds
