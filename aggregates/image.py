@@ -84,6 +84,8 @@ class Image(Aggregate):
     sort_key: int = 0
     source_id: UUID | None = None
     shared_with: list[UUID] = msgspec.field(default_factory=list)
+    user_data_id: UUID | None = None
+    user_data_policy: str = ""
     real_format: str = ""
     size_bytes: int = 0
     physical_bytes: int = 0
@@ -273,6 +275,13 @@ class ImageShared(Event, frozen=True, kw_only=True):
     shared_with: list[UUID]
 
 
+class ImageUserDataLinked(Event, frozen=True, kw_only=True):
+    """What its guests are told, and whether a deploy may say something else."""
+
+    user_data_id: UUID | None
+    user_data_policy: str
+
+
 class ImageRemoved(Event, frozen=True, kw_only=True):
     """The last copy is gone. What was made from it lives on."""
 
@@ -289,6 +298,7 @@ class Words:
     copies_removed: type[ImageCopiesRemoved]
     updated: type[ImageUpdated]
     shared: type[ImageShared]
+    user_data_linked: type[ImageUserDataLinked]
     removed: type[ImageRemoved]
 
 
@@ -317,6 +327,7 @@ def speak(row: type[Image]) -> Words:
         copies_removed=of(ImageCopiesRemoved, "copies_removed"),
         updated=of(ImageUpdated, "updated"),
         shared=of(ImageShared, "shared"),
+        user_data_linked=of(ImageUserDataLinked, "user_data_linked"),
         removed=of(ImageRemoved, "removed", removes=True),
     )
     return WORDS[row.KIND]

@@ -7,6 +7,7 @@ left in the same commit that ends the job. So none can outlive its saga.
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -50,16 +51,19 @@ class Nic(msgspec.Struct, frozen=True, kw_only=True):
     is_default: bool = False
     ip_hold: UUID | None = None
     more_ips: tuple[NicIp, ...] = ()
+    dhcp_options: dict[str, str] | None = None
 
 
 @aggregate("vm")
 class Vm(Aggregate):
     """`host_id` is where it runs; `last_host_id` where it ran. `cpu_mhz` is the speed of a core.
 
-    `user_data` is base64 as the caller sent it. `doing` names what a job does to it without
-    leaving its state, such as a reboot. `hold` is the room that it started with on its host, and
-    `more_holds` what it grew by since. `why_stopped` is empty when it was asked to stop.
-    `iso_id` is the disc in its drive.
+    `user_data` is base64; `public_keys` are those of `key_pairs` as they were when it was given
+    them. `password_due` says that its next start brings a new password, `password_job_id` which
+    job brought the last one. A lease that ends at 0 never does. An `os_type_id` or `is_scalable`
+    of None is the template's. `doing` names what a job does to it without leaving its state, such
+    as a reboot. `hold` is the room that it started with on its host, and `more_holds` what it grew
+    by since. `why_stopped` is empty when it was asked to stop. `iso_id` is the disc in its drive.
     """
 
     name: str
@@ -68,16 +72,29 @@ class Vm(Aggregate):
     domain_id: UUID
     user_id: UUID | None
     zone_id: UUID
-    template_id: UUID
+    template_id: UUID | None
     service_offering_id: UUID
     hypervisor: str
     cpu_count: int
     cpu_mhz: int
     memory_mib: int
     instance_name: str = ""
-    group: str = ""
+    group_id: UUID | None = None
     user_data: str = ""
+    user_data_id: UUID | None = None
+    user_data_details: dict[str, str] = msgspec.field(default_factory=dict)
     key_pairs: list[str] = msgspec.field(default_factory=list)
+    public_keys: tuple[str, ...] = ()
+    affinity_group_ids: tuple[UUID, ...] = ()
+    boot: str = "bios"
+    keyboard: str = ""
+    password_due: bool = False
+    password_job_id: UUID | None = None
+    lease_ends_at_ms: int = 0
+    lease_action: str = ""
+    is_protected: bool = False
+    os_type_id: UUID | None = None
+    is_scalable: bool | None = None
     host_tags: list[str] = msgspec.field(default_factory=list)
     details: dict[str, str] = msgspec.field(default_factory=dict)
     is_displayed: bool = True
@@ -123,6 +140,14 @@ class Vm(Aggregate):
         begun = self.begin(self.state, job_id, *allowed)
         return VmWorkBegun(doing=doing, job_id=begun.job_id)
 
+    def unprotected(self) -> None:
+        """Refuse to let go of a guest whose owner protects it."""
+        if self.is_protected:
+            raise NotAllowed(
+                f"virtual machine {self.name} is protected from deletion: "
+                "set deleteprotection=false first"
+            )
+
     def destroy(self) -> VmDestroyed:
         self.unclaimed()
         if self.state is not VmState.STOPPED:
@@ -145,24 +170,41 @@ class Vm(Aggregate):
             )
 
 
-@event("vm.created", creates=Vm)
-class VmCreated(Event, frozen=True, kw_only=True):
+def _without_group(fields: dict[str, Any]) -> dict[str, Any]:
+    """A group was a mere word once; there was nothing of that name to be in."""
+    return {name: value for name, value in fields.items() if name != "group"}
+
+
+@event("vm.created", creates=Vm, version=2, upcasts={1: _without_group})
+class VmCreated(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """What is as usual is not written: most guests have no group, no lease and no keys."""
+
     name: str
     display_name: str
     account_id: UUID
     domain_id: UUID
     user_id: UUID | None
     zone_id: UUID
-    template_id: UUID
+    template_id: UUID | None
     service_offering_id: UUID
     hypervisor: str
     cpu_count: int
     cpu_mhz: int
     memory_mib: int
     instance_name: str
-    group: str
-    user_data: str
-    key_pairs: list[str]
+    group_id: UUID | None = None
+    user_data: str = ""
+    user_data_id: UUID | None = None
+    user_data_details: dict[str, str] = msgspec.field(default_factory=dict)
+    key_pairs: list[str] = msgspec.field(default_factory=list)
+    public_keys: tuple[str, ...] = ()
+    affinity_group_ids: tuple[UUID, ...] = ()
+    boot: str = "bios"
+    keyboard: str = ""
+    password_due: bool = False
+    lease_ends_at_ms: int = 0
+    lease_action: str = ""
+    is_scalable: bool | None = None
     host_tags: list[str]
     details: dict[str, str]
     is_displayed: bool
@@ -215,12 +257,17 @@ class VmWorkEnded(Event, frozen=True, kw_only=True):
 
 @event("vm.started")
 class VmStarted(Event, frozen=True, kw_only=True):
-    """It runs on `host_id`; `hold` is the capacity that it holds there."""
+    """It runs on `host_id`; `hold` is the capacity that it holds there.
+
+    A password that was due has been handed to it, by the job that started it.
+    """
 
     host_id: UUID
     hold: UUID
 
     def apply(self, row: Vm, at_ms: int) -> None:
+        if row.password_due:
+            row.password_due, row.password_job_id = False, row.job_id
         row.state, row.job_id, row.state_at_ms = VmState.RUNNING, None, at_ms
         row.host_id, row.hold, row.more_holds, row.why_stopped = self.host_id, self.hold, [], ""
 
@@ -270,16 +317,67 @@ class VmRecovered(Event, frozen=True, kw_only=True):
         row.state, row.state_at_ms = VmState.STOPPED, at_ms
 
 
-@event("vm.updated")
+@event("vm.updated", version=2, upcasts={1: _without_group})
 class VmUpdated(Event, frozen=True, kw_only=True):
     """What its owner may change at any time."""
 
     name: str
     display_name: str
-    group: str
     user_data: str
     is_displayed: bool
+    is_protected: bool = False
+    os_type_id: UUID | None = None
+    is_scalable: bool | None = None
+    instance_name: str = ""
     details: dict[str, str]
+
+
+@event("vm.grouped")
+class VmGrouped(Event, frozen=True, kw_only=True):
+    """Its owner put it into an instance group, or took it out of every one."""
+
+    group_id: UUID | None
+
+
+@event("vm.affinity_set")
+class VmAffinitySet(Event, frozen=True, kw_only=True):
+    """The affinity groups that its next start heeds."""
+
+    affinity_group_ids: tuple[UUID, ...]
+
+
+@event("vm.user_data_set")
+class VmUserDataSet(Event, frozen=True, kw_only=True):
+    """What its next start tells it; `user_data_id` if that was registered before."""
+
+    user_data: str
+    user_data_id: UUID | None
+    user_data_details: dict[str, str]
+
+
+@event("vm.keys_set")
+class VmKeysSet(Event, frozen=True, kw_only=True):
+    """Which SSH keys its next start lets in."""
+
+    key_pairs: list[str]
+    public_keys: tuple[str, ...]
+
+
+@event("vm.password_reset")
+class VmPasswordReset(Event, frozen=True, kw_only=True):
+    """A new password waits in the vault for its next start."""
+
+    def apply(self, row: Vm, at_ms: int) -> None:
+        row.password_due, row.password_job_id = True, row.job_id
+        row.doing, row.job_id = "", None
+
+
+@event("vm.leased")
+class VmLeased(Event, frozen=True, kw_only=True):
+    """It ends by itself at that time, by being stopped or destroyed; 0 is never."""
+
+    lease_ends_at_ms: int
+    lease_action: str
 
 
 @event("vm.expunged", removes=True)

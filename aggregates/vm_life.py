@@ -57,7 +57,10 @@ class VmAssigned(Event, frozen=True, kw_only=True):
 
     def apply(self, row: Vm, at_ms: int) -> None:
         row.account_id, row.domain_id = self.account_id, self.domain_id
-        row.nics, row.group, row.key_pairs = list(self.nics), "", []
+        row.nics, row.key_pairs, row.public_keys = list(self.nics), [], ()
+        # Groups and user data are the old owner's, and stay with that.
+        row.group_id, row.user_data_id = None, None
+        row.affinity_group_ids, row.security_group_ids = (), []
 
 
 @event("vm.unmanaged", removes=True)

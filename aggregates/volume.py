@@ -273,6 +273,13 @@ class VolumeDetached(Event, frozen=True, kw_only=True):
         row.state, row.job_id = row.at_rest, None
 
 
+@event("volume.kind_set")
+class VolumeKindSet(Event, frozen=True, kw_only=True):
+    """It serves as a guest's root disk from here on, or no longer."""
+
+    kind: str
+
+
 @event("volume.updated")
 class VolumeUpdated(Event, frozen=True, kw_only=True):
     name: str

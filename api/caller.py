@@ -158,8 +158,15 @@ class Engine(Protocol):
         """Open a sealed secret by its reference; KeyError when it was shredded."""
         ...
 
-    async def seal(self, secret: str) -> str:
-        """Put a secret into the sealed store; the reference is what an event may carry."""
+    async def seal(self, secret: str, key: UUID | None = None) -> str:
+        """Put a secret into the sealed store; the reference is what an event may carry.
+
+        With `key` that is its reference, and what was kept under it before is replaced.
+        """
+        ...
+
+    async def shred(self, ref: str) -> None:
+        """Forget a sealed secret; one that is gone already is no error."""
         ...
 
     async def seal_password(self, password: str) -> str:
@@ -254,9 +261,14 @@ class Caller:
         """Open a sealed secret."""
         return await self.engine.secret(ref)
 
-    async def seal(self, secret: str) -> str:
+    async def seal(self, secret: str, key: UUID | None = None) -> str:
         """Seal a secret; with dryrun nothing is stored."""
-        return "dryrun" if self.dry_run else await self.engine.seal(secret)
+        return "dryrun" if self.dry_run else await self.engine.seal(secret, key)
+
+    async def shred(self, ref: str) -> None:
+        """Forget a sealed secret; with dryrun nothing is forgotten."""
+        if not self.dry_run:
+            await self.engine.shred(ref)
 
     async def seal_password(self, password: str) -> str:
         """Hash a password into the sealed store; with dryrun nothing is stored."""

@@ -7,14 +7,17 @@ from ipaddress import IPv4Address
 from typing import Any, Protocol
 from uuid import UUID, uuid5
 
-from aggregates.address import mac_text
+from aggregates.address import MAC_FIRST, MAC_LAST, mac_text
 from aggregates.errors import AlreadyExists, Exhausted, NotAllowed
+from aggregates.name import NameClaimed, name_ledger
 from aggregates.network import Network
 from aggregates.vm import Nic
-from engine.draft import Decision
+from engine.draft import Decision, Draft
 from engine.intents.vm import NicAsk
 from engine.world import World
 from projections.addresses import address_spaces
+from projections.names import Names
+from projections.vm import vms
 
 
 class Deciding(Protocol):
@@ -22,33 +25,62 @@ class Deciding(Protocol):
 
     @property
     def world(self) -> World: ...
+    @property
+    def draft(self) -> Draft | None: ...
     def add(self, decision: Decision, hold: UUID, /) -> Any: ...
 
 
 def take_nic(at: Deciding, ask: NicAsk, network: Network, *, is_default: bool) -> Nic:
     """A card with a MAC of its zone and, where the network has addresses, one of them."""
-    allocator = at.world.allocator
-    mac_hold = uuid5(ask.nic_id, "mac")
-    macs = spaces(at.world, "mac", zone_id=network.zone_id)
-    mac = allocator.take_address(macs, mac_hold, holder=ask.nic_id, purpose="nic")
-    at.add(mac, mac_hold)
+    mac = _take_mac(at, ask, network)
     if not network.has_addresses:
         return Nic(
             id=ask.nic_id,
             network_id=network.id,
-            mac=mac_text(mac.number),
+            mac=mac,
             is_default=is_default,
+            dhcp_options=ask.dhcp_options,
         )
     ip4 = take_ip(at, ask.nic_id, ask.nic_id, network, ask.ip4)
     return Nic(
         id=ask.nic_id,
         network_id=network.id,
-        mac=mac_text(mac.number),
+        mac=mac,
         ip4=ip4,
         gateway=network.gateway,
         netmask=network.netmask,
         is_default=is_default,
+        dhcp_options=ask.dhcp_options,
     )
+
+
+def _take_mac(at: Deciding, ask: NicAsk, network: Network) -> str:
+    """The lowest free MAC of the zone, or the one wanted, which may be of anybody's making."""
+    wanted = int(ask.mac.replace(":", ""), 16) if ask.mac else None
+    if wanted is not None and not MAC_FIRST <= wanted <= MAC_LAST:
+        return _claim_mac(at, ask, network)
+    hold = uuid5(ask.nic_id, "mac")
+    macs = spaces(at.world, "mac", zone_id=network.zone_id)
+    taken = at.world.allocator.take_address(
+        macs, hold, holder=ask.nic_id, purpose="nic", wanted=wanted
+    )
+    at.add(taken, hold)
+    return mac_text(taken.number)
+
+
+def _claim_mac(at: Deciding, ask: NicAsk, network: Network) -> str:
+    """A MAC outside of our range has no ledger of its own: it is taken as a name is."""
+    assert at.draft is not None, "an address is taken by a decision"
+    for vm in at.world.cloud[vms].by("zone_id", network.zone_id):
+        if any(nic.mac == ask.mac for nic in vm.nics):
+            raise AlreadyExists(f"{ask.mac} is in use in this zone: choose another MAC address")
+    named = {"zone_id": str(network.zone_id), "mac": ask.mac}
+    ledger = name_ledger("mac", list(named), list(named.values()))
+    claimed = NameClaimed(
+        kind="mac", fields=list(named), values=list(named.values()), owner=ask.nic_id
+    )
+    at.draft.append(ledger, at.world.cloud.view(Names).version(ledger), claimed)
+    return ask.mac
 
 
 def free_nics(at: Deciding, nics: Iterable[UUID]) -> None:

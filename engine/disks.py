@@ -97,7 +97,7 @@ def _limits(volume: Volume, offering: DiskOffering | None) -> DiskLimits:
 
 def pool_tags(run: Run[Any], volume: Volume, vm: Vm) -> frozenset[str]:
     """The tags that a disk's pool must have: its offering's, or the guest's for a root disk."""
-    if volume.kind == "ROOT":
+    if volume.kind == "ROOT" and volume.offering_id is None:
         offering = run.cloud[service_offerings].get(vm.service_offering_id)
         return frozenset(offering.storage_tags if offering else ())
     own = run.cloud[disk_offerings].get(volume.offering_id)

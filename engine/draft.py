@@ -102,6 +102,10 @@ class Draft:
 
     def rows(self, spec: TableSpec[R]) -> Iterator[R]:
         """The rows of a noun that this draft has created or changed so far."""
+        known = self.cloud[spec]
+        for row_id, events in self._events.items():
+            if events and row_id not in self._rows and row_id in known:
+                self.row(spec, row_id)
         return (row for row in self._rows.values() if isinstance(row, spec.row))
 
     def removes(self, row_id: UUID) -> bool:

@@ -20,8 +20,18 @@ from aggregates.errors import Exhausted
 from aggregates.vm import Nic, Vm, VmStarted
 from aggregates.volume import Volume, VolumeReady
 from drivers.contract.compute import GuestSpec, NicSpec
+from engine import passwords
 from engine.addresses import Deciding
-from engine.allocator import NothingFits, PlaceRequest, SpaceRequest
+from engine.affinity import Wishes, meet, wishes_of
+from engine.allocator import (
+    NothingFits,
+    PlaceRequest,
+    Policy,
+    SpaceRequest,
+    first_fit,
+    pack,
+    spread,
+)
 from engine.dedication import kept_for
 from engine.discs import disc_for, pool_of
 from engine.disks import attachment, in_service, make_disk, pool_spec, pool_tags, space_key
@@ -36,16 +46,28 @@ from projections.traffic_type import traffic_types
 from projections.vm import vms
 from projections.volume import volumes
 
+# CloudStack's planners by what they prefer; the others are first fit here.
+PLANNERS: dict[str, Policy] = {
+    "FirstFitPlanner": first_fit,
+    "UserDispersingPlanner": spread,
+    "UserConcentratedPodPlanner": pack,
+}
+
 I = TypeVar("I")  # noqa: E741 - the intent
 
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """What a caller asked about the place; None leaves it to the allocator."""
+    """What a caller asked about the place; None leaves it to the allocator.
+
+    `planner` is CloudStack's name for a way to choose among the hosts that have room.
+    """
 
     pod_id: UUID | None = None
     cluster_id: UUID | None = None
     host_id: UUID | None = None
+    planner: str = ""
+    consider_last_host: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +94,8 @@ def take_room(run: Run[Any], vm: Vm, where: Where) -> Room:
         in_service(run, disk)
     place = _narrowed(run, disks, where)
     kept = kept_for(run.cloud, vm.account_id, vm.zone_id)
+    wishes = wishes_of(run.cloud, vm.affinity_group_ids, vm.id)
+    last = kept.prefers(vm.last_host_id if where.consider_last_host else None)
     avoid: set[UUID] = set(kept.barred)
     short: NothingFits | None = None
     while True:
@@ -86,13 +110,16 @@ def take_room(run: Run[Any], vm: Vm, where: Where) -> Room:
             cpu_mhz=vm.cpu_mhz,
             memory_mib=vm.memory_mib,
             tags=frozenset(vm.host_tags),
-            avoid=frozenset(avoid),
-            prefer=kept.prefers(vm.last_host_id),
+            avoid=wishes.avoid | avoid,
+            only=wishes.only,
+            prefer=wishes.prefer or last,
+            prefer_not=wishes.prefer_not,
+            policy=PLANNERS.get(where.planner, first_fit),
         )
         try:
             chosen = run.world.allocator.place(request, run.key)
         except NothingFits as nothing:
-            raise _named(run, short or nothing) from None
+            raise _named(run, short or nothing, wishes) from None
         try:
             pools = list(_take_pools(run, vm, disks, chosen.host_id))
         except NothingFits as nothing:
@@ -102,6 +129,7 @@ def take_room(run: Run[Any], vm: Vm, where: Where) -> Room:
                 run.world.allocator.forget(hold)
             continue
         run.add(chosen, run.key)
+        meet(run, vm, chosen.host_id)
         for hold, decision in pools:
             run.add(decision, hold)
             run.guard(run.row(storage_pools, decision.pool_id))
@@ -110,7 +138,7 @@ def take_room(run: Run[Any], vm: Vm, where: Where) -> Room:
         return Room(chosen.host_id, run.key, found)
 
 
-def _named(run: Run[Any], nothing: NothingFits) -> Exhausted:
+def _named(run: Run[Any], nothing: NothingFits, wishes: Wishes) -> Exhausted:
     """The refusal with hosts and pools by their names, as its reader knows them."""
 
     def name_of(place_id: UUID) -> str:
@@ -120,7 +148,7 @@ def _named(run: Run[Any], nothing: NothingFits) -> Exhausted:
                 return f"{kind} {row.name}"
         return str(place_id)
 
-    return Exhausted("; ".join(nothing.explanation.told(name_of)))
+    return Exhausted("; ".join([*nothing.explanation.told(name_of), *wishes.words]))
 
 
 def _take_pools(
@@ -189,7 +217,7 @@ async def remove_disks(run: Run[Any], room: Room) -> None:
 
 async def start_guest(run: Run[Any], vm: Vm, room: Room, paths: dict[UUID, str]) -> None:
     session = await run.world.hosts.session(room.host_id)
-    spec = guest_spec(run, vm, paths)
+    spec = guest_spec(run, vm, paths, await passwords.due(run, vm))
     pools = room.pools.values()
     pool_id = pool_of(run, vm.id) or next(iter(pools), None)
     disc = await disc_for(run, vm, vm.iso_id, session, pool_id)
@@ -226,8 +254,13 @@ def add_running_steps(
     saga: Saga[I],
     vm_id: Callable[[I], UUID],
     where: Callable[[I], Where],
+    *,
+    is_first: bool = False,
 ) -> Step[I, Room]:
-    """Give a saga the four steps that end with the guest running."""
+    """Give a saga the four steps that end with the guest running.
+
+    If its first start does not succeed, nothing of the guest remains: not its password either.
+    """
 
     @saga.step
     def hold_room(run: Run[I]) -> Room:
@@ -244,6 +277,8 @@ def add_running_steps(
     @create_disks.undo
     async def delete_disks(run: Run[I]) -> None:
         await remove_disks(run, run[hold_room])
+        if is_first and run.row(vms, vm_id(run.intent)).password_due:
+            await passwords.forget(run, vm_id(run.intent))
 
     @saga.step(timeout_s=120)
     async def start(run: Run[I]) -> None:
@@ -261,7 +296,7 @@ def add_running_steps(
     return hold_room
 
 
-def guest_spec(run: Run[Any], vm: Vm, paths: dict[UUID, str]) -> GuestSpec:
+def guest_spec(run: Run[Any], vm: Vm, paths: dict[UUID, str], password: str = "") -> GuestSpec:
     """The guest as its hypervisor is told to run it."""
     disks = [
         attachment(run, disk, paths.get(disk.id) or disk.path, vm=vm)
@@ -278,7 +313,7 @@ def guest_spec(run: Run[Any], vm: Vm, paths: dict[UUID, str]) -> GuestSpec:
         nics=tuple(nic_spec(run, vm, nic) for nic in vm.nics),
         user_data=vm.user_data,
         labels=(("account", str(vm.account_id)), ("zone", str(vm.zone_id))),
-        boot=vm.details.get("boot", "bios"),
+        boot=vm.boot,
         cpu_max=cpu_max,
         memory_max_mib=memory_max_mib,
     )

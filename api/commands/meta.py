@@ -11,6 +11,7 @@ import msgspec
 from api.authz import domain_path, is_below
 from api.caller import Caller, JobRow
 from api.commands.download_link import with_url
+from api.commands.vm_password import tell_password
 from api.declare import Bound, Free, Moment, Names, OneOf, Page, View, Wire, command, view
 from api.errors import no_such_id, not_for_you
 from api.jobs import JobView, job_view, may_see
@@ -109,7 +110,9 @@ class QueryAsyncJobResult:
         job = await caller.engine.job(self.job_id)
         if job is None or not may_see(caller.identity, caller.cloud, job):
             raise no_such_id("queryAsyncJobResult", "jobid", str(self.job_id))
-        return await with_url(job_view(job, caller), job, caller)
+        made = await with_url(job_view(job, caller), job, caller)
+        await tell_password(caller, job, made)
+        return made
 
 
 @command("listAsyncJobs", returns=JobView, key="asyncjobs", shape="list", allow="ARDU")

@@ -14,17 +14,20 @@ from typing import Any
 from uuid import UUID
 
 from api.declare import Caller
-from api.errors import InvalidValue
+from api.errors import Denied, InvalidValue
 from api.fields import wire_name
 from api.parse import integer
 from projections.disk_offering import DiskOffering
 from projections.service_offering import ServiceOffering
 from projections.ssh_key_pair import ssh_key_pairs
-from projections.template import Template, templates
+from projections.template import Image, Template, templates
 from projections.vm import vms
 from projections.zone import Zone
 
 GIB = 2**30
+USER_DATA_LENGTH = 1_048_576
+PASSWORD_MIN = 6
+PLANNERS = ("FirstFitPlanner", "UserDispersingPlanner", "UserConcentratedPodPlanner")
 # A label of a host name (RFC 1123), which may not begin with a digit as guests dislike that.
 HOST_NAME = re.compile(r"[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
@@ -110,9 +113,19 @@ def gib(offering: DiskOffering, asked_gib: int | None) -> int:
     return asked_gib * GIB
 
 
-def root_disk_bytes(template: Template, offering: ServiceOffering, asked_gib: int | None) -> int:
-    """The bytes of the root disk, which is never smaller than what it is made from."""
-    if asked_gib is not None:
+def root_disk_bytes(
+    template: Template,
+    offering: ServiceOffering,
+    asked_gib: int | None,
+    fixed_bytes: int | None = None,
+) -> int:
+    """The bytes of the root disk, which is never smaller than what it is made from.
+
+    `fixed_bytes` is what the disk offering says that takes the service offering's place.
+    """
+    if fixed_bytes is not None:
+        size_bytes = fixed_bytes
+    elif asked_gib is not None:
         size_bytes = asked_gib * GIB
     else:
         size_bytes = offering.root_disk_bytes or template.size_bytes
@@ -128,16 +141,21 @@ def root_disk_bytes(template: Template, offering: ServiceOffering, asked_gib: in
 def usable_template(caller: Caller, template_id: UUID, zone: Zone) -> Template:
     """A template that is ready in the zone. That the caller may use it is checked before."""
     template = caller.cloud[templates][template_id]
-    copy = template.copy_in(zone.id)
+    check_in_zone(template, zone)
+    return template
+
+
+def check_in_zone(image: Image, zone: Zone) -> None:
+    """A template or ISO is whole in the zone."""
+    copy, noun = image.copy_in(zone.id), "ISO" if image.KIND == "iso" else image.KIND
     if copy is None:
         raise InvalidValue(
-            f"template {template.name} is not in zone {zone.name}: copy it there, or choose another"
+            f"{noun} {image.name} is not in zone {zone.name}: copy it there, or choose another"
         )
     if not copy.is_ready:
         raise InvalidValue(
-            f"template {template.name} is not ready ({copy.state}): wait for it, or choose another"
+            f"{noun} {image.name} is not ready ({copy.state}): wait for it, or choose another"
         )
-    return template
 
 
 def check_host_name(caller: Caller, account_id: UUID, name: str, but: UUID | None = None) -> None:
@@ -165,6 +183,43 @@ def check_user_data(raw: str | None) -> str:
     except (binascii.Error, ValueError):
         raise InvalidValue("userdata is not base64: encode it first") from None
     return padded
+
+
+def check_boot(hypervisor: str, kind: str | None, mode: str | None, setup: bool | None) -> str:
+    """The firmware that the guest is started by: bios, uefi or uefi-secure."""
+    if setup:
+        raise InvalidValue(f"bootintosetup is for VMware alone, not {hypervisor}: leave it out")
+    if kind is None and mode is not None:
+        raise InvalidValue("bootmode needs boottype: say BIOS or UEFI")
+    if kind != "UEFI":
+        if mode == "SECURE":
+            raise InvalidValue("a BIOS cannot boot in SECURE mode: say boottype=UEFI")
+        return "bios"
+    if mode is None:
+        raise InvalidValue("boottype=UEFI needs bootmode: say LEGACY or SECURE")
+    return "uefi-secure" if mode == "SECURE" else "uefi"
+
+
+def check_password(password: str, template: Image | None) -> None:
+    """A password that can be handed to a guest, whose template takes one."""
+    if template is None or not template.password_enabled:
+        name = "the guest" if template is None else f"template {template.name}"
+        raise InvalidValue(f"{name} takes no password from the cloud: leave password out")
+    if len(password) < PASSWORD_MIN:
+        raise InvalidValue(f"password has less than {PASSWORD_MIN} characters: make it longer")
+    if not password.isprintable():
+        raise InvalidValue("password holds a character that cannot be typed: leave that out")
+
+
+def planner_of(caller: Caller, name: str | None) -> str:
+    """The planner that a root administrator asks for; one that the cloud knows."""
+    if not name:
+        return ""
+    if not caller.is_root:
+        raise Denied("deploymentplanner is for root administrators: leave it out")
+    if name not in PLANNERS:
+        raise InvalidValue(f"there is no planner {name}: choose of {', '.join(PLANNERS)}")
+    return name
 
 
 def known_key_pairs(caller: Caller, account_id: UUID, names: list[str]) -> list[str]:

@@ -6,55 +6,56 @@ from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
 
-from api.commands.vm_checks import (
-    Size,
-    check_host_name,
-    check_offered,
-    check_user_data,
-    gib,
-    known_key_pairs,
-    refuse_later,
-    root_disk_bytes,
-    size_of,
-    usable_template,
+from api.commands.security_group_use import settle_groups
+from api.commands.vm_belongs import (
+    LEASE_ACTIONS,
+    Told,
+    affinity_of,
+    group_for,
+    lease_until,
+    public_keys_of,
+    told_by,
 )
-from api.commands.vm_networks import IpToNetwork, settle_nics
+from api.commands.vm_checks import (
+    USER_DATA_LENGTH,
+    Size,
+    check_boot,
+    check_host_name,
+    check_password,
+    known_key_pairs,
+    planner_of,
+    refuse_later,
+    size_of,
+)
+from api.commands.vm_disks import DiskDetails, Source, settle_disks, settle_source
+from api.commands.vm_networks import DhcpOptions, IpToNetwork, settle_nics
+from api.commands.vm_password import submit_with
 from api.declare import Bound, Caller, Free, Job, Length, Names, OneOf, Roles, Wire, command
-from api.errors import Denied, InvalidValue, missing
+from api.errors import Denied, InvalidValue
 from api.scope import owner_for
 from api.views.vm import VmView
-from engine.intents.vm import CreateVm, DeployVm, DiskAsk, NicAsk
-from projections.disk_offering import disk_offerings
+from engine.intents.vm import CreateVm, DeployVm, DiskAsk, NicAsk, password_entry
 from projections.service_offering import service_offerings
-from projections.template import Template
+from projections.vm import vms
 from projections.zone import zones
 
-USER_DATA_LENGTH = 1_048_576
 GIB_MAX = 65_536
-LATER = (
-    "affinity_group_ids",
-    "affinity_group_names",
-    "security_group_ids",
-    "security_group_names",
-    "mac_address",
-    "ip6_address",
-    "password",
-    "user_data_id",
-    "snapshot_id",
-    "volume_id",
-)
+# What belongs to other hypervisors, or to a part of the cloud that there is not.
+LATER = ("ip6_address", "extra_config", "properties", "nic_network_list", "external_details")
 LONG = Wire(type="long")
-NOT_YET = Free("refused: there is no such thing to name yet")
+KEYBOARDS = OneOf("de", "de-ch", "es", "es-latam", "fi", "fr", "fr-be", "fr-ch", "is", "it", "jp",
+                  "nl-be", "no", "pt", "uk", "us")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """Who shall own the guest, what it is made from, and how large it is."""
+    """Who shall own the guest, what it is made from, how large it is, and what it is told."""
 
     account_id: UUID
     domain_id: UUID
-    template: Template
+    source: Source
     size: Size
+    told: Told
 
 
 @command(
@@ -75,10 +76,21 @@ class DeployVirtualMachine:
     zone_id: Annotated[UUID, "the zone to deploy into", Names("zone")]
     service_offering_id: Annotated[UUID, "what sizes the guest", Names("service_offering")]
     template_id: Annotated[
-        UUID | None, "what its root disk is made from; always needed", Names("template")
+        UUID | None,
+        "the template of its root disk, or an ISO to install from",
+        Names(("template", "iso")),
     ] = None
+    volume_id: Annotated[
+        UUID | None, "a volume to be its root disk, instead of a template",
+        Names("volume", right="operate"),
+    ] = None  # fmt: skip
+    snapshot_id: Annotated[
+        UUID | None, "a snapshot to make its root disk from, instead of a template",
+        Names("snapshot"),
+    ] = None  # fmt: skip
     name: Annotated[str | None, "its host name; from its id if omitted"] = None
     display_name: Annotated[str | None, "a name for people; its host name if omitted"] = None
+    custom_id: Annotated[UUID | None, "its id; root admins only", Free("nothing has it yet")] = None
     account: Annotated[str | None, "the account that shall own it"] = None
     domain_id: Annotated[UUID | None, "that account's domain", Names("domain", "see")] = None
     project_id: Annotated[UUID | None, "the project that shall own it", Names("project")] = None
@@ -89,56 +101,97 @@ class DeployVirtualMachine:
         tuple[IpToNetwork, ...] | None, "networks with the address wanted on each", Wire(type="map")
     ] = None
     ip_address: Annotated[str | None, "the address wanted on the default network"] = None
-    root_disk_size: Annotated[int | None, "root disk in GiB", Bound(1, GIB_MAX), LONG] = None
-    disk_offering_id: Annotated[
-        UUID | None, "the offering of a data disk to be made too", Names("disk_offering")
+    ip6_address: Annotated[str | None, "not offered: networks give no IPv6 here"] = None
+    mac_address: Annotated[str | None, "the MAC wanted on the default network"] = None
+    dhcp_options_network_list: Annotated[
+        tuple[DhcpOptions, ...] | None, "options that DHCP tells it, by network", Wire(type="map")
     ] = None
+    root_disk_size: Annotated[int | None, "root disk in GiB", Bound(1, GIB_MAX), LONG] = None
+    override_disk_offering_id: Annotated[
+        UUID | None, "the offering of the root disk, instead of the service offering's",
+        Names("disk_offering"),
+    ] = None  # fmt: skip
+    disk_offering_id: Annotated[
+        UUID | None, "a data disk to be made too; with an ISO, the root disk",
+        Names("disk_offering"),
+    ] = None  # fmt: skip
     size: Annotated[int | None, "that disk in GiB", Bound(1, GIB_MAX), LONG] = None
+    data_disks_details: Annotated[
+        tuple[DiskDetails, ...] | None, "several data disks to be made too", Wire(type="map")
+    ] = None
     details: Annotated[
         dict[str, str] | None, "cpuNumber, cpuSpeed (MHz), memory (MiB) and other settings"
     ] = None
-    hypervisor: Annotated[str | None, "must be the template's"] = None
+    hypervisor: Annotated[str | None, "must be the template's; needed with an ISO"] = None
     pod_id: Annotated[UUID | None, "where to run; root admins only", Names("pod")] = None
     cluster_id: Annotated[UUID | None, "where to run; root admins only", Names("cluster")] = None
     host_id: Annotated[UUID | None, "where to run; root admins only", Names("host")] = None
+    deployment_planner: Annotated[
+        str | None, "how to choose among hosts with room; root admins only"
+    ] = None
     user_data: Annotated[str | None, "base64 that the guest can read", Length(USER_DATA_LENGTH)] = (
         None
     )
+    user_data_id: Annotated[
+        UUID | None, "registered user data, instead of userdata", Names("user_data")
+    ] = None
+    user_data_details: Annotated[
+        dict[str, str] | None, "values for the parameters of its user data"
+    ] = None
     key_pair: Annotated[str | None, "an SSH key pair to let in"] = None
     key_pairs: Annotated[tuple[str, ...] | None, "SSH key pairs to let in"] = None
-    group: Annotated[str | None, "the group to put it in"] = None
+    password: Annotated[
+        str | None, "its password, if the template takes one; made up if omitted"
+    ] = None
+    group: Annotated[str | None, "the instance group to put it in; made if there is none"] = None
+    affinity_group_ids: Annotated[
+        tuple[UUID, ...] | None, "the affinity groups to be in", Names("affinity_group")
+    ] = None
+    affinity_group_names: Annotated[
+        tuple[str, ...] | None, "those groups by their names, instead of their ids"
+    ] = None
+    security_group_ids: Annotated[
+        tuple[UUID, ...] | None, "the security groups to be in", Names("security_group")
+    ] = None
+    security_group_names: Annotated[
+        tuple[str, ...] | None, "those groups by their names, instead of their ids"
+    ] = None
+    lease_duration: Annotated[int | None, "the days until it ends by itself; -1 for never"] = None
+    lease_expiry_action: Annotated[
+        str | None, "how it ends: STOP or DESTROY", OneOf(*LEASE_ACTIONS)
+    ] = None
     boot_type: Annotated[str | None, "BIOS or UEFI", OneOf("BIOS", "UEFI")] = None
+    boot_mode: Annotated[str | None, "LEGACY or, with UEFI, SECURE", OneOf("LEGACY", "SECURE")] = (
+        None
+    )
+    boot_into_setup: Annotated[bool | None, "stop in the firmware's setup; VMware only"] = None
+    keyboard: Annotated[str | None, "the layout of its console's keyboard", KEYBOARDS] = None
     start_vm: Annotated[bool | None, "false makes it without starting it"] = None
     display_vm: Annotated[bool | None, "whether its owner sees it", Roles("Admin")] = None
-    affinity_group_ids: Annotated[tuple[str, ...] | None, "not offered yet", NOT_YET] = None
-    affinity_group_names: Annotated[tuple[str, ...] | None, "not offered yet"] = None
-    security_group_ids: Annotated[tuple[str, ...] | None, "not offered yet", NOT_YET] = None
-    security_group_names: Annotated[tuple[str, ...] | None, "not offered yet"] = None
-    mac_address: Annotated[str | None, "not offered yet"] = None
-    ip6_address: Annotated[str | None, "not offered yet"] = None
-    password: Annotated[str | None, "not offered yet"] = None
-    user_data_id: Annotated[UUID | None, "not offered yet", NOT_YET] = None
-    snapshot_id: Annotated[UUID | None, "not offered yet", NOT_YET] = None
-    volume_id: Annotated[UUID | None, "not offered yet", NOT_YET] = None
+    extra_config: Annotated[str | None, "not offered: words for one hypervisor alone"] = None
+    properties: Annotated[dict[str, str] | None, "not offered: an appliance's own"] = None
+    nic_network_list: Annotated[dict[str, str] | None, "not offered: an appliance's own"] = None
+    external_details: Annotated[dict[str, str] | None, "not offered: an extension's own"] = None
 
     async def run(self, caller: Caller) -> Job:
         refuse_later(self, LATER)
-        if self.template_id is None:
-            raise missing("deployVirtualMachine", "templateid")
-        settled = self._settle(caller, self.template_id)
-        vm_id = caller.new_id()
+        settled = self._settle(caller)
+        vm_id = self._id(caller)
         name = self.name or f"VM-{vm_id}"
         if self.name:
             check_host_name(caller, settled.account_id, self.name)
-        key_pairs = known_key_pairs(caller, settled.account_id, self._key_pairs())
-        user_data = check_user_data(self.user_data)
-        disks = self._disks(caller, vm_id, settled)
+        disks = settle_disks(self, caller, vm_id, settled.source)
         nics = await settle_nics(self, caller, settled.account_id, settled.domain_id)
-        ask = self._ask(caller, vm_id, name, settled, disks, nics, key_pairs, user_data)
-        starts = self.start_vm is not False
-        return await caller.submit(ask if starts else CreateVm(deploy=ask))
+        group_id = await group_for(caller, settled.account_id, settled.domain_id, self.group)
+        networks = [nic.network_id for nic in nics]
+        guards = await settle_groups(self, caller, settled.account_id, settled.domain_id, networks)
+        ask = self._ask(caller, vm_id, name, settled, disks, nics, guards, group_id)
+        intent = ask if self.start_vm is not False else CreateVm(deploy=ask)
+        if not self.password:
+            return await caller.submit(intent)
+        return await submit_with(caller, password_entry(vm_id), self.password, intent)
 
-    def _settle(self, caller: Caller, template_id: UUID) -> Settled:
+    def _settle(self, caller: Caller) -> Settled:
         """Check what is asked for against what there is, before anything is promised."""
         account_id, domain_id = owner_for(
             caller, account=self.account, domain_id=self.domain_id, project_id=self.project_id
@@ -150,45 +203,29 @@ class DeployVirtualMachine:
             )
         if not caller.is_root and (self.pod_id or self.cluster_id or self.host_id):
             raise Denied("podid, clusterid and hostid are for root administrators: leave them out")
-        template = usable_template(caller, template_id, zone)
-        if self.hypervisor and self.hypervisor.lower() != template.hypervisor.lower():
-            raise InvalidValue(
-                f"template {template.name} is for {template.hypervisor}, not {self.hypervisor}"
-            )
+        source = settle_source(self, caller, zone)
+        check_boot(source.hypervisor, self.boot_type, self.boot_mode, self.boot_into_setup)
+        if self.password:
+            check_password(self.password, source.image)
         offering = caller.cloud[service_offerings][self.service_offering_id]
         size = size_of(offering, self.details or {}, zone)
-        return Settled(account_id, domain_id, template, size)
+        told = told_by(
+            caller, self.user_data, self.user_data_id, self.user_data_details, source.image
+        )
+        return Settled(account_id, domain_id, source, size, told)
+
+    def _id(self, caller: Caller) -> UUID:
+        if self.custom_id is None:
+            return caller.new_id()
+        if not caller.is_root:
+            raise Denied("customid is for root administrators: leave it out")
+        if self.custom_id in caller.cloud[vms]:
+            raise InvalidValue(f"customid {self.custom_id} is another virtual machine's")
+        return self.custom_id
 
     def _key_pairs(self) -> list[str]:
         named = [self.key_pair] if self.key_pair else []
         return list(dict.fromkeys([*named, *(self.key_pairs or ())]))
-
-    def _disks(self, caller: Caller, vm_id: UUID, settled: Settled) -> list[DiskAsk]:
-        """The root disk, and the data disk if an offering was named for one."""
-        cloud, short = caller.cloud, str(vm_id)[:8]
-        size_bytes = root_disk_bytes(
-            settled.template,
-            cloud[service_offerings][self.service_offering_id],
-            self.root_disk_size,
-        )
-        disks = [
-            DiskAsk(
-                volume_id=caller.new_id(), name=f"ROOT-{short}", device=0, size_bytes=size_bytes
-            )
-        ]
-        if self.disk_offering_id is not None:
-            offering = cloud[disk_offerings][self.disk_offering_id]
-            check_offered(offering, "disk offering", cloud[zones][self.zone_id])
-            disks.append(
-                DiskAsk(
-                    volume_id=caller.new_id(),
-                    name=f"DATA-{short}",
-                    device=1,
-                    size_bytes=gib(offering, self.size),
-                    offering_id=offering.id,
-                )
-            )
-        return disks
 
     def _ask(
         self,
@@ -198,20 +235,26 @@ class DeployVirtualMachine:
         settled: Settled,
         disks: list[DiskAsk],
         nics: list[NicAsk],
-        key_pairs: list[str],
-        user_data: str,
+        security_group_ids: list[UUID],
+        group_id: UUID | None,
     ) -> DeployVm:
+        account_id, source = settled.account_id, settled.source
+        key_pairs = known_key_pairs(caller, account_id, self._key_pairs())
+        ends_at_ms, action = lease_until(
+            caller.now_ms, self.lease_duration, self.lease_expiry_action
+        )
+        offering = caller.cloud[service_offerings][self.service_offering_id]
         return DeployVm(
             vm_id=vm_id,
-            account_id=settled.account_id,
+            account_id=account_id,
             domain_id=settled.domain_id,
             user_id=caller.user_id,
             zone_id=self.zone_id,
-            template_id=settled.template.id,
+            template_id=source.image.id if source.image else None,
             service_offering_id=self.service_offering_id,
             name=name,
             display_name=self.display_name or name,
-            hypervisor=settled.template.hypervisor,
+            hypervisor=source.hypervisor,
             cpu_count=settled.size.cpu_count,
             cpu_mhz=settled.size.cpu_mhz,
             memory_mib=settled.size.memory_mib,
@@ -220,14 +263,24 @@ class DeployVirtualMachine:
             pod_id=self.pod_id,
             cluster_id=self.cluster_id,
             host_id=self.host_id,
+            planner=planner_of(caller, self.deployment_planner) or offering.deployment_planner,
             host_tags=settled.size.host_tags,
-            user_data=user_data,
+            user_data=settled.told.content,
+            user_data_id=settled.told.user_data_id,
+            user_data_details=settled.told.details,
             key_pairs=key_pairs,
-            group=self.group or "",
-            details=self._details(),
+            public_keys=public_keys_of(caller, account_id, key_pairs),
+            affinity_group_ids=affinity_of(
+                caller, account_id, self.affinity_group_ids, self.affinity_group_names
+            ),
+            security_group_ids=security_group_ids,
+            group_id=group_id,
+            iso_id=source.iso.id if source.iso else None,
+            boot=check_boot(source.hypervisor, self.boot_type, self.boot_mode, None),
+            keyboard=self.keyboard or "",
+            password_due=source.takes_password,
+            lease_ends_at_ms=ends_at_ms,
+            lease_action=action,
+            details={name: value or "" for name, value in (self.details or {}).items()},
             is_displayed=self.display_vm is not False,
         )
-
-    def _details(self) -> dict[str, str]:
-        boot = {"boot": "uefi"} if self.boot_type == "UEFI" else {}
-        return {name: value or "" for name, value in (self.details or {}).items()} | boot

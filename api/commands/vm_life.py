@@ -7,9 +7,9 @@ from typing import Annotated
 from uuid import UUID
 
 from api.commands.vm_checks import GIB, refuse_later, usable_template
-from api.commands.vm_networks import IpToNetwork, settle_nics
+from api.commands.vm_networks import DhcpOptions, IpToNetwork, settle_nics
 from api.declare import Bound, Caller, Job, Names, Wire, command
-from api.errors import Denied, InvalidValue
+from api.errors import Denied, InvalidValue, missing
 from api.scope import owner_for
 from api.views.vm import VmView
 from engine.intents.vm_life import AssignVm, RestoreVm
@@ -29,6 +29,8 @@ class Cards:
     network_ids: tuple[UUID, ...] | None
     ip_to_network_list: tuple[IpToNetwork, ...] | None = None
     ip_address: str | None = None
+    mac_address: str | None = None
+    dhcp_options_network_list: tuple[DhcpOptions, ...] | None = None
 
 
 @command(
@@ -64,9 +66,14 @@ class RestoreVirtualMachine:
     async def run(self, caller: Caller) -> Job:
         refuse_later(self, ("disk_offering_id", "details"))
         vm = caller.cloud[vms][self.virtual_machine_id]
-        template = usable_template(
-            caller, self.template_id or vm.template_id, caller.cloud[zones][vm.zone_id]
-        )
+        source = self.template_id or vm.template_id
+        if source is None:
+            raise missing("restoreVirtualMachine", "templateid")
+        template = usable_template(caller, source, caller.cloud[zones][vm.zone_id])
+        if template.image_format == "ISO":
+            raise InvalidValue(
+                f"{template.name} is an ISO, which a disk is not made from: say templateid"
+            )
         if template.hypervisor.lower() != vm.hypervisor.lower():
             raise InvalidValue(
                 f"template {template.name} is for {template.hypervisor}, and virtual machine "

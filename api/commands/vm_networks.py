@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Protocol
 from uuid import UUID
@@ -25,15 +26,35 @@ from projections.zone import zones
 # Who looks for a default network lets those before it finish making one. Unused locks vanish.
 _TURNS: WeakValueDictionary[tuple[UUID, UUID], asyncio.Lock] = WeakValueDictionary()
 
+MAC = re.compile(r"[0-9a-f]{12}")
 DEFAULT_OFFERING = "DefaultIsolatedNetworkOfferingWithSourceNatService"
 
 
 @entry
 class IpToNetwork:
-    """One network, and the address wanted on it."""
+    """One network, and the addresses wanted on it."""
 
     network_id: Annotated[UUID, "the network", Names("network")]
     ip: Annotated[str | None, "the IPv4 address; the lowest free one if omitted"] = None
+    ipv6: Annotated[str | None, "not offered: networks give no IPv6 here"] = None
+    mac: Annotated[str | None, "the MAC; the lowest free one if omitted"] = None
+
+
+@entry
+class DhcpOptions:
+    """What DHCP tells the guest on one network, beside its address."""
+
+    network_id: Annotated[UUID, "the network", Names("network")]
+    dhcp: Annotated[str | None, "options by number or name, with commas: 66:tftp,67:boot"] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A network to be on, with the addresses wanted there; empty is any."""
+
+    network_id: UUID
+    ip: str = ""
+    mac: str = ""
 
 
 class NetworksAsked(Protocol):
@@ -47,6 +68,10 @@ class NetworksAsked(Protocol):
     def ip_to_network_list(self) -> tuple[IpToNetwork, ...] | None: ...
     @property
     def ip_address(self) -> str | None: ...
+    @property
+    def mac_address(self) -> str | None: ...
+    @property
+    def dhcp_options_network_list(self) -> tuple[DhcpOptions, ...] | None: ...
 
 
 async def settle_nics(
@@ -56,28 +81,77 @@ async def settle_nics(
     wanted = _named(ask)
     if not wanted:
         found = await _default_network(ask.zone_id, caller, account_id, domain_id)
-        wanted = [] if found is None else [(found, ask.ip_address or "")]
+        wanted = [] if found is None else [_default(ask, found)]
     if ask.ip_address and not wanted and not caller.dry_run:
         raise InvalidValue("ipaddress needs a network: this zone has none to be on")
-    ids = [network_id for network_id, _ in wanted]
+    ids = [one.network_id for one in wanted]
     if len(set(ids)) != len(ids):
         raise InvalidValue("a network is named twice: a guest has one card on each")
+    macs = [one.mac for one in wanted if one.mac]
+    if len(set(macs)) != len(macs):
+        raise InvalidValue("one MAC address is wanted on two networks: give each its own")
+    options = _dhcp_options(ask, ids)
     nics = []
-    for network_id, ip in wanted:
-        network = caller.cloud[networks][network_id]
-        check_network(network, ip, ask.zone_id, caller.cloud, account_id, domain_id)
-        nics.append(NicAsk(nic_id=caller.new_id(), network_id=network_id, ip4=ip))
+    for one in wanted:
+        network = caller.cloud[networks][one.network_id]
+        check_network(network, one.ip, ask.zone_id, caller.cloud, account_id, domain_id)
+        nics.append(
+            NicAsk(
+                nic_id=caller.new_id(),
+                network_id=one.network_id,
+                ip4=one.ip,
+                mac=one.mac,
+                dhcp_options=options.get(one.network_id),
+            )
+        )
     return nics
 
 
-def _named(ask: NetworksAsked) -> list[tuple[UUID, str]]:
-    """The networks that were named, each with the address wanted or nothing."""
+def mac_of(text: str | None) -> str:
+    """A MAC address that a card may have, in one spelling; empty for none."""
+    if not text:
+        return ""
+    digits = text.replace(":", "").replace("-", "").lower()
+    if MAC.fullmatch(digits) is None:
+        raise InvalidValue(f"{text} is no MAC address: write it as 02:00:4c:4f:4f:50")
+    made = bytes.fromhex(digits)
+    if made[0] & 1:
+        raise InvalidValue(f"{text} is an address of many: a card's own has an even first byte")
+    if not any(made):
+        raise InvalidValue(f"{text} is nobody's MAC address: choose another")
+    return made.hex(":")
+
+
+def _dhcp_options(ask: NetworksAsked, ids: list[UUID]) -> dict[UUID, dict[str, str]]:
+    """Each network's options; only for networks that the guest is on."""
+    found: dict[UUID, dict[str, str]] = {}
+    for one in ask.dhcp_options_network_list or ():
+        if one.network_id not in ids:
+            raise InvalidValue(
+                f"dhcpoptionsnetworklist names network {one.network_id}, which the guest is not on"
+            )
+        for part in filter(None, (one.dhcp or "").split(",")):
+            name, colon, value = part.partition(":")
+            if not colon or not name.strip():
+                raise InvalidValue(f"{part!r} is no DHCP option: write 66:value, with a colon")
+            found.setdefault(one.network_id, {})[name.strip()] = value.strip()
+    return found
+
+
+def _default(ask: NetworksAsked, network_id: UUID) -> Wanted:
+    return Wanted(network_id, ask.ip_address or "", mac_of(ask.mac_address))
+
+
+def _named(ask: NetworksAsked) -> list[Wanted]:
+    """The networks that were named, each with the addresses wanted or nothing."""
     if ask.ip_to_network_list:
-        if ask.network_ids or ask.ip_address:
+        if ask.network_ids or ask.ip_address or ask.mac_address:
             raise InvalidValue("iptonetworklist excludes networkids and ipaddress: leave those out")
-        return [(one.network_id, one.ip or "") for one in ask.ip_to_network_list]
+        if any(one.ipv6 for one in ask.ip_to_network_list):
+            raise InvalidValue("iptonetworklist.ipv6 is not offered: networks give no IPv6 here")
+        return [Wanted(o.network_id, o.ip or "", mac_of(o.mac)) for o in ask.ip_to_network_list]
     named = ask.network_ids or ()
-    return [(one, ask.ip_address or "" if number == 0 else "") for number, one in enumerate(named)]
+    return [_default(ask, one) if at == 0 else Wanted(one) for at, one in enumerate(named)]
 
 
 def serves(network: Network, cloud: Cloud, account_id: UUID, domain_id: UUID) -> bool:

@@ -55,8 +55,16 @@ class NicView(View, kw_only=True):
             broadcast_uri=None if vlan is None else f"vlan://{vlan}",
             virtual_machine_id=vm.id,
             secondary_ip=[{"id": str(more.id), "ipaddress": more.ip4} for more in nic.more_ips],
-            extra_dhcp_option=[],
+            extra_dhcp_option=_options(nic.dhcp_options or {}),
         )
+
+
+def _options(told: dict[str, str]) -> list[dict[str, str]]:
+    """DHCP options as clients read them: by number, else by name."""
+    return [
+        {"dhcpoptioncode" if name.isdecimal() else "dhcpoptionname": name, "dhcpoptionvalue": value}
+        for name, value in told.items()
+    ]
 
 
 @view

@@ -18,6 +18,7 @@ from projections.annotation import is_noted
 from projections.os_type import os_types
 from projections.saga import saga_runs
 from projections.template import Copy, Image, ImageState
+from projections.user_data import user_datas
 from projections.zone import Zone, zones
 
 
@@ -110,6 +111,10 @@ class TemplateView(OwnedView, kw_only=True):
     bootable: Annotated[bool, "whether machines can start from it"]
     for_cks: Annotated[bool, "whether it is for Kubernetes nodes"] = msgspec.field(name="forcks")
     source_template_id: Annotated[UUID | None, "the volume or snapshot it was made from"] = None
+    user_data_id: Annotated[UUID | None, "the user data that its guests are told"] = None
+    user_data_name: Annotated[str | None, "the name of that user data"] = None
+    user_data_params: Annotated[str | None, "the parameters of that user data"] = None
+    user_data_policy: Annotated[str | None, "whether a deploy may say something else"] = None
     url: Annotated[str | None, "where it came from", Roles("Admin")] = None
     tags: Annotated[list[TagView], "its tags"]
     has_annotations: Annotated[bool, "whether there are comments on it"]
@@ -120,6 +125,7 @@ class TemplateView(OwnedView, kw_only=True):
         seen = row if isinstance(row, InZone) else once(row, cloud)
         image, zone = seen.row, seen.zone
         os_type = cloud[os_types].get(image.os_type_id)
+        told = cloud[user_datas].get(image.user_data_id)
         status, download = _progress(seen.copy, cloud)
         same = ("id", "name", "display_text", "account_id", "hypervisor", "os_type_id", "bits")
         flags = ("is_public", "is_featured", "is_extractable", "requires_hvm", "template_type")
@@ -146,6 +152,10 @@ class TemplateView(OwnedView, kw_only=True):
             bootable=image.is_bootable,
             for_cks=False,
             source_template_id=image.source_id,
+            user_data_id=image.user_data_id,
+            user_data_name=told.name if told else None,
+            user_data_params=",".join(told.params) or None if told else None,
+            user_data_policy=image.user_data_policy or None,
             url=image.url,
             tags=tags_of(image.id, cloud),
             has_annotations=is_noted(image.id, cloud),

@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
-from aggregates.vm import VmState, VmStopped, VmUpdated
+from aggregates.errors import NotAllowed
+from aggregates.vm import (
+    Vm,
+    VmGrouped,
+    VmKeysSet,
+    VmLeased,
+    VmState,
+    VmStopped,
+    VmUpdated,
+    VmUserDataSet,
+)
 from engine.decide import Desk, decision
-from engine.intents.vm import RecoverVm, UpdateVm, VmFound
+from engine.intents.vm import (
+    GroupVm,
+    LeaseVm,
+    RecoverVm,
+    SetKeys,
+    SetUserData,
+    UpdateVm,
+    VmFound,
+)
+from projections.instance_group import instance_groups
+from projections.user_data import user_datas
 from projections.vm import vms
 
 
@@ -17,16 +37,55 @@ def recover(ask: RecoverVm, desk: Desk) -> None:
 @decision
 def update(ask: UpdateVm, desk: Desk) -> None:
     vm = desk.row(vms, ask.vm_id)
-    changed = VmUpdated(
-        name=vm.name if ask.name is None else ask.name,
-        display_name=vm.display_name if ask.display_name is None else ask.display_name,
-        group=vm.group if ask.group is None else ask.group,
-        user_data=vm.user_data if ask.user_data is None else ask.user_data,
-        is_displayed=vm.is_displayed if ask.is_displayed is None else ask.is_displayed,
-        details=vm.details if ask.details is None else ask.details,
-    )
+    names = VmUpdated.__struct_fields__
+    said = {name: value for name in names if (value := getattr(ask, name, None)) is not None}
+    changed = VmUpdated(**{name: getattr(vm, name) for name in names} | said)
     if any(getattr(vm, name) != getattr(changed, name) for name in changed.__struct_fields__):
         desk.change(vm, changed)
+
+
+@decision
+def group(ask: GroupVm, desk: Desk) -> None:
+    vm = desk.row(vms, ask.vm_id)
+    if ask.group_id is not None:
+        desk.guard(desk.row(instance_groups, ask.group_id))
+    if vm.group_id != ask.group_id:
+        desk.change(vm, VmGrouped(group_id=ask.group_id))
+
+
+@decision
+def tell(ask: SetUserData, desk: Desk) -> None:
+    vm = desk.row(vms, ask.vm_id)
+    if ask.stopped:
+        _stopped(vm, "its user data")
+    if ask.user_data_id is not None:
+        desk.guard(desk.row(user_datas, ask.user_data_id))
+    told = (vm.user_data, vm.user_data_id, vm.user_data_details)
+    if told != (ask.user_data, ask.user_data_id, ask.details):
+        changed = VmUserDataSet(
+            user_data=ask.user_data, user_data_id=ask.user_data_id, user_data_details=ask.details
+        )
+        desk.change(vm, changed)
+
+
+@decision
+def let_in(ask: SetKeys, desk: Desk) -> None:
+    vm = desk.row(vms, ask.vm_id)
+    _stopped(vm, "its SSH keys")
+    desk.change(vm, VmKeysSet(key_pairs=ask.key_pairs, public_keys=ask.public_keys))
+
+
+@decision
+def lease(ask: LeaseVm, desk: Desk) -> None:
+    vm = desk.row(vms, ask.vm_id)
+    if (vm.lease_ends_at_ms, vm.lease_action) != (ask.ends_at_ms, ask.action):
+        desk.change(vm, VmLeased(lease_ends_at_ms=ask.ends_at_ms, lease_action=ask.action))
+
+
+def _stopped(vm: Vm, what: str) -> None:
+    vm.unclaimed()
+    if vm.state is not VmState.STOPPED:
+        raise NotAllowed(f"virtual machine {vm.name} is {vm.state}: stop it to change {what}")
 
 
 @decision

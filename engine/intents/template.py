@@ -100,3 +100,13 @@ class DeleteTemplate:
 
 
 ending("template", lambda template: DeleteTemplate(template_id=template.id))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkUserData:
+    """Let guests of a template, or of an ISO, be told this user data, or no longer."""
+
+    image_id: UUID
+    is_iso: bool
+    user_data_id: UUID | None
+    user_data_policy: str

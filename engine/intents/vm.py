@@ -3,29 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from engine.intents.ending import GUESTS, ending
 
 
+def password_entry(vm_id: UUID) -> UUID:
+    """Where the vault keeps the password that a guest was given last."""
+    return uuid5(vm_id, "password")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NicAsk:
-    """A network card to be made; `ip4` is the address wanted, or empty for the lowest free."""
+    """A network card to be made; an `ip4` or `mac` that is empty is the lowest free one."""
 
     nic_id: UUID
     network_id: UUID
     ip4: str = ""
+    mac: str = ""
+    dhcp_options: dict[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiskAsk:
-    """A disk to be made with the guest; device 0 is its root disk, from the template."""
+    """A disk of the new guest; device 0 is its root disk, from the template.
+
+    `is_blank` has nothing on it; `is_there` is a volume that exists already, and stays as it is.
+    """
 
     volume_id: UUID
     name: str
     device: int
     size_bytes: int
     offering_id: UUID | None = None
+    is_blank: bool = False
+    is_there: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +49,7 @@ class DeployVm:
     domain_id: UUID
     user_id: UUID | None
     zone_id: UUID
-    template_id: UUID
+    template_id: UUID | None
     service_offering_id: UUID
     name: str
     display_name: str
@@ -50,10 +62,23 @@ class DeployVm:
     pod_id: UUID | None = None
     cluster_id: UUID | None = None
     host_id: UUID | None = None
+    planner: str = ""
     host_tags: list[str] = field(default_factory=list)
     user_data: str = ""
+    user_data_id: UUID | None = None
+    user_data_details: dict[str, str] = field(default_factory=dict)
     key_pairs: list[str] = field(default_factory=list)
-    group: str = ""
+    public_keys: tuple[str, ...] = ()
+    affinity_group_ids: tuple[UUID, ...] = ()
+    security_group_ids: list[UUID] = field(default_factory=list)
+    group_id: UUID | None = None
+    iso_id: UUID | None = None
+    boot: str = "bios"
+    keyboard: str = ""
+    password_due: bool = False
+    lease_ends_at_ms: int = 0
+    lease_action: str = ""
+    is_scalable: bool | None = None
     details: dict[str, str] = field(default_factory=dict)
     is_displayed: bool = True
 
@@ -71,6 +96,8 @@ class StartVm:
     pod_id: UUID | None = None
     cluster_id: UUID | None = None
     host_id: UUID | None = None
+    planner: str = ""
+    consider_last_host: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,10 +156,57 @@ class UpdateVm:
     vm_id: UUID
     name: str | None = None
     display_name: str | None = None
-    group: str | None = None
-    user_data: str | None = None
     is_displayed: bool | None = None
+    is_protected: bool | None = None
+    os_type_id: UUID | None = None
+    is_scalable: bool | None = None
+    instance_name: str | None = None
     details: dict[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupVm:
+    """Put it into an instance group, or into none."""
+
+    vm_id: UUID
+    group_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetUserData:
+    """What its next start tells it. With `stopped`, refused while it runs."""
+
+    vm_id: UUID
+    user_data: str
+    user_data_id: UUID | None = None
+    details: dict[str, str] = field(default_factory=dict)
+    stopped: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetKeys:
+    """The SSH keys that its next start lets in."""
+
+    vm_id: UUID
+    key_pairs: list[str]
+    public_keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResetPassword:
+    """A new password for its next start: the sealed one at `password_ref`, or any."""
+
+    vm_id: UUID
+    password_ref: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseVm:
+    """It ends by itself at that time; 0 takes the lease away."""
+
+    vm_id: UUID
+    ends_at_ms: int
+    action: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,16 +8,27 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from aggregates.errors import NotAllowed
 from aggregates.vm import VmBusy, VmCreated, VmExpunged, VmNicsSet, VmState
-from aggregates.volume import VolumeCreated, VolumeRemoved
+from aggregates.volume import (
+    VolumeAttached,
+    VolumeCreated,
+    VolumeDetached,
+    VolumeKindSet,
+    VolumeRemoved,
+)
 from engine.addresses import free_nics, take_nic
 from engine.guests import Where, add_running_steps, disks_of
-from engine.intents.vm import CreateVm, DeployVm
+from engine.intents.vm import CreateVm, DeployVm, DiskAsk
 from engine.saga import Run, Saga
+from projections.affinity_group import affinity_groups
+from projections.instance_group import instance_groups
+from projections.iso import isos
 from projections.network import networks
+from projections.security_group import security_groups
 from projections.template import templates
+from projections.user_data import user_datas
 from projections.vm import vms
+from projections.volume import volumes
 from projections.zone import zones
 
 deploy_vm = Saga("vm.deploy:1", DeployVm, subject="vm", subject_id=lambda ask: ask.vm_id)
@@ -27,12 +38,12 @@ create_vm = Saga("vm.create:1", CreateVm, subject="vm", subject_id=lambda ask: a
 def _write(run: Run[Any], ask: DeployVm) -> None:
     """The guest and its volumes exist from here on."""
     run.row(zones, ask.zone_id)
-    template = run.row(templates, ask.template_id)
-    if not template.is_ready:
-        raise NotAllowed(
-            f"template {template.name} is not ready ({template.state}): wait for its download, "
-            "or choose another"
-        )
+    if ask.iso_id is not None:
+        iso = run.row(isos, ask.iso_id)
+        iso.ready_in(ask.zone_id)
+        run.guard(iso)
+    elif ask.template_id is not None and not any(disk.is_there for disk in ask.disks):
+        run.row(templates, ask.template_id).ready_in(ask.zone_id)
     run.create(
         ask.vm_id,
         VmCreated(
@@ -49,16 +60,25 @@ def _write(run: Run[Any], ask: DeployVm) -> None:
             cpu_mhz=ask.cpu_mhz,
             memory_mib=ask.memory_mib,
             instance_name=f"i-{str(ask.vm_id)[:8]}-VM",
-            group=ask.group,
-            user_data=ask.user_data,
-            key_pairs=ask.key_pairs,
+            **_told(ask),
             host_tags=ask.host_tags,
             details=ask.details,
             is_displayed=ask.is_displayed,
             nics=[],
         ),
     )
+    for group_id in ask.affinity_group_ids:
+        run.guard(run.row(affinity_groups, group_id))
+    for guard_id in ask.security_group_ids:
+        run.guard(run.row(security_groups, guard_id))
+    if ask.group_id is not None:
+        run.guard(run.row(instance_groups, ask.group_id))
+    if ask.user_data_id is not None:
+        run.guard(run.row(user_datas, ask.user_data_id))
     for disk in ask.disks:
+        if disk.is_there:
+            _take_over(run, disk, ask.vm_id)
+            continue
         is_root = disk.device == 0
         run.create(
             disk.volume_id,
@@ -70,7 +90,7 @@ def _write(run: Run[Any], ask: DeployVm) -> None:
                 kind="ROOT" if is_root else "DATADISK",
                 size_bytes=disk.size_bytes,
                 offering_id=disk.offering_id,
-                template_id=ask.template_id if is_root else None,
+                template_id=ask.template_id if is_root and not disk.is_blank else None,
                 vm_id=ask.vm_id,
                 device=disk.device,
                 is_displayed=True,
@@ -78,9 +98,34 @@ def _write(run: Run[Any], ask: DeployVm) -> None:
         )
 
 
+TOLD = (
+    *("group_id", "user_data", "user_data_id", "user_data_details", "key_pairs", "public_keys"),
+    *("affinity_group_ids", "security_group_ids", "iso_id", "boot", "keyboard", "password_due"),
+    *("lease_ends_at_ms", "lease_action", "is_scalable"),
+)
+
+
+def _told(ask: DeployVm) -> dict[str, Any]:
+    """What the guest's first event takes over from what was asked, word for word."""
+    return {name: getattr(ask, name) for name in TOLD}
+
+
+def _take_over(run: Run[Any], ask: DiskAsk, vm_id: UUID) -> None:
+    """A volume that is there already becomes the guest's root disk."""
+    volume = run.row(volumes, ask.volume_id)
+    volume.attachable()
+    volume.free()
+    volume.living()
+    run.change(volume, VolumeKindSet(kind="ROOT"), VolumeAttached(vm_id=vm_id, device=ask.device))
+
+
 def _erase(run: Run[Any], ask: DeployVm) -> None:
+    there = {disk.volume_id for disk in ask.disks if disk.is_there}
     for disk in disks_of(run, ask.vm_id):
-        run.change(disk, VolumeRemoved())
+        if disk.id in there:
+            run.change(disk, VolumeDetached(), VolumeKindSet(kind="DATADISK"))
+        else:
+            run.change(disk, VolumeRemoved())
     run.change(run.row(vms, ask.vm_id), VmExpunged())
 
 
@@ -123,7 +168,8 @@ def _nic_ids(ask: DeployVm) -> list[UUID]:
 add_running_steps(
     deploy_vm,
     lambda ask: ask.vm_id,
-    lambda ask: Where(ask.pod_id, ask.cluster_id, ask.host_id),
+    lambda ask: Where(ask.pod_id, ask.cluster_id, ask.host_id, ask.planner),
+    is_first=True,
 )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from aggregates.vm import Vm, VmExpunged, VmState
 from aggregates.vm_snapshot import VmSnapshotRemoved
 from aggregates.volume import Volume, VolumeDetached, VolumeRemoved
+from engine import passwords
 from engine.addresses import free_cards
 from engine.disks import attachment, delete_disk, release_disk
 from engine.guests import disks_of, free_capacity
@@ -53,6 +54,8 @@ async def remove_root_disk(run: Run[ExpungeVm]) -> None:
     for disk in disks_of(run, run.intent.vm_id):
         if _goes(run, disk):
             await delete_disk(run, disk)
+    if _vm(run).password_job_id is not None or _vm(run).password_due:
+        await passwords.forget(run, run.intent.vm_id)
 
 
 @expunge_vm.step(timeout_s=600)

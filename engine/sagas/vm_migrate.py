@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aggregates.vm import Vm, VmMigrated, VmState, VmWorkEnded
+from engine.affinity import meet, wishes_of
 from engine.allocator import PlaceRequest
 from engine.dedication import kept_for
 from engine.guests import Room, free_capacity
@@ -35,6 +36,7 @@ def hold_room(run: Run[MigrateVm]) -> Room:
     vm = _vm(run)
     assert vm.host_id is not None
     kept = kept_for(run.cloud, vm.account_id, vm.zone_id)
+    wishes = wishes_of(run.cloud, vm.affinity_group_ids, vm.id)
     request = PlaceRequest(
         vm_id=vm.id,
         zone_id=vm.zone_id,
@@ -45,11 +47,14 @@ def hold_room(run: Run[MigrateVm]) -> Room:
         cpu_mhz=vm.cpu_mhz,
         memory_mib=vm.memory_mib,
         tags=frozenset(vm.host_tags),
-        avoid=kept.barred | {vm.host_id},
-        prefer=kept.own,
+        avoid=kept.barred | wishes.avoid | {vm.host_id},
+        only=wishes.only,
+        prefer=wishes.prefer or kept.own,
+        prefer_not=wishes.prefer_not,
     )
     chosen = run.world.allocator.place(request, run.key)
     run.add(chosen, run.key)
+    meet(run, vm, chosen.host_id)
     return Room(chosen.host_id, run.key)
 
 

@@ -27,5 +27,5 @@ def give_up(run: Run[StartVm]) -> None:
 add_running_steps(
     start_vm,
     lambda ask: ask.vm_id,
-    lambda ask: Where(ask.pod_id, ask.cluster_id, ask.host_id),
+    lambda ask: Where(ask.pod_id, ask.cluster_id, ask.host_id, ask.planner, ask.consider_last_host),
 )

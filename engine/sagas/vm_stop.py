@@ -111,6 +111,7 @@ def rebooted(run: Run[RebootVm]) -> None:
 @destroy_vm.step
 def begin_destroy(run: Run[DestroyVm]) -> None:
     vm = _vm(run)
+    vm.unprotected()
     if run.intent.volume_ids:
         refuse_while_kept(run.cloud, vm, "keeps its disks")
     run.change(vm, vm.begin(VmState.STOPPING, run.id, VmState.RUNNING, VmState.STOPPED))

@@ -275,9 +275,12 @@ class FakeEngine:
     async def secret(self, ref: str) -> str:
         return self.secrets[ref]
 
-    async def seal(self, secret: str) -> str:
-        self.secrets[ref := f"sealed-{len(self.secrets)}"] = secret
+    async def seal(self, secret: str, key: UUID | None = None) -> str:
+        self.secrets[ref := str(key or f"sealed-{len(self.secrets)}")] = secret
         return ref
+
+    async def shred(self, ref: str) -> None:
+        self.secrets.pop(ref, None)
 
     async def seal_password(self, password: str) -> str:
         return await self.seal(password)

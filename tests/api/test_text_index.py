@@ -31,7 +31,7 @@ def created(name: str) -> VmCreated:
     }
     more: dict[str, Any] = {"user_data": "", "key_pairs": [], "host_tags": [], "details": {}}
     more |= {"service_offering_id": named("offering"), "user_id": None, "nics": []}
-    more |= {"hypervisor": "Simulator", "instance_name": "", "group": "", "display_name": ""}
+    more |= {"hypervisor": "Simulator", "instance_name": "", "display_name": ""}
     return VmCreated(
         name=name, cpu_count=1, cpu_mhz=1, memory_mib=1, is_displayed=True, **ids, **more
     )

@@ -73,8 +73,22 @@ CANNOT_BE_DEPLOYED: list[tuple[dict[str, Any], str]] = [
     ({"details": {"cpuNumber": "4"}}, "fixes cpuNumber to 1"),
     ({"diskofferingid": SMALL_DISK, "size": 0}, "must be at least 1"),
     ({"ipaddress": "192.0.2.9"}, "is not in 10.1.1.0/24"),
-    ({"securitygroupnames": "default"}, "securitygroupnames is not offered"),
-    ({"affinitygroupids": str(uuid4())}, "affinitygroupids is not offered"),
+    ({"securitygroupnames": "none such"}, "find security group none such"),
+    ({"affinitygroupids": str(uuid4())}, "entity does not exist"),
+    ({"affinitygroupnames": "none"}, "there is no affinity group none"),
+    ({"macaddress": "01:00:5e:00:00:01"}, "is an address of many"),
+    ({"macaddress": "what"}, "is no MAC address"),
+    ({"boottype": "UEFI"}, "needs bootmode"),
+    ({"bootmode": "SECURE", "boottype": "BIOS"}, "say boottype=UEFI"),
+    ({"bootintosetup": "true"}, "VMware alone"),
+    ({"leaseexpiryaction": "STOP"}, "needs leaseduration"),
+    ({"leaseduration": "0"}, "1 to 36500 days"),
+    ({"userdata": "aGk=", "userdataid": str(uuid4())}, "entity does not exist"),
+    ({"password": "secret-word"}, "takes no password"),
+    ({"customid": str(uuid4())}, "for root administrators"),
+    ({"deploymentplanner": "FirstFitPlanner"}, "for root administrators"),
+    ({"ip6address": "2001:db8::1"}, "is not offered"),
+    ({"volumeid": str(uuid4())}, "entity does not exist"),
     ({"projectid": str(uuid4())}, "entity does not exist"),
     ({"hostid": str(named("host 1"))}, "entity does not exist"),
     ({"account": "bob", "domainid": str(named("domain bob"))}, "entity does not exist"),
@@ -103,7 +117,7 @@ async def test_too_large_for_every_host_names_them(here: Place) -> None:
     ann = {"account": "ann", "domainid": str(named("domain ann"))}
     await here.admin("updateResourceLimit", resourcetype=8, max=-1, **ann)
     wrong = DEPLOY | {"serviceofferingid": str(huge)}
-    error = await refusal(here.ann, "deployVirtualMachine", **wrong)
+    error = await refusal(here.admin, "deployVirtualMachine", **wrong)
     assert error["errorcode"] == 533
     for number in (1, 2, 3):
         assert f"host tenant-h{number}: has 8 cores" in error["errortext"]

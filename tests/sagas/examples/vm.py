@@ -8,6 +8,7 @@ from engine.intents.vm import (
     ExpungeVm,
     MigrateVm,
     RebootVm,
+    ResetPassword,
     StartVm,
     StopVm,
 )
@@ -52,7 +53,14 @@ async def _migrate(rig: Rig) -> object:
     return MigrateVm(vm_id=await running(rig))
 
 
+async def _reset_password(rig: Rig) -> object:
+    vm_id = await running(rig)
+    await rig.run(StopVm(vm_id=vm_id))
+    return ResetPassword(vm_id=vm_id)
+
+
 EXAMPLES = {
+    "vm.reset_password:1": _reset_password,
     "vm.deploy:1": _deploy,
     "vm.create:1": _create,
     "vm.start:1": _start,

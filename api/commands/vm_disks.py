@@ -1,0 +1,221 @@
+"""What a new guest's disks are made from: a template, an ISO, a volume or a snapshot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Protocol
+from uuid import UUID
+
+from api.commands.vm_checks import (
+    GIB,
+    check_in_zone,
+    check_offered,
+    gib,
+    root_disk_bytes,
+    usable_template,
+)
+from api.declare import Bound, Caller, Names, entry
+from api.errors import InvalidValue, missing
+from engine.intents.vm import DiskAsk
+from projections.disk_offering import DiskOffering, disk_offerings
+from projections.host import hosts
+from projections.iso import Iso, isos
+from projections.service_offering import service_offerings
+from projections.storage_pool import storage_pools
+from projections.template import Image, Template, templates
+from projections.volume import Volume, volumes
+from projections.zone import Zone, zones
+
+GIB_MAX = 65_536
+# Device 0 is the root disk and 3 is kept for the CD-ROM drive.
+DATA_DEVICES = tuple(device for device in range(1, 16) if device != 3)
+
+
+@entry
+class DiskDetails:
+    """A data disk that is to be made with the guest."""
+
+    disk_offering_id: Annotated[UUID, "its offering", Names("disk_offering")]
+    size: Annotated[int | None, "its size in GiB, for a custom offering", Bound(1, GIB_MAX)] = None
+    device_id: Annotated[int | None, "its slot in the guest, from 1 and never 3"] = None
+    min_iops: Annotated[int | None, "operations a second that it gets", Bound(1)] = None
+    max_iops: Annotated[int | None, "operations a second at most", Bound(1)] = None
+
+
+class DisksAsked(Protocol):
+    """The parameters of a deploy that speak of disks."""
+
+    @property
+    def zone_id(self) -> UUID: ...
+    @property
+    def service_offering_id(self) -> UUID: ...
+    @property
+    def template_id(self) -> UUID | None: ...
+    @property
+    def volume_id(self) -> UUID | None: ...
+    @property
+    def snapshot_id(self) -> UUID | None: ...
+    @property
+    def hypervisor(self) -> str | None: ...
+    @property
+    def root_disk_size(self) -> int | None: ...
+    @property
+    def override_disk_offering_id(self) -> UUID | None: ...
+    @property
+    def disk_offering_id(self) -> UUID | None: ...
+    @property
+    def size(self) -> int | None: ...
+    @property
+    def data_disks_details(self) -> tuple[DiskDetails, ...] | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What the root disk comes from; with an ISO it is blank, to be installed onto."""
+
+    hypervisor: str
+    template: Template | None = None
+    iso: Iso | None = None
+    volume: Volume | None = None
+
+    @property
+    def image(self) -> Image | None:
+        """The template or the ISO, which says what its guests take."""
+        return self.template or self.iso
+
+    @property
+    def takes_password(self) -> bool:
+        return self.image is not None and self.image.password_enabled
+
+
+def settle_source(ask: DisksAsked, caller: Caller, zone: Zone) -> Source:
+    """The one thing that the root disk is made from."""
+    given = [ask.template_id, ask.volume_id, ask.snapshot_id]
+    if not any(given):
+        raise missing("deployVirtualMachine", "templateid")
+    if sum(one is not None for one in given) > 1:
+        raise InvalidValue("templateid, volumeid and snapshotid exclude each other: give one")
+    if ask.snapshot_id is not None:
+        raise InvalidValue(
+            "snapshotid is not offered by this cloud: make a template of the snapshot first"
+        )
+    if ask.volume_id is not None:
+        return _from_volume(ask, caller, caller.cloud[volumes][ask.volume_id], zone)
+    assert ask.template_id is not None
+    iso = caller.cloud[isos].get(ask.template_id)
+    if iso is not None:
+        check_in_zone(iso, zone)
+        if not iso.is_bootable:
+            raise InvalidValue(f"ISO {iso.name} is not bootable: choose one that is")
+        if not ask.hypervisor:
+            raise missing("deployVirtualMachine", "hypervisor")
+        return Source(_kind_of_host(caller, ask.hypervisor, zone), iso=iso)
+    template = usable_template(caller, ask.template_id, zone)
+    _same_hypervisor(ask, f"template {template.name}", template.hypervisor)
+    return Source(template.hypervisor, template)
+
+
+def _from_volume(ask: DisksAsked, caller: Caller, volume: Volume, zone: Zone) -> Source:
+    if volume.zone_id != zone.id:
+        raise InvalidValue(f"volume {volume.name} is in another zone: choose one of {zone.name}")
+    pool = caller.cloud[storage_pools].get(volume.pool_id)
+    if pool is None:
+        raise InvalidValue(f"volume {volume.name} is on no storage yet: there is nothing to boot")
+    if ask.root_disk_size is not None or ask.override_disk_offering_id is not None:
+        raise InvalidValue("a volume keeps its size and offering: leave rootdisksize out")
+    template = caller.cloud[templates].get(volume.template_id)
+    kind = template.hypervisor if template is not None else pool.hypervisor
+    kind = kind or _kind_of_host(caller, ask.hypervisor or "", zone)
+    _same_hypervisor(ask, f"volume {volume.name}", kind)
+    return Source(kind, template, volume=volume)
+
+
+def _same_hypervisor(ask: DisksAsked, what: str, kind: str) -> None:
+    if ask.hypervisor and ask.hypervisor.lower() != kind.lower():
+        raise InvalidValue(f"{what} is for {kind}, not {ask.hypervisor}")
+
+
+def _kind_of_host(caller: Caller, name: str, zone: Zone) -> str:
+    """The hypervisor as the zone's hosts spell it."""
+    kinds = {host.hypervisor for host in caller.cloud[hosts].by("zone_id", zone.id)}
+    for kind in sorted(kinds):
+        if kind.lower() == name.lower():
+            return kind
+    raise InvalidValue(
+        f"zone {zone.name} has no host of hypervisor {name or '(none given)'}: "
+        f"it has {', '.join(sorted(kinds)) or 'none'}"
+    )
+
+
+def settle_disks(ask: DisksAsked, caller: Caller, vm_id: UUID, source: Source) -> list[DiskAsk]:
+    """The root disk, and every data disk that is asked for."""
+    cloud, short = caller.cloud, str(vm_id)[:8]
+    zone = cloud[zones][ask.zone_id]
+    root = _root(ask, caller, f"ROOT-{short}", source, zone)
+    wanted = list(ask.data_disks_details or ())
+    if ask.disk_offering_id is not None and source.iso is None:
+        wanted.insert(0, DiskDetails(disk_offering_id=ask.disk_offering_id, size=ask.size))
+    taken = {one.device_id for one in wanted if one.device_id is not None}
+    if len(taken) != sum(one.device_id is not None for one in wanted):
+        raise InvalidValue("datadisksdetails gives one deviceid twice: give each its own")
+    free = iter([device for device in DATA_DEVICES if device not in taken])
+    disks = [root]
+    for number, one in enumerate(wanted):
+        offering = cloud[disk_offerings][one.disk_offering_id]
+        check_offered(offering, "disk offering", zone)
+        device = one.device_id if one.device_id is not None else next(free, None)
+        if device not in DATA_DEVICES:
+            raise InvalidValue(f"there is no device {device} for a data disk: 1 to 15, but for 3")
+        disks.append(
+            DiskAsk(
+                volume_id=caller.new_id(),
+                name=f"DATA-{short}" if number == 0 else f"DATA-{short}-{number}",
+                device=device,
+                size_bytes=gib(offering, one.size),
+                offering_id=offering.id,
+            )
+        )
+    return disks
+
+
+def _root(ask: DisksAsked, caller: Caller, name: str, source: Source, zone: Zone) -> DiskAsk:
+    """A copy of the template, a blank disk to install onto, or the volume as it is."""
+    if source.volume is not None:
+        size_bytes = source.volume.size_bytes
+        there = source.volume.id
+        return DiskAsk(volume_id=there, name=name, device=0, size_bytes=size_bytes, is_there=True)
+    offering = caller.cloud[service_offerings][ask.service_offering_id]
+    chosen = ask.override_disk_offering_id
+    if source.iso is not None and chosen is None:
+        chosen = ask.disk_offering_id
+    disk_offering = caller.cloud[disk_offerings].get(chosen)
+    if disk_offering is not None:
+        check_offered(disk_offering, "disk offering", zone)
+    if source.iso is not None:
+        size_bytes = _blank_bytes(ask, offering.root_disk_bytes, disk_offering)
+    else:
+        assert source.template is not None
+        asked_gib = ask.root_disk_size
+        if disk_offering is not None and disk_offering.size_bytes is not None:
+            asked_gib = None
+        fixed = disk_offering.size_bytes if disk_offering is not None else None
+        size_bytes = root_disk_bytes(source.template, offering, asked_gib, fixed)
+    return DiskAsk(
+        volume_id=caller.new_id(),
+        name=name,
+        device=0,
+        size_bytes=size_bytes,
+        offering_id=None if disk_offering is None else disk_offering.id,
+        is_blank=source.iso is not None,
+    )
+
+
+def _blank_bytes(ask: DisksAsked, of_service: int | None, offering: DiskOffering | None) -> int:
+    """An ISO says nothing of the disk that it is installed onto, so somebody else must."""
+    if offering is not None:
+        return gib(offering, ask.root_disk_size or ask.size)
+    if ask.root_disk_size is not None:
+        return ask.root_disk_size * GIB
+    if of_service is not None:
+        return of_service
+    raise missing("deployVirtualMachine", "diskofferingid")

@@ -1,0 +1,186 @@
+"""How virtual machines are listed: by what, for whom, and with how much of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+from uuid import UUID
+
+from api.commands.vm_checks import refuse_later
+from api.declare import Caller, Free, Names, OneOf, Roles
+from api.lists import Filter, list_command
+from api.views.vm import DETAILS, VmView, trimmed
+from projections.host import hosts
+from projections.network import networks
+from projections.service_offering import service_offerings
+from projections.setting import is_on
+from projections.template import templates
+from projections.vm import vms
+from projections.volume import volumes
+
+
+@dataclass(frozen=True, kw_only=True)
+class VmFilters:
+    """What virtual machines are listed by."""
+
+    state: Annotated[
+        str | None, "in this state; Present for all but Destroyed and Expunging", Filter()
+    ] = None
+    zone_id: Annotated[UUID | None, "in this zone", Names("zone", right="see")] = None
+    pod_id: Annotated[UUID | None, "in this pod", Names("pod", right="see"), Filter()] = None
+    cluster_id: Annotated[
+        UUID | None, "in this cluster", Names("cluster", right="see"), Filter()
+    ] = None
+    host_id: Annotated[UUID | None, "on this host", Names("host", right="see")] = None
+    storage_id: Annotated[
+        UUID | None, "with a disk on it", Names("storage_pool", right="see"), Filter()
+    ] = None
+    template_id: Annotated[UUID | None, "made from it", Names("template", right="see")] = None
+    service_offering_id: Annotated[
+        UUID | None, "sized by it", Names("service_offering", right="see")
+    ] = None
+    network_id: Annotated[
+        UUID | None,
+        "with a card on this network",
+        Names("network", right="see"),
+        Filter(test=lambda vm, wanted: any(nic.network_id == wanted for nic in vm.nics)),
+    ] = None
+    user_id: Annotated[UUID | None, "deployed by this user", Names("user", right="see")] = None
+    hypervisor: Annotated[str | None, "run by this hypervisor"] = None
+    key_pair: Annotated[
+        str | None,
+        "that let this key pair in",
+        Filter(test=lambda vm, wanted: wanted in vm.key_pairs),
+    ] = None
+    ha_enable: Annotated[bool | None, "started again elsewhere, or not", Filter()] = None
+    display_vm: Annotated[
+        bool | None, "shown to their owners, or not", Roles("Admin"), Filter("is_displayed")
+    ] = None
+    details: Annotated[
+        tuple[str, ...] | None, "which groups of fields are wanted; all if omitted",
+        OneOf(*DETAILS), Filter(),
+    ] = None  # fmt: skip
+    affinity_group_id: Annotated[
+        UUID | None,
+        "in this affinity group",
+        Names("affinity_group", right="see"),
+        Filter(test=lambda vm, wanted: wanted in vm.affinity_group_ids),
+    ] = None
+    security_group_id: Annotated[
+        UUID | None,
+        "in this security group",
+        Names("security_group", right="see"),
+        Filter(test=lambda vm, wanted: wanted in vm.security_group_ids),
+    ] = None
+    group_id: Annotated[
+        UUID | None, "in this instance group", Names("instance_group", right="see")
+    ] = None
+    user_data_id: Annotated[
+        UUID | None, "that were given this user data", Names("user_data", right="see")
+    ] = None
+    iso_id: Annotated[UUID | None, "with this ISO in the drive", Names("iso", right="see")] = None
+    vpc_id: Annotated[UUID | None, "on a tier of this VPC", Names("vpc", right="see"), Filter()] = (
+        None
+    )
+    for_virtual_network: Annotated[bool | None, "on an isolated network, or on none", Filter()] = (
+        None
+    )
+    arch: Annotated[str | None, "of this processor architecture", Filter()] = None
+    leased: Annotated[
+        bool | None,
+        "with a lease, or without",
+        Filter(test=lambda vm, wanted: bool(vm.lease_ends_at_ms) == wanted),
+    ] = None
+    backup_offering_id: Annotated[
+        UUID | None, "not offered: there are no backups", Free("refused"), Filter()
+    ] = None
+    user_data: Annotated[bool | None, "with their user data", Filter()] = None
+
+    def rows(self, caller: Caller) -> None:
+        """Nowhere better to look than the table; what is not offered is refused here, once."""
+        refuse_later(self, ("backup_offering_id",))
+
+    def matches(self, row: Any, caller: Caller) -> bool:
+        return (
+            self._in_state(row, caller)
+            and self._placed(row, caller)
+            and self._networked(row, caller)
+        )
+
+    def visible(self, row: Any, caller: Caller) -> bool:
+        return caller.is_root or row.is_displayed
+
+    def show(self, row: Any, caller: Caller) -> VmView:
+        made = VmView.of(row, caller.cloud)
+        if self.user_data:
+            made.user_data = row.user_data or None
+        return made if self.details is None else trimmed(made, self.details)
+
+    def _in_state(self, row: Any, caller: Caller) -> bool:
+        """Who is no administrator sees a destroyed guest only when asking for it."""
+        gone = row.state in ("Destroyed", "Expunging")
+        if self.state is None:
+            asked = getattr(self, "id", None) or getattr(self, "ids", None)
+            seen = caller.role_type != "User" or is_on(
+                caller.cloud, "allow.user.view.destroyed.vm", row.account_id
+            )
+            return not gone or bool(asked) or seen
+        if self.state.lower() == "present":
+            return not gone
+        return str(row.state).lower() == self.state.lower()
+
+    def _placed(self, row: Any, caller: Caller) -> bool:
+        cloud = caller.cloud
+        if self.pod_id is not None or self.cluster_id is not None:
+            host = cloud[hosts].get(row.host_id or row.last_host_id)
+            if host is None or self.pod_id not in (None, host.pod_id):
+                return False
+            if self.cluster_id not in (None, host.cluster_id):
+                return False
+        if self.storage_id is not None and all(
+            disk.pool_id != self.storage_id for disk in cloud[volumes].by("vm_id", row.id)
+        ):
+            return False
+        if self.arch is not None:
+            template = cloud[templates].get(row.template_id)
+            if template is None or template.arch != self.arch.lower():
+                return False
+        if self.ha_enable is None:
+            return True
+        offering = cloud[service_offerings].get(row.service_offering_id)
+        return (offering is not None and offering.offer_ha) == self.ha_enable
+
+    def _networked(self, row: Any, caller: Caller) -> bool:
+        """On a network of the kind that is asked for."""
+        if self.vpc_id is None and self.for_virtual_network is None:
+            return True
+        found = [caller.cloud[networks].get(nic.network_id) for nic in row.nics]
+        known = [network for network in found if network is not None]
+        if self.vpc_id is not None and all(
+            getattr(network, "vpc_id", None) != self.vpc_id for network in known
+        ):
+            return False
+        isolated = any(network.guest_ip_type == "Isolated" for network in known)
+        return self.for_virtual_network in (None, isolated)
+
+
+NAMES = ("name", "display_name", "instance_name", "state")
+
+
+@list_command("listVirtualMachines", view=VmView, table=vms, key="virtualmachine", keyword=NAMES)
+class ListVirtualMachines(VmFilters):
+    """List virtual machines."""
+
+    show_icon: Annotated[bool | None, "also the icon of each", Filter()] = None
+
+
+@list_command(
+    "listVirtualMachinesMetrics",
+    view=VmView,
+    table=vms,
+    key="virtualmachine",
+    keyword=NAMES,
+    since="4.9.3",
+)
+class ListVirtualMachinesMetrics(VmFilters):
+    """List virtual machines; measurements of a guest come with it once its host gives them."""
