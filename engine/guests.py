@@ -20,7 +20,7 @@ from aggregates.errors import Exhausted
 from aggregates.vm import Nic, Vm, VmStarted
 from aggregates.volume import Volume, VolumeReady
 from drivers.contract.compute import GuestSpec, NicSpec
-from engine import passwords
+from engine import config_drive, passwords
 from engine.addresses import Deciding
 from engine.affinity import Wishes, meet, wishes_of
 from engine.allocator import (
@@ -217,7 +217,10 @@ async def remove_disks(run: Run[Any], room: Room) -> None:
 
 async def start_guest(run: Run[Any], vm: Vm, room: Room, paths: dict[UUID, str]) -> None:
     session = await run.world.hosts.session(room.host_id)
-    spec = guest_spec(run, vm, paths, await passwords.due(run, vm))
+    spec = guest_spec(run, vm, paths)
+    told = config_drive.files_for(run, vm, await passwords.due(run, vm))
+    if told:
+        spec = replace(spec, config=told)
     pools = room.pools.values()
     pool_id = pool_of(run, vm.id) or next(iter(pools), None)
     disc = await disc_for(run, vm, vm.iso_id, session, pool_id)
@@ -296,7 +299,7 @@ def add_running_steps(
     return hold_room
 
 
-def guest_spec(run: Run[Any], vm: Vm, paths: dict[UUID, str], password: str = "") -> GuestSpec:
+def guest_spec(run: Run[Any], vm: Vm, paths: dict[UUID, str]) -> GuestSpec:
     """The guest as its hypervisor is told to run it."""
     disks = [
         attachment(run, disk, paths.get(disk.id) or disk.path, vm=vm)

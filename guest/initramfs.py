@@ -21,14 +21,18 @@ MODULES = (
     "virtio_net",
     "virtio_console",
     "virtio_balloon",
+    "virtio_scsi",
+    "sr_mod",
+    "isofs",
     "virtio-rng",
     "button",
     "evdev",
 )
-"""What a guest of ours meets: virtio devices, and the power button that ACPI presses."""
+"""What a guest of ours meets: virtio devices, a config disc, and the power button of ACPI."""
 
 FOLDERS = (
-    "bin dev etc etc/acpi etc/acpi/PWRF lib lib/modules proc root run sys tmp var var/log var/run"
+    "bin dev etc etc/acpi etc/acpi/PWRF lib lib/modules mnt proc root run sys tmp "
+    "var var/log var/run"
 )
 
 

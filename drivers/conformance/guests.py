@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from uuid import uuid4
 
 from drivers.conformance.checks import Exempt, Rig, Suite, is_running, must
@@ -37,6 +38,19 @@ async def start_twice_is_once(rig: Rig) -> None:
         told = await rig.within(rig.session.start_guest(spec, key=key))
         must(is_running(told), f"told {told}")
     must(await rig.copies(spec.guest_id) == 1, "there is not exactly one guest of this id")
+
+
+@SUITE.promise
+async def a_start_brings_what_the_guest_is_told(rig: Rig) -> None:
+    """A guest with a config disc runs, is gone as a whole, and is given another disc next time."""
+    spec = await rig.guest_spec()
+    for text in (b"first", b"second"):
+        told = replace(spec, config=(("openstack/latest/user_data", text),))
+        await rig.within(rig.session.start_guest(told, key=uuid4()))
+        must(is_running(await rig.found(spec.guest_id)), "it does not run with a config disc")
+        await rig.within(rig.session.stop_guest(spec.guest_id, grace_s=0, key=uuid4()))
+        await rig.within(rig.session.remove_guest(spec.guest_id, key=uuid4()))
+        must(await rig.found(spec.guest_id) is None, "something of it is left")
 
 
 @SUITE.promise

@@ -118,6 +118,8 @@ class GuestSpec:
     """All that a hypervisor needs to run a guest. `cpu_mhz` weighs one core against others.
 
     `cpu_max` and `memory_max_mib` are how far it may grow while it runs; 0 for not at all.
+    `config` are the files of a disc labelled `config-2` that it finds in a drive of its own, by
+    their paths; without any it has no such drive. They may hold what only the guest may read.
     """
 
     guest_id: UUID
@@ -132,6 +134,7 @@ class GuestSpec:
     boot: str = "bios"
     cpu_max: int = 0
     memory_max_mib: int = 0
+    config: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +182,10 @@ class Compute(Protocol):
         """Restart a running guest in place. Refused if it does not run."""
 
     async def remove_guest(self, guest_id: UUID, *, key: UUID) -> None:
-        """Leave nothing of the guest on this host: power, definition, scratch. Never disks."""
+        """Leave nothing of the guest on this host: power, definition, scratch. Never disks.
+
+        Its config disc is scratch: every start brings it anew.
+        """
 
     async def migrate_guest(self, guest_id: UUID, target: HostAddress, *, key: UUID) -> None:
         """Move a running guest to `target` (same kind, shared disks) without stopping it.

@@ -52,6 +52,7 @@ async def learn(
         disk_cache=settings.disk_cache,
         vnc_listen=settings.vnc_listen,
         log_dir=settings.log_dir,
+        config_dir=settings.config_dir,
     )
     return facts, profile
 

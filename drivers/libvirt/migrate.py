@@ -95,8 +95,8 @@ def _unsafe(domain: Any, shared_folders: frozenset[str]) -> int:
     """Overrule libvirt's guess about shared storage only where the operator knows better.
 
     libvirt takes any file system that it does not know as a cluster's for a local one, and would
-    refuse. That every disk lies in a folder which all hosts share is what makes it safe.
+    refuse. That every disk which is written to lies in a folder that all hosts share makes it safe.
     """
-    paths = Domain.read(domain.XMLDesc(0)).disk_paths
+    paths = Domain.read(domain.XMLDesc(0)).written_paths
     known = all(any(path.startswith(f"{folder}/") for folder in shared_folders) for path in paths)
     return libvirt.VIR_MIGRATE_UNSAFE if paths and known else 0

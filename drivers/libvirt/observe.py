@@ -52,6 +52,13 @@ class Domain:
         return tuple(path for source in sources if (path := source.get("file")))
 
     @property
+    def written_paths(self) -> tuple[str, ...]:
+        """The images that the guest may write to, and so not the discs."""
+        disks = [d for d in self.root.findall("devices/disk") if d.find("readonly") is None]
+        sources = [source for d in disks if (source := d.find("source")) is not None]
+        return tuple(path for source in sources if (path := source.get("file")))
+
+    @property
     def cdrom_path(self) -> str:
         for disk in self.root.findall("devices/disk[@device='cdrom']"):
             target, source = disk.find("target"), disk.find("source")

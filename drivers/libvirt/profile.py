@@ -17,6 +17,7 @@ class HostProfile:
     disk_cache: str = "none"
     vnc_listen: str = "127.0.0.1"
     log_dir: str = ""
+    config_dir: str = ""
 
     def serial_log(self, guest_id: object) -> str:
         return f"{self.log_dir}/{guest_id}.log" if self.log_dir else ""

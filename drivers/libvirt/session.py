@@ -30,7 +30,7 @@ from drivers.contract.storage import (
     PoolSpec,
     SnapshotStatus,
 )
-from drivers.libvirt import facts, growth, guests, hotplug, live, migrate, segments
+from drivers.libvirt import config_disc, facts, growth, guests, hotplug, live, migrate, segments
 from drivers.libvirt.client import Client, Connection
 from drivers.libvirt.copies import Copies
 from drivers.libvirt.disks import Disks, disk_path, is_shared, pool_folder
@@ -38,6 +38,7 @@ from drivers.libvirt.kept import Kept
 from drivers.libvirt.line import Line
 from drivers.libvirt.observe import Domain
 from drivers.libvirt.profile import HostProfile
+from drivers.libvirt.shell import is_same_machine
 from drivers.libvirt.stats import Statistics
 from drivers.libvirt.translate import cpu_shares, disk_xml, nic_xml
 
@@ -71,6 +72,9 @@ class LibvirtSession:
         known, host = await self._host()
         facts.check_fits(spec, known)
         await segments.ensure(self._line.shell, spec.nics, host)
+        if spec.config and await guests.find(self.client, spec.guest_id) is None:
+            disc = await asyncio.to_thread(config_disc.image, spec.config)
+            await config_disc.place(self._line.shell, host.config_dir, spec.guest_id, disc)
         try:
             return await guests.start(self.client, spec, host, key=key)
         except Refused as error:  # cgroups, but none for the CPU: then guests weigh all the same
@@ -89,14 +93,18 @@ class LibvirtSession:
 
     async def remove_guest(self, guest_id: UUID, *, key: UUID) -> None:
         await guests.cut(self.client, guest_id)
+        scratch = [config_disc.path_in(self._line.settings.config_dir, guest_id)]
         if self._line.settings.log_dir:
-            await self._line.shell.run(
-                "rm", "-f", "--", f"{self._line.settings.log_dir}/{guest_id}.log"
-            )
+            scratch.append(f"{self._line.settings.log_dir}/{guest_id}.log")
+        await self._line.shell.run("rm", "-f", "--", *scratch)
 
     async def migrate_guest(self, guest_id: UUID, target: HostAddress, *, key: UUID) -> None:
         line = await self._line.to(target)
+        folder = self._line.settings.config_dir
         try:
+            disc = await config_disc.read(self._line.shell, folder, guest_id)
+            if disc is not None:
+                await config_disc.place(line.shell, folder, guest_id, disc)
             await migrate.migrate(
                 self.client,
                 line.client,
@@ -106,6 +114,8 @@ class LibvirtSession:
                 shared_folders=frozenset(self._shared),
                 limit_s=self._line.settings.migrate_s,
             )
+            if disc is not None and not is_same_machine(self._line.shell, line.shell):
+                await config_disc.remove(self._line.shell, folder, guest_id)
         finally:
             await line.close()
 

@@ -23,6 +23,7 @@ class Settings:
 
     state: str = ""
     log_dir: str = ""
+    config_dir: str = "/var/lib/sagastack/config-discs"
     probe_kernel: str = ""
     probe_initrd: str = ""
     probe_marker: str = "SAGASTACK-GUEST-READY"

@@ -97,3 +97,8 @@ class LocalShell:
 
     async def close(self) -> None:
         return None
+
+
+def is_same_machine(one: Shell, other: Shell) -> bool:
+    """Two hosts whose commands run here share this machine's files."""
+    return isinstance(one, LocalShell) and isinstance(other, LocalShell)

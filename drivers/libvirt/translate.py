@@ -14,12 +14,14 @@ from xml.etree import ElementTree as ET
 
 from drivers.contract.compute import DiskAttachment, GuestSpec, NicSpec
 from drivers.contract.errors import Refused
+from drivers.libvirt.config_disc import path_in
 from drivers.libvirt.profile import HostProfile
 from drivers.libvirt.segments import bridge_of
 
 NAMESPACE = "urn:sagastack:guest:1"
 CDROM_DEVICE = 3
 CDROM_TARGET = "sda"
+CONFIG_TARGET = "sdb"
 SPARE_PCI_PORTS = 8
 DISKS_MAX = 26
 MEMORY_SLOTS = 16
@@ -46,7 +48,8 @@ def domain_xml(spec: GuestSpec, host: HostProfile, *, key: UUID) -> str:
     """The whole guest. Refused: this driver has no words for what is asked."""
     if spec.boot != "bios":
         raise Refused(f"guest {spec.name}: firmware {spec.boot!r} is not offered, only bios")
-    if len(spec.user_data.encode()) > USER_DATA_MAX_BYTES:  # Linux takes no longer argument
+    told_by_firmware = spec.user_data if not spec.config else ""
+    if len(told_by_firmware.encode()) > USER_DATA_MAX_BYTES:  # Linux takes no longer argument
         raise Refused(f"guest {spec.name}: user data of more than {USER_DATA_MAX_BYTES} bytes")
     domain = ET.Element("domain", type="kvm" if host.accelerated else "qemu")
     _text(domain, "name", domain_name(spec))
@@ -62,9 +65,9 @@ def domain_xml(spec: GuestSpec, host: HostProfile, *, key: UUID) -> str:
         _text(domain, "vcpu", str(spec.cpu_count))
     if host.weighs_cpu:
         _text(ET.SubElement(domain, "cputune"), "shares", str(_shares(spec)))
-    if spec.user_data:
+    if told_by_firmware:
         sysinfo = ET.SubElement(domain, "sysinfo", type="fwcfg")
-        _text(sysinfo, "entry", _user_data(spec.user_data), name=USER_DATA_NAME)
+        _text(sysinfo, "entry", _user_data(told_by_firmware), name=USER_DATA_NAME)
     system = ET.SubElement(domain, "os")
     _text(system, "type", "hvm", arch="x86_64", machine="q35")
     for device in ("hd", "cdrom"):
@@ -155,13 +158,18 @@ def _devices(spec: GuestSpec, host: HostProfile) -> ET.Element:
     ET.SubElement(devices, "controller", type="usb", model="none")
     ET.SubElement(devices, "controller", type="pci", index="0", model="pcie-root")
     plugged = [disk for disk in spec.disks if not disk.is_cdrom]
-    fixed = 2  # the balloon and the random numbers
+    fixed = 3 if spec.config else 2  # balloon, random numbers, the config disc's controller
     for index in range(1, fixed + len(plugged) + len(spec.nics) + SPARE_PCI_PORTS + 1):
         ET.SubElement(devices, "controller", type="pci", index=str(index), model="pcie-root-port")
     for disk in plugged:
         devices.append(_disk(disk, host))
     discs = [disk.path for disk in spec.disks if disk.is_cdrom]
     devices.append(_cdrom(discs[0] if discs else ""))
+    if spec.config:
+        ET.SubElement(devices, "controller", type="scsi", index="0", model="virtio-scsi")
+        # Kernels made for clouds know no SATA, and all of them virtio.
+        disc = path_in(host.config_dir, spec.guest_id)
+        devices.append(_cdrom(disc, target=CONFIG_TARGET, bus="scsi"))
     for nic in spec.nics:
         devices.append(_nic(nic, host))
     serial = ET.SubElement(devices, "serial", type="pty")
@@ -212,12 +220,12 @@ def _limit(element: ET.Element, disk: DiskAttachment) -> None:
                 _text(tune, name, str(value))
 
 
-def _cdrom(path: str) -> ET.Element:
+def _cdrom(path: str, *, target: str = CDROM_TARGET, bus: str = "sata") -> ET.Element:
     element = ET.Element("disk", type="file", device="cdrom")
     ET.SubElement(element, "driver", name="qemu", type="raw")
     if path:
         ET.SubElement(element, "source", file=path)
-    ET.SubElement(element, "target", dev=CDROM_TARGET, bus="sata")
+    ET.SubElement(element, "target", dev=target, bus=bus)
     ET.SubElement(element, "readonly")
     return element
 

@@ -39,6 +39,7 @@ def start(
         nics=spec.nics,
     )
     world.commit(guest)
+    world.configs[spec.guest_id] = dict(spec.config)
     return guest.status()
 
 
@@ -82,6 +83,7 @@ def reboot(world: SimWorld, host: SimHost, guest_id: UUID, *, now_s: float) -> N
 def remove(world: SimWorld, host: SimHost, guest_id: UUID) -> None:
     if world.guest(host.url, guest_id) is not None:
         world.commit(Gone("guest", host.url, str(guest_id)))
+    world.configs.pop(guest_id, None)
 
 
 def migrate(world: SimWorld, host: SimHost, guest_id: UUID, target: SimHost) -> None:

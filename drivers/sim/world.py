@@ -50,6 +50,8 @@ class SimWorld:
         self.pools: dict[str, SimPool] = {}
         self.disks: dict[str, dict[str, SimDisk]] = {}
         self.spent_bytes: dict[str, int] = {}
+        # The config discs of guests. They may hold secrets, so no journal has them.
+        self.configs: dict[UUID, dict[str, bytes]] = {}
         self._users: dict[UUID, set[tuple[str, str]]] = {}
         self._journal: Journal | None = None
 

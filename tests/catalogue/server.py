@@ -64,8 +64,11 @@ class Face:
     async def secret(self, ref: str) -> str:
         return await self._vault.get(UUID(ref))
 
-    async def seal(self, secret: str) -> str:
-        return str(await self._vault.put(secret))
+    async def seal(self, secret: str, key: UUID | None = None) -> str:
+        return str(await self._vault.put(secret, key=key))
+
+    async def shred(self, ref: str) -> None:
+        await self._vault.shred(UUID(ref))
 
     async def seal_password(self, password: str) -> str:
         return str(await self._vault.hash_password(password))

@@ -148,6 +148,7 @@ def settings(hosts: peer.LibvirtPair) -> dict[str, object]:
     return {
         "acceleration": "emulation",
         "log_dir": str(hosts.shared / "serial"),
+        "config_dir": str(hosts.shared / "config"),
         "local_hosts": ["127.0.0.1", hosts.first.address, hosts.second.address],
         "connect_s": 10.0,
         "reboot_s": 4.0,

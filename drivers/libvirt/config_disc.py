@@ -1,0 +1,109 @@
+"""The disc that tells a guest what its cloud says of it: ISO 9660, made here, kept on its host.
+
+It holds what only the guest may read (its user data, perhaps a password), so nobody else may: the
+file is for its owner alone, and libvirt hands it to the guest's own user. It lies in a folder of
+the host's under the guest's id, is written anew at every start, and goes when the guest does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from io import BytesIO
+from uuid import UUID
+
+from pycdlib.pycdlib import PyCdlib
+
+from drivers.contract.errors import Unavailable
+from drivers.libvirt.shell import Shell
+
+LABEL = "config-2"
+COPY_S = 60.0
+# The folder is for entering only, as QEMU runs as another user than we do.
+FOLDER = 'umask 077; mkdir -p -- "$1" && chmod 711 -- "$1"'
+PLACE = """
+umask 077
+[ "$2" = "$3" ] || cp -- "$2" "$3" || exit 1
+chmod 600 -- "$3" && mv -fT -- "$3" "$1"
+"""
+READ = '[ ! -e "$1" ] || base64 -w0 -- "$1"'
+
+
+def image(files: Iterable[tuple[str, bytes]]) -> bytes:
+    """A disc of these files. Rock Ridge and Joliet keep their names, whoever reads it."""
+    disc, made = PyCdlib(), BytesIO()
+    disc.new(interchange_level=3, joliet=3, rock_ridge="1.09", vol_ident=LABEL)
+    folders: dict[str, str] = {"": ""}
+    for number, (path, content) in enumerate(files):
+        *above, name = path.split("/")
+        inside = _folder(disc, folders, above)
+        disc.add_fp(
+            BytesIO(content),
+            len(content),
+            f"{inside}/F{number}.;1",
+            rr_name=name,
+            joliet_path=f"/{path}",
+        )
+    disc.write_fp(made)
+    disc.close()
+    return made.getvalue()
+
+
+def _folder(disc: PyCdlib, folders: dict[str, str], names: list[str]) -> str:
+    """The plain ISO 9660 name of a folder, which is made with all above it."""
+    for depth, path in enumerate(_paths(names)):
+        if path not in folders:
+            above = folders["/".join(names[:depth])]
+            folders[path] = f"{above}/D{len(folders)}"
+            disc.add_directory(folders[path], rr_name=names[depth], joliet_path=f"/{path}")
+    return folders["/".join(names)]
+
+
+def _paths(names: list[str]) -> Iterator[str]:
+    return ("/".join(names[: depth + 1]) for depth in range(len(names)))
+
+
+def path_in(folder: str, guest_id: UUID) -> str:
+    return f"{folder}/{guest_id}.iso"
+
+
+async def place(shell: Shell, folder: str, guest_id: UUID, content: bytes) -> None:
+    """Put the disc where the guest's drive reads it; a new one takes an old one's place whole."""
+    final = path_in(folder, guest_id)
+    part = f"{final}.part"
+    await _sh(shell, FOLDER, folder)
+    local = await asyncio.to_thread(_written, content)
+    try:
+        there = await shell.reach(local, part, timeout_s=COPY_S)
+        await _sh(shell, PLACE, final, there, part)
+    finally:
+        await asyncio.to_thread(os.unlink, local)
+
+
+async def read(shell: Shell, folder: str, guest_id: UUID) -> bytes | None:
+    """The disc that a guest has on this host, or None."""
+    text = await _sh(shell, READ, path_in(folder, guest_id))
+    return base64.b64decode(text) if text else None
+
+
+async def remove(shell: Shell, folder: str, guest_id: UUID) -> None:
+    final = path_in(folder, guest_id)
+    await _sh(shell, 'rm -f -- "$1"', final)
+
+
+def _written(content: bytes) -> str:
+    """A file of our own, which nobody else may open."""
+    descriptor, path = tempfile.mkstemp(prefix="sagastack-config-")
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+    return path
+
+
+async def _sh(shell: Shell, script: str, *arguments: str) -> str:
+    done = await shell.run("sh", "-uc", script, "sh", *arguments)
+    if done.code:
+        raise Unavailable(f"config disc {arguments[0]}: {done.complaint}")
+    return done.stdout
