@@ -63,7 +63,7 @@ def _guest(number: int, guest: int, host_id: UUID) -> list[Append]:
         name=name, display_name=name, account_id=owner, domain_id=ROOT_DOMAIN, user_id=None,
         zone_id=ZONE, template_id=BUILTIN_TEMPLATE, service_offering_id=OFFERING,
         hypervisor="Simulator", cpu_count=1, cpu_mhz=500, memory_mib=512,
-        instance_name=f"i-{str(vm_id)[:8]}-VM", group="", user_data="", key_pairs=[], host_tags=[],
+        instance_name=f"i-{str(vm_id)[:8]}-VM", user_data="", key_pairs=[], host_tags=[],
         details={}, is_displayed=True, nics=[],
     )  # fmt: skip
     started = VmStarted(host_id=host_id, hold=named(f"hold {name}"))

@@ -65,7 +65,7 @@ class Face:
         return looks.steps_of(job)
 
     async def explain(self, ask: ExplainPlacement) -> Placement:
-        return looks.explain(self._world.allocator, ask)
+        return looks.explain(self.cloud, self._world.allocator, ask)
 
     async def console(self, vm_id: UUID) -> Any:
         """Where a running guest can be looked at."""

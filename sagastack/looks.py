@@ -6,9 +6,11 @@ from uuid import UUID, uuid5
 
 from aggregates.saga import RunState, SagaRun
 from api.caller import JobStep
+from engine.affinity import wishes_of
 from engine.allocator import Allocator, NothingFits, PlaceRequest, SpaceRequest
 from engine.intents.placement import ExplainPlacement, HostRefused, Placement
 from engine.saga import SAGAS, Step
+from projections.cloud import Cloud
 
 
 def steps_of(run: SagaRun) -> list[JobStep]:
@@ -53,7 +55,7 @@ def _state(run: SagaRun, name: str, is_due: bool) -> str:
     return "Waiting"
 
 
-def explain(allocator: Allocator, ask: ExplainPlacement) -> Placement:
+def explain(cloud: Cloud, allocator: Allocator, ask: ExplainPlacement) -> Placement:
     """Ask for a place and give it back in the same turn, so that nobody else sees the promise."""
     disks = tuple(
         SpaceRequest(
@@ -64,6 +66,7 @@ def explain(allocator: Allocator, ask: ExplainPlacement) -> Placement:
         )
         for number, disk in enumerate(ask.disks)
     )
+    wishes = wishes_of(cloud, ask.affinity_group_ids)
     request = PlaceRequest(
         vm_id=ask.id,
         zone_id=ask.zone_id,
@@ -75,6 +78,10 @@ def explain(allocator: Allocator, ask: ExplainPlacement) -> Placement:
         cpu_mhz=ask.cpu_mhz,
         memory_mib=ask.memory_mib,
         tags=ask.host_tags,
+        avoid=wishes.avoid,
+        only=wishes.only,
+        prefer=wishes.prefer,
+        prefer_not=wishes.prefer_not,
         volumes=disks,
     )
     why = allocator.explain(request)
@@ -82,6 +89,7 @@ def explain(allocator: Allocator, ask: ExplainPlacement) -> Placement:
         host_id=_chosen(allocator, request),
         counts=why.counts,
         refused=[HostRefused(host_id=r.id, rule=r.reason, text=r.text) for r in why.refusals],
+        affinity=wishes.words,
     )
 
 

@@ -41,6 +41,9 @@ class ExplainWhere:
     host_id: Annotated[UUID | None, "only there", Names("host")] = None
     root_disk_size: Annotated[int | None, "root disk in GiB", Bound(1, GIB_MAX)] = None
     details: Annotated[dict[str, str] | None, "cpuNumber, cpuSpeed and memory"] = None
+    affinity_group_ids: Annotated[
+        tuple[UUID, ...] | None, "the affinity groups that it would be in", Names("affinity_group")
+    ] = None
 
     async def run(self, caller: Caller) -> PlacementView:
         found = await caller.engine.explain(self._ask(caller))
@@ -60,6 +63,7 @@ class ExplainWhere:
             host_id=found.host_id,
             host_name=None if chosen is None else chosen.name,
             counts=found.counts,
+            affinity=list(found.affinity),
             host=refused,
         )
 
@@ -89,4 +93,5 @@ class ExplainWhere:
             memory_mib=size.memory_mib,
             host_tags=frozenset(size.host_tags),
             disks=tuple(disks),
+            affinity_group_ids=self.affinity_group_ids or (),
         )

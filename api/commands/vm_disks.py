@@ -173,6 +173,8 @@ def settle_disks(ask: DisksAsked, caller: Caller, vm_id: UUID, source: Source) -
                 device=device,
                 size_bytes=gib(offering, one.size),
                 offering_id=offering.id,
+                min_iops=one.min_iops,
+                max_iops=one.max_iops,
             )
         )
     return disks

@@ -9,11 +9,11 @@ from uuid import UUID
 from api.commands.vm_checks import GIB, refuse_later, usable_template
 from api.commands.vm_networks import DhcpOptions, IpToNetwork, settle_nics
 from api.declare import Bound, Caller, Job, Names, Wire, command
-from api.errors import Denied, InvalidValue, missing
+from api.errors import Denied, InvalidValue
 from api.scope import owner_for
 from api.views.vm import VmView
 from engine.intents.vm_life import AssignVm, RestoreVm
-from projections.template import Template
+from projections.template import Template, templates
 from projections.vm import Vm, vms
 from projections.volume import Volume, volumes
 from projections.zone import zones
@@ -67,13 +67,12 @@ class RestoreVirtualMachine:
         refuse_later(self, ("disk_offering_id", "details"))
         vm = caller.cloud[vms][self.virtual_machine_id]
         source = self.template_id or vm.template_id
-        if source is None:
-            raise missing("restoreVirtualMachine", "templateid")
-        template = usable_template(caller, source, caller.cloud[zones][vm.zone_id])
-        if template.image_format == "ISO":
+        if source is None or source not in caller.cloud[templates]:
             raise InvalidValue(
-                f"{template.name} is an ISO, which a disk is not made from: say templateid"
+                f"virtual machine {vm.name} has no template any more to make a disk from: "
+                "say templateid"
             )
+        template = usable_template(caller, source, caller.cloud[zones][vm.zone_id])
         if template.hypervisor.lower() != vm.hypervisor.lower():
             raise InvalidValue(
                 f"template {template.name} is for {template.hypervisor}, and virtual machine "

@@ -40,4 +40,5 @@ class PlacementView(View, kw_only=True):
     host_id: Annotated[UUID | None, "the host that would be chosen"] = None
     host_name: Annotated[str | None, "its name"] = None
     counts: Annotated[dict[str, int], "how many hosts each rule refuses, and how many fit"]
+    affinity: Annotated[list[str], "what each strict affinity group asks, in words"]
     host: Annotated[list[HostRefusedView], "the first hosts that were refused, each with why"]

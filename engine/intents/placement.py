@@ -29,6 +29,7 @@ class ExplainPlacement:
     host_id: UUID | None = None
     host_tags: frozenset[str] = frozenset()
     disks: tuple[DiskRoom, ...] = ()
+    affinity_group_ids: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +43,12 @@ class HostRefused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """The host that would be chosen, if any; how many hosts each rule refuses; the first few."""
+    """The host that would be chosen, if any; how many hosts each rule refuses; the first few.
+
+    `affinity` says what each strict affinity group asks, where there is one.
+    """
 
     host_id: UUID | None
     counts: dict[str, int]
     refused: list[HostRefused] = field(default_factory=list)
+    affinity: tuple[str, ...] = ()

@@ -38,6 +38,8 @@ class DiskAsk:
     offering_id: UUID | None = None
     is_blank: bool = False
     is_there: bool = False
+    min_iops: int | None = None
+    max_iops: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -94,6 +94,8 @@ def _write(run: Run[Any], ask: DeployVm) -> None:
                 vm_id=ask.vm_id,
                 device=disk.device,
                 is_displayed=True,
+                min_iops=disk.min_iops,
+                max_iops=disk.max_iops,
             ),
         )
 

@@ -100,6 +100,17 @@ async def test_a_wish_is_heeded_and_does_not_refuse(here: Place) -> None:
     assert len(set(found)) == 2
 
 
+async def test_a_placement_explains_the_group(here: Place) -> None:
+    group_id = await group(here.ann, "host anti-affinity")
+    first = await deploy(here.ann, affinitygroupids=group_id)
+    ask = {key: DEPLOY[key] for key in ("zoneid", "serviceofferingid")}
+    told = (await here.admin("explainPlacement", **ask, affinitygroupids=group_id))["placement"]
+    taken = await host_of(here, first["id"])
+    assert told["affinity"] == [f"affinity group g (host anti-affinity) keeps it away from {taken}"]
+    assert told["suitable"] is True and told["hostname"] != taken
+    assert told["counts"]["avoided"] == 1
+
+
 async def test_a_move_heeds_the_group_too(here: Place) -> None:
     group_id = await group(here.ann, "host anti-affinity")
     first, _ = [await deploy(here.ann, affinitygroupids=group_id) for _ in range(2)]
