@@ -62,6 +62,8 @@ async def test_a_copy_has_bytes_and_a_state_of_its_own(
     assert site.asked == ["tiny.qcow2"], "a copy is not another download"
     unique = await here.admin("listTemplates", templatefilter="all", id=image_id, showunique="true")
     assert unique["count"] == 1
+    shown = await here.admin("listTemplates", templatefilter="all", id=image_id, showicon="true")
+    assert shown["count"] == 2
 
 
 async def test_deleting_in_one_zone_leaves_the_other(
