@@ -15,8 +15,11 @@ from aggregates.vm import Nic
 from engine.draft import Decision, Draft
 from engine.intents.vm import NicAsk
 from engine.world import World
-from projections.addresses import address_spaces
+from projections.addresses import Addresses, address_spaces
+from projections.cloud import Cloud
+from projections.host import hosts
 from projections.names import Names
+from projections.vlan_ip_range import vlan_ip_ranges
 from projections.vm import vms
 
 
@@ -30,8 +33,13 @@ class Deciding(Protocol):
     def add(self, decision: Decision, hold: UUID, /) -> Any: ...
 
 
-def take_nic(at: Deciding, ask: NicAsk, network: Network, *, is_default: bool) -> Nic:
-    """A card with a MAC of its zone and, where the network has addresses, one of them."""
+def take_nic(
+    at: Deciding, ask: NicAsk, network: Network, *, is_default: bool, pod_id: UUID | None = None
+) -> Nic:
+    """A card with a MAC of its zone and, where the network has addresses, one of them.
+
+    In a pod, or in one that its address chooses, where a network's addresses belong to pods.
+    """
     mac = _take_mac(at, ask, network)
     if not network.has_addresses:
         return Nic(
@@ -41,17 +49,57 @@ def take_nic(at: Deciding, ask: NicAsk, network: Network, *, is_default: bool) -
             is_default=is_default,
             dhcp_options=ask.dhcp_options,
         )
-    ip4 = take_ip(at, ask.nic_id, ask.nic_id, network, ask.ip4)
+    ip4 = take_ip(at, ask.nic_id, ask.nic_id, network, ask.ip4, pod_id=pod_id)
+    gateway, netmask = _subnet_of(at.world.cloud, network, ip4)
     return Nic(
         id=ask.nic_id,
         network_id=network.id,
         mac=mac,
         ip4=ip4,
-        gateway=network.gateway,
-        netmask=network.netmask,
+        gateway=gateway,
+        netmask=netmask,
         is_default=is_default,
         dhcp_options=ask.dhcp_options,
     )
+
+
+def _guest_spaces(world: World, network: Network, pod_id: UUID | None) -> list[UUID]:
+    """Where addresses of a network are from: those of any pod, or of this one.
+
+    Without a pod those come first whose hosts are up and which have given fewest.
+    """
+    cloud = world.cloud
+    rows = [cloud[address_spaces][one] for one in spaces(world, "guest_ip4", network_id=network.id)]
+    if len(rows) < 2:
+        return [row.id for row in rows]
+    if pod_id is not None:
+        return [row.id for row in rows if row.pod_id in (None, pod_id)]
+    ranges = cloud.view(Addresses).ranges
+    if any(row.pod_id is not None for row in rows):
+        rows.sort(key=lambda row: (_is_down(cloud, row.pod_id), ranges[row.id].taken_count))
+    return [row.id for row in rows]
+
+
+def _is_down(cloud: Cloud, pod_id: UUID | None) -> bool:
+    """Is there no host of this pod that a guest could be put on?"""
+    return not any(host.is_usable for host in cloud[hosts].by("pod_id", pod_id))
+
+
+def _subnet_of(cloud: Cloud, network: Network, ip4: str) -> tuple[str, str]:
+    """Gateway and mask for an address: those of its range, else of the network's own subnet."""
+    for one in cloud[vlan_ip_ranges].by("network_id", network.id):
+        if one.holds(ip4):
+            return one.gateway, one.netmask
+    return network.gateway, network.netmask
+
+
+def pod_of(cloud: Cloud, nics: Iterable[Nic]) -> UUID | None:
+    """The pod that a guest's addresses tie it to; None where they serve the whole zone."""
+    for nic in nics:
+        for one in cloud[vlan_ip_ranges].by("network_id", nic.network_id):
+            if one.pod_id is not None and nic.ip4 and one.holds(nic.ip4):
+                return one.pod_id
+    return None
 
 
 def _take_mac(at: Deciding, ask: NicAsk, network: Network) -> str:
@@ -101,14 +149,22 @@ def free_cards(at: Deciding, nics: Iterable[Nic]) -> None:
             free_ip(at, more.id)
 
 
-def take_ip(at: Deciding, ip_id: UUID, nic_id: UUID, network: Network, wanted: str) -> str:
-    """An address of the network for a card, under an id of its own."""
+def take_ip(
+    at: Deciding,
+    ip_id: UUID,
+    nic_id: UUID,
+    network: Network,
+    wanted: str,
+    *,
+    pod_id: UUID | None = None,
+) -> str:
+    """An address of the network for a card, under an id of its own; in a pod, of that pod's."""
     if not network.has_addresses:
         raise NotAllowed(f"network {network.name} gives no addresses: take a card on one that does")
     hold = uuid5(ip_id, "ip4")
     try:
         taken = at.world.allocator.take_address(
-            spaces(at.world, "guest_ip4", network_id=network.id),
+            _guest_spaces(at.world, network, pod_id),
             hold,
             holder=nic_id,
             purpose="nic",

@@ -21,7 +21,7 @@ from aggregates.vm import Nic, Vm, VmStarted
 from aggregates.volume import Volume, VolumeReady
 from drivers.contract.compute import GuestSpec, NicSpec
 from engine import config_drive, passwords
-from engine.addresses import Deciding
+from engine.addresses import Deciding, pod_of
 from engine.affinity import Wishes, meet, wishes_of
 from engine.allocator import (
     NothingFits,
@@ -102,7 +102,7 @@ def take_room(run: Run[Any], vm: Vm, where: Where) -> Room:
         request = PlaceRequest(
             vm_id=vm.id,
             zone_id=vm.zone_id,
-            pod_id=place.pod_id,
+            pod_id=pod_of(run.cloud, vm.nics) or place.pod_id,
             cluster_id=place.cluster_id,
             host_id=place.host_id,
             hypervisor=vm.hypervisor,

@@ -21,6 +21,7 @@ from projections.network import Network, networks
 from projections.network_offering import network_offerings
 from projections.physical_network import PhysicalNetwork, physical_networks
 from projections.traffic_type import traffic_types
+from projections.vlan_ip_range import vlan_ip_ranges
 from projections.zone import zones
 
 # Who looks for a default network lets those before it finish making one. Unused locks vanish.
@@ -179,12 +180,18 @@ def check_network(
     if not network.has_addresses:
         raise InvalidValue(f"network {network.name} gives no addresses: leave {ip} out")
     try:
-        inside = IPv4Address(ip) in IPv4Network(network.cidr)
+        address = IPv4Address(ip)
     except ValueError:
         raise InvalidValue(f"{ip} is no IPv4 address: write it as 192.0.2.1") from None
-    if not inside:
+    within = [network.cidr] if network.cidr else []
+    within += [
+        str(IPv4Network(f"{one.gateway}/{one.netmask}", strict=False))
+        for one in cloud[vlan_ip_ranges].by("network_id", network.id)
+    ]
+    if not any(address in IPv4Network(cidr) for cidr in within):
         raise InvalidValue(
-            f"{ip} is not in {network.cidr} of network {network.name}: choose one that is"
+            f"{ip} is not in {', '.join(within) or 'any subnet'} of network {network.name}: "
+            "choose one that is"
         )
 
 
@@ -220,13 +227,17 @@ def _fitting(
 ) -> Iterator[list[Network]]:
     """The isolated networks of the account in the zone; then the shared ones that serve it.
 
-    A tier of a VPC is never anybody's default.
+    Where there are security groups those that have them come first. A tier of a VPC is never
+    anybody's default.
     """
     mine = (n for n in cloud[networks].by("account_id", account_id) if n.vpc_id is None)
     yield [n for n in mine if n.zone_id == zone_id and n.guest_ip_type == "Isolated"]
     here = cloud[networks].by("zone_id", zone_id)
-    shared = (n for n in here if n.guest_ip_type == "Shared")
-    yield [n for n in shared if serves(n, cloud, account_id, domain_id)]
+    shared = [n for n in here if n.guest_ip_type == "Shared"]
+    shared = [n for n in shared if serves(n, cloud, account_id, domain_id)]
+    if cloud[zones][zone_id].security_groups_enabled:
+        yield [n for n in shared if "SecurityGroup" in n.services]
+    yield shared
 
 
 def _wires(cloud: Cloud, zone_id: UUID) -> list[PhysicalNetwork]:

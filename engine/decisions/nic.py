@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from aggregates.errors import NotAllowed, NotFound
 from aggregates.vm import Nic, NicIp, Vm, VmNicsSet, VmState
-from engine.addresses import free_ip, take_ip
+from engine.addresses import free_ip, pod_of, take_ip
 from engine.decide import Desk, decision
 from engine.intents.nic import AddNicIp, ChangeNicIp, RemoveNicIp, SetDefaultNic
 from engine.rules_to import refuse_while_ruled
@@ -37,7 +37,10 @@ def add_ip(ask: AddNicIp, desk: Desk) -> None:
     nic = vm.nic(ask.nic_id)
     network = desk.row(networks, nic.network_id)
     desk.guard(network)
-    more = NicIp(id=ask.ip_id, ip4=take_ip(desk, ask.ip_id, nic.id, network, ask.ip4))
+    more = NicIp(
+        id=ask.ip_id,
+        ip4=take_ip(desk, ask.ip_id, nic.id, network, ask.ip4, pod_id=pod_of(desk.cloud, [nic])),
+    )
     _change(
         desk,
         vm,
@@ -70,7 +73,7 @@ def change_ip(ask: ChangeNicIp, desk: Desk) -> None:
     refuse_while_ruled(desk.cloud, vm, {nic.ip4} - {""})
     network = desk.row(networks, nic.network_id)
     desk.guard(network)
-    ip4 = take_ip(desk, ask.ip_id, nic.id, network, ask.ip4)
+    ip4 = take_ip(desk, ask.ip_id, nic.id, network, ask.ip4, pod_id=pod_of(desk.cloud, [nic]))
     _change(
         desk,
         vm,

@@ -21,6 +21,8 @@ from engine.guests import Where, add_running_steps, disks_of
 from engine.intents.vm import CreateVm, DeployVm, DiskAsk
 from engine.saga import Run, Saga
 from projections.affinity_group import affinity_groups
+from projections.cluster import clusters
+from projections.host import hosts
 from projections.instance_group import instance_groups
 from projections.iso import isos
 from projections.network import networks
@@ -131,11 +133,19 @@ def _erase(run: Run[Any], ask: DeployVm) -> None:
     run.change(run.row(vms, ask.vm_id), VmExpunged())
 
 
+def _pod(run: Run[Any], ask: DeployVm) -> UUID | None:
+    """The pod that was asked for, by itself or by a cluster or host of it."""
+    if ask.host_id is not None:
+        return run.row(hosts, ask.host_id).pod_id
+    return run.row(clusters, ask.cluster_id).pod_id if ask.cluster_id else ask.pod_id
+
+
 def _take_nics(run: Run[Any], ask: DeployVm) -> None:
     for nic in ask.nics:
         run.guard(run.row(networks, nic.network_id))
+    pod_id = _pod(run, ask)
     nics = [
-        take_nic(run, nic, run.row(networks, nic.network_id), is_default=number == 0)
+        take_nic(run, nic, run.row(networks, nic.network_id), is_default=number == 0, pod_id=pod_id)
         for number, nic in enumerate(ask.nics)
     ]
     run.change(run.row(vms, ask.vm_id), VmNicsSet(nics=nics))

@@ -1,5 +1,6 @@
-"""Fixtures of the tests of networking: the place of the tenant's tests."""
+"""Fixtures of the tests of networking: those of the tenant's tests, and of building zones."""
 
+from tests.infra.conftest import api
 from tests.tenant.conftest import here
 
-__all__ = ["here"]
+__all__ = ["api", "here"]
