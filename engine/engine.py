@@ -35,7 +35,7 @@ from engine.log import Log, Unit
 from engine.runner import CONFLICTS_MAX, Runner
 from engine.saga import BY_INTENT, SAGAS
 from engine.tasks import Tasks
-from engine.world import World
+from engine.world import Hosts, World
 from projections.cloud import Cloud
 from projections.saga import saga_runs
 
@@ -77,6 +77,11 @@ class Engine:
         self.cloud: Cloud = world.cloud
         self.runner = Runner(log, self.cloud, clock, tasks, world)
         log.listen(self._heard)
+
+    @property
+    def hosts(self) -> Hosts:
+        """Connected hosts, for chores that look at them."""
+        return self._world.hosts
 
     def _heard(self, batch: Sequence[Recorded]) -> None:
         self.cloud.fold(batch)

@@ -16,6 +16,7 @@ import msgspec
 from aggregates.base import EVENTS, Aggregate, Recorded
 from projections.attached import Attached
 from projections.table import TABLES, Table, TableSpec, Watch
+from projections.vitals import Vitals
 
 R = TypeVar("R", bound=Aggregate)
 F = TypeVar("F", bound="Fold")
@@ -53,7 +54,10 @@ def projection(cls: type[F]) -> type[F]:
 
 
 class Cloud:
-    """Tables and folds at `position`; `at_ms` is the time of the last event folded."""
+    """Tables and folds at `position`; `at_ms` is the time of the last event folded.
+
+    `vitals` is what guests are measured at now: no fold, and empty but for the live cloud.
+    """
 
     def __init__(self) -> None:
         self.position = 0
@@ -69,6 +73,7 @@ class Cloud:
         self._derived: dict[str, Any] = {
             kind: one for one in self._folds.values() if (kind := getattr(one, "KIND", ""))
         }
+        self.vitals = Vitals()
         self._dispatch = self._routes()
 
     def __getitem__(self, spec: TableSpec[R]) -> Table[R]:

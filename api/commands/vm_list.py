@@ -7,9 +7,10 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from api.commands.vm_checks import refuse_later
-from api.declare import Caller, Free, Names, OneOf, Roles
+from api.declare import Caller, Free, Moment, Names, OneOf, Roles
 from api.lists import Filter, list_command
-from api.views.vm import DETAILS, VmView, trimmed
+from api.views.vm import DETAILS, VmMetricsView, VmView, trimmed
+from api.views.vm_vitals import VmHistoryView
 from projections.host import hosts
 from projections.network import networks
 from projections.service_offering import service_offerings
@@ -111,7 +112,7 @@ class VmFilters:
         return caller.is_root or row.is_displayed
 
     def show(self, row: Any, caller: Caller) -> VmView:
-        made = VmView.of(row, caller.cloud)
+        made: VmView = type(self).PLAN.view.of(row, caller.cloud)  # type: ignore[attr-defined]
         if self.user_data:
             made.user_data = row.user_data or None
         return made if self.details is None else trimmed(made, self.details)
@@ -176,11 +177,33 @@ class ListVirtualMachines(VmFilters):
 
 @list_command(
     "listVirtualMachinesMetrics",
-    view=VmView,
+    view=VmMetricsView,
     table=vms,
     key="virtualmachine",
     keyword=NAMES,
     since="4.9.3",
 )
 class ListVirtualMachinesMetrics(VmFilters):
-    """List virtual machines; measurements of a guest come with it once its host gives them."""
+    """List virtual machines with what they were measured at last."""
+
+
+@list_command(
+    "listVirtualMachinesUsageHistory",
+    view=VmHistoryView,
+    table=vms,
+    key="virtualmachine",
+    keyword=NAMES,
+    since="4.17",
+)
+class ListVirtualMachinesUsageHistory:
+    """List what virtual machines were measured at of late: as far back as memory goes."""
+
+    start_date: Annotated[Moment | None, "since then", Filter()] = None
+    end_date: Annotated[Moment | None, "until then", Filter()] = None
+
+    def visible(self, row: Any, caller: Caller) -> bool:
+        return caller.is_root or row.is_displayed
+
+    def show(self, row: Any, caller: Caller) -> VmHistoryView:
+        until_ms = caller.now_ms if self.end_date is None else self.end_date
+        return VmHistoryView.between(row, caller.cloud, self.start_date or 0, until_ms)

@@ -13,6 +13,7 @@ from api.views.owner import OwnedView, owner
 from api.views.resource_icon import ResourceIconView
 from api.views.security_group import GuestGroupView, groups_of
 from api.views.tag import TagView, tags_of
+from api.views.vm_vitals import measured, told
 from projections.affinity_group import affinity_groups
 from projections.annotation import is_noted
 from projections.disk_offering import disk_offerings
@@ -118,6 +119,14 @@ class VmView(OwnedView, kw_only=True):
     tags: Annotated[list[TagView], "its tags"]
     has_annotations: Annotated[bool, "whether there are comments on it"]
     icon: Annotated[ResourceIconView | None, "its icon, if it is asked for"] = None
+    cpu_used: Annotated[str | None, "how busy its cores were of late"] = None
+    memory_kbs: Annotated[int | None, "memory in use in KiB"] = None
+    memory_int_free_kbs: Annotated[int | None, "memory that is free within it in KiB"] = None
+    memory_target_kbs: Annotated[int | None, "memory that it may use in KiB"] = None
+    network_kbs_read: Annotated[int | None, "KiB that it received since it started"] = None
+    network_kbs_write: Annotated[int | None, "KiB that it sent since it started"] = None
+    disk_kbs_read: Annotated[int | None, "KiB that it read from its disks"] = None
+    disk_kbs_write: Annotated[int | None, "KiB that it wrote onto its disks"] = None
 
     @classmethod
     def of(cls, row: Vm, cloud: Cloud) -> VmView:
@@ -163,6 +172,7 @@ class VmView(OwnedView, kw_only=True):
             **_offering(row, cloud),
             **_place(row, cloud),
             **owner(row, cloud),
+            **measured(row, cloud),
             job_id=row.job_id,
             job_status=None if row.job_id is None else 0,
         )
@@ -174,6 +184,24 @@ def _disc(row: Vm, cloud: Cloud) -> dict[str, Any]:
     if iso is None:
         return {}
     return {"iso_id": iso.id, "iso_name": iso.name, "iso_display_text": iso.display_text}
+
+
+@view
+class VmMetricsView(VmView, kw_only=True):
+    """A virtual machine with its measurements in words."""
+
+    cpu_total: Annotated[str, "the speed of all its cores"]
+    memory_total: Annotated[str, "all its memory"]
+    network_read: Annotated[str | None, "what it received since it started"] = None
+    network_write: Annotated[str | None, "what it sent since it started"] = None
+    disk_read: Annotated[str | None, "what it read from its disks"] = None
+    disk_write: Annotated[str | None, "what it wrote onto its disks"] = None
+
+    @classmethod
+    def of(cls, row: Vm, cloud: Cloud) -> VmMetricsView:
+        plain = VmView.of(row, cloud)
+        fields = {name: getattr(plain, name) for name in plain.__struct_fields__}
+        return cls(**fields, **told(row, cloud))
 
 
 def _template(row: Vm, cloud: Cloud) -> dict[str, Any]:

@@ -1,0 +1,61 @@
+"""Measures every guest that runs, host by host, into memory."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import UUID
+
+from aggregates.host import HostState
+from aggregates.vm import VmState
+from drivers.contract.errors import DriverError
+from engine.chores.chore import chore
+from engine.engine import Engine
+from projections.host import hosts
+from projections.setting import number_of
+from projections.vitals import Sample
+from projections.vm import vms
+
+SIDE_BY_SIDE = 16
+ANSWER_S = 10.0
+
+
+@chore(every_s=5)
+async def measure_guests(engine: Engine, now_ms: int) -> None:
+    """Ask each host that runs guests for their counters; one that says nothing is passed over."""
+    vitals, cloud = engine.cloud.vitals, engine.cloud
+    interval_ms = number_of(cloud, "vm.stats.interval")
+    if not interval_ms or vitals.measured_at_ms + interval_ms > now_ms:
+        return
+    vitals.measured_at_ms = now_ms
+    running = {vm.id: vm.host_id for vm in cloud[vms].by("state", VmState.RUNNING)}
+    vitals.keep_only(running.keys())
+    turns = asyncio.Semaphore(SIDE_BY_SIDE)
+    async with asyncio.TaskGroup() as group:
+        for host_id in set(running.values()):
+            host = cloud[hosts].get(host_id)
+            if host is not None and host.state is HostState.UP:
+                group.create_task(_measure(engine, host.id, now_ms, turns))
+
+
+async def _measure(engine: Engine, host_id: UUID, now_ms: int, turns: asyncio.Semaphore) -> None:
+    cloud = engine.cloud
+    async with turns:
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                session = await engine.hosts.session(host_id)
+                found = await session.guest_stats()
+        except (DriverError, TimeoutError):
+            return
+    for stats in found:
+        vm = cloud[vms].get(stats.guest_id)
+        if vm is not None and vm.host_id == host_id:
+            sample = Sample(
+                at_ms=now_ms,
+                cpu_time_ns=stats.cpu_time_ns,
+                memory_used_bytes=stats.memory_used_bytes,
+                disk_read_bytes=stats.disk_read_bytes,
+                disk_write_bytes=stats.disk_write_bytes,
+                network_read_bytes=stats.network_read_bytes,
+                network_write_bytes=stats.network_write_bytes,
+            )
+            cloud.vitals.note(vm.id, sample)

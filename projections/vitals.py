@@ -1,0 +1,68 @@
+"""What guests were measured at of late: in memory alone, and gone with the process.
+
+Measurements are no facts of the log: they are many, they are soon of no interest, and nothing is
+decided by them. A cloud of the past has none.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Iterator
+from itertools import pairwise
+from typing import NamedTuple
+from uuid import UUID
+
+KEPT = 60
+
+
+class Sample(NamedTuple):
+    """The counters of a guest at one moment. All but the memory only rise while it runs."""
+
+    at_ms: int
+    cpu_time_ns: int
+    memory_used_bytes: int
+    disk_read_bytes: int
+    disk_write_bytes: int
+    network_read_bytes: int
+    network_write_bytes: int
+
+
+class Vitals:
+    """The last samples of each guest that runs. `measured_at_ms` is when all were last asked."""
+
+    def __init__(self) -> None:
+        self.measured_at_ms = 0
+        self._samples: dict[UUID, deque[Sample]] = {}
+
+    def note(self, vm_id: UUID, sample: Sample) -> None:
+        """Add a measurement. Counters that fell are those of another life of the guest."""
+        known = self._samples.setdefault(vm_id, deque(maxlen=KEPT))
+        if known and known[-1].cpu_time_ns > sample.cpu_time_ns:
+            known.clear()
+        if not known or known[-1].at_ms < sample.at_ms:
+            known.append(sample)
+
+    def keep_only(self, running: Collection[UUID]) -> None:
+        """Forget guests that run no more."""
+        self._samples = {one: kept for one, kept in self._samples.items() if one in running}
+
+    def last(self, vm_id: UUID) -> Sample | None:
+        known = self._samples.get(vm_id)
+        return known[-1] if known else None
+
+    def cpu_percent(self, vm_id: UUID, cpu_count: int) -> float | None:
+        """How busy its cores were between its last two samples."""
+        known = self._samples.get(vm_id)
+        if known is None or len(known) < 2:
+            return None
+        return _busy(known[-2], known[-1], cpu_count)
+
+    def history(self, vm_id: UUID, cpu_count: int) -> Iterator[tuple[Sample, float]]:
+        """Each sample but the first, with how busy its cores were since the one before."""
+        for before, after in pairwise(self._samples.get(vm_id, ())):
+            yield after, _busy(before, after, cpu_count)
+
+
+def _busy(before: Sample, after: Sample, cpu_count: int) -> float:
+    span_ns = (after.at_ms - before.at_ms) * 1_000_000 * max(1, cpu_count)
+    return 100.0 * (after.cpu_time_ns - before.cpu_time_ns) / span_ns
