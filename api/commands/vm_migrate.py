@@ -1,18 +1,20 @@
-"""Move a running guest, and find where it could go."""
+"""Move a guest to another host, with its disks if need be, and find where it could go."""
 
 from __future__ import annotations
 
 from typing import Annotated
 from uuid import UUID
 
-from api.declare import Bound, Caller, Job, Names, Page, command
+from api.declare import Bound, Caller, Job, Names, Page, Wire, command, entry
 from api.errors import InvalidValue
 from api.lists import cut
-from api.views.host import MIB, HostView
+from api.views.host_for_migration import HostForMigrationView
 from api.views.vm import VmView
 from engine.intents.vm import MigrateVm
-from projections.host import Host, hosts
-from projections.vm import Vm, vms
+from engine.intents.vm_life import MigrateVmWithVolumes
+from projections.host import hosts
+from projections.vm import vms
+from projections.volume import volumes
 
 
 @command(
@@ -36,9 +38,50 @@ class MigrateVirtualMachine:
         return await caller.submit(MigrateVm(vm_id=self.virtual_machine_id, host_id=self.host_id))
 
 
-@command("findHostsForMigration", returns=HostView, key="host", shape="list", allow="A")
+@entry
+class VolumeToPool:
+    """One disk, and the pool that it shall go to."""
+
+    volume: Annotated[UUID, "the volume", Names("volume", right="operate")]
+    pool: Annotated[UUID, "the storage pool", Names("storage_pool")]
+
+
+@command(
+    "migrateVirtualMachineWithVolume",
+    returns=VmView,
+    key="virtualmachine",
+    allow="A",
+    is_async=True,
+    action="VM.MIGRATE",
+)
+class MigrateVirtualMachineWithVolume:
+    """Move a running virtual machine to another host, with the disks that it does not share."""
+
+    virtual_machine_id: Annotated[UUID, "the virtual machine", Names("vm", right="operate")]
+    host_id: Annotated[UUID | None, "where to; any with room if omitted", Names("host")] = None
+    migrate_to: Annotated[
+        tuple[VolumeToPool, ...] | None, "which volume goes to which pool", Wire(type="map")
+    ] = None
+    auto_select: Annotated[bool | None, "let the cloud choose the host"] = None
+
+    async def run(self, caller: Caller) -> Job:
+        if self.host_id is None and not self.migrate_to and not self.auto_select:
+            raise InvalidValue("say hostid, migrateto, or autoselect=true")
+        pools = {one.volume: one.pool for one in self.migrate_to or ()}
+        for volume_id in pools:
+            volume = caller.cloud[volumes][volume_id]
+            if volume.vm_id != self.virtual_machine_id:
+                raise InvalidValue(
+                    f"volume {volume.name} is no disk of virtual machine "
+                    f"{self.virtual_machine_id}: leave it out of migrateto"
+                )
+        ask = MigrateVmWithVolumes(vm_id=self.virtual_machine_id, host_id=self.host_id, pools=pools)
+        return await caller.submit(ask)
+
+
+@command("findHostsForMigration", returns=HostForMigrationView, key="host", shape="list", allow="A")
 class FindHostsForMigration:
-    """List the other hosts of a guest's cluster, and whether it could move to each."""
+    """List the other hosts of a guest's zone, whether it could move to each, and if not, why."""
 
     virtual_machine_id: Annotated[UUID, "the virtual machine", Names("vm", right="operate")]
     keyword: Annotated[str | None, "text that the host's name contains"] = None
@@ -53,19 +96,11 @@ class FindHostsForMigration:
         word = (self.keyword or "").casefold()
         found = [
             host
-            for host in caller.cloud[hosts].by("cluster_id", home.cluster_id)
-            if host.id != home.id and word in host.name.casefold()
+            for host in caller.cloud[hosts].by("zone_id", home.zone_id)
+            if host.id != home.id
+            and host.hypervisor.lower() == home.hypervisor.lower()
+            and word in host.name.casefold()
         ]
+        found.sort(key=lambda host: host.cluster_id != home.cluster_id)
         shown = cut(found, self.page, self.page_size)
-        return Page(len(found), [_suited(host, vm, caller) for host in shown])
-
-
-def _suited(host: Host, vm: Vm, caller: Caller) -> HostView:
-    """The host with what an administrator asks first: is it usable, and has it room?"""
-    made = HostView.of(host, caller.cloud)
-    free_mhz = int(made.cpu_with_overprovisioning or 0) - (made.cpu_allocated_value or 0)
-    free_bytes = int(made.memory_with_overprovisioning or 0) - (made.memory_allocated or 0)
-    has_room = free_mhz >= vm.cpu_count * vm.cpu_mhz and free_bytes >= vm.memory_mib * MIB
-    made.has_enough_capacity = has_room
-    made.suitable_for_migration = has_room and host.is_usable
-    return made
+        return Page(len(found), [HostForMigrationView.suited(h, vm, caller.cloud) for h in shown])

@@ -6,6 +6,7 @@ import asyncio
 from uuid import uuid4
 
 from drivers.conformance.checks import Exempt, Rig, Suite, attachment, is_running, must
+from drivers.contract.compute import DiskMove
 from drivers.contract.errors import Refused
 
 SUITE = Suite()
@@ -96,3 +97,34 @@ async def migration_of_what_is_off_is_refused(rig: Rig) -> None:
     address = rig.harness.second_address()
     assert address is not None
     await rig.refuses(rig.session.migrate_guest(uuid4(), address, key=uuid4()), Refused)
+
+
+@SUITE.promise
+async def disks_go_along_with_their_guest(rig: Rig) -> None:
+    """A guest goes on at the target from a copy in another pool, which holds what its disk held."""
+    if not rig.capabilities.storage_migration:
+        raise Exempt("the driver says that disks stay where they are when a guest migrates")
+    target, disk = await rig.second_host(), await rig.disk()
+    spec = await rig.start(rig.spec_on(disk))
+    await rig.harness.write_in_guest(spec.guest_id, disk.path, 7)
+    address, pool, key = rig.harness.second_address(), rig.harness.second_pool(), uuid4()
+    assert address is not None and disk.volume_id is not None
+    move = DiskMove(volume_id=disk.volume_id, pool=pool, size_bytes=disk.size_bytes)
+    await rig.within(target.open_pool(pool))
+    try:
+        for _ in range(2):
+            await rig.within(
+                rig.session.migrate_guest(spec.guest_id, address, key=key, moves=(move,))
+            )
+        there = await rig.within(target.find_guest(spec.guest_id))
+        copy = await rig.within(target.find_disk(pool, disk.volume_id))
+        must(is_running(there), "it does not run at the target")
+        assert there is not None
+        must(copy is not None and copy.path in there.disks, f"it runs from {there.disks}")
+        assert copy is not None
+        await rig.within(target.stop_guest(spec.guest_id, grace_s=0, key=uuid4()))
+        await rig.within(target.remove_guest(spec.guest_id, key=uuid4()))
+        must(await rig.harness.read(copy.path) == 7, "the copy does not hold what the disk held")
+    finally:
+        await rig.within(target.remove_guest(spec.guest_id, key=uuid4()))
+        await rig.within(target.remove_disk(pool, disk.volume_id, key=uuid4()))

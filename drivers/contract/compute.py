@@ -18,6 +18,8 @@ from enum import StrEnum
 from typing import Protocol, runtime_checkable
 from uuid import UUID
 
+from drivers.contract.storage import PoolSpec
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostAddress:
@@ -102,6 +104,15 @@ class DiskAttachment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DiskMove:
+    """A disk that goes along with its guest, as a copy in another pool. All that it holds goes."""
+
+    volume_id: UUID
+    pool: PoolSpec
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NicSpec:
     """A guest's network card. `bridge` is the host's label for the network (empty: the default)."""
 
@@ -151,6 +162,44 @@ class GuestStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StrangerDisk:
+    """A disk of a guest that no controller made; `path` is the image itself, links resolved."""
+
+    label: str
+    path: str
+    size_bytes: int
+    image_format: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrangerNic:
+    mac: str
+    bridge: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stranger:
+    """A guest that no controller made, in all that one must know to take it over."""
+
+    name: str
+    power: Power
+    cpu_count: int
+    memory_mib: int
+    disks: tuple[StrangerDisk, ...] = ()
+    nics: tuple[StrangerNic, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adoption:
+    """What a stranger's parts are called from now on: our ids by image path, and by MAC."""
+
+    guest_id: UUID
+    name: str
+    disks: tuple[tuple[UUID, str], ...] = ()
+    nics: tuple[tuple[UUID, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Console:
     """Where a guest's screen and serial line can be reached from the controller."""
 
@@ -187,10 +236,20 @@ class Compute(Protocol):
         Its config disc is scratch: every start brings it anew.
         """
 
-    async def migrate_guest(self, guest_id: UUID, target: HostAddress, *, key: UUID) -> None:
-        """Move a running guest to `target` (same kind, shared disks) without stopping it.
+    async def migrate_guest(
+        self,
+        guest_id: UUID,
+        target: HostAddress,
+        *,
+        key: UUID,
+        moves: tuple[DiskMove, ...] = (),
+    ) -> None:
+        """Move a running guest to `target` (same kind) without stopping it.
 
-        Success means: runs there, and is gone here. Refused leaves it running here.
+        Disks in `moves` are copied into pools that the target reaches, and the guest goes on from
+        the copies; the others are shared. Success means: runs there, and is gone here; what was
+        copied stays behind, for `remove_disk`. Refused leaves it running here from the disks that
+        it had, and `remove_disk` in the new pools leaves nothing there.
         """
 
     async def grow_guest(
@@ -254,6 +313,18 @@ class Compute(Protocol):
 
     async def list_guests(self) -> list[GuestStatus]:
         """Everything on this host, strangers included. Sweepers compare it with the log."""
+
+    async def survey_strangers(self) -> list[Stranger]:
+        """Every guest on this host that no controller made."""
+
+    async def adopt_guest(self, stranger: str, adoption: Adoption, *, key: UUID) -> None:
+        """Know a stranger that runs, by its name, as a guest of ours from now on; it runs on.
+
+        Adopted already is success. Refused: there is none of this name, or it is another's.
+        """
+
+    async def disown_guest(self, guest_id: UUID, *, key: UUID) -> None:
+        """Know a guest that runs no longer: it runs on, and is a stranger. Gone is success."""
 
     async def console(self, guest_id: UUID) -> Console:
         """Where to look at the guest. Refused if it does not run."""

@@ -13,16 +13,19 @@ from drivers.contract.storage import Storage
 class Capabilities:
     """What a kind of hypervisor can do; what it cannot is refused before anything starts.
 
-    `guest_growth`: more cores and memory for one that runs. `guest_snapshots`: all disks of a guest
-    at one moment, of one that runs with its memory; `disk_snapshots_alive`: without it too.
-    `snapshots`: disks, of running guests too. `live_disk_move`: a running guest's disk to another
-    pool.
+    `storage_migration`: to a host that does not share the disks. `guest_growth`: more cores and
+    memory for one that runs. `adoption`: guests that no controller made. `guest_snapshots`: all
+    disks of a guest at one moment, of one that runs with its memory; `disk_snapshots_alive`:
+    without it too. `snapshots`: disks, of running guests too. `live_disk_move`: a running guest's
+    disk to another pool.
     """
 
     live_migration: bool = False
+    storage_migration: bool = False
     disk_hot_plug: bool = False
     nic_hot_plug: bool = False
     guest_growth: bool = False
+    adoption: bool = False
     guest_snapshots: bool = False
     disk_snapshots_alive: bool = False
     snapshots: bool = False

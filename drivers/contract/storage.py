@@ -179,3 +179,14 @@ class Storage(Protocol):
 
         Otherwise as `create_disk`.
         """
+
+    async def adopt_disk(
+        self, pool: PoolSpec, path: str, volume_id: UUID, *, key: UUID
+    ) -> DiskStatus:
+        """Know a stranger's image in the pool as a disk of ours; a guest that uses it runs on.
+
+        Adopted already is success. Refused: no such image in the pool, or no qcow2.
+        """
+
+    async def disown_disk(self, pool: PoolSpec, volume_id: UUID, *, key: UUID) -> None:
+        """Know a disk no longer: its image stays, as a stranger's. Gone is success."""

@@ -73,6 +73,7 @@ if [ -e "$1/$2.qcow2" ]; then
   said=$(qemu-img info -- "$1/$2.qcow2" 2>&1 >/dev/null) ||
     case "$said" in *lock*) echo "$said" >&2; exit 4; esac
 fi
+find "$1" -maxdepth 1 -type l -lname "$1/$2.qcow2" -delete
 rm -f -- "$1/$2.qcow2" "$1/.incoming/$2".* && sync -- "$1"
 """
 # A file that a guest is about to be moved to: a rest of an earlier try goes, a whole disk stays.
@@ -85,6 +86,12 @@ ARRIVED = 'sync -- "$1/$2.qcow2" "$1" && rm -f -- "$1/.incoming/$2.moving"'
 ABANDON = """
 mark="$1/.incoming/$2.moving"
 [ ! -e "$mark" ] || { rm -f -- "$1/$2.qcow2" && rm -f -- "$mark"; }
+"""
+# An image that is renamed leaves a link, by which a guest that runs from it finds it again.
+RENAME = """
+if [ -e "$3" ] && [ ! -L "$3" ]; then exit 0; fi
+if [ ! -f "$2" ] || [ -L "$2" ]; then echo "there is no image $2" >&2; exit 1; fi
+rm -f -- "$3" && mv -nT -- "$2" "$3" && ln -s -- "$3" "$2" && sync -- "$1"
 """
 NO_FOLDER, IN_USE, IN_THE_WAY = 3, 4, 5
 
@@ -195,6 +202,34 @@ class Disks:
         if made is None:
             raise Unavailable(f"disk {volume_id} is not in pool {pool.url} after its move")
         return made
+
+    async def adopt(self, pool: PoolSpec, path: str, volume_id: UUID) -> DiskStatus:
+        """Give a stranger's image the name of a disk of ours."""
+        folder = pool_folder(pool)
+        if (there := await self.find(pool, volume_id)) is not None:
+            return there
+        name = path.removeprefix(f"{folder}/")
+        found = await self.listing(pool, name) if "/" not in name else []
+        if not found:
+            raise Refused(f"there is no image {path} in pool {pool.url}")
+        if found[0].image_format != "qcow2" or found[0].volume_id is not None:
+            raise Refused(f"image {path} is {found[0].image_format}, or a disk of ours already")
+        await self._rename(pool, path, f"{folder}/{volume_id}.qcow2")
+        made = await self.find(pool, volume_id)
+        if made is None:
+            raise Unavailable(f"image {path} is not in pool {pool.url} after its renaming")
+        return made
+
+    async def disown(self, pool: PoolSpec, volume_id: UUID) -> None:
+        """Give a disk of ours a name that is nobody's."""
+        if (there := await self.find(pool, volume_id)) is not None:
+            left = f"{pool_folder(pool)}/unmanaged-{volume_id}.qcow2"
+            await self._rename(pool, there.path, left)
+
+    async def _rename(self, pool: PoolSpec, path: str, to: str) -> None:
+        done = await self.sh(RENAME, pool_folder(pool), path, to)
+        if done.code:
+            raise await self.failed(done, pool, f"rename {path}")
 
     async def _base(self, pool: PoolSpec, disk: DiskSpec, *, key: UUID) -> str:
         """The template's image in this pool, brought there the first time somebody wants it."""

@@ -21,11 +21,13 @@ class LibvirtDriver:
     kind = KIND
     capabilities = Capabilities(
         live_migration=True,
+        storage_migration=True,
         disk_hot_plug=True,
         nic_hot_plug=True,
         snapshots=True,
         live_disk_move=True,
         guest_growth=True,
+        adoption=True,
         guest_snapshots=True,
         image_formats=("qcow2", "raw"),
     )

@@ -17,7 +17,7 @@ import libvirt
 
 from drivers.contract.compute import GuestSpec, GuestStatus, Power
 from drivers.contract.errors import Refused, Unavailable
-from drivers.libvirt import errors
+from drivers.libvirt import adoption, errors
 from drivers.libvirt.client import Client, Connection
 from drivers.libvirt.observe import Domain
 from drivers.libvirt.profile import HostProfile
@@ -43,7 +43,7 @@ def lookup(connection: Connection, guest_id: UUID) -> Any | None:
         return connection.lookupByUUIDString(str(guest_id))
     except libvirt.libvirtError as error:
         if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
-            return None
+            return adoption.adopted(connection, guest_id)
         raise
 
 
@@ -82,7 +82,9 @@ def _find(connection: Connection, guest_id: UUID) -> GuestStatus | None:
     domain = lookup(connection, guest_id)
     if domain is not None:
         with suppress_gone():
-            return observe(domain)
+            status = observe(domain)
+            # One that was let go of bears the id still, and is nobody's.
+            return status if status.guest_id == guest_id else None
     return None
 
 

@@ -8,8 +8,11 @@ so we carry the handshake between our two connections; the memory still flows fr
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
+from xml.etree import ElementTree as ET
 
 import libvirt
 
@@ -17,6 +20,7 @@ from drivers.contract.errors import DriverError, Refused, Unavailable
 from drivers.libvirt.client import Client, Connection
 from drivers.libvirt.guests import lookup, suppress_gone
 from drivers.libvirt.observe import Domain
+from drivers.libvirt.translate import alias
 
 FLAGS = libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_ABORT_ON_ERROR
 ABORT_S = 15.0
@@ -31,8 +35,11 @@ async def migrate(
     data_host: str,
     shared_folders: frozenset[str],
     limit_s: float,
+    copies: Mapping[UUID, str] = MappingProxyType({}),
 ) -> None:
-    """Move the guest. Runs there already and not here: moved. `Refused` leaves it here.
+    """Move the guest, and by `copies` the disks that go along, each to its path on the target.
+
+    Runs there already and not here: moved. `Refused` leaves it here.
 
     `peer_uri` is the target as the source's libvirt dials it, and `data_host` where the guest's
     memory flows to; empty leaves either to libvirt's own configuration.
@@ -50,11 +57,14 @@ async def migrate(
 
     def work(connection: Connection) -> None:
         domain = connection.lookupByUUIDString(str(guest_id))
-        flags = FLAGS | _unsafe(domain, shared_folders)
+        along, ask = _along(domain, copies)
+        flags = FLAGS | _unsafe(domain, shared_folders, without=along)
+        if copies:
+            flags |= libvirt.VIR_MIGRATE_NON_SHARED_DISK
         if peer_uri:
-            domain.migrateToURI3(peer_uri, where, flags | libvirt.VIR_MIGRATE_PEER2PEER)
+            domain.migrateToURI3(peer_uri, where | ask, flags | libvirt.VIR_MIGRATE_PEER2PEER)
         else:
-            domain.migrate3(handle, where, flags)
+            domain.migrate3(handle, where | ask, flags)
 
     try:
         await source.change(work, about=guest_id, doing=doing, timeout_s=limit_s)
@@ -91,12 +101,41 @@ def runs(connection: Connection, guest_id: UUID) -> bool:
     return False
 
 
-def _unsafe(domain: Any, shared_folders: frozenset[str]) -> int:
+def _along(domain: Any, copies: Mapping[UUID, str]) -> tuple[frozenset[str], dict[str, Any]]:
+    """The images that are copied on the way, and how libvirt is told so.
+
+    The target runs the guest from a description in which the copies stand for their disks.
+    """
+    if not copies:
+        return frozenset(), {}
+    root = ET.fromstring(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_MIGRATABLE))
+    paths, targets = set(), []
+    for disk in root.findall("devices/disk"):
+        name, source, target = disk.find("alias"), disk.find("source"), disk.find("target")
+        thing = "" if name is None else name.get("name", "")
+        path = next((path for one, path in copies.items() if alias(one) == thing), None)
+        if path is None or source is None or target is None:
+            continue
+        paths.add(source.get("file", ""))
+        source.set("file", path)
+        for chain in disk.findall("backingStore"):
+            disk.remove(chain)
+        targets.append(target.get("dev", ""))
+    if len(targets) != len(copies):
+        raise Refused(f"guest {domain.name()} has not all of the disks that shall go along")
+    return frozenset(paths), {
+        libvirt.VIR_MIGRATE_PARAM_DEST_XML: ET.tostring(root, encoding="unicode"),
+        libvirt.VIR_MIGRATE_PARAM_MIGRATE_DISKS: targets,
+    }
+
+
+def _unsafe(domain: Any, shared_folders: frozenset[str], *, without: frozenset[str]) -> int:
     """Overrule libvirt's guess about shared storage only where the operator knows better.
 
     libvirt takes any file system that it does not know as a cluster's for a local one, and would
     refuse. That every disk which is written to lies in a folder that all hosts share makes it safe.
     """
-    paths = Domain.read(domain.XMLDesc(0)).written_paths
+    held = Domain.read(domain.XMLDesc(0)).written_paths
+    paths = [one for one in held if one not in without]
     known = all(any(path.startswith(f"{folder}/") for folder in shared_folders) for path in paths)
     return libvirt.VIR_MIGRATE_UNSAFE if paths and known else 0

@@ -41,9 +41,11 @@ class Domain:
 
     @property
     def guest_id(self) -> UUID | None:
-        """The domain's own id if a controller made it: a copied metadata element names nobody."""
+        """Ours, if a controller made or adopted it: a copied metadata element names nobody."""
         ours, own = self.ours, self.root.findtext("uuid", "")
-        return UUID(own) if ours is not None and ours.get("id") == own else None
+        if ours is None or own not in (ours.get("id"), ours.get("adopted")):
+            return None
+        return UUID(ours.get("id", own))
 
     @property
     def disk_paths(self) -> tuple[str, ...]:
@@ -72,6 +74,19 @@ class Domain:
             name = element.find("alias")
             if name is not None and name.get("name") == alias(thing):
                 return ET.tostring(element, encoding="unicode")
+        return self._adopted_device(thing)
+
+    def _adopted_device(self, thing: UUID) -> str | None:
+        """A part of an adopted guest is known by its image or its MAC, which the metadata names."""
+        for known in () if self.ours is None else self.ours.findall(f"{{{NAMESPACE}}}part"):
+            if known.get("id") != str(thing):
+                continue
+            for element in self.root.findall("devices/*"):
+                source, mac = element.find("source"), element.find("mac")
+                held = "" if source is None else source.get("file", "")
+                address = "" if mac is None else mac.get("address", "")
+                if known.get("is") in {held, address} - {""}:
+                    return ET.tostring(element, encoding="unicode")
         return None
 
     def disk_of(self, path: str) -> ET.Element | None:

@@ -9,8 +9,10 @@ from dataclasses import replace
 from uuid import UUID
 
 from drivers.contract.compute import (
+    Adoption,
     Console,
     DiskAttachment,
+    DiskMove,
     GuestSpec,
     GuestStats,
     GuestStatus,
@@ -18,6 +20,7 @@ from drivers.contract.compute import (
     HostFacts,
     HostStats,
     NicSpec,
+    Stranger,
 )
 from drivers.contract.errors import DriverError, Refused, Unavailable
 from drivers.contract.storage import (
@@ -30,7 +33,17 @@ from drivers.contract.storage import (
     PoolSpec,
     SnapshotStatus,
 )
-from drivers.libvirt import config_disc, facts, growth, guests, hotplug, live, migrate, segments
+from drivers.libvirt import (
+    adoption,
+    config_disc,
+    facts,
+    growth,
+    guests,
+    hotplug,
+    live,
+    migrate,
+    segments,
+)
 from drivers.libvirt.client import Client, Connection
 from drivers.libvirt.copies import Copies
 from drivers.libvirt.disks import Disks, disk_path, is_shared, pool_folder
@@ -98,13 +111,21 @@ class LibvirtSession:
             scratch.append(f"{self._line.settings.log_dir}/{guest_id}.log")
         await self._line.shell.run("rm", "-f", "--", *scratch)
 
-    async def migrate_guest(self, guest_id: UUID, target: HostAddress, *, key: UUID) -> None:
+    async def migrate_guest(
+        self,
+        guest_id: UUID,
+        target: HostAddress,
+        *,
+        key: UUID,
+        moves: tuple[DiskMove, ...] = (),
+    ) -> None:
         line = await self._line.to(target)
         folder = self._line.settings.config_dir
         try:
             disc = await config_disc.read(self._line.shell, folder, guest_id)
             if disc is not None:
                 await config_disc.place(line.shell, folder, guest_id, disc)
+            copies = await self._room_for(moves, line, key=key)
             await migrate.migrate(
                 self.client,
                 line.client,
@@ -113,11 +134,24 @@ class LibvirtSession:
                 data_host=line.route.data_host,
                 shared_folders=frozenset(self._shared),
                 limit_s=self._line.settings.migrate_s,
+                copies=copies,
             )
             if disc is not None and not is_same_machine(self._line.shell, line.shell):
                 await config_disc.remove(self._line.shell, folder, guest_id)
         finally:
             await line.close()
+
+    async def _room_for(
+        self, moves: tuple[DiskMove, ...], line: Line, *, key: UUID
+    ) -> dict[UUID, str]:
+        """Blank disks on the target for those that go along; says where each is."""
+        disks = Disks(line.shell, where=str(line.route), image_s=line.settings.image_s)
+        made = {}
+        for move in moves:
+            await disks.open_pool(move.pool)
+            blank = DiskSpec(volume_id=move.volume_id, size_bytes=move.size_bytes)
+            made[move.volume_id] = (await disks.create(move.pool, blank, key=key)).path
+        return made
 
     async def grow_guest(
         self, guest_id: UUID, *, cpu_count: int, cpu_mhz: int, memory_mib: int, key: UUID
@@ -177,6 +211,23 @@ class LibvirtSession:
 
     async def list_guests(self) -> list[GuestStatus]:
         return await guests.list_all(self.client)
+
+    async def survey_strangers(self) -> list[Stranger]:
+        return await adoption.survey(self.client, self._line.shell)
+
+    async def adopt_guest(self, stranger: str, adoption_: Adoption, *, key: UUID) -> None:
+        await adoption.adopt(self.client, self._line.shell, stranger, adoption_, key=key)
+
+    async def disown_guest(self, guest_id: UUID, *, key: UUID) -> None:
+        await adoption.disown(self.client, guest_id)
+
+    async def adopt_disk(
+        self, pool: PoolSpec, path: str, volume_id: UUID, *, key: UUID
+    ) -> DiskStatus:
+        return await self._disks.adopt(pool, path, volume_id)
+
+    async def disown_disk(self, pool: PoolSpec, volume_id: UUID, *, key: UUID) -> None:
+        await self._disks.disown(pool, volume_id)
 
     async def console(self, guest_id: UUID) -> Console:
         """The screen of a host behind SSH is brought to a port here; its serial stays there."""

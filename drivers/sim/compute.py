@@ -6,11 +6,19 @@ and then says so as if it had been the first time.
 
 from __future__ import annotations
 
+import dataclasses
 from uuid import UUID
 
 from msgspec.structs import replace
 
-from drivers.contract.compute import DiskAttachment, GuestSpec, GuestStatus, NicSpec, Power
+from drivers.contract.compute import (
+    DiskAttachment,
+    DiskMove,
+    GuestSpec,
+    GuestStatus,
+    NicSpec,
+    Power,
+)
 from drivers.contract.errors import Refused, Unavailable
 from drivers.sim.rows import Gone, SimGuest, SimHost
 from drivers.sim.world import SimWorld
@@ -86,7 +94,13 @@ def remove(world: SimWorld, host: SimHost, guest_id: UUID) -> None:
     world.configs.pop(guest_id, None)
 
 
-def migrate(world: SimWorld, host: SimHost, guest_id: UUID, target: SimHost) -> None:
+def migrate(
+    world: SimWorld,
+    host: SimHost,
+    guest_id: UUID,
+    target: SimHost,
+    moves: tuple[DiskMove, ...] = (),
+) -> None:
     """Both ends change in one commit: no moment, and no crash, sees two copies or none."""
     arrived = world.guest(target.url, guest_id)
     guest = world.guest(host.url, guest_id)
@@ -98,7 +112,20 @@ def migrate(world: SimWorld, host: SimHost, guest_id: UUID, target: SimHost) -> 
     if not (target.powered and target.reachable):
         raise Unavailable(f"{target.name} does not answer {host.name}")
     _require_room(world, target, guest)
-    world.commit(Gone("guest", host.url, guest.ident), replace(guest, host=target.url))
+    pools = {move.volume_id: world.pool(move.pool.url) for move in moves}
+    copies, disks = [], []
+    for disk in guest.disks:
+        pool = pools.get(disk.volume_id)
+        home, _, file = disk.path.rpartition("/")
+        if pool is not None and pool.url != home:
+            of = world.disks[home][file]
+            if of.size_bytes > pool.capacity_bytes - world.spent_bytes.get(pool.url, 0):
+                raise Unavailable(f"{pool.url} has no room for disk {disk.volume_id}")
+            copies.append(replace(of, pool=pool.url, image_id=None, kept=()))
+            disk = dataclasses.replace(disk, path=f"{pool.url}/{file}")
+        disks.append(disk)
+    moved = replace(guest, host=target.url, disks=tuple(disks))
+    world.commit(*copies, Gone("guest", host.url, guest.ident), moved)
 
 
 def grow(world: SimWorld, host: SimHost, guest_id: UUID, cpu_count: int, memory_mib: int) -> None:

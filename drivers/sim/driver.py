@@ -22,11 +22,13 @@ class SimDriver:
     kind = "Simulator"
     capabilities = Capabilities(
         live_migration=True,
+        storage_migration=True,
         disk_hot_plug=True,
         nic_hot_plug=True,
         snapshots=True,
         live_disk_move=True,
         guest_growth=True,
+        adoption=True,
         guest_snapshots=True,
         disk_snapshots_alive=True,
         image_formats=IMAGE_FORMATS,

@@ -13,8 +13,10 @@ from typing import TypeVar
 from uuid import UUID
 
 from drivers.contract.compute import (
+    Adoption,
     Console,
     DiskAttachment,
+    DiskMove,
     GuestSpec,
     GuestStats,
     GuestStatus,
@@ -23,6 +25,7 @@ from drivers.contract.compute import (
     HostStats,
     NicSpec,
     Power,
+    Stranger,
 )
 from drivers.contract.errors import Refused, Unavailable, Unknown
 from drivers.contract.storage import (
@@ -35,7 +38,7 @@ from drivers.contract.storage import (
     PoolSpec,
     SnapshotStatus,
 )
-from drivers.sim import compute, copies, kept, storage, vitals
+from drivers.sim import adoption, compute, copies, kept, storage, vitals
 from drivers.sim.address import hardware_id
 from drivers.sim.faults import CLEAR, Fault, SimFaults
 from drivers.sim.rows import SimHost
@@ -166,12 +169,19 @@ class SimSession:
 
         await self._call("remove_guest", guest_id, remove)
 
-    async def migrate_guest(self, guest_id: UUID, target: HostAddress, *, key: UUID) -> None:
+    async def migrate_guest(
+        self,
+        guest_id: UUID,
+        target: HostAddress,
+        *,
+        key: UUID,
+        moves: tuple[DiskMove, ...] = (),
+    ) -> None:
         world = self._site.world
         await self._call(
             "migrate_guest",
             guest_id,
-            lambda host: compute.migrate(world, host, guest_id, world.host(target.url)),
+            lambda host: compute.migrate(world, host, guest_id, world.host(target.url), moves),
         )
 
     async def grow_guest(
@@ -263,6 +273,42 @@ class SimSession:
             "list_guests",
             None,
             lambda host: [guest.status() for guest in guests.get(host.url, {}).values()],
+        )
+
+    async def survey_strangers(self) -> list[Stranger]:
+        world = self._site.world
+        return await self._call("survey_strangers", None, lambda host: adoption.survey(world, host))
+
+    async def adopt_guest(self, stranger: str, adoption_: Adoption, *, key: UUID) -> None:
+        world = self._site.world
+        await self._call(
+            "adopt_guest",
+            adoption_.guest_id,
+            lambda host: adoption.adopt(world, host, stranger, adoption_, key=key),
+        )
+
+    async def disown_guest(self, guest_id: UUID, *, key: UUID) -> None:
+        world = self._site.world
+        await self._call(
+            "disown_guest", guest_id, lambda host: adoption.disown(world, host, guest_id)
+        )
+
+    async def adopt_disk(
+        self, pool: PoolSpec, path: str, volume_id: UUID, *, key: UUID
+    ) -> DiskStatus:
+        world = self._site.world
+        return await self._call(
+            "adopt_disk",
+            volume_id,
+            lambda _: adoption.adopt_disk(world, storage.reach(world, pool), path, volume_id),
+        )
+
+    async def disown_disk(self, pool: PoolSpec, volume_id: UUID, *, key: UUID) -> None:
+        world = self._site.world
+        await self._call(
+            "disown_disk",
+            volume_id,
+            lambda _: adoption.disown_disk(world, storage.reach(world, pool), volume_id),
         )
 
     async def console(self, guest_id: UUID) -> Console:

@@ -19,9 +19,9 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
-from drivers.contract.compute import NicSpec, Power
+from drivers.contract.compute import DiskAttachment, NicSpec, Power
 from drivers.contract.errors import Refused
-from drivers.sim.address import host_from_url, identity, pool_from_url
+from drivers.sim.address import hardware_id, host_from_url, identity, pool_from_url
 from drivers.sim.journal import Journal
 from drivers.sim.rows import ALIVE, Gone, Row, SimDisk, SimGuest, SimHost, SimPool
 
@@ -196,10 +196,23 @@ class SimWorld:
         for guest in self.where(guest_id):
             self.commit(replace(guest, power=power))
 
-    def add_stranger(self, url: str, name: str, *, memory_mib: int = 512) -> SimGuest:
-        """Run a guest that no controller made."""
+    def add_stranger(
+        self,
+        url: str,
+        name: str,
+        *,
+        memory_mib: int = 512,
+        disks: tuple[SimDisk, ...] = (),
+        macs: tuple[str, ...] = (),
+    ) -> SimGuest:
+        """Run a guest that no controller made, from stray disks."""
         host = self.host(url)
-        guest = SimGuest(host.url, name, None, Power.RUNNING, None, 1, memory_mib, 0.0)
+        held = tuple(
+            DiskAttachment(volume_id=hardware_id(disk.path), path=disk.path, device=device)
+            for device, disk in enumerate(disks)
+        )
+        nics = tuple(NicSpec(nic_id=hardware_id(mac), mac=mac) for mac in macs)
+        guest = SimGuest(host.url, name, None, Power.RUNNING, None, 1, memory_mib, 0.0, held, nics)
         self.commit(guest)
         return guest
 

@@ -46,3 +46,15 @@ class AssignVm:
     account_id: UUID
     domain_id: UUID
     nics: list[NicAsk]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MigrateVmWithVolumes:
+    """Alive to another host, with the disks that it does not share.
+
+    `pools` says for a volume which pool it shall go to; the others go where there is room.
+    """
+
+    vm_id: UUID
+    host_id: UUID | None = None
+    pools: dict[UUID, UUID] = field(default_factory=dict)

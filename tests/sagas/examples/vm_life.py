@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from aggregates.record import RECORDS
+from aggregates.space import SpaceSupplied, space_ledger
+from aggregates.storage_pool import StoragePoolAdded, StoragePoolOpened
 from aggregates.template import TemplateUpdated
 from engine.draft import Draft
-from engine.intents.vm_life import RestoreVm, ScaleVm
+from engine.intents.vm_life import MigrateVmWithVolumes, RestoreVm, ScaleVm
 from engine.log import Unit
+from projections.storage_pool import storage_pools
 from projections.template import templates
 from projections.vm import vms
 from tests.sagas.rig import Rig
-from tests.sagas.seed import GIB, OFFERING, TEMPLATE, named, running
+from tests.sagas.seed import CLUSTER, GIB, OFFERING, POD, TEMPLATE, ZONE, named, running
+
+SECOND_POOL = named("second pool")
 
 
 async def growing(rig: Rig) -> None:
@@ -50,4 +55,36 @@ async def _restore(rig: Rig) -> object:
     )  # fmt: skip
 
 
-EXAMPLES = {"vm.scale:1": _scale, "vm.restore:1": _restore}
+async def second_pool(rig: Rig) -> None:
+    """Another pool that the seed's hosts reach."""
+    if SECOND_POOL in rig.cloud[storage_pools]:
+        return
+    draft = Draft(rig.cloud)
+    added = StoragePoolAdded(
+        name="second", url="sim://second", scope="CLUSTER", zone_id=ZONE, hypervisor="Simulator",
+        pool_type="Filesystem", pod_id=POD, cluster_id=CLUSTER, host_id=None,
+        provider="DefaultPrimary", tags=[], overprovision=1.0, job_id=None,
+    )  # fmt: skip
+    draft.create(SECOND_POOL, added)
+    opened = StoragePoolOpened(capacity_bytes=100 * GIB, used_bytes=0)
+    draft.change(draft.row(storage_pools, SECOND_POOL), opened)
+    supplied = SpaceSupplied(
+        pool_id=SECOND_POOL, zone_id=ZONE, pod_id=POD, cluster_id=CLUSTER,
+        capacity_bytes=100 * GIB,
+    )  # fmt: skip
+    draft.append(space_ledger(SECOND_POOL), 0, supplied)
+    await rig.engine.runner.append(Unit(draft.appends()), draft)
+
+
+async def _migrate_storage(rig: Rig) -> object:
+    vm_id = await running(rig)
+    await second_pool(rig)
+    root = named("root web")
+    return MigrateVmWithVolumes(vm_id=vm_id, pools={root: SECOND_POOL})
+
+
+EXAMPLES = {
+    "vm.migrate_storage:1": _migrate_storage,
+    "vm.scale:1": _scale,
+    "vm.restore:1": _restore,
+}
