@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from uuid import UUID, uuid5
 
 from engine.intents import By, Job
+from engine.intents.adopt import FoundGuest
 from engine.intents.placement import ExplainPlacement, Placement
 from projections.cloud import Cloud
 
@@ -143,6 +144,10 @@ class Engine(Protocol):
 
     async def console(self, vm_id: UUID) -> Any:
         """Where a running guest can be looked at; `NotFound` if it does not run."""
+        ...
+
+    async def strangers(self, cluster_id: UUID) -> list[FoundGuest]:
+        """The guests on the hosts of a cluster that no controller made, as they are now."""
         ...
 
     async def check_password(self, user_id: UUID | None, password: str) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from uuid import UUID
 
 from aggregates.errors import InUse
-from aggregates.vm import Vm
+from aggregates.vm import Nic, Vm
+from engine.ip_rules import addresses_of
 from projections.cloud import Cloud
 from projections.table import TABLES
 
@@ -28,8 +29,9 @@ def rules_to(cloud: Cloud, vm_id: UUID) -> Iterator[tuple[str, UUID, str]]:
                     yield kind, row.id, member.ip
 
 
-def refuse_while_ruled(cloud: Cloud, vm: Vm, addresses: Collection[str]) -> None:
-    """Refuse to give up addresses that rules lead to."""
+def refuse_ruled(cloud: Cloud, vm: Vm, nic: Nic, ip: str = "") -> None:
+    """Refuse to take an address from a card, or all that it has, while rules lead there."""
+    addresses = {ip} if ip else addresses_of(nic)
     for kind, rule_id, address in rules_to(cloud, vm.id):
         if address in addresses:
             raise InUse(

@@ -11,6 +11,7 @@ from api.caller import JobStep
 from engine.engine import Engine
 from engine.genesis import NO_PASSWORD
 from engine.intents import By, Job
+from engine.intents.adopt import FoundGuest
 from engine.intents.placement import ExplainPlacement, Placement
 from engine.vault import Vault
 from engine.world import World
@@ -19,6 +20,7 @@ from projections.setting import KNOWN, value_of
 from projections.user import users
 from projections.vm import vms
 from sagastack import looks
+from sagastack.strangers import strangers
 
 
 class Face:
@@ -74,6 +76,10 @@ class Face:
             raise NotFound(f"virtual machine {vm_id} does not run: start it to have a console")
         session = await self._world.hosts.session(vm.host_id)
         return await session.console(vm_id)
+
+    async def strangers(self, cluster_id: UUID) -> list[FoundGuest]:
+        """The guests of a cluster's hosts that no controller made."""
+        return await strangers(self.cloud, self._world.hosts, cluster_id)
 
     async def check_password(self, user_id: UUID | None, password: str) -> bool:
         user = self.cloud[users].get(user_id)

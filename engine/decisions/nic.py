@@ -11,7 +11,7 @@ from aggregates.vm import Nic, NicIp, Vm, VmNicsSet, VmState
 from engine.addresses import free_ip, pod_of, take_ip
 from engine.decide import Desk, decision
 from engine.intents.nic import AddNicIp, ChangeNicIp, RemoveNicIp, SetDefaultNic
-from engine.rules_to import refuse_while_ruled
+from engine.rules_to import refuse_ruled
 from projections.network import networks
 from projections.vm import vms
 
@@ -55,7 +55,7 @@ def remove_ip(ask: RemoveNicIp, desk: Desk) -> None:
     gone = next((more for more in nic.more_ips if more.id == ask.ip_id), None)
     if gone is None:
         raise NotFound(f"network card {nic.id} has no further address {ask.ip_id}")
-    refuse_while_ruled(desk.cloud, vm, {gone.ip4})
+    refuse_ruled(desk.cloud, vm, nic, gone.ip4)
     left = tuple(more for more in nic.more_ips if more.id != gone.id)
     _change(desk, vm, lambda one: replace(one, more_ips=left) if one.id == nic.id else one)
     free_ip(desk, gone.id)
@@ -70,7 +70,7 @@ def change_ip(ask: ChangeNicIp, desk: Desk) -> None:
         raise NotAllowed(f"virtual machine {vm.name} is {vm.state}: stop it first")
     if ask.ip4 == nic.ip4:
         return
-    refuse_while_ruled(desk.cloud, vm, {nic.ip4} - {""})
+    refuse_ruled(desk.cloud, vm, nic, nic.ip4)
     network = desk.row(networks, nic.network_id)
     desk.guard(network)
     ip4 = take_ip(desk, ask.ip_id, nic.id, network, ask.ip4, pod_id=pod_of(desk.cloud, [nic]))

@@ -9,7 +9,7 @@ from aggregates.volume import VolumeAssigned, VolumeState
 from engine.addresses import free_cards, take_nic
 from engine.decide import Desk, decision
 from engine.intents.vm_life import AssignVm, ResizeStoppedVm, ScaleVm
-from engine.rules_to import refuse_while_ruled
+from engine.rules_to import refuse_ruled
 from engine.vm_snapshots import refuse_while_kept
 from projections.network import networks
 from projections.vm import vms
@@ -44,8 +44,8 @@ def assign(ask: AssignVm, desk: Desk) -> None:
     refuse_while_kept(desk.cloud, vm, "keeps its owner")
     if ask.account_id == vm.account_id:
         raise NotAllowed(f"virtual machine {vm.name} is that account's already: name another")
-    addresses = {nic.ip4 for nic in vm.nics} | {m.ip4 for nic in vm.nics for m in nic.more_ips}
-    refuse_while_ruled(desk.cloud, vm, addresses - {""})
+    for card in vm.nics:
+        refuse_ruled(desk.cloud, vm, card)
     old = list(vm.nics)
     cards = []
     for number, nic in enumerate(ask.nics):

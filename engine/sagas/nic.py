@@ -11,7 +11,7 @@ from engine.addresses import free_cards, free_nics, take_nic
 from engine.guests import nic_spec
 from engine.intents.nic import AddNic, RemoveNic
 from engine.routers import implement
-from engine.rules_to import refuse_while_ruled
+from engine.rules_to import refuse_ruled
 from engine.saga import Run, Saga
 from engine.vm_snapshots import refuse_while_kept
 from projections.network import networks
@@ -90,7 +90,7 @@ def begin_removal(run: Run[RemoveNic]) -> None:
             f"network card {nic.id} is the default one of virtual machine {vm.name}: "
             "make another one its default first"
         )
-    refuse_while_ruled(run.cloud, vm, {nic.ip4, *(more.ip4 for more in nic.more_ips)} - {""})
+    refuse_ruled(run.cloud, vm, nic)
     run.change(vm, vm.work("RemovingNic", run.id, VmState.RUNNING, VmState.STOPPED))
 
 

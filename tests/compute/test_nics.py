@@ -9,7 +9,7 @@ from cs import CloudStackApiException
 
 from projections.addresses import Addresses
 from tests.tenant.test_vm_life import deploy
-from tests.tenant.world import ISOLATED, ZONE, Client, Place
+from tests.tenant.world import ISOLATED, WIRES, ZONE, Client, Place
 
 
 async def network(client: Client, name: str, subnet: str) -> str:
@@ -107,3 +107,31 @@ async def test_what_is_not_ones_own_does_not_exist(here: Place) -> None:
     ):
         with pytest.raises(CloudStackApiException, match="entity does not exist"):
             await here.bob(command, **params)
+
+
+async def test_an_address_that_a_rule_leads_to_stays(here: Place) -> None:
+    vm, _, second = await guest(here)
+    both = await here.ann.job("addNicToVirtualMachine", virtualmachineid=vm["id"], networkid=second)
+    card = both["virtualmachine"]["nic"][1]
+    await public_range(here)
+    address = await here.ann.job("associateIpAddress", networkid=second)
+    rule = await here.ann.job(
+        "createPortForwardingRule", ipaddressid=address["ipaddress"]["id"], protocol="tcp",
+        publicport=80, privateport=80, virtualmachineid=vm["id"], networkid=second,
+    )  # fmt: skip
+    with pytest.raises(CloudStackApiException, match="remove that first"):
+        await here.ann.job(
+            "removeNicFromVirtualMachine", virtualmachineid=vm["id"], nicid=card["id"]
+        )
+    await here.ann.job("deletePortForwardingRule", id=rule["portforwardingrule"]["id"])
+    await here.ann.job("removeNicFromVirtualMachine", virtualmachineid=vm["id"], nicid=card["id"])
+
+
+async def public_range(here: Place) -> None:
+    """Public addresses for the zone, if it has none."""
+    await here.admin("addTrafficType", physicalnetworkid=str(WIRES), traffictype="Public")
+    await here.admin(
+        "createVlanIpRange", zoneid=str(ZONE), vlan="untagged", gateway="198.51.100.1",
+        netmask="255.255.255.0", startip="198.51.100.10", endip="198.51.100.50",
+        forvirtualnetwork="true",
+    )  # fmt: skip

@@ -11,11 +11,14 @@ from msgspec.structs import replace
 from drivers.conformance import Broken, compute_checks, storage_checks
 from drivers.contract.compute import Power
 from drivers.contract.errors import Refused
-from drivers.sim import compute, storage, vitals
+from drivers.sim import adoption, compute, kept, storage, vitals
 from drivers.sim.world import SimWorld
 from tests.drivers.harness_sim import SimHarness
 
 CHECKS = {check.name: check for check in [*compute_checks(), *storage_checks()]}
+
+
+move_alone = compute.migrate
 
 
 def nothing(*_: Any, **__: Any) -> None:
@@ -26,9 +29,14 @@ def refuse(*_: Any, **__: Any) -> None:
     raise Refused("this driver takes its own retry for a mistake")
 
 
-def migrate_and_stay(world: SimWorld, host: Any, guest_id: Any, target: Any) -> None:
+def migrate_and_stay(world: SimWorld, host: Any, guest_id: Any, target: Any, _: Any) -> None:
     guest = compute.running(world, host, guest_id)
     world.commit(replace(guest, host=target.url))
+
+
+def leave_disks(world: SimWorld, host: Any, guest_id: Any, target: Any, _: Any) -> None:
+    """Moves the guest, and none of the disks that should go along."""
+    move_alone(world, host, guest_id, target)
 
 
 def shrink(world: SimWorld, pool: Any, volume_id: Any, *, size_bytes: int) -> Any:
@@ -51,6 +59,12 @@ SABOTAGES: list[tuple[str, Any, str, Callable[..., Any]]] = [
     ("disk_hot_plug", compute, "detach_disk", nothing),
     ("plugs_need_a_running_guest", compute, "attach_nic", nothing),
     ("migration_leaves_one_copy", compute, "migrate", migrate_and_stay),
+    ("disks_go_along_with_their_guest", compute, "migrate", leave_disks),
+    ("growth_is_seen_and_twice_is_once", compute, "grow", nothing),
+    ("a_running_guest_goes_back", kept, "revert", nothing),
+    ("what_is_forgotten_is_refused", kept, "forget", nothing),
+    ("ours_is_let_go_of_and_taken_back", adoption, "disown", nothing),
+    ("ours_is_let_go_of_and_taken_back", adoption, "disown_disk", nothing),
     ("start_without_its_disk_is_refused", compute, "_require_disk", nothing),
     ("start_too_large_is_refused", compute, "_require_room", nothing),
     ("broken_image_is_refused", storage, "require_image", nothing),

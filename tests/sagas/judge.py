@@ -73,10 +73,11 @@ def _guests(rig: Rig) -> None:
     real = {
         (guest.guest_id, guest.host)
         for guest in rig.sim.world.residue().guests
-        if guest.power is not Power.OFF
+        if guest.power is not Power.OFF and guest.guest_id is not None
     }
     assert real == known, f"guests that the log does not know, or the reverse: {real ^ known}"
-    left = [g for g in rig.sim.world.residue().guests if g.guest_id not in {v for v, _ in known}]
+    ours = [g for g in rig.sim.world.residue().guests if g.guest_id is not None]
+    left = [g for g in ours if g.guest_id not in {v for v, _ in known}]
     assert not left, f"left on hosts: {left}"
 
 
@@ -85,7 +86,11 @@ def _disks(rig: Rig) -> None:
     known = {(v.id, url_of[v.pool_id], v.size_bytes) for v in rig.cloud[volumes] if v.pool_id}
     known |= {(s.id, url_of[s.pool_id], s.size_bytes) for s in rig.cloud[snapshots]}
     there = rig.sim.world.residue().disks
-    real = {(d.volume_id or d.snapshot_id, d.pool, d.size_bytes) for d in there}
+    real = {
+        (known_as, d.pool, d.size_bytes)
+        for d in there
+        if (known_as := d.volume_id or d.snapshot_id) is not None
+    }
     assert real == known, f"disks that the log does not know, or the reverse: {real ^ known}"
 
 

@@ -1,0 +1,89 @@
+"""Guests that no controller made: what is seen of them, and what may be asked of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundDisk:
+    """An image; `pool_id` is None for one that lies in no pool of ours."""
+
+    label: str
+    path: str
+    size_bytes: int
+    image_format: str
+    pool_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundNic:
+    mac: str
+    bridge: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundGuest:
+    """A stranger as its host shows it now. `power` is running, paused, off or crashed."""
+
+    host_id: UUID
+    name: str
+    power: str
+    cpu_count: int
+    memory_mib: int
+    disks: tuple[FoundDisk, ...] = ()
+    nics: tuple[FoundNic, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdoptDisk:
+    volume_id: UUID
+    name: str
+    device: int
+    size_bytes: int
+    path: str
+    pool_id: UUID
+    offering_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdoptNic:
+    """The guest's own card; it keeps its MAC. Empty `ip4` takes the lowest free address."""
+
+    nic_id: UUID
+    network_id: UUID
+    mac: str
+    ip4: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdoptVm:
+    """Take over a stranger that runs on `host_id` under the name `stranger`."""
+
+    vm_id: UUID
+    account_id: UUID
+    domain_id: UUID
+    user_id: UUID | None
+    zone_id: UUID
+    host_id: UUID
+    stranger: str
+    template_id: UUID
+    service_offering_id: UUID
+    name: str
+    display_name: str
+    hypervisor: str
+    cpu_count: int
+    cpu_mhz: int
+    memory_mib: int
+    disks: list[AdoptDisk]
+    nics: list[AdoptNic] = field(default_factory=list)
+    host_tags: list[str] = field(default_factory=list)
+    details: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnmanageVm:
+    """Let go of a guest, which runs on: no record, no promise and no address of it remains."""
+
+    vm_id: UUID

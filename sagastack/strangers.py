@@ -1,0 +1,67 @@
+"""Guests that no controller made, as the hosts of a cluster show them now. Nothing is changed."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from aggregates.host import HostState
+from aggregates.storage_pool import PoolState
+from drivers.contract.compute import Stranger
+from drivers.contract.driver import HostSession
+from drivers.contract.errors import DriverError
+from drivers.contract.storage import PoolSpec
+from engine.intents.adopt import FoundDisk, FoundGuest, FoundNic
+from engine.world import Hosts
+from projections.cloud import Cloud
+from projections.host import Host, hosts
+from projections.storage_pool import is_reached, storage_pools
+
+
+async def strangers(cloud: Cloud, registry: Hosts, cluster_id: UUID) -> list[FoundGuest]:
+    """Those of every host that answers, in the order of their names."""
+    found: list[FoundGuest] = []
+    for host in list(cloud[hosts].by("cluster_id", cluster_id)):
+        if host.state is HostState.UP:
+            try:
+                found += await _on_host(cloud, registry, host)
+            except DriverError:
+                continue  # what a silent host runs is not known now
+    return sorted(found, key=lambda one: one.name)
+
+
+async def _on_host(cloud: Cloud, registry: Hosts, host: Host) -> list[FoundGuest]:
+    session = await registry.session(host.id)
+    seen = await session.survey_strangers()
+    pools = await _pools(cloud, session, host) if seen else {}
+    return [_found(host, stranger, pools) for stranger in seen]
+
+
+async def _pools(cloud: Cloud, session: HostSession, host: Host) -> dict[str, UUID]:
+    """In which pool each image lies that the host reaches."""
+    where: dict[str, UUID] = {}
+    for pool in list(cloud[storage_pools].by("zone_id", host.zone_id)):
+        if pool.state is PoolState.UP and is_reached(pool, host):
+            listed = await session.list_disks(PoolSpec(pool_id=pool.id, url=pool.url))
+            where |= {disk.path: pool.id for disk in listed}
+    return where
+
+
+def _found(host: Host, stranger: Stranger, pools: dict[str, UUID]) -> FoundGuest:
+    return FoundGuest(
+        host_id=host.id,
+        name=stranger.name,
+        power=stranger.power.value,
+        cpu_count=stranger.cpu_count,
+        memory_mib=stranger.memory_mib,
+        disks=tuple(
+            FoundDisk(
+                label=disk.label,
+                path=disk.path,
+                size_bytes=disk.size_bytes,
+                image_format=disk.image_format,
+                pool_id=pools.get(disk.path),
+            )
+            for disk in stranger.disks
+        ),
+        nics=tuple(FoundNic(mac=nic.mac, bridge=nic.bridge) for nic in stranger.nics),
+    )
