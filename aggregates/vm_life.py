@@ -49,7 +49,10 @@ class VmRestored(Event, frozen=True, kw_only=True):
 
 @event("vm.assigned")
 class VmAssigned(Event, frozen=True, kw_only=True):
-    """It belongs to another account, with cards on networks that are open to that account."""
+    """It belongs to another account, with cards on networks that are open to that account.
+
+    What was the former owner's stays with that owner: group, key pairs, security groups, disc.
+    """
 
     account_id: UUID
     domain_id: UUID
@@ -61,6 +64,7 @@ class VmAssigned(Event, frozen=True, kw_only=True):
         # Groups and user data are the old owner's, and stay with that.
         row.group_id, row.user_data_id = None, None
         row.affinity_group_ids, row.security_group_ids = (), []
+        row.iso_id = None
 
 
 @event("vm.unmanaged", removes=True)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from aggregates.errors import NotAllowed
+from aggregates.record import RECORDS
 from aggregates.vm import Vm, VmState
 from aggregates.vm_life import VmAssigned, VmScaled
 from aggregates.volume import VolumeAssigned, VolumeState
@@ -12,6 +15,7 @@ from engine.intents.vm_life import AssignVm, ResizeStoppedVm, ScaleVm
 from engine.rules_to import refuse_ruled
 from engine.vm_snapshots import refuse_while_kept
 from projections.network import networks
+from projections.tag import tags
 from projections.vm import vms
 from projections.volume import volumes
 
@@ -58,7 +62,16 @@ def assign(ask: AssignVm, desk: Desk) -> None:
         if volume.state not in (VolumeState.READY, VolumeState.ALLOCATED):
             raise NotAllowed(f"volume {volume.name} is {volume.state}: wait for its job")
         desk.change(volume, VolumeAssigned(**owner))
+        _pass_tags(desk, volume.id, owner)
+    _pass_tags(desk, vm.id, owner)
     free_cards(desk, old)
+
+
+def _pass_tags(desk: Desk, thing_id: UUID, owner: dict[str, UUID]) -> None:
+    """A thing's tags are its owner's to change."""
+    for tag in list(desk.cloud[tags].by("resource_id", thing_id)):
+        if (changed := RECORDS["tag"].update(tag, owner)) is not None:
+            desk.change(tag, changed)
 
 
 def _require_stopped(vm: Vm) -> None:

@@ -124,7 +124,15 @@ async def test_it_is_given_to_another_account_with_all_that_it_has(here: Place) 
     with pytest.raises(CloudStackApiException, match="stop it first"):
         await here.admin("assignVirtualMachine", **ask)
     await here.ann.job("stopVirtualMachine", id=vm["id"])
+    tag = {"resourcetype": "UserVm", "resourceids": vm["id"], "tags": [{"key": "k", "value": "v"}]}
+    await here.ann.job("createTags", **tag)
+    full = {"resourcetype": 0, "account": "bob", "domainid": bob["domainid"]}
+    await here.admin("updateResourceLimit", **full, max=0)
+    with pytest.raises(CloudStackApiException, match="limit"):
+        await here.admin("assignVirtualMachine", **ask)
+    await here.admin("updateResourceLimit", **full, max=5)
     moved = (await here.admin("assignVirtualMachine", **ask))["virtualmachine"]
+    assert moved["tags"][0]["account"] == "bob"
     assert (moved["account"], moved["nic"][0]["networkname"]) == ("bob", "bobs")
     assert await here.ann("listVirtualMachines") == {}
     assert await here.ann("listVolumes") == {}
