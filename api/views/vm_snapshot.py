@@ -10,6 +10,7 @@ import msgspec
 from api.declare import Cloud, Date, date, view
 from api.views.owner import OwnedView, owner
 from api.views.tag import TagView, tags_of
+from projections.annotation import is_noted
 from projections.vm import vms
 from projections.vm_snapshot import VmSnapshot, vm_snapshots
 from projections.zone import zones
@@ -60,7 +61,7 @@ class VmSnapshotView(OwnedView, kw_only=True):
             current=row.is_current,
             created=date(row.created_at_ms),
             tags=tags_of(row.id, cloud),
-            has_annotations=False,
+            has_annotations=is_noted(row.id, cloud),
             job_id=row.job_id,
             job_status=None if row.job_id is None else 0,
             **owner(row, cloud),
