@@ -65,7 +65,7 @@ async def test_a_full_host_says_what_is_short_and_nothing_changes(here: Place) -
     await grow_allowed(here)
     huge = await here.admin(
         "createServiceOffering", name="huge", displaytext="huge", cpunumber=2, cpuspeed=1000,
-        memory=64 * 1024,
+        memory=20 * 1024,
     )  # fmt: skip
     ann = {"account": "ann", "domainid": str(named("domain ann"))}
     await here.admin("updateResourceLimit", resourcetype=9, max=-1, **ann)
