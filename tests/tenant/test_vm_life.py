@@ -122,8 +122,9 @@ async def test_an_administrator_moves_it(here: Place) -> None:
     vm = await deploy(here.ann)
     before = (await here.admin.one("listVirtualMachines", "virtualmachine", id=vm["id"]))["hostid"]
     asked = {"virtualmachineid": vm["id"]}
-    target = await here.admin.one("findHostsForMigration", "host", **asked)
+    target, far = (await here.admin("findHostsForMigration", **asked))["host"]
     assert (target["suitableformigration"], target["id"] != before) == (True, True)
+    assert (target["requiresStorageMotion"], far["requiresStorageMotion"]) == (False, True)
     moved = await here.admin.job("migrateVirtualMachine", hostid=target["id"], **asked)
     after = moved["virtualmachine"]["hostid"]
     assert after == target["id"]
