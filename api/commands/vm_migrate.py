@@ -11,7 +11,7 @@ from api.lists import cut
 from api.views.host_for_migration import HostForMigrationView
 from api.views.vm import VmView
 from engine.intents.vm import MigrateVm
-from engine.intents.vm_life import MigrateVmWithVolumes
+from engine.intents.vm_life import MigrateVmWithVolumes, MoveVmDisks
 from projections.host import hosts
 from projections.vm import vms
 from projections.volume import volumes
@@ -26,13 +26,27 @@ from projections.volume import volumes
     action="VM.MIGRATE",
 )
 class MigrateVirtualMachine:
-    """Move a running virtual machine to another host of its cluster without stopping it."""
+    """Move a running virtual machine to another host of its cluster without stopping it.
+
+    With storageid it is the disks of a stopped one that move.
+    """
 
     virtual_machine_id: Annotated[UUID, "the virtual machine", Names("vm", right="operate")]
     host_id: Annotated[UUID | None, "where to; any with room if omitted", Names("host")] = None
+    storage_id: Annotated[
+        UUID | None, "the pool for all disks of a stopped one", Names("storage_pool")
+    ] = None
     auto_select: Annotated[bool | None, "let the cloud choose the host"] = None
 
     async def run(self, caller: Caller) -> Job:
+        if self.storage_id is not None:
+            if self.host_id is not None:
+                raise InvalidValue(
+                    "hostid moves a running guest and storageid the disks of a "
+                    "stopped one: leave one out"
+                )
+            ask = MoveVmDisks(vm_id=self.virtual_machine_id, pool_id=self.storage_id)
+            return await caller.submit(ask)
         if self.host_id is None and self.auto_select is False:
             raise InvalidValue("say hostid, or let the cloud choose with autoselect=true")
         return await caller.submit(MigrateVm(vm_id=self.virtual_machine_id, host_id=self.host_id))

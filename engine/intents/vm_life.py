@@ -58,3 +58,11 @@ class MigrateVmWithVolumes:
     vm_id: UUID
     host_id: UUID | None = None
     pools: dict[UUID, UUID] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveVmDisks:
+    """All disks of a stopped guest to one pool."""
+
+    vm_id: UUID
+    pool_id: UUID

@@ -12,7 +12,7 @@ from engine.intents import SYSTEM
 from engine.intents.storage_pool import AddStoragePool
 from projections.space import Space
 from tests.tenant.test_vm_life import deploy
-from tests.tenant.world import CUSTOM_DISK, POD, SPARE, ZONE, Place, named
+from tests.tenant.world import CUSTOM_DISK, MAIN, POD, POOL, SPARE, ZONE, Place, named
 
 FAR = named("far pool")
 
@@ -94,3 +94,22 @@ async def test_a_refused_move_leaves_it_where_it_was(here: Place) -> None:
     after = await here.admin.one("listVirtualMachines", "virtualmachine", id=vm["id"])
     assert (after["state"], pools_used(here)) == ("Running", {"sim://tenant-pool"})
     assert len(here.controller.cloud.view(Space).holds) == 1
+
+
+async def test_the_disks_of_a_stopped_guest_move_to_another_pool(here: Place) -> None:
+    near = AddStoragePool(
+        id=named("near pool"), name="near", url="sim://near?capacity_gib=100", scope="CLUSTER",
+        zone_id=ZONE, pod_id=POD, cluster_id=MAIN,
+    )  # fmt: skip
+    await here.controller.engine.perform(near, SYSTEM)
+    vm = await deploy(here.ann, diskofferingid=CUSTOM_DISK, size=1)
+    (there,) = pools_used(here)
+    other = {"sim://near": POOL, "sim://tenant-pool": near.id}[there]
+    ask = {"virtualmachineid": vm["id"], "storageid": str(other)}
+    with pytest.raises(CloudStackApiException, match="stop it first"):
+        await here.admin.job("migrateVirtualMachine", **ask)
+    await here.ann.job("stopVirtualMachine", id=vm["id"])
+    moved = await here.admin.job("migrateVirtualMachine", **ask)
+    assert moved["virtualmachine"]["state"] == "Stopped"
+    assert pools_used(here) == {"sim://near", "sim://tenant-pool"} - {there}
+    await here.ann.job("startVirtualMachine", id=vm["id"])

@@ -7,7 +7,8 @@ from aggregates.space import SpaceSupplied, space_ledger
 from aggregates.storage_pool import StoragePoolAdded, StoragePoolOpened
 from aggregates.template import TemplateUpdated
 from engine.draft import Draft
-from engine.intents.vm_life import MigrateVmWithVolumes, RestoreVm, ScaleVm
+from engine.intents.vm import StopVm
+from engine.intents.vm_life import MigrateVmWithVolumes, MoveVmDisks, RestoreVm, ScaleVm
 from engine.log import Unit
 from projections.storage_pool import storage_pools
 from projections.template import templates
@@ -83,7 +84,15 @@ async def _migrate_storage(rig: Rig) -> object:
     return MigrateVmWithVolumes(vm_id=vm_id, pools={root: SECOND_POOL})
 
 
+async def _move_disks(rig: Rig) -> object:
+    vm_id = await running(rig)
+    await rig.run(StopVm(vm_id=vm_id))
+    await second_pool(rig)
+    return MoveVmDisks(vm_id=vm_id, pool_id=SECOND_POOL)
+
+
 EXAMPLES = {
+    "vm.move_disks:1": _move_disks,
     "vm.migrate_storage:1": _migrate_storage,
     "vm.scale:1": _scale,
     "vm.restore:1": _restore,
