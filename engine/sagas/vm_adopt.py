@@ -57,7 +57,6 @@ def begin(run: Run[AdoptVm]) -> None:
             cpu_mhz=ask.cpu_mhz,
             memory_mib=ask.memory_mib,
             instance_name=ask.stranger,
-            group="",
             user_data="",
             key_pairs=[],
             host_tags=ask.host_tags,
