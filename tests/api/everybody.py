@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 from uuid import UUID, uuid4
 
@@ -88,7 +88,7 @@ class House:
             return next((row.id for row in table), None)
         ann, domain = named("account ann"), named("domain ann")
         for row in table:
-            if row.id in (ann, domain) or getattr(row, "account_id", None) == ann:
+            if row.id in (ann, domain) or NOUNS[kind].owner(row)[0] == ann:
                 return row.id  # type: ignore[no-any-return]
         return None
 
@@ -156,27 +156,33 @@ async def _furnish(here: House) -> None:
 # ---- filling in a command ---------------------------------------------------------------------
 
 
-def filled(here: House, spec: Spec, *, every: bool = False) -> dict[str, str]:
+class Things(Protocol):
+    """Where the ids come from that a command is filled with."""
+
+    def thing(self, kind: str) -> UUID | None: ...
+
+
+def filled(here: Things, spec: Spec, *, every: bool = False) -> dict[str, str]:
     """A plausible value for each parameter that must be given, or for all."""
     found: dict[str, str] = {}
     for param in spec.params:
         if param.required or every:
-            found |= _given(here, param, param.wire)
+            found |= given(here, param, param.wire)
     return found
 
 
-def _given(here: House, param: Field, path: str) -> dict[str, str]:
+def given(here: Things, param: Field, path: str) -> dict[str, str]:
     if param.kind is Kind.MAP:
         return {f"{path}[0].key": "k", f"{path}[0].value": "v"}
     if param.element is Kind.MAP:
         return {f"{path}[0].x": "v"}
     if param.element is Kind.OBJECT:
-        inner = (_given(here, one, f"{path}[0].{one.wire}") for one in read(param.of))
+        inner = (given(here, one, f"{path}[0].{one.wire}") for one in read(param.of))
         return {name: value for part in inner for name, value in part.items()}
     return {path: _plain(here, param)}
 
 
-def _plain(here: House, param: Field) -> str:
+def _plain(here: Things, param: Field) -> str:
     names: Names | None = param.mark(Names)
     if names is not None:
         return str(here.thing(names.kinds[0]) or uuid4())
