@@ -115,9 +115,9 @@ class Simulation:
             self._home, self.driver, clock=self.clock, around=around, token=self._ids.token
         )
         async with life as bed:
+            self.tenants.engine = bed.engine
             await self._catch_up(bed)
             self._log.listen(self._heard)
-            self.tenants.engine = bed.engine
             yield bed
         self._check()
 

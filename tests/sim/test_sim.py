@@ -9,11 +9,13 @@ import asyncio
 import os
 import subprocess
 import sys
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from tests.sim.loop import Stalled, VirtualLoop
+from tests.sim.seeds import Ills
 from tests.sim.simulation import simulate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,7 +32,7 @@ def test_a_cloud_survives(seed: int) -> None:
 
 def test_the_same_seed_gives_the_same_bytes() -> None:
     """Also in another process, where hashes of strings are others."""
-    seed, steps = 8, 100
+    seed, steps = _that_dies_often(), 100
     here = simulate(seed, steps=steps)
     assert here.lives > 3, "the controller should have died in this run"
     command = [sys.executable, "-m", "tests.sim", "--seed", str(seed), "--steps", str(steps)]
@@ -43,6 +45,11 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
         timeout=60,
     )
     assert f"sha256 {here.digest}" in there.stdout, there.stdout + there.stderr
+
+
+def _that_dies_often() -> int:
+    """A seed's ills change whenever a driver learns a verb; the first that fits is looked for."""
+    return next(seed for seed in count(1) if 0 < Ills.of(seed).crash_every_commits < 50)
 
 
 def test_another_seed_is_another_run() -> None:
