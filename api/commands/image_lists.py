@@ -31,7 +31,7 @@ class ImageFilters:
     is_ready: Annotated[
         bool | None,
         "ready in their zone, or not",
-        Filter(test=lambda row, yes: row.is_ready is yes),
+        Filter(test=lambda row, yes: row.is_ready or not yes),
     ] = None
     arch: Annotated[str | None, "for this processor"] = None
     os_category_id: Annotated[

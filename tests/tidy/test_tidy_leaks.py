@@ -12,12 +12,14 @@ import pytest
 from tests.tidy.tree import ROOT, tracked
 
 DOT = re.escape(".")
-INDEXES = ("py" + "pi", "pythonhosted", "npm" + "js", "crates", "rubygems", "maven", "golang")
+INDEXES = ("py" + "pi", "pythonhosted", "npm" + "js", "crates", "rubygems", "maven")
+# Go's own modules are called by their host, which is no index; two hosts below it are.
+GO = "(proxy|sum)" + DOT + "golang"
 EXAMPLES = r"[\w.-]*\bexample\b|127\.|localhost\b"
 """Hosts that are nobody's, so a password for them is nobody's either."""
 
 PATTERNS = {
-    "the address of a package index": rf"\b({'|'.join(INDEXES)}){DOT}(org|com|io|dev)\b",
+    "the address of a package index": rf"\b({'|'.join((*INDEXES, GO))}){DOT}(org|com|io|dev)\b",
     "an index option": r"(?<!emit)(?<!\w)--(extra-)?(index|find)" + r"-(url|links)[ =]\S",
     "a path of one machine": r"(?<![\w.])/(ro" + r"ot/[\w.]|wo" + r"rk/\w|opt/wh" + r"eels)",
     "a home folder": r"(?<![\w.])/ho" + r"me/(?!\{)[a-z]\w+/",
