@@ -17,7 +17,7 @@ from api.commands.project_checks import (
     runs,
     user_in,
 )
-from api.declare import Free, Names, OneOf, Success, command
+from api.declare import EVERY, Free, Names, OneOf, Success, command
 from api.errors import InvalidValue, ParamError, no_such_id
 from api.lists import Filter, list_command
 from api.scope import named_account
@@ -223,7 +223,7 @@ class ListProjectInvitations:
 
     def matches(self, row: Any, caller: Caller) -> bool:
         ask: Any = self
-        if ask.project_id is not None and row.project_id != ask.project_id:
+        if ask.project_id not in (None, EVERY, row.project_id):
             return False
         if ask.domain_id is not None and row.domain_id != ask.domain_id:
             return False

@@ -79,7 +79,7 @@ def spots() -> Iterator[Spot]:
                 if isinstance(names.kind, str | tuple):
                     yield from (Spot(spec, outer, param, kind) for kind in names.kinds)
                 else:
-                    first = {kind: word for word, kind in reversed(names.kind.items())}
+                    first = {kind: word for word, kind in reversed(list(names.kind.items()))}
                     yield from (Spot(spec, outer, param, k, w) for k, w in first.items())
 
 
