@@ -132,6 +132,8 @@ async def make_disk(
     run: Run[Any], session: HostSession, pool: PoolSpec, volume: Volume, *, key: UUID
 ) -> DiskStatus:
     """Make a volume's disk: of its snapshot, of what was uploaded, of its template, or blank."""
+    if volume.snapshot_id is not None:
+        return await _of_snapshot(run, session, pool, volume, key=key)
     spec = disk_spec(run, volume)
     if volume.upload_path:
         image = ImageSource(
@@ -141,12 +143,18 @@ async def make_disk(
             virtual_bytes=volume.size_bytes,
         )
         return await session.import_disk(pool, dataclasses.replace(spec, image=image), key=key)
-    if volume.snapshot_id is None:
-        return await session.create_disk(pool, spec, key=key)
+    return await session.create_disk(pool, spec, key=key)
+
+
+async def _of_snapshot(
+    run: Run[Any], session: HostSession, pool: PoolSpec, volume: Volume, *, key: UUID
+) -> DiskStatus:
+    """A copy needs no image: what its template is called by now does not matter."""
     snapshot = run.cloud[snapshots].get(volume.snapshot_id)
     if snapshot is None:
         raise Refused(f"snapshot {volume.snapshot_id} of volume {volume.name} is gone")
     source = DiskPlace(pool=pool_spec(run, snapshot.pool_id), disk_id=snapshot.id, is_snapshot=True)
+    spec = DiskSpec(volume_id=volume.id, size_bytes=volume.size_bytes)
     return await session.copy_disk(source, pool, spec, key=key)
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from uuid import UUID
 
-from aggregates.errors import Exhausted
+from aggregates.errors import Exhausted, NotAllowed
 from aggregates.vm import Nic, Vm, VmStarted
 from aggregates.volume import Volume, VolumeReady
 from drivers.contract.compute import GuestSpec, NicSpec
@@ -34,13 +34,21 @@ from engine.allocator import (
 )
 from engine.dedication import kept_for
 from engine.discs import disc_for, pool_of
-from engine.disks import attachment, in_service, make_disk, pool_spec, pool_tags, space_key
+from engine.disks import (
+    attachment,
+    in_service,
+    make_disk,
+    pool_spec,
+    pool_tags,
+    source_pool,
+    space_key,
+)
 from engine.growth import bounds
 from engine.routers import implement
 from engine.saga import Run, Saga, Step
 from projections.host import hosts
 from projections.network import networks
-from projections.storage_pool import storage_pools
+from projections.storage_pool import StoragePool, storage_pools
 from projections.table import TableSpec
 from projections.traffic_type import traffic_types
 from projections.vm import vms
@@ -172,14 +180,34 @@ def _take_pools(
 
 
 def _narrowed(run: Run[Any], disks: list[Volume], where: Where) -> Where:
-    """A disk that is on a pool already ties the guest to the hosts that reach the pool."""
+    """A disk that is on a pool already ties the guest to the hosts that reach the pool.
+
+    So does one that is to be made of a snapshot: it is copied from where that lies.
+    """
     pod_id, cluster_id, host_id = where.pod_id, where.cluster_id, where.host_id
     for disk in disks:
         if disk.pool_id is not None:
-            pool = run.cloud[storage_pools][disk.pool_id]
+            pool: StoragePool | None = run.cloud[storage_pools][disk.pool_id]
+        else:
+            pool = source_pool(run, disk)
+        if pool is not None:
+            _reached_from(pool, where)
             cluster_id = cluster_id or pool.cluster_id
             host_id = host_id or pool.host_id
     return Where(pod_id, cluster_id, host_id)
+
+
+def _reached_from(pool: StoragePool, where: Where) -> None:
+    """Refuse a place that somebody asked for and that does not reach the pool."""
+    for asked, serves, noun in (
+        (where.host_id, pool.host_id, "host"),
+        (where.cluster_id, pool.cluster_id, "cluster"),
+    ):
+        if asked is not None and serves is not None and asked != serves:
+            raise NotAllowed(
+                f"the guest's disk is in storage pool {pool.name}, which serves {noun} {serves} "
+                f"alone: leave {noun}id out, or move the volume first"
+            )
 
 
 def free_capacity(at: Deciding, vm: Vm) -> None:

@@ -19,6 +19,7 @@ from api.fields import wire_name
 from api.parse import integer
 from projections.disk_offering import DiskOffering
 from projections.service_offering import ServiceOffering
+from projections.snapshot import Snapshot
 from projections.ssh_key_pair import ssh_key_pairs
 from projections.template import Image, Template, templates
 from projections.vm import vms
@@ -114,7 +115,7 @@ def gib(offering: DiskOffering, asked_gib: int | None) -> int:
 
 
 def root_disk_bytes(
-    template: Template,
+    made_of: Template | Snapshot,
     offering: ServiceOffering,
     asked_gib: int | None,
     fixed_bytes: int | None = None,
@@ -128,11 +129,11 @@ def root_disk_bytes(
     elif asked_gib is not None:
         size_bytes = asked_gib * GIB
     else:
-        size_bytes = offering.root_disk_bytes or template.size_bytes
-    if size_bytes < template.size_bytes:
-        least_gib = -(-template.size_bytes // GIB)
+        size_bytes = offering.root_disk_bytes or made_of.size_bytes
+    if size_bytes < made_of.size_bytes:
+        least_gib = -(-made_of.size_bytes // GIB)
         raise InvalidValue(
-            f"template {template.name} needs a root disk of at least {least_gib} GiB: "
+            f"{made_of.KIND} {made_of.name} needs a root disk of at least {least_gib} GiB: "
             "raise rootdisksize, or choose another offering"
         )
     return size_bytes

@@ -21,6 +21,7 @@ from projections.disk_offering import DiskOffering, disk_offerings
 from projections.host import hosts
 from projections.iso import Iso, isos
 from projections.service_offering import service_offerings
+from projections.snapshot import Snapshot, snapshots
 from projections.storage_pool import storage_pools
 from projections.template import Image, Template, templates
 from projections.volume import Volume, volumes
@@ -77,6 +78,7 @@ class Source:
     template: Template | None = None
     iso: Iso | None = None
     volume: Volume | None = None
+    snapshot: Snapshot | None = None
 
     @property
     def image(self) -> Image | None:
@@ -96,9 +98,7 @@ def settle_source(ask: DisksAsked, caller: Caller, zone: Zone) -> Source:
     if sum(one is not None for one in given) > 1:
         raise InvalidValue("templateid, volumeid and snapshotid exclude each other: give one")
     if ask.snapshot_id is not None:
-        raise InvalidValue(
-            "snapshotid is not offered by this cloud: make a template of the snapshot first"
-        )
+        return _from_snapshot(ask, caller, caller.cloud[snapshots][ask.snapshot_id], zone)
     if ask.volume_id is not None:
         return _from_volume(ask, caller, caller.cloud[volumes][ask.volume_id], zone)
     assert ask.template_id is not None
@@ -124,10 +124,28 @@ def _from_volume(ask: DisksAsked, caller: Caller, volume: Volume, zone: Zone) ->
     if ask.root_disk_size is not None or ask.override_disk_offering_id is not None:
         raise InvalidValue("a volume keeps its size and offering: leave rootdisksize out")
     template = caller.cloud[templates].get(volume.template_id)
-    kind = template.hypervisor if template is not None else pool.hypervisor
-    kind = kind or _kind_of_host(caller, ask.hypervisor or "", zone)
+    kind = _kind_for(ask, caller, template, pool.hypervisor, zone)
     _same_hypervisor(ask, f"volume {volume.name}", kind)
     return Source(kind, template, volume=volume)
+
+
+def _from_snapshot(ask: DisksAsked, caller: Caller, snapshot: Snapshot, zone: Zone) -> Source:
+    """A copy of what the snapshot holds; its template need not be there any more."""
+    if snapshot.zone_id != zone.id:
+        said = f"snapshot {snapshot.name} is in another zone"
+        raise InvalidValue(f"{said}: choose one of {zone.name}")
+    template = caller.cloud[templates].get(snapshot.template_id)
+    kind = _kind_for(ask, caller, template, snapshot.hypervisor, zone)
+    _same_hypervisor(ask, f"snapshot {snapshot.name}", kind)
+    return Source(kind, template, snapshot=snapshot)
+
+
+def _kind_for(
+    ask: DisksAsked, caller: Caller, template: Template | None, of_pool: str, zone: Zone
+) -> str:
+    """The template's hypervisor, or the pool's; who keeps disks of any kind does not say one."""
+    kind = of_pool if template is None else template.hypervisor
+    return _kind_of_host(caller, ask.hypervisor or "", zone) if kind in ("", "Any") else kind
 
 
 def _same_hypervisor(ask: DisksAsked, what: str, kind: str) -> None:
@@ -181,7 +199,7 @@ def settle_disks(ask: DisksAsked, caller: Caller, vm_id: UUID, source: Source) -
 
 
 def _root(ask: DisksAsked, caller: Caller, name: str, source: Source, zone: Zone) -> DiskAsk:
-    """A copy of the template, a blank disk to install onto, or the volume as it is."""
+    """A copy of the template or snapshot, a blank disk to install onto, or the volume itself."""
     if source.volume is not None:
         size_bytes = source.volume.size_bytes
         there = source.volume.id
@@ -196,12 +214,13 @@ def _root(ask: DisksAsked, caller: Caller, name: str, source: Source, zone: Zone
     if source.iso is not None:
         size_bytes = _blank_bytes(ask, offering.root_disk_bytes, disk_offering)
     else:
-        assert source.template is not None
         asked_gib = ask.root_disk_size
         if disk_offering is not None and disk_offering.size_bytes is not None:
             asked_gib = None
         fixed = disk_offering.size_bytes if disk_offering is not None else None
-        size_bytes = root_disk_bytes(source.template, offering, asked_gib, fixed)
+        made_of = source.snapshot or source.template
+        assert made_of is not None
+        size_bytes = root_disk_bytes(made_of, offering, asked_gib, fixed)
     return DiskAsk(
         volume_id=caller.new_id(),
         name=name,
@@ -209,6 +228,7 @@ def _root(ask: DisksAsked, caller: Caller, name: str, source: Source, zone: Zone
         size_bytes=size_bytes,
         offering_id=None if disk_offering is None else disk_offering.id,
         is_blank=source.iso is not None,
+        snapshot_id=None if source.snapshot is None else source.snapshot.id,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from aggregates.errors import InUse, Invalid, NotAllowed
 from aggregates.volume import VolumeAssigned, VolumeCreated, VolumeUpdated
 from engine.decide import Desk, decision
@@ -31,15 +33,7 @@ def write_volume(at: Deciding, ask: CreateVolume) -> None:
     if ask.size_bytes <= 0:
         raise Invalid("a volume needs a size of at least 1 GiB", field="size")
     if ask.snapshot_id is not None:
-        snapshot = at.row(snapshots, ask.snapshot_id)
-        snapshot.usable()
-        if ask.size_bytes < snapshot.size_bytes:
-            raise Invalid(
-                f"snapshot {snapshot.name} has {snapshot.size_bytes} bytes: a volume of it "
-                "is never smaller",
-                field="size",
-            )
-        at.guard(snapshot)
+        hold_source(at, ask.snapshot_id, ask.size_bytes)
     at.create(
         ask.volume_id,
         VolumeCreated(
@@ -59,6 +53,19 @@ def write_volume(at: Deciding, ask: CreateVolume) -> None:
             max_iops=ask.max_iops,
         ),
     )
+
+
+def hold_source(at: Deciding, snapshot_id: UUID, size_bytes: int) -> None:
+    """A volume is to be made of a snapshot, which is whole, and stays until that is done."""
+    snapshot = at.row(snapshots, snapshot_id)
+    snapshot.usable()
+    if size_bytes < snapshot.size_bytes:
+        raise Invalid(
+            f"snapshot {snapshot.name} has {snapshot.size_bytes} bytes: a volume of it "
+            "is never smaller",
+            field="size",
+        )
+    at.guard(snapshot)
 
 
 @decision

@@ -29,6 +29,7 @@ class DiskAsk:
     """A disk of the new guest; device 0 is its root disk, from the template.
 
     `is_blank` has nothing on it; `is_there` is a volume that exists already, and stays as it is.
+    With `snapshot_id` it holds what that snapshot holds.
     """
 
     volume_id: UUID
@@ -38,6 +39,7 @@ class DiskAsk:
     offering_id: UUID | None = None
     is_blank: bool = False
     is_there: bool = False
+    snapshot_id: UUID | None = None
     min_iops: int | None = None
     max_iops: int | None = None
 

@@ -17,6 +17,7 @@ from aggregates.volume import (
     VolumeRemoved,
 )
 from engine.addresses import free_nics, take_nic
+from engine.decisions.volume import hold_source
 from engine.guests import Where, add_running_steps, disks_of
 from engine.intents.vm import CreateVm, DeployVm, DiskAsk
 from engine.saga import Run, Saga
@@ -44,7 +45,9 @@ def _write(run: Run[Any], ask: DeployVm) -> None:
         iso = run.row(isos, ask.iso_id)
         iso.ready_in(ask.zone_id)
         run.guard(iso)
-    elif ask.template_id is not None and not any(disk.is_there for disk in ask.disks):
+    elif ask.template_id is not None and not any(
+        disk.is_there or disk.snapshot_id for disk in ask.disks
+    ):
         run.row(templates, ask.template_id).ready_in(ask.zone_id)
     run.create(
         ask.vm_id,
@@ -81,6 +84,8 @@ def _write(run: Run[Any], ask: DeployVm) -> None:
         if disk.is_there:
             _take_over(run, disk, ask.vm_id)
             continue
+        if disk.snapshot_id is not None:
+            hold_source(run, disk.snapshot_id, disk.size_bytes)
         is_root = disk.device == 0
         run.create(
             disk.volume_id,
@@ -96,6 +101,7 @@ def _write(run: Run[Any], ask: DeployVm) -> None:
                 vm_id=ask.vm_id,
                 device=disk.device,
                 is_displayed=True,
+                snapshot_id=disk.snapshot_id,
                 min_iops=disk.min_iops,
                 max_iops=disk.max_iops,
             ),

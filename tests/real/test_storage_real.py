@@ -80,6 +80,14 @@ def test_a_snapshot_of_a_running_guest_and_the_way_back(first: First, guest: Any
     made = api("createVolume", snapshotid=snapshot["id"])["volume"]
     copy = disk.with_name(f"{made['id']}.qcow2")
     assert read(copy) == 0x11
+    asked = {name: guest[name] for name in ("zoneid", "serviceofferingid")}
+    born = api("deployVirtualMachine", **asked, snapshotid=snapshot["id"])["virtualmachine"]
+    _, root = root_of(first, born["id"])
+    until(lambda: first.boots(born["id"]) > 0, "a guest boots from a disk made of the snapshot")
+    assert read(root) == 0x11
+    assert "backing file" not in tool("qemu-img", "info", "-U", str(root))
+    api("destroyVirtualMachine", id=born["id"], expunge=True)
+    assert not root.exists()
     for one in (snapshot, at_rest):
         api("deleteSnapshot", id=one["id"])
         assert not kept(first, one["id"]).exists()

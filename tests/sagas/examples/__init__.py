@@ -1,6 +1,7 @@
-"""One example of each saga: what must be there before, and what is then asked.
+"""Examples of each saga: what must be there before, and what is then asked.
 
 A saga without an example fails `test_every_saga_has_an_example`: new sagas are tested by existing.
+Another example of the same saga adds words to its name: `vm.deploy:1 from an ISO`.
 Each module here has its nouns' `EXAMPLES`, by the name of the saga; the folder is walked.
 """
 

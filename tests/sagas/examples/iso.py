@@ -24,7 +24,7 @@ def _disc(home: Path) -> str:
     return f"file://{path}"
 
 
-async def _register(rig: Rig) -> RegisterIso:
+async def register(rig: Rig) -> RegisterIso:
     return RegisterIso(
         template_id=ISO,
         account_id=ACCOUNT,
@@ -40,19 +40,19 @@ async def _register(rig: Rig) -> RegisterIso:
 
 async def _copy(rig: Rig) -> object:
     await other_zone(rig)
-    await rig.run(replace(await _register(rig), zone_ids=[ZONE]))
+    await rig.run(replace(await register(rig), zone_ids=[ZONE]))
     return CopyIso(template_id=ISO, zone_ids=[ZONE_2])
 
 
 async def _delete(rig: Rig) -> object:
-    await rig.run(await _register(rig))
+    await rig.run(await register(rig))
     return DeleteIso(template_id=ISO)
 
 
 async def _attach(rig: Rig) -> object:
     """Into the drive of a guest that runs, in the place of another disc."""
     first = named("iso 0")
-    ask = await _register(rig)
+    ask = await register(rig)
     await rig.run(ask)
     await rig.run(replace(ask, template_id=first))
     vm_id = await running(rig)
@@ -61,14 +61,14 @@ async def _attach(rig: Rig) -> object:
 
 
 async def _detach(rig: Rig) -> object:
-    await rig.run(await _register(rig))
+    await rig.run(await register(rig))
     vm_id = await running(rig)
     await rig.run(AttachIso(vm_id=vm_id, iso_id=ISO))
     return DetachIso(vm_id=vm_id)
 
 
 EXAMPLES = {
-    "iso.register:1": _register,
+    "iso.register:1": register,
     "iso.copy:1": _copy,
     "iso.delete:1": _delete,
     "vm.attach_iso:1": _attach,

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from aggregates.affinity_group import APART
+from engine.intents.record import CreateRecord
+from engine.intents.snapshot import CreateSnapshot
 from engine.intents.vm import (
     CreateVm,
     DestroyVm,
@@ -12,10 +17,18 @@ from engine.intents.vm import (
     StartVm,
     StopVm,
 )
+from engine.intents.volume import DetachVolume
+from tests.sagas.examples import iso
 from tests.sagas.rig import Rig
 from tests.sagas.seed import (
+    ACCOUNT,
+    DOMAIN,
+    GIB,
+    attached_volume,
     deploy,
+    named,
     running,
+    second_pool,
 )
 
 
@@ -59,7 +72,50 @@ async def _reset_password(rig: Rig) -> object:
     return ResetPassword(vm_id=vm_id)
 
 
+async def _deploy_of_snapshot(rig: Rig) -> object:
+    """Two pools could serve; the disk is made where the snapshot can be read."""
+    await running(rig)
+    kept = named("kept root")
+    await rig.run(CreateSnapshot(snapshot_id=kept, volume_id=named("root web"), name="kept"))
+    await second_pool(rig)
+    ask = deploy("again")
+    root, *more = ask.disks
+    return replace(ask, template_id=None, disks=[replace(root, snapshot_id=kept), *more])
+
+
+async def _deploy_of_volume(rig: Rig) -> object:
+    """The disk of a guest that is gone boots another."""
+    volume_id = await attached_volume(rig)
+    await rig.run(DetachVolume(volume_id=volume_id))
+    ask = deploy("again")
+    root, *more = ask.disks
+    there = replace(root, volume_id=volume_id, size_bytes=GIB, is_there=True)
+    return replace(ask, template_id=None, disks=[there, *more])
+
+
+async def _deploy_of_iso(rig: Rig) -> object:
+    await rig.run(await iso.register(rig))
+    ask = deploy("again")
+    root, *more = ask.disks
+    blank = replace(root, is_blank=True)
+    return replace(ask, template_id=iso.ISO, iso_id=iso.ISO, disks=[blank, *more])
+
+
+async def _deploy_apart(rig: Rig) -> object:
+    """A strict group has a member that runs: the new one goes to another host."""
+    group_id = named("apart")
+    fields = {"name": "apart", "kind": APART, "account_id": ACCOUNT, "domain_id": DOMAIN}
+    await rig.engine.decide(CreateRecord(kind="affinity_group", id=group_id, fields=fields), rig.by)
+    apart = (group_id,)
+    await rig.run(replace(deploy("first"), affinity_group_ids=apart))
+    return replace(deploy(), affinity_group_ids=apart)
+
+
 EXAMPLES = {
+    "vm.deploy:1 of a snapshot": _deploy_of_snapshot,
+    "vm.deploy:1 of a volume": _deploy_of_volume,
+    "vm.deploy:1 of an ISO": _deploy_of_iso,
+    "vm.deploy:1 apart from another": _deploy_apart,
     "vm.reset_password:1": _reset_password,
     "vm.deploy:1": _deploy,
     "vm.create:1": _create,
