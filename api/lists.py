@@ -297,9 +297,14 @@ def _identified(kind: str, row: Any) -> type:
     return make_dataclass("ListIdentified", fields, frozen=True, kw_only=True)
 
 
-def _filters(name: str, made: type, base: type, row: Any) -> tuple[tuple[str, Filter], ...]:
-    """Which parameters filter rows, each by an attribute that rows really have."""
-    shared = {field.name for field in dataclasses.fields(base)}
+def _filters(
+    name: str, made: type, own: type, base: type, row: Any
+) -> tuple[tuple[str, Filter], ...]:
+    """Which parameters filter rows, each by an attribute that rows really have.
+
+    Those of every list scope it; one that the class declares itself is a filter like any other.
+    """
+    shared = {field.name for field in dataclasses.fields(base)} - set(own.__annotations__)
     found = []
     for field in read(made):
         if field.attr in shared:
@@ -333,6 +338,8 @@ def list_command(
         noun(kind, scope)
 
     def declare(cls: type[L]) -> type[L]:
+        if scope == "custom" and not {"rows", "visible"} & set(dir(cls)):
+            raise DeclarationError(f"{name} does not say who sees what: define rows or visible")
         base = ListOwned if scope in ("owned", "custom") else ListAsk
         known = TABLES.get(kind) if isinstance(table, str) else table
         row = None if known is None else known.row
@@ -341,7 +348,7 @@ def list_command(
         body = {"__doc__": cls.__doc__, "__module__": cls.__module__}
         made: Any = type(cls.__name__, (own, shared, base), body)
         made = dataclass(frozen=True, kw_only=True)(made)
-        made.PLAN = ListPlan(kind, view, keyword, scope, _filters(name, made, base, row))
+        made.PLAN = ListPlan(kind, view, keyword, scope, _filters(name, made, cls, base, row))
         register(
             name,
             made,

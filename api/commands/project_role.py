@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated
 from uuid import UUID, uuid5
 
@@ -107,6 +107,10 @@ class ListProjectRoles:
     project_role_id: Annotated[
         UUID | None, "the one with this id", Names("project_role", right="see"), Filter("id")
     ] = None
+
+    def rows(self, caller: Caller) -> Iterable[ProjectRole]:
+        """Whoever sees the project sees its roles, and no other project's."""
+        return list(caller.cloud[project_roles].by("project_id", self.project_id))
 
 
 @command(

@@ -16,8 +16,8 @@ import pytest
 
 from api.authz import NOUNS
 from api.declare import Names, Spec
-from tests.api.everybody import House, commands, filled, house
-from tests.api.personas import domain_of, settle, share
+from tests.api.everybody import House, Things, commands, filled, house
+from tests.api.personas import Twins, domain_of, settle, share
 from tests.api.rule_table import PERSONAS, PROJECT, letter, rule
 from tests.tenant.world import named
 
@@ -82,6 +82,10 @@ class Sight:
         """Is this the account of a project that the persona belongs to?"""
         standing = self.shared and who in PROJECT and account_id == named("account ann")
         return standing or (who == "ann" and account_id == self.team)
+
+    def is_near(self, who: str) -> bool:
+        """Is what is ann's its own too?"""
+        return who == "ann" or who in PROJECT or self.governs(who, named("domain ann"))
 
     def owner(self, kind: str, row: Any) -> tuple[UUID | None, UUID | None]:
         """Account and domain, wherever they are said."""
@@ -156,17 +160,20 @@ def _has(here: House, kind: str) -> bool:
     return True
 
 
-def lists(who: str) -> Iterable[Spec]:
-    """The lists that a persona may ask without naming anything."""
+def lists(who: str, *, naming: bool = False) -> Iterable[Spec]:
+    """The lists that a persona may ask without naming anything, or those that need a name."""
     for spec in commands():
         needed = any(param.required and param.mark(Names) for param in spec.params)
-        if spec.reads and spec.shape == "list" and letter(who) in spec.allow and not needed:
+        listed = spec.reads and spec.shape == "list" and letter(who) in spec.allow
+        if listed and needed is naming:
             yield spec
 
 
-async def shown(here: House, who: str, spec: Spec, **more: str) -> tuple[set[str], set[str]]:
+async def shown(
+    here: House, who: str, spec: Spec, things: Things | None = None, **more: str
+) -> tuple[set[str], set[str]]:
     """The ids of the rows of a list, and every id that its answer holds."""
-    asked = filled(here, spec) | MORE.get(spec.name, {}) | more
+    asked = filled(things or here, spec) | MORE.get(spec.name, {}) | more
     known = {name: value for name, value in asked.items() if name in spec.by_wire}
     status, told = await here.ask(who, spec.name, known)
     assert "Internal error" not in str(told), (spec.name, told)
@@ -220,3 +227,22 @@ async def test_what_projects_have(here: House) -> None:
     wrong = await compare(here, sight, personas, listall="true")
     wrong += await compare(here, sight, personas, listall="true", projectid="-1")
     assert not wrong, "\n".join(wrong)
+
+
+async def test_lists_about_one_thing(here: House) -> None:
+    """Whoever names something of its own is shown nothing of what is ann's."""
+    share(here)
+    sight = Sight(here, shared=True)
+    strangers = [who for who in PERSONAS if not sight.is_near(who)]
+    wrong, asked = [], set()
+    for who in strangers:
+        for spec in lists(who, naming=True):
+            plan = getattr(spec.cls, "PLAN", None)
+            rows, _ = await shown(here, who, spec, Twins(here, who), listall="true")
+            table = here.cloud.table(plan.kind if plan else "vm")
+            strange = [row.id for row in table if not sight.sees(who, row.KIND, row)]
+            asked.add(spec.name)
+            if rows & {str(one) for one in strange}:
+                wrong.append(f"{who}: {spec.name} shows what is somebody else's")
+    assert not wrong, "\n".join(wrong)
+    assert {"listProjectRoles", "listProjectAccounts"} <= asked
