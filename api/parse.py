@@ -28,8 +28,14 @@ INTEGER_FORM = re.compile(r"[+-]?[0-9]{1,19}")
 FLOAT_FORM = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 GROUP_FORM = re.compile(r"([^\[\]]+)\[([^\[\]]*)\]\.([^\[\]]+)")
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+SECRET = re.compile(r"passw|secret|privatekey|ipsecpsk|token|2fa|url")
 DAY_MS = 24 * 3600 * 1000
 PARAM_LENGTH = 255
+
+
+def shown(path: str, value: str) -> str:
+    """What a refusal may repeat of a value: never a secret, nor a URL that may hold one."""
+    return "(not shown)" if SECRET.search(path) else value[:PARAM_LENGTH]
 
 
 def normal(raw: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -72,7 +78,9 @@ def parse(spec: Spec, query: Query, role_type: str) -> Any:
             if param.wire in groups:
                 made[param.attr] = _map(spec.name, param, groups[param.wire])
             elif query.get(param.wire):
-                raise bad_value(spec.name, param.wire, query[param.wire], "is a map")
+                raise bad_value(
+                    spec.name, param.wire, shown(param.wire, query[param.wire]), "is a map"
+                )
             elif param.required:
                 raise missing(spec.name, param.wire)
             continue
@@ -104,7 +112,7 @@ def _value(command: str, param: Field, raw: str, path: str = "") -> Any:
             try:
                 check(one)
             except ValueError as why:
-                raise bad_value(command, path, raw[:PARAM_LENGTH], str(why)) from why
+                raise bad_value(command, path, shown(path, raw), str(why)) from why
     return made
 
 
@@ -123,7 +131,7 @@ def _one(command: str, param: Field, kind: Kind | None, raw: str, path: str) -> 
             return moment(raw, end_of_day="end" in path)
         return _text(param, raw)
     except ValueError as why:
-        raise bad_value(command, path, raw[:PARAM_LENGTH], str(why)) from why
+        raise bad_value(command, path, shown(path, raw), str(why)) from why
 
 
 def _uuid(command: str, param: Field, raw: str, path: str) -> UUID:
@@ -132,8 +140,8 @@ def _uuid(command: str, param: Field, raw: str, path: str) -> UUID:
         return EVERY
     if UUID_FORM.fullmatch(raw) is None:
         if param.mark(Free) is not None:
-            raise bad_value(command, path, raw[:PARAM_LENGTH], "must be a UUID")
-        raise no_such_id(command, path, raw[:PARAM_LENGTH])
+            raise bad_value(command, path, shown(path, raw), "must be a UUID")
+        raise no_such_id(command, path, shown(path, raw))
     return UUID(raw)
 
 

@@ -20,4 +20,6 @@ def plain_url(url: str, instead: str) -> str:
         raise InvalidValue(f"url cannot be understood: {why}; write scheme://host/path") from None
     if has_password:
         raise InvalidValue(f"url holds a password, and URLs are shown: {instead}")
+    if len(url.split()) > 1:
+        raise InvalidValue("url holds spaces or line breaks: write %20 for a space")
     return url.strip()

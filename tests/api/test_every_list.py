@@ -195,7 +195,7 @@ async def compare(here: House, sight: Sight, personas: Iterable[str], **more: st
         for spec in lists(who):
             if project and "projectid" not in spec.by_wire:
                 continue
-            rows, ids = await shown(here, who, spec, **more)
+            rows, ids = await shown(here, who, spec, None, **more)
             leaks = {hidden[one] for one in ids if one in hidden}
             if leaks:
                 wrong.append(f"{who}: {spec.name} tells ids of {sorted(leaks)}")
