@@ -17,6 +17,7 @@ from drivers.contract.errors import Refused
 from drivers.contract.storage import DiskPlace, DiskSpec, DiskStatus, ImageSource, PoolSpec
 from engine.allocator import SpaceRequest
 from engine.image_places import is_simulated, on_disk
+from engine.intents.volume import Offering
 from engine.saga import Run
 from projections.disk_offering import DiskOffering, disk_offerings
 from projections.host import hosts
@@ -45,9 +46,16 @@ def pool_spec(run: Run[Any], pool_id: UUID) -> PoolSpec:
 
 
 def image_of(run: Run[Any], template_id: UUID | None, zone_id: UUID) -> ImageSource | None:
-    """The image that a root disk in a zone is cloned from."""
+    """The image that a root disk in a zone is cloned from; None for a disk that is blank.
+
+    Refused: there is a template no longer, and a blank disk is not what was asked for.
+    """
+    if template_id is None:
+        return None
     template = run.cloud[templates].get(template_id)
-    return None if template is None else source_of(run, template, zone_id)
+    if template is None:
+        raise Refused(f"template {template_id} is gone: no disk can be made of it")
+    return source_of(run, template, zone_id)
 
 
 def source_of(run: Run[Any], image: Image, zone_id: UUID | None) -> ImageSource:
@@ -61,12 +69,23 @@ def source_of(run: Run[Any], image: Image, zone_id: UUID | None) -> ImageSource:
     )
 
 
-def disk_spec(run: Run[Any], volume: Volume) -> DiskSpec:
+def disk_spec(run: Run[Any], volume: Volume, vm_id: UUID | None = None) -> DiskSpec:
+    """A disk that is to be made for its guest, or for one that it is not attached to yet."""
     return DiskSpec(
         volume_id=volume.id,
         size_bytes=volume.size_bytes,
         image=image_of(run, volume.template_id, volume.zone_id),
+        provisioning=_laid_out(run, volume, vm_id or volume.vm_id),
     )
+
+
+def _laid_out(run: Run[Any], volume: Volume, vm_id: UUID | None) -> str:
+    """How much of a disk is laid out when it is made, by what says how it is."""
+    own: ServiceOffering | DiskOffering | None = run.cloud[disk_offerings].get(volume.offering_id)
+    if own is None and volume.kind == "ROOT":
+        vm = run.cloud[vms].get(vm_id)
+        own = run.cloud[service_offerings].get(None if vm is None else vm.service_offering_id)
+    return "thin" if own is None else own.provisioning_type
 
 
 def attachment(
@@ -84,15 +103,25 @@ def attachment(
         path=path,
         device=slot or 0,
         cache="" if cache in LEFT_TO_DRIVER else cache,
-        limits=_limits(volume, own),
+        limits=_limits(volume.max_iops, own),
     )
 
 
-def _limits(volume: Volume, offering: DiskOffering | None) -> DiskLimits:
+def _limits(own_most: int | None, offering: DiskOffering | None) -> DiskLimits:
     rates = {} if offering is None else offering.rates
-    most = volume.max_iops or (offering.max_iops if offering is not None else None)
+    most = own_most or (offering.max_iops if offering is not None else None)
     known = {RATES[name]: value for name, value in rates.items() if name in RATES}
     return DiskLimits(total_iops=most or 0, **known)
+
+
+async def limit_anew(run: Run[Any], volume: Volume, new: Offering | None) -> None:
+    """Hold a guest that runs to what the new offering of its disk says."""
+    vm = run.cloud[vms].get(volume.vm_id)
+    if new is None or vm is None or vm.host_id is None:
+        return
+    offering = run.cloud[disk_offerings].get(new.offering_id)
+    session = await run.world.hosts.session(vm.host_id)
+    await session.limit_disk(vm.id, volume.id, _limits(new.max_iops, offering), key=run.key)
 
 
 def pool_tags(run: Run[Any], volume: Volume, vm: Vm) -> frozenset[str]:

@@ -5,7 +5,10 @@ from projections.table import table
 
 volumes = table(
     Volume,
-    indexed=("account_id", "domain_id", "vm_id", "pool_id", "snapshot_id", "zone_id", "name"),
+    indexed=(
+        *("account_id", "domain_id", "zone_id", "name", "vm_id", "pool_id"),
+        *("snapshot_id", "template_id"),
+    ),
 )
 
 __all__ = ["Volume", "volumes"]

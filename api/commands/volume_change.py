@@ -82,7 +82,7 @@ class ResizeAnyVolume:
     action="VOLUME.CHANGE.DISK.OFFERING",
 )
 class ChangeOffering:
-    """Give a data disk another offering, with its size; limits count from the next start on."""
+    """Give a data disk another offering, with its size; a guest that runs is held to it at once."""
 
     id: VolumeId
     disk_offering_id: Annotated[UUID, "its new offering", OFFERING]

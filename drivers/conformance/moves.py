@@ -6,7 +6,7 @@ import asyncio
 from uuid import uuid4
 
 from drivers.conformance.checks import Exempt, Rig, Suite, attachment, is_running, must
-from drivers.contract.compute import DiskMove
+from drivers.contract.compute import DiskLimits, DiskMove
 from drivers.contract.errors import Refused
 
 SUITE = Suite()
@@ -32,6 +32,21 @@ async def disk_hot_plug(rig: Rig) -> None:
     found = await rig.found(spec.guest_id)
     must(found is not None and data.path not in found.disks, f"detached: {found}")
     await rig.within(session.remove_disk(rig.pool, plug.volume_id, key=uuid4()))
+
+
+@SUITE.promise
+async def limits_reach_a_running_guest(rig: Rig) -> None:
+    """A disk is limited, and let go of again; a guest that is off is told at its start."""
+    spec, session = await rig.start(), rig.session
+    volume_id = spec.disks[0].volume_id
+    for limits in (DiskLimits(total_iops=500), DiskLimits(read_bytes=1 << 20), DiskLimits()):
+        for _ in range(2):
+            limit = session.limit_disk(spec.guest_id, volume_id, limits, key=uuid4())
+            await rig.within(limit)
+    must(is_running(await rig.found(spec.guest_id)), "the guest did not survive its limits")
+    strange = session.limit_disk(spec.guest_id, uuid4(), DiskLimits(), key=uuid4())
+    await rig.refuses(strange, Refused)
+    await rig.within(session.limit_disk(uuid4(), volume_id, DiskLimits(), key=uuid4()))
 
 
 @SUITE.promise

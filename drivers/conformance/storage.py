@@ -79,6 +79,44 @@ async def image_is_kept_once(rig: Rig) -> None:
 
 
 @SUITE.promise
+async def an_image_stays_while_a_disk_rests_on_it(rig: Rig) -> None:
+    """It is dropped once nothing needs it, dropping it again is success, and it can come back."""
+    image, session = rig.harness.image(), rig.session
+    disk = await rig.disk(size_bytes=image.virtual_bytes)
+    must(image.image_id in await rig.within(session.list_images(rig.pool)), "it is not listed")
+    went = await rig.within(session.drop_image(rig.pool, image.image_id, key=uuid4()))
+    must(not went, "an image went from under a disk")
+    must(image.image_id in await rig.within(session.list_images(rig.pool)), "it went all the same")
+    for one in await rig.within(session.list_disks(rig.pool)):
+        if one.volume_id is not None:
+            await rig.within(session.remove_disk(rig.pool, one.volume_id, key=uuid4()))
+    must(await rig.disk_copies(_id(disk)) == 0, "the disk is there still")
+    for _ in range(2):
+        went = await rig.within(session.drop_image(rig.pool, image.image_id, key=uuid4()))
+        must(went, "an image stays that nothing rests on")
+    must(image.image_id not in await rig.within(session.list_images(rig.pool)), "it is there")
+    await rig.disk(size_bytes=image.virtual_bytes)
+
+
+@SUITE.promise
+async def what_is_not_thin_stands_alone(rig: Rig) -> None:
+    """A sparse or fat disk has the size asked for, and needs its image no longer."""
+    image, session = rig.harness.image(), rig.session
+    for provisioning in ("sparse", "fat"):
+        for blank in (True, False):
+            spec = rig.disk_spec(image.virtual_bytes + SMALL_BYTES, blank=blank)
+            spec = replace(spec, provisioning=provisioning)
+            disk = await rig.within(session.create_disk(rig.pool, spec, key=uuid4()))
+            must(disk.size_bytes == spec.size_bytes, f"{provisioning}: {disk}")
+    for one in await rig.within(session.list_disks(rig.pool)):
+        if one.volume_id not in (None, spec.volume_id):
+            await rig.within(session.remove_disk(rig.pool, one.volume_id, key=uuid4()))
+    went = await rig.within(session.drop_image(rig.pool, image.image_id, key=uuid4()))
+    must(went, "a disk that is laid out rests on its image")
+    await rig.start(rig.spec_on(disk))
+
+
+@SUITE.promise
 async def clone_is_as_large_as_its_image(rig: Rig) -> None:
     """A clone has the size asked for, and never less than its image."""
     image = rig.harness.image()

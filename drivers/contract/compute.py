@@ -299,6 +299,15 @@ class Compute(Protocol):
     async def attach_disk(self, guest_id: UUID, disk: DiskAttachment, *, key: UUID) -> None:
         """Plug a disk into a running guest."""
 
+    async def limit_disk(
+        self, guest_id: UUID, volume_id: UUID, limits: DiskLimits, *, key: UUID
+    ) -> None:
+        """Let a guest that runs do this much with a disk from now on; what is 0 has no limit.
+
+        One that does not run here is success: it is told at its start. Refused: it has no such
+        disk.
+        """
+
     async def detach_disk(self, guest_id: UUID, volume_id: UUID, *, key: UUID) -> None:
         """Unplug a disk; the guest has let go of it when this returns."""
 

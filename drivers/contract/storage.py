@@ -42,11 +42,17 @@ class ImageSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiskSpec:
-    """A disk to be made: blank, or a thin clone of `image`. `size_bytes` is what the guest sees."""
+    """A disk to be made: blank, or a clone of `image`. `size_bytes` is what the guest sees.
+
+    `provisioning` is how much of it is laid out at once: `thin` nothing, `sparse` its tables,
+    `fat` all of its room. One that is not thin stands alone, whatever it is made of; what is
+    copied or imported always does, and is thin.
+    """
 
     volume_id: UUID
     size_bytes: int
     image: ImageSource | None = None
+    provisioning: str = "thin"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +122,15 @@ class Storage(Protocol):
 
         Answers with its path there. What is there already is not brought again, and a disc (of
         format `iso`) is kept as it is. Refused: it is no image.
+        """
+
+    async def list_images(self, pool: PoolSpec) -> list[UUID]:
+        """Every image that was brought into the pool and is there still."""
+
+    async def drop_image(self, pool: PoolSpec, image_id: UUID, *, key: UUID) -> bool:
+        """Keep an image in the pool no longer; gone already is success.
+
+        False if it stays, because a disk rests on it or a guest of this host reads it.
         """
 
     async def find_disk(self, pool: PoolSpec, volume_id: UUID) -> DiskStatus | None: ...

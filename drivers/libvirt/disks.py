@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
@@ -57,6 +58,17 @@ else
 fi || { rm -f -- "$new"; exit 1; }
 sync -- "$new" && mv -nT -- "$new" "$1/$2.qcow2" && rm -f -- "$new" && sync -- "$1"
 """
+# Not a clone but a copy of its image, or blank: laid out as far as `$5` says.
+LAY_OUT = """
+new=$(mktemp "$1/.incoming/$2.XXXXXX") || exit 1
+if [ -n "$4" ]; then
+  qemu-img convert -f qcow2 -O qcow2 -o "preallocation=$5" -- "$4" "$new" &&
+  qemu-img resize -q -f qcow2 "--preallocation=$5" -- "$new" "$3"
+else
+  qemu-img create -q -f qcow2 -o "preallocation=$5" -- "$new" "$3"
+fi || { rm -f -- "$new"; exit 1; }
+sync -- "$new" && mv -nT -- "$new" "$1/$2.qcow2" && rm -f -- "$new" && sync -- "$1"
+"""
 CONVERT = """
 new=$(mktemp "$1/.incoming/$2.XXXXXX") || exit 1
 qemu-img convert -f "$3" -O qcow2 -- "$4" "$new" || { rm -f -- "$new"; exit 1; }
@@ -66,6 +78,14 @@ KEEP = """
 new=$(mktemp "$1/.incoming/$2.XXXXXX") || exit 1
 cp --reflink=auto -- "$4" "$new" || { rm -f -- "$new"; exit 1; }
 sync -- "$new" && mv -T -- "$new" "$1/images/$2.$3" && sync -- "$1/images"
+"""
+# The name of what a qcow2 file rests on is in its first cluster (docs/interop/qcow2.txt).
+DROP = """
+for file in "$1"/*.qcow2 "$1"/.incoming/*; do
+  [ -f "$file" ] || continue
+  head -c 65536 -- "$file" | grep -aqF -- "/images/$2." && exit 5
+done
+rm -f -- "$1/images/$2.qcow2" "$1/images/$2.iso" && sync -- "$1/images"
 """
 REMOVE = """
 [ -d "$1" ] || { echo "no folder $1" >&2; exit 3; }
@@ -93,6 +113,8 @@ if [ -e "$3" ] && [ ! -L "$3" ]; then exit 0; fi
 if [ ! -f "$2" ] || [ -L "$2" ]; then echo "there is no image $2" >&2; exit 1; fi
 rm -f -- "$3" && mv -nT -- "$2" "$3" && ln -s -- "$3" "$2" && sync -- "$1"
 """
+# What qemu-img calls the kinds of disks that are not thin.
+PREALLOCATION = {"sparse": "metadata", "fat": "falloc"}
 NO_FOLDER, IN_USE, IN_THE_WAY = 3, 4, 5
 
 
@@ -141,7 +163,12 @@ class Disks:
             raise self._full(pool, facts, f"disk {disk.volume_id}")
         base = await self._base(pool, disk, key=key) if disk.image is not None else ""
         size = str(whole_sectors(disk.size_bytes))
-        done = await self.sh(CREATE, folder, str(disk.volume_id), size, base)
+        words = (folder, str(disk.volume_id), size, base)
+        laid = PREALLOCATION.get(disk.provisioning)
+        if laid is None:
+            done = await self.sh(CREATE, *words)
+        else:
+            done = await self.sh(LAY_OUT, *words, laid, timeout_s=self._image_s)
         if done.code:
             raise await self.failed(done, pool, f"create disk {disk.volume_id}")
         made = await self.find(pool, disk.volume_id)
@@ -247,11 +274,29 @@ class Disks:
     async def keep(self, pool: PoolSpec, image: ImageSource, *, key: UUID) -> str:
         """The image's own file in this pool; a disc is read as it is, and not as qcow2."""
         suffix = DISC if image.image_format == DISC else "qcow2"
-        path = f"{pool_folder(pool)}/images/{image.image_id}.{suffix}"
+        path = image_path(pool, image.image_id, suffix)
         async with self._images.setdefault(path, asyncio.Lock()):
             if not await self.listing(pool, f"images/{image.image_id}.{suffix}"):
                 await self._bring(pool, image, key=key)
         return path
+
+    async def images(self, pool: PoolSpec) -> list[UUID]:
+        """The images that are kept, by their ids; a file of another name is nobody's."""
+        found = []
+        for one in await self.listing(pool, inside="images"):
+            stem = one.path.rpartition("/")[2].removesuffix(f".{DISC}").removesuffix(".qcow2")
+            with suppress(ValueError):
+                found.append(UUID(stem))
+        return found
+
+    async def drop(self, pool: PoolSpec, image_id: UUID) -> bool:
+        """Remove an image that no disk rests on; False if one does."""
+        path = image_path(pool, image_id, "qcow2")
+        async with self._images.setdefault(path, asyncio.Lock()):
+            done = await self.sh(DROP, pool_folder(pool), str(image_id), timeout_s=self._image_s)
+        if done.code and done.code != IN_THE_WAY:
+            raise await self.failed(done, pool, f"remove image {image_id}")
+        return not done.code
 
     async def _bring(self, pool: PoolSpec, image: ImageSource, *, key: UUID) -> None:
         folder = pool_folder(pool)
@@ -320,6 +365,10 @@ class Disks:
 
 def disk_path(pool: PoolSpec, volume_id: UUID) -> str:
     return f"{pool_folder(pool)}/{volume_id}.qcow2"
+
+
+def image_path(pool: PoolSpec, image_id: UUID, suffix: str) -> str:
+    return f"{pool_folder(pool)}/images/{image_id}.{suffix}"
 
 
 def whole_sectors(size_bytes: int) -> int:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 from uuid import UUID
+from xml.etree import ElementTree as ET
 
 import libvirt
 
-from drivers.contract.errors import Unavailable
+from drivers.contract.compute import DiskLimits
+from drivers.contract.errors import Refused, Unavailable
 from drivers.libvirt.client import REMOVED, Client, Connection, Watch
 from drivers.libvirt.guests import active, running, suppress_gone
 from drivers.libvirt.observe import Domain
-from drivers.libvirt.translate import alias, cdrom_xml
+from drivers.libvirt.translate import alias, cdrom_xml, every_tune
 
 LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
 LOOK_AGAIN_S = 1.0
@@ -89,6 +91,22 @@ def _plugged(domain: Any, thing: UUID) -> str | None:
     with suppress_gone():
         return Domain.read(domain.XMLDesc(0)).device(thing)
     return None
+
+
+async def limit(client: Client, guest_id: UUID, volume_id: UUID, limits: DiskLimits) -> None:
+    """Tell QEMU all limits of a disk, so that those which are 0 are lifted."""
+
+    def work(connection: Connection) -> None:
+        domain = active(connection, guest_id)
+        xml = _plugged(domain, volume_id) if domain is not None else None
+        if domain is None or active(connection, guest_id) is None:
+            return
+        target = None if xml is None else ET.fromstring(xml).find("target")
+        if target is None:
+            raise Refused(f"guest {guest_id} has no disk {volume_id}")
+        domain.setBlockIoTune(target.get("dev", ""), every_tune(limits), LIVE)
+
+    await client.change(work, about=guest_id, doing=f"limit disk {volume_id} of guest {guest_id}")
 
 
 async def insert_disc(client: Client, guest_id: UUID, path: str) -> None:

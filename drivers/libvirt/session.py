@@ -12,6 +12,7 @@ from drivers.contract.compute import (
     Adoption,
     Console,
     DiskAttachment,
+    DiskLimits,
     DiskMove,
     GuestSpec,
     GuestStats,
@@ -46,7 +47,7 @@ from drivers.libvirt import (
 )
 from drivers.libvirt.client import Client, Connection
 from drivers.libvirt.copies import Copies
-from drivers.libvirt.disks import Disks, disk_path, is_shared, pool_folder
+from drivers.libvirt.disks import DISC, Disks, disk_path, image_path, is_shared, pool_folder
 from drivers.libvirt.kept import Kept
 from drivers.libvirt.line import Line
 from drivers.libvirt.observe import Domain
@@ -194,6 +195,11 @@ class LibvirtSession:
         _, host = await self._host()
         await hotplug.attach(self.client, guest_id, disk.volume_id, disk_xml(disk, host))
 
+    async def limit_disk(
+        self, guest_id: UUID, volume_id: UUID, limits: DiskLimits, *, key: UUID
+    ) -> None:
+        await hotplug.limit(self.client, guest_id, volume_id, limits)
+
     async def detach_disk(self, guest_id: UUID, volume_id: UUID, *, key: UUID) -> None:
         if not await hotplug.eject_disc(self.client, guest_id, volume_id):
             await self._detach(guest_id, volume_id)
@@ -263,6 +269,17 @@ class LibvirtSession:
 
     async def keep_image(self, pool: PoolSpec, image: ImageSource, *, key: UUID) -> str:
         return await self._disks.keep(pool, image, key=key)
+
+    async def list_images(self, pool: PoolSpec) -> list[UUID]:
+        return await self._disks.images(pool)
+
+    async def drop_image(self, pool: PoolSpec, image_id: UUID, *, key: UUID) -> bool:
+        """A disc that a guest here has in its drive is no disk's base, and is used all the same."""
+        path = image_path(pool, image_id, DISC)
+        read = await self.client.read(
+            lambda connection: bool(hotplug.users(connection, path)), doing=f"look who reads {path}"
+        )
+        return not read and await self._disks.drop(pool, image_id)
 
     async def resize_disk(
         self, pool: PoolSpec, volume_id: UUID, *, size_bytes: int, key: UUID

@@ -12,7 +12,7 @@ import re
 from uuid import UUID
 from xml.etree import ElementTree as ET
 
-from drivers.contract.compute import DiskAttachment, GuestSpec, NicSpec
+from drivers.contract.compute import DiskAttachment, DiskLimits, GuestSpec, NicSpec
 from drivers.contract.errors import Refused
 from drivers.libvirt.config_disc import path_in
 from drivers.libvirt.profile import HostProfile
@@ -204,20 +204,23 @@ def _disk(disk: DiskAttachment, host: HostProfile) -> ET.Element:
 
 
 def _limit(element: ET.Element, disk: DiskAttachment) -> None:
-    """libvirt takes a total or its parts, and not both."""
-    limits = disk.limits
-    tunes = {
+    tunes = {name: value for name, value in every_tune(disk.limits).items() if value}
+    if tunes:
+        tune = ET.SubElement(element, "iotune")
+        for name, value in tunes.items():
+            _text(tune, name, str(value))
+
+
+def every_tune(limits: DiskLimits) -> dict[str, int]:
+    """All limits by libvirt's names. It takes a total or its parts, and not both."""
+    parts = DiskLimits() if limits.total_iops else limits
+    return {
         "read_bytes_sec": limits.read_bytes,
         "write_bytes_sec": limits.write_bytes,
         "total_iops_sec": limits.total_iops,
+        "read_iops_sec": parts.read_iops,
+        "write_iops_sec": parts.write_iops,
     }
-    if not limits.total_iops:
-        tunes |= {"read_iops_sec": limits.read_iops, "write_iops_sec": limits.write_iops}
-    if any(tunes.values()):
-        tune = ET.SubElement(element, "iotune")
-        for name, value in tunes.items():
-            if value:
-                _text(tune, name, str(value))
 
 
 def _cdrom(path: str, *, target: str = CDROM_TARGET, bus: str = "sata") -> ET.Element:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from drivers.contract.compute import (
     DiskAttachment,
+    DiskLimits,
     DiskMove,
     GuestSpec,
     GuestStatus,
@@ -149,6 +150,22 @@ def attach_disk(world: SimWorld, host: SimHost, guest_id: UUID, disk: DiskAttach
             raise Refused(f"device {disk.device} of guest {guest_id} is disk {held.volume_id}")
     _require_disk(world, host, guest_id, disk)
     world.commit(replace(guest, disks=(*guest.disks, disk)))
+
+
+def limit_disk(
+    world: SimWorld, host: SimHost, guest_id: UUID, volume_id: UUID, limits: DiskLimits
+) -> None:
+    guest = world.guest(host.url, guest_id)
+    if guest is None or guest.power is not Power.RUNNING:
+        return
+    if all(disk.volume_id != volume_id for disk in guest.disks):
+        raise Refused(f"guest {guest_id} has no disk {volume_id}")
+    disks = tuple(
+        dataclasses.replace(disk, limits=limits) if disk.volume_id == volume_id else disk
+        for disk in guest.disks
+    )
+    if disks != guest.disks:
+        world.commit(replace(guest, disks=disks))
 
 
 def detach_disk(world: SimWorld, host: SimHost, guest_id: UUID, volume_id: UUID) -> None:

@@ -16,6 +16,7 @@ from drivers.contract.compute import (
     Adoption,
     Console,
     DiskAttachment,
+    DiskLimits,
     DiskMove,
     GuestSpec,
     GuestStats,
@@ -240,6 +241,16 @@ class SimSession:
             "attach_disk", guest_id, lambda host: compute.attach_disk(world, host, guest_id, disk)
         )
 
+    async def limit_disk(
+        self, guest_id: UUID, volume_id: UUID, limits: DiskLimits, *, key: UUID
+    ) -> None:
+        world = self._site.world
+        await self._call(
+            "limit_disk",
+            guest_id,
+            lambda host: compute.limit_disk(world, host, guest_id, volume_id, limits),
+        )
+
     async def detach_disk(self, guest_id: UUID, volume_id: UUID, *, key: UUID) -> None:
         world = self._site.world
         await self._call(
@@ -377,6 +388,20 @@ class SimSession:
             "keep_image",
             image.image_id,
             lambda _: storage.keep_image(world, storage.reach(world, pool), image),
+        )
+
+    async def list_images(self, pool: PoolSpec) -> list[UUID]:
+        world = self._site.world
+        return await self._call(
+            "list_images", None, lambda _: list(storage.reach(world, pool).image_ids)
+        )
+
+    async def drop_image(self, pool: PoolSpec, image_id: UUID, *, key: UUID) -> bool:
+        world = self._site.world
+        return await self._call(
+            "drop_image",
+            image_id,
+            lambda _: storage.drop_image(world, storage.reach(world, pool), image_id),
         )
 
     async def resize_disk(

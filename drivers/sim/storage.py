@@ -43,7 +43,8 @@ def create(world: SimWorld, pool: SimPool, spec: DiskSpec, *, key: UUID) -> Disk
     if size_bytes <= 0:
         raise Refused(f"disk {spec.volume_id} has no size")
     require_room(world, pool, size_bytes, size_bytes)
-    image_id = spec.image.image_id if spec.image is not None else None
+    is_clone = spec.image is not None and spec.provisioning == "thin"
+    image_id = spec.image.image_id if spec.image is not None and is_clone else None
     disk = SimDisk(
         pool=pool.url,
         file=disk_file(spec.volume_id),
@@ -64,6 +65,17 @@ def keep_image(world: SimWorld, pool: SimPool, image: ImageSource) -> str:
     if image.image_id not in pool.image_ids:
         world.commit(replace(pool, image_ids=(*pool.image_ids, image.image_id)))
     return f"{pool.url}/images/{image.image_id}"
+
+
+def drop_image(world: SimWorld, pool: SimPool, image_id: UUID) -> bool:
+    """Whoever clones it or has it in a drive keeps it."""
+    rests = any(disk.image_id == image_id for disk in world.disks.get(pool.url, {}).values())
+    if rests or world.users(image_id):
+        return False
+    if image_id in pool.image_ids:
+        kept = tuple(one for one in pool.image_ids if one != image_id)
+        world.commit(replace(pool, image_ids=kept))
+    return True
 
 
 def resize(world: SimWorld, pool: SimPool, volume_id: UUID, *, size_bytes: int) -> DiskStatus:

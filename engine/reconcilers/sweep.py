@@ -15,12 +15,13 @@ import logging
 from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 from aggregates.host import HostState
 from drivers.contract.compute import GuestStatus
+from drivers.contract.driver import HostSession
 from drivers.contract.errors import Unavailable, Unknown
-from drivers.contract.storage import DiskStatus, SnapshotStatus
+from drivers.contract.storage import DiskStatus, PoolSpec, SnapshotStatus
 from engine.clock import Clock
 from engine.engine import Engine
 from engine.failure import Caught, failure_of
@@ -40,9 +41,11 @@ from engine.saga import BY_INTENT
 from engine.world import Hosts
 from projections.finding import FindingKind, findings
 from projections.host import Host, hosts
+from projections.iso import isos
 from projections.saga import RunState, saga_runs
 from projections.snapshot import snapshots
 from projections.storage_pool import PoolState, StoragePool, storage_pools
+from projections.template import templates
 from projections.vm import vms
 from projections.volume import volumes
 
@@ -199,6 +202,8 @@ class Sweeper:
                 await self._strange_disk(pool, disk, now_open)
         for kept in await session.list_snapshots(spec):
             await self._strange_snapshot(pool, kept, now_open)
+        for image_id in await session.list_images(spec):
+            await self._unwanted_image(pool, session, spec, image_id)
         used_bytes = (await session.pool_facts(spec)).used_bytes
         if pool.measure(used_bytes) is not None:
             await self._engine.decide(MeasureStoragePool(id=pool.id, used_bytes=used_bytes), BY)
@@ -255,6 +260,21 @@ class Sweeper:
                 finding_id=uuid4(), pool_id=pool.id, snapshot_id=kept.snapshot_id, text=text
             )
             await self._engine.submit(sweep, BY)
+
+    async def _unwanted_image(
+        self, pool: StoragePool, session: HostSession, spec: PoolSpec, image_id: UUID
+    ) -> None:
+        """What a pool keeps of a template or ISO that is gone goes when no disk rests on it.
+
+        The log has nothing of such copies, as they can be brought again: no finding is opened.
+        """
+        cloud, ever = self._engine.cloud, self._engine.ever
+        image = cloud[templates].get(image_id) or cloud[isos].get(image_id)
+        if image is not None and image.copy_in(pool.zone_id) is not None:
+            return
+        ours = await ever(image_id, "template") or await ever(image_id, "iso")
+        if ours and self._twice("unwanted image", str(image_id), pool.id):
+            await session.drop_image(spec, image_id, key=uuid5(pool.id, str(image_id)))
 
     async def _missing_disk(
         self, pool: StoragePool, volume_id: UUID, version: int, now_open: set[tuple[str, str]]

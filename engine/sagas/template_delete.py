@@ -13,6 +13,7 @@ from engine.intents.template import DeleteTemplate
 from engine.saga import Run, Saga
 from projections.saga import saga_runs
 from projections.vm import vms
+from projections.volume import volumes
 
 LOOKS, LOOK_EVERY_S = 100, 0.1
 AT_WORK = (RunState.RUNNING, RunState.UNDOING)
@@ -54,8 +55,14 @@ def _meant(run: Run[DeleteTemplate], image: Image) -> list[Copy]:
 
 
 def _unread(run: Run[DeleteTemplate], image: Image, meant: list[Copy]) -> None:
-    """A disc is read where it lies: it stays while a guest has it in its drive."""
+    """It stays while a disk is still to be made of it, and a disc while it is in a drive."""
     zone_ids = {copy.zone_id for copy in meant}
+    for volume in run.cloud[volumes].by("template_id", image.id):
+        if volume.pool_id is None and (None in zone_ids or volume.zone_id in zone_ids):
+            raise InUse(
+                f"volume {volume.name} is still to be made of {image.KIND} {image.name}: start "
+                "its virtual machine first, or expunge it"
+            )
     for vm in run.cloud[vms].by("iso_id", image.id):
         if None in zone_ids or vm.zone_id in zone_ids:
             raise InUse(

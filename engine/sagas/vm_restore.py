@@ -123,7 +123,8 @@ async def make_disk(run: Run[RestoreVm]) -> str:
     if pool_id is None:
         return ""
     session, pool = await run.world.hosts.with_pool(pool_id)
-    return (await session.create_disk(pool, disk_spec(run, _fresh(run)), key=run.key)).path
+    spec = disk_spec(run, _fresh(run), run.intent.vm_id)
+    return (await session.create_disk(pool, spec, key=run.key)).path
 
 
 @make_disk.undo

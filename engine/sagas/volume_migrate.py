@@ -15,12 +15,12 @@ from aggregates.volume import (
 )
 from drivers.contract.compute import Power
 from drivers.contract.errors import DriverError, Unknown
-from drivers.contract.storage import DiskPlace
+from drivers.contract.storage import DiskPlace, DiskSpec
 from engine.allocator import SpaceRequest
 from engine.disks import (
     between,
-    disk_spec,
     let_guest_go,
+    limit_anew,
     meet,
     near_guest,
     pool_spec,
@@ -171,7 +171,13 @@ async def _copied(run: Run[MigrateVolume], volume: Volume) -> str:
     assert volume.pool_id is not None
     session, source, target = await between(run, volume.pool_id, run.intent.pool_id)
     place = DiskPlace(pool=source, disk_id=volume.id)
-    return (await session.copy_disk(place, target, disk_spec(run, volume), key=run.key)).path
+    spec = DiskSpec(volume_id=volume.id, size_bytes=volume.size_bytes)
+    return (await session.copy_disk(place, target, spec, key=run.key)).path
+
+
+@migrate_volume.step(no_undo="limits are told anew at each start, and by each other offering")
+async def limit(run: Run[MigrateVolume]) -> None:
+    await limit_anew(run, _volume(run), run.intent.offering)
 
 
 @migrate_volume.step(no_undo="the last step: nothing after it can fail")

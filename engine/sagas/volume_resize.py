@@ -15,6 +15,7 @@ from aggregates.volume import (
     VolumeState,
 )
 from engine.allocator import SpaceRequest
+from engine.disks import limit_anew
 from engine.intents.volume import ResizeVolume
 from engine.saga import Run, Saga
 from engine.vm_snapshots import refuse_while_kept
@@ -84,6 +85,11 @@ async def resize_disk(run: Run[ResizeVolume]) -> None:
         session, pool = await run.world.hosts.with_pool(volume.pool_id)
         size_bytes = run.intent.size_bytes
         await session.resize_disk(pool, volume.id, size_bytes=size_bytes, key=run.key)
+
+
+@resize_volume.step(no_undo="limits are told anew at each start, and by each other offering")
+async def limit(run: Run[ResizeVolume]) -> None:
+    await limit_anew(run, _volume(run), run.intent.offering)
 
 
 @resize_volume.step(no_undo="the last step: nothing after it can fail")

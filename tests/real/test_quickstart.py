@@ -84,7 +84,8 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[First]:
     for built in ("guest", "debs"):
         shutil.copytree(VAR / built, home / built)
     enter = ("nsenter", "--target", str(host.pid), "--mount", "--uts", "--net")
-    server = Server(home, through=enter, SAGASTACK_RECONCILE_S="1")
+    discs = f"config_dir={home}/config-discs"
+    server = Server(home, through=enter, SAGASTACK_RECONCILE_S="1", SAGASTACK_LIBVIRT=discs)
     witness = libvirt.open(host.uri)
     libvirt.registerErrorHandler(lambda _, error: None, None)  # Else it prints what it raises.
     try:
