@@ -1,5 +1,7 @@
 """How the domain refuses. The class says what the caller can do; the message says why, in full."""
 
+from uuid import UUID
+
 
 class DomainError(Exception):
     """A rule of the domain said no. Nothing happened."""
@@ -7,6 +9,14 @@ class DomainError(Exception):
 
 class NotAllowed(DomainError):
     """The thing is in a state in which this may not happen."""
+
+
+class Busy(NotAllowed):
+    """A job has the thing to itself; when that job is over it may be tried again."""
+
+    def __init__(self, what: str, doing: str = "busy", job_id: UUID | None = None) -> None:
+        super().__init__(f"{what} is {doing} by job {job_id}: wait for the job, or cancel it")
+        self.job_id = job_id
 
 
 class NotFound(DomainError):

@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from aggregates.base import Aggregate, Event, aggregate, event
-from aggregates.errors import NotAllowed
+from aggregates.errors import Busy, NotAllowed
 
 
 class HostState(StrEnum):
@@ -73,10 +73,7 @@ class Host(Aggregate):
     def idle(self) -> None:
         """Refuse while a job has the host."""
         if self.job_id is not None:
-            raise NotAllowed(
-                f"host {self.name} is {self.resource_state} by job {self.job_id}: "
-                "wait for the job, or cancel it"
-            )
+            raise Busy(f"host {self.name}", self.resource_state, self.job_id)
 
     def may_be_enabled(self) -> None:
         """Maintenance is left by ending it, not by enabling the host."""

@@ -6,7 +6,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from aggregates.base import Aggregate, Event, aggregate, event
-from aggregates.errors import NotAllowed
+from aggregates.errors import Busy
 
 MANUAL = "MANUAL"
 
@@ -58,9 +58,7 @@ class Snapshot(Aggregate):
     def usable(self) -> None:
         """Refuse while it is not whole, or a job has it."""
         if self.state is not SnapshotState.BACKED_UP:
-            raise NotAllowed(
-                f"snapshot {self.name} is {self.state} by job {self.job_id}: wait for that job"
-            )
+            raise Busy(f"snapshot {self.name}", self.state, self.job_id)
 
 
 @event("snapshot.created", creates=Snapshot)

@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from aggregates.base import Aggregate, Event, aggregate, event
-from aggregates.errors import NotAllowed
+from aggregates.errors import Busy, NotAllowed
 
 WORTH_TELLING = 100
 
@@ -82,7 +82,7 @@ class StoragePool(Aggregate):
     def idle(self) -> None:
         """Refuse while a job has the pool."""
         if self.job_id is not None:
-            raise NotAllowed(f"storage pool {self.name} is {self.state} by job {self.job_id}")
+            raise Busy(f"storage pool {self.name}", self.state, self.job_id)
 
     def may_be_enabled(self) -> None:
         """Maintenance is left by ending it, not by enabling the pool."""

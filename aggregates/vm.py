@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 
 from aggregates.base import Aggregate, Event, aggregate, event
-from aggregates.errors import NotAllowed, NotFound
+from aggregates.errors import Busy, NotAllowed, NotFound
 
 
 class VmState(StrEnum):
@@ -164,10 +164,7 @@ class Vm(Aggregate):
     def unclaimed(self) -> None:
         """Refuse while a job has the guest."""
         if self.job_id is not None:
-            raise NotAllowed(
-                f"virtual machine {self.name} is {self.doing or self.state} by job {self.job_id}: "
-                "wait for the job, or cancel it"
-            )
+            raise Busy(f"virtual machine {self.name}", self.doing or self.state, self.job_id)
 
 
 def _without_group(fields: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from aggregates.base import Aggregate, Event, aggregate, event
-from aggregates.errors import NotAllowed
+from aggregates.errors import Busy
 
 
 class VmSnapshotState(StrEnum):
@@ -49,9 +49,7 @@ class VmSnapshot(Aggregate):
     def begin(self, doing: VmSnapshotState, job_id: UUID) -> VmSnapshotBusy:
         """Let one job work on it."""
         if self.state is not VmSnapshotState.READY:
-            raise NotAllowed(
-                f"VM snapshot {self.display_name} is {self.state} by job {self.job_id}: wait for it"
-            )
+            raise Busy(f"VM snapshot {self.display_name}", self.state, self.job_id)
         return VmSnapshotBusy(doing=doing, job_id=job_id)
 
 

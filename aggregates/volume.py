@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from aggregates.base import Aggregate, Event, aggregate, event
-from aggregates.errors import InUse, Invalid, NotAllowed
+from aggregates.errors import Busy, InUse, Invalid, NotAllowed
 
 
 class VolumeState(StrEnum):
@@ -89,9 +89,7 @@ class Volume(Aggregate):
     def free(self) -> None:
         """Refuse while a job has it."""
         if self.job_id is not None:
-            raise NotAllowed(
-                f"volume {self.name} is {self.state} by job {self.job_id}: wait for it or cancel it"
-            )
+            raise Busy(f"volume {self.name}", self.state, self.job_id)
 
     def living(self) -> None:
         if self.state is VolumeState.DESTROY:

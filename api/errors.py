@@ -103,6 +103,7 @@ class Code:
 # rule conflict, 4280 a limit, 4375 in use, 4380 unavailable, 4335 no capacity, 4250 run time.
 CODES: dict[str, Code] = {
     "NotAllowed": Code(431, 4350),
+    "Busy": Code(431, 4350),
     "NotFound": Code(431, 4350),
     "Invalid": Code(431, 4350),
     "AlreadyExists": Code(431, 4350),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 from uuid import UUID
 
-from aggregates.errors import NotFound
+from aggregates.errors import Busy, NotFound
 from aggregates.saga import SagaRun
 from api.caller import JobStep
 from engine.engine import Engine
@@ -16,11 +18,16 @@ from engine.intents.placement import ExplainPlacement, Placement
 from engine.vault import Vault
 from engine.world import World
 from projections.cloud import Cloud
+from projections.saga import RunState, saga_runs
 from projections.setting import KNOWN, value_of
 from projections.user import users
 from projections.vm import vms
 from sagastack import looks
 from sagastack.strangers import strangers
+
+T = TypeVar("T")
+# How long a request waits for another's job; usual clients give up after ten seconds.
+BUSY_S = 8.0
 
 
 class Face:
@@ -43,13 +50,30 @@ class Face:
         return self._engine.cloud
 
     async def decide(self, intent: object, by: By) -> Any:
-        return await self._engine.decide(intent, by)
+        return await self._patiently(lambda: self._engine.decide(intent, by))
 
     async def submit(self, intent: object, by: By, *, run_id: UUID | None = None) -> Job:
-        return await self._engine.submit(intent, by, run_id=run_id)
+        return await self._patiently(lambda: self._engine.submit(intent, by, run_id=run_id))
 
     async def perform(self, intent: object, by: By) -> Job:
-        return await self._engine.perform(intent, by)
+        return await self._patiently(lambda: self._engine.perform(intent, by))
+
+    async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Wait for the job that has the thing, for a while: clients that change several parts of a
+        guest side by side are used to having their turn."""
+        until_s = asyncio.get_running_loop().time() + BUSY_S
+        while True:
+            try:
+                return await ask()
+            except Busy as busy:
+                row = self.cloud[saga_runs].get(busy.job_id)
+                if row is None or row.state.is_over or row.state is RunState.PARKED:
+                    raise
+                try:
+                    async with asyncio.timeout_at(until_s):
+                        await self._engine.runner.wait(row.id)
+                except TimeoutError:
+                    raise busy from None
 
     async def plan(self, intent: object, by: By) -> list[str]:
         return await self._engine.plan(intent, by)
