@@ -124,9 +124,9 @@ def _ruled(kind: str, one: Proposed, desk: Desk) -> dict[str, Any]:
     return one.fields
 
 
-def unneeded(kind: str, row: Aggregate, desk: Desk) -> None:
-    """Refuse to remove what something else still names."""
-    for other, spec in TABLES.items():
+def unneeded(kind: str, row: Aggregate, desk: Desk, *, but: Iterable[str] = ()) -> None:
+    """Refuse to remove what something else still names, `but` nouns that go with it."""
+    for other, spec in ((name, spec) for name, spec in TABLES.items() if name not in but):
         references = _references(other)
         for attribute, names in references.items():
             if names != kind or attribute not in spec.row.__struct_fields__:

@@ -31,8 +31,10 @@ remove_host = Saga("host.remove:1", RemoveHost, subject="host", subject_id=lambd
 
 @remove_host.step
 def begin(run: Run[RemoveHost]) -> None:
-    """From here on nothing new is placed on it."""
+    """From here on nothing new is placed on it; refused at once while something else needs it."""
+    assert run.draft is not None
     host = run.row(hosts, run.intent.id)
+    unneeded("host", host, Desk(run.draft, run.world, SYSTEM), but=("vm", "storage_pool"))
     guests = list(run.cloud[vms].by("host_id", host.id))
     if guests and not run.intent.forced:
         raise InUse(

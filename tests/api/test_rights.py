@@ -104,15 +104,17 @@ def exists(here: House, kind: str) -> bool:
 
 
 class Walk:
-    """Asks, dry, and keeps what was wrong."""
+    """Asks, dry if the answer is to be yes and for real if it is to be no; keeps what was wrong."""
 
     def __init__(self, here: House) -> None:
         self.here = here
         self.start = here.position
         self.wrong: list[str] = []
 
-    async def outcome(self, who: str, spot: Spot, things: Things, value: object) -> str:
-        dry = {} if spot.spec.reads else {"dryrun": "true"}
+    async def outcome(
+        self, who: str, spot: Spot, things: Things, value: object, *, refused: bool
+    ) -> str:
+        dry = {} if spot.spec.reads or refused else {"dryrun": "true"}
         params = spot.ask(things, value) | dry
         status, told = await self.here.ask(who, spot.spec.name, params)
         if "Internal error" in told.get("errortext", ""):
@@ -132,7 +134,7 @@ async def test_every_id_of_every_command_by_everybody(here: House) -> None:
         if not exists(here, spot.kind):
             thing = NOTHING  # of a noun that nobody can make, there is nothing for anybody
         opener = next(who for who in PERSONAS if letter(who) in spot.spec.allow)
-        reached = await walk.outcome(opener, spot, here, NOTHING)
+        reached = await walk.outcome(opener, spot, here, NOTHING, refused=True)
         if thing is None or reached != "-":
             uncovered.append(f"{spot}: {'no thing' if thing is None else 'not reached'}")
             continue
@@ -147,7 +149,8 @@ async def test_every_id_of_every_command_by_everybody(here: House) -> None:
             if expected == " ":
                 continue
             stranger = rule("vm", "owned", "see", who) == "-"
-            got = await walk.outcome(who, spot, twins[who] if stranger else here, thing)
+            things = twins[who] if stranger else here
+            got = await walk.outcome(who, spot, things, thing, refused=expected != "y")
             if got == "?":
                 uncovered.append(f"{spot}: another id hides it from {who}")
             elif got != expected:
