@@ -65,7 +65,7 @@ class Bed:
 
 
 def load_nouns() -> None:
-    load("aggregates", "projections", "engine.decisions", "engine.sagas")
+    load("aggregates", "projections", "engine.decisions", "engine.sagas", "engine.chores")
 
 
 @asynccontextmanager

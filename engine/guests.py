@@ -20,6 +20,7 @@ from aggregates.errors import Exhausted, NotAllowed
 from aggregates.vm import Nic, Vm, VmStarted
 from aggregates.volume import Volume, VolumeReady
 from drivers.contract.compute import GuestSpec, NicSpec
+from drivers.contract.driver import HostSession
 from engine import config_drive, passwords
 from engine.addresses import Deciding, pod_of
 from engine.affinity import Wishes, meet, wishes_of
@@ -210,6 +211,35 @@ def _reached_from(pool: StoragePool, where: Where) -> None:
             )
 
 
+def take_room_elsewhere(
+    run: Run[Any], vm: Vm, *, host_id: UUID | None, cluster_id: UUID | None = None
+) -> UUID:
+    """Promise a guest that runs a place on another host, by the rules that its start went by."""
+    assert vm.host_id is not None
+    kept = kept_for(run.cloud, vm.account_id, vm.zone_id)
+    wishes = wishes_of(run.cloud, vm.affinity_group_ids, vm.id)
+    request = PlaceRequest(
+        vm_id=vm.id,
+        zone_id=vm.zone_id,
+        pod_id=pod_of(run.cloud, vm.nics),
+        cluster_id=cluster_id,
+        host_id=host_id,
+        hypervisor=vm.hypervisor,
+        cpu_count=vm.cpu_count,
+        cpu_mhz=vm.cpu_mhz,
+        memory_mib=vm.memory_mib,
+        tags=frozenset(vm.host_tags),
+        avoid=kept.barred | wishes.avoid | {vm.host_id},
+        only=wishes.only,
+        prefer=wishes.prefer or kept.own,
+        prefer_not=wishes.prefer_not,
+    )
+    chosen = run.world.allocator.place(request, run.key)
+    run.add(chosen, run.key)
+    meet(run, vm, chosen.host_id)
+    return chosen.host_id
+
+
 def free_capacity(at: Deciding, vm: Vm) -> None:
     """Give back all the room that a guest has on its host."""
     for hold in vm.holds:
@@ -245,16 +275,26 @@ async def remove_disks(run: Run[Any], room: Room) -> None:
 
 async def start_guest(run: Run[Any], vm: Vm, room: Room, paths: dict[UUID, str]) -> None:
     session = await run.world.hosts.session(room.host_id)
+    pool_id = next(iter(room.pools.values()), None)
+    await session.start_guest(await whole_spec(run, vm, session, paths, pool_id), key=run.key)
+
+
+async def whole_spec(
+    run: Run[Any],
+    vm: Vm,
+    session: HostSession,
+    paths: dict[UUID, str],
+    pool_id: UUID | None = None,
+) -> GuestSpec:
+    """All that a start gives the guest: its disks and cards, what it is told, the disc in its
+    drive. `pool_id` is where that lies if no disk of the guest is on a pool yet.
+    """
     spec = guest_spec(run, vm, paths)
     told = config_drive.files_for(run, vm, await passwords.due(run, vm))
     if told:
         spec = replace(spec, config=told)
-    pools = room.pools.values()
-    pool_id = pool_of(run, vm.id) or next(iter(pools), None)
-    disc = await disc_for(run, vm, vm.iso_id, session, pool_id)
-    if disc is not None:
-        spec = replace(spec, disks=(*spec.disks, disc))
-    await session.start_guest(spec, key=run.key)
+    disc = await disc_for(run, vm, vm.iso_id, session, pool_of(run, vm.id) or pool_id)
+    return spec if disc is None else replace(spec, disks=(*spec.disks, disc))
 
 
 async def remove_guest(run: Run[Any], vm_id: UUID, host_id: UUID) -> None:

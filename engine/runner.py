@@ -383,7 +383,7 @@ class Runner:
         doubted = False
         while True:
             try:
-                await self._log.append(unit)
+                await (self._log.append(unit) if patient else self._outlasting(unit, draft))
             except Conflict:
                 if doubted and await self._landed(unit):
                     return True
@@ -397,11 +397,42 @@ class Runner:
                 log_.error("the log cannot be written, waiting: %s", error)
                 doubted = True
                 await self._clock.sleep(LOG_RETRY_S)
+            except asyncio.CancelledError:
+                if patient:
+                    draft.abort()
+                raise
             except BaseException:
                 draft.abort()
                 raise
             else:
                 return True
+
+    async def _outlasting(self, unit: Unit, draft: Draft) -> None:
+        """Append for a caller who may go away at any moment, as a request's connection breaks.
+
+        The unit is on its way to the disk all the same, so what was promised for it stays promised
+        until the log has said that it is not to be.
+        """
+        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        work = self._answer(unit, draft, answer)
+        if self._tasks.spawn(work, name="append"):
+            await answer
+        else:
+            await self._log.append(unit)
+
+    async def _answer(self, unit: Unit, draft: Draft, answer: asyncio.Future[None]) -> None:
+        try:
+            with Caught() as caught:
+                await self._log.append(unit)
+            if answer.cancelled() and caught.error is not None:
+                draft.abort()
+            elif not answer.done() and caught.error is not None:
+                answer.set_exception(caught.error)
+            elif not answer.done():
+                answer.set_result(None)
+        finally:
+            if not answer.done():
+                answer.set_exception(LogUnavailable("the controller is closing"))
 
     async def _landed(self, unit: Unit) -> bool:
         """Whether the log holds just this unit, at the versions that it expected."""

@@ -16,14 +16,15 @@ class Tasks:
         self._running: set[asyncio.Task[Any]] = set()
         self._closed = False
 
-    def spawn(self, work: Coroutine[Any, Any, Any], *, name: str) -> None:
-        """Begin `work`; once the controller is closing, nothing begins any more."""
+    def spawn(self, work: Coroutine[Any, Any, Any], *, name: str) -> bool:
+        """Begin `work`; False once the controller is closing: nothing begins any more."""
         if self._closed:
             work.close()
-            return
+            return False
         task = self._group.create_task(work, name=name)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
+        return True
 
     async def __aenter__(self) -> Tasks:
         await self._group.__aenter__()

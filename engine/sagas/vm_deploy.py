@@ -20,6 +20,7 @@ from engine.addresses import free_nics, take_nic
 from engine.decisions.volume import hold_source
 from engine.guests import Where, add_running_steps, disks_of
 from engine.intents.vm import CreateVm, DeployVm, DiskAsk
+from engine.ip_rules import forget_guest
 from engine.saga import Run, Saga
 from projections.affinity_group import affinity_groups
 from projections.cluster import clusters
@@ -176,7 +177,11 @@ def take_addresses(run: Run[DeployVm]) -> None:
 
 @take_addresses.undo
 def free_addresses(run: Run[DeployVm]) -> None:
+    """Rules may lead to the guest since it has addresses: they go with these."""
+    vm = run.row(vms, run.intent.vm_id)
+    forget_guest(run, vm)
     free_nics(run, _nic_ids(run.intent))
+    run.change(vm, VmNicsSet(nics=[]))
 
 
 def _nic_ids(ask: DeployVm) -> list[UUID]:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from aggregates.vm import Vm, VmMigrated, VmState, VmWorkEnded
-from engine.affinity import meet, wishes_of
-from engine.allocator import PlaceRequest
-from engine.dedication import kept_for
-from engine.guests import Room, free_capacity
+from engine.guests import Room, free_capacity, take_room_elsewhere
 from engine.intents.vm import MigrateVm
 from engine.saga import Run, Saga
 from projections.host import hosts
@@ -35,27 +32,9 @@ def hold_room(run: Run[MigrateVm]) -> Room:
     """Room on another host of the same cluster: those share its disks."""
     vm = _vm(run)
     assert vm.host_id is not None
-    kept = kept_for(run.cloud, vm.account_id, vm.zone_id)
-    wishes = wishes_of(run.cloud, vm.affinity_group_ids, vm.id)
-    request = PlaceRequest(
-        vm_id=vm.id,
-        zone_id=vm.zone_id,
-        cluster_id=run.row(hosts, vm.host_id).cluster_id,
-        host_id=run.intent.host_id,
-        hypervisor=vm.hypervisor,
-        cpu_count=vm.cpu_count,
-        cpu_mhz=vm.cpu_mhz,
-        memory_mib=vm.memory_mib,
-        tags=frozenset(vm.host_tags),
-        avoid=kept.barred | wishes.avoid | {vm.host_id},
-        only=wishes.only,
-        prefer=wishes.prefer or kept.own,
-        prefer_not=wishes.prefer_not,
-    )
-    chosen = run.world.allocator.place(request, run.key)
-    run.add(chosen, run.key)
-    meet(run, vm, chosen.host_id)
-    return Room(chosen.host_id, run.key)
+    cluster_id = run.row(hosts, vm.host_id).cluster_id
+    chosen = take_room_elsewhere(run, vm, host_id=run.intent.host_id, cluster_id=cluster_id)
+    return Room(chosen, run.key)
 
 
 @hold_room.undo

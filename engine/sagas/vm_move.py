@@ -14,9 +14,9 @@ from aggregates.host import Host
 from aggregates.vm import Vm, VmMigrated, VmState, VmWorkEnded
 from aggregates.volume import Volume, VolumeMoved, VolumeState
 from drivers.contract.compute import DiskMove
-from engine.allocator import PlaceRequest, SpaceRequest
+from engine.allocator import SpaceRequest
 from engine.disks import pool_spec, pool_tags, space_key
-from engine.guests import disks_of, free_capacity
+from engine.guests import disks_of, free_capacity, take_room_elsewhere
 from engine.intents.vm_life import MigrateVmWithVolumes
 from engine.saga import Run, Saga
 from engine.vm_snapshots import refuse_while_kept
@@ -77,21 +77,7 @@ def give_up(run: Run[MigrateVmWithVolumes]) -> None:
 def hold_room(run: Run[MigrateVmWithVolumes]) -> Plan:
     """Room on the host, and in pools that it reaches for the disks that go along."""
     vm, ask = _vm(run), run.intent
-    assert vm.host_id is not None
-    request = PlaceRequest(
-        vm_id=vm.id,
-        zone_id=vm.zone_id,
-        host_id=ask.host_id,
-        hypervisor=vm.hypervisor,
-        cpu_count=vm.cpu_count,
-        cpu_mhz=vm.cpu_mhz,
-        memory_mib=vm.memory_mib,
-        tags=frozenset(vm.host_tags),
-        avoid=frozenset({vm.host_id}),
-    )
-    chosen = run.world.allocator.place(request, run.key)
-    run.add(chosen, run.key)
-    host = run.row(hosts, chosen.host_id)
+    host = run.row(hosts, take_room_elsewhere(run, vm, host_id=ask.host_id))
     disks = disks_of(run, vm.id)
     along = {disk.id: disk for disk in tied(run.cloud, host, disks)}
     along |= {d.id: d for d in disks if ask.pools.get(d.id) not in (None, d.pool_id)}

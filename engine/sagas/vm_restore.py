@@ -25,7 +25,7 @@ from aggregates.volume import (
 )
 from engine.allocator import SpaceRequest
 from engine.disks import attachment, delete_disk, disk_spec, pool_tags, release_disk
-from engine.guests import disks_of, guest_spec
+from engine.guests import disks_of, whole_spec
 from engine.intents.vm_life import RestoreVm
 from engine.saga import Run, Saga
 from engine.sagas.vm_stop import GRACE_S, power_off
@@ -145,7 +145,7 @@ async def start_as_it_was(run: Run[RestoreVm]) -> None:
     vm = _vm(run)
     if vm.host_id is not None:
         session = await run.world.hosts.session(vm.host_id)
-        await session.start_guest(guest_spec(run, vm, {}), key=run.key)
+        await session.start_guest(await whole_spec(run, vm, session, {}), key=run.key)
 
 
 @restore_vm.step
@@ -153,11 +153,11 @@ async def start_afresh(run: Run[RestoreVm]) -> None:
     vm = _vm(run)
     if vm.host_id is None:
         return
-    spec = guest_spec(run, vm, {})
+    session = await run.world.hosts.session(vm.host_id)
+    spec = await whole_spec(run, vm, session, {})
     kept = [disk for disk in spec.disks if disk.volume_id != run[begin]]
     root = attachment(run, _fresh(run), run[make_disk], vm=vm)
     spec = replace(spec, disks=(root, *kept))
-    session = await run.world.hosts.session(vm.host_id)
     await session.start_guest(spec, key=run.key)
 
 

@@ -14,6 +14,7 @@ from projections.addresses import Addresses
 from projections.capacity import Capacity
 from projections.host import hosts
 from projections.network import networks
+from projections.private_gateway import private_gateways
 from projections.public_ip_address import public_ip_addresses
 from projections.saga import RunState, saga_runs
 from projections.snapshot import snapshots
@@ -26,6 +27,7 @@ from tests.sagas.rig import Rig
 STEADY = (
     VolumeState.ALLOCATED,
     VolumeState.READY,
+    VolumeState.DESTROY,
     VolumeState.UPLOADED,
     VolumeState.UPLOAD_ERROR,
 )
@@ -106,7 +108,9 @@ def _promises(rig: Rig) -> None:
     cards = {nic.id for vm in rig.cloud[vms] for nic in vm.nics}
     wires = {network.id for network in rig.cloud[networks] if network.vlan}
     public = {row.id for row in rig.cloud[public_ip_addresses]}
-    assert holders == cards | wires | public, "addresses are held for nothing, or the reverse"
+    gateways = {row.id for row in rig.cloud[private_gateways] if row.associated_network_id}
+    known = cards | wires | public | gateways
+    assert holders == known, f"addresses are held for nothing, or the reverse: {holders ^ known}"
     for fold in (capacity, space, addresses):
         assert not fold.pendings.takes, "a promise is neither kept nor given back"
         assert not fold.pendings.frees, "a promise is being given back for ever"

@@ -7,26 +7,37 @@ Nothing here trusts a fold where it can count from the rows and the world themse
 from __future__ import annotations
 
 from collections import Counter
+from ipaddress import IPv4Address
 from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
+from aggregates.affinity_group import APART
 from aggregates.base import Recorded
 from aggregates.errors import NotFound
 from aggregates.host import HostState
 from benchmarks.cloud import Bed
 from drivers.contract.compute import Power
 from drivers.sim import SimWorld
+from engine.ip_rules import addresses_of
+from projections.addresses import Addresses
+from projections.affinity_group import affinity_groups
 from projections.capacity import Capacity
 from projections.cloud import Cloud
 from projections.counts import Counts
 from projections.finding import findings
 from projections.host import hosts
+from projections.iso import isos
 from projections.network import networks
+from projections.public_ip_address import public_ip_addresses
+from projections.snapshot import snapshots
 from projections.space import Space
 from projections.storage_pool import storage_pools
 from projections.vm import vms
+from projections.vm_snapshot import vm_snapshots
 from projections.volume import volumes
 from tests.sagas.judge import judge
+from tests.sim.references import nothing_dangles
 from tests.sim.tenants import Tenants
 
 ALIVE = (Power.RUNNING, Power.PAUSED)
@@ -37,15 +48,32 @@ def always(cloud: Cloud, world: SimWorld) -> None:
     """Safety: what not even the worst moment excuses."""
     alive = [guest for guest in world.residue().guests if guest.power in ALIVE]
     _once((guest.guest_id for guest in alive), "a guest runs on two hosts")
-    _once((disk.volume_id for guest in alive for disk in guest.disks), "a disk has two writers")
+    written = [disk for guest in alive for disk in guest.disks if not disk.read_only]
+    _once((disk.volume_id for disk in written), "a disk has two writers")
     nics = [nic for vm in cloud[vms] for nic in vm.nics]
     _once((nic.mac for nic in nics), "two cards have one MAC address")
-    _once(((n.network_id, n.ip4) for n in nics if n.ip4), "two cards have one address")
+    _once(((n.network_id, ip) for n in nics for ip in addresses_of(n)), "one address is had twice")
+    _once((one.address for one in cloud[public_ip_addresses]), "one public address is had twice")
     vlans = [network.vlan for network in cloud[networks] if network.vlan]
     _once(vlans, "two networks have one VLAN")
     _once(
         ((v.vm_id, v.device) for v in cloud[volumes] if v.vm_id), "two disks are in one device slot"
     )
+    _kept_apart(cloud)
+
+
+def _kept_apart(cloud: Cloud) -> None:
+    """No two guests of a strict anti-affinity group are on one host, or promised one."""
+    capacity = cloud.view(Capacity)
+    for group in cloud[affinity_groups]:
+        if group.kind != APART:
+            continue
+        hosted = (
+            {hold.host_id for hold in capacity.holds_of_vm(vm.id)}
+            for vm in cloud[vms].by("account_id", group.account_id)
+            if group.id in vm.affinity_group_ids
+        )
+        _once((one for held in hosted for one in held), f"group {group.name} shares a host")
 
 
 def _once(things: Any, law: str) -> None:
@@ -68,8 +96,11 @@ async def at_peace(bed: Bed, world: SimWorld, tenants: Tenants) -> None:
         assert host.job_id is None, f"host {host.name} is kept by job {host.job_id}"
     assert not list(cloud[findings]), [one.text for one in cloud[findings]]
     await judge(SimpleNamespace(cloud=cloud, sim=SimpleNamespace(world=world), history=bed.history))
+    nothing_dangles(cloud)
     _sums(cloud, world)
     _counts(cloud)
+    _numbers(cloud)
+    _as_told(cloud, world)
     for run_id in tenants.accepted:
         try:
             row = await bed.history.run(run_id)
@@ -101,6 +132,48 @@ def _sums(cloud: Cloud, world: SimWorld) -> None:
         assert world.memory_used_mib(host.url.partition("?")[0]) == needed[1]
         assert needed[1] <= host.memory_bytes // MIB, f"{host.name} is overfull"
     for pool in cloud[storage_pools]:
-        needed_bytes = sum(v.size_bytes for v in cloud[volumes] if v.pool_id == pool.id)
+        kept_here = (*cloud[volumes], *cloud[snapshots])
+        needed_bytes = sum(one.size_bytes for one in kept_here if one.pool_id == pool.id)
         held_bytes = space.pools[pool.id].used_bytes
         assert held_bytes == needed_bytes, f"{pool.name}: held {held_bytes}, needed {needed_bytes}"
+
+
+def _numbers(cloud: Cloud) -> None:
+    """Each card, public address and network holds just the numbers that its row shows."""
+    addresses = cloud.view(Addresses)
+
+    def held(holder: UUID) -> list[int]:
+        return sorted(taken.number for taken in addresses.holds_of(holder))
+
+    for vm in cloud[vms]:
+        for nic in vm.nics:
+            shown = [int(nic.mac.replace(":", ""), 16)]
+            shown += [int(IPv4Address(one)) for one in addresses_of(nic)]
+            assert held(nic.id) == sorted(shown), f"card {nic.id} of {vm.name} holds {held(nic.id)}"
+    for row in cloud[public_ip_addresses]:
+        assert held(row.id) == [int(IPv4Address(row.address))], f"{row.address} is not held"
+    for network in cloud[networks]:
+        shown = [network.vlan] if network.vlan else []
+        assert held(network.id) == shown, f"network {network.name} holds {held(network.id)}"
+
+
+def _as_told(cloud: Cloud, world: SimWorld) -> None:
+    """A guest that runs has the disks, cards and size that the log says; a disk, what it keeps."""
+    for guest in world.residue().guests:
+        vm = cloud[vms].get(guest.guest_id)
+        if vm is None or guest.power is not Power.RUNNING:
+            continue
+        disks = {disk.id for disk in cloud[volumes].by("vm_id", vm.id)}
+        disks |= {vm.iso_id} & {iso.id for iso in cloud[isos]}
+        has = {disk.volume_id for disk in guest.disks}
+        assert has == disks, f"{vm.name} has disks {has - disks}, and not {disks - has}"
+        paths = {v.id: v.path for v in cloud[volumes].by("vm_id", vm.id)}
+        wrong = [d.path for d in guest.disks if paths.get(d.volume_id, d.path) != d.path]
+        assert not wrong, f"{vm.name} runs from {wrong}"
+        assert {n.mac for n in guest.nics} == {n.mac for n in vm.nics}, f"{vm.name}: other cards"
+        size = (guest.cpu_count, guest.memory_mib)
+        assert size == (vm.cpu_count, vm.memory_mib), f"{vm.name} has another size: {size}"
+    kept = Counter((kept_id, d.volume_id) for d in world.residue().disks for kept_id, _ in d.kept)
+    known = Counter((s.id, disk) for s in cloud[vm_snapshots] for disk in s.volume_ids)
+    apart = (kept - known) + (known - kept)
+    assert not apart, f"kept in disks, or known, and not both: {apart}"

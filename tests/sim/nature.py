@@ -73,7 +73,7 @@ class Nature:
         self._world.heal(*urls)
 
     async def _pool(self) -> None:
-        url = sorted(self._world.pools)[0]
+        url = self._chance["pool"].rng.choice(sorted(self._world.pools))
         self.acts["pool"] += 1
         self._world.set_pool_reachable(url, False)
         await asyncio.sleep(self._chance["pool"].rng.expovariate(1 / 5))

@@ -21,6 +21,8 @@ from aggregates.base import Recorded
 from aggregates.host import ResourceState
 from benchmarks.cloud import BY, Bed, engine_in, furnish
 from drivers.sim import SimDriver, SimWorld
+from engine.chores.chore import Chores
+from engine.engine import Engine
 from engine.intents.host import EndMaintenance
 from engine.intents.saga import MendJob
 from engine.log import Log
@@ -33,6 +35,7 @@ from tests.sim import laws
 from tests.sim.loop import VirtualLoop, counted_writer
 from tests.sim.mortal import MortalLog, SimClock
 from tests.sim.nature import Nature
+from tests.sim.place import complete
 from tests.sim.seeds import Chance, Ills
 from tests.sim.tenants import Tenants
 
@@ -41,6 +44,7 @@ HOST_SIZE = "?cpus=8&mhz=2000&memory_gib=4"
 POOL_SIZE = "?capacity_gib=60"
 BETWEEN_S = 0.4
 SWEEP_S = 30.0
+CHORES_S = 10.0
 PEACE_S = 4 * 3600.0
 PEACE_ROUNDS = 12
 QUIET_ROUNDS = 2
@@ -70,9 +74,10 @@ class Simulation:
         )
         for number in range(HOSTS):
             self.world.host(f"sim://host{number}{HOST_SIZE}")
-        self.world.pool(f"sim://pool{POOL_SIZE}")
+        for name in ("pool", "pool2"):
+            self.world.pool(f"sim://{name}{POOL_SIZE}")
         self.nature = Nature(seed, self.ills, self.world, self.clock)
-        self.tenants = Tenants(seed, operators=self.ills.operators)
+        self.tenants = Tenants(seed, operators=self.ills.operators, now_ms=self.clock.now_ms)
         self.lives = 0
         self.position = 0
         self._home, self._say, self._every = home, say, every
@@ -130,6 +135,7 @@ class Simulation:
         """The zone is built in peace; its ills begin afterwards."""
         self.driver.faults.clear()
         await furnish(bed.engine, host_count=HOSTS)
+        await complete(bed.engine)
         fresh = self.ills.faults(self.seed)
         self.driver.faults.__dict__.update(fresh.__dict__)
 
@@ -140,12 +146,20 @@ class Simulation:
                 rng = self._crash.rng
                 self._log.dies_at(rng.randint(1, 2 * every), before=rng.random() < 0.5)
             sweeper = Sweeper(bed.engine, bed.hosts, self.clock, every_s=SWEEP_S)
-            tasks = [group.create_task(sweeper.run()), group.create_task(self._ask_all(group))]
+            asking = group.create_task(self._ask_all(group))
+            work = (sweeper.run(), self._do_chores(bed.engine))
+            tasks = [asking, *(group.create_task(one) for one in work)]
             dead = group.create_task(self._log.dead.wait())
-            await asyncio.wait([dead, tasks[1]], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([dead, asking], return_when=asyncio.FIRST_COMPLETED)
             self._log.dead.set()
             for task in [*tasks, dead, *self._clients]:
                 task.cancel()
+
+    async def _do_chores(self, engine: Engine) -> None:
+        """All of them, more often than in real life: a chore may run at any time."""
+        while True:
+            await asyncio.sleep(CHORES_S)
+            await Chores(engine, self.clock).round()
 
     async def _ask_all(self, group: asyncio.TaskGroup) -> None:
         self._clients: set[asyncio.Task[None]] = set()
@@ -177,6 +191,7 @@ class Simulation:
             self._check()
             await self._all_jobs(bed)
             await sweeper.sweep()
+            await Chores(bed.engine, self.clock).round()
             await self._all_jobs(bed)
             for host in bed.engine.cloud[hosts]:
                 if host.resource_state is not ResourceState.ENABLED and host.job_id is None:

@@ -1,7 +1,8 @@
-"""What people ask for, at random: sensible most of the time, too late or twice now and then.
+"""Those who ask: at random, sensible most of the time, too late or twice now and then.
 
-A tenant whose controller died before it answered may ask again under the same id. What was
-acknowledged is remembered, for the judges.
+What can be asked for is declared in `tests/sim/wishes`, a function each. A tenant whose controller
+died before it answered may ask again under the same id. What was acknowledged is remembered, for
+the judges.
 """
 
 from __future__ import annotations
@@ -14,72 +15,57 @@ from uuid import UUID
 from aggregates.base import Aggregate
 from aggregates.errors import DomainError
 from aggregates.vm import VmState
-from benchmarks.cloud import BY, GIB, ISOLATED, ZONE, deploy, named
+from benchmarks.cloud import BY
+from engine.decide import DECISIONS
 from engine.engine import Engine, JobFailed
-from engine.genesis import ADMIN_ACCOUNT, ROOT_DOMAIN
-from engine.intents.host import EndMaintenance, PrepareHost, ReconnectHost
-from engine.intents.network import CreateNetwork, RemoveNetwork
-from engine.intents.saga import CancelJob, MendJob
-from engine.intents.vm import (
-    CreateVm,
-    DestroyVm,
-    ExpungeVm,
-    MigrateVm,
-    RebootVm,
-    RecoverVm,
-    StartVm,
-    StopVm,
-)
-from engine.intents.volume import (
-    AttachVolume,
-    CreateVolume,
-    DeleteVolume,
-    DetachVolume,
-    ResizeVolume,
-)
-from projections.host import hosts
-from projections.network import networks
-from projections.saga import RunState, saga_runs
+from engine.intents.job import AsJob
+from projections.account import accounts
+from projections.cloud import Cloud
+from projections.table import TableSpec
 from projections.vm import vms
-from projections.volume import volumes
 from tests.sim.seeds import Chance
+from tests.sim.wishes import OPERATORS, WISHES
 
 R = TypeVar("R", bound=Aggregate)
-Ask = Callable[[], object | None]
 
-VMS_MAX = 40
 BLIND = 0.1  # how often somebody asks without looking
+AS_JOB = 0.3  # how often a decision is asked for as a job, as the wire does
+TASTES = (0, 1, 1, 1, 3)  # how much more or less than usual a seed's tenants like one thing
 
 
 class Tenants:
     """All who ask. `engine` is the one of the present life."""
 
-    def __init__(self, seed: int, *, operators: bool) -> None:
+    def __init__(self, seed: int, *, operators: bool, now_ms: Callable[[], int]) -> None:
         self.chance = Chance(seed, "tenants")
+        self.now_ms = now_ms
         self.engine: Engine
         self.accepted: list[UUID] = []
         self.told: Counter[str] = Counter()
+        self.asked: Counter[str] = Counter()
         self.unanswered: dict[UUID, object] = {}
         self._made = 0
-        work: list[tuple[Ask, int]] = [
-            (self._deploy, 10), (self._create, 1), (self._start, 8), (self._stop, 5),
-            (self._reboot, 2), (self._destroy, 2), (self._expunge, 4), (self._recover, 2),
-            (self._migrate, 5), (self._new_volume, 4), (self._attach, 5), (self._detach, 4),
-            (self._resize, 2), (self._delete_volume, 2), (self._new_network, 1),
-            (self._remove_network, 1), (self._cancel, 3), (self._mend, 2),
-        ]  # fmt: skip
-        if operators:
-            work += [(self._maintain, 1), (self._serve_again, 2), (self._reconnect, 1)]
-        self._work = [ask for ask, weight in work for _ in range(weight)]
+        taste = Chance(seed, "taste").rng
+        known = {name: one for name, one in WISHES.items() if operators or name not in OPERATORS}
+        self._wishes = list(known)
+        self._weights = [
+            one.weight if one.always else one.weight * taste.choice(TASTES)
+            for one in known.values()
+        ]
 
     def next(self) -> Coroutine[Any, Any, None] | None:
         """Something to ask, ready to be run; None if there is nothing to choose from."""
-        ask = self.chance.rng.choice(self._work)()
+        (name,) = self.chance.rng.choices(self._wishes, self._weights)
+        ask: Any = WISHES[name].ask(self)
         if ask is None:
             return None
-        if type(ask) in DECIDED:
+        self.asked[name] += 1
+        if type(ask) not in DECISIONS:
+            return self._submit(ask, self.chance.new_id())
+        if self.chance.rng.random() >= AS_JOB:
             return self._decide(ask)
-        return self._submit(ask, self.chance.new_id())
+        job = AsJob(ask=ask, subject_kind="zone", subject_id=self.chance.new_id())
+        return self._submit(job, self.chance.new_id())
 
     def again(self) -> Iterable[Coroutine[Any, Any, None]]:
         """What some of those who never got an answer ask once more, under the same id."""
@@ -108,130 +94,39 @@ class Tenants:
         else:
             self.told["decided"] += 1
 
-    # ---- choosing ------------------------------------------------------------------------
+    # ---- choosing: what wishes are made of -----------------------------------------------
 
-    def _one(self, rows: Iterable[R], fits: Callable[[R], bool] = lambda row: True) -> R | None:
-        blind = self.chance.rng.random() < BLIND
-        found = [row for row in rows if blind or fits(row)]
+    @property
+    def cloud(self) -> Cloud:
+        return self.engine.cloud
+
+    def one(
+        self, spec: TableSpec[R], fits: Callable[[R], bool] = lambda row: True, *, of: Any = None
+    ) -> R | None:
+        """One of the rows that fit; any row for who does not look. `of`: only of its owner."""
+        blind = self.rarely(BLIND)
+        mine = self.cloud[spec] if of is None else self.cloud[spec].by("account_id", of.account_id)
+        found = [row for row in mine if blind or fits(row)]
         return self.chance.rng.choice(found) if found else None
 
-    def _vm(self, *states: VmState) -> Any:
-        return self._one(
-            self.engine.cloud[vms], lambda vm: vm.job_id is None and vm.state in states
-        )
+    def vm(self, *states: VmState) -> Any:
+        return self.one(vms, lambda vm: vm.job_id is None and vm.state in states)
 
-    def _name(self, kind: str) -> str:
+    def owner(self) -> dict[str, UUID]:
+        """Somebody who may own things: an account, be it a project's."""
+        row = self.one(accounts, lambda one: one.state == "enabled" and one.name != "system")
+        assert row is not None
+        return {"account_id": row.id, "domain_id": row.domain_id}
+
+    def rarely(self, how_often: float) -> bool:
+        return self.chance.rng.random() < how_often
+
+    def pick(self, *choices: Any) -> Any:
+        return self.chance.rng.choice(choices)
+
+    def name(self, kind: str) -> str:
         self._made += 1
         return f"{kind}-{self._made}"
 
-    def _deploy(self) -> object | None:
-        network = self._one(self.engine.cloud[networks])
-        if network is None or len(self.engine.cloud[vms]) >= VMS_MAX:
-            return None
-        two = self.chance.rng.random() < 0.3
-        return deploy(self._name("vm"), network_id=network.id, data_disk=two)
-
-    def _create(self) -> object | None:
-        ask: Any = self._deploy()
-        return ask and CreateVm(deploy=ask)
-
-    def _start(self) -> object | None:
-        vm = self._vm(VmState.STOPPED)
-        return vm and StartVm(vm_id=vm.id)
-
-    def _stop(self) -> object | None:
-        vm = self._vm(VmState.RUNNING)
-        return vm and StopVm(vm_id=vm.id, forced=self.chance.rng.random() < 0.5)
-
-    def _reboot(self) -> object | None:
-        vm = self._vm(VmState.RUNNING)
-        return vm and RebootVm(vm_id=vm.id)
-
-    def _destroy(self) -> object | None:
-        vm = self._vm(VmState.RUNNING, VmState.STOPPED)
-        return vm and DestroyVm(vm_id=vm.id)
-
-    def _expunge(self) -> object | None:
-        vm = self._vm(VmState.RUNNING, VmState.STOPPED, VmState.DESTROYED)
-        return vm and ExpungeVm(vm_id=vm.id)
-
-    def _recover(self) -> object | None:
-        vm = self._vm(VmState.DESTROYED)
-        return vm and RecoverVm(vm_id=vm.id)
-
-    def _migrate(self) -> object | None:
-        vm = self._vm(VmState.RUNNING)
-        host = self._one(self.engine.cloud[hosts]) if self.chance.rng.random() < 0.5 else None
-        return vm and MigrateVm(vm_id=vm.id, host_id=host.id if host else None)
-
-    def _new_volume(self) -> object | None:
-        name = self._name("volume")
-        return CreateVolume(
-            volume_id=named(name), account_id=ADMIN_ACCOUNT, domain_id=ROOT_DOMAIN, zone_id=ZONE,
-            name=name, size_bytes=self.chance.rng.randint(1, 4) * GIB,
-        )  # fmt: skip
-
-    def _attach(self) -> object | None:
-        volume = self._one(self.engine.cloud[volumes], lambda one: one.vm_id is None)
-        vm = self._vm(VmState.RUNNING, VmState.STOPPED)
-        return vm and volume and AttachVolume(volume_id=volume.id, vm_id=vm.id)
-
-    def _detach(self) -> object | None:
-        attached = self._one(
-            self.engine.cloud[volumes], lambda one: one.vm_id is not None and one.kind != "ROOT"
-        )
-        return attached and DetachVolume(volume_id=attached.id)
-
-    def _resize(self) -> object | None:
-        volume = self._one(self.engine.cloud[volumes])
-        return volume and ResizeVolume(volume_id=volume.id, size_bytes=volume.size_bytes + GIB)
-
-    def _delete_volume(self) -> object | None:
-        volume = self._one(self.engine.cloud[volumes], lambda one: one.vm_id is None)
-        return volume and DeleteVolume(volume_id=volume.id)
-
-    def _new_network(self) -> object | None:
-        name = self._name("network")
-        return CreateNetwork(
-            network_id=named(name), account_id=ADMIN_ACCOUNT, domain_id=ROOT_DOMAIN, zone_id=ZONE,
-            offering_id=ISOLATED, name=name, display_text=name, gateway="10.2.0.1",
-            netmask="255.255.255.240",
-        )  # fmt: skip
-
-    def _remove_network(self) -> object | None:
-        network = self._one(self.engine.cloud[networks])
-        return network and RemoveNetwork(network_id=network.id)
-
-    def _job(self, state: RunState) -> Any:
-        return self._one(self.engine.cloud[saga_runs].by("state", state))
-
-    def _cancel(self) -> object | None:
-        job = self._job(RunState.RUNNING)
-        return job and CancelJob(job_id=job.id)
-
-    def _mend(self) -> object | None:
-        job = self._job(RunState.PARKED)
-        return job and MendJob(job_id=job.id, way=self.chance.rng.choice(("retry", "undo")))
-
-    def _maintain(self) -> object | None:
-        host = self._one(self.engine.cloud[hosts])
-        return host and PrepareHost(id=host.id)
-
-    def _serve_again(self) -> object | None:
-        host = self._one(self.engine.cloud[hosts])
-        return host and EndMaintenance(id=host.id)
-
-    def _reconnect(self) -> object | None:
-        host = self._one(self.engine.cloud[hosts])
-        return host and ReconnectHost(id=host.id)
-
-
-DECIDED = {
-    CreateVolume,
-    CreateNetwork,
-    RemoveNetwork,
-    RecoverVm,
-    CancelJob,
-    MendJob,
-    EndMaintenance,
-}
+    def new_id(self) -> UUID:
+        return self.chance.new_id()

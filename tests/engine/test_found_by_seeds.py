@@ -1,0 +1,152 @@
+"""What runs of the simulation have found, each told alone, so that no seed is needed to see it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from aggregates.affinity_group import APART
+from aggregates.errors import LimitReached
+from aggregates.saga import RunState
+from benchmarks.cloud import BY, GIB, NETWORK, ZONE, Bed, deploy, engine_in, furnish, named
+from drivers.sim import Fault, SimDriver, SimWorld
+from engine.engine import JobFailed
+from engine.genesis import ADMIN_ACCOUNT, BUILTIN_TEMPLATE, ROOT_DOMAIN
+from engine.intents.ip_rule import CreateIpRule
+from engine.intents.iso import AttachIso
+from engine.intents.public_ip_address import AllocateAddress, EnableStaticNat
+from engine.intents.record import CreateRecord
+from engine.intents.resource_limit import SetLimit
+from engine.intents.vm import MigrateVm
+from engine.intents.vm_life import MigrateVmWithVolumes, RestoreVm
+from engine.intents.volume import CreateVolume
+from engine.log import Log
+from projections.counts import Counts
+from projections.vm import vms
+from projections.volume import volumes
+from tests.engine.acting import until
+from tests.sagas.judge import judge
+from tests.sim.place import complete
+from tests.sim.references import nothing_dangles
+
+TENANT = {"account_id": named("tenant 0"), "domain_id": ROOT_DOMAIN}
+
+
+@pytest.fixture
+async def sim() -> SimDriver:
+    return SimDriver(SimWorld())
+
+
+@pytest.fixture
+async def bed(tmp_path: Path, sim: SimDriver) -> AsyncIterator[Bed]:
+    """The zone of the simulation, in peace; the judges look at it afterwards."""
+    async with engine_in(tmp_path, sim) as made:
+        await furnish(made.engine, host_count=3)
+        await complete(made.engine)
+        yield made
+        cloud = made.engine.cloud
+        rig: Any = SimpleNamespace(cloud=cloud, sim=sim, history=made.history)
+        await judge(rig)
+        nothing_dangles(cloud)
+
+
+def volume(name: str) -> CreateVolume:
+    return CreateVolume(volume_id=named(name), zone_id=ZONE, name=name, size_bytes=GIB, **TENANT)
+
+
+@pytest.mark.parametrize("gets_in", [True, False])
+async def test_who_goes_away_keeps_what_it_was_promised_until_the_log_has_said(
+    bed: Bed, gets_in: bool
+) -> None:
+    limit = {"owner_kind": "account", "owner_id": TENANT["account_id"]}
+    one = SetLimit(id=named("limit"), resource="volume", maximum=1, **limit)
+    await bed.engine.decide(one, BY)
+    real, held = Log.append, asyncio.Event()
+
+    async def slow(log: Log, unit: Any) -> Any:
+        await held.wait()
+        if not gets_in:
+            raise OSError("it is lost")
+        return await real(log, unit)
+
+    with patch.object(Log, "append", slow):
+        first = asyncio.create_task(bed.engine.decide(volume("first"), BY))
+        await asyncio.sleep(0.01)
+        first.cancel()
+        await asyncio.wait([first])
+    with pytest.raises(LimitReached):
+        await bed.engine.decide(volume("second"), BY)
+    held.set()
+    await until(lambda: not bed.engine.cloud.view(Counts)._promises)
+    assert (named("first") in bed.engine.cloud[volumes]) is gets_in
+    if not gets_in:
+        await bed.engine.decide(volume("second"), BY)
+
+
+@pytest.mark.parametrize("what", ["port forwarding", "static NAT"])
+async def test_rules_to_a_guest_that_never_starts_go_with_it(
+    bed: Bed, sim: SimDriver, what: str
+) -> None:
+    """They can be made as soon as it has an address, which is before it runs."""
+    owner = {"account_id": ADMIN_ACCOUNT, "domain_id": ROOT_DOMAIN}
+    address = AllocateAddress(id=named("address"), zone_id=ZONE, network_id=NETWORK, **owner)
+    await bed.engine.decide(address, BY)
+    sim.faults.fail("start_guest", Fault.REFUSED)
+    ask = deploy("web")
+    job = await bed.engine.submit(ask, BY)
+    fields = {
+        "ip_address_id": address.id, "network_id": NETWORK, "vm_id": ask.vm_id, "vm_ip": "",
+        "protocol": "tcp", "start_port": 22, "end_port": 22, "private_start_port": 22,
+        "private_end_port": 22, "cidrs": [],
+    }  # fmt: skip
+    rule: Any = EnableStaticNat(address_id=address.id, vm_id=ask.vm_id)
+    if what == "port forwarding":
+        rule = CreateIpRule(kind="port_forwarding_rule", id=named("rule"), fields=fields)
+    await bed.engine.decide(rule, BY)
+    row = await bed.engine.runner.wait(job.id)
+    assert row.state is RunState.FAILED, row.error_text
+    assert ask.vm_id not in bed.engine.cloud[vms]
+
+
+@pytest.mark.parametrize("how", [MigrateVm, MigrateVmWithVolumes])
+async def test_a_guest_is_not_moved_to_where_its_group_keeps_it_from(bed: Bed, how: Any) -> None:
+    fields = {"name": "apart", "kind": APART, "account_id": ADMIN_ACCOUNT, "domain_id": ROOT_DOMAIN}
+    group = CreateRecord(kind="affinity_group", id=named("apart"), fields=fields)
+    await bed.engine.decide(group, BY)
+    asks = [replace(deploy(name), affinity_group_ids=(group.id,)) for name in ("one", "two")]
+    for ask in asks:
+        await bed.engine.perform(ask, BY)
+    one, two = (bed.engine.cloud[vms][ask.vm_id] for ask in asks)
+    assert one.host_id != two.host_id
+    with pytest.raises(JobFailed, match=r"keeps it away|no host has room"):
+        await bed.engine.perform(how(vm_id=one.id, host_id=two.host_id), BY)
+    await bed.engine.perform(how(vm_id=one.id), BY)
+    assert bed.engine.cloud[vms][one.id].host_id not in (None, two.host_id)
+
+
+@pytest.mark.parametrize("is_refused", [False, True])
+async def test_a_guest_that_is_restored_keeps_the_disc_in_its_drive(
+    bed: Bed, sim: SimDriver, is_refused: bool
+) -> None:
+    ask = deploy("web")
+    await bed.engine.perform(ask, BY)
+    await bed.engine.perform(AttachIso(vm_id=ask.vm_id, iso_id=named("disc")), BY)
+    (before,) = sim.world.residue().guests
+    restore = RestoreVm(
+        vm_id=ask.vm_id, volume_id=named("fresh"), template_id=BUILTIN_TEMPLATE, size_bytes=GIB
+    )
+    if is_refused:
+        sim.faults.fail("start_guest", Fault.REFUSED, nth=1)
+        with pytest.raises(JobFailed):
+            await bed.engine.perform(restore, BY)
+    else:
+        await bed.engine.perform(restore, BY)
+    (after,) = sim.world.residue().guests
+    assert [disk for disk in after.disks if disk.is_cdrom] == list(before.disks[-1:])

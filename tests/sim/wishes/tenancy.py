@@ -1,0 +1,121 @@
+"""Accounts, projects, limits and tags: who has what, and what becomes of it when they go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.genesis import ROOT_DOMAIN, stable_id
+from engine.intents.account import DeleteAccount, SetAccountState
+from engine.intents.attached import SetDetails
+from engine.intents.project import ActivateProject, CreateProject, DeleteProject, SuspendProject
+from engine.intents.record import CreateRecord
+from engine.intents.resource_limit import SetLimit
+from engine.intents.tag import PutTags, TakeTags
+from projections.account import accounts
+from projections.project import projects
+from projections.tag import tags
+from tests.sim.place import account
+from tests.sim.wishes import wish
+
+if TYPE_CHECKING:
+    from tests.sim.tenants import Tenants
+
+ACCOUNTS_MAX = 8
+TAGGED = ("vm", "volume", "snapshot", "network", "public_ip_address", "vpc", "vm_snapshot")
+LIMITED = {"user_vm": 6, "volume": 12, "public_ip": 4, "snapshot": 6, "network": 3, "memory": 4096}
+
+
+@wish(2, always=True)
+def create_account(who: Tenants) -> object | None:
+    if len(who.cloud[accounts]) >= ACCOUNTS_MAX:
+        return None
+    fields = account(who.name("account"))
+    return CreateRecord(kind="account", id=who.new_id(), fields=fields)
+
+
+@wish(1)
+def delete_account(who: Tenants) -> object | None:
+    """With all that it owns."""
+    row = who.one(accounts, lambda one: one.name not in ("system", "admin"))
+    return row and DeleteAccount(account_id=row.id)
+
+
+@wish(1)
+def set_account_state(who: Tenants) -> object | None:
+    row = who.one(accounts, lambda one: one.name not in ("system", "admin"))
+    return row and SetAccountState(account_id=row.id, state=who.pick("enabled", "disabled"))
+
+
+@wish(2)
+def enable_account(who: Tenants) -> object | None:
+    row = who.one(accounts, lambda one: one.state != "enabled")
+    return row and SetAccountState(account_id=row.id, state="enabled")
+
+
+@wish(1)
+def create_project(who: Tenants) -> object | None:
+    if len(who.cloud[accounts]) >= ACCOUNTS_MAX:
+        return None
+    name = who.name("project")
+    return CreateProject(
+        project_id=who.new_id(), project_account_id=who.new_id(), member_id=who.new_id(),
+        name=name, display_text=name, domain_id=ROOT_DOMAIN, owner_id=who.owner()["account_id"],
+    )  # fmt: skip
+
+
+@wish(1)
+def suspend_project(who: Tenants) -> object | None:
+    project = who.one(projects)
+    return project and SuspendProject(project_id=project.id)
+
+
+@wish(1)
+def activate_project(who: Tenants) -> object | None:
+    project = who.one(projects)
+    return project and ActivateProject(project_id=project.id)
+
+
+@wish(1)
+def delete_project(who: Tenants) -> object | None:
+    project = who.one(projects)
+    return project and DeleteProject(project_id=project.id, cleanup=who.rarely(0.7))
+
+
+@wish(1)
+def set_limit(who: Tenants) -> object | None:
+    row = who.one(accounts, lambda one: one.role_type != "Admin")
+    resource = who.pick(*LIMITED)
+    maximum = who.pick(-1, LIMITED[resource])
+    return row and SetLimit(
+        id=who.new_id(), owner_kind="account", owner_id=row.id, resource=resource, maximum=maximum
+    )
+
+
+@wish(3)
+def put_tags(who: Tenants) -> object | None:
+    kind = who.pick(*TAGGED)
+    rows = list(who.cloud.table(kind))
+    return (
+        PutTags(
+            kind=kind, things=(who.pick(*rows).id,), tags={who.pick("a", "b", "c"): "1"},
+            seed=who.new_id(), account_id=stable_id("account", "admin"), domain_id=ROOT_DOMAIN,
+        )
+        if rows
+        else None
+    )  # fmt: skip
+
+
+@wish(1)
+def take_tags(who: Tenants) -> object | None:
+    tag = who.one(tags)
+    return tag and TakeTags(kind=tag.kind, things=(tag.resource_id,))
+
+
+@wish(1)
+def set_details(who: Tenants) -> object | None:
+    kind = who.pick("vm", "volume")
+    rows = list(who.cloud.table(kind))
+    thing = who.pick(*rows).id if rows else None
+    return thing and SetDetails(
+        kind=kind, thing_id=thing, details={"note": "x"}, is_displayed=True, seed=who.new_id()
+    )
