@@ -17,6 +17,7 @@ class FindingKind(StrEnum):
     ORPHAN_DISK = "orphan disk"
     STRANGER_DISK = "stranger disk"
     MISSING_DISK = "missing disk"
+    TOO_FULL = "too full"
     SAID = "said by a person"
 
 

@@ -1,50 +1,23 @@
-"""Every setting that there is: its type, its default, where it may be set, and what reads it.
+"""Every setting that there is: its type, its range, its default, where it may be set, what it does.
 
-A setting that is `kept` is known because tools set it when they build a zone; nothing reads it.
+What running a cloud needs stands in `operation_settings`; here is what the other nouns read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from aggregates.errors import Invalid
+from aggregates.operation_settings import OPERATION
 from aggregates.resource_limit import RESOURCES
-
-
-@dataclass(frozen=True, slots=True)
-class KnownSetting:
-    """`kind` is Boolean, Integer, Decimal or String. `scopes` are what it can be set for."""
-
-    name: str
-    kind: str
-    default: str
-    text: str
-    category: str = "Advanced"
-    scopes: tuple[str, ...] = ("global",)
-    kept: bool = False
-
-    def check(self, value: str) -> None:
-        """Refuse a value of another type."""
-        try:
-            ok = {
-                "Boolean": lambda: value.lower() in ("true", "false"),
-                "Integer": lambda: int(value) is not None,
-                "Decimal": lambda: 0 <= float(value) < float("inf"),
-            }.get(self.kind, lambda: True)()
-        except ValueError:
-            ok = False
-        if not ok:
-            wanted = {"Boolean": "true or false", "Integer": "a whole number"}
-            raise Invalid(
-                f"{self.name} cannot be {value!r}: it is {wanted.get(self.kind, 'a number')}",
-                field="value",
-            )
-
+from aggregates.setting_terms import (
+    ACCOUNT,
+    CLUSTER,
+    WHOLE,
+    ZONE,
+    KnownSetting,
+)
 
 UNITS = {"memory": " in MiB", "primary_storage": " in GiB", "secondary_storage": " in GiB"}
-ACCOUNT = ("global", "account")
-ZONE, CLUSTER = ("global", "zone"), ("global", "zone", "cluster")
 
 _OWN = (
     KnownSetting(
@@ -53,6 +26,7 @@ _OWN = (
         "1.0",
         "how much more CPU than its hosts have may be promised in a new cluster",
         scopes=CLUSTER,
+        between=(0.1, 100),
     ),
     KnownSetting(
         "mem.overprovisioning.factor",
@@ -60,6 +34,7 @@ _OWN = (
         "1.0",
         "how much more memory than its hosts have may be promised in a new cluster",
         scopes=CLUSTER,
+        between=(0.1, 100),
     ),
     KnownSetting(
         "storage.overprovisioning.factor",
@@ -68,6 +43,7 @@ _OWN = (
         "how much more space than it has may be promised in a new storage pool",
         category="Storage",
         scopes=ZONE,
+        between=(0.1, 100),
     ),
     KnownSetting(
         "allow.user.create.projects",
@@ -117,6 +93,7 @@ _OWN = (
         "86400",
         "seconds in which an invitation into a project can be accepted",
         category="Project",
+        between=WHOLE,
     ),
     KnownSetting(
         "local.storage.path",
@@ -148,12 +125,14 @@ _OWN = (
         "8",
         "VPN users that an account may have",
         category="Network",
+        between=WHOLE,
     ),
     KnownSetting(
         "expunge.delay",
         "Integer",
         "86400",
         "seconds until what was destroyed is expunged",
+        between=WHOLE,
     ),
     KnownSetting(
         "allow.user.expunge.recover.vm",
@@ -181,6 +160,7 @@ _OWN = (
         "Integer",
         "600",
         "seconds until a guest with high availability that could not be started is tried again",
+        between=WHOLE,
     ),
     KnownSetting(
         "vmsnapshot.max",
@@ -188,12 +168,14 @@ _OWN = (
         "10",
         "how many VM snapshots of one guest may be kept",
         category="Snapshots",
+        between=WHOLE,
     ),
     KnownSetting(
         "vm.stats.interval",
         "Integer",
         "60000",
         "milliseconds between two measurements of guests; 0 for none",
+        between=(0, 86_400_000),
     ),
     KnownSetting(
         "enable.usage.server",
@@ -215,13 +197,7 @@ _OWN = (
         "1440",
         "minutes that a usage record is about: 10 to 1440, which is a day",
         category="Usage",
-    ),
-    KnownSetting(
-        "default.page.size",
-        "Integer",
-        "500",
-        "rows that a list without paging gives; always 500 here",
-        kept=True,
+        between=(10, 1440),
     ),
     KnownSetting(
         "allow.public.user.templates",
@@ -236,6 +212,7 @@ _OWN = (
         "50",
         "GiB that a template, an ISO or an uploaded volume may have at most",
         category="Storage",
+        between=WHOLE,
     ),
     KnownSetting(
         "secstorage.allowed.internal.sites",
@@ -256,6 +233,7 @@ _OWN = (
         "14400",
         "seconds for which the URL of a download works",
         category="Storage",
+        between=WHOLE,
     ),
     KnownSetting(
         "extract.url.cleanup.interval",
@@ -264,6 +242,7 @@ _OWN = (
         "seconds between two clean-ups of what expired downloads left; it is done every minute",
         category="Storage",
         kept=True,
+        between=WHOLE,
     ),
     KnownSetting(
         "upload.operation.timeout",
@@ -271,6 +250,7 @@ _OWN = (
         "10",
         "minutes for which the URL of an upload works",
         category="Storage",
+        between=WHOLE,
     ),
 )
 
@@ -279,40 +259,26 @@ _KEPT: tuple[tuple[str, str, str, str], ...] = (
     ("account.cleanup.interval", "Integer", "86400", "Account"),
     ("agent.lb.enabled", "Boolean", "false", "Advanced"),
     ("alert.wait", "Integer", "1800", "Alert"),
-    ("capacity.check.period", "Integer", "300000", "Advanced"),
     ("check.pod.cidrs", "Boolean", "true", "Network"),
     ("cloud.kubernetes.service.enabled", "Boolean", "false", "Advanced"),
-    ("cluster.cpu.allocated.capacity.disablethreshold", "Decimal", "0.85", "Alert"),
-    ("cluster.memory.allocated.capacity.disablethreshold", "Decimal", "0.85", "Alert"),
     ("consoleproxy.sslEnabled", "Boolean", "false", "Console Proxy"),
     ("direct.agent.load.size", "Integer", "16", "Advanced"),
     ("enable.ec2.api", "Boolean", "false", "Advanced"),
-    ("event.purge.delay", "Integer", "15", "Advanced"),
-    ("expunge.interval", "Integer", "86400", "Advanced"),
-    ("expunge.workers", "Integer", "1", "Advanced"),
-    ("guest.domain.suffix", "String", "cloud.internal", "Network"),
-    ("host", "String", "localhost", "Advanced"),
     ("host.maintenance.retries", "Integer", "20", "Advanced"),
     ("init.check.interval", "Integer", "10", "Advanced"),
     ("integration.api.port", "Integer", "0", "Advanced"),
-    ("kvm.snapshot.enabled", "Boolean", "true", "Snapshots"),
     ("management.network.cidr", "String", "192.168.0.0/16", "Network"),
     ("network.gc.interval", "Integer", "600", "Network"),
     ("network.gc.wait", "Integer", "600", "Network"),
     ("network.loadbalancer.basiczone.elb.enabled", "Boolean", "false", "Network"),
-    ("network.throttling.rate", "Integer", "200", "Network"),
     ("ping.interval", "Integer", "60", "Advanced"),
     ("ping.timeout", "Decimal", "2.5", "Advanced"),
     ("router.check.interval", "Integer", "30", "Network"),
     ("router.stats.interval", "Integer", "300", "Network"),
-    ("storage.cleanup.enabled", "Boolean", "true", "Storage"),
-    ("storage.cleanup.interval", "Integer", "86400", "Storage"),
     ("system.vm.use.local.storage", "Boolean", "false", "Storage"),
     ("task.cleanup.retry.interval", "Integer", "600", "Advanced"),
     ("use.system.guest.vlans", "Boolean", "true", "Network"),
     ("use.system.public.ips", "Boolean", "true", "Network"),
-    ("vm.allocation.algorithm", "String", "random", "Advanced"),
-    ("vm.instancename.flag", "Boolean", "false", "Advanced"),
     ("vm.op.lock.state.retry", "Integer", "5", "Advanced"),
     ("vm.op.wait.interval", "Integer", "120", "Advanced"),
     ("wait", "Integer", "1800", "Advanced"),
@@ -321,27 +287,12 @@ _KEPT: tuple[tuple[str, str, str, str], ...] = (
 
 _STORAGE = (
     KnownSetting(
-        "pool.storage.capacity.disablethreshold",
-        "Decimal",
-        "0.85",
-        "share of a pool that may really be used before it takes no more new volumes",
-        category="Storage",
-        scopes=ZONE,
-    ),
-    KnownSetting(
-        "pool.storage.allocated.capacity.disablethreshold",
-        "Decimal",
-        "0.85",
-        "share of what a pool offers that is promised to new volumes; the rest is for growth",
-        category="Storage",
-        scopes=ZONE,
-    ),
-    KnownSetting(
         "storage.max.volume.size",
         "Integer",
         "2000",
         "GiB that a volume may have",
         category="Storage",
+        between=WHOLE,
     ),
     *(
         KnownSetting(
@@ -350,6 +301,7 @@ _STORAGE = (
             "8",
             f"how many {interval} snapshots of a volume a policy may keep",
             category="Snapshots",
+            between=WHOLE,
         )
         for interval in ("hourly", "daily", "weekly", "monthly")
     ),
@@ -368,6 +320,7 @@ def _limits() -> Iterator[KnownSetting]:
                     str(default),
                     f"how much {one.name} any {owner} may have{UNITS.get(one.name, '')}; -1: any",
                     category="Account",
+                    between=(-1, 2**53),
                 )
     for kind in ("host", "storage"):
         text = f"{kind} tags, with commas, by which things are limited besides"
@@ -377,6 +330,7 @@ def _limits() -> Iterator[KnownSetting]:
 
 def _all() -> Iterator[KnownSetting]:
     yield from _OWN
+    yield from OPERATION
     yield from _limits()
     yield from _STORAGE
     text = "known so that tools can set it; nothing reads it here"

@@ -44,6 +44,7 @@ from api.render import JSON_TYPE, XML_TYPE, Payload, shown, to_json, to_xml
 from api.repeat import Repeats, known_job
 from api.sessions import Door, Session, SessionStore, Visitor
 from api.sign import Pairs
+from api.throttle import Throttle
 
 log = logging.getLogger("sagastack.api")
 
@@ -103,6 +104,7 @@ class Gateway:
     memo: Memo | None = None
     repeats: Repeats = field(default_factory=Repeats)
     attempts: Attempts = field(default_factory=Attempts)
+    throttle: Throttle = field(default_factory=Throttle)
 
     async def answer(self, request: Request) -> Answer:
         """Answer one request, whatever it holds."""
@@ -162,6 +164,7 @@ class Gateway:
         if spec is not None and spec.public:
             return await self._visit(request, spec, query, cookies)
         who, session = await self.entered(request, name)
+        self.throttle.take(self.engine.cloud, who, self.now_ms())
         if spec is None or not may_call(who, spec):
             raise not_for_you(name[:100], who.account)
         who = within(who, self.engine.cloud, spec.name, query.get("projectid", ""))

@@ -35,6 +35,12 @@ class InvalidValue(ApiError):
     status, cs_code = 431, 4350
 
 
+class TooMany(ApiError):
+    """429: the account asks too often."""
+
+    status, cs_code = 429, 4545
+
+
 class Unsupported(ApiError):
     """432: there is no such command, or not for this account."""
 

@@ -17,7 +17,7 @@ from api.errors import SecondFactorNeeded, Unauthorized, Unsupported
 from api.sessions import Session, SessionStore
 from api.sign import Pairs, is_fresh, is_signed
 from projections.cloud import Cloud
-from projections.setting import is_on
+from projections.setting import is_on, number_of
 from projections.table import TABLES
 
 # Compared with when a key is unknown, so that an unknown key costs what a wrong signature costs.
@@ -200,6 +200,11 @@ def stamp_of(cloud: Cloud, user: Any) -> str:
     return f"{getattr(user, 'epoch', 0)}/{getattr(account, 'epoch', 0)}"
 
 
+def idle_ms(cloud: Cloud) -> int:
+    """How long a session may be unused."""
+    return int(number_of(cloud, "session.timeout") * 60_000)
+
+
 def by_session(
     engine: Engine,
     sessions: SessionStore,
@@ -209,7 +214,11 @@ def by_session(
 ) -> tuple[Identity, Session]:
     """The user of the session, if its key came both as a cookie and as a parameter."""
     session = sessions.check(
-        cookies.get("JSESSIONID", ""), cookies.get("sessionkey", ""), param_key, now_ms
+        cookies.get("JSESSIONID", ""),
+        cookies.get("sessionkey", ""),
+        param_key,
+        now_ms,
+        idle_ms(engine.cloud),
     )
     found = None if session is None else identify(engine.cloud, session.user_id)
     if session is None or found is None or not _lasts(engine.cloud, session):

@@ -29,13 +29,14 @@ from api.errors import ParamError
 from api.fields import Bound, DeclarationError, Names, read
 from api.scope import Asked, Reach, reach_of
 from api.views.resource_icon import icon_of
+from projections.setting import value_of
 from projections.table import TABLES, TableSpec
 from projections.tag import tagged, tags_on
 
 L = TypeVar("L")
 Test = Callable[[Any], bool]
 ListScope = Literal["owned", "catalogue", "admin", "custom"]
-MAX_ROWS = 500
+PAGE = "default.page.size"
 EVERYTHING = slice(None)
 
 
@@ -61,20 +62,21 @@ class ListPlan:
     filters: tuple[tuple[str, Filter], ...]
 
 
-def cut(found: list[Any], page: int | None, page_size: int | None) -> list[Any]:
-    """One page of what was found; without paging the first 500."""
-    return found[span(page, page_size)]
+def cut(found: list[Any], page: int | None, page_size: int | None, caller: Caller) -> list[Any]:
+    """One page of what was found; without paging as many as a setting says, usually 500."""
+    return found[span(page, page_size, caller)]
 
 
-def span(page: int | None, page_size: int | None) -> slice:
+def span(page: int | None, page_size: int | None, caller: Caller) -> slice:
     """Which of the rows found are shown."""
     if (page is None) != (page_size is None) and page_size != -1:
         raise ParamError("page and pagesize are given together, or neither is")
     if page_size == -1:
         return slice(0, None)
-    if page_size is not None and not 1 <= page_size <= MAX_ROWS:
-        raise ParamError(f"pagesize is from 1 to {MAX_ROWS}, not {page_size}")
-    size = page_size or MAX_ROWS
+    most = int(value_of(caller.engine.cloud, PAGE))
+    if page_size is not None and not 1 <= page_size <= most:
+        raise ParamError(f"pagesize is from 1 to {most}, not {page_size}")
+    size = page_size or most
     start = ((page or 1) - 1) * size
     return slice(start, start + size)
 
@@ -116,7 +118,7 @@ class ListAsk:
 
     async def run(self, caller: Caller) -> Page:
         """Find, count, cut out the page and show it."""
-        count, rows = self.find(caller, span(self.page, self.page_size))
+        count, rows = self.find(caller, span(self.page, self.page_size, caller))
         return Page(count, self.answers(rows, caller))
 
     def answers(self, rows: list[Any], caller: Caller) -> Sequence[Any]:

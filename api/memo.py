@@ -55,6 +55,11 @@ class Reads:
         return self.cloud.view(fold)
 
     @property
+    def vitals(self) -> Any:
+        self.lasting = False
+        return self.cloud.vitals
+
+    @property
     def position(self) -> int:
         self.lasting = False
         return self.cloud.position

@@ -46,7 +46,9 @@ class SessionStore(Protocol):
         """Begin a session; gives its token and its key, which are never shown again."""
         ...
 
-    def check(self, token: str, cookie_key: str, param_key: str, now_ms: int) -> Session | None:
+    def check(
+        self, token: str, cookie_key: str, param_key: str, now_ms: int, idle_ms: int = IDLE_MS
+    ) -> Session | None:
         """A live session whose key came both ways; a wrong key ends the session."""
         ...
 
@@ -77,14 +79,16 @@ class Sessions:
         self._live[name] = Session(name, user_id, _hash(key), now_ms, stamp)
         return token, key
 
-    def check(self, token: str, cookie_key: str, param_key: str, now_ms: int) -> Session | None:
+    def check(
+        self, token: str, cookie_key: str, param_key: str, now_ms: int, idle_ms: int = IDLE_MS
+    ) -> Session | None:
         name = _hash(token)
         session = self._live.get(name)
         if session is None:
             return None
         same = hmac.compare_digest(_hash(cookie_key), session.key_hash)
         same &= hmac.compare_digest(_hash(param_key), session.key_hash)
-        if not same or now_ms - session.used_at_ms >= IDLE_MS:
+        if not same or now_ms - session.used_at_ms >= idle_ms:
             del self._live[name]
             return None
         session.used_at_ms = now_ms

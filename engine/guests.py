@@ -23,16 +23,13 @@ from drivers.contract.compute import GuestSpec, NicSpec
 from drivers.contract.driver import HostSession
 from engine import config_drive, passwords
 from engine.addresses import Deciding, pod_of
-from engine.affinity import Wishes, meet, wishes_of
+from engine.affinity import meet, wishes_of
 from engine.allocator import (
     NothingFits,
     PlaceRequest,
-    Policy,
     SpaceRequest,
-    first_fit,
-    pack,
-    spread,
 )
+from engine.crowding import crowded, policy_for, told
 from engine.dedication import kept_for
 from engine.discs import disc_for, pool_of
 from engine.disks import (
@@ -54,13 +51,6 @@ from projections.table import TableSpec
 from projections.traffic_type import traffic_types
 from projections.vm import vms
 from projections.volume import volumes
-
-# CloudStack's planners by what they prefer; the others are first fit here.
-PLANNERS: dict[str, Policy] = {
-    "FirstFitPlanner": first_fit,
-    "UserDispersingPlanner": spread,
-    "UserConcentratedPodPlanner": pack,
-}
 
 I = TypeVar("I")  # noqa: E741 - the intent
 
@@ -106,6 +96,8 @@ def take_room(run: Run[Any], vm: Vm, where: Where) -> Room:
     wishes = wishes_of(run.cloud, vm.affinity_group_ids, vm.id)
     last = kept.prefers(vm.last_host_id if where.consider_last_host else None)
     avoid: set[UUID] = set(kept.barred)
+    policy = policy_for(run.cloud, where.planner, vm.zone_id, run.key)
+    full = crowded(run.cloud, vm.zone_id, vm.cpu_count * vm.cpu_mhz, vm.memory_mib)
     short: NothingFits | None = None
     while True:
         request = PlaceRequest(
@@ -123,12 +115,13 @@ def take_room(run: Run[Any], vm: Vm, where: Where) -> Room:
             only=wishes.only,
             prefer=wishes.prefer or last,
             prefer_not=wishes.prefer_not,
-            policy=PLANNERS.get(where.planner, first_fit),
+            crowded=full,
+            policy=policy,
         )
         try:
             chosen = run.world.allocator.place(request, run.key)
         except NothingFits as nothing:
-            raise _named(run, short or nothing, wishes) from None
+            raise _named(run, short or nothing, (*wishes.words, *told(run.cloud, full))) from None
         try:
             pools = list(_take_pools(run, vm, disks, chosen.host_id))
         except NothingFits as nothing:
@@ -147,7 +140,7 @@ def take_room(run: Run[Any], vm: Vm, where: Where) -> Room:
         return Room(chosen.host_id, run.key, found)
 
 
-def _named(run: Run[Any], nothing: NothingFits, wishes: Wishes) -> Exhausted:
+def _named(run: Run[Any], nothing: NothingFits, words: tuple[str, ...]) -> Exhausted:
     """The refusal with hosts and pools by their names, as its reader knows them."""
 
     def name_of(place_id: UUID) -> str:
@@ -157,7 +150,7 @@ def _named(run: Run[Any], nothing: NothingFits, wishes: Wishes) -> Exhausted:
                 return f"{kind} {row.name}"
         return str(place_id)
 
-    return Exhausted("; ".join([*nothing.explanation.told(name_of), *wishes.words]))
+    return Exhausted("; ".join([*nothing.explanation.told(name_of), *words]))
 
 
 def _take_pools(

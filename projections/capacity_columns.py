@@ -87,6 +87,28 @@ class Trail:
         return self._slots[length:]
 
 
+class Sums:
+    """What the hosts of each cluster offer and have promised, by the number of the cluster."""
+
+    def __init__(self) -> None:
+        self.offered_mhz, self.offered_mib = np.zeros(0, np.int64), np.zeros(0, np.int64)
+        self.used_mhz, self.used_mib = np.zeros(0, np.int64), np.zeros(0, np.int64)
+
+    def offer(self, place: int, mhz: int, mib: int) -> None:
+        if place >= len(self.offered_mhz):
+            for name in ("offered_mhz", "offered_mib", "used_mhz", "used_mib"):
+                wider = np.zeros(2 * place + _ROOM_AT_FIRST, np.int64)
+                known = getattr(self, name)
+                wider[: len(known)] = known
+                setattr(self, name, wider)
+        self.offered_mhz[place] += mhz
+        self.offered_mib[place] += mib
+
+    def use(self, place: int, mhz: int, mib: int) -> None:
+        self.used_mhz[place] += mhz
+        self.used_mib[place] += mib
+
+
 class HostColumns:
     """Every host that was ever supplied, in order of its first event. A slot is never reused."""
 
@@ -112,6 +134,7 @@ class HostColumns:
         self.places, self.hypervisors, self.tag_sets = Interned(), Interned(), Interned()
         self.changed = Trail()  # what the host offers is another thing now
         self.raised = Trail()  # it may have more free than before
+        self.clusters = Sums()
         self.room = 0
         self._grow(_ROOM_AT_FIRST)
 
@@ -135,6 +158,7 @@ class HostColumns:
     def supply(self, slot: int, row: CapacitySupplied | None) -> None:
         """Replace what a host offers; None offers nothing."""
         used_mhz, used_mib = self.used(slot)
+        self._count(slot, -1)
         self.supplies[slot] = row
         self.enabled[slot] = row is not None and row.enabled
         self.offered_mhz[slot] = row.offered_mhz if row else 0
@@ -148,6 +172,7 @@ class HostColumns:
             self.hypervisor[slot] = self.hypervisors.number(row.hypervisor)
             self.tags[slot] = self.tag_sets.number(frozenset(row.tags))
             self.cores[slot], self.core_mhz[slot] = row.cpu_count, row.cpu_mhz
+        self._count(slot, 1)
         self.changed.add(slot)
         self.raised.add(slot)
 
@@ -155,6 +180,8 @@ class HostColumns:
         """Give room back to a host; negative amounts take it."""
         self.free_mhz[slot] += mhz
         self.free_mib[slot] += mib
+        if self.supplies[slot] is not None:
+            self.clusters.use(self.cluster[slot], -mhz, -mib)
         if mib > 0 or mhz > 0:
             self.raised.add(slot)
 
@@ -164,6 +191,14 @@ class HostColumns:
             int(self.offered_mhz[slot] - self.free_mhz[slot]),
             int(self.offered_mib[slot] - self.free_mib[slot]),
         )
+
+    def _count(self, slot: int, sign: int) -> None:
+        """Count a host among those of its cluster, or no more; one that offers nothing is not."""
+        if self.supplies[slot] is not None:
+            place, (mhz, mib) = int(self.cluster[slot]), self.used(slot)
+            offered = int(self.offered_mhz[slot]), int(self.offered_mib[slot])
+            self.clusters.offer(place, sign * offered[0], sign * offered[1])
+            self.clusters.use(place, sign * mhz, sign * mib)
 
     def _grow(self, more: int) -> None:
         for name in _COLUMNS:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from uuid import UUID
 
-from aggregates.known_settings import KNOWN, KnownSetting
+from aggregates.known_settings import KNOWN
 from aggregates.setting import Setting
+from aggregates.setting_groups import GROUPS
+from aggregates.setting_terms import KnownSetting
 from projections.cloud import Cloud
 from projections.table import table
 
@@ -31,4 +34,33 @@ def is_on(cloud: Cloud, name: str, *scope_ids: UUID | None) -> bool:
     return value_of(cloud, name, *scope_ids).lower() == "true"
 
 
-__all__ = ["KNOWN", "KnownSetting", "Setting", "is_on", "number_of", "settings", "value_of"]
+def wider(cloud: Cloud, kind: str, row_id: UUID | None) -> tuple[UUID, ...]:
+    """The scopes that count for a thing of this kind, the narrowest first: itself, then its
+    cluster and zone, or its domain and all above that."""
+    return tuple(_wider(cloud, kind, row_id))
+
+
+def _wider(cloud: Cloud, kind: str, row_id: UUID | None) -> Iterator[UUID]:
+    row = None if row_id is None else cloud.table(kind).get(row_id)
+    if row is None:
+        return
+    yield row.id
+    if kind in ("account", "domain"):
+        above = row.domain_id if kind == "account" else row.parent_id
+        yield from _wider(cloud, "domain", above)
+    else:
+        places = (getattr(row, "cluster_id", None), getattr(row, "zone_id", None))
+        yield from (one for one in places if one is not None)
+
+
+__all__ = [
+    "GROUPS",
+    "KNOWN",
+    "KnownSetting",
+    "Setting",
+    "is_on",
+    "number_of",
+    "settings",
+    "value_of",
+    "wider",
+]

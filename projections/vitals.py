@@ -1,4 +1,4 @@
-"""What guests were measured at of late: in memory alone, and gone with the process.
+"""What guests and hosts were measured at of late: in memory alone, and gone with the process.
 
 Measurements are no facts of the log: they are many, they are soon of no interest, and nothing is
 decided by them. A cloud of the past has none.
@@ -27,11 +27,26 @@ class Sample(NamedTuple):
     network_write_bytes: int
 
 
+class HostSample(NamedTuple):
+    """What a host said of itself at one moment. Bytes over its network are since it started."""
+
+    at_ms: int
+    cpu_used_percent: float
+    memory_used_bytes: int
+    network_read_bytes: int
+    network_write_bytes: int
+    uptime_s: int
+
+
 class Vitals:
-    """The last samples of each guest that runs. `measured_at_ms` is when all were last asked."""
+    """The last samples of each guest that runs, and the last of each host.
+
+    `measured_at_ms` and `hosts_at_ms` are when all were last asked.
+    """
 
     def __init__(self) -> None:
-        self.measured_at_ms = 0
+        self.measured_at_ms = self.hosts_at_ms = 0
+        self._hosts: dict[UUID, HostSample] = {}
         self._samples: dict[UUID, deque[Sample]] = {}
 
     def note(self, vm_id: UUID, sample: Sample) -> None:
@@ -45,6 +60,16 @@ class Vitals:
     def keep_only(self, running: Collection[UUID]) -> None:
         """Forget guests that run no more."""
         self._samples = {one: kept for one, kept in self._samples.items() if one in running}
+
+    def note_host(self, host_id: UUID, sample: HostSample | None) -> None:
+        """The newest measurement of a host; None for one that does not answer."""
+        if sample is None:
+            self._hosts.pop(host_id, None)
+        else:
+            self._hosts[host_id] = sample
+
+    def host(self, host_id: UUID) -> HostSample | None:
+        return self._hosts.get(host_id)
 
     def last(self, vm_id: UUID) -> Sample | None:
         known = self._samples.get(vm_id)

@@ -113,7 +113,7 @@ class ListAffinityGroupTypes:
     async def run(self, caller: Caller) -> Page:
         word = (self.keyword or "").casefold()
         found = [AffinityGroupTypeView(type=kind) for kind in KINDS if word in kind]
-        return Page(len(found), cut(found, self.page, self.page_size))
+        return Page(len(found), cut(found, self.page, self.page_size, caller))
 
 
 @command(

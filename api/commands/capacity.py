@@ -8,7 +8,8 @@ from uuid import UUID
 
 from api.declare import Bound, Caller, Names, OneOf, Page, command
 from api.lists import cut
-from api.views.capacity import CapacityView, Place, capacities
+from api.views.capacity import CapacityView, capacities
+from projections.capacities import Place
 from projections.cluster import clusters
 from projections.pod import pods
 from projections.zone import zones
@@ -36,7 +37,7 @@ class ListCapacity:
         ]
         if self.sort_by:
             found.sort(key=lambda row: float(row.percent_used), reverse=True)
-        return Page(len(found), cut(found, self.page, self.page_size))
+        return Page(len(found), cut(found, self.page, self.page_size, caller))
 
     def _places(self, caller: Caller) -> Iterator[Place]:
         cloud = caller.cloud

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
 from api.declare import Caller, Names, OneOf, Success, command
 from api.lists import Filter, list_command
-from api.views.capacity import Place, capacities
+from api.views.capacity import capacities
 from api.views.cluster import ClusterView
+from api.views.metrics import ClusterMetricsView
 from engine.intents.cluster import AddCluster, UpdateCluster
 from engine.intents.record import RemoveRecord
+from projections.capacities import Place
 from projections.cluster import Cluster, clusters
 
 STATES = OneOf("Enabled", "Disabled")
@@ -90,9 +93,9 @@ class DeleteCluster:
         await caller.decide(RemoveRecord(kind="cluster", id=self.id))
 
 
-@list_command("listClusters", view=ClusterView, table=clusters, key="cluster", scope="admin")
-class ListClusters:
-    """List clusters."""
+@dataclass(frozen=True, kw_only=True)
+class ClusterFilters:
+    """What clusters are listed by."""
 
     zone_id: Annotated[UUID | None, "clusters of this zone", Names("zone", right="see")] = None
     pod_id: Annotated[UUID | None, "clusters of this pod", Names("pod", right="see")] = None
@@ -104,8 +107,26 @@ class ListClusters:
     show_capacities: Annotated[bool | None, "add how much there is", Filter()] = None
 
     def show(self, row: Cluster, caller: Caller) -> ClusterView:
-        made = ClusterView.of(row, caller.cloud)
+        made: ClusterView = type(self).PLAN.view.of(row, caller.cloud)  # type: ignore[attr-defined]
         if self.show_capacities:
             place = Place(row.zone_id, row.pod_id, row.id)
             made.capacity = capacities(caller.cloud, place)
         return made
+
+
+@list_command("listClusters", view=ClusterView, table=clusters, key="cluster", scope="admin")
+class ListClusters(ClusterFilters):
+    """List clusters."""
+
+
+@list_command(
+    "listClustersMetrics",
+    view=ClusterMetricsView,
+    table=clusters,
+    key="cluster",
+    scope="admin",
+    allow="A",
+    since="4.9.3",
+)
+class ListClustersMetrics(ClusterFilters):
+    """List clusters with what is really used, and what is too full."""

@@ -67,7 +67,7 @@ class ListEvents:
         found = [one for one in self._between(caller) if seen(one) and self._fits(one)]
         shown = [
             EventView.of(one, caller.cloud, archived=bool(self.archived))
-            for one in cut(found, self.page, self.page_size)
+            for one in cut(found, self.page, self.page_size, caller)
         ]
         return Page(len(found), shown)
 

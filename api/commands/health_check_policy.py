@@ -124,4 +124,4 @@ class ListHealthCheckPolicies:
             fits = self.lb_rule_id in (None, row.load_balancer_rule_id)
             rows = [row] if fits and (self.keyword or "") in row.ping_path else []
         rows = [one for one in rows if self.for_display in (None, one.is_displayed)]
-        return Page(len(rows), cut(rows, self.page, self.page_size))
+        return Page(len(rows), cut(rows, self.page, self.page_size, caller))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from api.errors import missing
 from api.lists import Filter, list_command
 from api.urls import plain_url
 from api.views.host import HostView, address_of
+from api.views.metrics import HostMetricsView
 from engine.intents.host import (
     AddHost,
     EndMaintenance,
@@ -171,9 +173,9 @@ def _same(row: Host, value: Any) -> bool:
     return str(row.state).lower() == str(value).lower()
 
 
-@list_command("listHosts", view=HostView, table=hosts, key="host", scope="admin")
-class ListHosts:
-    """List hosts."""
+@dataclass(frozen=True, kw_only=True)
+class HostFilters:
+    """What hosts are listed by."""
 
     zone_id: Annotated[UUID | None, "hosts of this zone", Names("zone", right="see")] = None
     pod_id: Annotated[UUID | None, "hosts of this pod", Names("pod", right="see")] = None
@@ -204,3 +206,21 @@ class ListHosts:
             return True
         home = caller.cloud[hosts].get(vm.host_id)
         return home is not None and row.id != home.id and row.cluster_id == home.cluster_id
+
+
+@list_command("listHosts", view=HostView, table=hosts, key="host", scope="admin")
+class ListHosts(HostFilters):
+    """List hosts."""
+
+
+@list_command(
+    "listHostsMetrics",
+    view=HostMetricsView,
+    table=hosts,
+    key="host",
+    scope="admin",
+    allow="A",
+    since="4.9.3",
+)
+class ListHostsMetrics(HostFilters):
+    """List hosts with what is really used of them, and what is too full."""

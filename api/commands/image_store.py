@@ -186,7 +186,7 @@ class ListImageStoreObjects:
         word = (self.keyword or "").casefold()
         there = await asyncio.to_thread(listed, store, self.path or "")
         found = [one for one in there if word in one.name.casefold()]
-        items = cut(found, self.page, self.page_size)
+        items = cut(found, self.page, self.page_size, caller)
         return Page(len(found), [StoreObjectView.made(one, caller.cloud) for one in items])
 
 

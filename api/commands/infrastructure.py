@@ -66,7 +66,7 @@ class ListHostTags:
     async def run(self, caller: Caller) -> Page:
         names = sorted({tag for host in caller.cloud[hosts] for tag in host.tags})
         found = [HostTagView(id=_id("hosttag", tag), name=tag, is_implicit=False) for tag in names]
-        return Page(len(found), cut(found, self.page, self.page_size))
+        return Page(len(found), cut(found, self.page, self.page_size, caller))
 
 
 @command("listStorageTags", returns=StorageTagView, key="storagetag", shape="list", allow="ARD")
@@ -80,7 +80,7 @@ class ListStorageTags:
     async def run(self, caller: Caller) -> Page:
         names = sorted({tag for pool in caller.cloud[storage_pools] for tag in pool.tags})
         found = [StorageTagView(id=_id("storagetag", tag), name=tag) for tag in names]
-        return Page(len(found), cut(found, self.page, self.page_size))
+        return Page(len(found), cut(found, self.page, self.page_size, caller))
 
 
 @command(
@@ -101,7 +101,7 @@ class ListStorageProviders:
     async def run(self, caller: Caller) -> Page:
         known = {"primary": ["DefaultPrimary"], "image": ["NFS"], "object": []}[self.type]
         found = [StorageProviderView(name=name, type=self.type.upper()) for name in known]
-        return Page(len(found), cut(found, self.page, self.page_size))
+        return Page(len(found), cut(found, self.page, self.page_size, caller))
 
 
 @command(
@@ -147,7 +147,7 @@ class ListSupportedNetworkServices:
                 NetworkServiceProviderView(name=n, can_enable_individual_service=True) for n in able
             ]
             found.append(SupportedServiceView(name=service, provider=offers, capability=[]))
-        return Page(len(found), cut(found, self.page, self.page_size))
+        return Page(len(found), cut(found, self.page, self.page_size, caller))
 
 
 @command(

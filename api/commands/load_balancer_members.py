@@ -119,7 +119,7 @@ class ListLoadBalancerRuleInstances:
     async def run(self, caller: Caller) -> Page:
         row = caller.cloud[load_balancer_rules][self.id]
         found = [vm for vm in self._guests(row, caller) if (self.keyword or "") in vm.name]
-        shown = cut(found, self.page, self.page_size)
+        shown = cut(found, self.page, self.page_size, caller)
         return Page(len(found), [self._shown(vm, row, caller.cloud) for vm in shown])
 
     def _guests(self, row: LoadBalancerRule, caller: Caller) -> list[Any]:

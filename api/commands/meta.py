@@ -11,6 +11,7 @@ import msgspec
 from api.authz import domain_path, is_below
 from api.caller import Caller, JobRow
 from api.commands.download_link import with_url
+from api.commands.vm_checks import custom_sizes_gib, open_to_users
 from api.commands.vm_password import tell_password
 from api.declare import Bound, Free, Moment, Names, OneOf, Page, View, Wire, command, view
 from api.errors import no_such_id, not_for_you
@@ -19,7 +20,7 @@ from api.listapis import ApiView, describe, open_to
 from api.lists import cut
 from api.render import CLOUDSTACK_VERSION
 from api.scope import named_account
-from projections.setting import is_on
+from projections.setting import is_on, number_of
 
 AGE = attrgetter("created_at_ms")
 STATES = OneOf("Running", "Undoing", "Parked", "Succeeded", "Failed")
@@ -41,6 +42,8 @@ class CapabilityView(View, kw_only=True):
     custom_disk_offering_min_size: Annotated[int, "smallest custom disk, in GiB"]
     custom_disk_offering_max_size: Annotated[int, "largest custom disk, in GiB"]
     region_secondary_enabled: Annotated[bool, "whether secondary storage spans zones"]
+    api_limit_interval: Annotated[int | None, "seconds over which requests are counted"] = None
+    api_limit_max: Annotated[int | None, "requests that may be made in that time"] = None
     kvm_snapshot_enabled: Annotated[bool, "whether disks on KVM can be snapshotted"]
     allow_user_view_destroyed_vm: Annotated[bool, "whether users see destroyed machines"]
     allow_user_expunge_recover_vm: Annotated[bool, "whether users may expunge and recover"]
@@ -59,28 +62,39 @@ class ListCapabilities:
     """Say what this cloud can do and allows."""
 
     async def run(self, caller: Caller) -> CapabilityView:
-        """The kernel's own answer: nothing here depends on a noun."""
+        """What settings say counts for whoever asks."""
+        cloud, sizes_gib = caller.cloud, custom_sizes_gib(caller.cloud)
+        limit = "api.throttling"
+        limited = is_on(cloud, f"{limit}.enabled") and not caller.is_root
+
+        def may(name: str) -> bool:
+            return open_to_users(caller, name, caller.account_id)
+
         return CapabilityView(
             cloudstack_version=CLOUDSTACK_VERSION,
             security_groups_enabled=True,
             dynamic_roles_enabled=True,
-            user_public_template_enabled=True,
+            user_public_template_enabled=is_on(caller.cloud, "allow.public.user.templates"),
             support_elb="false",
             project_invite_required=is_on(caller.cloud, "project.invite.required"),
             allow_user_create_projects=is_on(caller.cloud, "allow.user.create.projects"),
-            custom_disk_offering_min_size=1,
-            custom_disk_offering_max_size=1024,
+            custom_disk_offering_min_size=sizes_gib[0],
+            custom_disk_offering_max_size=sizes_gib[1],
             region_secondary_enabled=False,
-            kvm_snapshot_enabled=True,
-            allow_user_view_destroyed_vm=caller.role_type != "User",
-            allow_user_expunge_recover_vm=caller.role_type != "User",
-            allow_user_expunge_recover_volume=caller.role_type != "User",
+            api_limit_interval=int(number_of(cloud, "api.throttling.interval"))
+            if limited
+            else None,
+            api_limit_max=int(number_of(cloud, "api.throttling.max")) if limited else None,
+            kvm_snapshot_enabled=is_on(cloud, "kvm.snapshot.enabled"),
+            allow_user_view_destroyed_vm=may("allow.user.view.destroyed.vm"),
+            allow_user_expunge_recover_vm=may("allow.user.expunge.recover.vm"),
+            allow_user_expunge_recover_volume=may("allow.user.expunge.recover.volume"),
             allow_user_view_all_domain_accounts=False,
-            allow_user_force_stop_vm=True,
+            allow_user_force_stop_vm=may("allow.user.force.stop.vm"),
             kubernetes_service_enabled=False,
             kubernetes_cluster_experimental_features_enabled=False,
             default_ui_page_size=20,
-            instance_lease_enabled=False,
+            instance_lease_enabled=True,
             dynamic_scaling_enabled=True,
         )
 
@@ -137,7 +151,7 @@ class ListAsyncJobs:
         table = caller.cloud.table("saga")
         jobs = table if self.state is None else sorted(table.by("state", self.state), key=AGE)
         found = [job for job in jobs if self._wanted(job, caller, only)]
-        shown = [job_view(job, caller) for job in cut(found, self.page, self.page_size)]
+        shown = [job_view(job, caller) for job in cut(found, self.page, self.page_size, caller)]
         return Page(len(found), shown)
 
     def _wanted(self, job: JobRow, caller: Caller, only: UUID | None) -> bool:

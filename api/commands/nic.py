@@ -187,4 +187,4 @@ class ListNics:
             and self.network_id in (None, made.network_id)
             and (self.keyword or "") in (made.ip_address or "")
         ]
-        return Page(len(found), cut(found, self.page, self.page_size))
+        return Page(len(found), cut(found, self.page, self.page_size, caller))

@@ -112,7 +112,7 @@ ADMIN_NOUNS = "system_vm object_store storage_network_ip_range"
 
 async def run(self: Any, caller: Caller) -> Page:
     """There is nothing, whatever was asked; paging is checked all the same."""
-    return Page(0, cut([], self.page, self.pagesize))
+    return Page(0, cut([], self.page, self.pagesize, caller))
 
 
 def param(text: str) -> tuple[Any, ...]:

@@ -7,9 +7,10 @@ from uuid import UUID
 
 from api.declare import Caller, Names, OneOf, Success, command
 from api.lists import Filter, list_command
-from api.views.capacity import Place, capacities
+from api.views.capacity import capacities
 from api.views.pod import PodView
 from engine.intents.pod import CreatePod, RemovePod, UpdatePod
+from projections.capacities import Place
 from projections.pod import Pod, pods
 
 STATES = OneOf("Enabled", "Disabled")

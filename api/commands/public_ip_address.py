@@ -297,7 +297,11 @@ class ListPublicIpAddresses:
         _, found = asked.find(caller)
         if self._free_too(caller):
             found += [*self._free(caller)]
-        shown = [] if self.retrieve_only_resource_count else cut(found, asked.page, asked.page_size)
+        shown = (
+            []
+            if self.retrieve_only_resource_count
+            else cut(found, asked.page, asked.page_size, caller)
+        )
         return Page(len(found), [self._shown(one, caller) for one in shown])
 
     def visible(self, row: PublicIpAddress, caller: Caller) -> bool:

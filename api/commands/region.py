@@ -108,4 +108,4 @@ class ListRegions:
             and name in ("", row.name.casefold())
             and word in row.name.casefold()
         ]
-        return Page(len(found), cut(found, self.page, self.page_size))
+        return Page(len(found), cut(found, self.page, self.page_size, caller))

@@ -116,7 +116,7 @@ class ListResourceDetails:
             for one in _details(caller, kind, row)
             if self._fits(one) and (one.for_display or caller.is_root)
         ]
-        return Page(len(found), cut(found, self.page, self.page_size))
+        return Page(len(found), cut(found, self.page, self.page_size, caller))
 
     def _fits(self, one: ResourceDetailView) -> bool:
         return (

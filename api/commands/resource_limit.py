@@ -60,7 +60,7 @@ class ListResourceLimits:
             for tag in ("", *limits.tags(one.name))
             if self.tag in (None, "", tag)
         ]
-        rows = cut(found, self.page, self.page_size)
+        rows = cut(found, self.page, self.page_size, caller)
         shown = [ResourceLimitView.made(who, one, tag, cloud) for who, one, tag in rows]
         return Page(len(found), shown)
 

@@ -9,8 +9,8 @@ from api.authenticators import proven
 from api.authz import LETTER
 from api.declare import Cloud, Free, Length, View, Wire, command, view
 from api.errors import LoginFailed, ParamError, WrongMethod
-from api.identity import find_user, identify, second_factor, stamp_of
-from api.sessions import IDLE_MS, Visitor
+from api.identity import find_user, identify, idle_ms, second_factor, stamp_of
+from api.sessions import Visitor
 from projections.setting import value_of
 
 # CloudStack's numbers for the types of accounts.
@@ -87,7 +87,7 @@ class Login:
             username=who.username,
             user_id=who.user_id,
             domain_id=who.domain_id,
-            timeout=IDLE_MS // 1000,
+            timeout=idle_ms(cloud) // 1000,
             account=who.account,
             first_name=getattr(user, "first_name", None),
             last_name=getattr(user, "last_name", None),

@@ -9,9 +9,14 @@ from uuid import UUID
 from api.declare import Bound, Caller, Names, Page, command
 from api.errors import Denied, InvalidValue
 from api.lists import cut
-from api.views.setting import ConfigurationGroupView, ConfigurationView
+from api.views.setting import (
+    ConfigurationGroupView,
+    ConfigurationSubgroupView,
+    ConfigurationView,
+)
 from engine.intents.setting import ChangeSetting, ResetSetting
-from projections.setting import KNOWN, KnownSetting, value_of
+from projections.cloud import Cloud
+from projections.setting import GROUPS, KNOWN, KnownSetting, value_of, wider
 
 ZoneId = Annotated[UUID | None, "for this zone", Names("zone", right="operate")]
 ClusterId = Annotated[UUID | None, "for this cluster", Names("cluster", right="operate")]
@@ -19,6 +24,7 @@ PoolId = Annotated[UUID | None, "for this pool", Names("storage_pool", right="op
 StoreId = Annotated[UUID | None, "for this image store", Names("image_store", right="operate")]
 AccountId = Annotated[UUID | None, "for this account", Names("account", right="operate")]
 DomainId = Annotated[UUID | None, "for this domain", Names("domain", right="operate")]
+KINDS = {"storagepool": "storage_pool", "imagestore": "image_store"}
 
 
 def scope_of(caller: Caller, **named: UUID | None) -> tuple[str, UUID | None]:
@@ -30,6 +36,24 @@ def scope_of(caller: Caller, **named: UUID | None) -> tuple[str, UUID | None]:
     if scope not in ("domain", "account") and not caller.is_root:
         raise Denied("settings of the cloud are its administrators': name a domain or an account")
     return scope, scope_id
+
+
+def check_below(caller: Caller, scope: str, scope_id: UUID | None) -> None:
+    """Nobody changes what they were given themselves: a domain's administrator may set things for
+    the other accounts of the domain and for the domains below it."""
+    if caller.is_root:
+        return
+    own = caller.account_id if scope == "account" else caller.domain_id
+    if scope_id != own:
+        return
+    raise Denied(f"settings of your own {scope} are set by whoever is above you: ask them")
+
+
+def valued(cloud: Cloud, name: str, scope: str, scope_id: UUID | None) -> str:
+    """What counts for a scope: its own value, or that of the nearest wider one."""
+    if scope_id is None:
+        return value_of(cloud, name)
+    return value_of(cloud, name, *wider(cloud, KINDS.get(scope, scope), scope_id))
 
 
 @command(
@@ -46,6 +70,7 @@ class ListConfigurations:
     category: Annotated[str | None, "settings about this"] = None
     group: Annotated[str | None, "settings of this group"] = None
     subgroup: Annotated[str | None, "settings of this part of a group"] = None
+    parent: Annotated[str | None, "settings that hang on another; none does here"] = None
     keyword: Annotated[str | None, "text that the name contains"] = None
     zone_id: ZoneId = None
     cluster_id: ClusterId = None
@@ -67,20 +92,25 @@ class ListConfigurations:
             domain=self.domain_id,
         )
         found = [
-            ConfigurationView.made(one, value_of(caller.cloud, one.name, scope_id), scope)
+            ConfigurationView.made(
+                one,
+                valued(caller.cloud, one.name, scope, scope_id),
+                scope if scope_id is not None else "",
+            )
             for one in self._wanted()
             if scope in one.scopes
         ]
-        return Page(len(found), cut(found, self.page, self.page_size))
+        return Page(len(found), cut(found, self.page, self.page_size, caller))
 
     def _wanted(self) -> Iterator[KnownSetting]:
         for one in KNOWN.values():
-            shown = ConfigurationView.made(one, "")
+            group, subgroup = one.group
             asked = (
                 (self.name, one.name),
                 (self.category, one.category),
-                (self.group, shown.group),
-                (self.subgroup, shown.subgroup),
+                (self.group, group),
+                (self.subgroup, subgroup),
+                (self.parent, ""),
             )
             fits = all(not want or want.lower() == has.lower() for want, has in asked)
             if fits and (self.keyword or "").lower() in one.name.lower():
@@ -116,6 +146,7 @@ class UpdateConfiguration:
             account=self.account_id,
             domain=self.domain_id,
         )
+        check_below(caller, scope, scope_id)
         value = (self.value or "").strip()
         ask = ChangeSetting(
             id=caller.new_id(), name=self.name, value=value, scope=scope, scope_id=scope_id
@@ -153,7 +184,7 @@ class ResetConfiguration:
             domain=self.domain_id,
         )
         await caller.decide(ResetSetting(name=self.name, scope=scope, scope_id=scope_id))
-        value = value_of(caller.cloud, self.name, scope_id)
+        value = valued(caller.cloud, self.name, scope, scope_id)
         return ConfigurationView.made(KNOWN[self.name], value, scope)
 
 
@@ -163,19 +194,29 @@ class ResetConfiguration:
     key="configurationgroup",
     shape="list",
     allow="A",
+    since="4.18.0",
 )
 class ListConfigurationGroups:
     """List the groups that settings are in."""
 
     group: Annotated[str | None, "the group of this name"] = None
+    keyword: Annotated[str | None, "text that the name contains"] = None
+    page: Annotated[int | None, "which page, from 1", Bound(1)] = None
+    page_size: Annotated[int | None, "rows a page", Bound(-1)] = None
 
-    async def run(self, caller: Caller) -> list[ConfigurationGroupView]:
-        groups = {
-            "Infrastructure": "settings that the engine reads",
-            "Miscellaneous": "settings that tools set and nothing reads here",
-        }
-        return [
-            ConfigurationGroupView(name=name, description=text, precedence=place)
-            for place, (name, text) in enumerate(groups.items(), 1)
-            if not self.group or self.group.lower() == name.lower()
+    async def run(self, caller: Caller) -> Page:
+        found = [
+            ConfigurationGroupView(
+                name=name,
+                description=text,
+                precedence=place,
+                subgroup=[
+                    ConfigurationSubgroupView(name=part, precedence=number)
+                    for number, part in enumerate(parts, 1)
+                ],
+            )
+            for place, (name, (text, parts)) in enumerate(GROUPS.items(), 1)
+            if (not self.group or self.group.lower() == name.lower())
+            and (self.keyword or "").lower() in name.lower()
         ]
+        return Page(len(found), cut(found, self.page, self.page_size, caller))

@@ -13,8 +13,10 @@ from api.lists import Filter, list_command
 from api.scope import named_account
 from api.views.snapshot import SnapshotView
 from engine.intents.snapshot import CreateSnapshot, DeleteSnapshot, RevertSnapshot
+from projections.setting import is_on
 from projections.snapshot import MANUAL, snapshots
 from projections.snapshot_policy import INTERVALS, snapshot_policies
+from projections.vm import vms
 from projections.volume import Volume, volumes
 
 KIND = "snapshot"
@@ -61,6 +63,7 @@ class TakeSnapshot:
             raise InvalidValue("locationtype SECONDARY is not offered: snapshots stay in the pool")
         volume = caller.cloud[volumes][self.volume_id]
         _check_owner(self, volume, caller)
+        _check_running(volume, caller)
         policy = caller.cloud[snapshot_policies].get(self.policy_id)
         if policy is not None and policy.volume_id != volume.id:
             raise InvalidValue(f"policyid {policy.id} is a policy of another volume")
@@ -74,6 +77,16 @@ class TakeSnapshot:
             tags=self.tags or {},
         )
         return await caller.submit(ask)
+
+
+def _check_running(volume: Volume, caller: Caller) -> None:
+    """Whether disks of guests that run on KVM may be snapshotted is a setting."""
+    vm, name = caller.cloud[vms].get(volume.vm_id), "kvm.snapshot.enabled"
+    on_kvm = vm is not None and vm.host_id is not None and vm.hypervisor == "KVM"
+    if on_kvm and not is_on(caller.cloud, name):
+        raise InvalidValue(
+            f"volume {volume.name} is of a guest that runs on KVM and {name} is false: stop it"
+        )
 
 
 def _check_owner(ask: TakeSnapshot, volume: Volume, caller: Caller) -> None:

@@ -120,7 +120,7 @@ class ListStickinessPolicies:
         if self.lb_rule_id is None and self.id is None:
             raise ParamError("lbruleid or id is needed: say whose stickiness is meant")
         rows = [row for row in self._rows(caller) if (self.keyword or "") in row.name]
-        return Page(len(rows), cut(rows, self.page, self.page_size))
+        return Page(len(rows), cut(rows, self.page, self.page_size, caller))
 
     def _rows(self, caller: Caller) -> list[Any]:
         """The policy that was named, or the rule: it is shown with what it has, also nothing."""

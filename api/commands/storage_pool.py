@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -13,6 +14,7 @@ from api.declare import Bound, Caller, Job, Names, OneOf, Page, Success, command
 from api.errors import InvalidValue, missing
 from api.lists import Filter, cut, list_command
 from api.urls import plain_url
+from api.views.metrics import StoragePoolMetricsView
 from api.views.storage_pool import StoragePoolView
 from engine.intents.storage_pool import (
     AddStoragePool,
@@ -202,11 +204,9 @@ def _state(row: StoragePool, value: str) -> bool:
     return str(row.state).lower() == value.lower()
 
 
-@list_command(
-    "listStoragePools", view=StoragePoolView, table=storage_pools, key="storagepool", scope="admin"
-)
-class ListStoragePools:
-    """List primary storage."""
+@dataclass(frozen=True, kw_only=True)
+class StoragePoolFilters:
+    """What primary storage are listed by."""
 
     zone_id: Annotated[UUID | None, "pools of this zone", Names("zone", right="see")] = None
     pod_id: Annotated[UUID | None, "pools of this pod", Names("pod", right="see")] = None
@@ -233,6 +233,26 @@ class ListStoragePools:
         return row.host_id in (None, host.id) and row.cluster_id in (None, host.cluster_id)
 
 
+@list_command(
+    "listStoragePools", view=StoragePoolView, table=storage_pools, key="storagepool", scope="admin"
+)
+class ListStoragePools(StoragePoolFilters):
+    """List primary storage."""
+
+
+@list_command(
+    "listStoragePoolsMetrics",
+    view=StoragePoolMetricsView,
+    table=storage_pools,
+    key="storagepool",
+    scope="admin",
+    allow="A",
+    since="4.9.3",
+)
+class ListStoragePoolsMetrics(StoragePoolFilters):
+    """List primary storage with what is really used, and what is too full."""
+
+
 @command(
     "findStoragePoolsForMigration",
     returns=StoragePoolView,
@@ -256,7 +276,7 @@ class FindStoragePoolsForMigration:
         zone = caller.cloud[storage_pools].by("zone_id", home.zone_id)
         word = (self.keyword or "").casefold()
         found = [one for one in zone if one.id != home.id and word in one.name.casefold()]
-        rows = cut(found, self.page, self.page_size)
+        rows = cut(found, self.page, self.page_size, caller)
         return Page(len(found), [self._shown(row, home, caller) for row in rows])
 
     def _shown(self, row: StoragePool, home: StoragePool, caller: Caller) -> StoragePoolView:

@@ -54,7 +54,7 @@ class ListUnmanagedInstances:
             for one in await caller.engine.strangers(self.cluster_id)
             if self.name in (None, one.name) and word in one.name.casefold()
         ]
-        return Page(len(found), cut(found, self.page, self.page_size))
+        return Page(len(found), cut(found, self.page, self.page_size, caller))
 
 
 @entry

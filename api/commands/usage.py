@@ -101,7 +101,7 @@ class ListUsageRecords:
         found = list(self._parts(spans, caller))
         shown = [
             record(one.span, one.used_ms, one.bounds, caller.cloud, with_tags=self._with_tags)
-            for one in cut(found, self.page, self.page_size)
+            for one in cut(found, self.page, self.page_size, caller)
         ]
         return Page(len(found), shown)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from api.commands.vm_checks import check_boot, planner_of
+from api.commands.vm_checks import check_boot, open_to_users, planner_of
 from api.declare import Caller, Job, Names, Success, command
 from api.errors import Denied, InvalidValue
 from api.views.vm import VmView
@@ -18,7 +18,6 @@ from engine.intents.vm import (
     StopVm,
 )
 from projections.service_offering import service_offerings
-from projections.setting import is_on
 from projections.vm import Vm, vms
 from projections.volume import volumes
 
@@ -79,6 +78,9 @@ class StopVirtualMachine:
     forced: Annotated[bool | None, "cut the power at once"] = None
 
     async def run(self, caller: Caller) -> Job:
+        name = "allow.user.force.stop.vm"
+        if self.forced and not open_to_users(caller, name, caller.cloud[vms][self.id].account_id):
+            raise Denied(f"forced is for administrators while setting {name} is false: leave it")
         return await caller.submit(StopVm(vm_id=self.id, forced=bool(self.forced)))
 
 
@@ -137,7 +139,7 @@ class DestroyVirtualMachine:
 def require_expunger(caller: Caller, vm: Vm) -> None:
     """Expunging and recovering are for administrators, unless a setting lets users do it."""
     name = "allow.user.expunge.recover.vm"
-    if caller.role_type == "User" and not is_on(caller.cloud, name, vm.account_id):
+    if not open_to_users(caller, name, vm.account_id):
         raise Denied(
             f"expunging and recovering are for administrators while setting {name} is false: "
             "ask one, or destroy it without expunge"

@@ -17,8 +17,10 @@ from api.declare import Caller
 from api.errors import Denied, InvalidValue
 from api.fields import wire_name
 from api.parse import integer
+from projections.cloud import Cloud
 from projections.disk_offering import DiskOffering
 from projections.service_offering import ServiceOffering
+from projections.setting import is_on, number_of, wider
 from projections.snapshot import Snapshot
 from projections.ssh_key_pair import ssh_key_pairs
 from projections.template import Image, Template, templates
@@ -105,13 +107,31 @@ def check_offered(offering: Any, noun: str, zone: Zone) -> None:
         )
 
 
-def gib(offering: DiskOffering, asked_gib: int | None) -> int:
+def open_to_users(caller: Caller, name: str, account_id: UUID) -> bool:
+    """Does a setting let the users of an account do it? Administrators always may."""
+    cloud = caller.engine.cloud
+    return caller.role_type != "User" or is_on(cloud, name, *wider(cloud, "account", account_id))
+
+
+def gib(offering: DiskOffering, asked_gib: int | None, caller: Caller) -> int:
     """The bytes of a data disk: the offering's, or for a custom one what was asked."""
     if offering.size_bytes is not None:
         return offering.size_bytes
     if asked_gib is None:
         raise InvalidValue(f"disk offering {offering.name} is custom: say size in GiB")
+    least, most = custom_sizes_gib(caller.engine.cloud)
+    if not least <= asked_gib <= most:
+        raise InvalidValue(
+            f"size of a disk of custom offering {offering.name} is {least} to {most} GiB by the "
+            f"settings custom.diskoffering.size.min and .max, not {asked_gib}"
+        )
     return asked_gib * GIB
+
+
+def custom_sizes_gib(cloud: Cloud) -> tuple[int, int]:
+    """The least and the most of a disk whose offering leaves the size open."""
+    least, most = (number_of(cloud, f"custom.diskoffering.size.{end}") for end in ("min", "max"))
+    return int(least), int(most)
 
 
 def root_disk_bytes(

@@ -189,7 +189,7 @@ def settle_disks(ask: DisksAsked, caller: Caller, vm_id: UUID, source: Source) -
                 volume_id=caller.new_id(),
                 name=f"DATA-{short}" if number == 0 else f"DATA-{short}-{number}",
                 device=device,
-                size_bytes=gib(offering, one.size),
+                size_bytes=gib(offering, one.size, caller),
                 offering_id=offering.id,
                 min_iops=one.min_iops,
                 max_iops=one.max_iops,
@@ -212,7 +212,7 @@ def _root(ask: DisksAsked, caller: Caller, name: str, source: Source, zone: Zone
     if disk_offering is not None:
         check_offered(disk_offering, "disk offering", zone)
     if source.iso is not None:
-        size_bytes = _blank_bytes(ask, offering.root_disk_bytes, disk_offering)
+        size_bytes = _blank_bytes(ask, offering.root_disk_bytes, disk_offering, caller)
     else:
         asked_gib = ask.root_disk_size
         if disk_offering is not None and disk_offering.size_bytes is not None:
@@ -232,10 +232,12 @@ def _root(ask: DisksAsked, caller: Caller, name: str, source: Source, zone: Zone
     )
 
 
-def _blank_bytes(ask: DisksAsked, of_service: int | None, offering: DiskOffering | None) -> int:
+def _blank_bytes(
+    ask: DisksAsked, of_service: int | None, offering: DiskOffering | None, caller: Caller
+) -> int:
     """An ISO says nothing of the disk that it is installed onto, so somebody else must."""
     if offering is not None:
-        return gib(offering, ask.root_disk_size or ask.size)
+        return gib(offering, ask.root_disk_size or ask.size, caller)
     if ask.root_disk_size is not None:
         return ask.root_disk_size * GIB
     if of_service is not None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
-from api.commands.vm_checks import refuse_later
+from api.commands.vm_checks import open_to_users, refuse_later
 from api.declare import Caller, Free, Moment, Names, OneOf, Roles
 from api.lists import Filter, list_command
 from api.views.vm import DETAILS, VmMetricsView, VmView, trimmed
@@ -14,7 +14,6 @@ from api.views.vm_vitals import VmHistoryView
 from projections.host import hosts
 from projections.network import networks
 from projections.service_offering import service_offerings
-from projections.setting import is_on
 from projections.template import templates
 from projections.vm import vms
 from projections.volume import volumes
@@ -122,9 +121,7 @@ class VmFilters:
         gone = row.state in ("Destroyed", "Expunging")
         if self.state is None:
             asked = getattr(self, "id", None) or getattr(self, "ids", None)
-            seen = caller.role_type != "User" or is_on(
-                caller.cloud, "allow.user.view.destroyed.vm", row.account_id
-            )
+            seen = open_to_users(caller, "allow.user.view.destroyed.vm", row.account_id)
             return not gone or bool(asked) or seen
         if self.state.lower() == "present":
             return not gone

@@ -116,5 +116,5 @@ class FindHostsForMigration:
             and word in host.name.casefold()
         ]
         found.sort(key=lambda host: host.cluster_id != home.cluster_id)
-        shown = cut(found, self.page, self.page_size)
+        shown = cut(found, self.page, self.page_size, caller)
         return Page(len(found), [HostForMigrationView.suited(h, vm, caller.cloud) for h in shown])

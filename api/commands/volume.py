@@ -109,7 +109,7 @@ class CreateDataVolume:
             domain_id=domain_id,
             zone_id=zone.id,
             name=self.name or f"VOL-{volume_id}",
-            size_bytes=check_size(caller, self._size_bytes(offering, snapshot)),
+            size_bytes=check_size(caller, self._size_bytes(offering, snapshot, caller)),
             offering_id=None if offering is None else offering.id,
             is_displayed=self.display_volume is not False,
             snapshot_id=self.snapshot_id,
@@ -125,11 +125,13 @@ class CreateDataVolume:
         volume = caller.cloud[volumes].get(snapshot.volume_id)
         return caller.cloud[disk_offerings].get(None if volume is None else volume.offering_id)
 
-    def _size_bytes(self, offering: DiskOffering | None, snapshot: Snapshot | None) -> int:
+    def _size_bytes(
+        self, offering: DiskOffering | None, snapshot: Snapshot | None, caller: Caller
+    ) -> int:
         least = 0 if snapshot is None else snapshot.size_bytes
         if snapshot is None:
             assert offering is not None, "_offering() sees to it"
-            return gib(offering, self.size)
+            return gib(offering, self.size, caller)
         if offering is not None and offering.size_bytes is not None:
             return max(offering.size_bytes, least)
         return least if self.size is None else self.size * GIB

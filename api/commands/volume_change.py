@@ -126,7 +126,7 @@ async def _reoffer(
     if offering.size_bytes is None and size_gib is None:
         size_bytes = volume.size_bytes
     else:
-        size_bytes = gib(offering, size_gib)
+        size_bytes = gib(offering, size_gib, caller)
     least, most = iops_of(offering, *iops)
     new = Offering(offering_id=offering.id, min_iops=least, max_iops=most)
     pool = caller.cloud[storage_pools].get(volume.pool_id)

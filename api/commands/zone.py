@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
 from api.declare import Caller, Names, OneOf, Success, command
 from api.lists import Filter, list_command
-from api.views.capacity import Place, capacities
+from api.views.capacity import capacities
+from api.views.metrics import ZoneMetricsView
 from api.views.zone import ZoneView
 from engine.intents.record import UpdateRecord
 from engine.intents.zone import CreateZone, RemoveZone
+from projections.capacities import Place
 from projections.vm import vms
 from projections.zone import Zone, zones
 
@@ -112,9 +115,9 @@ class DeleteZone:
         await caller.decide(RemoveZone(id=self.id))
 
 
-@list_command("listZones", view=ZoneView, table=zones, key="zone", scope="catalogue")
-class ListZones:
-    """List zones. Tenants see those that are Enabled and open to them."""
+@dataclass(frozen=True, kw_only=True)
+class ZoneFilters:
+    """What zones are listed by."""
 
     show_icon: Annotated[bool | None, "also the icon of each", Filter()] = None
     available: Annotated[bool | None, "false: only those with guests of the caller", Filter()] = (
@@ -135,7 +138,25 @@ class ListZones:
         return any(vm.zone_id == row.id for vm in mine)
 
     def show(self, row: Zone, caller: Caller) -> ZoneView:
-        made = ZoneView.of(row, caller.cloud)
+        made: ZoneView = type(self).PLAN.view.of(row, caller.cloud)  # type: ignore[attr-defined]
         if self.show_capacities and caller.is_root:
             made.capacity = capacities(caller.cloud, Place(row.id))
         return made
+
+
+@list_command("listZones", view=ZoneView, table=zones, key="zone", scope="catalogue")
+class ListZones(ZoneFilters):
+    """List zones. Tenants see those that are Enabled and open to them."""
+
+
+@list_command(
+    "listZonesMetrics",
+    view=ZoneMetricsView,
+    table=zones,
+    key="zone",
+    scope="catalogue",
+    allow="A",
+    since="4.9.3",
+)
+class ListZonesMetrics(ZoneFilters):
+    """List zones with what is really used, and what is too full."""

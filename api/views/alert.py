@@ -6,7 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 from api.declare import Cloud, Date, View, date, view
-from projections.finding import Finding
+from projections.finding import Finding, FindingKind
 
 # CloudStack's numbers and names of what an alert can be about.
 TYPES = {
@@ -81,7 +81,7 @@ class AlertTypeView(View, kw_only=True):
 
 
 def name_of(row: Finding) -> str:
-    return str(row.finding) if row.alert_type is None else row.subject
+    return row.subject if row.finding is FindingKind.SAID else str(row.finding)
 
 
 def type_of(row: Finding) -> int:

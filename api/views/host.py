@@ -46,6 +46,10 @@ class HostView(View, kw_only=True):
     cpu_allocated_with_overprovisioning: Annotated[
         str | None, "share of what may be promised that is"
     ] = None
+    cpu_used: Annotated[str | None, "share of its CPU that was used when it was measured"] = None
+    memory_used: Annotated[int | None, "bytes that were used then"] = None
+    network_kbs_read: Annotated[int | None, "KiB that it had received then"] = None
+    network_kbs_write: Annotated[int | None, "KiB that it had sent then"] = None
     memory_total: Annotated[int | None, "bytes"] = None
     memory_with_overprovisioning: Annotated[str | None, "bytes that may be promised"] = None
     memory_allocated: Annotated[int | None, "bytes that are promised"] = None
@@ -101,6 +105,7 @@ class HostView(View, kw_only=True):
             job_id=row.job_id,
             job_status=None if row.job_id is None else 0,
             **(_compute(row, cloud) if row.hardware_id else {}),
+            **_measured(row, cloud),
         )
 
 
@@ -114,6 +119,19 @@ def _details(row: Host) -> dict[str, str] | None:
     if row.hardware_id:
         known["accelerated"] = "true" if row.accelerated else "false"
     return {name: value for name, value in known.items() if value} or None
+
+
+def _measured(row: Host, cloud: Cloud) -> dict[str, Any]:
+    """What the host said of itself last; nothing if it does not answer, or of the past."""
+    sample = cloud.vitals.host(row.id)
+    if sample is None:
+        return {}
+    return {
+        "cpu_used": f"{sample.cpu_used_percent:.2f}%",
+        "memory_used": sample.memory_used_bytes,
+        "network_kbs_read": sample.network_read_bytes // 1024,
+        "network_kbs_write": sample.network_write_bytes // 1024,
+    }
 
 
 def _compute(row: Host, cloud: Cloud) -> dict[str, Any]:

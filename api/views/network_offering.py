@@ -10,6 +10,7 @@ from api.declare import Cloud, View, view
 from api.views.offering import OfferingView, offered
 from projections.network_offering import NetworkOffering
 from projections.service_offering import service_offerings
+from projections.setting import number_of
 
 
 @view
@@ -44,6 +45,12 @@ def services_of(
         )
         for name, by in services.items()
     ]
+
+
+def rate_mbps(row: NetworkOffering, cloud: Cloud) -> int | None:
+    """What a network of the offering may carry; none is told where there is no limit."""
+    usual = int(number_of(cloud, "network.throttling.rate")) or None
+    return usual if row.network_rate_mbps is None else row.network_rate_mbps
 
 
 @view
@@ -85,7 +92,7 @@ class NetworkOfferingView(OfferingView, kw_only=True):
             specify_ip_ranges=row.specify_ip_ranges,
             conserve_mode=row.conserve_mode,
             availability=row.availability,
-            network_rate=row.network_rate_mbps,
+            network_rate=rate_mbps(row, cloud),
             service=services_of(row.services, row.capabilities),
             service_offering_id=row.service_offering_id or _router_size(cloud),
             for_vpc=row.for_vpc,

@@ -18,29 +18,40 @@ class ConfigurationView(View, kw_only=True):
     category: Annotated[str, "what it is about"]
     group: Annotated[str, "what it is about, in broad terms"]
     subgroup: Annotated[str, "and in narrower ones"]
-    scope: Annotated[str, "where it was set, or where it can be"]
+    scope: Annotated[str, "where it was asked for, or where it can be set, with commas"]
     description: Annotated[str, "what it does"]
     display_text: Annotated[str, "its name in words"]
     is_dynamic: Annotated[bool, "whether a change counts at once"]
-    component: Annotated[str, "what reads it"]
+    component: Annotated[str, "what reads it; none if nothing does"]
     type: Annotated[str, "the type of its value"]
+    options: Annotated[str | None, "all that it can be, with commas"] = None
+    range: Annotated[str, "what its value may be, in words"]
 
     @classmethod
     def made(cls, known: KnownSetting, value: str, scope: str = "") -> ConfigurationView:
+        group, subgroup = known.group
         return cls(
             name=known.name,
             value=value,
             default_value=known.default,
             category=known.category,
-            group="Miscellaneous" if known.kept else "Infrastructure",
-            subgroup="Others",
-            scope=scope or known.scopes[-1],
+            group=group,
+            subgroup=subgroup,
+            scope=scope or ",".join(known.scopes),
             description=known.text,
             display_text=known.name.replace(".", " ").capitalize(),
             is_dynamic=True,
             component="none" if known.kept else "engine",
             type=TYPES[known.kind],
+            options=",".join(known.options) or None,
+            range=known.range,
         )
+
+
+@view
+class ConfigurationSubgroupView(View, kw_only=True):
+    name: Annotated[str, "its name"]
+    precedence: Annotated[int, "its place in the list"]
 
 
 @view
@@ -48,3 +59,4 @@ class ConfigurationGroupView(View, kw_only=True):
     name: Annotated[str, "its name"]
     description: Annotated[str, "what its settings are about"]
     precedence: Annotated[int, "its place in the list"]
+    subgroup: Annotated[list[ConfigurationSubgroupView], "its parts"]

@@ -12,6 +12,7 @@ import numpy as np
 from msgspec import Struct
 
 from aggregates.errors import Exhausted
+from engine.allocator.hosts import uncrowded
 from engine.allocator.pools import refusal
 from engine.allocator.reach import reach_mask
 from engine.allocator.request import PlaceRequest, SpaceRequest
@@ -102,6 +103,7 @@ def _rules(hosts: HostColumns, request: PlaceRequest, every: Ints) -> list[tuple
     if request.host_id is not None:
         here &= every == hosts.slots.get(request.host_id, -1)
     only = every >= 0 if request.only is None else _isin(hosts, every, request.only)
+    roomy = uncrowded(hosts, request)
     return [
         ("elsewhere", here),
         ("disabled", hosts.enabled[every] == 1),
@@ -113,6 +115,7 @@ def _rules(hosts: HostColumns, request: PlaceRequest, every: Ints) -> list[tuple
         ("with too slow cores", hosts.core_mhz[every] >= request.cpu_mhz),
         ("short of CPU", hosts.free_mhz[every] >= request.cpu_count * request.cpu_mhz),
         ("short of memory", hosts.free_mib[every] >= request.memory_mib),
+        ("in a full cluster", every >= 0 if roomy is None else roomy[every]),
     ]
 
 
@@ -131,6 +134,8 @@ def _host_refusal(hosts: HostColumns, slot: int, reason: str, request: PlaceRequ
         "without the tags": f"has tags {sorted(row.tags)}, asked for {sorted(request.tags)}",
         "avoided": "must be avoided for this guest",
         "outside the affinity group": "is not among the hosts that this guest is bound to",
+        "in a full cluster": "is in a cluster that is promised to its threshold: see the setting "
+        "cluster.memory.allocated.capacity.disablethreshold and that for cpu",
         "with too few cores": f"has {row.cpu_count} cores, the guest wants {request.cpu_count}",
         "with too slow cores": f"has cores of {row.cpu_mhz} MHz, asked for {request.cpu_mhz} MHz",
         "short of CPU": f"cpu: wants {wanted_mhz} MHz, has {hosts.free_mhz[slot]} MHz",

@@ -20,12 +20,22 @@ def choose_host(
 ) -> int | None:
     """The slot to place on, or None when every host refuses."""
     shape = shapes.get(hosts, shape_of(request))
-    slot = _Search(hosts, shape, request).run()
+    within = uncrowded(hosts, request)
+    slot = _Search(hosts, shape, request, within).run()
     if slot is None or not request.volumes or reaches(space, hosts, slot, request.volumes):
         return slot
     # Storage rarely decides, so who reaches it is worked out only when it does.
-    within = reach_mask(space, hosts, request.volumes)
+    reach = reach_mask(space, hosts, request.volumes)
+    within = reach if within is None else reach & within
     return _Search(hosts, shape, request, within).run()
+
+
+def uncrowded(hosts: HostColumns, request: PlaceRequest) -> Mask | None:
+    """The hosts outside the clusters that take no new guest; None if that is all of them."""
+    if not request.crowded or request.host_id is not None:
+        return None
+    mask: Mask = ~np.isin(hosts.cluster, [hosts.places.find(one) for one in request.crowded])
+    return mask
 
 
 class _Search:

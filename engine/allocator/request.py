@@ -33,8 +33,9 @@ class PlaceRequest(Struct, frozen=True, kw_only=True):
     """Room for one guest. `cpu_mhz` is the speed of each of its cores.
 
     `avoid` and `only` are rules (anti-affinity, dedicated hosts, hosts that failed already);
-    `prefer` and `prefer_not` are wishes, dropped when nothing fits otherwise. `volumes`
-    are what the host must reach storage for; they are not held by this.
+    `prefer` and `prefer_not` are wishes, dropped when nothing fits otherwise. `crowded` are
+    clusters that take no new guest, unless a host was named. `volumes` are what the host must
+    reach storage for; they are not held by this.
     """
 
     vm_id: UUID
@@ -51,6 +52,7 @@ class PlaceRequest(Struct, frozen=True, kw_only=True):
     only: frozenset[UUID] | None = None
     prefer: frozenset[UUID] = frozenset()
     prefer_not: frozenset[UUID] = frozenset()
+    crowded: frozenset[UUID] = frozenset()
     volumes: tuple[SpaceRequest, ...] = ()
     policy: Policy = first_fit
 

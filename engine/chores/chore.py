@@ -14,6 +14,8 @@ from engine.clock import Clock
 from engine.engine import Engine
 from engine.failure import Caught, failure_of
 from engine.intents import By
+from projections.cloud import Cloud
+from projections.setting import number_of
 
 log_ = logging.getLogger("sagastack.chores")
 
@@ -25,23 +27,33 @@ Do = Callable[[Engine, int], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Chore:
-    """`do` is given the engine and the time in milliseconds since 1970."""
+    """`do` is given the engine and the time in milliseconds since 1970.
+
+    A setting may say how often, in seconds or in milliseconds (`unit_ms`); else it is `every_s`.
+    """
 
     name: str
     every_s: float
     do: Do
+    setting: str = ""
+    unit_ms: int = 1000
+
+    def every_ms(self, cloud: Cloud) -> int:
+        if not self.setting:
+            return int(self.every_s * 1000)
+        return int(number_of(cloud, self.setting) * self.unit_ms)
 
 
 CHORES: dict[str, Chore] = {}
 
 
-def chore(*, every_s: float) -> Callable[[Do], Do]:
+def chore(*, every_s: float = 0, setting: str = "", unit_ms: int = 1000) -> Callable[[Do], Do]:
     """Register a chore under its function's name."""
 
     def register(do: Do) -> Do:
         name = getattr(do, "__name__", "")
         assert name not in CHORES, f"two chores are called {name}"
-        CHORES[name] = Chore(name, every_s, do)
+        CHORES[name] = Chore(name, every_s, do, setting, unit_ms)
         return do
 
     return register
@@ -65,7 +77,7 @@ class Chores:
             now_ms = self._clock.now_ms()
             if self._due_ms.get(name, 0) > now_ms:
                 continue
-            self._due_ms[name] = now_ms + int(one.every_s * 1000)
+            self._due_ms[name] = now_ms + one.every_ms(self._engine.cloud)
             await self._one(one, now_ms)
 
     async def _one(self, one: Chore, now_ms: int) -> None:

@@ -18,7 +18,7 @@ async def tell_pools_their_thresholds(engine: Engine, now_ms: int) -> None:
         supply = known[pool.id].supply if pool.id in known else None
         if supply is None:
             continue
-        wanted = number_of(engine.cloud, THRESHOLD, pool.zone_id)
+        wanted = number_of(engine.cloud, THRESHOLD, pool.id, pool.zone_id)
         takes = takes_volumes(engine.cloud, pool)
         if (supply.threshold, supply.enabled) != (wanted, takes):
             await engine.decide(SupplyStoragePool(id=pool.id), BY)

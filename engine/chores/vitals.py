@@ -1,4 +1,4 @@
-"""Measures every guest that runs, host by host, into memory."""
+"""Measures every host, and every guest that runs, host by host, into memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from engine.chores.chore import chore
 from engine.engine import Engine
 from projections.host import hosts
 from projections.setting import number_of
-from projections.vitals import Sample
+from projections.vitals import HostSample, Sample
 from projections.vm import vms
 
 SIDE_BY_SIDE = 16
@@ -59,3 +59,43 @@ async def _measure(engine: Engine, host_id: UUID, now_ms: int, turns: asyncio.Se
                 network_write_bytes=stats.network_write_bytes,
             )
             cloud.vitals.note(vm.id, sample)
+
+
+@chore(every_s=5)
+async def measure_hosts(engine: Engine, now_ms: int) -> None:
+    """Ask each host that is Up how busy it is; of one that says nothing, nothing is known."""
+    vitals, cloud = engine.cloud.vitals, engine.cloud
+    interval_ms = number_of(cloud, "host.stats.interval")
+    if not interval_ms or vitals.hosts_at_ms + interval_ms > now_ms:
+        return
+    vitals.hosts_at_ms = now_ms
+    turns = asyncio.Semaphore(SIDE_BY_SIDE)
+    async with asyncio.TaskGroup() as group:
+        for host in list(cloud[hosts]):
+            group.create_task(_measure_host(engine, host.id, now_ms, turns))
+
+
+async def _measure_host(
+    engine: Engine, host_id: UUID, now_ms: int, turns: asyncio.Semaphore
+) -> None:
+    vitals, host = engine.cloud.vitals, engine.cloud[hosts].get(host_id)
+    if host is None or host.state is not HostState.UP:
+        vitals.note_host(host_id, None)
+        return
+    async with turns:
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                session = await engine.hosts.session(host_id)
+                stats = await session.host_stats()
+        except (DriverError, TimeoutError):
+            vitals.note_host(host_id, None)
+            return
+    sample = HostSample(
+        at_ms=now_ms,
+        cpu_used_percent=stats.cpu_used_percent,
+        memory_used_bytes=stats.memory_used_bytes,
+        network_read_bytes=stats.network_read_bytes,
+        network_write_bytes=stats.network_write_bytes,
+        uptime_s=stats.uptime_s,
+    )
+    vitals.note_host(host_id, sample)

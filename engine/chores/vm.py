@@ -11,11 +11,10 @@ from projections.service_offering import service_offerings
 from projections.setting import number_of
 from projections.vm import vms
 
-EXPUNGED_A_ROUND = 50
 STARTED_A_ROUND = 20
 
 
-@chore(every_s=60)
+@chore(setting="expunge.interval")
 async def expunge_destroyed_guests(engine: Engine, now_ms: int) -> None:
     """Expunge what was destroyed longer ago than its owner has to think it over."""
     delay_ms = 1000 * number_of(engine.cloud, "expunge.delay")
@@ -24,7 +23,7 @@ async def expunge_destroyed_guests(engine: Engine, now_ms: int) -> None:
         for vm in engine.cloud[vms].by("state", VmState.DESTROYED)
         if vm.job_id is None and vm.state_at_ms + delay_ms <= now_ms
     ]
-    for vm in due[:EXPUNGED_A_ROUND]:
+    for vm in due[: int(number_of(engine.cloud, "expunge.workers"))]:
         await _submit(engine, ExpungeVm(vm_id=vm.id))
 
 

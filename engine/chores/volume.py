@@ -10,12 +10,14 @@ from aggregates.volume import VolumeState
 from engine.chores.chore import BY, chore
 from engine.engine import Engine
 from engine.intents.volume import DeleteVolume
-from projections.setting import number_of
+from projections.setting import is_on, number_of
 from projections.volume import volumes
 
 
-@chore(every_s=60)
+@chore(setting="storage.cleanup.interval")
 async def expunge_destroyed_volumes(engine: Engine, now_ms: int) -> None:
+    if not is_on(engine.cloud, "storage.cleanup.enabled"):
+        return
     for volume in list(engine.cloud[volumes]):
         if volume.state is not VolumeState.DESTROY or volume.job_id is not None:
             continue

@@ -26,6 +26,7 @@ def open_finding(ask: OpenFinding, desk: Desk) -> None:
             place_id=ask.place_id,
             subject=ask.subject,
             text=ask.text,
+            alert_type=ask.alert_type,
         ),
     )
 

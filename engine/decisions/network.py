@@ -18,6 +18,7 @@ from engine.decisions.vpc import check_tier
 from engine.decisions.zone_networks import check_zone
 from engine.draft import Decision
 from engine.intents.network import CreateNetwork, RemoveNetwork, UpdateNetwork
+from engine.network_domain import usual_domain
 from engine.routers import implement, take_source_nat
 from projections.addresses import address_spaces
 from projections.network import networks
@@ -70,7 +71,7 @@ def create(ask: CreateNetwork, desk: Desk) -> None:
             end_ip=str(subnet.last) if subnet else "",
             vlan=vlan,
             acl_type=ask.acl_type,
-            network_domain=ask.network_domain,
+            network_domain=ask.network_domain or _domain(ask, offering, desk),
             dns1=ask.dns1 or zone.dns1,
             dns2=ask.dns2 or zone.dns2,
             is_displayed=ask.is_displayed,
@@ -210,3 +211,10 @@ def _vlan(
 
 def _vlan_hold(network_id: UUID) -> UUID:
     return uuid5(network_id, "vlan")
+
+
+def _domain(ask: CreateNetwork, offering: NetworkOffering, desk: Desk) -> str:
+    """Where names are served, every network has a domain."""
+    if "Dns" not in offering.services:
+        return ""
+    return usual_domain(desk.cloud, ask.account_id, ask.zone_id)

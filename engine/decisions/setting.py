@@ -5,8 +5,9 @@ from __future__ import annotations
 from uuid import UUID
 
 from aggregates.errors import Invalid
-from aggregates.known_settings import KNOWN, KnownSetting
+from aggregates.known_settings import KNOWN
 from aggregates.setting import Setting
+from aggregates.setting_terms import KnownSetting
 from engine.decide import Desk, decision
 from engine.decisions import cluster, record
 from engine.intents.cluster import UpdateCluster

@@ -35,7 +35,7 @@ FULL = "pool.storage.capacity.disablethreshold"
 def takes_volumes(cloud: Cloud, pool: StoragePool) -> bool:
     """Whether new volumes may be put into it: it is Up, and not really full."""
     return pool.state is PoolState.UP and not pool.is_fuller_than(
-        number_of(cloud, FULL, pool.zone_id)
+        number_of(cloud, FULL, pool.id, pool.zone_id)
     )
 
 
@@ -50,7 +50,7 @@ def supply_space(at: Deciding, pool_id: UUID) -> None:
         cluster_id=pool.cluster_id,
         host_id=pool.host_id,
         capacity_bytes=pool.offered_bytes,
-        threshold=number_of(at.world.cloud, THRESHOLD, pool.zone_id),
+        threshold=number_of(at.world.cloud, THRESHOLD, pool.id, pool.zone_id),
         overprovision=pool.overprovision,
         tags=list(pool.tags),
         enabled=takes_volumes(at.world.cloud, pool),

@@ -15,6 +15,7 @@ class OpenFinding:
     place_id: UUID
     subject: str
     text: str
+    alert_type: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,6 +54,8 @@ log_ = logging.getLogger("sagastack.sweep")
 LISTING_S = 30.0
 LOOK_S = 120.0
 SIDE_BY_SIDE = 16
+# What was said by a person, and what a chore looks after.
+NOT_OURS = (FindingKind.SAID, FindingKind.TOO_FULL)
 BY = By(action="SYSTEM.RECONCILE", command="reconcile")
 
 
@@ -317,7 +319,7 @@ class Sweeper:
     async def _close_lost(self) -> None:
         """Close what was found on hosts and pools that are no more."""
         cloud = self._engine.cloud
-        found = (one for one in cloud[findings] if one.finding is not FindingKind.SAID)
+        found = (one for one in cloud[findings] if one.finding not in NOT_OURS)
         for place in {one.place_id for one in found}:
             if (
                 place is not None

@@ -29,6 +29,7 @@ from projections.instance_group import instance_groups
 from projections.iso import isos
 from projections.network import networks
 from projections.security_group import security_groups
+from projections.setting import is_on
 from projections.template import templates
 from projections.user_data import user_datas
 from projections.vm import vms
@@ -65,7 +66,7 @@ def _write(run: Run[Any], ask: DeployVm) -> None:
             cpu_count=ask.cpu_count,
             cpu_mhz=ask.cpu_mhz,
             memory_mib=ask.memory_mib,
-            instance_name=f"i-{str(ask.vm_id)[:8]}-VM",
+            instance_name=_instance_name(run, ask),
             **_told(ask),
             host_tags=ask.host_tags,
             details=ask.details,
@@ -107,6 +108,12 @@ def _write(run: Run[Any], ask: DeployVm) -> None:
                 max_iops=disk.max_iops,
             ),
         )
+
+
+def _instance_name(run: Run[Any], ask: DeployVm) -> str:
+    """What hypervisors know the guest by: made of its id and, if the cloud wants it, its name."""
+    end = ask.name if is_on(run.cloud, "vm.instancename.flag") else "VM"
+    return f"i-{str(ask.vm_id)[:8]}-{end}"
 
 
 TOLD = (

@@ -1,0 +1,69 @@
+"""Clusters that are so full that no new guest goes there: what is left is for those that grow.
+
+How full is what the capacity ledgers say; from where on is a setting of each cluster. A host that
+was named is taken all the same: whoever names one has decided.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import cast
+from uuid import UUID
+
+import numpy as np
+
+from aggregates.operation_settings import DISABLES
+from engine.allocator import Policy, at_random, first_fit, pack, spread
+from projections.capacity import Capacity
+from projections.cloud import Cloud
+from projections.cluster import clusters
+from projections.setting import is_on, number_of, settings, value_of
+
+# CloudStack's planners by what they prefer; the others are first fit here.
+PLANNERS: dict[str, Policy] = {
+    "FirstFitPlanner": first_fit,
+    "UserDispersingPlanner": spread,
+    "UserConcentratedPodPlanner": pack,
+}
+ALGORITHMS: dict[str, Policy] = {
+    "firstfit": first_fit,
+    "userdispersing": spread,
+    "firstfitleastconsumed": spread,
+    "userconcentratedpod_firstfit": pack,
+}
+
+
+def told(cloud: Cloud, full: frozenset[UUID]) -> list[str]:
+    """What people are told of clusters that take no new guests."""
+    names = sorted(row.name for one in full if (row := cloud[clusters].get(one)) is not None)
+    return [f"cluster {name} is promised to its disable threshold" for name in names]
+
+
+def policy_for(cloud: Cloud, planner: str, zone_id: UUID, key: UUID) -> Policy:
+    """How to choose among hosts with room: as the deployment says, else as the settings do.
+
+    Chance is drawn from the key of the step, so a step that is repeated chooses alike.
+    """
+    if planner:
+        return PLANNERS.get(planner, first_fit)
+    named = value_of(cloud, "vm.allocation.algorithm", zone_id)
+    return ALGORITHMS.get(named) or at_random(Random(key.int))
+
+
+def crowded(cloud: Cloud, zone_id: UUID, mhz: int, mib: int) -> frozenset[UUID]:
+    """The clusters that a guest of this size would fill beyond their thresholds."""
+    if not is_on(cloud, "cluster.threshold.enabled", zone_id):
+        return frozenset()
+    columns = cloud.view(Capacity).hosts
+    places, sums = columns.places.values, columns.clusters
+    full = np.zeros(len(sums.offered_mhz), bool)
+    for name, used, more, offered in (
+        (DISABLES["cpu"], sums.used_mhz, mhz, sums.offered_mhz),
+        (DISABLES["memory"], sums.used_mib, mib, sums.offered_mib),
+    ):
+        shares = np.full(len(offered), number_of(cloud, name, zone_id))
+        for row in cloud[settings].by("name", name):
+            if row.scope == "cluster" and (number := columns.places.find(row.scope_id)) >= 0:
+                shares[number] = float(row.value)
+        full |= (used + more > shares * offered) & (offered > 0)
+    return frozenset(cast(UUID, places[number]) for number in np.flatnonzero(full))
