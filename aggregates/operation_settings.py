@@ -104,6 +104,14 @@ _GLOBAL: tuple[tuple[str, str, str, tuple[float, float] | None, str], ...] = (
         "Mbit/s that lists tell of network offerings which name no rate; 0 for no limit",
     ),
     (
+        "quota.enable.service", "Boolean", "false", None,
+        "whether usage costs something: tariffs, credits, statements and balances",
+    ),
+    (
+        "quota.currency.symbol", "String", "$", None,
+        "what amounts of money are shown with",
+    ),
+    (
         "host", "String", "localhost", None,
         "the address at which listManagementServers says that this controller is",
     ),

@@ -83,7 +83,7 @@ def guest() -> VmCreated:
     return VmCreated(
         name="web", display_name="web", account_id=ANN, domain_id=HOME, user_id=None,
         zone_id=ZONE, template_id=UUID(TEMPLATE), service_offering_id=UUID(SMALL),
-        hypervisor="KVM", cpu_count=2, cpu_mhz=500, memory_mib=512, instance_name="i", group="",
+        hypervisor="KVM", cpu_count=2, cpu_mhz=500, memory_mib=512, instance_name="i",
         user_data="", key_pairs=[], host_tags=[], details={}, is_displayed=True, nics=[],
     )  # fmt: skip
 
