@@ -20,7 +20,17 @@ from projections.cloud import Cloud
 if TYPE_CHECKING:
     from api.sessions import Door
 
-__all__ = ["By", "Caller", "Engine", "Identity", "Job", "JobRow", "JobStep", "Planned"]
+__all__ = [
+    "By",
+    "Caller",
+    "Engine",
+    "Identity",
+    "Job",
+    "JobRow",
+    "JobStep",
+    "Planned",
+    "ServerStatus",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +105,33 @@ class JobStep:
     no_undo: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerStatus:
+    """What a controller says of itself and of the machine that it runs on.
+
+    `load` is the mean length of the machine's run queue over 1, 5 and 15 minutes. `version` of a
+    database and its size are told where they are known without asking it.
+    """
+
+    host_name: str
+    started_at_ms: int
+    booted_at_ms: int | None
+    operating_system: str
+    kernel: str
+    runtime: str
+    processors: int
+    load: tuple[float, float, float]
+    memory_total_bytes: int
+    memory_free_bytes: int
+    process_bytes: int
+    threads: int
+    tasks: int
+    database: str
+    database_version: str
+    database_bytes: int | None
+    log_position: int
+
+
 class Engine(Protocol):
     """Everything the API asks of the engine.
 
@@ -136,6 +173,10 @@ class Engine(Protocol):
 
     def steps(self, job: JobRow) -> list[JobStep]:
         """The steps of a job in the order in which they run; empty for a decision."""
+        ...
+
+    def status(self) -> ServerStatus:
+        """How this controller is."""
         ...
 
     async def explain(self, ask: ExplainPlacement) -> Placement:

@@ -165,6 +165,7 @@ async def _serve(
     app = make_app(gateway, feed=feed.follow, metrics=lambda: metrics(face.cloud, log), version="0")
     Transfers(face, settings.home, clock.now_ms).add_to(app)
     port = await _open(stack, app, settings.host, settings.port)
+    face.store_url, face.started_at_ms = settings.store_url, clock.now_ms()
     face.listens_at = f"http://{settings.host}:{port}"
     if settings.integration_port:
         await _open(stack, make_integration_app(gateway), "127.0.0.1", settings.integration_port)

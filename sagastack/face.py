@@ -9,7 +9,7 @@ from uuid import UUID
 
 from aggregates.errors import Busy, NotFound
 from aggregates.saga import SagaRun
-from api.caller import JobStep
+from api.caller import JobStep, ServerStatus
 from engine.engine import Engine
 from engine.genesis import NO_PASSWORD
 from engine.intents import By, Job
@@ -23,6 +23,7 @@ from projections.setting import KNOWN, value_of
 from projections.user import users
 from projections.vm import vms
 from sagastack import looks
+from sagastack.status import server_status
 from sagastack.strangers import strangers
 
 T = TypeVar("T")
@@ -36,6 +37,8 @@ class Face:
     def __init__(self, engine: Engine, vault: Vault, world: World) -> None:
         self._engine, self._vault, self._world = engine, vault, world
         self.listens_at = ""
+        self.store_url = ""
+        self.started_at_ms = 0
 
     @property
     def base_url(self) -> str:
@@ -89,6 +92,14 @@ class Face:
 
     def steps(self, job: Any) -> list[JobStep]:
         return looks.steps_of(job)
+
+    def status(self) -> ServerStatus:
+        return server_status(
+            self.store_url,
+            started_at_ms=self.started_at_ms,
+            position=self.cloud.position,
+            tasks=len(asyncio.all_tasks()),
+        )
 
     async def explain(self, ask: ExplainPlacement) -> Placement:
         return looks.explain(self.cloud, self._world.allocator, ask)

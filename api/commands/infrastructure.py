@@ -8,30 +8,30 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from api.authz import noun
 from api.declare import Bound, Caller, Names, OneOf, Page, command
 from api.lists import cut
-from api.render import CLOUDSTACK_VERSION
 from api.views.infrastructure import (
     HostTagView,
     HypervisorView,
     InfrastructureView,
     IsolationMethodView,
-    ManagementServerView,
     StorageProviderView,
     StorageTagView,
     SupportedServiceView,
 )
 from api.views.network_service_provider import NetworkServiceProviderView
 from projections.cluster import HYPERVISORS, clusters
+from projections.finding import findings
 from projections.host import hosts
 from projections.image_store import image_stores
 from projections.network_service_provider import PROVIDERS
 from projections.pod import pods
-from projections.saga import RunState, saga_runs
+from projections.router import routers
 from projections.storage_pool import storage_pools
+from projections.system_vm import system_vms
 from projections.zone import zones
 
-noun("management_server", "admin")
 noun("hypervisor_capabilities", "admin")
 
+ROUTER = "VIRTUAL_ROUTER"
 KeywordText = Annotated[str | None, "text that the name contains"]
 PageNumber = Annotated[int | None, "which page, from 1", Bound(1)]
 PageSize = Annotated[int | None, "rows a page, at most 500; -1 for no limit", Bound(-1)]
@@ -150,44 +150,13 @@ class ListSupportedNetworkServices:
         return Page(len(found), cut(found, self.page, self.page_size, caller))
 
 
-@command(
-    "listManagementServers",
-    returns=ManagementServerView,
-    key="managementserver",
-    shape="list",
-    allow="A",
-)
-class ListManagementServers:
-    """List controllers: this one."""
-
-    id: Annotated[UUID | None, "the one of this id", Names("management_server", right="see")] = None
-    name: Annotated[str | None, "the one of this name"] = None
-    version: Annotated[str | None, "of this version"] = None
-    keyword: KeywordText = None
-    page: PageNumber = None
-    page_size: PageSize = None
-
-    async def run(self, caller: Caller) -> list[ManagementServerView]:
-        runs = caller.cloud[saga_runs]
-        live = (RunState.RUNNING, RunState.UNDOING)
-        here = ManagementServerView(
-            id=_id("management", "local"),
-            name="sagastack",
-            state="Up",
-            version=CLOUDSTACK_VERSION,
-            agents_count=len(caller.cloud[hosts]),
-            pending_jobs_count=sum(len(list(runs.by("state", state))) for state in live),
-        )
-        asked = ((self.name, here.name), (self.version, here.version))
-        return [here] if all(not want or want == has for want, has in asked) else []
-
-
 @command("listInfrastructure", returns=InfrastructureView, key="infrastructure", allow="A")
 class ListInfrastructure:
     """Count the parts of the infrastructure."""
 
     async def run(self, caller: Caller) -> InfrastructureView:
         cloud = caller.cloud
+        roles = [row.role for row in cloud[routers]]
         return InfrastructureView(
             zones=len(cloud[zones]),
             pods=len(cloud[pods]),
@@ -196,9 +165,9 @@ class ListInfrastructure:
             storage_pools=len(cloud[storage_pools]),
             image_stores=len(cloud[image_stores]),
             object_stores=0,
-            system_vms=0,
-            routers=0,
-            ilbvms=0,
+            system_vms=len(cloud[system_vms]),
+            routers=roles.count(ROUTER),
+            ilbvms=len(roles) - roles.count(ROUTER),
             management_servers=1,
-            alerts=0,
+            alerts=sum(not row.shelf for row in cloud[findings]),
         )

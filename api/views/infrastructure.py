@@ -54,16 +54,6 @@ class SupportedServiceView(View, kw_only=True):
 
 
 @view
-class ManagementServerView(View, kw_only=True):
-    id: Annotated[UUID, "the controller"]
-    name: Annotated[str, "its name"]
-    state: Annotated[str, "Up"]
-    version: Annotated[str, "the API that it speaks"]
-    agents_count: Annotated[int, "hosts that it looks after"]
-    pending_jobs_count: Annotated[int, "jobs that are not over"]
-
-
-@view
 class InfrastructureView(View, kw_only=True):
     """How many there are of each part of the infrastructure."""
 

@@ -68,3 +68,21 @@ class HostLost:
 
     id: UUID
     why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignIn:
+    """Who to be on one host from now on, and who the controller is there until now."""
+
+    host_id: UUID
+    username: str
+    password_ref: str
+    old_username: str
+    old_password_ref: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeSignIn:
+    """Sign in on these hosts in another way: on all of them, or on none."""
+
+    hosts: list[SignIn]

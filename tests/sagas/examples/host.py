@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from engine.intents.host import AddHost, PrepareHost, ReconnectHost, RemoveHost
+from engine.intents.host import (
+    AddHost,
+    ChangeSignIn,
+    PrepareHost,
+    ReconnectHost,
+    RemoveHost,
+    SignIn,
+)
+from projections.host import hosts
 from projections.vm import vms
 from tests.sagas.rig import Rig
 from tests.sagas.seed import (
@@ -44,9 +52,28 @@ async def _maintain_host(rig: Rig) -> object:
     return PrepareHost(id=host_id)
 
 
+async def _change_sign_in(rig: Rig) -> object:
+    """On two hosts, of which neither has a password yet."""
+    return ChangeSignIn(
+        hosts=[
+            SignIn(
+                host_id=host_id,
+                username="operator",
+                password_ref=str(
+                    await rig.vault.put("a password", key=named(f"password of {host_id}"))
+                ),
+                old_username=rig.cloud[hosts][host_id].username,
+                old_password_ref=rig.cloud[hosts][host_id].password_ref,
+            )
+            for host_id in HOSTS[:2]
+        ]
+    )
+
+
 EXAMPLES = {
     "host.add:1": _add_host,
     "host.remove:1": _remove_host,
     "host.reconnect:1": _reconnect_host,
     "host.maintain:1": _maintain_host,
+    "host.sign_in:1": _change_sign_in,
 }
