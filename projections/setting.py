@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from uuid import UUID
 
 from aggregates.known_settings import KNOWN
+from aggregates.operation_settings import DISABLES, NOTIFIES
 from aggregates.setting import Setting
 from aggregates.setting_groups import GROUPS
 from aggregates.setting_terms import KnownSetting
@@ -54,8 +55,10 @@ def _wider(cloud: Cloud, kind: str, row_id: UUID | None) -> Iterator[UUID]:
 
 
 __all__ = [
+    "DISABLES",
     "GROUPS",
     "KNOWN",
+    "NOTIFIES",
     "KnownSetting",
     "Setting",
     "is_on",

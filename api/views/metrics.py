@@ -14,7 +14,6 @@ from uuid import UUID
 
 import msgspec
 
-from aggregates.operation_settings import DISABLES, NOTIFIES
 from api.declare import Cloud, View, view
 from api.views.cluster import ClusterView
 from api.views.host import HostView
@@ -23,7 +22,7 @@ from api.views.zone import ZoneView
 from projections.capacity import Capacity
 from projections.cluster import Cluster, clusters
 from projections.host import Host, hosts
-from projections.setting import number_of
+from projections.setting import DISABLES, NOTIFIES, number_of
 from projections.space import Space
 from projections.storage_pool import StoragePool
 from projections.vm import vms
