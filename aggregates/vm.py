@@ -256,15 +256,18 @@ class VmWorkEnded(Event, frozen=True, kw_only=True):
 class VmStarted(Event, frozen=True, kw_only=True):
     """It runs on `host_id`; `hold` is the capacity that it holds there.
 
-    A password that was due has been handed to it, by the job that started it.
+    A password that was due has been handed to it by this start if `password_told`; else it stays
+    due until a start that can hand it over.
     """
 
     host_id: UUID
     hold: UUID
+    password_told: bool = False
 
     def apply(self, row: Vm, at_ms: int) -> None:
-        if row.password_due:
-            row.password_due, row.password_job_id = False, row.job_id
+        if row.password_due and (self.password_told or row.password_job_id is None):
+            row.password_job_id = row.job_id
+        row.password_due = row.password_due and not self.password_told
         row.state, row.job_id, row.state_at_ms = VmState.RUNNING, None, at_ms
         row.host_id, row.hold, row.more_holds, row.why_stopped = self.host_id, self.hold, [], ""
 

@@ -42,9 +42,19 @@ class VmScaled(Event, frozen=True, kw_only=True):
 
 @event("vm.restored")
 class VmRestored(Event, frozen=True, kw_only=True):
-    """Its root disk is a fresh one, made from `template_id`."""
+    """Its root disk is a fresh one, made from `template_id`.
+
+    One that takes a password is told it by this job, or by its next start if it is due then; None
+    leaves passwords as they are.
+    """
 
     template_id: UUID
+    password_due: bool | None = None
+
+    def apply(self, row: Vm, at_ms: int) -> None:
+        row.template_id = self.template_id
+        if self.password_due is not None:
+            row.password_due, row.password_job_id = self.password_due, row.job_id
 
 
 @event("vm.assigned")

@@ -26,11 +26,17 @@ PROVIDER = "ConfigDrive"
 Files = tuple[tuple[str, bytes], ...]
 
 
+def tells(run: Run[Any], vm: Vm) -> bool:
+    """Whether some network of the guest gives it its data on a disc."""
+    cards = (run.cloud[networks][nic.network_id] for nic in vm.nics)
+    return any(PROVIDER in network.services.get("UserData", ()) for network in cards)
+
+
 def files_for(run: Run[Any], vm: Vm, password: str) -> Files:
     """The files of the guest's disc; none if no network of it gives its data that way."""
-    cards = [(nic, run.cloud[networks][nic.network_id]) for nic in vm.nics]
-    if not any(PROVIDER in network.services.get("UserData", ()) for _, network in cards):
+    if not tells(run, vm):
         return ()
+    cards = [(nic, run.cloud[networks][nic.network_id]) for nic in vm.nics]
     told = base64.b64decode(vm.user_data)
     found = {
         "openstack/latest/meta_data.json": _json(_meta(run, vm, password)),

@@ -278,12 +278,14 @@ async def whole_spec(
     session: HostSession,
     paths: dict[UUID, str],
     pool_id: UUID | None = None,
+    password: str = "",
 ) -> GuestSpec:
     """All that a start gives the guest: its disks and cards, what it is told, the disc in its
-    drive. `pool_id` is where that lies if no disk of the guest is on a pool yet.
+    drive. `pool_id` is where that lies if no disk of the guest is on a pool yet; without a
+    `password` it is told one that is due.
     """
     spec = guest_spec(run, vm, paths)
-    told = config_drive.files_for(run, vm, await passwords.due(run, vm))
+    told = config_drive.files_for(run, vm, password or await passwords.due(run, vm))
     if told:
         spec = replace(spec, config=told)
     disc = await disc_for(run, vm, vm.iso_id, session, pool_of(run, vm.id) or pool_id)
@@ -298,7 +300,8 @@ async def remove_guest(run: Run[Any], vm_id: UUID, host_id: UUID) -> None:
 
 def record_running(run: Run[Any], vm: Vm, room: Room, paths: dict[UUID, str]) -> None:
     """One commit says where the guest runs, what its disks became, and that the job is done."""
-    run.change(vm, VmStarted(host_id=room.host_id, hold=room.hold))
+    told = config_drive.tells(run, vm)
+    run.change(vm, VmStarted(host_id=room.host_id, hold=room.hold, password_told=told))
     for disk in disks_of(run, vm.id):
         if disk.id in paths:
             run.change(

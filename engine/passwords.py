@@ -25,8 +25,11 @@ def made_up() -> str:
 
 async def due(run: Run[Any], vm: Vm) -> str:
     """The password that this start brings, or nothing. A retry brings the same one."""
-    if not vm.password_due:
-        return ""
+    return await kept(run, vm) if vm.password_due else ""
+
+
+async def kept(run: Run[Any], vm: Vm) -> str:
+    """The password that the guest was given last, or one that is made up now."""
     entry = password_entry(vm.id)
     try:
         return await run.world.vault.get(entry)

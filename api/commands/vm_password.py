@@ -23,6 +23,7 @@ from api.errors import InvalidValue
 from api.jobs import JobView
 from api.views.vm import VmPasswordView, VmView
 from engine.intents.vm import ResetPassword, password_entry
+from projections.network import networks
 from projections.template import templates
 from projections.vm import Vm, vms
 
@@ -49,12 +50,23 @@ class ResetPasswordForVirtualMachine:
                 f"virtual machine {vm.name} is of a template that takes no password: "
                 "reset it from within"
             )
+        if not _can_be_told(caller, vm):
+            raise InvalidValue(
+                f"virtual machine {vm.name} is on no network that hands it a password (service "
+                "UserData): add one, or reset it from within"
+            )
         if not self.password:
             return await caller.submit(ResetPassword(vm_id=vm.id))
         check_password(self.password, template)
         entry = caller.new_id()
         ask = ResetPassword(vm_id=vm.id, password_ref=str(entry))
         return await submit_with(caller, entry, self.password, ask)
+
+
+def _can_be_told(caller: Caller, vm: Vm) -> bool:
+    """Whether any network of the guest has a service that hands passwords over."""
+    cards = (caller.cloud[networks].get(nic.network_id) for nic in vm.nics)
+    return any(network is not None and "UserData" in network.services for network in cards)
 
 
 @command("getVMPassword", returns=VmPasswordView, key="password", allow="ARDU")

@@ -13,7 +13,7 @@ from api.scope import owner_for
 from api.views.user_data import VmUserDataView
 from api.views.vm import VmView
 from engine.intents.job import AsJob
-from engine.intents.vm import SetKeys, SetUserData
+from engine.intents.vm import ResetPassword, SetKeys, SetUserData
 from projections.template import templates
 from projections.vm import Vm, vms
 
@@ -85,7 +85,10 @@ class ResetUserDataForVirtualMachine:
     action="VM.RESETSSHKEY",
 )
 class ResetSshKeyForVirtualMachine:
-    """Give a stopped guest other SSH keys, which it lets in from its next start on."""
+    """Give a stopped guest other SSH keys, which it lets in from its next start on.
+
+    One whose template takes a password gets a new password with them.
+    """
 
     id: Annotated[UUID, "the virtual machine", Names("vm", right="operate")]
     key_pair: Annotated[str | None, "the key pair to let in"] = None
@@ -104,6 +107,9 @@ class ResetSshKeyForVirtualMachine:
         names = known_key_pairs(caller, vm.account_id, wanted)
         keys = public_keys_of(caller, vm.account_id, names)
         ask = SetKeys(vm_id=vm.id, key_pairs=names, public_keys=keys)
+        template = caller.cloud[templates].get(vm.template_id)
+        if template is not None and template.password_enabled:
+            return await caller.submit(ResetPassword(vm_id=vm.id, keys=ask))
         return await caller.submit(AsJob(ask=ask, subject_kind="vm", subject_id=vm.id))
 
 

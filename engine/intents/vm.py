@@ -198,10 +198,14 @@ class SetKeys:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResetPassword:
-    """A new password for its next start: the sealed one at `password_ref`, or any."""
+    """A new password for its next start: the sealed one at `password_ref`, or any.
+
+    With `keys` its SSH keys are others from that start on too.
+    """
 
     vm_id: UUID
     password_ref: str = ""
+    keys: SetKeys | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from aggregates.vm import VmPasswordReset, VmState
+from aggregates.vm import VmKeysSet, VmPasswordReset, VmState
 from engine import passwords
 from engine.intents.vm import ResetPassword, password_entry
 from engine.saga import Run, Saga
@@ -42,4 +42,7 @@ async def keep(run: Run[ResetPassword]) -> None:
 
 @reset_password.step
 def done(run: Run[ResetPassword]) -> None:
-    run.change(run.row(vms, run.intent.vm_id), VmPasswordReset())
+    vm, keys = run.row(vms, run.intent.vm_id), run.intent.keys
+    if keys is not None:
+        run.change(vm, VmKeysSet(key_pairs=keys.key_pairs, public_keys=keys.public_keys))
+    run.change(vm, VmPasswordReset())

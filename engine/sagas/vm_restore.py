@@ -23,6 +23,7 @@ from aggregates.volume import (
     VolumeRemoved,
     VolumeState,
 )
+from engine import config_drive, passwords
 from engine.allocator import SpaceRequest
 from engine.disks import attachment, delete_disk, disk_spec, pool_tags, release_disk
 from engine.guests import disks_of, whole_spec
@@ -154,17 +155,26 @@ async def start_afresh(run: Run[RestoreVm]) -> None:
     if vm.host_id is None:
         return
     session = await run.world.hosts.session(vm.host_id)
-    spec = await whole_spec(run, vm, session, {})
+    password = await passwords.kept(run, vm) if _takes_password(run) else ""
+    spec = await whole_spec(run, vm, session, {}, password=password)
     kept = [disk for disk in spec.disks if disk.volume_id != run[begin]]
     root = attachment(run, _fresh(run), run[make_disk], vm=vm)
     spec = replace(spec, disks=(root, *kept))
     await session.start_guest(spec, key=run.key)
 
 
+def _takes_password(run: Run[RestoreVm]) -> bool:
+    """A fresh disk knows no password: the guest is told the one that it was given last."""
+    return run.row(templates, run.intent.template_id).password_enabled
+
+
 @start_afresh.undo
 async def stop_again(run: Run[RestoreVm]) -> None:
     """The fresh disk is let go of before the guest is started from the old one."""
-    await power_off(run, _vm(run), 0.0)
+    vm = _vm(run)
+    await power_off(run, vm, 0.0)
+    if not vm.password_due and vm.password_job_id is None:
+        await passwords.forget(run, vm.id)
 
 
 @restore_vm.step(pivot=True, no_undo="from here on the fresh disk is the guest's")
@@ -181,7 +191,10 @@ def switch(run: Run[RestoreVm]) -> None:
         run.change(fresh, ready)
     run.change(old, VolumeDetached(), VolumeBusy(doing=VolumeState.EXPUNGING, job_id=run.id))
     run.change(fresh, VolumeAttached(vm_id=vm.id, device=0))
-    run.change(vm, VmRestored(template_id=run.intent.template_id))
+    due = None
+    if _takes_password(run):
+        due = vm.host_id is None or not config_drive.tells(run, vm)
+    run.change(vm, VmRestored(template_id=run.intent.template_id, password_due=due))
 
 
 @restore_vm.step(timeout_s=600, no_undo="what is replaced is not kept")

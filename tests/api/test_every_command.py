@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 import pytest
 
 from api.authz import NOUNS, uncovered
-from api.declare import Names, Spec, id_params
+from api.declare import Names, Spec, id_params, load
 from tests.api.everybody import EVERYBODY, LETTER, STRANGERS, House, commands, filled, house
 
 pytestmark = pytest.mark.timeout(300)
@@ -76,6 +76,7 @@ class Watch:
 
 
 def test_nothing_is_unguarded() -> None:
+    load()
     assert uncovered() == []
 
 

@@ -110,6 +110,7 @@ def test_a_whole_life_leaves_nothing(first: First, before: dict[str, set[str]]) 
     api("restoreVirtualMachine", virtualmachineid=vm["id"])
     until(lambda: first.boots(vm["id"]) != ran or first.boots(vm["id"]) == 1, "it boots afresh")
     fresh = api.one("listVolumes", "volume", virtualmachineid=vm["id"], type="ROOT")
+    assert disc.exists(), "a fresh disk is told what the old one was"
     assert fresh["id"] != root["id"] and f"{root['id']}.qcow2" not in first.disks()
 
     api("stopVirtualMachine", **vm_id)

@@ -78,9 +78,7 @@ async def test_a_password_is_told_by_the_job_and_read_by_the_key(here: Place) ->
     assert second != first and await opened(ann, vm["id"], key) == second
     chosen = await ann.job("resetPasswordForVirtualMachine", id=vm["id"], password="my own words")
     assert chosen["virtualmachine"]["password"] == "my own words"
-    started = await ann.job("startVirtualMachine", id=vm["id"])
-    assert started["virtualmachine"]["password"] == "my own words"
-    await ann.job("stopVirtualMachine", id=vm["id"])
+    # No network of it hands passwords over yet: it stays due, and was told to ann already.
     started = await ann.job("startVirtualMachine", id=vm["id"])
     assert "password" not in started["virtualmachine"]  # nothing new came with this start
 
