@@ -43,7 +43,8 @@ def document(version: str) -> dict[str, Any]:
         "security": [{"apiKey": [], "signature": []}, {"session": [], "sessionKey": []}],
         "paths": {f"/client/api/{spec.name}": _path(spec) for spec in specs},
         "components": {
-            "schemas": {name: _schema(made) for name, made in sorted(views.items())},
+            "schemas": {"DryRun": DRY_RUN}
+            | {name: _schema(made) for name, made in sorted(views.items())},
             "responses": {"Refusal": _refusal()},
             "securitySchemes": {
                 "apiKey": {"type": "apiKey", "in": "query", "name": "apiKey"},
@@ -71,7 +72,7 @@ def _path(spec: Spec) -> dict[str, Any]:
         "summary": spec.doc.partition("\n")[0],
         "description": spec.doc,
         "parameters": [_parameter(param) for param in spec.params],
-        "responses": {"200": _answer(spec), "default": REFUSAL},
+        "responses": {"200": _answer(spec), "4XX": REFUSAL, "5XX": REFUSAL},
     }
     if spec.public:
         operation["security"] = []
@@ -151,21 +152,37 @@ def _field_schema(field: Field) -> dict[str, Any]:
 
 
 def _answer(spec: Spec) -> dict[str, Any]:
+    """What is under the envelope; asked with dryrun, what changes something says its plan."""
     ref = {"$ref": f"#/components/schemas/{spec.returns.__name__}"}
     if spec.is_async:
-        inner: dict[str, Any] = _object({"jobid": SCALARS[Kind.UUID], "id": SCALARS[Kind.UUID]})
+        ids = {"jobid": SCALARS[Kind.UUID]} | ({"id": SCALARS[Kind.UUID]} if spec.creates else {})
+        inner: dict[str, Any] = _object(ids, "jobid")
     elif spec.shape == "list":
         inner = _object({"count": {"type": "integer"}, spec.key: {"type": "array", "items": ref}})
     elif spec.shape == "object":
-        inner = _object({spec.key: ref})
+        inner = _object({spec.key: ref}, spec.key)
     else:
         inner = ref
-    content = {"application/json": {"schema": _object({spec.envelope: inner})}}
+    if not (spec.reads or spec.public):
+        inner = {"anyOf": [inner, {"$ref": "#/components/schemas/DryRun"}]}
+    content = {"application/json": {"schema": _object({spec.envelope: inner}, spec.envelope)}}
     return {"description": "what was asked for", "content": content}
 
 
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "properties": properties}
+def _object(properties: dict[str, Any], *required: str) -> dict[str, Any]:
+    made: dict[str, Any] = {"type": "object", "properties": properties}
+    return made | ({"required": list(required)} if required else {})
+
+
+DRY_RUN = _object(
+    {
+        "dryrun": {"type": "boolean"},
+        "success": {"type": "boolean"},
+        "plan": {"type": "array", "items": {"type": "string"}},
+    },
+    "dryrun",
+    "plan",
+)
 
 
 def _refusal() -> dict[str, Any]:
@@ -175,8 +192,11 @@ def _refusal() -> dict[str, Any]:
             "errorcode": {"type": "integer"},
             "cserrorcode": {"type": "integer"},
             "errortext": {"type": "string"},
-        }
+        },
+        "uuidList",
+        "errorcode",
+        "errortext",
     )
-    schema = {"type": "object", "additionalProperties": inner}
+    schema = {"type": "object", "additionalProperties": inner, "minProperties": 1}
     content = {"application/json": {"schema": schema}}
     return {"description": "what was refused, and why", "content": content}
