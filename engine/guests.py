@@ -95,7 +95,7 @@ def take_room(run: Run[Any], vm: Vm, where: Where) -> Room:
     kept = kept_for(run.cloud, vm.account_id, vm.zone_id)
     wishes = wishes_of(run.cloud, vm.affinity_group_ids, vm.id)
     last = kept.prefers(vm.last_host_id if where.consider_last_host else None)
-    avoid: set[UUID] = set(kept.barred)
+    avoid = set[UUID]()
     policy = policy_for(run.cloud, where.planner, vm.zone_id, run.key)
     full = crowded(run.cloud, vm.zone_id, vm.cpu_count * vm.cpu_mhz, vm.memory_mib)
     short: NothingFits | None = None
@@ -112,6 +112,7 @@ def take_room(run: Run[Any], vm: Vm, where: Where) -> Room:
             memory_mib=vm.memory_mib,
             tags=frozenset(vm.host_tags),
             avoid=wishes.avoid | avoid,
+            barred=kept.barred,
             only=wishes.only,
             prefer=wishes.prefer or last,
             prefer_not=wishes.prefer_not,

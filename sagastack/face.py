@@ -22,7 +22,7 @@ from projections.saga import RunState, saga_runs
 from projections.setting import KNOWN, value_of
 from projections.user import users
 from projections.vm import vms
-from sagastack import looks
+from sagastack import looks, placing
 from sagastack.status import server_status
 from sagastack.strangers import strangers
 
@@ -102,7 +102,7 @@ class Face:
         )
 
     async def explain(self, ask: ExplainPlacement) -> Placement:
-        return looks.explain(self.cloud, self._world.allocator, ask)
+        return placing.explain(self.cloud, self._world.allocator, ask)
 
     async def console(self, vm_id: UUID) -> Any:
         """Where a running guest can be looked at."""

@@ -1,16 +1,10 @@
-"""What only looks: the steps of a job, and where a guest would be placed. Nothing is changed."""
+"""How the steps of a job stand. Nothing is changed."""
 
 from __future__ import annotations
 
-from uuid import UUID, uuid5
-
 from aggregates.saga import RunState, SagaRun
 from api.caller import JobStep
-from engine.affinity import wishes_of
-from engine.allocator import Allocator, NothingFits, PlaceRequest, SpaceRequest
-from engine.intents.placement import ExplainPlacement, HostRefused, Placement
 from engine.saga import SAGAS, Step
-from projections.cloud import Cloud
 
 
 def steps_of(run: SagaRun) -> list[JobStep]:
@@ -53,50 +47,3 @@ def _state(run: SagaRun, name: str, is_due: bool) -> str:
     if run.state is RunState.RUNNING and is_due:
         return "Retrying" if run.attempts.get(name) else "Running"
     return "Waiting"
-
-
-def explain(cloud: Cloud, allocator: Allocator, ask: ExplainPlacement) -> Placement:
-    """Ask for a place and give it back in the same turn, so that nobody else sees the promise."""
-    disks = tuple(
-        SpaceRequest(
-            volume_id=uuid5(ask.id, str(number)),
-            zone_id=ask.zone_id,
-            size_bytes=disk.size_bytes,
-            tags=disk.tags,
-        )
-        for number, disk in enumerate(ask.disks)
-    )
-    wishes = wishes_of(cloud, ask.affinity_group_ids)
-    request = PlaceRequest(
-        vm_id=ask.id,
-        zone_id=ask.zone_id,
-        pod_id=ask.pod_id,
-        cluster_id=ask.cluster_id,
-        host_id=ask.host_id,
-        hypervisor=ask.hypervisor,
-        cpu_count=ask.cpu_count,
-        cpu_mhz=ask.cpu_mhz,
-        memory_mib=ask.memory_mib,
-        tags=ask.host_tags,
-        avoid=wishes.avoid,
-        only=wishes.only,
-        prefer=wishes.prefer,
-        prefer_not=wishes.prefer_not,
-        volumes=disks,
-    )
-    why = allocator.explain(request)
-    return Placement(
-        host_id=_chosen(allocator, request),
-        counts=why.counts,
-        refused=[HostRefused(host_id=r.id, rule=r.reason, text=r.text) for r in why.refusals],
-        affinity=wishes.words,
-    )
-
-
-def _chosen(allocator: Allocator, request: PlaceRequest) -> UUID | None:
-    try:
-        return allocator.place(request, request.vm_id).host_id
-    except NothingFits:
-        return None
-    finally:
-        allocator.forget(request.vm_id)

@@ -33,6 +33,16 @@ class HostRefusedView(View, kw_only=True):
 
 
 @view
+class PoolRefusedView(View, kw_only=True):
+    """A pool that would not take a disk of the guest."""
+
+    pool_id: Annotated[UUID, "the pool"]
+    pool_name: Annotated[str | None, "its name"] = None
+    rule: Annotated[str, "the first rule that refused the disk"]
+    text: Annotated[str, "the figures, in words"]
+
+
+@view
 class PlacementView(View, kw_only=True):
     """Where a guest would be placed if it were asked for now."""
 
@@ -41,4 +51,6 @@ class PlacementView(View, kw_only=True):
     host_name: Annotated[str | None, "its name"] = None
     counts: Annotated[dict[str, int], "how many hosts each rule refuses, and how many fit"]
     affinity: Annotated[list[str], "what each strict affinity group asks, in words"]
+    reasons: Annotated[list[str], "what closes a whole zone or cluster to it, in words"]
+    pool: Annotated[list[PoolRefusedView], "the pools that would refuse a disk, each with why"]
     host: Annotated[list[HostRefusedView], "the first hosts that were refused, each with why"]

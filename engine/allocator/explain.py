@@ -109,6 +109,7 @@ def _rules(hosts: HostColumns, request: PlaceRequest, every: Ints) -> list[tuple
         ("disabled", hosts.enabled[every] == 1),
         ("of another hypervisor", hypervisor_mask(hosts, key, every)),
         ("without the tags", tag_mask(hosts, key, every)),
+        ("kept for others", ~_isin(hosts, every, request.barred)),
         ("avoided", ~_isin(hosts, every, request.avoid)),
         ("outside the affinity group", only),
         ("with too few cores", hosts.cores[every] >= request.cpu_count),
@@ -132,6 +133,7 @@ def _host_refusal(hosts: HostColumns, slot: int, reason: str, request: PlaceRequ
         "disabled": "is disabled",
         "of another hypervisor": f"runs {row.hypervisor}, {request.hypervisor} is asked for",
         "without the tags": f"has tags {sorted(row.tags)}, asked for {sorted(request.tags)}",
+        "kept for others": "is dedicated to others, or its cluster or pod is",
         "avoided": "must be avoided for this guest",
         "outside the affinity group": "is not among the hosts that this guest is bound to",
         "in a full cluster": "is in a cluster that is promised to its threshold: see the setting "

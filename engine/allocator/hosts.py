@@ -50,11 +50,12 @@ class _Search:
     def run(self) -> int | None:
         """With all its wishes, then with fewer of them, then with none."""
         ask, slot = self.request, None
+        avoid = ask.avoid | ask.barred
         if ask.prefer:
-            slot = self._among(self._allowed(ask.prefer), ask.avoid | ask.prefer_not)
+            slot = self._among(self._allowed(ask.prefer), avoid | ask.prefer_not)
         if slot is None and ask.prefer_not:
-            slot = self._anywhere(ask.avoid | ask.prefer_not)
-        return self._anywhere(ask.avoid) if slot is None else slot
+            slot = self._anywhere(avoid | ask.prefer_not)
+        return self._anywhere(avoid) if slot is None else slot
 
     def _anywhere(self, avoid: Set[UUID]) -> int | None:
         ask = self.request

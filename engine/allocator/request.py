@@ -32,7 +32,8 @@ class SpaceRequest(Struct, frozen=True, kw_only=True):
 class PlaceRequest(Struct, frozen=True, kw_only=True):
     """Room for one guest. `cpu_mhz` is the speed of each of its cores.
 
-    `avoid` and `only` are rules (anti-affinity, dedicated hosts, hosts that failed already);
+    `avoid` and `only` are rules (anti-affinity, hosts that failed already), and so is `barred`:
+    hosts that are kept for others.
     `prefer` and `prefer_not` are wishes, dropped when nothing fits otherwise. `crowded` are
     clusters that take no new guest, unless a host was named. `volumes` are what the host must
     reach storage for; they are not held by this.
@@ -49,6 +50,7 @@ class PlaceRequest(Struct, frozen=True, kw_only=True):
     memory_mib: int
     tags: frozenset[str] = frozenset()
     avoid: frozenset[UUID] = frozenset()
+    barred: frozenset[UUID] = frozenset()
     only: frozenset[UUID] | None = None
     prefer: frozenset[UUID] = frozenset()
     prefer_not: frozenset[UUID] = frozenset()

@@ -16,7 +16,11 @@ class DiskRoom:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExplainPlacement:
-    """A guest that does not exist, as it would be asked for. `id` is nobody's."""
+    """A guest as it would be asked for. `id` is nobody's.
+
+    `account_id` is whom it would belong to; without one, nothing is kept for others. `vm_id` is a
+    guest that exists, which its own affinity groups do not keep from where it is.
+    """
 
     id: UUID
     zone_id: UUID
@@ -30,6 +34,9 @@ class ExplainPlacement:
     host_tags: frozenset[str] = frozenset()
     disks: tuple[DiskRoom, ...] = ()
     affinity_group_ids: tuple[UUID, ...] = ()
+    account_id: UUID | None = None
+    vm_id: UUID | None = None
+    last_host_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,13 +49,25 @@ class HostRefused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PoolRefused:
+    """A pool, the rule by which it refused a disk, and the figures in words."""
+
+    pool_id: UUID
+    rule: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
     """The host that would be chosen, if any; how many hosts each rule refuses; the first few.
 
-    `affinity` says what each strict affinity group asks, where there is one.
+    `affinity` says what each strict affinity group asks, where there is one; `reasons` are what
+    closes a whole zone or cluster to it.
     """
 
     host_id: UUID | None
     counts: dict[str, int]
     refused: list[HostRefused] = field(default_factory=list)
     affinity: tuple[str, ...] = ()
+    pools: list[PoolRefused] = field(default_factory=list)
+    reasons: tuple[str, ...] = ()
