@@ -22,7 +22,8 @@ class Network(Aggregate):
     """Guest addresses come from the address space of the network's own id.
 
     `guest_ip_type` is Isolated, Shared or L2; an L2 network has no addresses. A shared network
-    with `acl_type` Domain serves everybody who may see its domain; `permitted` are accounts that
+    with `acl_type` Domain serves its domain, and with `subdomain_access` those below it;
+    `permitted` are accounts that
     may use a network of an account beside its owner. A tier of a VPC is an isolated network with
     `vpc_id`; the list `network_acl_id` says what passes between it and the others.
     `guest_vm_cidr` is the part of the subnet that guests get addresses from, if not all of it.
@@ -58,6 +59,7 @@ class Network(Aggregate):
     restart_required: bool = False
     permitted: list[UUID] = msgspec.field(default_factory=list)
     guest_vm_cidr: str = ""
+    subdomain_access: bool = True
 
     @property
     def has_addresses(self) -> bool:
@@ -90,6 +92,7 @@ class NetworkCreated(Event, frozen=True, kw_only=True):
     network_acl_id: UUID | None = None
     ip6_gateway: str = ""
     ip6_cidr: str = ""
+    subdomain_access: bool = True
 
 
 @event("network.acl_replaced")

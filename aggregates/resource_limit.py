@@ -45,6 +45,12 @@ RESOURCES: dict[str, Resource] = {
         Resource(9, "memory", "memory", 40960, 81920, 40960, tagged_by="host"),
         Resource(10, "primary_storage", "primary.storage", 200, 400, 200, GIB, tagged_by="storage"),
         Resource(11, "secondary_storage", "secondary.storage", 400, 800, 400, GIB),
+        # Nobody can have any of these yet; clients read and set their limits all the same.
+        Resource(12, "backup", "backups", 20, 40, 20),
+        Resource(13, "backup_storage", "backup.storage", 400, 800, 400, GIB),
+        Resource(14, "bucket", "buckets", 20, 40, 20),
+        Resource(15, "object_storage", "object.storage", 400, 800, 400, GIB),
+        Resource(16, "gpu", "gpus", 20, 40, 20),
     )
 }
 BY_NUMBER = {one.number: one for one in RESOURCES.values()}

@@ -39,3 +39,5 @@ class ServiceOffering(Aggregate):
     sort_key: int = 0
     cache_mode: str = "none"
     dynamic_scaling_enabled: bool = True
+    lease_days: int | None = None
+    lease_action: str = ""

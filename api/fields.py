@@ -119,6 +119,23 @@ class Free:
 
 
 @dataclass(frozen=True, slots=True)
+class Later(Free):
+    """Known and not offered yet: a value that asks for it is refused, never silently forgotten.
+
+    `why` says what is not there. Empty text, 0 and false ask for nothing, and pass.
+    """
+
+    def refusal(self, value: Any) -> str | None:
+        """Why this value is refused, if it is. The value is not told again: it may be secret."""
+        return f"is not offered by this cloud ({self.why}): leave it out" if value else None
+
+
+@dataclass(frozen=True, slots=True)
+class Idle(Free):
+    """Taken and without effect, as no answer could differ by it; `why` says so."""
+
+
+@dataclass(frozen=True, slots=True)
 class Wire:
     """Overrides: another name on the wire, another type word in listApis, or another version."""
 

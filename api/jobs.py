@@ -10,6 +10,7 @@ from api.caller import Caller, Identity, JobRow
 from api.declare import REGISTRY, Cloud, Date, Spec, View, date, view
 from api.errors import code_named
 from api.render import as_view
+from api.this_controller import CONTROLLER_ID
 
 SUCCEEDED = frozenset({"Succeeded"})
 FAILED = frozenset({"Failed", "Cancelled", "Parked", "Undone", "UndoFailed"})
@@ -47,6 +48,7 @@ class JobView(View, kw_only=True):
     failed_step: Annotated[str | None, "the step that was refused last; see listJobSteps"] = None
     percent: Annotated[int | None, "how far the step at work is"] = None
     progress: Annotated[str | None, "what that step says of itself"] = None
+    management_server_id: Annotated[UUID, "the controller that does it"]
     created: Annotated[Date, "when it was asked for"]
     completed: Annotated[Date | None, "when it ended"] = None
 
@@ -65,13 +67,18 @@ def may_see(caller: Identity, cloud: Cloud, job: JobRow) -> bool:
     return owner is not None and governs(caller, cloud, owner.domain_id)
 
 
+def instance_type(job: JobRow) -> str | None:
+    """CloudStack's word for the kind of thing that a job is about."""
+    about = str(job.subject_kind)
+    title = "".join(part.title() for part in about.split("_"))
+    return INSTANCE_TYPES.get(about, title) if about else None
+
+
 def job_view(job: JobRow, caller: Caller) -> JobView:
     """A job as queryAsyncJobResult shows it."""
     cloud, status = caller.cloud, status_of(job)
     account = cloud.table("account").get(job.account_id)
     result = _result(job, status, cloud, caller.role_type)
-    about = str(job.subject_kind)
-    title = "".join(part.title() for part in about.split("_"))
     return JobView(
         job_id=job.id,
         job_status=status,
@@ -85,12 +92,13 @@ def job_view(job: JobRow, caller: Caller) -> JobView:
         job_result_code=code_named(job.error).status if status == 2 else 0,
         job_result_type=None if result is None else "object",
         job_result=result,
-        job_instance_type=INSTANCE_TYPES.get(about, title) if about else None,
+        job_instance_type=instance_type(job),
         job_instance_id=job.subject_id,
         job_state=str(job.state),
         failed_step=job.failed_step or None,
         percent=job.percent or None,
         progress=job.progress or None,
+        management_server_id=CONTROLLER_ID,
         created=date(job.created_at_ms),
         completed=date(job.finished_at_ms or None),
     )

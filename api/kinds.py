@@ -53,6 +53,7 @@ DiskOffering disk_offering DISK_OFFERING: td
 NetworkOffering network_offering NETWORK_OFFERING: td
 VpcOffering vpc_offering VPC_OFFERING: td
 GuestOs os_type -: td
+GuestOsCategory os_category -: i
 """
 ADMIN = """
 Pod pod POD: t

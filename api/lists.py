@@ -26,7 +26,7 @@ from api.authz import NOUNS, Right, Verdict, judge, noun
 from api.caller import Caller
 from api.declare import Page, View, register
 from api.errors import ParamError
-from api.fields import Bound, DeclarationError, Names, read
+from api.fields import Bound, DeclarationError, Field, Idle, Later, Names, read
 from api.scope import Asked, Reach, reach_of
 from api.views.resource_icon import icon_of
 from projections.setting import value_of
@@ -119,6 +119,8 @@ class ListAsk:
     async def run(self, caller: Caller) -> Page:
         """Find, count, cut out the page and show it."""
         count, rows = self.find(caller, span(self.page, self.page_size, caller))
+        if getattr(self, "retrieve_only_resource_count", False):
+            return Page(count, ())
         return Page(count, self.answers(rows, caller))
 
     def answers(self, rows: list[Any], caller: Caller) -> Sequence[Any]:
@@ -220,6 +222,26 @@ class ListOwned(ListAsk):
     tags: Annotated[dict[str, str] | None, "things that carry any of these tags"] = None
 
 
+NONE_IS = Filter(test=lambda row, wanted: not wanted)
+"""For a quality that nothing has here: asking for it finds nothing, asking for the rest all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CountOnly:
+    """Lists that can be asked how many there are, and nothing more."""
+
+    retrieve_only_resource_count: Annotated[
+        bool | None, "only how many there are, and none of them", Filter()
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WithIcons:
+    """Lists of things that can have an icon."""
+
+    show_icon: Annotated[bool | None, "also the icon of each", Filter()] = None
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """What the choice of an index has answered already: a filter, or the reach."""
@@ -299,6 +321,11 @@ def _identified(kind: str, row: Any) -> type:
     return make_dataclass("ListIdentified", fields, frozen=True, kw_only=True)
 
 
+def _is_unused(field: Field) -> bool:
+    """Is this parameter refused, or without effect?"""
+    return field.mark(Later) is not None or field.mark(Idle) is not None
+
+
 def _filters(
     name: str, made: type, own: type, base: type, row: Any
 ) -> tuple[tuple[str, Filter], ...]:
@@ -311,7 +338,7 @@ def _filters(
     for field in read(made):
         if field.attr in shared:
             continue
-        how = field.mark(Filter) or Filter(field.attr)
+        how = field.mark(Filter) or Filter("" if _is_unused(field) else field.attr)
         if how.attr and row is not None and how.attr not in row.__struct_fields__:
             raise DeclarationError(
                 f"{name}.{field.attr} filters by {row.__name__}.{how.attr}, which there is not"
@@ -350,6 +377,8 @@ def list_command(
         body = {"__doc__": cls.__doc__, "__module__": cls.__module__}
         made: Any = type(cls.__name__, (own, shared, base), body)
         made = dataclass(frozen=True, kw_only=True)(made)
+        if hasattr(made, "show_icon") and "icon" not in view.__struct_fields__:
+            raise DeclarationError(f"{name} shows icons: {view.__name__} needs the field icon")
         made.PLAN = ListPlan(kind, view, keyword, scope, _filters(name, made, cls, base, row))
         register(
             name,

@@ -18,7 +18,7 @@ from api.authz import NOUNS, Right, Verdict, judge
 from api.caller import Caller
 from api.declare import Spec
 from api.errors import Denied, MalformedParam, ParamError, bad_value, missing, no_such_id
-from api.fields import EVERY, Field, Free, Kind, Length, Names, OneOf, read
+from api.fields import EVERY, Field, Free, Kind, Later, Length, Names, OneOf, read
 
 Query = Mapping[str, str]
 Groups = dict[str, dict[str, dict[str, str]]]
@@ -90,7 +90,18 @@ def parse(spec: Spec, query: Query, role_type: str) -> Any:
                 raise missing(spec.name, param.wire)
             continue
         made[param.attr] = _value(spec.name, param, raw)
+    for param in spec.params:
+        _refuse(spec.name, param, made.get(param.attr))
     return spec.cls(**made)
+
+
+def _refuse(command: str, param: Field, value: Any) -> None:
+    """What is known and not offered yet is refused as soon as a value asks for it."""
+    later: Later | None = param.mark(Later)
+    why = None if later is None else later.refusal(value)
+    if why is not None:
+        text = f"Unable to execute API command {command.lower()} due to parameter {param.wire}"
+        raise ParamError(f"{text}: it {why}")
 
 
 def _blank(param: Field, raw: str) -> bool:

@@ -17,6 +17,8 @@ def why_not(cloud: Cloud, vm: Vm) -> str:
     """Why the guest cannot grow while it runs; empty if it can."""
     if not is_on(cloud, SETTING, vm.zone_id):
         return f"setting {SETTING} is false in its zone"
+    if vm.is_scalable is False:
+        return "it was deployed, or changed, not to be dynamically scalable"
     template = cloud[templates].get(vm.template_id)
     if template is None or not template.is_dynamically_scalable:
         return "its template is not marked as dynamically scalable"

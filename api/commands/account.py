@@ -13,7 +13,7 @@ from api.commands.identity_checks import (
     password,
     role_for,
 )
-from api.declare import Free, Length, Names, OneOf, Roles, Success, command
+from api.declare import Free, Idle, Length, Names, OneOf, Roles, Success, command
 from api.errors import Denied
 from api.lists import Filter, list_command
 from api.views.account import AccountView
@@ -191,6 +191,12 @@ class ListAccounts:
     ] = None
     api_key_access: Annotated[
         str | None, "those of which this was said", ACCESS, Roles("Admin")
+    ] = None
+    details: Annotated[
+        tuple[str, ...] | None, "accepted, and of no effect", Idle("everything is shown")
+    ] = None
+    tag: Annotated[
+        str | None, "accepted, and of no effect", Idle("limits by tags are all shown")
     ] = None
 
     def visible(self, row: Account, caller: Caller) -> bool:

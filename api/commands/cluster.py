@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
-from api.declare import Caller, Names, OneOf, Success, command
-from api.lists import Filter, list_command
+from api.declare import Caller, Later, Names, OneOf, Success, command
+from api.lists import NONE_IS, Filter, list_command
 from api.views.capacity import capacities
 from api.views.cluster import ClusterView
 from api.views.metrics import ClusterMetricsView
@@ -39,6 +39,50 @@ class AddClusterCommand:
     zone_id: Annotated[UUID, "the zone", Names("zone", right="operate")]
     allocation_state: Annotated[str | None, "Enabled or Disabled", STATES] = None
     arch: Annotated[str | None, "architecture of its hosts", ARCHES] = None
+    extension_id: Annotated[UUID | None, "not offered yet", Later("there are no extensions")] = None
+    external_details: Annotated[
+        dict[str, str] | None, "not offered yet", Later("there are no extensions")
+    ] = None
+    storage_access_groups: Annotated[
+        tuple[str, ...] | None, "not offered yet", Later("storage has no access groups")
+    ] = None
+    guest_vswitch_name: Annotated[
+        str | None, "not offered yet", Later("for VMware, which has no driver yet")
+    ] = None
+    guest_vswitch_type: Annotated[
+        str | None, "not offered yet", Later("for VMware, which has no driver yet")
+    ] = None
+    public_vswitch_name: Annotated[
+        str | None, "not offered yet", Later("for VMware, which has no driver yet")
+    ] = None
+    public_vswitch_type: Annotated[
+        str | None, "not offered yet", Later("for VMware, which has no driver yet")
+    ] = None
+    vsm_ip_address: Annotated[
+        str | None, "not offered yet", Later("for VMware, which has no driver yet")
+    ] = None
+    vsm_username: Annotated[
+        str | None, "not offered yet", Later("for VMware, which has no driver yet")
+    ] = None
+    vsm_password: Annotated[
+        str | None, "not offered yet", Later("for VMware, which has no driver yet")
+    ] = None
+    url: Annotated[str | None, "not offered yet", Later("for VMware, which has no driver yet")] = (
+        None
+    )
+    username: Annotated[
+        str | None, "not offered yet", Later("for VMware, which has no driver yet")
+    ] = None
+    password: Annotated[
+        str | None, "not offered yet", Later("for VMware, which has no driver yet")
+    ] = None
+    ovm3_cluster: Annotated[
+        str | None, "not offered yet", Later("for OVM, which has no driver")
+    ] = None
+    ovm3_pool: Annotated[str | None, "not offered yet", Later("for OVM, which has no driver")] = (
+        None
+    )
+    ovm3_vip: Annotated[str | None, "not offered yet", Later("for OVM, which has no driver")] = None
 
     async def run(self, caller: Caller) -> Cluster:
         cluster_id = caller.new_id()
@@ -68,6 +112,9 @@ class UpdateClusterCommand:
         None
     )
     arch: Annotated[str | None, "architecture of its hosts", ARCHES] = None
+    external_details: Annotated[
+        dict[str, str] | None, "not offered yet", Later("there are no extensions")
+    ] = None
 
     async def run(self, caller: Caller) -> Cluster:
         asked: dict[str, Any] = {
@@ -105,6 +152,7 @@ class ClusterFilters:
     managed_state: Annotated[str | None, "Managed or Unmanaged"] = None
     arch: Annotated[str | None, "clusters of this architecture"] = None
     show_capacities: Annotated[bool | None, "add how much there is", Filter()] = None
+    storage_access_group: Annotated[str | None, "of this access group: none is", NONE_IS] = None
 
     def show(self, row: Cluster, caller: Caller) -> ClusterView:
         made: ClusterView = type(self).PLAN.view.of(row, caller.cloud)  # type: ignore[attr-defined]

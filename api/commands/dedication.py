@@ -12,7 +12,7 @@ from uuid import UUID
 from api.caller import Caller, Job
 from api.commands.identity_checks import account_of
 from api.declare import Names, Success, command
-from api.lists import Filter, list_command
+from api.lists import NONE_IS, Filter, list_command
 from api.views.dedication import (
     DedicatedClusterView,
     DedicatedHostView,
@@ -64,6 +64,9 @@ class Kept:
 
     domain_id: Annotated[UUID | None, "kept for this domain", Names("domain", right="see")] = None
     account: Annotated[str | None, "kept for the account of this name", Filter()] = None
+    affinity_group_id: Annotated[
+        UUID | None, "by this affinity group: none is", Names("affinity_group", "see"), NONE_IS
+    ] = None
 
     def visible(self, row: Any, caller: Caller) -> bool:
         return getattr(row, f"{self.PLACE}_id") is not None

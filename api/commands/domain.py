@@ -9,8 +9,8 @@ from uuid import UUID
 from api.authz import governs, is_below
 from api.caller import Caller, Job
 from api.commands.identity_checks import chosen_id
-from api.declare import Free, Matches, Names, Success, command
-from api.lists import Filter, list_command
+from api.declare import Free, Idle, Matches, Names, Success, command
+from api.lists import Filter, WithIcons, list_command
 from api.views.domain import DomainView
 from engine.intents.domain import DeleteDomain, MoveDomain, RenameDomain
 from engine.intents.record import CreateRecord, Together, UpdateRecord
@@ -110,6 +110,12 @@ class ListDomains:
     show_icon: Annotated[bool | None, "also the icon of each", Filter()] = None
     level: Annotated[int | None, "domains of this depth"] = None
     list_all: Annotated[bool | None, "also those below the caller's own", Filter()] = None
+    details: Annotated[
+        tuple[str, ...] | None, "accepted, and of no effect", Idle("everything is shown")
+    ] = None
+    tag: Annotated[
+        str | None, "accepted, and of no effect", Idle("limits by tags are all shown")
+    ] = None
 
     def rows(self, caller: Caller) -> Iterable[Any]:
         everywhere = caller.is_root or bool(self.list_all) or getattr(self, "id", None) is not None
@@ -127,7 +133,7 @@ class ListDomains:
     scope="custom",
     allow="ARD",
 )
-class ListDomainChildren:
+class ListDomainChildren(WithIcons):
     """List the domains directly below one, or all of them."""
 
     id: Annotated[UUID | None, "the domain above", Names("domain", right="see"), Filter()] = None

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from api import records
+from api.commands.custom_id import KeepsId
 from api.commands.rule_checks import ANYWHERE, cidrs, traffic
 from api.declare import Caller, Job, Names, OneOf, Roles, Success, command
 from api.errors import Denied, InvalidValue
@@ -120,7 +121,7 @@ def _within(text: str, whole: str) -> bool:
     is_async=True,
     action="FIREWALL.UPDATE",
 )
-class UpdateFirewallRule:
+class UpdateFirewallRule(KeepsId):
     """Show a firewall rule to its owner, or hide it."""
 
     id: Annotated[UUID, "the rule", Names(IN, right="operate")]
@@ -138,7 +139,7 @@ class UpdateFirewallRule:
     is_async=True,
     action="FIREWALL.EGRESS.UPDATE",
 )
-class UpdateEgressFirewallRule:
+class UpdateEgressFirewallRule(KeepsId):
     """Show an egress rule to its owner, or hide it."""
 
     id: Annotated[UUID, "the rule", Names(OUT, right="operate")]

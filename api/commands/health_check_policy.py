@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from api import records
+from api.commands.custom_id import KeepsId
 from api.declare import Bound, Caller, Job, Names, Page, Roles, Success, command
 from api.errors import InvalidValue, ParamError
 from api.lists import cut
@@ -70,7 +71,7 @@ class CreateHealthCheckPolicy:
     is_async=True,
     action="LB.HEALTHCHECKPOLICY.UPDATE",
 )
-class UpdateHealthCheckPolicy:
+class UpdateHealthCheckPolicy(KeepsId):
     """Show a health check to its owner, or hide it."""
 
     id: Annotated[UUID, "the policy", Names(KIND, right="operate")]

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
-from api.declare import Caller, Job, Names, OneOf, Roles, Success, command
+from api.declare import Caller, Free, Job, Later, Names, OneOf, Roles, Success, command
 from api.errors import missing
-from api.lists import Filter, list_command
+from api.lists import NONE_IS, Filter, list_command
+from api.this_controller import CONTROLLER_ID
 from api.urls import plain_url
 from api.views.host import HostView, address_of
 from api.views.metrics import HostMetricsView
+from engine.intents.attached import Annotate
 from engine.intents.host import (
     AddHost,
     EndMaintenance,
@@ -21,6 +23,7 @@ from engine.intents.host import (
     UpdateHost,
 )
 from engine.intents.job import AsJob
+from engine.intents.record import Together
 from projections.cluster import clusters
 from projections.host import Host, hosts
 from projections.vm import vms
@@ -44,6 +47,12 @@ class AddHostCommand:
     password: Annotated[str | None, "the password of that user; it is sealed"] = None
     host_tags: Annotated[list[str] | None, "tags that offerings name"] = None
     allocation_state: Annotated[str | None, "Enabled or Disabled", STATES] = None
+    external_details: Annotated[
+        dict[str, str] | None, "not offered yet", Later("there are no extensions")
+    ] = None
+    storage_access_groups: Annotated[
+        tuple[str, ...] | None, "not offered yet", Later("storage has no access groups")
+    ] = None
 
     async def run(self, caller: Caller) -> Host:
         host_id, new_id = caller.new_id(), caller.new_id()
@@ -90,6 +99,17 @@ class UpdateHostCommand:
     host_tags: Annotated[list[str] | None, "tags that offerings name"] = None
     name: Annotated[str | None, "new name", Roles("Admin")] = None
     url: Annotated[str | None, "how it is reached from now on"] = None
+    annotation: Annotated[str | None, "a note to put on it", Roles("Admin")] = None
+    external_details: Annotated[
+        dict[str, str] | None, "not offered yet", Later("there are no extensions")
+    ] = None
+    cleanup_external_details: Annotated[
+        bool | None, "not offered yet", Later("there are no extensions")
+    ] = None
+    is_tag_a_rule: Annotated[bool | None, "not offered yet", Later("tags are words")] = None
+    os_category_id: Annotated[
+        UUID | None, "not offered yet", Later("guests of every system go to every host")
+    ] = None
 
     async def run(self, caller: Caller) -> Host:
         enabled = None
@@ -102,8 +122,21 @@ class UpdateHostCommand:
             tags=None if self.host_tags is None else list(self.host_tags),
             enabled=enabled,
         )
-        await caller.decide(ask)
+        await caller.decide(Together(asks=(ask, *self._note(caller))))
         return caller.cloud[hosts][self.id]
+
+    def _note(self, caller: Caller) -> tuple[Annotate, ...]:
+        if not self.annotation:
+            return ()
+        note = Annotate(
+            id=caller.new_id(),
+            kind="host",
+            thing_id=self.id,
+            text=self.annotation,
+            user_id=caller.user_id,
+            admins_only=False,
+        )
+        return (note,)
 
 
 @command("deleteHost", returns=Success, allow="AR", action="HOST.DELETE")
@@ -112,6 +145,9 @@ class DeleteHost:
 
     id: HostId
     forced: Annotated[bool | None, "stop its guests first"] = None
+    force_destroy_local_storage: Annotated[
+        bool | None, "not offered yet", Later("delete or move the guests first")
+    ] = None
 
     async def run(self, caller: Caller) -> None:
         await caller.perform(RemoveHost(id=self.id, forced=bool(self.forced)))
@@ -192,6 +228,19 @@ class HostFilters:
     arch: Annotated[str | None, "of this architecture", Filter()] = None
     virtual_machine_id: Annotated[
         UUID | None, "hosts that this guest could move to", Names("vm", right="see"), Filter()
+    ] = None
+    storage_access_group: Annotated[str | None, "of this access group: none is", NONE_IS] = None
+    out_of_band_management_enabled: Annotated[
+        bool | None, "with power control: none has", NONE_IS
+    ] = None
+    out_of_band_management_power_state: Annotated[
+        str | None, "with this power state: none has", NONE_IS
+    ] = None
+    management_server_id: Annotated[
+        UUID | None,
+        "of this controller",
+        Free("no controller is a secret"),
+        Filter(test=lambda row, wanted: wanted == CONTROLLER_ID),
     ] = None
 
     def matches(self, row: Host, caller: Caller) -> bool:

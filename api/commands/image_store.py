@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from api.commands.download_link import opened
-from api.declare import Bound, Caller, Job, Length, Names, Page, Success, command
+from api.declare import Bound, Caller, Idle, Job, Later, Length, Names, Page, Success, command
 from api.errors import InvalidValue
 from api.lists import Filter, cut, list_command
 from api.urls import plain_url
@@ -122,6 +122,13 @@ class AddImageStoreS3:
     bucket: Annotated[str, "not kept"]
     endpoint: Annotated[str, "not kept"]
     secret_key: Annotated[str, "not kept"]
+    connection_timeout: Annotated[int | None, "not kept", Idle("the command is refused")] = None
+    connection_ttl: Annotated[int | None, "not kept", Idle("the command is refused")] = None
+    max_error_retry: Annotated[int | None, "not kept", Idle("the command is refused")] = None
+    s3_signer: Annotated[str | None, "not kept", Idle("the command is refused")] = None
+    socket_timeout: Annotated[int | None, "not kept", Idle("the command is refused")] = None
+    use_https: Annotated[bool | None, "not kept", Idle("the command is refused")] = None
+    use_tcp_keepalive: Annotated[bool | None, "not kept", Idle("the command is refused")] = None
 
     async def run(self, caller: Caller) -> ImageStore:
         raise InvalidValue(f"a store of S3 is not offered: {OBJECTS}")
@@ -132,6 +139,9 @@ class AddSwift:
     """Refused: images are kept on disks that the controller reaches."""
 
     url: Annotated[str, "not kept"]
+    account: Annotated[str | None, "not kept", Idle("the command is refused")] = None
+    key: Annotated[str | None, "not kept", Idle("the command is refused")] = None
+    username: Annotated[str | None, "not kept", Idle("the command is refused")] = None
 
     async def run(self, caller: Caller) -> ImageStore:
         raise InvalidValue(f"a store of Swift is not offered: {OBJECTS}")
@@ -149,6 +159,9 @@ class CreateSecondaryStagingStore:
 
     url: Annotated[str, "not kept", Length(2048)]
     zone_id: Annotated[UUID | None, "the zone", Names("zone", right="operate")] = None
+    provider: Annotated[str | None, "not kept", Idle("the command is refused")] = None
+    scope: Annotated[str | None, "not kept", Idle("the command is refused")] = None
+    details: Annotated[dict[str, str] | None, "not kept", Idle("the command is refused")] = None
 
     async def run(self, caller: Caller) -> ImageStore:
         raise InvalidValue("a staging store serves stores of objects, which are not offered")
@@ -226,6 +239,9 @@ class UpdateImageStore:
     id: Annotated[UUID, "the image store", Names("image_store", right="operate")]
     name: Annotated[str | None, "new name"] = None
     read_only: Annotated[bool | None, "let nothing new into it"] = None
+    capacity_bytes: Annotated[int | None, "not offered yet", Later("the store tells its size")] = (
+        None
+    )
 
     async def run(self, caller: Caller) -> ImageStore:
         asked: dict[str, Any] = {"name": self.name or None, "read_only": self.read_only}

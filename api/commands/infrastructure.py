@@ -114,8 +114,14 @@ class ListStorageProviders:
 class ListNetworkIsolationMethods:
     """List how networks can be kept apart."""
 
-    async def run(self, caller: Caller) -> list[IsolationMethodView]:
-        return [IsolationMethodView(name=name) for name in ("VLAN", "VXLAN")]
+    keyword: KeywordText = None
+    page: PageNumber = None
+    page_size: PageSize = None
+
+    async def run(self, caller: Caller) -> Page:
+        word = (self.keyword or "").upper()
+        found = [IsolationMethodView(name=name) for name in ("VLAN", "VXLAN") if word in name]
+        return Page(len(found), cut(found, self.page, self.page_size, caller))
 
 
 @command(
@@ -165,6 +171,7 @@ class ListInfrastructure:
             storage_pools=len(cloud[storage_pools]),
             image_stores=len(cloud[image_stores]),
             object_stores=0,
+            backup_repositories=0,
             system_vms=len(cloud[system_vms]),
             routers=roles.count(ROUTER),
             ilbvms=len(roles) - roles.count(ROUTER),

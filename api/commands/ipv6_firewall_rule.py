@@ -8,6 +8,7 @@ from uuid import UUID
 
 from api import records
 from api.authz import noun
+from api.commands.custom_id import KeepsId
 from api.declare import Bound, Caller, Cloud, Job, Names, OneOf, Roles, Success, View, command, view
 from api.lists import Filter, list_command
 from api.views.tag import TagView, tags_of
@@ -109,7 +110,7 @@ class CreateIpv6FirewallRule(TrafficAsked):
     is_async=True,
     action="IPV6.FIREWALL.RULE.UPDATE",
 )
-class UpdateIpv6FirewallRule(TrafficAsked):
+class UpdateIpv6FirewallRule(TrafficAsked, KeepsId):
     """Change what a rule lets through."""
 
     id: Annotated[UUID, "the rule", Names(KIND, right="operate")]

@@ -16,7 +16,7 @@ from api.commands.image_checks import (
 )
 from api.commands.image_fields import ARCHES, FileFields
 from api.commands.image_lists import FILTERS, ImageFilters
-from api.declare import Free, Length, Names, Success, command
+from api.declare import Free, Idle, Later, Length, Names, Success, command
 from api.errors import InvalidValue
 from api.lists import Filter, list_command
 from api.urls import plain_url
@@ -114,6 +114,16 @@ class UpdateIsoCommand:
     sort_key: Annotated[int | None, "where it stands in lists"] = None
     details: Annotated[dict[str, str] | None, "settings of machines made from it"] = None
     cleanup_details: Annotated[bool | None, "forget the settings that it has"] = None
+    force_update_os_type: Annotated[
+        bool | None, "accepted, and of no effect", Idle("the type can always be changed")
+    ] = None
+    format: Annotated[str | None, "not offered yet", Later("an ISO is an ISO")] = None
+    is_routing: Annotated[bool | None, "not offered yet", Later("routers start from templates")] = (
+        None
+    )
+    ssh_key_enabled: Annotated[
+        bool | None, "not offered yet", Later("keys are put into guests of templates")
+    ] = None
 
     async def run(self, caller: Caller) -> Iso:
         """Only what was given changes."""

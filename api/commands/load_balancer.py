@@ -7,6 +7,7 @@ from typing import Annotated
 from uuid import UUID
 
 from api import records
+from api.commands.custom_id import KeepsId
 from api.commands.rule_checks import port_range
 from api.declare import Caller, Job, Names, OneOf, Roles, Success, command
 from api.errors import InvalidValue
@@ -80,7 +81,7 @@ def _address(text: str) -> str:
     is_async=True,
     action="LB.UPDATE",
 )
-class UpdateInternalLoadBalancer:
+class UpdateInternalLoadBalancer(KeepsId):
     """Show a load balancer to its owner, or hide it."""
 
     id: Annotated[UUID, "the load balancer", Names(KIND, right="operate")]

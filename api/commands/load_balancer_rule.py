@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from api import records
+from api.commands.custom_id import KeepsId
 from api.commands.rule_checks import cidrs, port_range, protocol_of
 from api.declare import Caller, Job, Names, OneOf, Roles, Success, command
 from api.errors import InvalidValue, missing
@@ -100,7 +101,7 @@ class CreateLoadBalancerRule:
     is_async=True,
     action="LB.UPDATE",
 )
-class UpdateLoadBalancerRule:
+class UpdateLoadBalancerRule(KeepsId):
     """Rename a load balancer, or let it spread connections in another way."""
 
     id: Annotated[UUID, "the rule", Names(KIND, right="operate")]

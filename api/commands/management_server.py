@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import UUID
 
 from api.authz import noun
-from api.declare import Bound, Caller, Free, Page, command, date
+from api.declare import Bound, Caller, Free, Idle, Page, command, date
 from api.lists import cut
 from api.render import CLOUDSTACK_VERSION
+from api.this_controller import CONTROLLER_ID
 from api.views.management_server import (
     DbMetricsView,
     ManagementServerMetricsView,
@@ -21,7 +22,6 @@ from projections.saga import RunState, saga_runs
 from projections.setting import is_on, value_of
 
 noun("management_server", "admin")
-HERE = uuid5(NAMESPACE_URL, "sagastack:management/local")
 LIVE = (RunState.RUNNING, RunState.UNDOING)
 
 Id = Annotated[
@@ -32,6 +32,7 @@ Version = Annotated[str | None, "of this version"]
 Keyword = Annotated[str | None, "text that the name contains"]
 PageNumber = Annotated[int | None, "which page, from 1", Bound(1)]
 PageSize = Annotated[int | None, "rows a page; -1 for no limit", Bound(-1)]
+Peers = Annotated[bool | None, "accepted: it has none", Idle("one controller has no peers")]
 
 
 def told(caller: Caller) -> dict[str, Any]:
@@ -39,7 +40,7 @@ def told(caller: Caller) -> dict[str, Any]:
     status, cloud = caller.engine.status(), caller.cloud
     address = value_of(cloud, "host")
     return {
-        "id": HERE,
+        "id": CONTROLLER_ID,
         "name": status.host_name,
         "state": "Up",
         "version": CLOUDSTACK_VERSION,
@@ -59,7 +60,7 @@ def told(caller: Caller) -> dict[str, Any]:
 
 def fitting(ask: Any, caller: Caller, found: Any) -> Page:
     """The only controller, if it is what was asked for."""
-    asked = ((ask.id, HERE), (ask.name, found.name), (ask.version, found.version))
+    asked = ((ask.id, CONTROLLER_ID), (ask.name, found.name), (ask.version, found.version))
     fits = all(not want or want == has for want, has in asked)
     rows = [found] if fits and (ask.keyword or "").casefold() in found.name.casefold() else []
     return Page(len(rows), cut(rows, ask.page, ask.page_size, caller))
@@ -81,6 +82,7 @@ class ListManagementServers:
     keyword: Keyword = None
     page: PageNumber = None
     page_size: PageSize = None
+    peers: Peers = None
 
     async def run(self, caller: Caller) -> Page:
         return fitting(self, caller, ManagementServerView(**told(caller)))
@@ -104,6 +106,7 @@ class ListManagementServersMetrics:
     keyword: Keyword = None
     page: PageNumber = None
     page_size: PageSize = None
+    peers: Peers = None
 
     async def run(self, caller: Caller) -> Page:
         status = caller.engine.status()

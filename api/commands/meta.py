@@ -13,13 +13,14 @@ from api.caller import Caller, JobRow
 from api.commands.download_link import with_url
 from api.commands.vm_checks import custom_sizes_gib, open_to_users
 from api.commands.vm_password import tell_password
-from api.declare import Bound, Free, Moment, Names, OneOf, Page, View, Wire, command, view
-from api.errors import no_such_id, not_for_you
-from api.jobs import JobView, job_view, may_see
+from api.declare import Bound, Free, Idle, Moment, Names, OneOf, Page, View, Wire, command, view
+from api.errors import ParamError, no_such_id, not_for_you
+from api.jobs import JobView, instance_type, job_view, may_see
 from api.listapis import ApiView, describe, open_to
 from api.lists import cut
 from api.render import CLOUDSTACK_VERSION
 from api.scope import named_account
+from api.this_controller import CONTROLLER_ID
 from projections.setting import is_on, number_of
 
 AGE = attrgetter("created_at_ms")
@@ -55,6 +56,11 @@ class CapabilityView(View, kw_only=True):
     default_ui_page_size: Annotated[int, "rows a page in a console"]
     instance_lease_enabled: Annotated[bool, "whether machines may be leased for a time"]
     dynamic_scaling_enabled: Annotated[bool, "whether running machines can be resized"]
+    additional_config_enabled: Annotated[bool, "whether deploys take words for the hypervisor"]
+    snapshot_show_chain_size: Annotated[bool, "whether snapshots tell the size of their chain"]
+    custom_hypervisor_display_name: Annotated[str, "what hosts of other kinds are called"]
+    instances_stats_user_only: Annotated[bool, "whether system machines are not measured"]
+    instances_disks_stats_retention_enabled: Annotated[bool, "whether measures of disks are kept"]
 
 
 @command("listCapabilities", returns=CapabilityView, key="capability", allow="ARDU")
@@ -96,6 +102,11 @@ class ListCapabilities:
             default_ui_page_size=20,
             instance_lease_enabled=True,
             dynamic_scaling_enabled=True,
+            additional_config_enabled=False,
+            snapshot_show_chain_size=False,
+            custom_hypervisor_display_name="Custom",
+            instances_stats_user_only=True,
+            instances_disks_stats_retention_enabled=False,
         )
 
 
@@ -118,6 +129,10 @@ class QueryAsyncJobResult:
     """Say how a job stands, and once it has ended what it gave."""
 
     job_id: Annotated[UUID, "the job", Free("run() shows a job only to those who may see it")]
+    resource_id: Annotated[
+        str | None, "not needed beside jobid", Idle("the job is named by its id")
+    ] = None
+    resource_type: Annotated[str | None, "not needed beside jobid", Idle("so is its thing")] = None
 
     async def run(self, caller: Caller) -> JobView:
         """Somebody else's job is answered as one that never was."""
@@ -141,12 +156,21 @@ class ListAsyncJobs:
     state: Annotated[
         str | None, "jobs in this state, such as Parked", STATES, Wire(since="sagastack 0.1")
     ] = None
+    resource_id: Annotated[
+        str | None, "jobs about this thing; resourcetype is given too", Free("narrows own jobs")
+    ] = None
+    resource_type: Annotated[str | None, "the kind of that thing, such as VirtualMachine"] = None
+    management_server_id: Annotated[
+        UUID | None, "jobs of this controller", Free("no controller is a secret")
+    ] = None
     keyword: Annotated[str | None, "text that the command contains"] = None
     page: Annotated[int | None, "which page, from 1; needs pagesize", Bound(1)] = None
     page_size: Annotated[int | None, "rows a page, at most 500; -1 for no limit", Bound(-1)] = None
 
     async def run(self, caller: Caller) -> Page:
         """Newest last, as they were asked for."""
+        if bool(self.resource_id) != bool(self.resource_type):
+            raise ParamError("resourceid and resourcetype are given together, or neither is")
         only = named_account(caller, self.account, self.domain_id) if self.account else None
         table = caller.cloud.table("saga")
         jobs = table if self.state is None else sorted(table.by("state", self.state), key=AGE)
@@ -159,13 +183,23 @@ class ListAsyncJobs:
             return False
         if self.keyword and self.keyword.lower() not in job.command.lower():
             return False
-        if not may_see(caller.identity, caller.cloud, job):
+        if not may_see(caller.identity, caller.cloud, job) or not self._about(job):
             return False
         if only is not None:
             return job.account_id == only
         if self.domain_id is not None:
             return self._inside(job, caller, self.domain_id)
         return bool(self.list_all) or job.account_id == caller.account_id
+
+    def _about(self, job: JobRow) -> bool:
+        """Is it about the thing that is asked for, and this controller's?"""
+        if self.management_server_id not in (None, CONTROLLER_ID):
+            return False
+        if not self.resource_id:
+            return True
+        kind = instance_type(job) or ""
+        same = str(job.subject_id) == self.resource_id.strip().lower()
+        return same and kind.lower() == (self.resource_type or "").lower()
 
     def _inside(self, job: JobRow, caller: Caller, top: UUID) -> bool:
         account = caller.cloud.table("account").get(job.account_id)

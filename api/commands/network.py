@@ -8,9 +8,9 @@ from uuid import UUID
 
 from api.commands.vm_checks import refuse_later
 from api.commands.vm_networks import serves
-from api.declare import Caller, Cloud, Names, OneOf, Roles, command
+from api.declare import Caller, Cloud, Later, Names, OneOf, Roles, command
 from api.errors import Denied, InvalidValue
-from api.lists import Filter, list_command
+from api.lists import NONE_IS, CountOnly, Filter, list_command
 from api.scope import owner_for, reach_of
 from api.views.network import NetworkView
 from engine.intents.network import CreateNetwork
@@ -57,9 +57,57 @@ class CreateGuestNetwork:
     source_nat_ip_address: Annotated[
         str | None, "the public address that its guests go out by; any free one if omitted"
     ] = None
+    subdomain_access: Annotated[
+        bool | None, "whether the domains below the network's may use it; they may if omitted"
+    ] = None
     isolated_pvlan: Annotated[str | None, "not offered yet"] = None
     ip6_cidr: Annotated[str | None, "the IPv6 subnet of a shared network, a /64"] = None
     ip6_gateway: Annotated[str | None, "the IPv6 gateway of its guests"] = None
+    as_number: Annotated[int | None, "not offered yet", Later("routing protocols come later")] = (
+        None
+    )
+    bgp_peer_ids: Annotated[
+        tuple[str, ...] | None, "not offered yet", Later("routing protocols come later")
+    ] = None
+    bypass_vlan_overlap_check: Annotated[
+        bool | None, "not offered yet", Later("VLANs of guest networks do not overlap")
+    ] = None
+    cidr_size: Annotated[
+        int | None,
+        "not offered yet",
+        Later("isolated networks get the subnet of their zone, or gateway and netmask"),
+    ] = None
+    start_ipv6: Annotated[
+        str | None, "not offered yet", Later("guests choose IPv6 addresses by themselves")
+    ] = None
+    end_ipv6: Annotated[
+        str | None, "not offered yet", Later("guests choose IPv6 addresses by themselves")
+    ] = None
+    ip6_dns1: Annotated[
+        str | None, "not offered yet", Later("guests choose IPv6 addresses by themselves")
+    ] = None
+    ip6_dns2: Annotated[
+        str | None, "not offered yet", Later("guests choose IPv6 addresses by themselves")
+    ] = None
+    external_id: Annotated[
+        str | None, "not offered yet", Later("no other system makes networks")
+    ] = None
+    hide_ip_address_usage: Annotated[
+        bool | None, "not offered yet", Later("usage of addresses is always shown")
+    ] = None
+    isolated_pvlan_type: Annotated[
+        str | None, "not offered yet", Later("private VLANs come later")
+    ] = None
+    private_mtu: Annotated[int | None, "not offered yet", Later("the wires decide on MTUs")] = None
+    public_mtu: Annotated[int | None, "not offered yet", Later("the wires decide on MTUs")] = None
+    router_ip: Annotated[str | None, "not offered yet", Later("routers take the gateway")] = None
+    router_ipv6: Annotated[str | None, "not offered yet", Later("routers take the gateway")] = None
+    associated_network_id: Annotated[
+        UUID | None, "not offered yet", Later("no network leans on another")
+    ] = None
+    tungsten_virtual_router_uuid: Annotated[
+        str | None, "not offered yet", Later("there is no Tungsten Fabric")
+    ] = None
 
     async def run(self, caller: Caller) -> Network:
         refuse_later(self, ("isolated_pvlan",))
@@ -91,6 +139,7 @@ class CreateGuestNetwork:
                 network_acl_id=self.acl_id,
                 ip6_gateway=self.ip6_gateway or "",
                 ip6_cidr=self.ip6_cidr or "",
+                subdomain_access=self.subdomain_access is not False,
             )
         )
         return caller.cloud[networks][network_id]
@@ -182,7 +231,7 @@ def _on_vlan(row: Network, wanted: str) -> bool:
     keyword=("name", "display_text"),
     scope="custom",
 )
-class ListNetworks:
+class ListNetworks(CountOnly):
     """List the networks of an account, and the shared ones that it may use."""
 
     show_icon: Annotated[bool | None, "also the icon of each", Filter()] = None
@@ -237,6 +286,9 @@ class ListNetworks:
     specify_ip_ranges: Annotated[bool | None, "whose addresses were named", Filter()] = None
     display_network: Annotated[
         bool | None, "shown to their owners, or not", Roles("Admin"), Filter("is_displayed")
+    ] = None
+    associated_network_id: Annotated[
+        UUID | None, "leaning on this network: none does", Names("network", right="see"), NONE_IS
     ] = None
 
     def rows(self, caller: Caller) -> Iterable[Network]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from api import records
+from api.commands.custom_id import KeepsId
 from api.declare import Caller, Job, Names, Roles, Success, command
 from api.errors import ParamError, missing
 from api.lists import Filter, list_command
@@ -61,7 +62,7 @@ class CreateNetworkAclList:
     is_async=True,
     action="NETWORK.ACL.UPDATE",
 )
-class UpdateNetworkAclList:
+class UpdateNetworkAclList(KeepsId):
     """Rename an access list."""
 
     id: Annotated[UUID, "the list", Names(KIND, right="operate")]

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 from api import records
+from api.commands.custom_id import KeepsId
 from api.commands.network_acl import ForDisplay, reached
 from api.declare import Bound, Caller, Job, Names, OneOf, Roles, Success, command
 from api.errors import InvalidValue, ParamError
@@ -110,7 +111,7 @@ class CreateNetworkAcl:
     is_async=True,
     action="NETWORK.ACL.ITEM.UPDATE",
 )
-class UpdateNetworkAclItem:
+class UpdateNetworkAclItem(KeepsId):
     """Change a line of an access list: what is named, or with partialupgrade=false all of it."""
 
     id: Annotated[UUID, "the line", Names(KIND, right="operate")]
@@ -148,7 +149,7 @@ class UpdateNetworkAclItem:
     is_async=True,
     action="NETWORK.ACL.ITEM.MOVE",
 )
-class MoveNetworkAclItem:
+class MoveNetworkAclItem(KeepsId):
     """Move a line of an access list behind one other line, or before one."""
 
     id: Annotated[UUID, "the line", Names(KIND, right="operate")]

@@ -8,8 +8,9 @@ from typing import Annotated
 from uuid import UUID
 
 from api import records
+from api.commands.custom_id import KeepsId
 from api.commands.vm_checks import refuse_later
-from api.declare import Caller, Job, Names, Page, Roles, Success, command
+from api.declare import Caller, Job, Later, Names, Page, Roles, Success, command
 from api.errors import InvalidValue, ParamError
 from api.scope import named_account
 from api.views.network import NetworkPermissionView, NetworkView
@@ -28,7 +29,7 @@ KIND = "network"
     is_async=True,
     action="NETWORK.UPDATE",
 )
-class UpdateGuestNetwork:
+class UpdateGuestNetwork(KeepsId):
     """Rename a network, give it other services, or keep a part of its subnet from guests."""
 
     id: Annotated[UUID, "the network", Names(KIND, right="operate")]
@@ -52,6 +53,9 @@ class UpdateGuestNetwork:
     public_mtu: Annotated[int | None, "not offered yet"] = None
     ip6_dns1: Annotated[str | None, "not offered yet"] = None
     ip6_dns2: Annotated[str | None, "not offered yet"] = None
+    hide_ip_address_usage: Annotated[
+        bool | None, "not offered yet", Later("usage of addresses is always shown")
+    ] = None
 
     async def run(self, caller: Caller) -> Job:
         refuse_later(self, ("private_mtu", "public_mtu", "ip6_dns1", "ip6_dns2"))

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from api.caller import Caller
-from api.commands.offering_checks import for_domains, given, in_zone, moved
+from api.commands.offering_checks import ForDomain, for_domains, given, in_zone, moved
 from api.commands.offering_services import (
     ServiceCapability,
     ServiceProvider,
@@ -14,7 +14,7 @@ from api.commands.offering_services import (
     has_all,
     settle_services,
 )
-from api.declare import Bound, Free, Length, Names, OneOf, Success, command
+from api.declare import Bound, Free, Later, Length, Names, OneOf, Success, command
 from api.errors import InvalidValue
 from api.lists import Filter, list_command
 from api.views.network_offering import NetworkOfferingView
@@ -73,6 +73,18 @@ class CreateNetworkOffering:
         tuple[UUID, ...] | None, "the domains that it is for", Names("domain", right="operate")
     ] = None
     zone_id: Annotated[tuple[UUID, ...] | None, "the zones that it is for", Names("zone")] = None
+    specify_as_number: Annotated[
+        bool | None, "not offered yet", Later("routing protocols come later")
+    ] = None
+    provider: Annotated[str | None, "not offered yet", Later("say serviceproviderlist")] = None
+    for_nsx: Annotated[bool | None, "not offered yet", Later("there is no NSX")] = None
+    nsx_support_lb: Annotated[bool | None, "not offered yet", Later("there is no NSX")] = None
+    nsx_supports_internal_lb: Annotated[
+        bool | None, "not offered yet", Later("there is no NSX")
+    ] = None
+    for_tungsten: Annotated[
+        bool | None, "not offered yet", Later("there is no Tungsten Fabric")
+    ] = None
 
     async def run(self, caller: Caller) -> NetworkOffering:
         row_id = caller.new_id()
@@ -166,7 +178,7 @@ class DeleteNetworkOffering:
     key="networkoffering",
     scope="catalogue",
 )
-class ListNetworkOfferings:
+class ListNetworkOfferings(ForDomain):
     """List the kinds of network that there are."""
 
     zone_id: Annotated[

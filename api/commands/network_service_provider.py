@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from api.declare import Caller, Job, Names, OneOf, Success, command
+from api.declare import Caller, Job, Later, Names, OneOf, Success, command
 from api.lists import list_command
 from api.views.network_service_provider import NetworkServiceProviderView
 from engine.intents.job import AsJob
@@ -33,6 +33,9 @@ class AddNetworkServiceProvider:
         UUID, "the physical network", Names("physical_network", right="operate")
     ]
     service_list: Annotated[list[str] | None, "its services; all that it can, if left out"] = None
+    destination_physical_network_id: Annotated[
+        UUID | None, "not offered yet", Later("providers serve their own network")
+    ] = None
 
     async def run(self, caller: Caller) -> Job:
         ask = AddProvider(

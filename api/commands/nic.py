@@ -8,7 +8,7 @@ from uuid import UUID
 from api.authz import noun
 from api.commands.vm_checks import refuse_later
 from api.commands.vm_networks import check_network
-from api.declare import Bound, Caller, Job, Names, Page, Success, command
+from api.declare import Bound, Caller, Job, Later, Names, Page, Roles, Success, command
 from api.errors import InvalidValue
 from api.lists import cut
 from api.views.nic import NicIpView, NicView
@@ -52,6 +52,9 @@ class AddNicToVirtualMachine:
     network_id: Annotated[UUID, "the network", Names("network")]
     ip_address: Annotated[str | None, "the address wanted; the lowest free one if omitted"] = None
     mac_address: Annotated[str | None, "not offered yet"] = None
+    dhcp_options: Annotated[
+        dict[str, str] | None, "not offered yet", Later("DHCP options come with the data path")
+    ] = None
 
     async def run(self, caller: Caller) -> Job:
         refuse_later(self, ("mac_address",))
@@ -177,13 +180,17 @@ class ListNics:
     keyword: Annotated[str | None, "text that its address contains"] = None
     page: Annotated[int | None, "which page, from 1; needs pagesize", Bound(1)] = None
     page_size: Annotated[int | None, "rows a page, at most 500; -1 for no limit", Bound(-1)] = None
+    for_display: Annotated[
+        bool | None, "shown to their owners; all are", Roles("Admin"), Roles("Admin")
+    ] = None
 
     async def run(self, caller: Caller) -> Page:
         vm = caller.cloud[vms][self.virtual_machine_id]
         found = [
             made
             for made in NicView.of_vm(vm, caller.cloud)
-            if self.nic_id in (None, made.id)
+            if self.for_display is not False
+            and self.nic_id in (None, made.id)
             and self.network_id in (None, made.network_id)
             and (self.keyword or "") in (made.ip_address or "")
         ]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any
 from uuid import UUID
 
-from api.authz import governs
+from api.authz import domain_path, governs, is_below
 from api.caller import Caller
+from api.declare import Names
 from api.errors import Denied, InvalidValue, ParamError
+from api.lists import Filter
 
 GIB = 2**30
 EVERYBODY = ("public", "all")
@@ -68,3 +72,26 @@ def shown(row: Any, state: str | None, by_id: bool, active: str = "Active") -> b
 def in_zone(row: Any, zone_id: UUID) -> bool:
     """Is it offered in this zone?"""
     return not row.zone_ids or zone_id in row.zone_ids
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForDomain:
+    """Lists of offerings can be asked for those that a domain may choose from."""
+
+    domain_id: Annotated[
+        UUID | None, "those offered to this domain", Names("domain", right="see"), Filter()
+    ] = None
+
+    def tests(self, caller: Caller) -> Iterator[Callable[[Any], bool]]:
+        """Offered to everybody, to the domain, or to one above it."""
+        if self.domain_id is not None:
+            below = domain_path(caller.cloud, self.domain_id)
+            cloud = caller.cloud
+            yield (
+                lambda row: (
+                    not row.domain_ids
+                    or any(
+                        is_below(below, domain_path(cloud, one) or "-") for one in row.domain_ids
+                    )
+                )
+            )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 from uuid import UUID
 
+from api.authz import NOUNS, Right, Verdict, judge
 from api.caller import Caller, Job
 from api.declare import Names, Roles, Success, command
 from api.errors import InvalidValue
-from api.lists import Filter, list_command
+from api.lists import Filter, WithIcons, list_command
 from api.views.os_type import OsCategoryView, OsTypeView
 from engine.intents.job import AsJob
 from engine.intents.record import CreateRecord, RemoveRecord, UpdateRecord
@@ -42,10 +44,38 @@ class ListOsTypes:
     key="oscategory",
     scope="catalogue",
 )
-class ListOsCategories:
+class ListOsCategories(WithIcons):
     """List families of guest operating systems."""
 
     is_featured: Annotated[bool | None, "those that are shown first"] = None
+    is_iso: Annotated[bool | None, "those that ISOs are of; false: templates", Filter()] = None
+    is_vnf: Annotated[bool | None, "those of virtual network functions, or not", Filter()] = None
+    arch: Annotated[str | None, "those of images of this architecture", Filter()] = None
+    zone_id: Annotated[
+        UUID | None, "those of images in this zone", Names("zone", right="see"), Filter()
+    ] = None
+
+    def tests(self, caller: Caller) -> Iterator[Callable[[Any], bool]]:
+        """Asked about images, a family counts once there is such an image of it to see."""
+        if (self.is_iso, self.is_vnf, self.arch, self.zone_id) != (None, None, None, None):
+            found = {image.os_type_id for image in self._images(caller)}
+            kinds = (caller.cloud[os_types].get(one) for one in found)
+            families = {one.category_id for one in kinds if one is not None}
+            yield lambda row: row.id in families
+
+    def _images(self, caller: Caller) -> Iterator[Any]:
+        asked = {None: ("template", "iso"), True: ("iso",), False: ("template",)}
+        for kind in asked[self.is_iso]:
+            guard = NOUNS[kind]
+            for image in caller.cloud.table(kind):
+                verdict = judge(caller.identity, Right.SEE, guard, image, caller.cloud)
+                if (
+                    verdict is Verdict.YES
+                    and self.arch in (None, image.arch)
+                    and (self.zone_id is None or image.copy_in(self.zone_id))
+                    and self.is_vnf in (None, image.template_type == "VNF")
+                ):
+                    yield image
 
 
 @command(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from api.declare import Caller, Names, OneOf, Success, command
-from api.lists import Filter, list_command
+from api.declare import Caller, Later, Names, OneOf, Success, command
+from api.lists import NONE_IS, Filter, list_command
 from api.views.capacity import capacities
 from api.views.pod import PodView
 from engine.intents.pod import CreatePod, RemovePod, UpdatePod
@@ -27,6 +27,9 @@ class CreatePodCommand:
     start_ip: Annotated[str | None, "first address for system VMs"] = None
     end_ip: Annotated[str | None, "last address for system VMs"] = None
     allocation_state: Annotated[str | None, "Enabled or Disabled", STATES] = None
+    storage_access_groups: Annotated[
+        tuple[str, ...] | None, "not offered yet", Later("storage has no access groups")
+    ] = None
 
     async def run(self, caller: Caller) -> Pod:
         pod_id = caller.new_id()
@@ -86,6 +89,7 @@ class ListPods:
     zone_id: Annotated[UUID | None, "pods of this zone", Names("zone", right="see")] = None
     allocation_state: Annotated[str | None, "Enabled or Disabled"] = None
     show_capacities: Annotated[bool | None, "add how much there is", Filter()] = None
+    storage_access_group: Annotated[str | None, "of this access group: none is", NONE_IS] = None
 
     def show(self, row: Pod, caller: Caller) -> PodView:
         made = PodView.of(row, caller.cloud)

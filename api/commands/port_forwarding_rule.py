@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from api import records
+from api.commands.custom_id import KeepsId
 from api.commands.rule_checks import cidrs, port_range, protocol_of
 from api.declare import Caller, Job, Names, Roles, Success, command
 from api.errors import InvalidValue
@@ -90,7 +91,7 @@ def _as_long(first: int, last: int, start: int, end: int) -> None:
     is_async=True,
     action="NET.RULEMODIFY",
 )
-class UpdatePortForwardingRule:
+class UpdatePortForwardingRule(KeepsId):
     """Lead the same public ports elsewhere."""
 
     id: Annotated[UUID, "the rule", Names(KIND, right="operate")]

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from api import records
+from api.commands.custom_id import KeepsId
 from api.declare import Caller, Free, Job, Names, Page, Roles, Success, command
 from api.errors import Denied, InvalidValue, ParamError, missing
 from api.lists import Filter, cut, list_command
@@ -167,7 +168,7 @@ class DisassociateIpAddress:
     is_async=True,
     action="NET.IPUPDATE",
 )
-class UpdateIpAddress:
+class UpdateIpAddress(KeepsId):
     """Show a public address to its owner, or hide it."""
 
     id: Annotated[UUID, "the address", Names(KIND, right="operate")]

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from api import records
+from api.commands.custom_id import KeepsId
 from api.declare import Caller, Job, Names, Page, Roles, Success, command
 from api.errors import InvalidValue
 from api.lists import Filter, list_command
@@ -69,7 +70,7 @@ class CreateRemoteAccessVpn:
     is_async=True,
     action="VPN.REMOTE.ACCESS.UPDATE",
 )
-class UpdateRemoteAccessVpn:
+class UpdateRemoteAccessVpn(KeepsId):
     """Show a remote access VPN to its owner, or hide it."""
 
     id: Annotated[UUID, "the VPN", Names(KIND, right="operate")]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated
 from uuid import UUID, uuid5
 
@@ -52,7 +54,8 @@ class CreateRole:
         role_type = source.role_type if source else self.type
         rules = rules_of(source) if source else []
         outranks(caller, str(role_type), tuple(rules))
-        return await _made(caller, self, str(role_type), rules)
+        notes = dict(source.notes) if source else {}
+        return await _made(caller, self, str(role_type), rules, notes)
 
 
 @command("updateRole", returns=RoleView, key="role", allow="A", action="ROLE.UPDATE")
@@ -108,8 +111,9 @@ class ImportRole:
         if role_type is None:
             raise ParamError("give the type of the role: Admin, ResourceAdmin, DomainAdmin or User")
         outranks(caller, role_type, tuple(rules))
+        notes = {one.rule: one.description for one in self.rules if one.description}
         if there is None:
-            return await _made(caller, self, role_type, rules)
+            return await _made(caller, self, role_type, rules, notes)
         if not self.forced:
             raise InvalidValue(f"role {there.name} already exists: send forced=true")
         ask = ChangeRole(
@@ -118,6 +122,7 @@ class ImportRole:
             is_public=self.is_public,
             role_type=role_type,
             rules=rules,
+            notes=notes,
         )
         await caller.decide(ask)
         return caller.cloud[roles][there.id]
@@ -189,14 +194,16 @@ class CreateRolePermission:
     role_id: Annotated[UUID, "the role", Names("role", right="operate")]
     rule: Annotated[str, "a command, or a pattern with *", RULE]
     permission: Annotated[str, "allow or deny", PERMISSION]
+    description: Annotated[str | None, "why it is there"] = None
 
     async def run(self, caller: Caller) -> RolePermissionView:
         row = caller.cloud[roles][self.role_id]
         if any(rule.lower() == self.rule.lower() for rule, _ in row.rules):
             raise InvalidValue(f"role {row.name} has a rule {self.rule} already: update that")
         rule = (self.rule, self.permission == "allow")
-        await _change(caller, row, [*row.rules, rule])
-        return _shown(row, *rule)
+        told = {self.rule: self.description} if self.description else {}
+        await _change(caller, row, [*row.rules, rule], told)
+        return _shown(caller.cloud[roles][row.id], *rule)
 
 
 @command("updateRolePermission", returns=Success, allow="A", action="ROLE.PERMISSION.UPDATE")
@@ -248,7 +255,11 @@ def rules_of(row: Role) -> list[tuple[str, bool]]:
 
 
 async def _made(
-    caller: Caller, ask: CreateRole | ImportRole, role_type: str, rules: list[tuple[str, bool]]
+    caller: Caller,
+    ask: CreateRole | ImportRole,
+    role_type: str,
+    rules: list[tuple[str, bool]],
+    notes: dict[str, str],
 ) -> Role:
     fields = {
         "name": ask.name,
@@ -256,16 +267,23 @@ async def _made(
         "description": ask.description or "",
         "is_public": ask.is_public is not False,
         "rules": rules,
+        "notes": notes,
     }
     row_id = chosen_id(None, caller)
     await caller.decide(CreateRecord(kind="role", id=row_id, fields=fields))
     return caller.cloud[roles][row_id]
 
 
-async def _change(caller: Caller, row: Role, rules: list[tuple[str, bool]]) -> None:
+async def _change(
+    caller: Caller,
+    row: Role,
+    rules: list[tuple[str, bool]],
+    told: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Give a role other rules, none of which allows what the caller may not do itself."""
     outranks(caller, row.role_type, tuple(rules))
-    await caller.decide(ChangeRole(role_id=row.id, rules=rules))
+    kept = {rule: row.notes[rule] for rule, _ in rules if rule in row.notes}
+    await caller.decide(ChangeRole(role_id=row.id, rules=rules, notes=kept | dict(told)))
 
 
 def _rule_id(row: Role, rule: str) -> UUID:
@@ -280,4 +298,5 @@ def _shown(row: Role, rule: str, yes: bool) -> RolePermissionView:
         role_name=row.name,
         rule=rule,
         permission="allow" if yes else "deny",
+        description=row.notes.get(rule),
     )

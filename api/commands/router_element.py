@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from api.declare import Caller, Job, Names, command
+from api.declare import Caller, Idle, Job, Names, command
 from api.lists import Filter, list_command
 from api.views.router_element import InternalLoadBalancerElementView, VirtualRouterElementView
 from engine.intents.job import AsJob
@@ -45,6 +45,9 @@ class CreateVirtualRouterElement:
     """Give a virtual router provider its element."""
 
     nsp_id: Annotated[UUID, "the provider", Names(PROVIDER, right="operate")]
+    provider_type: Annotated[
+        UUID | None, "accepted, and of no effect", Idle("a provider has one element")
+    ] = None
 
     async def run(self, caller: Caller) -> Job:
         return await create(caller, self.nsp_id)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from api import records
+from api.commands.custom_id import KeepsId
 from api.commands.security_group_use import default_group, named_group
 from api.declare import Bound, Caller, Job, Names, Success, Wire, command, entry
 from api.errors import InvalidValue, ParamError
@@ -72,7 +73,7 @@ class CreateSecurityGroup(OwnerAsked):
     allow="A",
     action="SG.UPDATE",
 )
-class UpdateSecurityGroup:
+class UpdateSecurityGroup(KeepsId):
     """Rename a security group."""
 
     id: Annotated[UUID, "the group", Names(KIND, right="operate")]

@@ -8,6 +8,7 @@ from uuid import UUID
 from api.caller import Caller
 from api.commands.offering_checks import (
     GIB,
+    ForDomain,
     for_domains,
     given,
     in_zone,
@@ -15,9 +16,10 @@ from api.commands.offering_checks import (
     shown,
     split,
 )
-from api.declare import Bound, Free, Length, Names, OneOf, Roles, Success, command
+from api.commands.vm_belongs import LEASE_ACTIONS, lease_until
+from api.declare import Bound, Free, Idle, Later, Length, Names, OneOf, Roles, Success, command
 from api.errors import InvalidValue
-from api.lists import Filter, list_command
+from api.lists import NONE_IS, Filter, list_command
 from api.views.service_offering import ServiceOfferingView
 from engine.intents.offering import DeleteOffering
 from engine.intents.record import CreateRecord, UpdateRecord
@@ -63,10 +65,83 @@ class CreateServiceOffering:
     deployment_planner: Annotated[str | None, "how hosts are chosen"] = None
     dynamic_scaling_enabled: Annotated[bool | None, "running machines can be resized"] = None
     service_offering_details: Annotated[dict[str, str] | None, "its settings"] = None
+    lease_duration: Annotated[
+        int | None, "the days until its machines end by themselves; -1 for never"
+    ] = None
+    lease_expiry_action: Annotated[
+        str | None, "how they end: STOP or DESTROY", OneOf(*LEASE_ACTIONS)
+    ] = None
     domain_id: Annotated[
         tuple[UUID, ...] | None, "the domains that it is for", Names("domain", right="operate")
     ] = None
     zone_id: Annotated[tuple[UUID, ...] | None, "the zones that it is for", Names("zone")] = None
+    external_details: Annotated[
+        dict[str, str] | None, "not offered yet", Later("there are no extensions")
+    ] = None
+    bytes_read_rate: Annotated[
+        int | None, "not offered yet", Later("say it in a disk offering")
+    ] = None
+    bytes_read_rate_max: Annotated[
+        int | None, "not offered yet", Later("say it in a disk offering")
+    ] = None
+    bytes_read_rate_max_length: Annotated[
+        int | None, "not offered yet", Later("say it in a disk offering")
+    ] = None
+    bytes_write_rate: Annotated[
+        int | None, "not offered yet", Later("say it in a disk offering")
+    ] = None
+    bytes_write_rate_max: Annotated[
+        int | None, "not offered yet", Later("say it in a disk offering")
+    ] = None
+    bytes_write_rate_max_length: Annotated[
+        int | None, "not offered yet", Later("say it in a disk offering")
+    ] = None
+    iops_read_rate: Annotated[int | None, "not offered yet", Later("say it in a disk offering")] = (
+        None
+    )
+    iops_read_rate_max: Annotated[
+        int | None, "not offered yet", Later("say it in a disk offering")
+    ] = None
+    iops_read_rate_max_length: Annotated[
+        int | None, "not offered yet", Later("say it in a disk offering")
+    ] = None
+    iops_write_rate: Annotated[
+        int | None, "not offered yet", Later("say it in a disk offering")
+    ] = None
+    iops_write_rate_max: Annotated[
+        int | None, "not offered yet", Later("say it in a disk offering")
+    ] = None
+    iops_write_rate_max_length: Annotated[
+        int | None, "not offered yet", Later("say it in a disk offering")
+    ] = None
+    customized_iops: Annotated[
+        bool | None, "not offered yet", Later("say it in a disk offering")
+    ] = None
+    min_iops: Annotated[int | None, "not offered yet", Later("say it in a disk offering")] = None
+    max_iops: Annotated[int | None, "not offered yet", Later("say it in a disk offering")] = None
+    hypervisor_snapshot_reserve: Annotated[
+        int | None, "not offered yet", Later("say it in a disk offering")
+    ] = None
+    storage_policy: Annotated[
+        UUID | None, "not offered yet", Later("say it in a disk offering")
+    ] = None
+    disk_offering_id: Annotated[
+        UUID | None,
+        "not offered yet",
+        Later("a service offering says itself what root disks are like"),
+    ] = None
+    disk_offering_strictness: Annotated[
+        bool | None,
+        "not offered yet",
+        Later("a service offering says itself what root disks are like"),
+    ] = None
+    encrypt_root: Annotated[bool | None, "not offered yet", Later("disks are not encrypted")] = None
+    gpu_count: Annotated[int | None, "not offered yet", Later("there are no GPUs")] = None
+    gpu_display: Annotated[bool | None, "not offered yet", Later("there are no GPUs")] = None
+    vgpu_profile_id: Annotated[UUID | None, "not offered yet", Later("there are no GPUs")] = None
+    purge_resources: Annotated[
+        bool | None, "not offered yet", Later("rows of what is gone are kept by the log")
+    ] = None
 
     async def run(self, caller: Caller) -> ServiceOffering:
         row_id = caller.new_id()
@@ -83,6 +158,7 @@ class CreateServiceOffering:
             "host_tags": split(self.host_tags),
             "storage_tags": split(self.tags),
             "details": self._details(),
+            **self._lease(caller),
             "domain_ids": for_domains(caller, self.domain_id),
             "zone_ids": list(self.zone_id or ()),
         }
@@ -107,6 +183,13 @@ class CreateServiceOffering:
         )
         await caller.decide(CreateRecord(kind="service_offering", id=row_id, fields=fields))
         return caller.cloud[service_offerings][row_id]
+
+    def _lease(self, caller: Caller) -> dict[str, Any]:
+        """Days and action, checked as a deploy checks its own."""
+        ends_at_ms, action = lease_until(
+            caller.now_ms, self.lease_duration, self.lease_expiry_action
+        )
+        return {"lease_days": self.lease_duration, "lease_action": action} if ends_at_ms else {}
 
     def _details(self) -> dict[str, str]:
         """The bounds of a customized offering are settings of it, as clients read them."""
@@ -139,6 +222,15 @@ class UpdateServiceOffering:
     sort_key: Annotated[int | None, "where it stands in lists"] = None
     domain_id: Annotated[str | None, "ids with commas, or public", Free("run() checks each")] = None
     zone_id: Annotated[str | None, "ids with commas, or all", Free("run() checks each")] = None
+    external_details: Annotated[
+        dict[str, str] | None, "not offered yet", Later("there are no extensions")
+    ] = None
+    cleanup_external_details: Annotated[
+        bool | None, "not offered yet", Later("there are no extensions")
+    ] = None
+    purge_resources: Annotated[
+        bool | None, "not offered yet", Later("rows of what is gone are kept by the log")
+    ] = None
 
     async def run(self, caller: Caller) -> ServiceOffering:
         named = ("name", "display_text", "state", "sort_key")
@@ -169,7 +261,7 @@ class DeleteServiceOffering:
     key="serviceoffering",
     scope="catalogue",
 )
-class ListServiceOfferings:
+class ListServiceOfferings(ForDomain):
     """List the sizes that machines can have."""
 
     zone_id: Annotated[
@@ -184,6 +276,32 @@ class ListServiceOfferings:
     state: Annotated[str | None, "Active, Inactive or all", Filter()] = None
     virtual_machine_id: Annotated[
         UUID | None, "those that this machine could have", Names("vm", right="see"), Filter()
+    ] = None
+    account: Annotated[
+        str | None,
+        "accepted, and of no effect",
+        Idle("offerings are for domains, and no account has one"),
+    ] = None
+    list_all: Annotated[
+        bool | None,
+        "accepted, and of no effect",
+        Idle("offerings are for domains, and no account has one"),
+    ] = None
+    is_recursive: Annotated[
+        bool | None,
+        "accepted, and of no effect",
+        Idle("offerings are for domains, and no account has one"),
+    ] = None
+    project_id: Annotated[
+        UUID | None,
+        "accepted, and of no effect",
+        Idle("offerings are for domains, and no project has one"),
+    ] = None
+    encrypt_root: Annotated[bool | None, "with encrypted root disks: none", NONE_IS] = None
+    gpu_enabled: Annotated[bool | None, "with GPUs: none", NONE_IS] = None
+    vgpu_profile_id: Annotated[UUID | None, "not offered yet", Later("there are no GPUs")] = None
+    template_id: Annotated[
+        UUID | None, "those that suit this template", Names("template", right="see"), Filter()
     ] = None
 
     def visible(self, row: ServiceOffering, caller: Caller) -> bool:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from api import records
+from api.commands.custom_id import KeepsId
 from api.declare import Caller, Job, Length, Names, OneOf, Page, Roles, Success, Wire, command
 from api.lists import Filter, list_command
 from api.revealed import with_secrets
@@ -59,7 +60,7 @@ class CreateVpnGateway:
     is_async=True,
     action="VPN.S2S.VPN.GATEWAY.UPDATE",
 )
-class UpdateVpnGateway:
+class UpdateVpnGateway(KeepsId):
     """Show a VPN gateway to its owner, or hide it."""
 
     id: Annotated[UUID, "the gateway", Names(OURS, right="operate")]
@@ -267,7 +268,7 @@ class ResetVpnConnection:
     is_async=True,
     action="VPN.S2S.CONNECTION.UPDATE",
 )
-class UpdateVpnConnection:
+class UpdateVpnConnection(KeepsId):
     """Show a tunnel to its owner, or hide it."""
 
     id: Annotated[UUID, "the tunnel", Names(TUNNEL, right="operate")]

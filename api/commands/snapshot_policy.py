@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
+from api.commands.custom_id import KeepsId
 from api.commands.vm_checks import refuse_later
 from api.declare import Caller, Job, Names, OneOf, Roles, Success, command
 from api.errors import InvalidValue, missing
@@ -67,7 +68,7 @@ class CreateSnapshotPolicy:
     is_async=True,
     action="SNAPSHOTPOLICY.UPDATE",
 )
-class UpdateSnapshotPolicy:
+class UpdateSnapshotPolicy(KeepsId):
     """Show a policy to its owner, or hide it; another schedule is another policy."""
 
     id: Annotated[UUID | None, "the policy; always needed", Names(KIND, right="operate")] = None

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from api import records
+from api.commands.custom_id import KeepsId
 from api.commands.stickiness_checks import checked
 from api.declare import Bound, Caller, Job, Names, Page, Roles, Success, command, entry
 from api.errors import ParamError
@@ -71,7 +72,7 @@ class CreateStickinessPolicy:
     is_async=True,
     action="LB.STICKINESSPOLICY.UPDATE",
 )
-class UpdateStickinessPolicy:
+class UpdateStickinessPolicy(KeepsId):
     """Show a stickiness policy to its owner, or hide it."""
 
     id: Annotated[UUID, "the policy", Names(KIND, right="operate")]

@@ -10,9 +10,9 @@ from uuid import UUID
 from api.commands.offering_checks import split
 from api.commands.vm_checks import refuse_later
 from api.commands.volume_checks import LONG
-from api.declare import Bound, Caller, Job, Names, OneOf, Page, Success, command
+from api.declare import Bound, Caller, Idle, Job, Later, Names, OneOf, Page, Success, command
 from api.errors import InvalidValue, missing
-from api.lists import Filter, cut, list_command
+from api.lists import NONE_IS, Filter, cut, list_command
 from api.urls import plain_url
 from api.views.metrics import StoragePoolMetricsView
 from api.views.storage_pool import StoragePoolView
@@ -59,6 +59,9 @@ class CreateStoragePool:
     capacity_iops: Annotated[int | None, "operations a second; kept", Bound(1), LONG] = None
     managed: Annotated[bool | None, "not offered: each volume a LUN of its own"] = None
     is_tag_a_rule: Annotated[bool | None, "not offered: tags are words"] = None
+    storage_access_groups: Annotated[
+        str | None, "not offered yet", Later("storage has no access groups")
+    ] = None
 
     async def run(self, caller: Caller) -> StoragePool:
         refuse_later(self, ("managed", "is_tag_a_rule"))
@@ -220,6 +223,10 @@ class StoragePoolFilters:
     status: Annotated[str | None, "Up, Disabled or Maintenance", Filter(test=_state)] = None
     ip_address: Annotated[str | None, "served by this machine", Filter()] = None
     path: Annotated[str | None, "of this path", Filter()] = None
+    storage_access_group: Annotated[str | None, "of this access group: none is", NONE_IS] = None
+    storage_custom_stats: Annotated[
+        bool | None, "accepted, and of no effect", Idle("no pool has statistics of its own")
+    ] = None
 
     def matches(self, row: StoragePool, caller: Caller) -> bool:
         parts = urlsplit(row.url)

@@ -16,7 +16,7 @@ from api.commands.image_checks import (
 )
 from api.commands.image_fields import ARCHES, FileFields, TemplateFields, TypeFields
 from api.commands.image_lists import FILTERS, ImageFilters
-from api.declare import Length, Names, OneOf, Roles, Success, command
+from api.declare import Idle, Later, Length, Names, OneOf, Roles, Success, command
 from api.errors import InvalidValue
 from api.lists import Filter, list_command
 from api.urls import plain_url
@@ -47,6 +47,10 @@ class ListTemplates(ImageFilters):
     ] = None
     is_vnf: Annotated[bool | None, "those of virtual network functions, or not", Filter()] = None
     for_cks: Annotated[bool | None, "none are for Kubernetes nodes", Filter()] = None
+    extension_id: Annotated[UUID | None, "not offered yet", Later("there are no extensions")] = None
+    details: Annotated[
+        tuple[str, ...] | None, "accepted, and of no effect", Idle("everything is shown")
+    ] = None
 
     def rows(self, caller: Caller) -> list[InZone]:
         if self.parent_template_id is not None or self.for_cks:
@@ -81,6 +85,13 @@ class RegisterTemplateCommand(FileFields, TemplateFields, TypeFields):
     zone_ids: Annotated[tuple[UUID, ...] | None, "its zones", Names("zone")] = None
     direct_download: Annotated[bool | None, "not offered"] = None
     deploy_as_is: Annotated[bool | None, "not offered"] = None
+    external_details: Annotated[
+        dict[str, str] | None, "not offered yet", Later("there are no extensions")
+    ] = None
+    extension_id: Annotated[UUID | None, "not offered yet", Later("there are no extensions")] = None
+    for_cks: Annotated[
+        bool | None, "not offered yet", Later("there are no Kubernetes clusters")
+    ] = None
 
     async def run(self, caller: Caller) -> list[InZone]:
         """Settle every choice, so that the download can be repeated from the intent alone."""
@@ -122,6 +133,12 @@ class UpdateTemplateCommand(TypeFields):
     format: Annotated[str | None, "refused unless it is what the image is"] = None
     details: Annotated[dict[str, str] | None, "settings of machines made from it"] = None
     cleanup_details: Annotated[bool | None, "forget the settings that it has"] = None
+    for_cks: Annotated[
+        bool | None, "not offered yet", Later("there are no Kubernetes clusters")
+    ] = None
+    force_update_os_type: Annotated[
+        bool | None, "accepted, and of no effect", Idle("the type can always be changed")
+    ] = None
 
     async def run(self, caller: Caller) -> Template:
         """Only what was given changes."""

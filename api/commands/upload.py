@@ -14,7 +14,7 @@ from api.commands.image_checks import bytes_max, open_zones, refuse_foreign
 from api.commands.image_fields import FileFields, TemplateFields, TypeFields
 from api.commands.template import HYPERVISORS
 from api.commands.volume_upload import VolumeFields
-from api.declare import Names, command, date
+from api.declare import Later, Names, command, date
 from api.errors import InvalidValue
 from api.views.upload import UploadParamsView
 from engine.intents.iso import RegisterIso
@@ -70,6 +70,9 @@ class GetUploadParamsForTemplate(FileFields, TemplateFields, TypeFields):
     hypervisor: Annotated[str, "the hypervisor that it is for", HYPERVISORS]
     zone_id: Annotated[UUID, "its zone", Names("zone")]
     deploy_as_is: Annotated[bool | None, "not offered"] = None
+    for_cks: Annotated[
+        bool | None, "not offered yet", Later("there are no Kubernetes clusters")
+    ] = None
 
     async def run(self, caller: Caller) -> UploadParamsView:
         refuse_foreign(deploy_as_is=self.deploy_as_is)

@@ -18,7 +18,7 @@ from api.commands.identity_checks import (
 )
 from api.declare import Free, Length, Names, OneOf, Roles, Success, command
 from api.errors import Denied, InvalidValue
-from api.lists import Filter, list_command
+from api.lists import Filter, WithIcons, list_command
 from api.views.user import ACCOUNT_TYPES, UserKeysView, UserView
 from engine.intents.record import CreateRecord
 from engine.intents.user import ChangeUser, DeleteUser, MoveUser, RekeyUser
@@ -249,7 +249,7 @@ class GetUserKeys:
 
 
 @list_command("listUsers", view=UserView, table=users, key="user", scope="owned")
-class ListUsers:
+class ListUsers(WithIcons):
     """List users."""
 
     username: Annotated[str | None, "the one that signs in with this name", Filter("name")] = None

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from api.declare import Caller, Names, Success, command
+from api.declare import Caller, Later, Names, Success, command
 from api.errors import InvalidValue, missing
 from api.lists import Filter, list_command
+from api.scope import owner_for
 from api.views.vlan_ip_range import VlanIpRangeView
 from engine.intents.vlan_ip_range import CreateVlanIpRange, RemoveVlanIpRange, UpdateVlanIpRange
 from projections.network import Network, networks
 from projections.physical_network import physical_networks
+from projections.project import projects
 from projections.traffic_type import traffic_types
 from projections.vlan_ip_range import VlanIpRange, vlan_ip_ranges
 from projections.zone import zones
@@ -42,10 +44,19 @@ class CreateVlanIpRangeCommand:
         UUID | None, "the domain that it is kept for", Names("domain", right="operate")
     ] = None
     account: Annotated[str | None, "the account that it is kept for"] = None
+    project_id: Annotated[
+        UUID | None, "the project that it is kept for", Names("project", right="see")
+    ] = None
     ip6_gateway: Annotated[str | None, "IPv6 gateway of the subnet"] = None
     ip6_cidr: Annotated[str | None, "the IPv6 subnet, a /64"] = None
     start_ipv6: Annotated[str | None, "first IPv6 address"] = None
     end_ipv6: Annotated[str | None, "last IPv6 address; the first, if left out"] = None
+    for_system_vms: Annotated[
+        bool | None, "not offered yet", Later("system virtual machines share public addresses")
+    ] = None
+    provider: Annotated[
+        str | None, "not offered yet", Later("every provider takes addresses of every range")
+    ] = None
 
     async def run(self, caller: Caller) -> VlanIpRange:
         if not self.start_ip:
@@ -63,8 +74,7 @@ class CreateVlanIpRangeCommand:
             "network_id": None if network is None else network.id,
             "pod_id": self.pod_id,
             "for_virtual_network": network is None and self.for_virtual_network is not False,
-            "account_id": account_of(caller, self.account, self.domain_id),
-            "domain_id": self.domain_id,
+            **self._kept_for(caller),
             "ip6_gateway": self.ip6_gateway or "",
             "ip6_cidr": self.ip6_cidr or "",
             "start_ip6": self.start_ipv6 or "",
@@ -73,6 +83,14 @@ class CreateVlanIpRangeCommand:
         range_id = caller.new_id()
         await caller.decide(CreateVlanIpRange(id=range_id, fields=fields))
         return caller.cloud[vlan_ip_ranges][range_id]
+
+    def _kept_for(self, caller: Caller) -> dict[str, UUID | None]:
+        """The account or the project that alone takes of it; a domain alone takes for all in it."""
+        if self.project_id is None:
+            account_id = account_of(caller, self.account, self.domain_id)
+            return {"account_id": account_id, "domain_id": self.domain_id}
+        account_id, domain_id = owner_for(caller, account=self.account, project_id=self.project_id)
+        return {"account_id": account_id, "domain_id": domain_id}
 
     def _network(self, caller: Caller, zone_id: UUID) -> Network | None:
         """The network named, or for guests' addresses the only shared one of the zone."""
@@ -143,6 +161,13 @@ class UpdateVlanIpRangeCommand:
     end_ip: Annotated[str | None, "last address"] = None
     gateway: Annotated[str | None, "gateway of the subnet"] = None
     netmask: Annotated[str | None, "its netmask"] = None
+    for_system_vms: Annotated[
+        bool | None, "not offered yet", Later("system virtual machines share public addresses")
+    ] = None
+    start_ipv6: Annotated[str | None, "not offered yet", Later("make another range")] = None
+    end_ipv6: Annotated[str | None, "not offered yet", Later("make another range")] = None
+    ip6_cidr: Annotated[str | None, "not offered yet", Later("make another range")] = None
+    ip6_gateway: Annotated[str | None, "not offered yet", Later("make another range")] = None
 
     async def run(self, caller: Caller) -> VlanIpRange:
         asked = {name: getattr(self, name) for name in ("start_ip", "end_ip", "gateway", "netmask")}
@@ -185,10 +210,16 @@ class ListVlanIpRanges:
         UUID | None, "those kept for this domain", Names("domain", right="see")
     ] = None
     account: Annotated[str | None, "those kept for this account", Filter()] = None
+    project_id: Annotated[
+        UUID | None, "those kept for this project", Names("project", right="see"), Filter()
+    ] = None
     vlan: Annotated[str | None, "those of this VLAN"] = None
     for_virtual_network: Annotated[bool | None, "public addresses only, or only others"] = None
 
     def matches(self, row: VlanIpRange, caller: Caller) -> bool:
+        project = caller.cloud[projects].get(self.project_id)
+        if project is not None and row.account_id != project.account_id:
+            return False
         if not self.account:
             return True
         return row.account_id == account_of(caller, self.account, self.domain_id)

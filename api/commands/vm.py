@@ -6,7 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 from api.commands.vm_checks import check_boot, open_to_users, planner_of
-from api.declare import Caller, Job, Names, Success, command
+from api.declare import Caller, Job, Later, Names, Success, command
 from api.errors import Denied, InvalidValue
 from api.views.vm import VmView
 from engine.intents.vm import (
@@ -97,6 +97,9 @@ class RebootVirtualMachine:
 
     id: Annotated[UUID, "the virtual machine", Names("vm", right="operate")]
     forced: Annotated[bool | None, "reset it without asking its guest"] = None
+    boot_into_setup: Annotated[
+        bool | None, "not offered yet", Later("guests start from their disks")
+    ] = None
 
     async def run(self, caller: Caller) -> Job:
         return await caller.submit(RebootVm(vm_id=self.id, forced=bool(self.forced)))

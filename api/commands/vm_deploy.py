@@ -30,12 +30,12 @@ from api.commands.vm_checks import (
 from api.commands.vm_disks import DiskDetails, Source, settle_disks, settle_source
 from api.commands.vm_networks import DhcpOptions, IpToNetwork, settle_nics
 from api.commands.vm_password import submit_with
-from api.declare import Bound, Caller, Free, Job, Length, Names, OneOf, Roles, Wire, command
+from api.declare import Bound, Caller, Free, Job, Later, Length, Names, OneOf, Roles, Wire, command
 from api.errors import Denied, InvalidValue
 from api.scope import owner_for
 from api.views.vm import VmView
 from engine.intents.vm import CreateVm, DeployVm, DiskAsk, NicAsk, password_entry
-from projections.service_offering import service_offerings
+from projections.service_offering import ServiceOffering, service_offerings
 from projections.vm import vms
 from projections.zone import zones
 
@@ -172,6 +172,27 @@ class DeployVirtualMachine:
     properties: Annotated[dict[str, str] | None, "not offered: an appliance's own"] = None
     nic_network_list: Annotated[dict[str, str] | None, "not offered: an appliance's own"] = None
     external_details: Annotated[dict[str, str] | None, "not offered: an extension's own"] = None
+    dynamic_scaling_enabled: Annotated[
+        bool | None, "whether it can grow while it runs, if template and offering allow it"
+    ] = None
+    copy_image_tags: Annotated[
+        bool | None, "not offered yet", Later("tags are set by createTags")
+    ] = None
+    data_disk_offering_list: Annotated[
+        dict[str, str] | None, "not offered yet", Later("templates have one disk")
+    ] = None
+    io_driver_policy: Annotated[str | None, "not offered yet", Later("the hypervisor chooses")] = (
+        None
+    )
+    io_threads_enabled: Annotated[
+        bool | None, "not offered yet", Later("the hypervisor chooses")
+    ] = None
+    nic_multiqueue_number: Annotated[
+        int | None, "not offered yet", Later("the hypervisor chooses")
+    ] = None
+    nic_packed_virtqueues_enabled: Annotated[
+        bool | None, "not offered yet", Later("the hypervisor chooses")
+    ] = None
 
     async def run(self, caller: Caller) -> Job:
         refuse_later(self, LATER)
@@ -223,6 +244,13 @@ class DeployVirtualMachine:
             raise InvalidValue(f"customid {self.custom_id} is another virtual machine's")
         return self.custom_id
 
+    def _lease(self, caller: Caller, offering: ServiceOffering) -> tuple[int, str]:
+        """When it ends and how: as asked, else as its offering says."""
+        if self.lease_duration is None and offering.lease_days is not None:
+            action = self.lease_expiry_action or offering.lease_action
+            return lease_until(caller.now_ms, offering.lease_days, action)
+        return lease_until(caller.now_ms, self.lease_duration, self.lease_expiry_action)
+
     def _key_pairs(self) -> list[str]:
         named = [self.key_pair] if self.key_pair else []
         return list(dict.fromkeys([*named, *(self.key_pairs or ())]))
@@ -240,10 +268,8 @@ class DeployVirtualMachine:
     ) -> DeployVm:
         account_id, source = settled.account_id, settled.source
         key_pairs = known_key_pairs(caller, account_id, self._key_pairs())
-        ends_at_ms, action = lease_until(
-            caller.now_ms, self.lease_duration, self.lease_expiry_action
-        )
         offering = caller.cloud[service_offerings][self.service_offering_id]
+        ends_at_ms, action = self._lease(caller, offering)
         return DeployVm(
             vm_id=vm_id,
             account_id=account_id,
@@ -283,4 +309,5 @@ class DeployVirtualMachine:
             lease_action=action,
             details={name: value or "" for name, value in (self.details or {}).items()},
             is_displayed=self.display_vm is not False,
+            is_scalable=False if self.dynamic_scaling_enabled is False else None,
         )

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from api.commands.vm_checks import open_to_users, refuse_later
-from api.declare import Caller, Free, Moment, Names, OneOf, Roles
-from api.lists import Filter, list_command
+from api.declare import Caller, Free, Later, Moment, Names, OneOf, Roles
+from api.lists import NONE_IS, CountOnly, Filter, WithIcons, list_command
 from api.views.vm import DETAILS, VmMetricsView, VmView, trimmed
 from api.views.vm_vitals import VmHistoryView
 from projections.host import hosts
@@ -95,6 +95,15 @@ class VmFilters:
         UUID | None, "not offered: there are no backups", Free("refused"), Filter()
     ] = None
     user_data: Annotated[bool | None, "with their user data", Filter()] = None
+    accumulate: Annotated[
+        bool | None, "not offered yet", Later("measurements are always the latest")
+    ] = None
+    auto_scale_vm_group_id: Annotated[
+        UUID | None, "not offered yet", Later("there are no autoscale groups")
+    ] = None
+    extension_id: Annotated[UUID | None, "not offered yet", Later("there are no extensions")] = None
+    gpu_enabled: Annotated[bool | None, "with GPUs: none has", NONE_IS] = None
+    is_vnf: Annotated[bool | None, "virtual network functions: none is", NONE_IS] = None
 
     def rows(self, caller: Caller) -> None:
         """Nowhere better to look than the table; what is not offered is refused here, once."""
@@ -166,7 +175,7 @@ NAMES = ("name", "display_name", "instance_name", "state")
 
 
 @list_command("listVirtualMachines", view=VmView, table=vms, key="virtualmachine", keyword=NAMES)
-class ListVirtualMachines(VmFilters):
+class ListVirtualMachines(VmFilters, CountOnly):
     """List virtual machines."""
 
     show_icon: Annotated[bool | None, "also the icon of each", Filter()] = None
@@ -180,7 +189,7 @@ class ListVirtualMachines(VmFilters):
     keyword=NAMES,
     since="4.9.3",
 )
-class ListVirtualMachinesMetrics(VmFilters):
+class ListVirtualMachinesMetrics(VmFilters, CountOnly, WithIcons):
     """List virtual machines with what they were measured at last."""
 
 

@@ -161,6 +161,8 @@ def serves(network: Network, cloud: Cloud, account_id: UUID, domain_id: UUID) ->
         return True
     if network.acl_type != "Domain":
         return False
+    if not network.subdomain_access:
+        return network.domain_id == domain_id
     top = domain_path(cloud, network.domain_id)
     return top is not None and is_below(domain_path(cloud, domain_id), top)
 

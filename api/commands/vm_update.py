@@ -8,12 +8,13 @@ from uuid import UUID
 from api.commands.security_group_use import settle_groups
 from api.commands.vm_belongs import LEASE_ACTIONS, group_for, lease_until, told_by
 from api.commands.vm_checks import USER_DATA_LENGTH, check_host_name, refuse_later
-from api.declare import Caller, Free, Length, Matches, Names, OneOf, Roles, command
-from api.errors import Denied
+from api.declare import Caller, Free, Later, Length, Matches, Names, OneOf, Roles, command
+from api.errors import Denied, InvalidValue
 from api.views.vm import VmView
 from engine.intents.record import Together
 from engine.intents.security_group import SetSecurityGroups
 from engine.intents.vm import GroupVm, LeaseVm, SetUserData, UpdateVm
+from projections.service_offering import service_offerings
 from projections.template import templates
 from projections.vm import Vm, vms
 
@@ -61,12 +62,19 @@ class UpdateVirtualMachine:
     display_vm: Annotated[bool | None, "whether its owner sees it", Roles("Admin")] = None
     details: Annotated[dict[str, str] | None, "its settings, instead of those it has"] = None
     cleanup_details: Annotated[bool | None, "take all settings away"] = None
+    ha_enable: Annotated[
+        bool | None, "as its service offering says: another is a change of offering", Roles("Admin")
+    ] = None
     custom_id: Annotated[str | None, "not offered: an id is for ever", Free("refused")] = None
     extra_config: Annotated[str | None, "not offered: words for one hypervisor alone"] = None
+    dhcp_options_network_list: Annotated[
+        dict[str, str] | None, "not offered yet", Later("DHCP options come with the data path")
+    ] = None
 
     async def run(self, caller: Caller) -> Vm:
         refuse_later(self, LATER)
         vm = caller.cloud[vms][self.id]
+        self._check_ha(caller, vm)
         if self.name:
             check_host_name(caller, vm.account_id, self.name, but=vm.id)
         if self.delete_protection is not None and not (
@@ -92,6 +100,17 @@ class UpdateVirtualMachine:
         asks += await self._belongs(caller, vm)
         await caller.decide(Together(asks=tuple(asks)))
         return caller.cloud[vms][vm.id]
+
+    def _check_ha(self, caller: Caller, vm: Vm) -> None:
+        """Whether it is started again elsewhere is said by its offering alone."""
+        offering = caller.cloud[service_offerings].get(vm.service_offering_id)
+        now = offering is not None and offering.offer_ha
+        if self.ha_enable not in (None, now):
+            wanted = str(self.ha_enable).lower()
+            raise InvalidValue(
+                f"haenable is {str(now).lower()} by the service offering of {vm.name}: "
+                f"change to an offering where offerha is {wanted}"
+            )
 
     async def _belongs(self, caller: Caller, vm: Vm) -> list[Any]:
         """What is asked about its user data, its security groups and its lease."""

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from api.commands.volume_checks import TEXT
 from api.declare import Caller, Names, OneOf, Roles
-from api.lists import Filter, list_command
+from api.lists import CountOnly, Filter, list_command
 from api.views.volume import VolumeView
 from projections.storage_pool import storage_pools
 from projections.vm import vms
@@ -86,7 +86,7 @@ class VolumeFilters:
 
 
 @list_command("listVolumes", view=VolumeView, table=volumes, key="volume")
-class ListVolumes(VolumeFilters):
+class ListVolumes(VolumeFilters, CountOnly):
     """List volumes."""
 
 
@@ -98,5 +98,5 @@ class ListVolumes(VolumeFilters):
     envelope="listvolumesresponse",
     since="4.9.3",
 )
-class ListVolumesMetrics(VolumeFilters):
+class ListVolumesMetrics(VolumeFilters, CountOnly):
     """List volumes; measurements come with them once their hosts give them."""

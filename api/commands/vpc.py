@@ -6,11 +6,12 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from api import records
+from api.commands.custom_id import KeepsId
 from api.commands.offering_checks import in_zone
 from api.commands.offering_services import has_all
-from api.declare import Bound, Caller, Job, Length, Names, Roles, Success, command
+from api.declare import Bound, Caller, Job, Later, Length, Names, Roles, Success, command
 from api.errors import Denied, InvalidValue, ParamError, missing
-from api.lists import Filter, list_command
+from api.lists import Filter, WithIcons, list_command
 from api.scope import owner_for
 from api.views.vpc import VpcView
 from engine.intents.vpc import CreateVpc, RestartVpc
@@ -51,6 +52,16 @@ class CreateVpcCommand:
     domain_id: Annotated[UUID | None, "that account's domain", Names("domain", "see")] = None
     project_id: Annotated[UUID | None, "the project that shall own it", Names("project")] = None
     for_display: Annotated[bool | None, "whether its owner sees it", Roles("Admin")] = None
+    as_number: Annotated[int | None, "not offered yet", Later("routing protocols come later")] = (
+        None
+    )
+    bgp_peer_ids: Annotated[
+        tuple[str, ...] | None, "not offered yet", Later("routing protocols come later")
+    ] = None
+    cidr_size: Annotated[int | None, "not offered yet", Later("say cidr")] = None
+    use_router_ip_resolver: Annotated[
+        bool | None, "not offered yet", Later("guests ask dns1 and dns2")
+    ] = None
 
     async def run(self, caller: Caller) -> Job:
         account_id, domain_id = owner_for(
@@ -93,7 +104,7 @@ class CreateVpcCommand:
 
 
 @command("updateVPC", returns=VpcView, key="vpc", allow="ARDU", is_async=True, action="VPC.UPDATE")
-class UpdateVpc:
+class UpdateVpc(KeepsId):
     """Rename a VPC, or change what its routers tell."""
 
     id: Annotated[UUID, "the VPC", Names(KIND, right="operate")]
@@ -101,6 +112,9 @@ class UpdateVpc:
     display_text: Annotated[str | None, "what to say of it", Length(4096)] = None
     public_mtu: Annotated[int | None, "the largest packet outwards, in bytes", MTU_BYTES] = None
     for_display: Annotated[bool | None, "whether its owner sees it", Roles("Admin")] = None
+    source_nat_ip_address: Annotated[
+        str | None, "not offered yet", Later("it stays as it was made")
+    ] = None
 
     async def run(self, caller: Caller) -> Job:
         fields = records.given(self, "display_text", "public_mtu", is_displayed="for_display")
@@ -141,7 +155,7 @@ class RestartVpcCommand:
 
 
 @list_command("listVPCs", view=VpcView, table=vpcs, key="vpc", keyword=("name", "display_text"))
-class ListVpcs:
+class ListVpcs(WithIcons):
     """List VPCs with their tiers."""
 
     zone_id: Annotated[UUID | None, "in this zone", Names("zone", right="see")] = None

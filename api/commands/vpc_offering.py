@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from api import records
-from api.commands.offering_checks import for_domains, in_zone, moved
+from api.commands.offering_checks import ForDomain, for_domains, in_zone, moved
 from api.commands.offering_services import (
     ServiceCapability,
     ServiceProvider,
@@ -15,7 +15,7 @@ from api.commands.offering_services import (
     is_set,
     settle_services,
 )
-from api.declare import Caller, Free, Job, Length, Names, OneOf, Success, command
+from api.declare import Caller, Free, Job, Later, Length, Names, OneOf, Success, command
 from api.errors import InvalidValue
 from api.lists import Filter, list_command
 from api.views.vpc import VpcOfferingView
@@ -60,6 +60,12 @@ class CreateVpcOffering:
         tuple[UUID, ...] | None, "the domains that it is for", Names("domain", right="operate")
     ] = None
     zone_id: Annotated[tuple[UUID, ...] | None, "the zones that it is for", Names("zone")] = None
+    specify_as_number: Annotated[
+        bool | None, "not offered yet", Later("routing protocols come later")
+    ] = None
+    provider: Annotated[str | None, "not offered yet", Later("say serviceproviderlist")] = None
+    for_nsx: Annotated[bool | None, "not offered yet", Later("there is no NSX")] = None
+    nsx_support_lb: Annotated[bool | None, "not offered yet", Later("there is no NSX")] = None
 
     async def run(self, caller: Caller) -> Job:
         services = settle_services(self, ROUTER)
@@ -131,7 +137,7 @@ class DeleteVpcOffering:
     keyword=("name", "display_text"),
     scope="catalogue",
 )
-class ListVpcOfferings:
+class ListVpcOfferings(ForDomain):
     """List the kinds of VPC that there are. Tenants see those that can be chosen."""
 
     zone_id: Annotated[

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
-from api.declare import Caller, Names, OneOf, Success, command
-from api.lists import Filter, list_command
+from api.declare import Caller, Idle, Later, Names, OneOf, Success, command
+from api.lists import NONE_IS, Filter, list_command
 from api.views.capacity import capacities
 from api.views.metrics import ZoneMetricsView
 from api.views.zone import ZoneView
-from engine.intents.record import UpdateRecord
+from engine.intents.attached import SetDetails
+from engine.intents.record import Together, UpdateRecord
 from engine.intents.zone import CreateZone, RemoveZone
 from projections.capacities import Place
 from projections.vm import vms
@@ -41,6 +42,9 @@ class CreateZoneCommand:
     security_group_enabled: Annotated[bool | None, "guard guests by security groups"] = None
     local_storage_enabled: Annotated[bool | None, "allow disks on hosts"] = None
     is_edge: Annotated[bool | None, "a small zone without system VMs"] = None
+    storage_access_groups: Annotated[
+        tuple[str, ...] | None, "not offered yet", Later("storage has no access groups")
+    ] = None
 
     async def run(self, caller: Caller) -> Zone:
         zone_id = caller.new_id()
@@ -83,6 +87,16 @@ class UpdateZone:
     allocation_state: Annotated[str | None, "Enabled or Disabled", STATES] = None
     local_storage_enabled: Annotated[bool | None, "allow disks on hosts"] = None
     is_public: Annotated[bool | None, "true opens it to every domain"] = None
+    details: Annotated[dict[str, str] | None, "what else is to be said of it"] = None
+    dhcp_provider: Annotated[
+        str | None, "not offered yet", Later("networks say who gives addresses")
+    ] = None
+    dns_search_order: Annotated[
+        tuple[str, ...] | None, "not offered yet", Later("networks have one domain")
+    ] = None
+    sort_key: Annotated[
+        int | None, "accepted: zones are listed by age", Idle("zones are listed by age")
+    ] = None
 
     async def run(self, caller: Caller) -> Zone:
         asked: dict[str, Any] = {
@@ -101,7 +115,17 @@ class UpdateZone:
         fields = {name: value for name, value in asked.items() if value is not None}
         if self.is_public:
             fields["domain_id"] = None
-        await caller.decide(UpdateRecord(kind="zone", id=self.id, fields=fields))
+        asks: list[Any] = [UpdateRecord(kind="zone", id=self.id, fields=fields)]
+        if self.details:
+            told = SetDetails(
+                kind="zone",
+                thing_id=self.id,
+                details=self.details,
+                is_displayed=True,
+                seed=caller.new_id(),
+            )
+            asks.append(told)
+        await caller.decide(Together(asks=tuple(asks)))
         return caller.cloud[zones][self.id]
 
 
@@ -128,6 +152,8 @@ class ZoneFilters:
     ] = None
     network_type: Annotated[str | None, "Basic or Advanced"] = None
     show_capacities: Annotated[bool | None, "add how much there is", Filter()] = None
+    storage_access_group: Annotated[str | None, "of this access group: none is", NONE_IS] = None
+    tags: Annotated[dict[str, str] | None, "those that carry any of these tags", Filter()] = None
 
     def visible(self, row: Zone, caller: Caller) -> bool:
         if not caller.is_root and row.allocation_state != "Enabled":

@@ -10,6 +10,7 @@ from api.views.owner import wire_path
 from projections.account import accounts
 from projections.domain import domains
 from projections.event_list import Entry
+from projections.project import projects
 from projections.table import TABLES
 from projections.user import users
 
@@ -29,6 +30,8 @@ class EventView(View, kw_only=True):
     created: Annotated[Date, "when"]
     username: Annotated[str | None, "who asked"] = None
     account: Annotated[str | None, "the account that asked"] = None
+    project_id: Annotated[UUID | None, "the project that asked, instead of an account"] = None
+    project: Annotated[str | None, "the name of that project"] = None
     domain_id: Annotated[UUID | None, "the domain of that account"] = None
     domain: Annotated[str | None, "the name of that domain"] = None
     domain_path: Annotated[str | None, "where that domain stands in the tree"] = None
@@ -42,6 +45,7 @@ class EventView(View, kw_only=True):
     def of(cls, row: Entry, cloud: Cloud, *, archived: bool = False) -> EventView:
         account, user = cloud[accounts].get(row.account_id), cloud[users].get(row.user_id)
         domain = cloud[domains].get(account.domain_id) if account else None
+        project = cloud[projects].one("account_id", row.account_id)
         return cls(
             id=row.id,
             type=row.action,
@@ -50,7 +54,9 @@ class EventView(View, kw_only=True):
             description=description(row),
             created=date(row.at_ms),
             username=user.name if user else None,
-            account=account.name if account else None,
+            account=account.name if account and project is None else None,
+            project_id=project.id if project else None,
+            project=project.name if project else None,
             domain_id=domain.id if domain else None,
             domain=domain.name if domain else None,
             domain_path=wire_path(domain.path) if domain else None,

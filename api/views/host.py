@@ -6,8 +6,11 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
+import msgspec
+
 from api.declare import Date, View, date, view
-from projections.annotation import is_noted
+from api.this_controller import CONTROLLER_ID
+from projections.annotation import is_noted, notes
 from projections.capacity import Capacity
 from projections.cloud import Cloud
 from projections.cluster import clusters
@@ -16,6 +19,25 @@ from projections.pod import pods
 from projections.zone import zones
 
 MIB = 1024**2
+
+
+NOTHING_DOES = "Disabled"
+
+
+@view
+class HostHaView(View, kw_only=True):
+    """What fences a host that is lost."""
+
+    ha_enable: Annotated[bool, "whether anything does"]
+    ha_state: Annotated[str, "Disabled while nothing does"]
+
+
+@view
+class PowerView(View, kw_only=True):
+    """What switches a host on and off."""
+
+    enabled: Annotated[bool, "whether anything does"]
+    power_state: Annotated[str, "Disabled while nothing does"]
 
 
 @view
@@ -65,6 +87,16 @@ class HostView(View, kw_only=True):
     disconnected: Annotated[Date | None, "when it was last lost"] = None
     created: Annotated[Date, "when it was added"]
     details: Annotated[dict[str, str] | None, "what else is known of it"] = None
+    ha: Annotated[HostHaView, "whether it is fenced by itself: none is"] = msgspec.field(
+        name="hostha"
+    )
+    out_of_band_management: Annotated[PowerView, "whether its power can be switched: none's"]
+    uefi_capability: Annotated[bool, "whether guests can start by UEFI on it"]
+    encryption_supported: Annotated[bool, "whether it can encrypt disks"]
+    instance_conversion_supported: Annotated[bool, "whether it turns foreign guests into its own"]
+    management_server_id: Annotated[UUID, "the controller that it belongs to"]
+    annotation: Annotated[str | None, "what was noted on it last"] = None
+    last_annotated: Annotated[Date | None, "when that was"] = None
     suitable_for_migration: Annotated[bool | None, "whether a guest can move to it"] = None
     has_enough_capacity: Annotated[bool | None, "whether it has room for that guest"] = None
     has_annotations: Annotated[bool, "whether there are notes on it"]
@@ -102,6 +134,13 @@ class HostView(View, kw_only=True):
             disconnected=date(row.disconnected_at_ms) if row.state != "Up" else None,
             created=date(row.created_at_ms),
             details=_details(row),
+            ha=HostHaView(ha_enable=False, ha_state=NOTHING_DOES),
+            out_of_band_management=PowerView(enabled=False, power_state=NOTHING_DOES),
+            uefi_capability="uefi" in row.capabilities,
+            encryption_supported=False,
+            instance_conversion_supported=False,
+            management_server_id=CONTROLLER_ID,
+            **_noted(row, cloud),
             job_id=row.job_id,
             job_status=None if row.job_id is None else 0,
             **(_compute(row, cloud) if row.hardware_id else {}),
@@ -112,6 +151,22 @@ class HostView(View, kw_only=True):
 def address_of(url: str) -> str:
     """The part of a host's URL that says which machine it is."""
     return urlsplit(url).hostname or url
+
+
+def control_state(row: Host) -> str:
+    """Both states of a host in one word."""
+    if row.state != "Up":
+        return "Offline"
+    return row.resource_state if row.resource_state in ("Enabled", "Disabled") else "Maintenance"
+
+
+def _noted(row: Host, cloud: Cloud) -> dict[str, Any]:
+    """The last note on it that is not for administrators only."""
+    open_notes = [one for one in cloud[notes].by("resource_id", row.id) if not one.admins_only]
+    if not open_notes:
+        return {}
+    last = max(open_notes, key=lambda one: one.created_at_ms)
+    return {"annotation": last.text, "last_annotated": date(last.created_at_ms)}
 
 
 def _details(row: Host) -> dict[str, str] | None:

@@ -68,4 +68,5 @@ class InfrastructureView(View, kw_only=True):
     routers: Annotated[int, "routers"]
     ilbvms: Annotated[int, "internal load balancers"]
     management_servers: Annotated[int, "controllers"]
+    backup_repositories: Annotated[int, "places for backups: none"]
     alerts: Annotated[int, "alerts"]

@@ -17,6 +17,7 @@ from projections.annotation import is_noted
 from projections.network import Network
 from projections.network_acl import network_acls
 from projections.network_offering import network_offerings
+from projections.project import projects
 from projections.vpc import vpcs
 from projections.zone import zones
 
@@ -106,7 +107,7 @@ class NetworkView(OwnedView, kw_only=True):
             state=row.state,
             traffic_type=row.traffic_type,
             acl_type=row.acl_type,
-            subdomain_access=True if domain_wide else None,
+            subdomain_access=row.subdomain_access if domain_wide else None,
             gateway=row.gateway or None,
             netmask=row.netmask or None,
             cidr=row.guest_vm_cidr or row.cidr or None,
@@ -194,17 +195,22 @@ class NetworkPermissionView(View, kw_only=True):
 
     network_id: Annotated[UUID, "the network"]
     account_id: Annotated[UUID, "the account"]
-    account: Annotated[str, "its name"]
+    account: Annotated[str | None, "its name"] = None
+    project_id: Annotated[UUID | None, "the project that it is of"] = None
+    project: Annotated[str | None, "the name of that project"] = None
     domain_id: Annotated[UUID, "its domain"]
     domain: Annotated[str | None, "the name of that domain"] = None
 
     @classmethod
     def of_account(cls, row: Network, account: Any, cloud: Cloud) -> NetworkPermissionView:
         told = owner(row, cloud)
+        project = cloud[projects].one("account_id", account.id)
         return cls(
             network_id=row.id,
             account_id=account.id,
-            account=account.name,
+            account=account.name if project is None else None,
+            project_id=None if project is None else project.id,
+            project=None if project is None else project.name,
             domain_id=account.domain_id,
             domain=told["domain"] if account.domain_id == row.domain_id else None,
         )

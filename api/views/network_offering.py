@@ -79,11 +79,17 @@ class NetworkOfferingView(OfferingView, kw_only=True):
     supports_public_access: Annotated[bool, "whether its networks can be reached by everybody"]
     supports_strechedl2_subnet: Annotated[bool, "whether its networks reach over several zones"]
     details: Annotated[dict[str, str], "its settings"]
+    for_nsx: Annotated[bool, "whether NSX serves it"]
+    for_tungsten: Annotated[bool, "whether Tungsten Fabric serves it"]
+    specify_as_number: Annotated[bool, "whether its networks name their AS number"]
 
     @classmethod
     def of(cls, row: NetworkOffering, cloud: Cloud) -> NetworkOfferingView:
         return cls(
             **offered(row, cloud),
+            for_nsx=False,
+            for_tungsten=False,
+            specify_as_number=False,
             tags=row.tags or None,
             traffic_type=row.traffic_type,
             guest_ip_type=row.guest_ip_type,

@@ -6,6 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 from api.declare import Cloud, Date, View, date, view
+from api.views.resource_icon import ResourceIconView
 from projections.os_category import OsCategory, os_categories
 from projections.os_type import OsType
 
@@ -44,6 +45,7 @@ class OsCategoryView(View, kw_only=True):
     name: Annotated[str, "its name"]
     is_featured: Annotated[bool, "whether it is shown first"]
     created: Annotated[Date, "when it was made"]
+    icon: Annotated[ResourceIconView | None, "its icon, if it is asked for"] = None
 
     @classmethod
     def of(cls, row: OsCategory, cloud: Cloud) -> OsCategoryView:

@@ -49,6 +49,7 @@ class PublicIpAddressView(OwnedView, kw_only=True):
     is_source_nat: Annotated[bool, "whether a network's guests go out by it"]
     is_static_nat: Annotated[bool, "whether it belongs to one guest"]
     is_system: Annotated[bool, "whether it serves the cloud itself"]
+    for_system_vms: Annotated[bool, "whether system virtual machines alone take it"]
     is_portable: Annotated[bool, "whether it can move between zones"]
     has_rules: Annotated[bool, "whether rules lie on it"]
     associated_network_id: Annotated[UUID | None, "the guest network that it serves"] = None
@@ -86,6 +87,7 @@ class PublicIpAddressView(OwnedView, kw_only=True):
             is_source_nat=row.is_source_nat,
             is_static_nat=row.is_static_nat,
             is_system=False,
+            for_system_vms=False,
             is_portable=False,
             has_rules=any(any(cloud[one].by("ip_address_id", row.id)) for one in _RULES),
             associated_network_id=None if network is None else network.id,
@@ -120,6 +122,7 @@ class PublicIpAddressView(OwnedView, kw_only=True):
             is_source_nat=False,
             is_static_nat=False,
             is_system=False,
+            for_system_vms=False,
             is_portable=False,
             has_rules=False,
             tags=[],

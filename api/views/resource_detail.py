@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from api.declare import View, view
+from api.declare import Cloud, View, view
+from projections.resource_detail import resource_details
 
 
 @view
@@ -17,3 +18,9 @@ class ResourceDetailView(View, kw_only=True):
     key: Annotated[str, "what it is"]
     value: Annotated[str, "its value"]
     for_display: Annotated[bool, "whether others than administrators see it"]
+
+
+def details_of(resource_id: UUID, cloud: Cloud) -> dict[str, str] | None:
+    """What everybody may see of a thing's details, for the view of that thing."""
+    found = cloud[resource_details].by("resource_id", resource_id)
+    return {one.key: one.value for one in found if one.is_displayed} or None

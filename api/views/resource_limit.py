@@ -102,6 +102,21 @@ class LimitedView(View, kw_only=True):
     ] = None
     secondary_storage_total: Annotated[float | None, "GiB that these have"] = None
     secondary_storage_available: Annotated[str | None, "GiB that they may have besides"] = None
+    backup_limit: Annotated[str | None, "backups that it may have"] = None
+    backup_total: Annotated[int | None, "backups that it has"] = None
+    backup_available: Annotated[str | None, "backups that it may have besides"] = None
+    backup_storage_limit: Annotated[str | None, "GiB that backups may have"] = None
+    backup_storage_total: Annotated[int | None, "GiB that backups have"] = None
+    backup_storage_available: Annotated[str | None, "GiB that backups may have besides"] = None
+    bucket_limit: Annotated[str | None, "buckets that it may have"] = None
+    bucket_total: Annotated[int | None, "buckets that it has"] = None
+    bucket_available: Annotated[str | None, "buckets that it may have besides"] = None
+    object_storage_limit: Annotated[str | None, "GiB that buckets may have"] = None
+    object_storage_total: Annotated[int | None, "GiB that buckets have"] = None
+    object_storage_available: Annotated[str | None, "GiB that buckets may have besides"] = None
+    gpu_limit: Annotated[str | None, "GPUs that it may have"] = None
+    gpu_total: Annotated[int | None, "GPUs that it has"] = None
+    gpu_available: Annotated[str | None, "GPUs that it may have besides"] = None
     tagged_resources: Annotated[list[TaggedView] | None, "what is limited by tags"] = None
 
 

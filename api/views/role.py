@@ -46,3 +46,4 @@ class RolePermissionView(View, kw_only=True):
     role_name: Annotated[str, "the name of that role"]
     rule: Annotated[str, "a command, or a pattern with *"]
     permission: Annotated[str, "allow or deny"]
+    description: Annotated[str | None, "why it is there"] = None

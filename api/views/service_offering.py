@@ -26,6 +26,12 @@ class ServiceOfferingView(OfferingView, kw_only=True):
     storage_tags: Annotated[str | None, "tags that its pools must have"] = None
     host_tags: Annotated[str | None, "tags that its hosts must have", Roles("Admin")] = None
     root_disk_size: Annotated[int | None, "size of the root disk in GiB"] = None
+    is_customized_iops: Annotated[bool, "whether who deploys says the speed of its disks"] = (
+        msgspec.field(name="iscustomizediops")
+    )
+    disk_offering_strictness: Annotated[bool, "whether its root disk cannot change offerings"]
+    encrypt_root: Annotated[bool, "whether its root disk is encrypted"]
+    purge_resources: Annotated[bool, "whether what is gone is forgotten"]
     cache_mode: Annotated[str, "how disks are cached"] = msgspec.field(name="cacheMode")
     offer_ha: Annotated[bool, "whether machines are started again elsewhere if a host fails"]
     limit_cpu_use: Annotated[bool, "whether a core is never faster than it says"]
@@ -36,6 +42,8 @@ class ServiceOfferingView(OfferingView, kw_only=True):
     network_rate: Annotated[int | None, "Mbit/s of a network card"] = None
     deployment_planner: Annotated[str | None, "how hosts are chosen"] = None
     dynamic_scaling_enabled: Annotated[bool, "whether running machines can be resized"]
+    lease_duration: Annotated[int | None, "the days until its machines end by themselves"] = None
+    lease_expiry_action: Annotated[str | None, "how they end: STOP or DESTROY"] = None
     service_offering_details: Annotated[dict[str, str] | None, "its settings"] = None
 
     @classmethod
@@ -51,6 +59,10 @@ class ServiceOfferingView(OfferingView, kw_only=True):
             storage_tags=joined(row.storage_tags),
             host_tags=joined(row.host_tags),
             root_disk_size=row.root_disk_bytes // GIB if row.root_disk_bytes else None,
+            is_customized_iops=False,
+            disk_offering_strictness=False,
+            encrypt_root=False,
+            purge_resources=False,
             cache_mode=row.cache_mode,
             offer_ha=row.offer_ha,
             limit_cpu_use=row.limit_cpu_use,
@@ -61,5 +73,7 @@ class ServiceOfferingView(OfferingView, kw_only=True):
             network_rate=row.network_rate_mbps,
             deployment_planner=row.deployment_planner or None,
             dynamic_scaling_enabled=row.dynamic_scaling_enabled,
+            lease_duration=row.lease_days,
+            lease_expiry_action=row.lease_action or None,
             service_offering_details=row.details or None,
         )

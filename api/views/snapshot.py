@@ -94,6 +94,8 @@ class SnapshotPolicyView(View, kw_only=True):
     max_snaps: Annotated[int, "how many stay"]
     timezone: Annotated[str, "the time zone of the schedule"]
     for_display: Annotated[bool, "whether its owner sees it", Roles("Admin")]
+    zone: Annotated[list[dict[str, str]], "other zones that they are copied to: none"]
+    storage: Annotated[list[dict[str, str]], "pools that they are copied to: none"]
     tags: Annotated[list[TagView], "its tags"]
     has_annotations: Annotated[bool, "whether there are comments on it"]
 
@@ -102,6 +104,8 @@ class SnapshotPolicyView(View, kw_only=True):
         volume = cloud[volumes].get(row.volume_id)
         return cls(
             id=row.id,
+            zone=[],
+            storage=[],
             volume_id=row.volume_id,
             volume_name=None if volume is None else volume.name,
             schedule=row.schedule,

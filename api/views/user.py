@@ -6,6 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 from api.declare import Cloud, Date, View, date, view
+from api.views.resource_icon import ResourceIconView
 from projections.account import accounts
 from projections.api_key import main_key
 from projections.domain import domains
@@ -43,6 +44,7 @@ class UserView(View, kw_only=True):
     is_2fa_enabled: Annotated[bool, "whether it proves itself by a second factor"]
     is_2fa_mandated: Annotated[bool, "whether it must"]
     api_key_access: Annotated[str, "Enabled, Disabled or Inherit: whether it may sign with keys"]
+    icon: Annotated[ResourceIconView | None, "its icon, if it is asked for"] = None
 
     @classmethod
     def of(cls, row: User, cloud: Cloud) -> UserView:

@@ -9,6 +9,7 @@ from uuid import UUID
 from api.declare import View, view
 from projections.cloud import Cloud
 from projections.pod import pods
+from projections.project import projects
 from projections.vlan_ip_range import VlanIpRange
 
 
@@ -34,6 +35,8 @@ class VlanIpRangeView(View, kw_only=True):
     pod_id: Annotated[UUID | None, "the pod that it serves"] = None
     pod_name: Annotated[str | None, "its name"] = None
     account: Annotated[str | None, "the account that it is kept for"] = None
+    project_id: Annotated[UUID | None, "the project that it is kept for"] = None
+    project: Annotated[str | None, "its name"] = None
     domain_id: Annotated[UUID | None, "the domain that it is kept for"] = None
     domain: Annotated[str | None, "its name"] = None
     domain_path: Annotated[str | None, "where that domain stands in the tree"] = None
@@ -43,6 +46,7 @@ class VlanIpRangeView(View, kw_only=True):
         pod = cloud[pods].get(row.pod_id)
         account = cloud.table("account").get(row.account_id)
         domain = cloud.table("domain").get(row.domain_id)
+        project = cloud[projects].one("account_id", row.account_id)
         return cls(
             id=row.id,
             zone_id=row.zone_id,
@@ -63,7 +67,9 @@ class VlanIpRangeView(View, kw_only=True):
             network_id=row.network_id,
             pod_id=row.pod_id,
             pod_name=pod.name if pod else None,
-            account=account.name if account else None,
+            account=account.name if account and project is None else None,
+            project_id=project.id if project else None,
+            project=project.name if project else None,
             domain_id=row.domain_id,
             domain=domain.name if domain else None,
             domain_path=str(domain.path) if domain else None,

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from api.declare import Cloud, Date, Roles, View, date, view
+from api.views.host import control_state
 from api.views.nic import NicView
 from api.views.owner import OwnedView, owner
 from api.views.resource_icon import ResourceIconView
@@ -22,6 +23,7 @@ from projections.instance_group import instance_groups
 from projections.iso import isos
 from projections.network import networks
 from projections.os_type import os_types
+from projections.public_ip_address import public_ip_addresses
 from projections.service_offering import service_offerings
 from projections.storage_pool import storage_pools
 from projections.template import templates
@@ -96,6 +98,13 @@ class VmView(OwnedView, kw_only=True):
     security_group: Annotated[list[GuestGroupView], "its security groups"]
     nic: Annotated[list[NicView], "its network cards"]
     ip_address: Annotated[str | None, "the address of its default network card"] = None
+    public_ip: Annotated[str | None, "the public address that is all its own"] = None
+    public_ip_id: Annotated[UUID | None, "the id of that address"] = None
+    host_control_state: Annotated[
+        str | None,
+        "whether its host can be used: Enabled, Maintenance, ...",
+        Roles("Admin"),
+    ] = None
     hypervisor: Annotated[str, "the hypervisor that runs it"]
     details: Annotated[dict[str, str], "settings of its own"]
     key_pairs: Annotated[str | None, "the SSH key pairs that it accepts"] = None
@@ -167,6 +176,7 @@ class VmView(OwnedView, kw_only=True):
             has_annotations=is_noted(row.id, cloud),
             **_template(row, cloud),
             **_disc(row, cloud),
+            **_public(row, cloud),
             **_told(row, cloud),
             **_lease(row, cloud),
             **_offering(row, cloud),
@@ -184,6 +194,13 @@ def _disc(row: Vm, cloud: Cloud) -> dict[str, Any]:
     if iso is None:
         return {}
     return {"iso_id": iso.id, "iso_name": iso.name, "iso_display_text": iso.display_text}
+
+
+def _public(row: Vm, cloud: Cloud) -> dict[str, Any]:
+    """The address that is its own by static NAT."""
+    found = cloud[public_ip_addresses].by("vm_id", row.id)
+    own = next((one for one in found if one.is_static_nat), None)
+    return {} if own is None else {"public_ip": own.address, "public_ip_id": own.id}
 
 
 @view
@@ -250,6 +267,7 @@ def _place(row: Vm, cloud: Cloud) -> dict[str, Any]:
         "disk_offering_name": None if offering is None else offering.name,
         "host_id": row.host_id,
         "host_name": None if host is None else host.name,
+        "host_control_state": None if host is None else control_state(host),
         "instance_name": row.instance_name or None,
         "pool_type": None if pool is None else pool.pool_type,
     }

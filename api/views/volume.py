@@ -13,6 +13,7 @@ from api.views.tag import TagView, tags_of
 from projections.annotation import is_noted
 from projections.cluster import clusters
 from projections.disk_offering import disk_offerings
+from projections.iso import isos
 from projections.pod import pods
 from projections.service_offering import service_offerings
 from projections.storage_pool import storage_pools
@@ -40,6 +41,9 @@ class VolumeView(OwnedView, kw_only=True):
     template_id: Annotated[UUID | None, "the template that it was made from"] = None
     template_name: Annotated[str | None, "the name of that template"] = None
     template_display_text: Annotated[str | None, "what its owner says of that template"] = None
+    iso_id: Annotated[UUID | None, "the ISO that its guest was installed from"] = None
+    iso_name: Annotated[str | None, "the name of that ISO"] = None
+    iso_display_text: Annotated[str | None, "what its owner says of that ISO"] = None
     provisioning_type: Annotated[str | None, "thin, sparse or fat"] = None
     size: Annotated[int, "its size in bytes"]
     virtual_size: Annotated[int | None, "what a guest sees of it, in bytes"] = None
@@ -126,7 +130,11 @@ def _guest(row: Volume, cloud: Cloud) -> dict[str, Any]:
     vm = cloud[vms].get(row.vm_id)
     if vm is None:
         return {}
+    iso = cloud[isos].get(vm.template_id) if row.kind == "ROOT" else None
     found: dict[str, Any] = {
+        "iso_id": None if iso is None else iso.id,
+        "iso_name": None if iso is None else iso.name,
+        "iso_display_text": None if iso is None else iso.display_text,
         "device_id": row.device,
         "virtual_machine_id": vm.id,
         "vm_name": vm.name,

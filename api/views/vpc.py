@@ -13,6 +13,7 @@ from api.views.network import NetworkView
 from api.views.network_offering import ServiceView, services_of
 from api.views.offering import OfferingView, offered
 from api.views.owner import OwnedView, owner
+from api.views.resource_icon import ResourceIconView
 from api.views.tag import TagView, tags_of
 from projections.network import networks
 from projections.vpc import Vpc
@@ -52,6 +53,7 @@ class VpcView(OwnedView, kw_only=True):
     created: Annotated[Date, "when it was made"]
     tags: Annotated[list[TagView], "its tags"]
     has_annotations: Annotated[bool, "whether there are comments on it"]
+    icon: Annotated[ResourceIconView | None, "its icon, if it is asked for"] = None
 
     @classmethod
     def of(cls, row: Vpc, cloud: Cloud) -> VpcView:
@@ -100,10 +102,14 @@ class VpcOfferingView(OfferingView, kw_only=True):
     network_mode: Annotated[str | None, "NATTED or ROUTED"] = None
     routing_mode: Annotated[str | None, "Static or Dynamic, if it is routed"] = None
     internet_protocol: Annotated[str, "IPv4 or DualStack"]
+    for_nsx: Annotated[bool, "whether NSX serves it"]
+    specify_as_number: Annotated[bool, "whether its VPCs name their AS number"]
 
     @classmethod
     def of(cls, row: VpcOffering, cloud: Cloud) -> VpcOfferingView:
         return cls(
+            for_nsx=False,
+            specify_as_number=False,
             **offered(row, cloud),
             is_default=row.is_default,
             service=services_of(row.services),

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from api.declare import Roles, View, view
 from api.views.capacity import CapacityView
+from api.views.resource_detail import details_of
 from api.views.resource_icon import ResourceIconView
 from api.views.tag import TagView, tags_of
 from projections.annotation import is_noted
@@ -42,6 +43,7 @@ class ZoneView(View, kw_only=True):
     tags: Annotated[list[TagView], "its tags"]
     capacity: Annotated[list[CapacityView] | None, "how much there is, if asked for"] = None
     icon: Annotated[ResourceIconView | None, "its icon, if it is asked for"] = None
+    resource_details: Annotated[dict[str, str] | None, "what else was said of it"] = None
     has_annotations: Annotated[bool, "whether there are notes on it"]
 
     @classmethod
@@ -73,4 +75,5 @@ class ZoneView(View, kw_only=True):
             is_multi_arch=False,
             routed_mode_enabled=False,
             tags=tags_of(row.id, cloud),
+            resource_details=details_of(row.id, cloud),
         )

@@ -80,6 +80,7 @@ def create(ask: CreateNetwork, desk: Desk) -> None:
             network_acl_id=acl_id,
             ip6_gateway=ip6_gateway,
             ip6_cidr=ip6_cidr,
+            subdomain_access=ask.subdomain_access,
         ),
     )
     if taken is not None:

@@ -13,7 +13,7 @@ from engine.intents.role import ChangeRole, DeleteRole
 from projections.account import accounts
 from projections.role import roles
 
-CHANGEABLE = ("name", "description", "is_public", "rules", "role_type", "state")
+CHANGEABLE = ("name", "description", "is_public", "rules", "notes", "role_type", "state")
 
 
 @decision

@@ -39,6 +39,7 @@ class CreateNetwork:
     network_acl_id: UUID | None = None
     ip6_gateway: str = ""
     ip6_cidr: str = ""
+    subdomain_access: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ class ChangeRole:
     description: str | None = None
     is_public: bool | None = None
     rules: list[tuple[str, bool]] | None = None
+    notes: dict[str, str] | None = None
     role_type: str | None = None
     state: str | None = None
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from api.this_controller import CONTROLLER_ID
 from tests.api.conftest import Served
 from tests.api.fakes import NOW_MS, Run, named
 
@@ -49,6 +50,7 @@ async def test_a_running_job_has_no_result(served: Served) -> None:
             "jobinstancetype": "ToyDisk",
             "jobinstanceid": str(named("disk ann")),
             "jobstate": state,
+            "managementserverid": str(CONTROLLER_ID),
             "created": "2025-10-30T13:51:39+0000",
         }
 

@@ -12,7 +12,7 @@ async def test_what_there_is_none_of_is_an_empty_list(api: Api) -> None:
 
 async def test_nothing_is_limited(api: Api) -> None:
     found = await api("listResourceLimits")
-    assert found["count"] == 12
+    assert found["count"] == 17
     assert {one["max"] for one in found["resourcelimit"]} == {-1}
     one = (await api("listResourceLimits", resourcetype=0))["resourcelimit"][0]
     assert (one["resourcetypename"], one["account"]) == ("user_vm", "admin")
