@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
-from api.authz import domain_path, governs, is_below
+from api.authz import NOUNS, Right, Verdict, domain_path, is_below, judge
 from api.caller import Caller
 from api.declare import Names
 from api.errors import Denied, InvalidValue, ParamError
@@ -33,24 +33,28 @@ def moved(caller: Caller, *, domain_id: str | None, zone_id: str | None) -> dict
     """The new domains and zones of an offering: ids with commas, or `public` and `all`."""
     fields: dict[str, list[UUID]] = {}
     if domain_id is not None:
-        fields["domain_ids"] = _ids(caller, "domain", domain_id)
-        inside: list[UUID | None] = [*fields["domain_ids"]] or [None]
-        if not all(governs(caller.identity, caller.cloud, one) for one in inside):
-            raise Denied(f"account {caller.identity.account} governs not all of these domains")
+        fields["domain_ids"] = _ids(caller, "domain", domain_id, Right.OPERATE)
+        if not (fields["domain_ids"] or caller.is_root):
+            raise Denied(f"account {caller.identity.account} offers to its own domains only")
     if zone_id is not None:
-        fields["zone_ids"] = _ids(caller, "zone", zone_id)
+        fields["zone_ids"] = _ids(caller, "zone", zone_id, Right.USE)
     return fields
 
 
-def _ids(caller: Caller, kind: str, text: str) -> list[UUID]:
+def _ids(caller: Caller, kind: str, text: str, right: Right) -> list[UUID]:
+    """Things on which the caller has a right; others are not told from what is not there."""
     if text.lower() in EVERYBODY:
         return []
-    table = caller.cloud.table(kind)
+    who, cloud, table = caller.identity, caller.cloud, caller.cloud.table(kind)
     try:
         found = [UUID(one) for one in split(text)]
     except ValueError:
         raise ParamError(f"{kind}id {text} is neither ids with commas nor public or all") from None
-    missing = [str(one) for one in found if one not in table]
+    missing = [
+        str(one)
+        for one in found
+        if one not in table or judge(who, right, NOUNS[kind], table[one], cloud) is not Verdict.YES
+    ]
     if missing or not found:
         raise InvalidValue(f"there is no {kind} {', '.join(missing)}")
     return found
