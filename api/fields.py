@@ -178,7 +178,10 @@ SIMPLE: dict[Any, Kind] = {
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One annotated field, read. `of` is the element of a list, an entry class, or an enum."""
+    """One annotated field, read. `of` is the element of a list, an entry class, or an enum.
+
+    `roles` are the role types that have it; None is all of them.
+    """
 
     attr: str
     wire: str
@@ -190,6 +193,7 @@ class Field:
     nullable_values: bool = False
     sequence: type = tuple
     marks: tuple[Any, ...] = ()
+    roles: frozenset[str] | None = None
 
     def mark(self, kind: type[Any]) -> Any:
         """The mark of this class, or None."""
@@ -202,8 +206,7 @@ class Field:
 
     def open_to(self, role_type: str) -> bool:
         """Does this field exist for callers of this role type?"""
-        roles: Roles | None = self.mark(Roles)
-        return True if roles is None else role_type in roles.role_types
+        return self.roles is None or role_type in self.roles
 
 
 def wire_name(attr: str) -> str:
@@ -288,6 +291,7 @@ def _fields(cls: type) -> tuple[Field, ...]:
                 doc=doc,
                 required=required,
                 marks=tuple(marks),
+                roles=next((one.role_types for one in marks if isinstance(one, Roles)), None),
                 **_classify(bare),
             )
         )

@@ -7,7 +7,8 @@
         zone_id: Annotated[UUID | None, "pods of this zone", Names("zone", right="see")] = None
 
 A filter compares with the row's attribute of the same name; `Filter` says otherwise. A class may
-define `matches(row, caller)`, `visible(row, caller)` (what the scope alone cannot say),
+define `matches(row, caller)`, `tests(caller)` (conditions that only some questions need),
+`visible(row, caller)` (what the scope alone cannot say),
 `rows(caller)` (where to look) and `show(row, caller)` (another way to make the view).
 """
 
@@ -38,17 +39,20 @@ Test = Callable[[Any], bool]
 ListScope = Literal["owned", "catalogue", "admin", "custom"]
 PAGE = "default.page.size"
 EVERYTHING = slice(None)
+FEW = 5_000
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
     """How a filter finds its rows: by another attribute, or by a test of row and value.
 
-    `Filter()` with neither filters nothing: the value is for `matches` or `show`.
+    `Filter()` with neither filters nothing: the value is for `matches` or `show`. Text is compared
+    without regard to case, unless it is `exact`: then it is spelled as in rows, and an index helps.
     """
 
     attr: str = ""
     test: Callable[[Any, Any], bool] | None = None
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,11 @@ class ListAsk:
         """The tags of a row."""
         return tags_on(caller.cloud, row.id)
 
+    def asked(self) -> list[tuple[Filter, Any]]:
+        """The filters that were given, with their values."""
+        found = ((how, getattr(self, attr)) for attr, how in self.PLAN.filters)
+        return [(how, value) for how, value in found if value is not None]
+
     def tests(self, caller: Caller) -> Iterator[Test]:
         """Conditions that only some questions need; cheaper than `matches`, which all pay for."""
         return iter(())
@@ -147,10 +156,10 @@ class ListAsk:
         nothing is, no row is looked at that is not shown.
         """
         table = caller.cloud.table(self.PLAN.kind)
-        asked = [(how, getattr(self, attr)) for attr, how in self.PLAN.filters]
-        asked = [(how, value) for how, value in asked if value is not None]
+        asked = self.asked()
         reach = reach_of(cast(Asked, self), caller) if self.PLAN.scope == "owned" else None
-        rows, told = self.rows(caller), Told()
+        told = Told()
+        rows: Any = self.rows(caller)
         if rows is None:
             rows, told = _narrowest(table, asked, reach)
             rows, told = self._tagged(caller, rows, told)
@@ -164,6 +173,10 @@ class ListAsk:
             if hidden is not None:
                 kept = filter(tests[0], table) if hidden else table
                 return len(table) - hidden, list(islice(kept, part.start, part.stop))
+        if in_order and not tests and len(rows) > FEW and told.filter is not None:
+            # Most rows are meant: walking the table is cheaper than putting them in order.
+            kept = filter(_test(told.filter, told.value), table)
+            return len(rows), list(islice(kept, part.start, part.stop))
         found = [row for row in rows if all(test(row) for test in tests)] if tests else list(rows)
         if rows is not table or not in_order:
             # The table is in order of creation; an index may not be, and pages need one order.
@@ -247,6 +260,7 @@ class Told:
     """What the choice of an index has answered already: a filter, or the reach."""
 
     filter: Filter | None = None
+    value: Any = None
     reach: bool = False
 
 
@@ -259,9 +273,9 @@ def _narrowest(
         if how.attr == "id":
             wanted = (value,) if isinstance(value, UUID) else value
             named = [row for row in map(table.get, dict.fromkeys(wanted)) if row is not None]
-            return named, Told(filter=how)
+            return named, Told(how, value)
         # Plain text compares without case, which only some indexes can.
-        exact = isinstance(value, (UUID, int, StrEnum))
+        exact = how.exact or isinstance(value, (UUID, int, StrEnum))
         if exact and how.attr in table.spec.indexed:
             rows = table.by(how.attr, value)
         elif isinstance(value, str) and how.attr in table.spec.folded:
@@ -269,7 +283,7 @@ def _narrowest(
         else:
             continue
         if len(rows) < len(best):
-            best, told = rows, Told(filter=how)
+            best, told = rows, Told(how, value)
     for attribute, allowed in (
         ("account_id", None if reach is None else reach.accounts),
         ("domain_id", None if reach is None else reach.domains),
@@ -297,7 +311,7 @@ def _test(how: Filter, value: Any) -> Test:
     if own_test is not None:
         return lambda row: own_test(row, value)
     attribute = how.attr
-    if isinstance(value, str):
+    if isinstance(value, str) and not how.exact:
         folded = value.casefold()
         return lambda row: str(getattr(row, attribute) or "").casefold() == folded
     if isinstance(value, (tuple, list, set, frozenset)):

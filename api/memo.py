@@ -20,10 +20,12 @@ from api.declare import View
 from api.render import limited
 from projections.cloud import Cloud
 from projections.table import Table, TableSpec
+from projections.vitals import Vitals
 
 Key = tuple[Any, ...]
 Made = dict[int, msgspec.Raw]
 
+MEASURED = "measured"
 KEPT_BYTES = 256 * 2**20
 COMMON = 256
 """How many answers may rest on one thing before it counts as what everything rests on."""
@@ -50,24 +52,14 @@ class Reads:
         self.lasting = False
         return table
 
-    def view(self, fold: Any) -> Any:
-        self.lasting = False
-        return self.cloud.view(fold)
-
     @property
-    def vitals(self) -> Any:
-        self.lasting = False
-        return self.cloud.vitals
+    def vitals(self) -> ReadVitals:
+        return ReadVitals(self.cloud.vitals, self.keys)
 
-    @property
-    def position(self) -> int:
+    def __getattr__(self, name: str) -> Any:
+        """Anything else, such as the position, is another one at the next event."""
         self.lasting = False
-        return self.cloud.position
-
-    @property
-    def at_ms(self) -> int:
-        self.lasting = False
-        return self.cloud.at_ms
+        return getattr(self.cloud, name)
 
 
 class ReadTable:
@@ -110,6 +102,22 @@ class ReadTable:
         return len(self._table)
 
 
+class ReadVitals:
+    """Measurements, noting whose were asked for: that is every question's first argument."""
+
+    def __init__(self, vitals: Vitals, keys: set[Key]) -> None:
+        self._vitals, self._keys = vitals, keys
+
+    def __getattr__(self, name: str) -> Any:
+        ask = getattr(self._vitals, name)
+
+        def asked(measured_id: UUID, *more: Any) -> Any:
+            self._keys.add((MEASURED, measured_id))
+            return ask(measured_id, *more)
+
+        return asked
+
+
 class Memo:
     """What was made of the live cloud's rows. Rows are told apart by identity: each is one object
     from its creation to its removal, which is forgotten like any other change."""
@@ -121,6 +129,7 @@ class Memo:
         self._indexed: dict[str, tuple[str, ...]] = {}
         self.size_bytes = 0
         cloud.watch(self.changed)
+        cloud.vitals.watch = self.measured
 
     def of(self, view: type[View], role_type: str, rows: Iterable[Any]) -> list[msgspec.Raw]:
         """The answer for each row, as callers of this role type see it."""
@@ -171,6 +180,10 @@ class Memo:
             self._drop((kind, name, getattr(row, name)))
             if name in before:
                 self._drop((kind, name, before[name]))
+
+    def measured(self, vm_id: UUID) -> None:
+        """A guest was measured anew, or is measured no more."""
+        self._drop((MEASURED, vm_id))
 
     def _drop(self, key: Key) -> None:
         if key not in self._rest_on:

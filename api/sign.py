@@ -21,6 +21,8 @@ Pairs = Sequence[tuple[str, str]]
 # What is left unquoted besides letters, digits and `.-_`: java.net.URLEncoder leaves `*` and
 # quotes `~`; cs, cloudstack-go and cloudmonkey leave `~`; libcloud leaves brackets as well.
 SAFE = ("*", "*~", "*~[]", "~")
+# Values without any of these look the same to every client.
+DOUBTFUL = frozenset("*~[]")
 AUTH_NAMES = ("apikey", "signature", "signatureversion", "expires")
 
 
@@ -31,9 +33,10 @@ def candidates(params: Pairs) -> Iterator[bytes]:
     lowered = sorted(kept, key=lambda pair: pair[0].lower())
     if lowered != orders[0]:
         orders.append(lowered)
+    plain = DOUBTFUL.isdisjoint("".join(value for _, value in kept))
     seen = set()
     for order in orders:
-        for safe in SAFE:
+        for safe in SAFE[:1] if plain else SAFE:
             text = "&".join(f"{name}={_quote(value, safe)}" for name, value in order).lower()
             if text not in seen:
                 seen.add(text)

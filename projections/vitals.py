@@ -7,7 +7,7 @@ decided by them. A cloud of the past has none.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 from uuid import UUID
@@ -41,11 +41,13 @@ class HostSample(NamedTuple):
 class Vitals:
     """The last samples of each guest that runs, and the last of each host.
 
-    `measured_at_ms` and `hosts_at_ms` are when all were last asked.
+    `measured_at_ms` and `hosts_at_ms` are when all were last asked. `watch` is told of each guest
+    and host whose samples are others now.
     """
 
     def __init__(self) -> None:
         self.measured_at_ms = self.hosts_at_ms = 0
+        self.watch: Callable[[UUID], None] = lambda measured_id: None
         self._hosts: dict[UUID, HostSample] = {}
         self._samples: dict[UUID, deque[Sample]] = {}
 
@@ -56,10 +58,14 @@ class Vitals:
             known.clear()
         if not known or known[-1].at_ms < sample.at_ms:
             known.append(sample)
+        self.watch(vm_id)
 
     def keep_only(self, running: Collection[UUID]) -> None:
         """Forget guests that run no more."""
-        self._samples = {one: kept for one, kept in self._samples.items() if one in running}
+        gone = [one for one in self._samples if one not in running]
+        for one in gone:
+            del self._samples[one]
+            self.watch(one)
 
     def note_host(self, host_id: UUID, sample: HostSample | None) -> None:
         """The newest measurement of a host; None for one that does not answer."""
@@ -67,6 +73,7 @@ class Vitals:
             self._hosts.pop(host_id, None)
         else:
             self._hosts[host_id] = sample
+        self.watch(host_id)
 
     def host(self, host_id: UUID) -> HostSample | None:
         return self._hosts.get(host_id)

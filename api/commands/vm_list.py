@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Annotated, Any
 from uuid import UUID
 
 from api.commands.vm_checks import open_to_users, refuse_later
 from api.declare import Caller, Free, Later, Moment, Names, OneOf, Roles
-from api.lists import NONE_IS, CountOnly, Filter, WithIcons, list_command
+from api.lists import NONE_IS, CountOnly, Filter, Test, WithIcons, list_command
 from api.views.vm import DETAILS, VmMetricsView, VmView, trimmed
 from api.views.vm_vitals import VmHistoryView
 from projections.host import hosts
 from projections.network import networks
 from projections.service_offering import service_offerings
 from projections.template import templates
-from projections.vm import vms
+from projections.vm import Vm, VmState, vms
 from projections.volume import volumes
+
+PRESENT = "Present"
+GONE = (VmState.DESTROYED, VmState.EXPUNGING)
+# Those of ours, and the others that clients of CloudStack ask for, in which no guest ever is.
+STATES = (*(str(state) for state in VmState), "Error", "Shutdown", "Unknown")
+
+
+def _is_there(vm: Vm) -> bool:
+    return vm.state not in GONE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +35,9 @@ class VmFilters:
     """What virtual machines are listed by."""
 
     state: Annotated[
-        str | None, "in this state; Present for all but Destroyed and Expunging", Filter()
-    ] = None
+        str | None, "in this state; Present for all but Destroyed and Expunging",
+        OneOf(*STATES, PRESENT), Filter("state", exact=True),
+    ] = None  # fmt: skip
     zone_id: Annotated[UUID | None, "in this zone", Names("zone", right="see")] = None
     pod_id: Annotated[UUID | None, "in this pod", Names("pod", right="see"), Filter()] = None
     cluster_id: Annotated[
@@ -105,36 +117,41 @@ class VmFilters:
     gpu_enabled: Annotated[bool | None, "with GPUs: none has", NONE_IS] = None
     is_vnf: Annotated[bool | None, "virtual network functions: none is", NONE_IS] = None
 
-    def rows(self, caller: Caller) -> None:
-        """Nowhere better to look than the table; what is not offered is refused here, once."""
+    def asked(self) -> list[tuple[Filter, Any]]:
+        """`Present` is no state of any guest."""
+        found = super().asked()  # type: ignore[misc]
+        return [one for one in found if one[1] != PRESENT]
+
+    def tests(self, caller: Caller) -> Iterator[Test]:
+        """What is asked for, and what only administrators see unasked."""
         refuse_later(self, ("backup_offering_id",))
+        if not caller.is_root:
+            yield attrgetter("is_displayed")
+        if self.state == PRESENT:
+            yield _is_there
+        elif self.state is None and not self._named() and caller.role_type == "User":
+            setting = "allow.user.view.destroyed.vm"
+            yield lambda vm: vm.state not in GONE or open_to_users(caller, setting, vm.account_id)
+        placed = (self.pod_id, self.cluster_id, self.storage_id, self.arch, self.ha_enable)
+        if any(one is not None for one in placed):
+            yield lambda vm: self._placed(vm, caller)
+        if self.vpc_id is not None or self.for_virtual_network is not None:
+            yield lambda vm: self._networked(vm, caller)
 
-    def matches(self, row: Any, caller: Caller) -> bool:
-        return (
-            self._in_state(row, caller)
-            and self._placed(row, caller)
-            and self._networked(row, caller)
-        )
+    def _named(self) -> bool:
+        """Were guests asked for by their ids?"""
+        asked: Any = self
+        return asked.id is not None or bool(asked.ids)
 
-    def visible(self, row: Any, caller: Caller) -> bool:
-        return caller.is_root or row.is_displayed
+    def shown_alike(self) -> bool:
+        shown = (self.user_data, self.details, getattr(self, "show_icon", None))
+        return not any(shown)
 
     def show(self, row: Any, caller: Caller) -> VmView:
         made: VmView = type(self).PLAN.view.of(row, caller.cloud)  # type: ignore[attr-defined]
         if self.user_data:
             made.user_data = row.user_data or None
         return made if self.details is None else trimmed(made, self.details)
-
-    def _in_state(self, row: Any, caller: Caller) -> bool:
-        """Who is no administrator sees a destroyed guest only when asking for it."""
-        gone = row.state in ("Destroyed", "Expunging")
-        if self.state is None:
-            asked = getattr(self, "id", None) or getattr(self, "ids", None)
-            seen = open_to_users(caller, "allow.user.view.destroyed.vm", row.account_id)
-            return not gone or bool(asked) or seen
-        if self.state.lower() == "present":
-            return not gone
-        return str(row.state).lower() == self.state.lower()
 
     def _placed(self, row: Any, caller: Caller) -> bool:
         cloud = caller.cloud
@@ -159,8 +176,6 @@ class VmFilters:
 
     def _networked(self, row: Any, caller: Caller) -> bool:
         """On a network of the kind that is asked for."""
-        if self.vpc_id is None and self.for_virtual_network is None:
-            return True
         found = [caller.cloud[networks].get(nic.network_id) for nic in row.nics]
         known = [network for network in found if network is not None]
         if self.vpc_id is not None and all(
