@@ -17,6 +17,7 @@ class SnapshotState(StrEnum):
     CREATING = "Creating"
     BACKED_UP = "BackedUp"
     REVERTING = "Reverting"
+    COPYING = "Copying"
     DESTROYING = "Destroying"
 
 
@@ -48,7 +49,7 @@ class Snapshot(Aggregate):
 
     @property
     def is_whole(self) -> bool:
-        return self.state in (SnapshotState.BACKED_UP, SnapshotState.REVERTING)
+        return self.state not in (SnapshotState.CREATING, SnapshotState.DESTROYING)
 
     def begin(self, doing: SnapshotState, job_id: UUID) -> SnapshotBusy:
         """Let one job have the snapshot to itself."""

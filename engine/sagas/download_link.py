@@ -10,6 +10,7 @@ from uuid import UUID
 from aggregates.errors import NotAllowed
 from aggregates.image import Image
 from aggregates.record import RECORDS
+from aggregates.snapshot import SnapshotIdle, SnapshotState
 from aggregates.vm import VmState, VmWorkEnded
 from aggregates.volume import Volume, VolumeIdle, VolumeState
 from drivers.contract.storage import DiskPlace
@@ -18,6 +19,7 @@ from engine.images import remove
 from engine.intents.download_link import CloseDownload, OpenDownload
 from engine.saga import Run, Saga
 from projections.download_link import download_links
+from projections.snapshot import snapshots
 from projections.table import TABLES
 from projections.vm import vms
 from projections.volume import volumes
@@ -46,6 +48,10 @@ def begin(run: Run[OpenDownload]) -> None:
     ask = run.intent
     if ask.kind == "volume":
         name, path = _hold(run, run.row(volumes, ask.thing_id))
+    elif ask.kind == "snapshot":
+        snapshot = run.row(snapshots, ask.thing_id)
+        run.change(snapshot, snapshot.begin(SnapshotState.COPYING, run.id))
+        name, path = f"{snapshot.name}.qcow2", ""
     elif ask.kind == "image_store":
         name, path = Path(ask.path).name, ask.path
     else:
@@ -81,6 +87,10 @@ def _hold(run: Run[OpenDownload], volume: Volume) -> tuple[str, str]:
 
 
 def _let_go(run: Run[OpenDownload]) -> None:
+    if run.intent.kind == "snapshot":
+        snapshot = run.row(snapshots, run.intent.thing_id)
+        if snapshot.job_id == run.id:
+            run.change(snapshot, SnapshotIdle())
     if run.intent.kind != "volume":
         return
     volume = run.row(volumes, run.intent.thing_id)
@@ -106,11 +116,10 @@ async def produce(run: Run[OpenDownload]) -> str:
     path = made_for(ask.link_id)
     file = on_disk(run.world.home, path)
     await asyncio.to_thread(file.parent.mkdir, parents=True, exist_ok=True)
-    if ask.kind == "volume":
-        volume = run.row(volumes, ask.thing_id)
-        assert volume.pool_id is not None
-        session, pool = await run.world.hosts.with_pool(volume.pool_id)
-        place = DiskPlace(pool=pool, disk_id=volume.id)
+    if ask.kind in ("volume", "snapshot"):
+        held = run.row(TABLES[ask.kind], ask.thing_id)
+        session, pool = await run.world.hosts.with_pool(held.pool_id)
+        place = DiskPlace(pool=pool, disk_id=held.id, is_snapshot=ask.kind == "snapshot")
         await session.export_disk(place, str(file), key=run.key)
     else:
         words = f"{ask.kind} {ask.thing_id} of simulated hosts: it has no bytes\n"
