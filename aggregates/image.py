@@ -202,7 +202,7 @@ class ImageReady(Event, frozen=True, kw_only=True):
 
 
 class ImageCopyBegun(Event, frozen=True, kw_only=True):
-    """A job brings these copies, or somebody is awaited who does."""
+    """A job brings these copies or moves whole ones, or somebody is awaited who does."""
 
     copies: list[Copy]
 
@@ -246,6 +246,17 @@ class ImageCopiesRemoved(Event, frozen=True, kw_only=True):
 
     def apply(self, row: Any, at_ms: int) -> None:
         row.copies = [copy for copy in row.copies if copy.zone_id not in self.zone_ids]
+
+
+class ImageMoved(Event, frozen=True, kw_only=True):
+    """Its copy in that zone lies somewhere else, as whole as it was."""
+
+    zone_id: UUID | None
+    path: str
+
+    def apply(self, row: Any, at_ms: int) -> None:
+        there = Copy(zone_id=self.zone_id, path=self.path, state=ImageState.READY)
+        row.copies = row.with_copies([there])
 
 
 class ImageUpdated(Event, frozen=True, kw_only=True):
@@ -296,6 +307,7 @@ class Words:
     failed: type[ImageFailed]
     removal_started: type[ImageRemovalStarted]
     copies_removed: type[ImageCopiesRemoved]
+    moved: type[ImageMoved]
     updated: type[ImageUpdated]
     shared: type[ImageShared]
     user_data_linked: type[ImageUserDataLinked]
@@ -325,6 +337,7 @@ def speak(row: type[Image]) -> Words:
         failed=of(ImageFailed, "failed"),
         removal_started=of(ImageRemovalStarted, "removal_started"),
         copies_removed=of(ImageCopiesRemoved, "copies_removed"),
+        moved=of(ImageMoved, "moved"),
         updated=of(ImageUpdated, "updated"),
         shared=of(ImageShared, "shared"),
         user_data_linked=of(ImageUserDataLinked, "user_data_linked"),

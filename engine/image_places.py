@@ -65,11 +65,22 @@ def place_for(
         return f"images/{name}"
     store = store_of(cloud, zone_id)
     folder = folder_of_store(store) if store is not None else None
-    if folder is None:
-        return f"images/{zone_id}/{name}"
+    return f"images/{zone_id}/{name}" if folder is None else place_in(folder, home, zone_id, name)
+
+
+def place_in(folder: Path, home: Path, zone_id: UUID, name: str) -> str:
+    """Where a copy lies in a store's folder, as `place_for` says it."""
     place = folder / str(zone_id) / name
     inside = place.is_relative_to(home.absolute())
     return str(place.relative_to(home.absolute()) if inside else place)
+
+
+def lies_in(store: ImageStore, image: Image, home: Path) -> bool:
+    """Whether the image's copy of the store's zone lies in the store."""
+    own, folder = image.copy_of(store.zone_id), folder_of_store(store)
+    if own is None or folder is None or not own.path or is_simulated(own.path):
+        return False
+    return on_disk(home, own.path).is_relative_to(folder)
 
 
 def on_disk(home: Path, path: str) -> Path:

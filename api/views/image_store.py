@@ -46,6 +46,20 @@ class ImageStoreView(View, kw_only=True):
 
 
 @view
+class MigrationView(View, kw_only=True):
+    """The end of a move between image stores."""
+
+    success: Annotated[bool, "true: all that was asked for is moved"]
+    message: Annotated[str, "what was done"]
+    migration_type: Annotated[str, "COMPLETE"]
+
+    @classmethod
+    def of(cls, row: ImageStore, cloud: Cloud) -> MigrationView:
+        message = f"what was asked for of image store {row.name} is moved"
+        return cls(success=True, message=message, migration_type="COMPLETE")
+
+
+@view
 class StoreObjectView(View, kw_only=True):
     """A file or a folder in an image store."""
 

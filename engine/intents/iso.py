@@ -13,6 +13,7 @@ from engine.intents.ending import ending
 from engine.intents.template import (
     CopyTemplate,
     DeleteTemplate,
+    MoveTemplate,
     RegisterTemplate,
     ShareTemplate,
     UpdateTemplate,
@@ -41,6 +42,11 @@ class CopyIso(CopyTemplate):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteIso(DeleteTemplate):
+    NOUN: ClassVar[str] = "iso"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveIso(MoveTemplate):
     NOUN: ClassVar[str] = "iso"
 
 

@@ -99,6 +99,17 @@ class DeleteTemplate:
     even_read: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveTemplate:
+    """Let its copy of that zone lie in another image store of the zone."""
+
+    NOUN: ClassVar[str] = "template"
+
+    template_id: UUID
+    zone_id: UUID
+    store_id: UUID
+
+
 ending("template", lambda template: DeleteTemplate(template_id=template.id))
 
 

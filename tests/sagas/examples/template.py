@@ -22,7 +22,7 @@ def _image(home: Path) -> str:
     return f"file://{path}"
 
 
-async def _register_template(rig: Rig) -> RegisterTemplate:
+async def register(rig: Rig) -> RegisterTemplate:
     return RegisterTemplate(
         template_id=named("template 2"),
         account_id=ACCOUNT,
@@ -37,7 +37,7 @@ async def _register_template(rig: Rig) -> RegisterTemplate:
 
 
 async def _delete_template(rig: Rig) -> object:
-    await rig.run(await _register_template(rig))
+    await rig.run(await register(rig))
     return DeleteTemplate(template_id=named("template 2"))
 
 
@@ -50,13 +50,13 @@ async def other_zone(rig: Rig) -> None:
 
 async def _copy_template(rig: Rig) -> object:
     await other_zone(rig)
-    ask = await _register_template(rig)
+    ask = await register(rig)
     await rig.run(replace(ask, zone_ids=[ZONE]))
     return CopyTemplate(template_id=named("template 2"), zone_ids=[ZONE_2])
 
 
 EXAMPLES = {
-    "template.register:1": _register_template,
+    "template.register:1": register,
     "template.delete:1": _delete_template,
     "template.copy:1": _copy_template,
 }
