@@ -278,7 +278,6 @@ _KEPT: tuple[tuple[str, str, str, str], ...] = (
     ("system.vm.use.local.storage", "Boolean", "false", "Storage"),
     ("task.cleanup.retry.interval", "Integer", "600", "Advanced"),
     ("use.system.guest.vlans", "Boolean", "true", "Network"),
-    ("use.system.public.ips", "Boolean", "true", "Network"),
     ("vm.op.lock.state.retry", "Integer", "5", "Advanced"),
     ("vm.op.wait.interval", "Integer", "120", "Advanced"),
     ("wait", "Integer", "1800", "Advanced"),

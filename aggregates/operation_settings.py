@@ -28,6 +28,10 @@ _GLOBAL: tuple[tuple[str, str, str, tuple[float, float] | None, str], ...] = (
         "rows that a list without paging gives, and the most that pagesize may ask for",
     ),
     (
+        "default.ui.page.size", "Integer", "20", (-1, 10_000),
+        "rows that listCapabilities tells consoles to show at a time; -1 for as many as they like",
+    ),
+    (
         "session.timeout", "Integer", "30", (1, 10_080),
         "minutes without a request after which who signed in must sign in again",
     ),
@@ -196,6 +200,14 @@ OPERATION: tuple[KnownSetting, ...] = (
         "true",
         "whether users who are no administrators may expunge and recover volumes",
         scopes=ACCOUNT,
+    ),
+    KnownSetting(
+        "use.system.public.ips",
+        "Boolean",
+        "true",
+        "whether who has public addresses of its own may also take those of everybody",
+        "Network",
+        ACCOUNT,
     ),
     KnownSetting(
         "pool.storage.capacity.disablethreshold",

@@ -15,7 +15,7 @@ GROUPS: dict[str, tuple[str, dict[str, str]]] = {
             "Account": "account.*,allow.user.*,max.account.*,max.domain.*,resource.limit.*",
             "Project": "project.*,max.project.*",
             "Sign-in": "*.user.2fa,user.2fa.*,session.timeout",
-            "API": "api.*,default.page.size,enable.ec2.api,integration.api.port",
+            "API": "api.*,default.*,enable.ec2.api,integration.api.port",
         },
     ),
     "Compute": (

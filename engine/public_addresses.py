@@ -19,11 +19,15 @@ from engine.decide import Desk
 from engine.saga import Run
 from projections.cloud import Cloud
 from projections.domain import domains
+from projections.setting import is_on, wider
 from projections.vlan_ip_range import vlan_ip_ranges
 
 At = Desk | Run[Any]
 
 RESERVED, ALLOCATED = "Reserved", "Allocated"
+
+
+EVERYBODYS = 2
 
 
 def public_ranges(cloud: Cloud, zone_id: UUID) -> Iterator[VlanIpRange]:
@@ -34,7 +38,10 @@ def public_ranges(cloud: Cloud, zone_id: UUID) -> Iterator[VlanIpRange]:
 
 
 def ranges_for(cloud: Cloud, zone_id: UUID, account_id: UUID, domain_id: UUID) -> list[VlanIpRange]:
-    """Those an account may take from: its own first, its domains' next, everybody's last."""
+    """Those an account may take from: its own first, its domains' next, everybody's last.
+
+    A setting can keep who has ranges of its own from those of everybody.
+    """
     path = cloud[domains][domain_id].path
     found: list[tuple[int, VlanIpRange]] = []
     for one in public_ranges(cloud, zone_id):
@@ -43,9 +50,13 @@ def ranges_for(cloud: Cloud, zone_id: UUID, account_id: UUID, domain_id: UUID) -
         elif one.domain_id is not None:
             order = 1 if is_above(cloud, one.domain_id, path) else None
         else:
-            order = 2
+            order = EVERYBODYS
         if order is not None:
             found.append((order, one))
+    if any(order < EVERYBODYS for order, _ in found):
+        scopes = wider(cloud, "account", account_id)
+        if not is_on(cloud, "use.system.public.ips", *scopes):
+            found = [pair for pair in found if pair[0] < EVERYBODYS]
     return [one for _, one in sorted(found, key=lambda pair: pair[0])]
 
 

@@ -38,14 +38,17 @@ PURPOSES = {"public_ip4": 4, "pod_ip4": 5, "vlan": 7, "guest_ip4": 8}
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The whole of a zone, or of the pod or cluster named."""
+    """The whole of a zone, or of the pod or cluster named; with a tag, only what carries it."""
 
     zone_id: UUID
     pod_id: UUID | None = None
     cluster_id: UUID | None = None
+    tag: str = ""
 
     def holds(self, row: Any) -> bool:
         """Is a host, a pool or an address space in this place?"""
+        if self.tag and self.tag not in getattr(row, "tags", ()):
+            return False
         if self.cluster_id is not None:
             return getattr(row, "cluster_id", None) == self.cluster_id
         if self.pod_id is not None:
@@ -59,6 +62,9 @@ Measured = Iterator[tuple[int, int, int]]
 def _compute(cloud: Cloud, place: Place) -> Measured:
     """Memory in bytes and CPU in MHz, summed by the columns that placement uses."""
     view = cloud.view(Capacity)
+    if place.tag:
+        yield from _tagged(cloud, place)
+        return
     if place.cluster_id is not None:
         usage = view.usage("cluster").get(place.cluster_id)
     elif place.pod_id is not None:
@@ -68,6 +74,17 @@ def _compute(cloud: Cloud, place: Place) -> Measured:
     if usage is not None:
         yield 0, usage.used_mib * MIB, usage.offered_mib * MIB
         yield 1, usage.used_mhz, usage.offered_mhz
+
+
+def _tagged(cloud: Cloud, place: Place) -> Measured:
+    """The same of those hosts that carry a tag."""
+    columns = cloud.view(Capacity).hosts
+    slots = [columns.slots[row.id] for row in cloud[hosts] if place.holds(row) and row.hardware_id]
+    if slots:
+        used = [columns.used(slot) for slot in slots]
+        offered = [(columns.offered_mhz[slot], columns.offered_mib[slot]) for slot in slots]
+        yield 0, sum(mib for _, mib in used) * MIB, int(sum(mib for _, mib in offered)) * MIB
+        yield 1, sum(mhz for mhz, _ in used), int(sum(mhz for mhz, _ in offered))
 
 
 def _cores(cloud: Cloud, place: Place) -> Measured:
@@ -92,7 +109,7 @@ def _storage(cloud: Cloud, place: Place) -> Measured:
 
 def _numbers(cloud: Cloud, place: Place) -> Measured:
     """Addresses and VLANs: what is reserved counts as neither there nor used."""
-    if place.cluster_id is not None:
+    if place.cluster_id is not None or place.tag:
         return
     ranges, sums = cloud.view(Addresses).ranges, dict.fromkeys(PURPOSES, (0, 0))
     for space in cloud[address_spaces].by("zone_id", place.zone_id):
@@ -110,7 +127,7 @@ def _numbers(cloud: Cloud, place: Place) -> Measured:
 def _secondary(cloud: Cloud, place: Place) -> Measured:
     """An image store does not say how large it is, so there is nothing to sum but its being."""
     stores = any(True for _ in cloud[image_stores].by("zone_id", place.zone_id))
-    if stores and place.pod_id is None and place.cluster_id is None:
+    if stores and not place.tag and place.pod_id is None and place.cluster_id is None:
         yield 6, 0, 0
 
 

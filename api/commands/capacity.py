@@ -23,6 +23,7 @@ class ListCapacity:
     pod_id: Annotated[UUID | None, "of this pod", Names("pod", right="see")] = None
     cluster_id: Annotated[UUID | None, "of this cluster", Names("cluster", right="see")] = None
     type: Annotated[int | None, "which kind, as a number", Bound(0)] = None
+    tag: Annotated[str | None, "of hosts and pools that carry this tag"] = None
     fetch_latest: Annotated[bool | None, "accepted; what is shown is always the latest"] = None
     sort_by: Annotated[str | None, "usage: most used first", OneOf("usage")] = None
     keyword: Annotated[str | None, "accepted; capacity has no name"] = None
@@ -43,13 +44,13 @@ class ListCapacity:
         return Page(len(found), cut(found, self.page, self.page_size, caller))
 
     def _places(self, caller: Caller) -> Iterator[Place]:
-        cloud = caller.cloud
+        cloud, tag = caller.cloud, self.tag or ""
         if self.cluster_id is not None:
             cluster = cloud[clusters][self.cluster_id]
-            yield Place(cluster.zone_id, cluster.pod_id, cluster.id)
+            yield Place(cluster.zone_id, cluster.pod_id, cluster.id, tag)
         elif self.pod_id is not None:
-            yield Place(cloud[pods][self.pod_id].zone_id, self.pod_id)
+            yield Place(cloud[pods][self.pod_id].zone_id, self.pod_id, tag=tag)
         elif self.zone_id is not None:
-            yield Place(self.zone_id)
+            yield Place(self.zone_id, tag=tag)
         else:
-            yield from (Place(zone.id) for zone in cloud[zones])
+            yield from (Place(zone.id, tag=tag) for zone in cloud[zones])

@@ -59,4 +59,5 @@ def _row(cloud: Cloud, place: Place, kind: int, used: int, total: int) -> Capaci
         capacity_used=used,
         capacity_total=total,
         percent_used=percent(used, total),
+        tag=place.tag or None,
     )

@@ -92,3 +92,19 @@ async def test_pools_tell_what_is_promised_and_used(here: Place) -> None:
     pool = await here.admin.one("listStoragePoolsMetrics", "storagepool", id=str(POOL))
     assert pool["storageallocatedthreshold"] is True
     assert pool["storageallocateddisablethreshold"] is False
+
+
+async def test_capacity_is_told_of_what_carries_a_tag(here: Place) -> None:
+    await here.admin("updateHost", id=str(named("host 1")), hosttags="fast")
+    vm = await deploy(here.ann)
+    seen = await here.admin.one("listVirtualMachines", "virtualmachine", id=vm["id"])
+    assert seen["hostid"] == str(named("host 1"))
+    found = await here.admin("listCapacity", zoneid=str(ZONE), tag="fast")
+    rows = {row["type"]: row for row in found["capacity"]}
+    assert rows.keys() == {0, 1, 90}
+    assert (rows[0]["capacityused"], rows[0]["capacitytotal"]) == (512 * 2**20, 16 * 2**30)
+    assert (rows[1]["capacityused"], rows[1]["capacitytotal"]) == (500, 16_000)
+    assert (rows[90]["capacitytotal"], rows[90]["tag"]) == (8, "fast")
+    assert await here.admin("listCapacity", zoneid=str(ZONE), tag="slow") == {}
+    most = await here.admin("listCapacity", sortby="usage", page=1, pagesize=1, fetchlatest="true")
+    assert most["count"] > 1 and len(most["capacity"]) == 1

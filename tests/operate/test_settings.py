@@ -236,3 +236,29 @@ async def test_events_leave_the_list_when_they_are_old(here: Place) -> None:
     await purge_events(engine, later_ms)
     assert await here.ann("listEvents") == {}
     assert here.controller.cloud.position > position, "the log has all of them, and this too"
+
+
+async def test_who_has_addresses_of_its_own_may_be_kept_to_them(here: Place) -> None:
+    traffic = {"physicalnetworkid": str(named("wires")), "traffictype": "Public"}
+    await here.admin.job("addTrafficType", **traffic)
+    common = {"zoneid": str(ZONE), "netmask": "255.255.255.0", "forvirtualnetwork": "true"}
+    for third in (2, 3):
+        asked = {
+            "gateway": f"198.51.{third}.1", "startip": f"198.51.{third}.10",
+            "endip": f"198.51.{third}.10", "vlan": f"{300 + third}",
+        }  # fmt: skip
+        made = (await here.admin("createVlanIpRange", **common, **asked))["vlan"]
+    ann = {"account": "ann", "domainid": str(named("domain ann"))}
+    await here.admin("dedicatePublicIpRange", id=made["id"], **ann)
+    asked = {"zoneid": str(ZONE), "networkofferingid": ISOLATED, "name": "n"}
+    net = (await here.ann("createNetwork", **asked))["network"]["id"]
+    name, mine = "use.system.public.ips", {"accountid": here.account("ann")}
+    await change(here.admin, name, "false", **mine)
+    with pytest.raises(CloudStackApiException):
+        for _ in range(3):  # the network itself may have taken one
+            await here.ann.job("associateIpAddress", networkid=net)
+    taken = (await here.ann("listPublicIpAddresses"))["publicipaddress"]
+    assert {row["ipaddress"] for row in taken} == {"198.51.3.10"}
+    await change(here.admin, name, "true", **mine)
+    second = (await here.ann.job("associateIpAddress", networkid=net))["ipaddress"]
+    assert second["ipaddress"] == "198.51.2.10"
