@@ -202,6 +202,14 @@ OPERATION: tuple[KnownSetting, ...] = (
         scopes=ACCOUNT,
     ),
     KnownSetting(
+        "quota.enable.enforcement",
+        "Boolean",
+        "false",
+        "whether an account that has spent more than its credits is locked",
+        "Usage",
+        ACCOUNT,
+    ),
+    KnownSetting(
         "use.system.public.ips",
         "Boolean",
         "true",

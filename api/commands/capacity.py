@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Annotated
 from uuid import UUID
 
-from api.declare import Bound, Caller, Later, Names, OneOf, Page, command
+from api.declare import Bound, Caller, Names, OneOf, Page, command
 from api.lists import cut
 from api.views.capacity import CapacityView, capacities
 from projections.capacities import Place
@@ -29,9 +29,6 @@ class ListCapacity:
     keyword: Annotated[str | None, "accepted; capacity has no name"] = None
     page: Annotated[int | None, "which page, from 1", Bound(1)] = None
     page_size: Annotated[int | None, "rows a page", Bound(-1)] = None
-    tag: Annotated[str | None, "not offered yet", Later("capacity is told for a whole place")] = (
-        None
-    )
 
     async def run(self, caller: Caller) -> Page:
         found = [

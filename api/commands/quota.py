@@ -28,7 +28,8 @@ from api.views.quota import (
     unit_of,
 )
 from api.views.usage import TYPES
-from engine.intents.record import CreateRecord
+from engine.intents.record import CreateRecord, Together
+from engine.intents.setting import ChangeSetting
 from projections.account import Account, accounts
 from projections.domain import domains
 from projections.quota import QuotaCredit, balance, costs, credited, quota_credits
@@ -111,12 +112,14 @@ class GiveCredit:
         float | None, "not offered: nobody is told of a low balance", Wire(name="min_balance")
     ] = None
     quota_enforce: Annotated[
-        bool | None, "not offered: lock the account by lockAccount", Wire(name="quota_enforce")
+        bool | None,
+        "whether the account is locked when it owes: its quota.enable.enforcement",
+        Wire(name="quota_enforce"),
     ] = None
 
     async def run(self, caller: Caller) -> QuotaCredit:
         account = account_meant(caller, self.account, self.domain_id)
-        refuse_later(self, ("min_balance", "quota_enforce"))
+        refuse_later(self, ("min_balance",))
         row_id = caller.new_id()
         fields = {
             "account_id": account.id,
@@ -124,7 +127,17 @@ class GiveCredit:
             "value": str(self.value),
             "user_id": caller.user_id,
         }
-        await caller.decide(CreateRecord(kind="quota_credit", id=row_id, fields=fields))
+        asks: list[object] = [CreateRecord(kind="quota_credit", id=row_id, fields=fields)]
+        if self.quota_enforce is not None:
+            change = ChangeSetting(
+                id=caller.new_id(),
+                name="quota.enable.enforcement",
+                value="true" if self.quota_enforce else "false",
+                scope="account",
+                scope_id=account.id,
+            )
+            asks.append(change)
+        await caller.decide(Together(asks=tuple(asks)))
         return caller.cloud[quota_credits][row_id]
 
 

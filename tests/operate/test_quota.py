@@ -12,6 +12,7 @@ from cs import CloudStackApiException
 from aggregates.record import RECORDS
 from aggregates.vm import VmStarted, VmStopped
 from api.fields import date
+from engine.chores.quota import lock_who_owes
 from projections.cloud import Cloud
 from projections.quota import balance, costs, quota_tariffs
 from projections.usage import RUNNING_VM, VOLUME
@@ -181,3 +182,27 @@ async def test_a_tariff_is_replaced_and_ended_but_never_changed_for_the_past(her
     with pytest.raises(CloudStackApiException, match="ended already"):
         await here.admin("quotaTariffDelete", id=second["id"])
     await tariff(here.admin)
+
+
+async def test_an_account_that_owes_is_locked_where_that_is_wanted(here: Place) -> None:
+    await enabled(here)
+    await tariff(here.admin)
+    disk = {"zoneid": str(ZONE), "diskofferingid": CUSTOM_DISK, "size": 4}
+    for who in (here.ann, here.bob):
+        await who.job("createVolume", name="d", **disk)
+    await here.admin("quotaCredits", value=1, quota_enforce="true", **ANNS)
+    await here.admin("quotaCredits", value=1, **BOBS)
+    engine, hours = here.controller.engine, 10 * HOUR_MS
+    await lock_who_owes(engine, here.controller.cloud.at_ms)
+    listed = {"name": "ann", "listall": "true"}
+    assert (await here.admin.one("listAccounts", "account", **listed))["state"] == "enabled"
+    await lock_who_owes(engine, here.controller.cloud.at_ms + hours)
+    states = {
+        name: (await here.admin.one("listAccounts", "account", name=name, listall="true"))["state"]
+        for name in ("ann", "bob")
+    }
+    assert states == {"ann": "locked", "bob": "enabled"}
+    with pytest.raises(CloudStackApiException):
+        await here.ann.job("createVolume", name="e", **disk)
+    events = (await here.admin("listEvents", type="ACCOUNT.LOCK", listall="true"))["event"]
+    assert len(events) == 1
