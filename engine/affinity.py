@@ -14,6 +14,7 @@ from uuid import UUID
 
 from aggregates.affinity_group import AffinityGroup, AffinityGroupPlaced
 from aggregates.vm import Vm
+from engine.decide import Desk
 from engine.saga import Run
 from projections.affinity_group import affinity_groups
 from projections.capacity import Capacity
@@ -60,12 +61,12 @@ def members(cloud: Cloud, group: AffinityGroup) -> Iterator[Vm]:
     return (vm for vm in mine if group.id in vm.affinity_group_ids)
 
 
-def meet(run: Run[Any], vm: Vm, host_id: UUID) -> None:
+def meet(at: Desk | Run[Any], vm: Vm, host_id: UUID) -> None:
     """Make two placements of one strict group collide, so that the later one sees the earlier."""
-    for group in groups_of(run.cloud, vm.affinity_group_ids):
+    for group in groups_of(at.cloud, vm.affinity_group_ids):
         if group.is_strict:
             placed = AffinityGroupPlaced(vm_id=vm.id, host_id=host_id)
-            run.change(run.row(affinity_groups, group.id), placed)
+            at.change(at.row(affinity_groups, group.id), placed)
 
 
 def _hosts_of_members(cloud: Cloud, group: AffinityGroup, but: UUID | None) -> Iterator[UUID]:

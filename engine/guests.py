@@ -30,6 +30,7 @@ from engine.allocator import (
     SpaceRequest,
 )
 from engine.crowding import crowded, policy_for, told
+from engine.decide import Desk
 from engine.dedication import kept_for
 from engine.discs import disc_for, pool_of
 from engine.disks import (
@@ -206,16 +207,21 @@ def _reached_from(pool: StoragePool, where: Where) -> None:
 
 
 def take_room_elsewhere(
-    run: Run[Any], vm: Vm, *, host_id: UUID | None, cluster_id: UUID | None = None
+    at: Desk | Run[Any],
+    vm: Vm,
+    hold: UUID,
+    *,
+    host_id: UUID | None,
+    cluster_id: UUID | None = None,
 ) -> UUID:
     """Promise a guest that runs a place on another host, by the rules that its start went by."""
     assert vm.host_id is not None
-    kept = kept_for(run.cloud, vm.account_id, vm.zone_id)
-    wishes = wishes_of(run.cloud, vm.affinity_group_ids, vm.id)
+    kept = kept_for(at.cloud, vm.account_id, vm.zone_id)
+    wishes = wishes_of(at.cloud, vm.affinity_group_ids, vm.id)
     request = PlaceRequest(
         vm_id=vm.id,
         zone_id=vm.zone_id,
-        pod_id=pod_of(run.cloud, vm.nics),
+        pod_id=pod_of(at.cloud, vm.nics),
         cluster_id=cluster_id,
         host_id=host_id,
         hypervisor=vm.hypervisor,
@@ -228,9 +234,9 @@ def take_room_elsewhere(
         prefer=wishes.prefer or kept.own,
         prefer_not=wishes.prefer_not,
     )
-    chosen = run.world.allocator.place(request, run.key)
-    run.add(chosen, run.key)
-    meet(run, vm, chosen.host_id)
+    chosen = at.world.allocator.place(request, hold)
+    at.add(chosen, hold)
+    meet(at, vm, chosen.host_id)
     return chosen.host_id
 
 

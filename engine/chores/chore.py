@@ -74,10 +74,11 @@ class Chores:
     async def round(self) -> None:
         """Do every chore whose time has come, in the order of their names."""
         for name, one in sorted(CHORES.items()):
-            now_ms = self._clock.now_ms()
-            if self._due_ms.get(name, 0) > now_ms:
+            now_ms, every_ms = self._clock.now_ms(), one.every_ms(self._engine.cloud)
+            # Further away than it can be: the clock was set back, and nobody waits for that.
+            if now_ms < self._due_ms.get(name, 0) <= now_ms + every_ms:
                 continue
-            self._due_ms[name] = now_ms + one.every_ms(self._engine.cloud)
+            self._due_ms[name] = now_ms + every_ms
             await self._one(one, now_ms)
 
     async def _one(self, one: Chore, now_ms: int) -> None:

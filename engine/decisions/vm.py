@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from uuid import uuid5
+
 from aggregates.errors import NotAllowed
 from aggregates.vm import (
     Vm,
     VmGrouped,
     VmKeysSet,
     VmLeased,
+    VmMigrated,
     VmState,
     VmStopped,
     VmUpdated,
     VmUserDataSet,
 )
 from engine.decide import Desk, decision
+from engine.guests import free_capacity, take_room_elsewhere
 from engine.intents.vm import (
     GroupVm,
     LeaseVm,
@@ -22,6 +26,7 @@ from engine.intents.vm import (
     SetUserData,
     UpdateVm,
     VmFound,
+    VmFoundElsewhere,
 )
 from projections.instance_group import instance_groups
 from projections.user_data import user_datas
@@ -99,3 +104,18 @@ def found_off(ask: VmFound, desk: Desk) -> None:
     desk.change(vm, VmStopped(why=ask.why))
     for hold in holds:
         desk.add(desk.world.allocator.release(hold), hold)
+
+
+@decision
+def found_elsewhere(ask: VmFoundElsewhere, desk: Desk) -> None:
+    """A migration that was given up landed all the same: the log follows the guest, if it may be
+    there. Otherwise it is refused, and the guest counts as one that died.
+    """
+    vm = desk.row(vms, ask.vm_id)
+    if vm.state is not VmState.RUNNING or vm.job_id is not None or vm.version != ask.version:
+        return
+    desk.guard(vm)
+    hold = uuid5(vm.id, f"found elsewhere/{ask.version}")
+    take_room_elsewhere(desk, vm, hold, host_id=ask.host_id)
+    free_capacity(desk, vm)
+    desk.change(vm, VmMigrated(host_id=ask.host_id, hold=hold))

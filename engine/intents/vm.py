@@ -226,4 +226,13 @@ class VmFound:
     why: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VmFoundElsewhere:
+    """It left the host that the log had it on at this `version`, and runs on another one."""
+
+    vm_id: UUID
+    version: int
+    host_id: UUID
+
+
 ending("vm", lambda vm: ExpungeVm(vm_id=vm.id), turn=GUESTS)

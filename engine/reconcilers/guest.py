@@ -4,6 +4,7 @@ the log says    seen running     seen off or crashed   not seen
 runs here       fine             dead                  dead
 at rest, ours   orphan           orphan                fine
 a job is on it  wait             wait                  wait
+a job ends it   orphan, if the log has it on another host
 unknown, ours   orphan           orphan                -
 never ours      stranger         stranger              -
 """
@@ -29,11 +30,15 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """A guest as the log has it. `is_here`: on the host that is being looked at."""
+    """A guest as the log has it. `is_here`: on the host that is being looked at.
+
+    `is_ending`: whatever job has it leaves nothing of it.
+    """
 
     is_here: bool
     is_busy: bool
     version: int
+    is_ending: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,7 @@ def compare(
         its_id = status.guest_id
         known = desired.get(its_id) if its_id is not None else None
         if known is not None:
-            if not known.is_here and not known.is_busy:
+            if not known.is_here and (known.is_ending or not known.is_busy):
                 yield Seen(Verdict.ORPHAN, its_id, status.name, status.power, known.version)
         elif its_id in ours:
             yield Seen(Verdict.ORPHAN, its_id, status.name, status.power)

@@ -4,7 +4,8 @@ It takes no input but the log and the world, so it may run at any time, twice, o
 a listing shows may be older than a job that has begun since: nothing is done about a thing that
 was not seen in two looks, and the decision looks at the row once more.
 
-A guest that died is recorded as stopped. What the log once made and no longer has is removed.
+A guest that died is recorded as stopped, and one that has moved by itself as moved. What the log
+once made and no longer has is removed.
 What the log never made is reported and left to a person.
 """
 
@@ -17,7 +18,9 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
+from aggregates.errors import DomainError
 from aggregates.host import HostState
+from aggregates.vm import VmState
 from drivers.contract.compute import GuestStatus
 from drivers.contract.driver import HostSession
 from drivers.contract.errors import Unavailable, Unknown
@@ -35,8 +38,8 @@ from engine.intents.finding import (
 )
 from engine.intents.host import HostLost, ReconnectHost
 from engine.intents.storage_pool import MeasureStoragePool
-from engine.intents.vm import VmFound
-from engine.reconcilers.guest import GONE, Desired, Seen, Verdict, compare
+from engine.intents.vm import VmFound, VmFoundElsewhere
+from engine.reconcilers.guest import ALIVE, GONE, Desired, Seen, Verdict, compare
 from engine.saga import BY_INTENT
 from engine.world import Hosts
 from projections.finding import FindingKind, findings
@@ -67,6 +70,12 @@ class Sweeper:
         self._suspects: set[tuple[str, str, UUID]] = set()
         self._seen: set[tuple[str, str, UUID]] = set()
         self._in_use: set[str] = set()
+        # Guests that are gone from their hosts, and where guests run that belong elsewhere: by the
+        # look before this one, and so far by this one.
+        self._left: set[UUID] = set()
+        self._leaving: set[UUID] = set()
+        self._strayed: dict[UUID, UUID] = {}
+        self._straying: dict[UUID, UUID] = {}
 
     async def run(self) -> None:
         while True:
@@ -80,6 +89,8 @@ class Sweeper:
         come first and say which those are.
         """
         self._suspects, self._seen, self._in_use = self._seen, set(), set()
+        self._left, self._leaving = self._leaving, set()
+        self._strayed, self._straying = self._straying, {}
         turns = asyncio.Semaphore(SIDE_BY_SIDE)
         async with asyncio.TaskGroup() as group:
             for host in list(self._engine.cloud[hosts]):
@@ -159,6 +170,7 @@ class Sweeper:
                 is_here=vm.host_id == host.id,
                 is_busy=vm.job_id is not None or before.get(vm.id, vm.version) != vm.version,
                 version=vm.version,
+                is_ending=vm.state is VmState.EXPUNGING,
             )
             for vm in map(known.get, ids)
             if vm is not None
@@ -166,6 +178,10 @@ class Sweeper:
 
     async def _see_to(self, host: Host, seen: Seen) -> None:
         subject = str(seen.guest_id or seen.name)
+        if seen.guest_id is not None and seen.verdict is Verdict.DEAD and seen.power == GONE:
+            self._leaving.add(seen.guest_id)
+        if seen.guest_id is not None and seen.verdict is Verdict.ORPHAN and seen.power in ALIVE:
+            self._straying[seen.guest_id] = host.id
         if not self._twice(f"{seen.verdict} {seen.version}", subject, host.id):
             return
         where = f"on host {host.name}"
@@ -179,6 +195,10 @@ class Sweeper:
         vm = self._engine.cloud[vms].get(seen.guest_id)
         if vm is not None and vm.version != seen.version:
             return
+        if seen.verdict is Verdict.ORPHAN and seen.guest_id in self._left and seen.power in ALIVE:
+            return  # It has moved: the look at the host that it left sees to it.
+        if seen.verdict is Verdict.DEAD and await self._has_moved(seen):
+            return
         if seen.verdict is Verdict.DEAD:
             owner = None if vm is None else vm.account_id
             why = f"found {seen.power} {where}"
@@ -191,6 +211,22 @@ class Sweeper:
             text = f"guest {seen.name} ({seen.power}) {where} is not there by the log: removed"
             sweep = SweepGuest(finding_id=uuid4(), host_id=host.id, vm_id=seen.guest_id, text=text)
             await self._engine.submit(sweep, BY)
+
+    async def _has_moved(self, seen: Seen) -> bool:
+        """Whether a guest that is gone runs on another host, and may stay there."""
+        assert seen.guest_id is not None
+        host_id = (self._strayed | self._straying).get(seen.guest_id)
+        if seen.power != GONE or host_id is None:
+            return False
+        vm = self._engine.cloud[vms].get(seen.guest_id)
+        owner = None if vm is None else vm.account_id
+        found = VmFoundElsewhere(vm_id=seen.guest_id, version=seen.version, host_id=host_id)
+        try:
+            await self._engine.decide(found, replace(BY, account_id=owner))
+        except DomainError as no:
+            log_.warning("guest %s moved by itself, and cannot stay: %s", seen.name, no)
+            return False
+        return True
 
     # ---- pools ---------------------------------------------------------------------------
 

@@ -31,14 +31,16 @@ sweep_disk = Saga(
 def report_guest(run: Run[SweepGuest]) -> None:
     """Looked at again at the moment of deciding: a job may have begun since it was seen.
 
-    From here on none may: one that starts the guest on this very host would have it removed.
+    From here on none may: one that starts the guest on this very host would have it removed. One
+    that expunges the guest is in nobody's way, and may wait for just this.
     """
     ask = run.intent
     vm = run.cloud[vms].get(ask.vm_id)
     if vm is not None:
         if vm.host_id == ask.host_id:
             raise NotAllowed(f"virtual machine {vm.name} belongs on that host by now")
-        run.change(vm, vm.work("Sweeping", run.id, *VmState))
+        if vm.state is not VmState.EXPUNGING:
+            run.change(vm, vm.work("Sweeping", run.id, *VmState))
     opened = FindingOpened(
         finding=FindingKind.ORPHAN_GUEST,
         place_id=ask.host_id,

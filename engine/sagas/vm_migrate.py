@@ -33,7 +33,9 @@ def hold_room(run: Run[MigrateVm]) -> Room:
     vm = _vm(run)
     assert vm.host_id is not None
     cluster_id = run.row(hosts, vm.host_id).cluster_id
-    chosen = take_room_elsewhere(run, vm, host_id=run.intent.host_id, cluster_id=cluster_id)
+    chosen = take_room_elsewhere(
+        run, vm, run.key, host_id=run.intent.host_id, cluster_id=cluster_id
+    )
     return Room(chosen, run.key)
 
 

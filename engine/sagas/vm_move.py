@@ -77,7 +77,7 @@ def give_up(run: Run[MigrateVmWithVolumes]) -> None:
 def hold_room(run: Run[MigrateVmWithVolumes]) -> Plan:
     """Room on the host, and in pools that it reaches for the disks that go along."""
     vm, ask = _vm(run), run.intent
-    host = run.row(hosts, take_room_elsewhere(run, vm, host_id=ask.host_id))
+    host = run.row(hosts, take_room_elsewhere(run, vm, run.key, host_id=ask.host_id))
     disks = disks_of(run, vm.id)
     along = {disk.id: disk for disk in tied(run.cloud, host, disks)}
     along |= {d.id: d for d in disks if ask.pools.get(d.id) not in (None, d.pool_id)}

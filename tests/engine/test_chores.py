@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -38,7 +39,7 @@ async def test_each_comes_round_in_its_time_whatever_becomes_of_the_others(
     kept = {"a": Chore("a", 10, fails), "b": Chore("b", 60, works)}
     monkeypatch.setattr(chores, "CHORES", kept)
     watch = Watch()
-    round_ = Chores(cast(Any, None), watch)
+    round_ = Chores(cast(Any, SimpleNamespace(cloud=None)), watch)
     for _ in range(3):
         await round_.round()
         await watch.sleep(10)
@@ -46,3 +47,23 @@ async def test_each_comes_round_in_its_time_whatever_becomes_of_the_others(
     await watch.sleep(30)
     await round_.round()
     assert done[-1] == ("works", 1_060_000)
+
+
+async def test_nobody_waits_for_the_time_that_a_clock_is_set_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done: list[int] = []
+
+    async def works(engine: Any, now_ms: int) -> None:
+        done.append(now_ms)
+
+    monkeypatch.setattr(chores, "CHORES", {"a": Chore("a", 60, works)})
+    watch = Watch()
+    round_ = Chores(cast(Any, SimpleNamespace(cloud=None)), watch)
+    await round_.round()
+    watch.at_ms -= 900_000
+    for _ in range(2):
+        await round_.round()
+    await watch.sleep(60)
+    await round_.round()
+    assert done == [1_000_000, 100_000, 160_000]

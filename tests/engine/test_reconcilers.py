@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from msgspec.structs import replace
 
+from aggregates.affinity_group import APART
 from aggregates.errors import NotAllowed
 from aggregates.saga import RunState
 from aggregates.vm import VmState
 from drivers.contract.compute import GuestStatus, Power
+from drivers.sim import compute
 from drivers.sim.faults import Fault
 from drivers.sim.rows import Gone, disk_file
 from engine.intents.finding import SweepDisk
 from engine.intents.host import RemoveHost
-from engine.intents.saga import CancelJob
+from engine.intents.record import CreateRecord
+from engine.intents.saga import CancelJob, MendJob
 from engine.intents.snapshot import CreateSnapshot, DeleteSnapshot
 from engine.intents.vm import ExpungeVm, RebootVm, StartVm, StopVm, UpdateVm, VmFound
 from engine.intents.volume import AttachVolume, DeleteVolume, DetachVolume
 from projections.capacity import Capacity
 from projections.finding import FindingKind
+from projections.host import hosts
 from projections.vm import vms
 from projections.volume import volumes
 from tests.engine.looking import Cloud
 from tests.sagas.seed import (
+    ACCOUNT,
+    DOMAIN,
     HOSTS,
     POOL,
     attached_volume,
@@ -291,3 +298,54 @@ async def test_a_disk_that_came_to_belong_before_it_was_removed_stays(here: Clou
     assert here.open() == []
     assert here.cloud[volumes][volume_id].vm_id == vm_id
     assert volume_id in {disk.volume_id for disk in here.world.residue().disks}
+
+
+async def test_a_migration_that_lands_after_it_was_given_up_is_followed(here: Cloud) -> None:
+    vm_id = await running(here.r)
+    await _land(here, vm_id, HOSTS[2])
+    await here.look()
+    assert here.cloud[vms][vm_id].host_id == HOSTS[0], "one look is not enough"
+    await here.look(3)
+    vm = here.cloud[vms][vm_id]
+    assert (vm.state, vm.host_id) == (VmState.RUNNING, HOSTS[2])
+    assert here.copies(vm_id) == ["sim://host3"], "it runs on"
+    used = [host for host in HOSTS if here.cloud.view(Capacity).is_used(host)]
+    assert (used, here.open()) == ([HOSTS[2]], [])
+
+
+async def test_where_a_guest_may_not_be_it_does_not_stay(here: Cloud) -> None:
+    """Its group keeps it from that host: it is stopped, as one that died, and may start again."""
+    fields = {"name": "apart", "kind": APART, "account_id": ACCOUNT, "domain_id": DOMAIN}
+    group = CreateRecord(kind="affinity_group", id=named("apart"), fields=fields)
+    await here.r.engine.decide(group, here.r.by)
+    groups = (group.id,)
+    asks = [dataclasses.replace(deploy(name), affinity_group_ids=groups) for name in ("a", "b")]
+    for ask in asks:
+        await here.r.run(ask)
+    one, two = (here.cloud[vms][ask.vm_id] for ask in asks)
+    assert two.host_id is not None
+    await _land(here, one.id, two.host_id)
+    await here.look(5)
+    assert here.cloud[vms][one.id].state is VmState.STOPPED
+    assert here.copies(one.id) == []
+    row = await here.r.run(StartVm(vm_id=one.id))
+    assert row.state is RunState.SUCCEEDED, row.error_text
+
+
+async def _land(here: Cloud, vm_id: UUID, host_id: UUID) -> None:
+    (guest,) = here.world.where(vm_id)
+    target = here.world.host(here.cloud[hosts][host_id].url)
+    compute.migrate(here.world, here.world.hosts[guest.host], vm_id, target)
+
+
+async def test_a_guest_that_strayed_does_not_keep_itself_from_being_expunged(here: Cloud) -> None:
+    vm_id = await running(here.r)
+    await _land(here, vm_id, HOSTS[2])
+    job = await here.r.engine.submit(ExpungeVm(vm_id=vm_id), here.r.by)
+    row = await here.r.engine.runner.wait(job.id)
+    assert row.state is RunState.PARKED, "its disk is in use on a host that nobody thought of"
+    await here.look(2)
+    await here.r.engine.decide(MendJob(job_id=job.id, way="retry"), here.r.by)
+    row = await here.r.engine.runner.wait(job.id)
+    assert row.state is RunState.SUCCEEDED, row.error_text
+    assert here.copies(vm_id) == []

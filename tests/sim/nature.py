@@ -8,15 +8,17 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from random import Random
 
 from drivers.contract.compute import Power
-from drivers.sim import SimWorld
+from drivers.contract.errors import DriverError
+from drivers.sim import SimWorld, compute
 from tests.sim.mortal import SimClock
 from tests.sim.seeds import Chance, Ills
 
 HOUR_MS = 3_600_000
-ILLS = ("power", "line", "pool", "death", "jump")
+ILLS = ("power", "line", "pool", "death", "jump", "stray")
 
 
 class Nature:
@@ -35,6 +37,7 @@ class Nature:
                 ("pool", ills.pool_every_s, self._pool),
                 ("death", ills.death_every_s, self._death),
                 ("jump", ills.jump_every_s, self._jump),
+                ("stray", ills.stray_every_s, self._stray),
             ):
                 if every_s:
                     rng = self._chance[name].rng
@@ -88,6 +91,19 @@ class Nature:
             assert victim.guest_id is not None
             power = rng.choice((Power.OFF, Power.CRASHED))
             self._world.kill_guest(victim.guest_id, power=power)
+
+    async def _stray(self) -> None:
+        """A migration that everybody had given up lands: a guest is on another host than it was."""
+        rng = self._chance["stray"].rng
+        guests = [one for one in self._world.residue().guests if one.power is Power.RUNNING]
+        if not guests:
+            return
+        guest, url = rng.choice(guests), rng.choice(sorted(self._world.hosts))
+        assert guest.guest_id is not None
+        with suppress(DriverError):
+            home, target = self._world.hosts[guest.host], self._world.hosts[url]
+            compute.migrate(self._world, home, guest.guest_id, target)
+            self.acts["stray"] += 1
 
     async def _jump(self) -> None:
         self.acts["jump"] += 1
