@@ -7,8 +7,9 @@ carries who asked, from which command, and the idempotency key.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from uuid import UUID, uuid5
 
@@ -159,8 +160,11 @@ class Engine(Protocol):
         """Submit and wait for the end; raises `JobFailed` with what refused it."""
         ...
 
-    async def plan(self, intent: object, by: By) -> list[str]:
-        """What the intent would do, a sentence each; raises what would refuse it."""
+    async def plan(self, intent: object, by: By, *, begun: bool = False) -> list[str]:
+        """What the intent would do, a sentence each; raises what would refuse it.
+
+        `begun`: of a job, only what would refuse to begin it.
+        """
         ...
 
     async def at(self, at_ms: int) -> Cloud:
@@ -253,6 +257,7 @@ class Caller:
     by: By
     random_id: Callable[[], UUID]
     dry_run: bool = False
+    rehearsal: bool = False
     job_id: UUID | None = None
     door: Door | None = None
     memo: Memo | None = None
@@ -320,5 +325,10 @@ class Caller:
         """Hash a password into the sealed store; with dryrun nothing is stored."""
         return "dryrun" if self.dry_run else await self.engine.seal_password(password)
 
+    async def rehearse(self, run: Callable[[Caller], Awaitable[object]]) -> None:
+        """Refuse now what `run` would be refused, before anything is made that it needs."""
+        with suppress(Planned):
+            await run(replace(self, dry_run=True, rehearsal=True))
+
     async def _plan(self, intent: object) -> NoReturn:
-        raise Planned(await self.engine.plan(intent, self.by))
+        raise Planned(await self.engine.plan(intent, self.by, begun=self.rehearsal))

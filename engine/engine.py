@@ -126,13 +126,16 @@ class Engine:
         row = await self.runner.wait(run_id)
         return "" if row.state is RunState.SUCCEEDED else row.error_text
 
-    async def plan(self, ask: object, by: By) -> list[str]:
-        """The facts that would be recorded at once, or the refusal; nothing happens."""
+    async def plan(self, ask: object, by: By, *, begun: bool = False) -> list[str]:
+        """The facts that would be recorded at once, or the refusal; nothing happens.
+
+        `begun`: a job that would be begun is well, even if it could not get any further.
+        """
         draft = Draft(self.cloud)
         try:
             if type(ask) in BY_INTENT or isinstance(ask, AsJob):
                 failure = self._accept(draft, uuid4(), ask, by)
-                if failure is not None:
+                if failure is not None and not begun:
                     raise JobFailed(failure.error, failure.text)
             else:
                 DECISIONS[type(ask)](ask, Desk(draft, self._world, by))

@@ -78,8 +78,8 @@ class Face:
                 except TimeoutError:
                     raise busy from None
 
-    async def plan(self, intent: object, by: By) -> list[str]:
-        return await self._engine.plan(intent, by)
+    async def plan(self, intent: object, by: By, *, begun: bool = False) -> list[str]:
+        return await self._engine.plan(intent, by, begun=begun)
 
     async def at(self, at_ms: int) -> Cloud:
         return await self._engine.at(at_ms)

@@ -28,7 +28,7 @@ from api.commands.vm_checks import (
     size_of,
 )
 from api.commands.vm_disks import DiskDetails, Source, settle_disks, settle_source
-from api.commands.vm_networks import DhcpOptions, IpToNetwork, settle_nics
+from api.commands.vm_networks import DhcpOptions, IpToNetwork, needs_network, settle_nics
 from api.commands.vm_password import submit_with
 from api.declare import Bound, Caller, Free, Job, Later, Length, Names, OneOf, Roles, Wire, command
 from api.errors import Denied, InvalidValue
@@ -201,6 +201,8 @@ class DeployVirtualMachine:
         name = self.name or f"VM-{vm_id}"
         if self.name:
             check_host_name(caller, settled.account_id, self.name)
+        if not caller.dry_run and self._makes_more(caller, settled):
+            await caller.rehearse(self.run)
         disks = settle_disks(self, caller, vm_id, settled.source)
         nics = await settle_nics(self, caller, settled.account_id, settled.domain_id)
         group_id = await group_for(caller, settled.account_id, settled.domain_id, self.group)
@@ -211,6 +213,11 @@ class DeployVirtualMachine:
         if not self.password:
             return await caller.submit(intent)
         return await submit_with(caller, password_entry(vm_id), self.password, intent)
+
+    def _makes_more(self, caller: Caller, settled: Settled) -> bool:
+        """Are a network or a group made for it, which would be left if the guest is refused?"""
+        owner = settled.account_id, settled.domain_id
+        return bool(self.group) or needs_network(self, caller.cloud, *owner)
 
     def _settle(self, caller: Caller) -> Settled:
         """Check what is asked for against what there is, before anything is promised."""

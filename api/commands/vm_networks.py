@@ -75,6 +75,12 @@ class NetworksAsked(Protocol):
     def dhcp_options_network_list(self) -> tuple[DhcpOptions, ...] | None: ...
 
 
+def needs_network(ask: NetworksAsked, cloud: Cloud, account_id: UUID, domain_id: UUID) -> bool:
+    """Is a network to be made first, because none is named and none is there to be on?"""
+    named = ask.network_ids or ask.ip_to_network_list
+    return not named and not any(_fitting(ask.zone_id, cloud, account_id, domain_id))
+
+
 async def settle_nics(
     ask: NetworksAsked, caller: Caller, account_id: UUID, domain_id: UUID
 ) -> list[NicAsk]:

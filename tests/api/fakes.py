@@ -249,7 +249,7 @@ class FakeEngine:
     async def perform(self, intent: object, by: By) -> Job:
         return await self.submit(intent, by)
 
-    async def plan(self, intent: object, by: By) -> list[str]:
+    async def plan(self, intent: object, by: By, *, begun: bool = False) -> list[str]:
         if isinstance(intent, Fail):
             raise intent.error
         return [f"{type(intent).__name__} would be done"]

@@ -72,7 +72,7 @@ class Spy:
     def __init__(self, engine: Any) -> None:
         self._plan, self.asked = engine.plan, list[str]()
 
-    async def plan(self, intent: object, by: Any) -> Any:
+    async def plan(self, intent: object, by: Any, *, begun: bool = False) -> Any:
         self.asked.append(repr(intent))
         return await self._plan(intent, by)
 
@@ -100,7 +100,8 @@ def own(here: House, who: str, spec: Spec) -> dict[str, str]:
 async def test_nobody_speaks_for_ann(here: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who may not is refused for that, or what is planned has nothing to do with her."""
     spy = Spy(here.gateway.engine)
-    monkeypatch.setattr(type(here.gateway.engine), "plan", lambda _, *said: spy.plan(*said))
+    planned = lambda _, *said, **how: spy.plan(*said, **how)  # noqa: E731
+    monkeypatch.setattr(type(here.gateway.engine), "plan", planned)
     start, wrong, refused = here.position, list[str](), 0
     hers = [str(named("account ann")), str(named("domain ann"))]
     for spec in commands():

@@ -44,8 +44,8 @@ class Face:
     async def submit(self, intent: object, by: ApiBy, *, run_id: UUID | None = None) -> Any:
         return await self._engine.submit(intent, _by(by), run_id=run_id)
 
-    async def plan(self, intent: object, by: ApiBy) -> list[str]:
-        return await self._engine.plan(intent, _by(by))
+    async def plan(self, intent: object, by: ApiBy, *, begun: bool = False) -> list[str]:
+        return await self._engine.plan(intent, _by(by), begun=begun)
 
     async def at(self, at_ms: int) -> Cloud:
         return await self._engine.at(at_ms)

@@ -66,6 +66,18 @@ async def test_the_first_guest_makes_its_network(here: Place) -> None:
     assert "more than one network fits (ann-network, another)" in error["errortext"]
 
 
+async def test_a_guest_that_is_refused_leaves_no_network_and_no_group(here: Place) -> None:
+    owner = {"domainid": str(named("domain ann")), "account": "ann"}
+    await here.admin("updateResourceLimit", resourcetype=0, max=0, **owner)
+    error = await refusal(here.ann, "deployVirtualMachine", **DEPLOY, group="mine")
+    assert "Maximum amount of" in error["errortext"]
+    assert await here.ann("listNetworks") == {}
+    assert await here.ann("listInstanceGroups") == {}
+    await here.admin("updateResourceLimit", resourcetype=0, max=1, **owner)
+    vm = await deploy(here.ann, startvm="false", group="mine")
+    assert (vm["group"], vm["nic"][0]["networkname"]) == ("mine", "ann-network")
+
+
 async def test_first_guests_deployed_at_once_share_one_network(here: Place) -> None:
     made = await asyncio.gather(*(deploy(here.ann, startvm="false") for _ in range(4)))
     network = await here.ann.one("listNetworks", "network")
