@@ -44,7 +44,6 @@ class Ills:
     operators: bool
     calls: tuple[tuple[str, Fault, float], ...]
     delay_s: float
-    stray_every_s: float
 
     @classmethod
     def of(cls, seed: int) -> Ills:
@@ -69,7 +68,6 @@ class Ills:
             operators=rng.random() < 0.5,
             calls=tuple(calls),
             delay_s=rng.choice((0.0, 0.1, WORST_DELAY_S)),
-            stray_every_s=maybe(10, 60),
         )
 
     def faults(self, seed: int) -> SimFaults:
@@ -84,7 +82,6 @@ class Ills:
             (name.removesuffix("_s"), getattr(self, name))
             for name in ("power_every_s", "partition_every_s", "pool_every_s", "death_every_s")
         ]
-        named += [("stray_every", self.stray_every_s)]
         named += [("crash_every", self.crash_every_commits), ("jump_every", self.jump_every_s)]
         told = [f"{name}={value:.0f}" for name, value in named if value]
         told += [f"{verb}:{fault}:{probability:.2f}" for verb, fault, probability in self.calls]
