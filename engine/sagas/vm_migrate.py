@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from aggregates.vm import Vm, VmMigrated, VmState, VmWorkEnded
+from drivers.contract.compute import Power
 from engine.guests import Room, free_capacity, take_room_elsewhere
 from engine.intents.vm import MigrateVm
 from engine.saga import Run, Saga
 from projections.host import hosts
 from projections.vm import vms
+
+ALIVE = (Power.RUNNING, Power.PAUSED)
 
 migrate_vm = Saga("vm.migrate:1", MigrateVm, subject="vm", subject_id=lambda ask: ask.vm_id)
 
@@ -59,14 +62,21 @@ async def move(run: Run[MigrateVm]) -> None:
 
 @move.undo
 async def move_back(run: Run[MigrateVm]) -> None:
-    """Only if the guest has really left its host: a failed move leaves it where it was."""
+    """Only if the guest has really left its host: a failed move leaves it where it was.
+
+    One that died where it came to is not moved any more. Nothing of it is left there, and what is
+    missing at home is a guest that died.
+    """
     vm, room = _vm(run), run[hold_room]
     assert vm.host_id is not None
     source = await run.world.hosts.session(vm.host_id)
     if await source.find_guest(vm.id) is not None:
         return
     target = await run.world.hosts.session(room.host_id)
-    if await target.find_guest(vm.id) is not None:
+    there = await target.find_guest(vm.id)
+    if there is not None and there.power not in ALIVE:
+        await target.remove_guest(vm.id, key=run.key)
+    elif there is not None:
         home = await run.world.hosts.address(vm.host_id)
         await target.migrate_guest(vm.id, home, key=run.key)
 

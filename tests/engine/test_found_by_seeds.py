@@ -16,6 +16,8 @@ from aggregates.affinity_group import APART
 from aggregates.errors import LimitReached
 from aggregates.saga import RunState
 from benchmarks.cloud import BY, GIB, NETWORK, ZONE, Bed, deploy, engine_in, furnish, named
+from drivers.contract.compute import Power
+from drivers.contract.errors import Refused
 from drivers.sim import Fault, SimDriver, SimWorld
 from engine.engine import JobFailed
 from engine.genesis import ADMIN_ACCOUNT, BUILTIN_TEMPLATE, ROOT_DOMAIN
@@ -24,10 +26,11 @@ from engine.intents.iso import AttachIso
 from engine.intents.public_ip_address import AllocateAddress, EnableStaticNat
 from engine.intents.record import CreateRecord
 from engine.intents.resource_limit import SetLimit
-from engine.intents.vm import MigrateVm
+from engine.intents.vm import MigrateVm, VmFound
 from engine.intents.vm_life import MigrateVmWithVolumes, RestoreVm
 from engine.intents.volume import CreateVolume
 from engine.log import Log
+from engine.saga import SAGAS
 from projections.counts import Counts
 from projections.vm import vms
 from projections.volume import volumes
@@ -150,3 +153,26 @@ async def test_a_guest_that_is_restored_keeps_the_disc_in_its_drive(
         await bed.engine.perform(restore, BY)
     (after,) = sim.world.residue().guests
     assert [disk for disk in after.disks if disk.is_cdrom] == list(before.disks[-1:])
+
+
+async def test_a_guest_that_dies_where_it_was_moved_to_keeps_nobody_from_taking_the_move_back(
+    bed: Bed, sim: SimDriver
+) -> None:
+    ask = deploy("web")
+    await bed.engine.perform(ask, BY)
+    step = next(one for one in SAGAS["vm.migrate:1"].steps if one.name == "move")
+    real = step.do
+
+    async def moves_and_dies(run: Any) -> None:
+        await real(run)
+        sim.world.kill_guest(ask.vm_id, power=Power.CRASHED)
+        raise Refused("no more of this")
+
+    with patch.object(step, "do", moves_and_dies):
+        job = await bed.engine.submit(MigrateVm(vm_id=ask.vm_id), BY)
+        row = await bed.engine.runner.wait(job.id)
+    assert row.state is RunState.FAILED, row.error_text
+    assert sim.world.where(ask.vm_id) == []
+    vm = bed.engine.cloud[vms][ask.vm_id]
+    found = VmFound(vm_id=vm.id, version=vm.version, why="gone")
+    await bed.engine.decide(found, BY)
