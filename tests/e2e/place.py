@@ -61,8 +61,12 @@ class Place:
 
 @contextmanager
 def cloud(home: Path, **environment: str) -> Iterator[Place]:
-    """A server on an empty folder with its zone built, as CloudStack's deployment tool does."""
+    """A server on an empty folder with its zone built, as CloudStack's deployment tool does.
+
+    Its users may expunge what is theirs, so that tests can clear up.
+    """
     with serving(home, **environment) as server:
         api = server.api()
         built = asyncio.run(data_center(Awaitable(api)))  # type: ignore[arg-type]
+        api("updateConfiguration", name="allow.user.expunge.recover.vm", value="true")
         yield Place(server, api, built, deployment(api, built.zone))
