@@ -183,17 +183,25 @@ async def shown(
     return rows, set(ID.findall(str(told)))
 
 
+def _takes_every_project(spec: Spec) -> bool:
+    param = spec.by_wire.get("projectid")
+    names: Names | None = None if param is None else param.mark(Names)
+    return names is not None and names.every
+
+
 async def compare(here: House, sight: Sight, personas: Iterable[str], **more: str) -> list[str]:
     """Ask every list as each persona; what differs from the rule table."""
     wrong = []
     everything = {}
     project = "projectid" in more
     for spec in lists("root"):
-        everything[spec.name] = (await shown(here, "root", spec, listall="true", projectid="-1"))[0]
+        ways = ({"listall": "true"}, {"listall": "true", "projectid": "-1"})
+        each = [(await shown(here, "root", spec, None, **way))[0] for way in ways]
+        everything[spec.name] = set[str]().union(*each)
     for who in personas:
         hidden = sight.hidden(who)
         for spec in lists(who):
-            if project and "projectid" not in spec.by_wire:
+            if project and not _takes_every_project(spec):
                 continue
             rows, ids = await shown(here, who, spec, None, **more)
             leaks = {hidden[one] for one in ids if one in hidden}
