@@ -6,9 +6,9 @@ from typing import Annotated
 from uuid import UUID
 
 from api.authz import noun
-from api.commands.vm_checks import refuse_later
-from api.commands.vm_networks import check_network
-from api.declare import Bound, Caller, Job, Later, Names, Page, Roles, Success, command
+from api.commands.vm_dhcp import options_of
+from api.commands.vm_networks import check_network, mac_of
+from api.declare import Bound, Caller, Job, Names, Page, Roles, Success, command
 from api.errors import InvalidValue
 from api.lists import cut
 from api.views.nic import NicIpView, NicView
@@ -51,16 +51,19 @@ class AddNicToVirtualMachine:
     virtual_machine_id: Annotated[UUID, "the virtual machine", Names("vm", right="operate")]
     network_id: Annotated[UUID, "the network", Names("network")]
     ip_address: Annotated[str | None, "the address wanted; the lowest free one if omitted"] = None
-    mac_address: Annotated[str | None, "not offered yet"] = None
-    dhcp_options: Annotated[
-        dict[str, str] | None, "not offered yet", Later("DHCP options come with the data path")
-    ] = None
+    mac_address: Annotated[str | None, "the MAC wanted; the lowest free one if omitted"] = None
+    dhcp_options: Annotated[dict[str, str] | None, "options that DHCP tells it there"] = None
 
     async def run(self, caller: Caller) -> Job:
-        refuse_later(self, ("mac_address",))
         vm = caller.cloud[vms][self.virtual_machine_id]
         _check_ip(caller, vm, self.network_id, self.ip_address or "")
-        nic = NicAsk(nic_id=caller.new_id(), network_id=self.network_id, ip4=self.ip_address or "")
+        nic = NicAsk(
+            nic_id=caller.new_id(),
+            network_id=self.network_id,
+            ip4=self.ip_address or "",
+            mac=mac_of(self.mac_address),
+            dhcp_options=options_of(self.dhcp_options or {}, "dhcpoptions") or None,
+        )
         return await caller.submit(AddNic(vm_id=vm.id, nic=nic))
 
 

@@ -24,6 +24,7 @@ from api.views.service_offering import ServiceOfferingView
 from engine.intents.offering import DeleteOffering
 from engine.intents.record import CreateRecord, UpdateRecord
 from projections.service_offering import ServiceOffering, service_offerings
+from projections.template import templates
 from projections.vm import vms
 
 STORAGE, THIN = OneOf("shared", "local"), OneOf("thin", "sparse", "fat")
@@ -310,5 +311,8 @@ class ListServiceOfferings(ForDomain):
             return False
         vm = caller.cloud[vms].get(self.virtual_machine_id)
         if vm is not None and vm.service_offering_id == row.id:
+            return False
+        template = caller.cloud[templates].get(self.template_id)
+        if template is not None and 0 < (row.root_disk_bytes or 0) < template.size_bytes:
             return False
         return shown(row, self.state, getattr(self, "id", None) is not None)

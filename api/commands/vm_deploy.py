@@ -28,7 +28,7 @@ from api.commands.vm_checks import (
     size_of,
 )
 from api.commands.vm_disks import DiskDetails, Source, settle_disks, settle_source
-from api.commands.vm_networks import DhcpOptions, IpToNetwork, needs_network, settle_nics
+from api.commands.vm_networks import IpToNetwork, needs_network, settle_nics
 from api.commands.vm_password import submit_with
 from api.declare import Bound, Caller, Free, Job, Later, Length, Names, OneOf, Roles, Wire, command
 from api.errors import Denied, InvalidValue
@@ -104,7 +104,7 @@ class DeployVirtualMachine:
     ip6_address: Annotated[str | None, "not offered: networks give no IPv6 here"] = None
     mac_address: Annotated[str | None, "the MAC wanted on the default network"] = None
     dhcp_options_network_list: Annotated[
-        tuple[DhcpOptions, ...] | None, "options that DHCP tells it, by network", Wire(type="map")
+        tuple[dict[str, str], ...] | None, "options that DHCP tells it, by network"
     ] = None
     root_disk_size: Annotated[int | None, "root disk in GiB", Bound(1, GIB_MAX), LONG] = None
     override_disk_offering_id: Annotated[

@@ -7,7 +7,7 @@ from typing import Annotated
 from uuid import UUID
 
 from api.commands.vm_checks import GIB, refuse_later, usable_template
-from api.commands.vm_networks import DhcpOptions, IpToNetwork, settle_nics
+from api.commands.vm_networks import IpToNetwork, settle_nics
 from api.declare import Bound, Caller, Job, Names, Wire, command
 from api.errors import Denied, InvalidValue
 from api.scope import owner_for
@@ -30,7 +30,7 @@ class Cards:
     ip_to_network_list: tuple[IpToNetwork, ...] | None = None
     ip_address: str | None = None
     mac_address: str | None = None
-    dhcp_options_network_list: tuple[DhcpOptions, ...] | None = None
+    dhcp_options_network_list: tuple[dict[str, str], ...] | None = None
 
 
 @command(

@@ -12,6 +12,7 @@ from uuid import UUID
 from weakref import WeakValueDictionary
 
 from api.authz import domain_path, is_below
+from api.commands.vm_dhcp import dhcp_options
 from api.declare import Caller, Cloud, Names, entry
 from api.errors import InvalidValue
 from engine.intents.network import CreateNetwork
@@ -41,14 +42,6 @@ class IpToNetwork:
     mac: Annotated[str | None, "the MAC; the lowest free one if omitted"] = None
 
 
-@entry
-class DhcpOptions:
-    """What DHCP tells the guest on one network, beside its address."""
-
-    network_id: Annotated[UUID, "the network", Names("network")]
-    dhcp: Annotated[str | None, "options by number or name, with commas: 66:tftp,67:boot"] = None
-
-
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """A network to be on, with the addresses wanted there; empty is any."""
@@ -72,7 +65,7 @@ class NetworksAsked(Protocol):
     @property
     def mac_address(self) -> str | None: ...
     @property
-    def dhcp_options_network_list(self) -> tuple[DhcpOptions, ...] | None: ...
+    def dhcp_options_network_list(self) -> tuple[dict[str, str], ...] | None: ...
 
 
 def needs_network(ask: NetworksAsked, cloud: Cloud, account_id: UUID, domain_id: UUID) -> bool:
@@ -97,7 +90,7 @@ async def settle_nics(
     macs = [one.mac for one in wanted if one.mac]
     if len(set(macs)) != len(macs):
         raise InvalidValue("one MAC address is wanted on two networks: give each its own")
-    options = _dhcp_options(ask, ids)
+    options = dhcp_options(ask.dhcp_options_network_list, ids, "dhcpoptionsnetworklist")
     nics = []
     for one in wanted:
         network = caller.cloud[networks][one.network_id]
@@ -127,22 +120,6 @@ def mac_of(text: str | None) -> str:
     if not any(made):
         raise InvalidValue(f"{text} is nobody's MAC address: choose another")
     return made.hex(":")
-
-
-def _dhcp_options(ask: NetworksAsked, ids: list[UUID]) -> dict[UUID, dict[str, str]]:
-    """Each network's options; only for networks that the guest is on."""
-    found: dict[UUID, dict[str, str]] = {}
-    for one in ask.dhcp_options_network_list or ():
-        if one.network_id not in ids:
-            raise InvalidValue(
-                f"dhcpoptionsnetworklist names network {one.network_id}, which the guest is not on"
-            )
-        for part in filter(None, (one.dhcp or "").split(",")):
-            name, colon, value = part.partition(":")
-            if not colon or not name.strip():
-                raise InvalidValue(f"{part!r} is no DHCP option: write 66:value, with a colon")
-            found.setdefault(one.network_id, {})[name.strip()] = value.strip()
-    return found
 
 
 def _default(ask: NetworksAsked, network_id: UUID) -> Wanted:

@@ -8,9 +8,11 @@ from uuid import UUID
 from api.commands.security_group_use import settle_groups
 from api.commands.vm_belongs import LEASE_ACTIONS, group_for, lease_until, told_by
 from api.commands.vm_checks import USER_DATA_LENGTH, check_host_name, refuse_later
-from api.declare import Caller, Free, Later, Length, Matches, Names, OneOf, Roles, command
+from api.commands.vm_dhcp import dhcp_options
+from api.declare import Caller, Free, Length, Matches, Names, OneOf, Roles, command
 from api.errors import Denied, InvalidValue
 from api.views.vm import VmView
+from engine.intents.nic import SetDhcpOptions
 from engine.intents.record import Together
 from engine.intents.security_group import SetSecurityGroups
 from engine.intents.vm import GroupVm, LeaseVm, SetUserData, UpdateVm
@@ -68,7 +70,7 @@ class UpdateVirtualMachine:
     custom_id: Annotated[str | None, "not offered: an id is for ever", Free("refused")] = None
     extra_config: Annotated[str | None, "not offered: words for one hypervisor alone"] = None
     dhcp_options_network_list: Annotated[
-        dict[str, str] | None, "not offered yet", Later("DHCP options come with the data path")
+        tuple[dict[str, str], ...] | None, "what DHCP tells it from its next start, by network"
     ] = None
 
     async def run(self, caller: Caller) -> Vm:
@@ -97,6 +99,10 @@ class UpdateVirtualMachine:
         if self.group is not None:
             group_id = await group_for(caller, vm.account_id, vm.domain_id, self.group)
             asks.append(GroupVm(vm_id=vm.id, group_id=group_id))
+        if self.dhcp_options_network_list:
+            on = [nic.network_id for nic in vm.nics]
+            told = dhcp_options(self.dhcp_options_network_list, on, "dhcpoptionsnetworklist")
+            asks.append(SetDhcpOptions(vm_id=vm.id, options=told))
         asks += await self._belongs(caller, vm)
         await caller.decide(Together(asks=tuple(asks)))
         return caller.cloud[vms][vm.id]

@@ -6,8 +6,33 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from api.declare import Cloud, Roles, View, view
-from projections.network import networks
+from projections.network import Network, networks
 from projections.nic import NicIpRow
+from projections.public_ip_address import public_ip_addresses
+from projections.vpc import vpcs
+
+
+@view
+class DhcpOptionView(View, kw_only=True):
+    """Something that DHCP tells a guest beside its address: by number, else by name."""
+
+    extra_dhcp_option_code: Annotated[int | None, "its number"] = None
+    extra_dhcp_option_name: Annotated[str | None, "its name"] = None
+    extra_dhcp_value: Annotated[str, "what is told"]
+    nic_id: Annotated[UUID, "the card"]
+
+    @classmethod
+    def of_card(cls, nic: Any) -> list[DhcpOptionView]:
+        """Those of a card, as they were said."""
+        return [
+            cls(
+                extra_dhcp_option_code=int(name) if name.isdecimal() else None,
+                extra_dhcp_option_name=None if name.isdecimal() else name,
+                extra_dhcp_value=value,
+                nic_id=nic.id,
+            )
+            for name, value in (nic.dhcp_options or {}).items()
+        ]
 
 
 @view
@@ -25,10 +50,17 @@ class NicView(View, kw_only=True):
     traffic_type: Annotated[str, "always Guest"]
     type: Annotated[str | None, "Isolated, Shared or L2, as its network"] = None
     device_id: Annotated[str, "its place among the cards, from 0"]
+    public_ip: Annotated[str | None, "the public address that is all its own"] = None
+    public_ip_id: Annotated[UUID | None, "the id of that address"] = None
+    vpc_id: Annotated[UUID | None, "the VPC of its network"] = None
+    vpc_name: Annotated[str | None, "the name of that VPC"] = None
+    ip6_gateway: Annotated[str | None, "the IPv6 gateway of its network"] = None
+    ip6_cidr: Annotated[str | None, "the IPv6 subnet of its network"] = None
+    isolation_uri: Annotated[str | None, "the VLAN that keeps it apart", Roles("Admin")] = None
     broadcast_uri: Annotated[str | None, "the VLAN that it is on", Roles("Admin")] = None
     virtual_machine_id: Annotated[UUID | None, "the virtual machine that it is in"] = None
     secondary_ip: Annotated[list[dict[str, str]], "its further addresses"]
-    extra_dhcp_option: Annotated[list[dict[str, str]], "DHCP options of its own"]
+    extra_dhcp_option: Annotated[list[DhcpOptionView], "DHCP options of its own"]
 
     @classmethod
     def of_vm(cls, vm: Any, cloud: Cloud) -> list[NicView]:
@@ -55,16 +87,29 @@ class NicView(View, kw_only=True):
             broadcast_uri=None if vlan is None else f"vlan://{vlan}",
             virtual_machine_id=vm.id,
             secondary_ip=[{"id": str(more.id), "ipaddress": more.ip4} for more in nic.more_ips],
-            extra_dhcp_option=_options(nic.dhcp_options or {}),
+            extra_dhcp_option=DhcpOptionView.of_card(nic),
+            isolation_uri=None if vlan is None else f"vlan://{vlan}",
+            **_reached(vm, nic, cloud),
+            **({} if network is None else _of_network(network, cloud)),
         )
 
 
-def _options(told: dict[str, str]) -> list[dict[str, str]]:
-    """DHCP options as clients read them: by number, else by name."""
-    return [
-        {"dhcpoptioncode" if name.isdecimal() else "dhcpoptionname": name, "dhcpoptionvalue": value}
-        for name, value in told.items()
-    ]
+def _reached(vm: Any, nic: Any, cloud: Cloud) -> dict[str, Any]:
+    """The public address that is the card's own by static NAT."""
+    for one in cloud[public_ip_addresses].by("vm_id", vm.id):
+        if one.is_static_nat and one.vm_network_id in (None, nic.network_id):
+            return {"public_ip": one.address, "public_ip_id": one.id}
+    return {}
+
+
+def _of_network(network: Network, cloud: Cloud) -> dict[str, Any]:
+    vpc = cloud[vpcs].get(network.vpc_id)
+    return {
+        "vpc_id": network.vpc_id,
+        "vpc_name": None if vpc is None else vpc.name,
+        "ip6_gateway": network.ip6_gateway or None,
+        "ip6_cidr": network.ip6_cidr or None,
+    }
 
 
 @view

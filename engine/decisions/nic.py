@@ -10,7 +10,7 @@ from aggregates.errors import NotAllowed, NotFound
 from aggregates.vm import Nic, NicIp, Vm, VmNicsSet, VmState
 from engine.addresses import free_ip, pod_of, take_ip
 from engine.decide import Desk, decision
-from engine.intents.nic import AddNicIp, ChangeNicIp, RemoveNicIp, SetDefaultNic
+from engine.intents.nic import AddNicIp, ChangeNicIp, RemoveNicIp, SetDefaultNic, SetDhcpOptions
 from engine.rules_to import refuse_ruled
 from projections.network import networks
 from projections.vm import vms
@@ -29,6 +29,16 @@ def set_default(ask: SetDefaultNic, desk: Desk) -> None:
     vm = desk.row(vms, ask.vm_id)
     wanted = vm.nic(ask.nic_id)
     _change(desk, vm, lambda nic: replace(nic, is_default=nic.id == wanted.id))
+
+
+@decision
+def set_dhcp_options(ask: SetDhcpOptions, desk: Desk) -> None:
+    told = ask.options
+    _change(
+        desk,
+        desk.row(vms, ask.vm_id),
+        lambda nic: replace(nic, dhcp_options=told.get(nic.network_id, nic.dhcp_options)),
+    )
 
 
 @decision

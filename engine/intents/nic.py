@@ -31,6 +31,14 @@ class SetDefaultNic:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SetDhcpOptions:
+    """What DHCP tells the guest on these networks from now on; on others it stays as it is."""
+
+    vm_id: UUID
+    options: dict[UUID, dict[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AddNicIp:
     """A further address on a card; empty `ip4` takes the lowest free one."""
 

@@ -3,7 +3,8 @@
 `wire_facts.json` holds for each of CloudStack's commands: asynchronous, creates, envelope, key,
 shape, letters of its default roles, type of the answer, and its parameters with type and whether
 required. `wire_types.json` holds each answer's fields: n number, b boolean, l list, o object,
-s string. What is ours alone says `since="sagastack ..."`. `wire_gaps.json` says which fields our
+s string. `wire_nested.json` says what the fields of answers within answers are.
+What is ours alone says `since="sagastack ..."`. `wire_gaps.json` says which fields our
 answers lack, and why; it may only shrink.
 """
 
@@ -15,13 +16,14 @@ from typing import Any
 
 import pytest
 
-from api.declare import REGISTRY, Spec, load
+from api.declare import REGISTRY, Spec, View, load
 from api.fields import Kind, Wire
 from api.listapis import param_type
 
 HERE = Path(__file__).parent
 FACTS: dict[str, Any] = json.loads((HERE / "wire_facts.json").read_text())
 TYPES: dict[str, dict[str, str]] = json.loads((HERE / "wire_types.json").read_text())
+NESTED: dict[str, dict[str, str]] = json.loads((HERE / "wire_nested.json").read_text())
 GAPS: dict[str, dict[str, str]] = json.loads((HERE / "wire_gaps.json").read_text())
 MISSED = {
     (shown, wire): why
@@ -106,12 +108,37 @@ def _wrong_params(spec: Spec, facts: dict[str, Any]) -> list[str]:
     return wrong
 
 
-@pytest.mark.parametrize("name", [name for name in OURS if name in FACTS])
-def test_its_answer(name: str) -> None:
-    spec, fields = REGISTRY[name], TYPES.get(FACTS[name][-2], {})
+def _answers() -> set[tuple[type[View], str]]:
+    """Our views with the names of the types that they stand for, those within others included."""
+    found: set[tuple[type[View], str]] = set()
+    todo = [
+        (REGISTRY[name].returns, str(FACTS[name][-2]))
+        for name in OURS
+        if name in FACTS and not REGISTRY[name].cls.__module__.endswith("nothing_yet")
+    ]
+    while todo:
+        shown, kind = todo.pop()
+        if (shown, kind) in found:
+            continue
+        found.add((shown, kind))
+        within = NESTED.get(kind, {})
+        todo += [
+            (field.of, within[field.wire])
+            for field in shown.NESTED
+            if field.wire in within and issubclass(field.of, View)
+        ]
+    return found
+
+
+ANSWERS = sorted(_answers(), key=lambda one: (one[0].__name__, one[1]))
+
+
+@pytest.mark.parametrize(("shown", "kind"), ANSWERS)
+def test_an_answer(shown: type[View], kind: str) -> None:
+    fields = TYPES.get(kind, {})
     wrong = [
         f"{field.wire} is {fields[field.wire]} in CloudStack, not {field.kind.value}"
-        for field in spec.returns.FIELDS
+        for field in shown.FIELDS
         if field.wire in fields and fields[field.wire] != LETTER.get(field.kind, "s")
     ]
     assert wrong == []
@@ -119,14 +146,11 @@ def test_its_answer(name: str) -> None:
 
 def _lacking() -> set[tuple[str, str]]:
     """The fields of CloudStack's answers that ours do not have, by the name of our view."""
-    found = set()
-    for name in OURS:
-        spec = REGISTRY[name]
-        if name in FACTS and not spec.cls.__module__.endswith("nothing_yet"):
-            have = {field.wire for field in spec.returns.FIELDS}
-            wanted = TYPES.get(FACTS[name][-2], {})
-            found |= {(spec.returns.__name__, wire) for wire in wanted if wire not in have}
-    return found
+    return {
+        (shown.__name__, wire)
+        for shown, kind in ANSWERS
+        for wire in TYPES.get(kind, {}).keys() - {field.wire for field in shown.FIELDS}
+    }
 
 
 def test_no_field_of_an_answer_is_missing_unseen() -> None:

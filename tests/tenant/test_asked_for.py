@@ -175,3 +175,33 @@ async def test_families_of_the_images_that_there_are(here: Place) -> None:
     assert kind["oscategoryid"] in {one["id"] for one in used}
     assert len(used) < (await here.ann("listOsCategories"))["count"]
     assert await here.ann("listOsCategories", isiso="true") == {}
+
+
+async def test_what_dhcp_tells_is_said_as_clients_say_it(here: Place) -> None:
+    """A field for each option, at the deploy, with a later card, and by a change."""
+    ann, nets = here.ann, []
+    for name in ("one", "two"):
+        made = await ann("createNetwork", **(ISOLATE | {"name": name}))
+        nets.append(made["network"]["id"])
+    first = [{"networkid": nets[0], "dhcp:66": "tftp.example", "dhcp:67": "boot"}]
+    asked = DEPLOY | {"networkids": nets[0]}
+    made = await ann.job("deployVirtualMachine", dhcpoptionsnetworklist=first, **asked)
+    vm = made["virtualmachine"]
+    assert told(vm, 0) == {66: "tftp.example", 67: "boot"}
+    mac, more = "52:54:00:aa:00:01", [{"dhcp:114": "http://x.example"}]
+    card = {"virtualmachineid": vm["id"], "networkid": nets[1], "macaddress": mac}
+    vm = (await ann.job("addNicToVirtualMachine", dhcpoptions=more, **card))["virtualmachine"]
+    assert (vm["nic"][1]["macaddress"], told(vm, 1)) == (mac, {114: "http://x.example"})
+    other = [{"networkid": nets[0], "dhcp:66": "other.example"}]
+    changed = await ann("updateVirtualMachine", id=vm["id"], dhcpoptionsnetworklist=other)
+    assert told(changed["virtualmachine"], 0) == {66: "other.example"}
+    assert told(changed["virtualmachine"], 1) == {114: "http://x.example"}
+    strange = [{"networkid": nets[0], "bootp:66": "x"}]
+    assert "is no DHCP option" in await refusal(
+        ann, "updateVirtualMachine", id=vm["id"], dhcpoptionsnetworklist=strange
+    )
+
+
+def told(vm: Any, number: int) -> dict[int, str]:
+    options = vm["nic"][number]["extradhcpoption"]
+    return {one["extradhcpoptioncode"]: one["extradhcpvalue"] for one in options}

@@ -90,9 +90,10 @@ async def test_cards_with_the_addresses_that_were_asked_for(here: Place) -> None
     cards = vm["nic"]
     assert [card["macaddress"] for card in cards] == ["52:54:00:aa:bb:01", "02:53:00:00:00:77"]
     assert (cards[0]["ipaddress"], cards[0]["isdefault"]) == ("10.1.1.40", True)
+    told = {"nicid": cards[1]["id"]}
     assert cards[1]["extradhcpoption"] == [
-        {"dhcpoptioncode": "66", "dhcpoptionvalue": "tftp.example"},
-        {"dhcpoptionname": "bootfile-name", "dhcpoptionvalue": "x.img"},
+        told | {"extradhcpoptioncode": 66, "extradhcpvalue": "tftp.example"},
+        told | {"extradhcpoptionname": "bootfile-name", "extradhcpvalue": "x.img"},
     ]
     for mac in ("52:54:00:aa:bb:01", "02:53:00:00:00:77"):
         with pytest.raises(CloudStackApiException):
