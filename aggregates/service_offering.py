@@ -12,7 +12,10 @@ from aggregates.record import record
 
 @record("service_offering")
 class ServiceOffering(Aggregate):
-    """A customised offering leaves cores, speed or memory None for the deploy to say."""
+    """A customised offering leaves cores, speed or memory None for the deploy to say.
+
+    `rates` are limits of root disks, as those of a disk offering are.
+    """
 
     name: str
     display_text: str = ""
@@ -39,5 +42,6 @@ class ServiceOffering(Aggregate):
     sort_key: int = 0
     cache_mode: str = "none"
     dynamic_scaling_enabled: bool = True
+    rates: dict[str, int] = msgspec.field(default_factory=dict)
     lease_days: int | None = None
     lease_action: str = ""

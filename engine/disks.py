@@ -103,13 +103,13 @@ def attachment(
         path=path,
         device=slot or 0,
         cache="" if cache in LEFT_TO_DRIVER else cache,
-        limits=_limits(volume.max_iops, own),
+        limits=_limits(volume.max_iops, says),
     )
 
 
-def _limits(own_most: int | None, offering: DiskOffering | None) -> DiskLimits:
+def _limits(own_most: int | None, offering: ServiceOffering | DiskOffering | None) -> DiskLimits:
     rates = {} if offering is None else offering.rates
-    most = own_most or (offering.max_iops if offering is not None else None)
+    most = own_most or (offering.max_iops if isinstance(offering, DiskOffering) else None)
     known = {RATES[name]: value for name, value in rates.items() if name in RATES}
     return DiskLimits(total_iops=most or 0, **known)
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from api.caller import Caller
+from api.commands.disk_offering import Rates
 from api.commands.offering_checks import (
     GIB,
     ForDomain,
@@ -38,7 +39,7 @@ STATES = OneOf("Active", "Inactive")
     allow="ARD",
     action="SERVICE.OFFERING.CREATE",
 )
-class CreateServiceOffering:
+class CreateServiceOffering(Rates):
     """Offer a size of machine. What of cores, speed and memory is not given, the deployer says."""
 
     name: Annotated[str, "its name"]
@@ -78,42 +79,6 @@ class CreateServiceOffering:
     zone_id: Annotated[tuple[UUID, ...] | None, "the zones that it is for", Names("zone")] = None
     external_details: Annotated[
         dict[str, str] | None, "not offered yet", Later("there are no extensions")
-    ] = None
-    bytes_read_rate: Annotated[
-        int | None, "not offered yet", Later("say it in a disk offering")
-    ] = None
-    bytes_read_rate_max: Annotated[
-        int | None, "not offered yet", Later("say it in a disk offering")
-    ] = None
-    bytes_read_rate_max_length: Annotated[
-        int | None, "not offered yet", Later("say it in a disk offering")
-    ] = None
-    bytes_write_rate: Annotated[
-        int | None, "not offered yet", Later("say it in a disk offering")
-    ] = None
-    bytes_write_rate_max: Annotated[
-        int | None, "not offered yet", Later("say it in a disk offering")
-    ] = None
-    bytes_write_rate_max_length: Annotated[
-        int | None, "not offered yet", Later("say it in a disk offering")
-    ] = None
-    iops_read_rate: Annotated[int | None, "not offered yet", Later("say it in a disk offering")] = (
-        None
-    )
-    iops_read_rate_max: Annotated[
-        int | None, "not offered yet", Later("say it in a disk offering")
-    ] = None
-    iops_read_rate_max_length: Annotated[
-        int | None, "not offered yet", Later("say it in a disk offering")
-    ] = None
-    iops_write_rate: Annotated[
-        int | None, "not offered yet", Later("say it in a disk offering")
-    ] = None
-    iops_write_rate_max: Annotated[
-        int | None, "not offered yet", Later("say it in a disk offering")
-    ] = None
-    iops_write_rate_max_length: Annotated[
-        int | None, "not offered yet", Later("say it in a disk offering")
     ] = None
     customized_iops: Annotated[
         bool | None, "not offered yet", Later("say it in a disk offering")
@@ -159,6 +124,7 @@ class CreateServiceOffering:
             "host_tags": split(self.host_tags),
             "storage_tags": split(self.tags),
             "details": self._details(),
+            "rates": self.rates(),
             **self._lease(caller),
             "domain_ids": for_domains(caller, self.domain_id),
             "zone_ids": list(self.zone_id or ()),

@@ -42,6 +42,18 @@ class ServiceOfferingView(OfferingView, kw_only=True):
     network_rate: Annotated[int | None, "Mbit/s of a network card"] = None
     deployment_planner: Annotated[str | None, "how hosts are chosen"] = None
     dynamic_scaling_enabled: Annotated[bool, "whether running machines can be resized"]
+    disk_bytes_read_rate: Annotated[int | None, "bytes its root disk reads a second at most"] = (
+        msgspec.field(name="diskBytesReadRate", default=None)
+    )
+    disk_bytes_write_rate: Annotated[int | None, "bytes it writes a second at most"] = (
+        msgspec.field(name="diskBytesWriteRate", default=None)
+    )
+    disk_iops_read_rate: Annotated[int | None, "reads a second at most"] = msgspec.field(
+        name="diskIopsReadRate", default=None
+    )
+    disk_iops_write_rate: Annotated[int | None, "writes a second at most"] = msgspec.field(
+        name="diskIopsWriteRate", default=None
+    )
     lease_duration: Annotated[int | None, "the days until its machines end by themselves"] = None
     lease_expiry_action: Annotated[str | None, "how they end: STOP or DESTROY"] = None
     service_offering_details: Annotated[dict[str, str] | None, "its settings"] = None
@@ -73,6 +85,10 @@ class ServiceOfferingView(OfferingView, kw_only=True):
             network_rate=row.network_rate_mbps,
             deployment_planner=row.deployment_planner or None,
             dynamic_scaling_enabled=row.dynamic_scaling_enabled,
+            disk_bytes_read_rate=row.rates.get("bytesreadrate"),
+            disk_bytes_write_rate=row.rates.get("byteswriterate"),
+            disk_iops_read_rate=row.rates.get("iopsreadrate"),
+            disk_iops_write_rate=row.rates.get("iopswriterate"),
             lease_duration=row.lease_days,
             lease_expiry_action=row.lease_action or None,
             service_offering_details=row.details or None,

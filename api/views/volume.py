@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -155,19 +156,26 @@ def _guest(row: Volume, cloud: Cloud) -> dict[str, Any]:
 def _offering(row: Volume, cloud: Cloud) -> dict[str, Any]:
     offering = cloud[disk_offerings].get(row.offering_id)
     if offering is None:
-        return {"provisioning_type": "thin"}
-    rates = offering.rates
-    return {
+        vm = cloud[vms].get(row.vm_id) if row.kind == "ROOT" else None
+        sized_by = cloud[service_offerings].get(vm.service_offering_id) if vm else None
+        return {"provisioning_type": "thin"} | _rates(sized_by.rates if sized_by else {})
+    return _rates(offering.rates) | {
         "disk_offering_id": offering.id,
         "disk_offering_name": offering.name,
         "disk_offering_display_text": offering.display_text,
         "provisioning_type": offering.provisioning_type,
         "min_iops": row.min_iops or offering.min_iops,
         "max_iops": row.max_iops or offering.max_iops,
-        "disk_bytes_read_rate": rates.get("bytesreadrate"),
-        "disk_bytes_write_rate": rates.get("byteswriterate"),
-        "disk_iops_read_rate": rates.get("iopsreadrate"),
-        "disk_iops_write_rate": rates.get("iopswriterate"),
+    }
+
+
+def _rates(said: Mapping[str, int]) -> dict[str, Any]:
+    """What a guest may do with it in a second."""
+    return {
+        "disk_bytes_read_rate": said.get("bytesreadrate"),
+        "disk_bytes_write_rate": said.get("byteswriterate"),
+        "disk_iops_read_rate": said.get("iopsreadrate"),
+        "disk_iops_write_rate": said.get("iopswriterate"),
     }
 
 

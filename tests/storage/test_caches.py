@@ -107,3 +107,18 @@ async def test_new_limits_reach_a_guest_that_runs(here: Place) -> None:
     await here.ann.job("changeOfferingForVolume", **ask)
     await here.ann.job("startVirtualMachine", id=vm["id"])
     assert limits_of(here, vm["id"], data["id"]).total_iops == 100
+
+
+async def test_a_service_offering_limits_root_disks(here: Place) -> None:
+    size = {"cpunumber": 1, "cpuspeed": 100, "memory": 128}
+    made = await here.admin(
+        "createServiceOffering", name="slow", displaytext="slow", iopsreadrate=50, **size
+    )
+    vm, _ = await on_pool(here)
+    root = await here.ann.one("listVolumes", "volume", virtualmachineid=vm["id"], type="ROOT")
+    assert limits_of(here, vm["id"], root["id"]) == DiskLimits()
+    await here.ann.job("stopVirtualMachine", id=vm["id"], forced="true")
+    change = {"id": vm["id"], "serviceofferingid": made["serviceoffering"]["id"]}
+    await here.ann("changeServiceForVirtualMachine", **change)
+    await here.ann.job("startVirtualMachine", id=vm["id"])
+    assert limits_of(here, vm["id"], root["id"]) == DiskLimits(read_iops=50)

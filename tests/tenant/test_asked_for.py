@@ -111,6 +111,7 @@ async def test_a_guest_is_leased_as_its_offering_says(here: Place) -> None:
         memory=128,
         leaseduration=3,
         leaseexpiryaction="DESTROY",
+        bytesreadrate=4096,
     )
     offering = made["serviceoffering"]
     assert (offering["leaseduration"], offering["leaseexpiryaction"]) == (3, "DESTROY")
@@ -118,6 +119,8 @@ async def test_a_guest_is_leased_as_its_offering_says(here: Place) -> None:
     asked = DEPLOY | {"serviceofferingid": offering["id"], "networkids": net}
     vm = (await here.ann.job("deployVirtualMachine", **asked))["virtualmachine"]
     assert (vm["leaseduration"], vm["leaseexpiryaction"]) == (3, "DESTROY")
+    disk = await here.ann.one("listVolumes", "volume", virtualmachineid=vm["id"])
+    assert (offering["diskBytesReadRate"], disk["diskBytesReadRate"]) == (4096, 4096)
     own = (await here.ann.job("deployVirtualMachine", leaseduration=-1, **asked))["virtualmachine"]
     assert "leaseduration" not in own
 
