@@ -179,17 +179,21 @@ def lease_vm(who: Tenants) -> object | None:
 # ---- cards -----------------------------------------------------------------------------------
 
 
-@wish(4)
+@wish(8)
 def add_nic(who: Tenants) -> object | None:
     vm = who.vm(*THERE)
-    network = vm and who.one(networks, of=vm)
+    on = {nic.network_id for nic in vm.nics} if vm is not None else set()
+    network = vm and who.one(networks, lambda one: one.id not in on, of=vm)
     card = network and NicAsk(nic_id=who.new_id(), network_id=network.id)
     return card and AddNic(vm_id=vm.id, nic=card)
 
 
 def _card(who: Tenants) -> tuple[Any, Any] | None:
+    """A card of an idle guest, and more often than not one beside the default one."""
     vm = who.one(vms, lambda one: one.job_id is None and len(one.nics) > 1) or who.vm(*THERE)
-    return (vm, who.pick(*vm.nics)) if vm is not None and vm.nics else None
+    if vm is None or not vm.nics:
+        return None
+    return vm, vm.nics[-1] if who.rarely(0.7) else who.pick(*vm.nics)
 
 
 @wish(3)

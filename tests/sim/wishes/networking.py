@@ -40,14 +40,17 @@ RULES = (
 )  # fmt: skip
 
 
-@wish(2, always=True)
+@wish(4, always=True)
 def create_network(who: Tenants) -> object | None:
     if len(who.cloud[networks]) >= NETWORKS_MAX:
         return None
-    name = who.name("network")
+    name, vm = who.name("network"), who.one(vms)
+    owner = who.owner()
+    if vm is not None and who.rarely(0.5):
+        owner = {"account_id": vm.account_id, "domain_id": vm.domain_id}
     return CreateNetwork(
         network_id=who.new_id(), zone_id=ZONE, offering_id=ISOLATED, name=name,
-        display_text=name, gateway="10.2.0.1", netmask="255.255.255.240", **who.owner(),
+        display_text=name, gateway="10.2.0.1", netmask="255.255.255.240", **owner,
     )  # fmt: skip
 
 
