@@ -14,7 +14,6 @@ from engine.clock import Clock
 from engine.engine import Engine
 from engine.failure import Caught, failure_of
 from engine.intents import By
-from projections.cloud import Cloud
 from projections.setting import number_of
 
 log_ = logging.getLogger("sagastack.chores")
@@ -38,10 +37,10 @@ class Chore:
     setting: str = ""
     unit_ms: int = 1000
 
-    def every_ms(self, cloud: Cloud) -> int:
+    def every_ms(self, engine: Engine) -> int:
         if not self.setting:
             return int(self.every_s * 1000)
-        return int(number_of(cloud, self.setting) * self.unit_ms)
+        return int(number_of(engine.cloud, self.setting) * self.unit_ms)
 
 
 CHORES: dict[str, Chore] = {}
@@ -74,7 +73,7 @@ class Chores:
     async def round(self) -> None:
         """Do every chore whose time has come, in the order of their names."""
         for name, one in sorted(CHORES.items()):
-            now_ms, every_ms = self._clock.now_ms(), one.every_ms(self._engine.cloud)
+            now_ms, every_ms = self._clock.now_ms(), one.every_ms(self._engine)
             # Further away than it can be: the clock was set back, and nobody waits for that.
             if now_ms < self._due_ms.get(name, 0) <= now_ms + every_ms:
                 continue

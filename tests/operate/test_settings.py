@@ -12,6 +12,7 @@ from cs import CloudStackApiException
 from aggregates.known_settings import KNOWN
 from aggregates.operation_settings import DISABLES, NOTIFIES
 from engine.chores.capacity import look_at_capacity
+from engine.chores.chore import CHORES
 from engine.chores.purge import purge_events
 from engine.clock import SystemClock
 from engine.reconcilers.sweep import Sweeper
@@ -262,3 +263,13 @@ async def test_who_has_addresses_of_its_own_may_be_kept_to_them(here: Place) -> 
     await change(here.admin, name, "true", **mine)
     second = (await here.ann.job("associateIpAddress", networkid=net))["ipaddress"]
     assert second["ipaddress"] == "198.51.2.10"
+
+
+async def test_chores_come_round_as_often_as_their_settings_say(here: Place) -> None:
+    engine = here.controller.engine
+    assert CHORES["expunge_destroyed_guests"].every_ms(engine) == 60_000
+    assert CHORES["look_at_capacity"].every_ms(engine) == 300_000
+    await change(here.admin, "expunge.interval", "7")
+    await change(here.admin, "capacity.check.period", "1500")
+    assert CHORES["expunge_destroyed_guests"].every_ms(engine) == 7_000
+    assert CHORES["look_at_capacity"].every_ms(engine) == 1_500
