@@ -71,9 +71,9 @@ async def _person(here: House, who: str) -> None:
     """An account with one user and a key."""
     domain_id = domain_of(who)
     account_id, user_id = named(f"account {who}"), named(f"user {who}")
-    role = {"role_id": stable_id("role", ROLES[letter(who)])}
-    role["role_type"] = ROLE_TYPES[letter(who)]
-    await _make(here, "account", account_id, name=who, domain_id=domain_id, **role)
+    role_id, role_type = stable_id("role", ROLES[letter(who)]), ROLE_TYPES[letter(who)]
+    fields = {"name": who, "domain_id": domain_id, "role_id": role_id, "role_type": role_type}
+    await _make(here, "account", account_id, **fields)
     owner = {"account_id": account_id, "domain_id": domain_id}
     await _make(here, "user", user_id, name=who, password_ref=str(named("none")), **owner)
     secret_ref = str(await here.controller.vault.put(f"{who}-secret"))

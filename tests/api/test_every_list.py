@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Callable, Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -174,7 +175,8 @@ async def shown(
 ) -> tuple[set[str], set[str]]:
     """The ids of the rows of a list, and every id that its answer holds."""
     asked = filled(things or here, spec) | MORE.get(spec.name, {}) | more
-    known = {name: value for name, value in asked.items() if name in spec.by_wire}
+    words = {*spec.by_wire} | ({"asof"} if spec.of_any_time else set())
+    known = {name: value for name, value in asked.items() if name in words}
     status, told = await here.ask(who, spec.name, known)
     assert "Internal error" not in str(told), (spec.name, told)
     if status != 200:
@@ -224,6 +226,13 @@ async def compare(here: House, sight: Sight, personas: Iterable[str], **more: st
 
 async def test_what_accounts_have(here: House) -> None:
     wrong = await compare(here, Sight(here, shared=False), PERSONAS, listall="true")
+    assert not wrong, "\n".join(wrong)
+
+
+async def test_the_past_shows_no_more(here: House) -> None:
+    """The same of a moment ago, as the log tells it."""
+    when = datetime.fromtimestamp((here.cloud.at_ms + 1) / 1000, UTC).isoformat()
+    wrong = await compare(here, Sight(here, shared=False), PERSONAS, listall="true", asof=when)
     assert not wrong, "\n".join(wrong)
 
 

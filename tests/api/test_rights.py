@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from api.authz import NOUNS
 from api.declare import Names, Spec
 from api.fields import Field, Kind, read
 from tests.api.everybody import House, Things, commands, filled, given, house
-from tests.api.personas import Twins, settle, share
+from tests.api.personas import STANDING, Twins, put, settle, share
 from tests.api.rule_table import PERSONAS, ROLE_TYPES, letter, rule
 from tests.tenant.world import named
 
@@ -157,3 +158,42 @@ async def test_every_id_of_every_command_by_everybody(here: House) -> None:
                 walk.wrong.append(f"{who}: {spot} to {spot.names.right}: {got}, not {expected}")
     assert not walk.wrong, "\n".join(walk.wrong)
     assert not uncovered, "\n".join(uncovered)
+
+
+async def test_a_project_role_that_denies_makes_a_stranger(here: House) -> None:
+    """What a member's role in the project denies, it denies on everything that the project has."""
+    share(here)
+    roles, member = here.cloud.table("project_role"), named("standing member")
+    denied = msgspec.structs.replace(next(iter(roles)), id=NOTHING, rules=[("*", False, "")])
+    put(here, "project_role", denied)
+    here.cloud.table("project_member")[member].project_role_id = denied.id
+    walk, twins, tried = Walk(here), Twins(here, "member"), 0
+    for spot in spots():
+        thing = here.thing(spot.kind)
+        owned = NOUNS[spot.kind].scope == "owned" and spot.kind not in ("domain", "user")
+        if thing is None or not owned or "U" not in spot.spec.allow or spot.path == "projectid":
+            continue  # who names the project itself is told why
+        if spot.outer.open_to("User"):
+            tried += 1
+            got = await walk.outcome("member", spot, twins, thing, refused=True)
+            if got != "-":
+                walk.wrong.append(f"{spot}: {got}")
+    assert not walk.wrong, "\n".join(walk.wrong)
+    assert tried > 300
+
+
+async def test_a_project_is_run_by_its_owners(here: House) -> None:
+    """A member uses what the project has, and changes nothing about the project itself."""
+    share(here)
+    start, found = here.position, []
+    for spot in spots():
+        runs = (spot.kind, spot.names.right, spot.word) == ("project", "operate", "")
+        if not runs or "U" not in spot.spec.allow:
+            continue
+        for who in ("member", "one user"):
+            asked = spot.ask(here, STANDING)
+            status, told = await here.ask(who, spot.spec.name, asked)
+            found.append(spot.spec.name)
+            assert status == 531 and "is no owner of project" in told["errortext"], (spot, told)
+    assert here.position == start
+    assert {"updateProject", "deleteProject", "suspendProject", "addUserToProject"} <= set(found)
