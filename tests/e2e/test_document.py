@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 import requests
 import schemathesis
+from cs import CloudStackApiException
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -21,6 +23,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from api.declare import REGISTRY, Names, load
+from tests.api.everybody import toy
 from tests.api.signing import sign
 from tests.api.test_hostile import LOCKS_OUT
 from tests.e2e.place import Place, cloud
@@ -61,11 +64,12 @@ class Asker:
         self.statuses: dict[int, int] = {}
         for spec in load().values():
             plan = getattr(spec.cls, "PLAN", None)
-            if plan is None or any(param.required for param in spec.params):
+            if toy(spec) or plan is None or any(param.required for param in spec.params):
                 continue
-            rows = self.api(spec.name).get(spec.key, ())
-            if rows and "id" in rows[0]:
-                self.things[plan.kind] = str(rows[0]["id"])
+            with suppress(CloudStackApiException):  # what is switched off has no rows
+                rows = self.api(spec.name).get(spec.key, ())
+                if rows and "id" in rows[0]:
+                    self.things[plan.kind] = str(rows[0]["id"])
 
     def ask(self, case: Any) -> None:
         """Send one case, and hold the answer to the document."""
