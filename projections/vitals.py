@@ -27,6 +27,15 @@ class Sample(NamedTuple):
     network_write_bytes: int
 
 
+class DiskSample(NamedTuple):
+    """The counters of one disk of a guest, since that started."""
+
+    read_bytes: int
+    write_bytes: int
+    reads: int
+    writes: int
+
+
 class HostSample(NamedTuple):
     """What a host said of itself at one moment. Bytes over its network are since it started."""
 
@@ -50,6 +59,8 @@ class Vitals:
         self.watch: Callable[[UUID], None] = lambda measured_id: None
         self._hosts: dict[UUID, HostSample] = {}
         self._samples: dict[UUID, deque[Sample]] = {}
+        self._disks: dict[UUID, DiskSample] = {}
+        self._disks_of: dict[UUID, frozenset[UUID]] = {}
 
     def note(self, vm_id: UUID, sample: Sample) -> None:
         """Add a measurement. Counters that fell are those of another life of the guest."""
@@ -66,6 +77,22 @@ class Vitals:
         for one in gone:
             del self._samples[one]
             self.watch(one)
+            self.note_disks(one, {})
+
+    def note_disks(self, vm_id: UUID, found: dict[UUID, DiskSample]) -> None:
+        """What the disks of a guest were measured at; those that it has no more are forgotten."""
+        before = self._disks_of.pop(vm_id, frozenset())
+        for volume_id in before - found.keys():
+            self._disks.pop(volume_id, None)
+        if found:
+            self._disks_of[vm_id] = frozenset(found)
+        self._disks |= found
+        for volume_id in before | found.keys():
+            self.watch(volume_id)
+
+    def disk(self, volume_id: UUID) -> DiskSample | None:
+        """The newest counters of a disk, while its guest runs."""
+        return self._disks.get(volume_id)
 
     def note_host(self, host_id: UUID, sample: HostSample | None) -> None:
         """The newest measurement of a host; None for one that does not answer."""

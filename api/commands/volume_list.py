@@ -99,4 +99,4 @@ class ListVolumes(VolumeFilters, CountOnly):
     since="4.9.3",
 )
 class ListVolumesMetrics(VolumeFilters, CountOnly):
-    """List volumes; measurements come with them once their hosts give them."""
+    """List volumes, with what their guests have read and written while they run."""

@@ -66,6 +66,10 @@ class VolumeView(OwnedView, kw_only=True):
     disk_iops_write_rate: Annotated[int | None, "writes a second at most"] = msgspec.field(
         name="diskIopsWriteRate", default=None
     )
+    disk_kbs_read: Annotated[int | None, "KiB read since its guest started"] = None
+    disk_kbs_write: Annotated[int | None, "KiB written since its guest started"] = None
+    disk_io_read: Annotated[int | None, "reads since its guest started"] = None
+    disk_io_write: Annotated[int | None, "writes since its guest started"] = None
     storage_type: Annotated[str, "shared or local"]
     storage: Annotated[str | None, "the pool that it is on", Roles("Admin")] = None
     storage_id: Annotated[UUID | None, "the id of that pool", Roles("Admin")] = None
@@ -118,6 +122,7 @@ class VolumeView(OwnedView, kw_only=True):
             tags=tags_of(row.id, cloud),
             has_annotations=is_noted(row.id, cloud),
             **_guest(row, cloud),
+            **_measured(row, cloud),
             **_offering(row, cloud),
             **_place(row, cloud),
             **owner(row, cloud),
@@ -151,6 +156,18 @@ def _guest(row: Volume, cloud: Cloud) -> dict[str, Any]:
             "service_offering_display_text": sized_by.display_text,
         }
     return found
+
+
+def _measured(row: Volume, cloud: Cloud) -> dict[str, Any]:
+    last = cloud.vitals.disk(row.id)
+    if last is None:
+        return {}
+    return {
+        "disk_kbs_read": last.read_bytes // 1024,
+        "disk_kbs_write": last.write_bytes // 1024,
+        "disk_io_read": last.reads,
+        "disk_io_write": last.writes,
+    }
 
 
 def _offering(row: Volume, cloud: Cloud) -> dict[str, Any]:

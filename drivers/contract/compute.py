@@ -56,7 +56,20 @@ class HostStats:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DiskStats:
+    """What a guest has done with one of its disks since it started."""
+
+    volume_id: UUID
+    read_bytes: int
+    write_bytes: int
+    reads: int
+    writes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GuestStats:
+    """Counters of a guest since it started, and those of its disks as far as they are known."""
+
     guest_id: UUID
     cpu_time_ns: int
     memory_used_bytes: int
@@ -64,6 +77,7 @@ class GuestStats:
     disk_write_bytes: int
     network_read_bytes: int
     network_write_bytes: int
+    disks: tuple[DiskStats, ...] = ()
 
 
 class Power(StrEnum):

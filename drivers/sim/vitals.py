@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from hashlib import blake2b
+from uuid import UUID
 
-from drivers.contract.compute import GuestStats, HostStats, Power
+from drivers.contract.compute import DiskStats, GuestStats, HostStats, Power
 from drivers.sim.rows import SimGuest, SimHost
 
 _MIB = 1024**2
@@ -18,6 +19,7 @@ _HOST_OWN_MIB = 2048
 _NETWORK_BYTES_PER_S = 200_000
 _DISK_BYTES_PER_S = 80_000
 _DAY_S = 86_400
+_BLOCK_BYTES = 4096
 
 
 def load(seed: int, ident: str) -> float:
@@ -30,14 +32,30 @@ def guest_stats(guest: SimGuest, *, seed: int, now_s: float) -> GuestStats:
     assert guest.guest_id is not None, "a stranger has no counters that anybody asks for"
     busy = load(seed, guest.ident)
     age_s = max(0.0, now_s - guest.started_at_s)
+    read_bytes = int(age_s * busy * _DISK_BYTES_PER_S)
+    own = [disk.volume_id for disk in guest.disks if not disk.is_cdrom]
+    disks = [_disk_stats(volume_id, read_bytes // len(own)) for volume_id in own]
     return GuestStats(
         guest_id=guest.guest_id,
         cpu_time_ns=int(age_s * busy * guest.cpu_count * 1e9),
         memory_used_bytes=int(guest.memory_mib * _MIB * (0.25 + busy)),
-        disk_read_bytes=int(age_s * busy * _DISK_BYTES_PER_S),
-        disk_write_bytes=int(age_s * busy * _DISK_BYTES_PER_S / 2),
+        disk_read_bytes=read_bytes,
+        disk_write_bytes=read_bytes // 2,
         network_read_bytes=int(age_s * busy * _NETWORK_BYTES_PER_S) * bool(guest.nics),
         network_write_bytes=int(age_s * busy * _NETWORK_BYTES_PER_S / 3) * bool(guest.nics),
+        disks=tuple(disks),
+    )
+
+
+def _disk_stats(volume_id: UUID, read_bytes: int) -> DiskStats:
+    """A disk's share of what its guest reads, which writes half of that, in blocks of 4 KiB."""
+    written = read_bytes // 2
+    return DiskStats(
+        volume_id=volume_id,
+        read_bytes=read_bytes,
+        write_bytes=written,
+        reads=read_bytes // _BLOCK_BYTES,
+        writes=written // _BLOCK_BYTES,
     )
 
 

@@ -12,7 +12,7 @@ from engine.chores.chore import chore
 from engine.engine import Engine
 from projections.host import hosts
 from projections.setting import number_of
-from projections.vitals import HostSample, Sample
+from projections.vitals import DiskSample, HostSample, Sample
 from projections.vm import vms
 
 SIDE_BY_SIDE = 16
@@ -59,6 +59,13 @@ async def _measure(engine: Engine, host_id: UUID, now_ms: int, turns: asyncio.Se
                 network_write_bytes=stats.network_write_bytes,
             )
             cloud.vitals.note(vm.id, sample)
+            disks = {
+                disk.volume_id: DiskSample(
+                    disk.read_bytes, disk.write_bytes, disk.reads, disk.writes
+                )
+                for disk in stats.disks
+            }
+            cloud.vitals.note_disks(vm.id, disks)
 
 
 @chore(every_s=5)

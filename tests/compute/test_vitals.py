@@ -28,6 +28,9 @@ async def test_a_running_guest_is_measured_and_its_lists_tell(here: Place) -> No
     assert 0 < float(seen["cpuused"].rstrip("%")) <= 100
     assert 0 < seen["memorykbs"] <= seen["memorytargetkbs"] == 512 * 1024
     assert seen["networkkbsread"] > seen["networkkbswrite"] > 0
+    root = await here.ann.one("listVolumesMetrics", "volume", virtualmachineid=vm["id"])
+    assert root["diskkbsread"] > root["diskkbswrite"] > 0
+    assert root["diskioread"] > root["diskiowrite"] > 0
     metrics = await here.ann.one("listVirtualMachinesMetrics", "virtualmachine", id=vm["id"])
     assert (metrics["cputotal"], metrics["memorytotal"]) == ("0.5 Ghz", "0.50 GB")
     assert metrics["networkread"].endswith(" MB")
@@ -38,5 +41,7 @@ async def test_a_running_guest_is_measured_and_its_lists_tell(here: Place) -> No
     assert reads == sorted(reads)
     await here.ann.job("stopVirtualMachine", id=vm["id"])
     await measure_guests(engine, first_ms + 10 * MINUTE_MS)
+    root = await here.ann.one("listVolumes", "volume", virtualmachineid=vm["id"])
+    assert "diskkbsread" not in root
     seen = await here.ann.one("listVirtualMachines", "virtualmachine", id=vm["id"])
     assert "cpuused" not in seen

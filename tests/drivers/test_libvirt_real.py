@@ -111,6 +111,9 @@ async def test_a_guest_boots_reboots_and_powers_off(tmp_path: Path) -> None:
         stats = {one.guest_id: one for one in await work.session.guest_stats()}[spec.guest_id]
         assert stats.cpu_time_ns > 0
         assert stats.disk_read_bytes > MIB
+        (own,) = stats.disks
+        assert own.volume_id == spec.disks[0].volume_id
+        assert own.read_bytes > MIB and own.reads > 0
         assert stats.memory_used_bytes > 16 * MIB
         began = time.monotonic()
         await work.session.stop_guest(spec.guest_id, grace_s=30, key=uuid4())

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import libvirt
 import pytest
 
-from drivers.contract.compute import HostAddress
+from drivers.contract.compute import DiskStats, HostAddress
 from drivers.contract.errors import DriverError, Refused, Unavailable, Unknown
 from drivers.contract.storage import PoolSpec
 from drivers.libvirt import errors
@@ -163,6 +163,9 @@ def test_counters_add_up() -> None:
         "block.0.rd.bytes": 1,
         "block.1.rd.bytes": 2,
         "block.1.wr.bytes": 4,
+        "block.0.path": f"/pool/{ID}.qcow2",
+        "block.0.rd.reqs": 5,
+        "block.1.path": f"/pool/images/{ID}.iso",
         "net.0.rx.bytes": 8,
         "net.0.tx.bytes": 16,
     }
@@ -170,6 +173,8 @@ def test_counters_add_up() -> None:
     assert (stats.cpu_time_ns, stats.memory_used_bytes) == (7, 2048)
     assert (stats.disk_read_bytes, stats.disk_write_bytes) == (3, 4)
     assert (stats.network_read_bytes, stats.network_write_bytes) == (8, 16)
+    own = DiskStats(volume_id=ID, read_bytes=1, write_bytes=0, reads=5, writes=0)
+    assert stats.disks == (own,), "a disc is nobody's volume"
     lines = [
         "    lo: 5 1 0 0 0 0 0 0 5 1 0 0 0 0 0 0",
         "  eth0:10 1 0 0 0 0 0 0 20 1 0 0 0 0 0 0",
