@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from api.authenticators import proven
 from api.authz import LETTER
@@ -30,6 +32,7 @@ class LoginView(View, kw_only=True):
     last_name: Annotated[str | None, "the user's last name"] = None
     type: Annotated[str, "0 user, 1 root admin, 2 domain admin, 3 resource admin"]
     timezone: Annotated[str | None, "the user's time zone"] = None
+    timezone_offset: Annotated[str | None, "how many hours that is ahead of UTC now"] = None
     registered: Annotated[str, "whether the user confirmed an invitation"]
     session_key: Annotated[str, "sent as parameter and as cookie with every request"]
     is_2fa_enabled: Annotated[str, "whether a second factor is asked for"]
@@ -93,6 +96,7 @@ class Login:
             last_name=getattr(user, "last_name", None),
             type=ACCOUNT_TYPE[LETTER.get(who.role_type, "U")],
             timezone=getattr(user, "timezone", None),
+            timezone_offset=_ahead(getattr(user, "timezone", ""), visitor.now_ms),
             registered="false",
             session_key=visitor.enter(who.user_id, stamp_of(cloud, user)),
             is_2fa_enabled=_word(on or must),
@@ -125,3 +129,13 @@ class Logout:
         if not visitor.leave():
             raise ParamError("There is no session to end: sign in by login first")
         return LogoutView(description="success")
+
+
+def _ahead(name: str, now_ms: int) -> str | None:
+    """How many hours a time zone is ahead of UTC; None for none, or one that nobody knows."""
+    try:
+        there = datetime.fromtimestamp(now_ms / 1000, ZoneInfo(name)) if name else None
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of zones is none
+        return None
+    ahead = None if there is None else there.utcoffset()
+    return None if ahead is None else str(ahead.total_seconds() / 3600)
