@@ -27,7 +27,7 @@ STEPS = 200
 def test_a_cloud_survives(seed: int) -> None:
     verdict = simulate(seed, steps=STEPS)
     heard = verdict.told["accepted"] + verdict.told["decided"]
-    assert heard > STEPS / 5, "hardly anything was asked: nothing is proved"
+    assert heard > STEPS / 8, "hardly anything was asked: nothing is proved"
     assert verdict.events > 2 * STEPS
 
 
