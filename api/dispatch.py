@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -102,6 +103,7 @@ class Gateway:
     deadline_s: float = DEADLINE_S
     closing: bool = False
     memo: Memo | None = None
+    on_read: Callable[[float], None] = lambda seconds: None
     repeats: Repeats = field(default_factory=Repeats)
     attempts: Attempts = field(default_factory=Attempts)
     throttle: Throttle = field(default_factory=Throttle)
@@ -172,6 +174,11 @@ class Gateway:
         caller = await self._caller(who, spec, query)
         caller.door = Door(self.sessions, self.attempts, session)
         key = caller.by.idempotency_key
+        if spec.of_any_time:
+            began = time.perf_counter()
+            listed = await perform(spec, ask, caller)
+            self.on_read(time.perf_counter() - began)
+            return listed
         if not key or caller.dry_run:
             return await perform(spec, ask, caller)
         work = partial(perform_once, spec, ask, caller)

@@ -39,7 +39,7 @@ DEADLINE_S = 300.0
 
 
 def signed(cloud: Controller, keys: Any, **params: str) -> str:
-    """The URL of a signed list."""
+    """The URL of a signed request: of a list of guests, unless a command is named."""
     query = {"command": "listVirtualMachines", "response": "json", "apiKey": keys.api_key, **params}
     text = "&".join(f"{n}={quote(v, safe='*')}" for n, v in sorted(query.items())).lower()
     digest = hmac.new(keys.secret_key.encode(), text.encode(), hashlib.sha1).digest()

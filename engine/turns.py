@@ -2,6 +2,9 @@
 
 A decision holds the loop for half a millisecond. Five hundred requests that arrive together would
 be five hundred decisions in one turn, and for that long no socket is read and no answer is sent.
+
+Whoever reads comes first: while lists are asked for without a pause, decisions have a fifth of the
+loop. A turn in which nobody read is all theirs.
 """
 
 from __future__ import annotations
@@ -10,22 +13,32 @@ import asyncio
 from collections import deque
 
 DECISIONS_A_TURN = 12
+# For how many seconds of lists, less their requests' own cost, one decision is let in.
+LISTS_TO_ONE_S = 0.0015
+# Whoever reads without a pause is answered at least once in so many turns.
+PAUSE_TURNS = 64
 
 
 class Turns:
     """First come, first served. It counts and does not measure, so a simulation repeats exactly."""
 
     def __init__(self, per_turn: int = DECISIONS_A_TURN) -> None:
-        self._per_turn = per_turn
+        self._per_turn = self._most = per_turn
+        self._reads_s = self._earned = 0.0
+        self._unread_turns = PAUSE_TURNS
         self._used = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
+
+    def read(self, seconds: float) -> None:
+        """Somebody was answered who only read, and that took so long."""
+        self._reads_s += seconds
 
     async def take(self) -> None:
         """Return at once, or in a later turn of the loop if this one has had enough."""
         loop = asyncio.get_running_loop()
         if self._used == 0:
             loop.call_soon(self._next_turn)
-        if self._used < self._per_turn and not self._waiting:
+        if self._used < self._most and not self._waiting:
             self._used += 1
             return
         turn: asyncio.Future[None] = loop.create_future()
@@ -34,10 +47,17 @@ class Turns:
 
     def _next_turn(self) -> None:
         self._used = 0
-        while self._waiting and self._used < self._per_turn:
+        self._unread_turns = 0 if self._reads_s else self._unread_turns + 1
+        self._most = self._per_turn
+        if self._unread_turns < PAUSE_TURNS:
+            self._earned = min(self._per_turn, self._earned + self._reads_s / LISTS_TO_ONE_S)
+            self._most = int(self._earned)
+        self._reads_s = 0.0
+        while self._waiting and self._used < self._most:
             turn = self._waiting.popleft()
             if not turn.done():
                 turn.set_result(None)
                 self._used += 1
-        if self._used:
+        self._earned = max(0.0, self._earned - self._used)
+        if self._used or self._waiting:
             asyncio.get_running_loop().call_soon(self._next_turn)

@@ -61,6 +61,7 @@ class Controller:
     hosts: HostRegistry
     drivers: Drivers
     feed: Feed
+    gateway: Gateway
     resumed: int
 
     @property
@@ -114,10 +115,14 @@ async def controller(settings: Settings) -> AsyncIterator[Controller]:
         await begin(engine, vault)
         resumed = engine.runner.resume()
         await _beside(settings, stack, tasks, log, engine, hosts, clock)
-        port = await _serve(settings, stack, Face(engine, vault, world), feed, log, clock)
+        face = Face(engine, vault, world)
+        gateway = _gateway(face, clock)
+        port = await _serve(settings, stack, face, gateway, feed, log, clock)
         settle()
         log_.info("serving on port %d, %d sagas resumed", port, resumed)
-        made = Controller(settings, port, log, engine, vault, hosts, drivers, feed, resumed)
+        made = Controller(
+            settings, port, log, engine, vault, hosts, drivers, feed, gateway, resumed
+        )
         (settings.home / ENDPOINT_FILE).write_text(made.endpoint + "\n")
         yield made
 
@@ -145,23 +150,29 @@ async def _beside(
     tasks.spawn(Chores(engine, clock).run(), name="chores")
 
 
-async def _serve(
-    settings: Settings,
-    stack: AsyncExitStack,
-    face: Face,
-    feed: Feed,
-    log: Log,
-    clock: SystemClock,
-) -> int:
-    """Open the public port, and the one for tooling if it was asked for."""
-    gateway = Gateway(
+def _gateway(face: Face, clock: SystemClock) -> Gateway:
+    """What answers requests, whichever way they come in."""
+    return Gateway(
         engine=face,
         sessions=Sessions(secrets.token_bytes),
         now_ms=clock.now_ms,
         random_id=uuid4,
         trusted_user=_admin,
         memo=Memo(face.cloud),
+        on_read=face.on_read,
     )
+
+
+async def _serve(
+    settings: Settings,
+    stack: AsyncExitStack,
+    face: Face,
+    gateway: Gateway,
+    feed: Feed,
+    log: Log,
+    clock: SystemClock,
+) -> int:
+    """Open the public port, and the one for tooling if it was asked for."""
     app = make_app(gateway, feed=feed.follow, metrics=lambda: metrics(face.cloud, log), version="0")
     Transfers(face, settings.home, clock.now_ms).add_to(app)
     port = await _open(stack, app, settings.host, settings.port)

@@ -37,6 +37,7 @@ class Face:
     def __init__(self, engine: Engine, vault: Vault, world: World) -> None:
         self._engine, self._vault, self._world = engine, vault, world
         self.listens_at = ""
+        self.on_read = engine.runner.turns.read
         self.store_url = ""
         self.started_at_ms = 0
 
