@@ -115,7 +115,10 @@ def _result(job: JobRow, status: int, cloud: Cloud, role_type: str) -> dict[str,
         # A synchronous command has given its answer, which may not be told twice: a key's secret.
         return {"success": True}
     made = _subject(spec, job, cloud, role_type)
-    return {"success": True} if made is None else {spec.key: made}
+    if made is None and job.subject_id is None:
+        return {"success": True}
+    # Typed clients read an object under the command's key, also of what is gone by now.
+    return {spec.key: {"id": job.subject_id} if made is None else made}
 
 
 def told_to(role_type: str, job: JobRow) -> str:

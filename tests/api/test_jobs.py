@@ -65,13 +65,19 @@ async def test_a_job_that_succeeded_answers_as_its_command(served: Served) -> No
 
 
 @pytest.mark.parametrize(
-    "more", [{"command": "deleteToyDisk"}, {"command": "gone"}, {"subject_id": UUID(int=1)}]
+    "more", [{"command": "deleteToyDisk"}, {"command": "gone"}, {"subject_id": None}]
 )
 async def test_a_job_without_a_thing_to_show_is_a_plain_success(
     served: Served, more: dict[str, Any]
 ) -> None:
     body = await query(served, add_run(served, "ok", state="Succeeded", **more))
     assert body["jobresult"] == {"success": True}
+
+
+async def test_a_job_whose_thing_is_gone_still_answers_with_an_object(served: Served) -> None:
+    """Typed clients cannot read anything else under the command's key."""
+    body = await query(served, add_run(served, "ok", state="Succeeded", subject_id=UUID(int=1)))
+    assert body["jobresult"] == {"toydisk": {"id": str(UUID(int=1))}}
 
 
 @pytest.mark.parametrize(

@@ -162,8 +162,15 @@ resource "cloudstack_network_acl_rule" "acl" {
     action       = "allow"
     cidr_list    = ["192.0.2.0/24"]
     protocol     = "tcp"
-    ports        = ["80", "1000-2000"]
+    port         = "80"
     traffic_type = "ingress"
+  }
+  rule {
+    action       = "deny"
+    cidr_list    = ["198.51.100.0/24"]
+    protocol     = "tcp"
+    port         = "1000-2000"
+    traffic_type = "egress"
   }
 }
 
