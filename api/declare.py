@@ -277,7 +277,6 @@ def load(packages: Iterable[str] = ("api.views", "api.commands")) -> dict[str, S
     for package in packages:
         for found in sorted(pkgutil.iter_modules(import_module(package).__path__)):
             import_module(f"{package}.{found.name}")
-    import_module("api.commands.nothing_yet").fill()
     return REGISTRY
 
 
