@@ -282,7 +282,7 @@ def _narrowest(
             rows = table.by_text(how.attr, value)
         else:
             continue
-        if len(rows) < len(best):
+        if len(rows) <= len(best):
             best, told = rows, Told(how, value)
     for attribute, allowed in (
         ("account_id", None if reach is None else reach.accounts),

@@ -46,10 +46,9 @@ def shown(spec: Spec, result: Any, cloud: Cloud, role_type: str) -> Payload:
         return result if isinstance(result, Success) else Success(success=True)
     if spec.shape == "list":
         page = result if isinstance(result, Page) else _page(result)
-        items = [
-            item if isinstance(item, msgspec.Raw) else as_view(spec, item, cloud, role_type)
-            for item in page.items
-        ]
+        items = page.items
+        if not (items and isinstance(items[0], msgspec.Raw)):
+            items = [as_view(spec, item, cloud, role_type) for item in items]
         if not items:
             return {"count": page.count} if page.count else {}
         return {"count": page.count, spec.key: items}

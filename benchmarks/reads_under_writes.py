@@ -29,7 +29,7 @@ from sagastack.settings import Settings
 
 ACCOUNTS, GUESTS_EACH, HOSTS = 20, 500, 100
 READERS, WRITERS = 8, 64
-SECONDS, ROUNDS = 4.0, 3
+SECONDS, ROUNDS = 6.0, 3
 
 
 class Load:

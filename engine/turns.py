@@ -14,7 +14,7 @@ from collections import deque
 
 DECISIONS_A_TURN = 12
 # For how many seconds of lists, less their requests' own cost, one decision is let in.
-LISTS_TO_ONE_S = 0.0015
+LISTS_TO_ONE_S = 0.0004
 # Whoever reads without a pause is answered at least once in so many turns.
 PAUSE_TURNS = 64
 
@@ -27,6 +27,7 @@ class Turns:
         self._reads_s = self._earned = 0.0
         self._unread_turns = PAUSE_TURNS
         self._used = 0
+        self._turning = False
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     def read(self, seconds: float) -> None:
@@ -36,7 +37,8 @@ class Turns:
     async def take(self) -> None:
         """Return at once, or in a later turn of the loop if this one has had enough."""
         loop = asyncio.get_running_loop()
-        if self._used == 0:
+        if not self._turning:
+            self._turning = True
             loop.call_soon(self._next_turn)
         if self._used < self._most and not self._waiting:
             self._used += 1
@@ -59,5 +61,6 @@ class Turns:
                 turn.set_result(None)
                 self._used += 1
         self._earned = max(0.0, self._earned - self._used)
-        if self._used or self._waiting:
+        self._turning = bool(self._used or self._waiting)
+        if self._turning:
             asyncio.get_running_loop().call_soon(self._next_turn)
