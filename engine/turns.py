@@ -3,8 +3,8 @@
 A decision holds the loop for half a millisecond. Five hundred requests that arrive together would
 be five hundred decisions in one turn, and for that long no socket is read and no answer is sent.
 
-Whoever reads comes first: while lists are asked for without a pause, decisions have a fifth of the
-loop. A turn in which nobody read is all theirs.
+Whoever reads comes first: while lists are asked for without a pause, decisions are let in by what
+the lists took, and at least one a turn. After some turns in which nobody read, all is theirs.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Turns:
         self._most = self._per_turn
         if self._unread_turns < PAUSE_TURNS:
             self._earned = min(self._per_turn, self._earned + self._reads_s / LISTS_TO_ONE_S)
-            self._most = int(self._earned)
+            self._most = max(1, int(self._earned))
         self._reads_s = 0.0
         while self._waiting and self._used < self._most:
             turn = self._waiting.popleft()

@@ -199,7 +199,8 @@ async def test_destroyed_recovered_and_expunged(here: Place) -> None:
         assert (await ann("listVolumes", type="DATADISK")).get("count", 0) == left
     assert content(here, data["id"]) == set()
     spare = await make(ann)
-    assert "volume" not in await ann.job("destroyVolume", id=spare["id"], expunge="true")
+    gone = await ann.job("destroyVolume", id=spare["id"], expunge="true")
+    assert gone["volume"] == {"id": spare["id"]}
     assert (await ann("listVolumes", type="DATADISK")) == {}
 
 
