@@ -10,7 +10,7 @@ import dataclasses
 import re
 import types
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum, StrEnum
 from typing import Annotated, Any, NewType, Union, get_args, get_origin, get_type_hints, overload
@@ -194,10 +194,14 @@ class Field:
     sequence: type = tuple
     marks: tuple[Any, ...] = ()
     roles: frozenset[str] | None = None
+    found: dict[type[Any], Any] = field(default_factory=dict, repr=False, compare=False)
 
     def mark(self, kind: type[Any]) -> Any:
         """The mark of this class, or None."""
-        return next((mark for mark in self.marks if isinstance(mark, kind)), None)
+        if kind not in self.found:
+            of_kind = (mark for mark in self.marks if isinstance(mark, kind))
+            self.found[kind] = next(of_kind, None)
+        return self.found[kind]
 
     @property
     def wire_type(self) -> str:

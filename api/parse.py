@@ -72,26 +72,25 @@ def parse(spec: Spec, query: Query, role_type: str) -> Any:
     groups = grouped(query)
     made: dict[str, Any] = {}
     for param in spec.params:
-        if not param.open_to(role_type):
+        raw = query.get(param.wire)
+        if (raw is None and not param.required and not groups) or not param.open_to(role_type):
             continue
         if param.kind is Kind.MAP or param.element in (Kind.OBJECT, Kind.MAP):
             if param.wire in groups:
                 made[param.attr] = _map(spec.name, param, groups[param.wire])
-            elif query.get(param.wire):
-                raise bad_value(
-                    spec.name, param.wire, shown(param.wire, query[param.wire]), "is a map"
-                )
+            elif raw:
+                raise bad_value(spec.name, param.wire, shown(param.wire, raw), "is a map")
             elif param.required:
                 raise missing(spec.name, param.wire)
             continue
-        raw = query.get(param.wire)
         if raw is None or _blank(param, raw):
             if param.required:
                 raise missing(spec.name, param.wire)
             continue
         made[param.attr] = _value(spec.name, param, raw)
     for param in spec.params:
-        _refuse(spec.name, param, made.get(param.attr))
+        if param.attr in made:
+            _refuse(spec.name, param, made[param.attr])
     return spec.cls(**made)
 
 

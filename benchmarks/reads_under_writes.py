@@ -24,6 +24,7 @@ from benchmarks.crowd import crowd
 from benchmarks.deploy_http import PARAMS
 from benchmarks.lists import signed
 from engine.collector import settle
+from engine.log.seal import SEALS, read_seals
 from sagastack.boot import Controller, controller
 from sagastack.settings import Settings
 
@@ -89,6 +90,7 @@ async def measure() -> list[dict[str, Any]]:
             size = {"accounts": ACCOUNTS, "guests_each": GUESTS_EACH, "hosts": HOSTS}
             await crowd(cloud.engine, cloud.log, **size)
             settle()
+            await sealed(cloud)
             load = Load(cloud, await cloud.credentials())
             await load.run(writers=0)
             rounds = [await _round(load) for _ in range(ROUNDS)]
@@ -108,6 +110,13 @@ async def measure() -> list[dict[str, Any]]:
             "unit": "deploys/s meanwhile",
         },
     ]
+
+
+async def sealed(cloud: Controller) -> None:
+    """The crowd is sealed; otherwise that would go on beside the readers."""
+    path = cloud.settings.home / SEALS
+    while not path.exists() or read_seals(path)[-1].last < cloud.cloud.position:  # noqa: ASYNC110
+        await asyncio.sleep(1)
 
 
 async def _round(load: Load) -> tuple[float, float, float, float]:

@@ -7,7 +7,7 @@ was named is taken all the same: whoever names one has decided.
 from __future__ import annotations
 
 from random import Random
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 import numpy as np
@@ -56,14 +56,16 @@ def crowded(cloud: Cloud, zone_id: UUID, mhz: int, mib: int) -> frozenset[UUID]:
         return frozenset()
     columns = cloud.view(Capacity).hosts
     places, sums = columns.places.values, columns.clusters
-    full = np.zeros(len(sums.offered_mhz), bool)
+    full: Any = False
     for name, used, more, offered in (
         (DISABLES["cpu"], sums.used_mhz, mhz, sums.offered_mhz),
         (DISABLES["memory"], sums.used_mib, mib, sums.offered_mib),
     ):
-        shares = np.full(len(offered), number_of(cloud, name, zone_id))
+        share: Any = number_of(cloud, name, zone_id)
         for row in cloud[settings].by("name", name):
             if row.scope == "cluster" and (number := columns.places.find(row.scope_id)) >= 0:
-                shares[number] = float(row.value)
-        full |= (used + more > shares * offered) & (offered > 0)
+                share = share + np.zeros(len(offered))
+                share[number] = float(row.value)
+        # Where nothing is offered, nothing is full.
+        full |= (used + more > share * offered) & (offered > 0)
     return frozenset(cast(UUID, places[number]) for number in np.flatnonzero(full))

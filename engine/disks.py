@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import lru_cache
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -213,6 +214,7 @@ def meet(pool: StoragePool, other: StoragePool) -> bool:
     return same_zone and all(a == b or not a or not b for a, b in pairs)
 
 
+@lru_cache(maxsize=8192)
 def space_key(step_key: UUID, volume_id: UUID) -> UUID:
     """The hold on room for one of the disks that a step makes."""
     return uuid5(step_key, str(volume_id))

@@ -3,8 +3,10 @@
 A decision holds the loop for half a millisecond. Five hundred requests that arrive together would
 be five hundred decisions in one turn, and for that long no socket is read and no answer is sent.
 
-Whoever reads comes first: while lists are asked for without a pause, decisions are let in by what
-the lists took, and at least one a turn. After some turns in which nobody read, all is theirs.
+Whoever reads comes first: while lists are asked for without a pause, decisions earn their turns by
+what the lists took, and come in together once a whole turn of them is earned: one commit for all,
+and one time that what lists are made from changes. After some turns in which nobody read, all is
+theirs.
 """
 
 from __future__ import annotations
@@ -14,7 +16,9 @@ from collections import deque
 
 DECISIONS_A_TURN = 12
 # For how many seconds of lists, less their requests' own cost, one decision is let in.
-LISTS_TO_ONE_S = 0.0004
+LISTS_TO_ONE_S = 0.0015
+# What a turn earns however little was read in it: nobody waits for ever.
+LEAST_A_TURN = 0.1
 # Whoever reads without a pause is answered at least once in so many turns.
 PAUSE_TURNS = 64
 
@@ -49,18 +53,26 @@ class Turns:
 
     def _next_turn(self) -> None:
         self._used = 0
-        self._unread_turns = 0 if self._reads_s else self._unread_turns + 1
-        self._most = self._per_turn
-        if self._unread_turns < PAUSE_TURNS:
-            self._earned = min(self._per_turn, self._earned + self._reads_s / LISTS_TO_ONE_S)
-            self._most = max(1, int(self._earned))
-        self._reads_s = 0.0
+        self._most = self._share()
         while self._waiting and self._used < self._most:
             turn = self._waiting.popleft()
             if not turn.done():
                 turn.set_result(None)
                 self._used += 1
-        self._earned = max(0.0, self._earned - self._used)
         self._turning = bool(self._used or self._waiting)
         if self._turning:
             asyncio.get_running_loop().call_soon(self._next_turn)
+        else:
+            self._most = self._per_turn
+
+    def _share(self) -> int:
+        """How many decisions the turn that begins may hold."""
+        reads_s, self._reads_s = self._reads_s, 0.0
+        self._unread_turns = 0 if reads_s else self._unread_turns + 1
+        if self._unread_turns >= PAUSE_TURNS:
+            return self._per_turn
+        self._earned += max(LEAST_A_TURN, reads_s / LISTS_TO_ONE_S)
+        if self._earned < self._per_turn:
+            return 0
+        self._earned = 0.0
+        return self._per_turn

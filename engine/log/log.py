@@ -19,6 +19,7 @@ from aggregates.base import Recorded
 from aggregates.errors import Conflict
 from engine.log import codec
 from engine.log.errors import LogUnavailable
+from engine.log.lend import Lender
 from engine.log.lock import FileLock
 from engine.log.store import Store, StoreDown, open_store, sqlite_path
 from engine.log.unit import LogStats, Stored, Unit
@@ -37,6 +38,7 @@ class Log:
         self._store, self._reads, self._now_ms = store, reads, now_ms
         self._loop = asyncio.get_running_loop()
         self._listeners: list[Listener] = []
+        self._lender = Lender(self._loop)
         self._last_ms = 0
         self._closed, self._closing, self._out_of_step = "", False, ""
         self._writer: Writer | None = None
@@ -101,6 +103,7 @@ class Log:
         encoded = codec.encode(unit, at_ms)
         self._last_ms = at_ms
         answer: Answer = self._loop.create_future()
+        self._lender.begin()
         self._writer.put(Pending(unit, at_ms, encoded, answer))
         return answer
 
@@ -135,6 +138,7 @@ class Log:
                 self._fold(batch.recorded)
         finally:
             for pending in batch.units:
+                self._lender.end()
                 self._resolve(cast(Answer, pending.ticket), pending.answer)
 
     def _fold(self, recorded: Sequence[Recorded]) -> None:
@@ -213,10 +217,13 @@ class Log:
         return self._store.gapless
 
     async def _ask(self, question: Callable[[], T]) -> T:
+        self._lender.begin()
         try:
             return await self._loop.run_in_executor(self._reads, self._answer, question)
         except StoreDown as down:
             raise LogUnavailable(f"the log cannot be read now: {down}") from down
+        finally:
+            self._lender.end()
 
     def _answer(self, question: Callable[[], T]) -> T:
         try:

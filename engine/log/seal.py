@@ -19,6 +19,7 @@ import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from aggregates.base import Recorded
 from engine.log.errors import LogError
 from engine.log.log import Log
 from engine.log.merkle import leaf, root
@@ -112,6 +113,7 @@ class Sealer:
     ) -> None:
         self._log, self._home, self._now_ms, self._threads = log, home, now_ms, threads
         self._heard = asyncio.Event()
+        self._end = 0
         self._busy = asyncio.Lock()
         self._key, self._last = _take_up(home)
 
@@ -131,8 +133,15 @@ class Sealer:
         except BaseException:
             threads.shutdown(wait=False)
             raise
-        log.listen(lambda _: sealer._heard.set())
+        sealer._end = end
+        log.listen(sealer._hear)
         return sealer
+
+    def _hear(self, batch: Sequence[Recorded]) -> None:
+        """Wake up once a stretch may be full: reading it only to count it costs as much as it."""
+        self._end = batch[-1].position
+        if self._end - self.position >= STRETCH:
+            self._heard.set()
 
     @property
     def position(self) -> int:

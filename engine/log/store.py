@@ -12,12 +12,17 @@ import inspect
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Protocol
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 from uuid import UUID
 
-from eventsourcing.persistence import IntegrityError, PersistenceError, StoredEvent
+from eventsourcing.persistence import (
+    IntegrityError,
+    InterfaceError,
+    PersistenceError,
+    StoredEvent,
+)
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from eventsourcing.sqlite import (
     SQLiteApplicationRecorder,
@@ -31,6 +36,8 @@ from engine.log.errors import LogUnavailable
 from engine.log.unit import Stored
 
 LOCK_TIMEOUT_S = 2
+# One for each power of two of rows in a commit, and those that read.
+KEPT_STATEMENTS = 32
 CONNECT_TIMEOUT_S = 3.0
 
 
@@ -96,12 +103,37 @@ def _told(name: str) -> Iterator[None]:
 
 
 class _DurablePool(SQLiteConnectionPool):
-    """Connections whose commit returns after the disk has it."""
+    """Connections whose commit returns after the disk has it, and that keep their statements."""
 
     def _create_connection(self) -> SQLiteConnection:
-        connection = super()._create_connection()
-        connection.cursor().execute("PRAGMA synchronous=FULL")
-        return connection
+        try:
+            made = sqlite3.connect(
+                self.db_name,
+                uri=True,
+                check_same_thread=False,
+                isolation_level=None,
+                cached_statements=KEPT_STATEMENTS,
+                timeout=self.lock_timeout or LOCK_TIMEOUT_S,
+            )
+        except sqlite3.Error as wrong:
+            raise InterfaceError(wrong) from wrong
+        made.execute("PRAGMA journal_mode=WAL")
+        made.execute("PRAGMA synchronous=FULL")
+        return SQLiteConnection(made, max_age=None)
+
+
+def _powers(count: int) -> Iterator[int]:
+    """The powers of two that `count` is made of, the largest first."""
+    while count:
+        yield (power := 1 << (count.bit_length() - 1))
+        count -= power
+
+
+@cache
+def _insert_of(count: int) -> str:
+    rows = ",".join(["(?,?,?,?,?)"] * count)
+    columns = "rowid, originator_id, originator_version, topic, state"
+    return f"INSERT INTO stored_events ({columns}) VALUES {rows}"
 
 
 # A stream's rows lie close together, and making a UUID costs as much as reading its row.
@@ -131,13 +163,13 @@ class SqliteStore:
         return self._recorder
 
     def insert(self, rows: Sequence[Stored]) -> list[int]:
-        values = [(row[0], row[1].hex, row[2], row[3], row[4]) for row in rows]
+        """Few statements of many rows: each one gives the interpreter away, and a thread beside an
+        event loop that never rests waits 5 ms to have it back."""
+        values = [one for row in rows for one in (row[0], row[1].hex, row[2], row[3], row[4])]
+        at = 0
         with _told(self.name), self._open().datastore.transaction(commit=True) as cursor:
-            cursor.executemany(
-                "INSERT INTO stored_events"
-                " (rowid, originator_id, originator_version, topic, state) VALUES (?,?,?,?,?)",
-                values,
-            )
+            for count in _powers(len(rows)):
+                cursor.execute(_insert_of(count), values[at : (at := at + 5 * count)])
         return [row.position for row in rows]
 
     def head(self, stream: UUID) -> int:

@@ -36,7 +36,18 @@ async def test_who_reads_without_a_pause_leaves_room_for_a_share() -> None:
     turns = Turns()
     turns.read(LISTS_TO_ONE_S / 4)
     done = await decided(turns, 1000, 200, LISTS_TO_ONE_S / 4)
-    assert 190 <= done <= 200 + 3 * DECISIONS_A_TURN
+    assert 200 / 4 - DECISIONS_A_TURN <= done <= 200 / 4 + 3 * DECISIONS_A_TURN
+
+
+async def test_decisions_beside_readers_come_in_together() -> None:
+    turns, asked = Turns(), 4 * DECISIONS_A_TURN
+    tasks = [asyncio.create_task(turns.take()) for _ in range(asked)]
+    let_in = set()
+    while not all(task.done() for task in tasks):
+        turns.read(LISTS_TO_ONE_S / 2)
+        await asyncio.sleep(0)
+        let_in.add(sum(task.done() for task in tasks))
+    assert let_in <= {n * DECISIONS_A_TURN for n in range(5)}
 
 
 async def test_a_pause_gives_all_of_it_back() -> None:

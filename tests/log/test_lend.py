@@ -1,0 +1,54 @@
+"""A loop that never rests and often looks at its sockets still lets the log be written and read."""
+
+from __future__ import annotations
+
+import asyncio
+import select
+from collections.abc import Awaitable
+from pathlib import Path
+from typing import TypeVar
+from uuid import uuid4
+
+from engine.log import Append, Log, Unit
+from engine.log.lend import Lender
+from tests.log.toys import Made
+
+T = TypeVar("T")
+# Each is some tenth of a millisecond; without lending, millions went by before an answer.
+ENOUGH_TURNS = 50_000
+
+
+async def beside_a_busy_loop(work: Awaitable[T]) -> T:
+    """What the work gives; the loop gives the interpreter away and takes it back all the time."""
+    task = asyncio.ensure_future(work)
+    for _ in range(ENOUGH_TURNS):
+        for _ in range(8):
+            sum(range(2000))
+            select.select([], [], [], 0)
+        await asyncio.sleep(0)
+        if task.done():
+            return task.result()
+    task.cancel()
+    raise AssertionError("the log had no turn")
+
+
+def many() -> Unit:
+    return Unit(tuple(Append(uuid4(), 0, (Made(name="x"),)) for _ in range(100)))
+
+
+async def test_commits_and_reads_end_beside_a_loop_that_never_rests(tmp_path: Path) -> None:
+    log = await Log.open(f"sqlite://{tmp_path}/log.db", now_ms=lambda: 1)
+    for _ in range(3):
+        assert len(await beside_a_busy_loop(log.append(many()))) == 100
+    assert len(await beside_a_busy_loop(log.read_stored())) == 300
+    await log.close()
+
+
+async def test_nobody_rests_for_nothing() -> None:
+    lender = Lender(asyncio.get_running_loop())
+    lender.begin()
+    lender.begin()
+    lender.end()
+    assert lender.lending
+    lender.end()
+    assert not lender.lending
