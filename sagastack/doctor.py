@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import json
 import os
 import shutil
 import socket
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.drivers import Drivers
+from sagastack.commands import Commands
 from sagastack.settings import Settings
 from sagastack.tools.verify import verify
 
@@ -131,3 +134,22 @@ def _hypervisors() -> list[Check]:
         )
     )
     return checks
+
+
+def add(commands: Commands) -> None:
+    commands.command(
+        "doctor",
+        _run,
+        "what is wrong with this installation, and what to do",
+        example="sagastack doctor",
+    )
+
+
+async def _run(args: argparse.Namespace, settings: Settings) -> int:
+    checks = await examine(settings)
+    if args.json:
+        print(json.dumps([check.as_dict() for check in checks]))
+    else:
+        for check in checks:
+            print(check)
+    return 1 if any(not check.ok and check.needed for check in checks) else 0

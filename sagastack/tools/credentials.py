@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
+import argparse
+import json
+
 from aggregates.errors import NotFound
 from engine.genesis import first_credentials
 from engine.vault import Vault
+from sagastack.commands import Commands
 from sagastack.settings import ENDPOINT_FILE, Settings
 from sagastack.tools.opened import opened
+
+
+def add(commands: Commands) -> None:
+    commands.command(
+        "credentials",
+        _run,
+        "how the first admin gets in",
+        example="sagastack credentials --json",
+    )
+
+
+async def _run(args: argparse.Namespace, settings: Settings) -> int:
+    found = await credentials(settings)
+    if args.json:
+        print(json.dumps(found))
+    else:
+        print("\n".join(f"{name:<10} {value}" for name, value in found.items()))
+    return 0
 
 
 async def credentials(settings: Settings) -> dict[str, str]:

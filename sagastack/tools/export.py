@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
+import sys
 from collections.abc import AsyncIterator
 
 import msgspec
 
 from aggregates.base import Recorded, fields_of
+from sagastack.commands import Commands
 from sagastack.settings import Settings
 from sagastack.tools.opened import opened
 
@@ -34,3 +37,22 @@ def line(recorded: Recorded) -> bytes:
         "data": fields_of(recorded.event),
     }
     return msgspec.json.encode({k: v for k, v in envelope.items() if v is not None})
+
+
+def add(commands: Commands) -> None:
+    one = commands.command(
+        "export",
+        _run,
+        "events as JSON lines",
+        example="sagastack export --after 1000 >events.jsonl",
+        json=False,
+    )
+    one.add_argument("--after", type=int, default=0, help="only events behind this position")
+    one.add_argument("--until", type=int, help="only events up to this position")
+
+
+async def _run(args: argparse.Namespace, settings: Settings) -> int:
+    async for one in export(settings, after=args.after, until=args.until):
+        sys.stdout.buffer.write(one + b"\n")
+    sys.stdout.buffer.flush()
+    return 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +14,7 @@ from aggregates.errors import NotFound
 from aggregates.saga import SagaStarted
 from engine.history import History
 from projections.cloud import Cloud
+from sagastack.commands import Commands
 from sagastack.settings import Settings
 from sagastack.tools.opened import opened
 
@@ -68,3 +71,20 @@ def sentence(told: dict[str, Any]) -> str:
     data = ", ".join(f"{k}={v}" for k, v in told["data"].items() if v not in (None, "", [], {}))
     through = f" ({told['job']})" if told["job"] else ""
     return f"{told['at']}  {told['event']:<22} by {told['by']}{through}  {data[:SHORT]}"
+
+
+def add(commands: Commands) -> None:
+    one = commands.command(
+        "history",
+        _run,
+        "the life of one thing",
+        example="sagastack history vm web",
+    )
+    one.add_argument("kind", help="vm, volume, host, zone, saga, ...")
+    one.add_argument("id", help="its id, or the name of one that is alive")
+
+
+async def _run(args: argparse.Namespace, settings: Settings) -> int:
+    async for told in history(settings, args.kind, args.id):
+        print(json.dumps(told) if args.json else sentence(told))
+    return 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -9,6 +11,7 @@ from uuid import UUID
 from aggregates.base import AGGREGATES, Recorded
 from engine.log import Finding, load_public_key, read_seals
 from engine.log import verify as verify_seals
+from sagastack.commands import Commands
 from sagastack.settings import Settings
 from sagastack.tools.opened import opened
 
@@ -83,3 +86,27 @@ class Lives:
                 self._ended.add(stream)
             if trouble:
                 yield f"position {recorded.position}: {recorded.topic} {trouble}"
+
+
+def add(commands: Commands) -> None:
+    commands.command(
+        "verify",
+        _run,
+        "prove that the log is whole",
+        example="sagastack verify --json",
+    )
+
+
+async def _run(args: argparse.Namespace, settings: Settings) -> int:
+    done = await verify(settings)
+    if args.json:
+        told = {"events": done.events, "seals": done.seals, "faults": done.faults}
+        print(json.dumps(told | {"ok": not done.faults, "notes": done.notes}))
+    else:
+        for line in done.notes:
+            print(f"note: {line}")
+        for line in done.faults:
+            print(f"FAULT: {line}")
+        verdict = "is NOT whole" if done.faults else "is whole"
+        print(f"the log of {done.events} events under {done.seals} seals {verdict}")
+    return 1 if done.faults else 0
