@@ -44,6 +44,7 @@ from engine.progress import Watched
 from engine.retry import FORWARD_ONLY, UNDO, Patience
 from engine.saga import SAGAS, Do, Run, Step
 from engine.tasks import Tasks
+from engine.tracing import NoTracer, Tracer
 from engine.turns import Turns
 from engine.world import World
 from projections.cloud import Cloud
@@ -71,6 +72,7 @@ class Runner:
         self._log, self._cloud, self._clock, self._tasks = log, cloud, clock, tasks
         self._world = world
         self.turns = Turns()
+        self.tracer: Tracer = NoTracer()
         self._driving: set[UUID] = set()
         self._intents: dict[UUID, Any] = {}
         self._inherited: set[UUID] = set()
@@ -142,6 +144,7 @@ class Runner:
                 elif row.state is RunState.UNDOING:
                     await self._backward(row)
                 else:
+                    self.tracer.left(row)
                     break
         self._driving.discard(run_id)
         self._intents.pop(run_id, None)
@@ -165,7 +168,8 @@ class Runner:
         saga = SAGAS[row.name]
         arrived: Done | None = None
         while row.state is RunState.RUNNING:
-            failure = await self._commit(row, partial(self._decide, row, arrived))
+            with self.tracer.decisions(row):
+                failure = await self._commit(row, partial(self._decide, row, arrived))
             if failure is not None:
                 await self._stop(row, failure, arrived)
                 return
@@ -263,7 +267,7 @@ class Runner:
         settled = self._goes_on(row)
         patience = FORWARD_ONLY if settled else step.patience
         while settled or not row.cancelled:
-            with Caught() as caught:
+            with Caught() as caught, self.tracer.step(row, step.name):
                 return Done(step.name, _plain(await self._timed(row, step, step.do)))
             assert caught.error is not None
             if row.cancelled and not settled:
@@ -313,13 +317,14 @@ class Runner:
             draft.change(row, StepUndone(step=step.name))
             return None
 
-        return await self._commit(row, decide)
+        with self.tracer.step(row, step.name, undo=True):
+            return await self._commit(row, decide)
 
     async def _undo_effect(
         self, row: SagaRun, step: Step[Any, Any], undo: Do[Any]
     ) -> Failure | None:
         while True:
-            with Caught() as caught:
+            with Caught() as caught, self.tracer.step(row, step.name, undo=True):
                 await self._timed(row, step, undo)
             if caught.error is None:
                 return await self._record(row, StepUndone(step=step.name))
