@@ -38,6 +38,8 @@ TESTS: Mapping[str, str] = {
     "cpio": "a second opinion on the guest's archive",
     "postgresql": "the log's tests against PostgreSQL",
     "util-linux": "setpriv and unshare, for servers that tests start",
+    "openjdk-17-jre-headless": "runs the Kafka broker that tests talk to",
+    "maven": "fetches that broker",
 }
 
 APT = (

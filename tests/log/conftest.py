@@ -8,9 +8,6 @@ from pathlib import Path
 import pytest
 
 from engine.log import Log
-from tests.peers.postgres import postgres, postgres_cluster
-
-__all__ = ["postgres", "postgres_cluster"]
 
 
 class Clock:
