@@ -25,6 +25,7 @@ from api.errors import ApiError, Denied, MalformedParam, ParamError
 from api.identity import identify
 from api.openapi import document
 from api.parse import integer
+from api.schemas import serve_schema
 from api.stream import Feed, pour
 
 log = logging.getLogger("sagastack.access")
@@ -216,6 +217,7 @@ def make_app(
     app.router.add_get("/healthz", serve_health)
     app.router.add_get("/metrics", serve_metrics)
     app.router.add_get("/openapi.json", serve_openapi)
+    app.router.add_get("/schemas/{name}", serve_schema)
 
     async def close(app: web.Application) -> None:
         """Take nothing more; a stream never ends by itself, so it is ended here."""

@@ -53,3 +53,13 @@ async def test_what_the_document_says_is_what_the_server_does(served: Served) ->
     assert set(answered) == set(body) == {"createtoydiskresponse"}
     made = body["createtoydiskresponse"]["toydisk"]
     assert set(disk["required"]) <= set(made) <= set(disk["properties"])
+
+
+async def test_schemas_of_events_are_served(served: Served) -> None:
+    async with served.http.get(f"{served.url}/schemas/vm.started.v1.json") as answer:
+        assert (answer.status, answer.content_type) == (200, "application/schema+json")
+        assert json.loads(await answer.text())["title"] == "vm.started"
+    async with served.http.get(f"{served.url}/schemas/asyncapi.json") as answer:
+        assert "vm.created.v1" in (await answer.json())["components"]["messages"]
+    async with served.http.get(f"{served.url}/schemas/vm.started.v7.json") as answer:
+        assert answer.status == 404 and "asyncapi.json" in await answer.text()

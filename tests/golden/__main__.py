@@ -6,6 +6,9 @@ openapi.json         the document that the server publishes
 uncovered_authz.txt  ids that no rule guards: must be empty
 sagas.txt            every saga: its steps in order, each with its undo or the reason for none
 
+docs/events/         what is published: a JSON Schema on a line for each topic and shape, AsyncAPI
+engine/past_schemas  the schemas of shapes that were published once and are no longer written
+
 They are made in a process of their own, because tests register toys beside the real things.
 """
 
@@ -28,12 +31,16 @@ from api.declare import REGISTRY, Spec
 from api.fields import Field
 from api.listapis import SHARED, param_type, word_of
 from api.openapi import document
+from engine import asyncapi, schemas
 from engine.saga import SAGAS, Saga, Step
 from sagastack.boot import load_nouns
 
 FOLDER = Path(__file__).resolve().parent
+ROOT = FOLDER.parents[1]
+PUBLISHED = "docs/events/schemas.jsonl"
 SHOWN_LINES = 40
-SORTED = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
+PRETTY = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+SORTED = PRETTY | orjson.OPT_SORT_KEYS
 
 
 def main() -> int:
@@ -47,6 +54,7 @@ def main() -> int:
         "openapi.json": orjson.dumps(document("0"), option=SORTED).decode(),
         "uncovered_authz.txt": "".join(f"{gap}\n" for gap in sorted(uncovered())),
         "sagas.txt": "".join(saga_text(saga) for _, saga in sorted(SAGAS.items())),
+        **published(),
     }
     differing = [name for name, text in made.items() if differs(name, text, check=check)]
     if check and differing:
@@ -55,7 +63,7 @@ def main() -> int:
 
 
 def differs(name: str, text: str, *, check: bool) -> bool:
-    path = FOLDER / name
+    path = (FOLDER if "/" not in name else ROOT) / name
     before = path.read_text() if path.exists() else ""
     if path.exists() and before == text:
         return False
@@ -121,6 +129,24 @@ def type_text(hint: Any) -> str:
     return (
         short.replace("[ ", "[").replace(" ]", "]").replace(" ,", ",").replace("NoneType", "None")
     )
+
+
+def published() -> dict[str, str]:
+    """The schemas of events. One that the code no longer makes was published: it is kept."""
+    path = ROOT / PUBLISHED
+    known = schemas.read_lines(path.read_text()) if path.exists() else {}
+    past = schemas.past() | {
+        (topic, shape): told
+        for (topic, shape), told in known.items()
+        if topic not in EVENTS or shape < EVENTS[topic].VERSION
+    }
+    whole = dict(sorted((schemas.schemas() | past).items()))
+    told = asyncapi.document(published=whole)
+    return {
+        schemas.PAST.relative_to(ROOT).as_posix(): schemas.as_lines(past),
+        PUBLISHED: schemas.as_lines(whole),
+        "docs/events/asyncapi.json": orjson.dumps(told, option=PRETTY).decode(),
+    }
 
 
 def commands() -> dict[str, Any]:
