@@ -21,9 +21,10 @@ from engine.log import codec
 from engine.log.errors import LogUnavailable
 from engine.log.lend import Lender
 from engine.log.lock import FileLock
-from engine.log.store import Store, StoreDown, open_store, sqlite_path
+from engine.log.store import Store, StoreDown, sqlite_path
+from engine.log.stores import open_store
 from engine.log.unit import LogStats, Stored, Unit
-from engine.log.writer import Batch, Pending, Writer
+from engine.log.writer import Batch, Look, Pending, Writer
 
 T = TypeVar("T")
 Listener = Callable[[Sequence[Recorded]], None]
@@ -80,7 +81,7 @@ class Log:
             if not read_only:
                 log._write_store = await loop.run_in_executor(reads, open_store, url)
                 log._writer = await loop.run_in_executor(
-                    reads, Writer, log._write_store, log._from_thread, log._ended
+                    reads, Writer, log._write_store, log._from_thread, log._ended, log._last_ms
                 )
                 log._writer.start()
         except StoreDown as down:
@@ -107,6 +108,18 @@ class Log:
         self._writer.put(Pending(unit, at_ms, encoded, answer))
         return answer
 
+    async def look(self, rows: Sequence[Stored] = ()) -> None:
+        """Fold what other controllers wrote, up to the end that the store has at this moment.
+
+        `rows` that somebody has read already, in log order, spare the question.
+        """
+        if self._writer is None or self._closed or self._out_of_step:
+            raise LogUnavailable(self._closed or self._out_of_step or "opened read-only")
+        answer: Answer = self._loop.create_future()
+        self._lender.begin()
+        self._writer.put(Look(answer, rows))
+        await answer
+
     def listen(self, listener: Listener) -> None:
         """Call `listener` on the loop with each new event once, in log order, before its answer.
 
@@ -124,9 +137,10 @@ class Log:
         """The thread is gone: on request, or by a bug, and then nobody may wait for ever."""
         self._closed = self._closed or "the writer thread failed: restart the controller"
         if self._writer is not None and (left := self._writer.left()):
-            for pending in left:
-                pending.answer = LogUnavailable(self._closed)
-            self._deliver(Batch(left))
+            for one in left:
+                one.answer = LogUnavailable(self._closed)
+            units = [one for one in left if isinstance(one, Pending)]
+            self._deliver(Batch(units, [one for one in left if isinstance(one, Look)]))
         if not self._written.done():
             self._written.set_result(None)
 
@@ -137,9 +151,10 @@ class Log:
             if batch.recorded and not self._out_of_step:
                 self._fold(batch.recorded)
         finally:
-            for pending in batch.units:
+            waited: list[Pending | Look] = [*batch.units, *batch.looks]
+            for one in waited:
                 self._lender.end()
-                self._resolve(cast(Answer, pending.ticket), pending.answer)
+                self._resolve(cast(Answer, one.ticket), one.answer)
 
     def _fold(self, recorded: Sequence[Recorded]) -> None:
         self._last_ms = max(self._last_ms, recorded[-1].at_ms)
@@ -168,7 +183,7 @@ class Log:
 
     def _count(self, batch: Batch) -> None:
         stats, done = self.stats, sum(isinstance(p.answer, list) for p in batch.units)
-        stats.batches += 1
+        stats.batches += bool(batch.units)
         stats.units += done
         stats.conflicts += sum(isinstance(p.answer, Conflict) for p in batch.units)
         stats.unavailable += sum(isinstance(p.answer, LogUnavailable) for p in batch.units)
@@ -212,9 +227,9 @@ class Log:
         return await self._ask(partial(_search, self._store, at_ms))
 
     @property
-    def gapless(self) -> bool:
-        """Whether positions have no holes: true for SQLite."""
-        return self._store.gapless
+    def shared(self) -> bool:
+        """Whether other controllers may write to it too."""
+        return self._store.shared
 
     async def _ask(self, question: Callable[[], T]) -> T:
         self._lender.begin()

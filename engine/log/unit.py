@@ -27,7 +27,8 @@ class Unit:
 
     `action` is what the caller asked for (`VM.CREATE`); only the unit's first event carries it.
     `decided_at` is the position of the log at which it was decided: a unit that ends a stream is
-    refused if another has come to rest on that stream since.
+    refused if another has come to rest on that stream since. `draws` are streams of which it takes
+    a share that only their sum limits: it is refused if another controller drew on one since.
     """
 
     appends: tuple[Append, ...]
@@ -36,6 +37,15 @@ class Unit:
     saga: UUID | None = None
     action: str = ""
     decided_at: int = 0
+    draws: tuple[UUID, ...] = ()
+
+    def ends(self) -> list[UUID]:
+        """The streams that it ends."""
+        return [one.stream for one in self.appends if any(type(e).REMOVES for e in one.events)]
+
+    def leans_on(self) -> list[UUID]:
+        """The streams that it relies on, or draws on, without writing to them."""
+        return [one.stream for one in self.appends if not one.events] + list(self.draws)
 
 
 class Stored(NamedTuple):

@@ -40,14 +40,12 @@ def verify(
     rows: Iterable[Stored],
     seals: Sequence[Seal],
     public_key: Ed25519PublicKey,
-    *,
-    gapless: bool = True,
 ) -> list[Finding]:
-    """Everything that is wrong; an empty list proves the log. `gapless` as the log says it."""
+    """Everything that is wrong; an empty list proves the log."""
     findings = list(_check_chain(seals, public_key))
     stretches, tail = iter(seals), 0
     current, leaves = next(stretches, None), list[bytes]()
-    for row in _check_rows(rows, findings, gapless):
+    for row in _check_rows(rows, findings):
         while current is not None and row.position > current.last:
             findings += _check_stretch(current, leaves)
             current, leaves = next(stretches, None), []
@@ -64,7 +62,7 @@ def verify(
     return findings
 
 
-def _check_rows(rows: Iterable[Stored], findings: list[Finding], gapless: bool) -> Iterator[Stored]:
+def _check_rows(rows: Iterable[Stored], findings: list[Finding]) -> Iterator[Stored]:
     """Positions rise one by one, and so do the versions of each stream."""
     versions: dict[UUID, int] = {}
     position = 0
@@ -72,7 +70,7 @@ def _check_rows(rows: Iterable[Stored], findings: list[Finding], gapless: bool) 
         if row.position <= position:
             text = f"position {row.position} comes behind {position}"
             findings.append(Finding("order", row.position, text))
-        elif gapless and row.position != position + 1:
+        elif row.position != position + 1:
             text = f"positions {position + 1} to {row.position - 1} are missing"
             findings.append(Finding("gap", row.position, text))
         expected = versions.get(row.stream, 0) + 1

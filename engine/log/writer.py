@@ -5,8 +5,12 @@ ran. The thread knows the last version of each stream, so a unit that expects an
 refused alone and the rest of its batch is committed. Order is the queue's: a unit that was built
 on a refused one expects a version that never came to be, and is refused too.
 
+Others may write to the same store: what they wrote is taken in first, while nobody can write, so
+versions and guards are exact at the moment of the commit. Rows of others are handed on like our
+own, in log order, and before the answers that follow them.
+
 When the store fails, nothing is acknowledged. The thread asks the store what it really holds
-before it writes again; rows that it did not know of are handed on like its own.
+before it writes again.
 """
 
 from __future__ import annotations
@@ -17,14 +21,14 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from aggregates.base import Recorded
 from aggregates.errors import Conflict
 from engine.log import codec
 from engine.log.errors import LogUnavailable, Unreadable
-from engine.log.guards import Guards
-from engine.log.store import Clash, Store, StoreDown
+from engine.log.guards import Guards, overtaken
+from engine.log.store import Clash, Mark, Store, StoreDown, Turn
 from engine.log.unit import Stored, Unit
 
 # Larger commits gain little, and the listeners fold a batch in one go on the event loop.
@@ -45,12 +49,29 @@ class Pending:
         self.size = sum(map(len, encoded))
         self.answer: list[Recorded] | Exception | None = None
 
+    def stamp(self, at_ms: int) -> None:
+        """Give it a later time: another controller's clock is ahead of ours."""
+        self.at_ms, self.encoded = at_ms, codec.encode(self.unit, at_ms)
+
+
+@dataclass(slots=True, eq=False)
+class Look:
+    """Take in what others wrote: these rows, or whatever the store has."""
+
+    ticket: object
+    rows: Sequence[Stored] = ()
+    answer: list[Recorded] | Exception | None = None
+
+
+Waiting = Pending | Look
+
 
 @dataclass(slots=True)
 class Batch:
-    """What one turn did: the new events in log order, and the units with their answers."""
+    """What one turn did: the new events in log order, and who waited, with their answers."""
 
     units: Sequence[Pending]
+    looks: Sequence[Look] = ()
     recorded: list[Recorded] = field(default_factory=list)
     duration_s: float = 0.0
     size_bytes: int = 0
@@ -60,10 +81,17 @@ class Writer:
     """The thread. `answer` is called on it with each batch; `finished` when it has ended."""
 
     def __init__(
-        self, store: Store, answer: Callable[[Batch], None], finished: Callable[[], None]
+        self,
+        store: Store,
+        answer: Callable[[Batch], None],
+        finished: Callable[[], None],
+        last_ms: int = 0,
     ) -> None:
         self._store, self._answer, self._finished = store, answer, finished
-        self._queue: queue.SimpleQueue[Pending | None] = queue.SimpleQueue()
+        self._last_ms = last_ms
+        self._id = uuid4()
+        self._attempt: tuple[list[Pending], list[Stored]] | None = None
+        self._queue: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         self._heads: OrderedDict[UUID, int] = OrderedDict()
         self._end = store.end()
         self._guards = Guards()
@@ -73,7 +101,7 @@ class Writer:
     def start(self) -> None:
         self._thread.start()
 
-    def put(self, pending: Pending) -> None:
+    def put(self, pending: Waiting) -> None:
         self._queue.put(pending)
 
     def stop(self) -> None:
@@ -83,7 +111,7 @@ class Writer:
     def depth(self) -> int:
         return self._queue.qsize()
 
-    def left(self) -> list[Pending]:
+    def left(self) -> list[Waiting]:
         """What is still queued when the thread has ended."""
         left = []
         while not self._queue.empty():
@@ -98,12 +126,12 @@ class Writer:
         finally:
             self._finished()
 
-    def _drain(self) -> list[Pending] | None:
+    def _drain(self) -> list[Waiting] | None:
         """Wait for one unit and take with it all that wait behind it, up to a bound."""
         first = self._queue.get()
         if first is None:
             return None
-        waiting, size = [first], first.size
+        waiting, size = [first], _size(first)
         while size < BATCH_EVENTS:
             try:
                 more = self._queue.get_nowait()
@@ -113,60 +141,133 @@ class Writer:
                 self._queue.put(None)
                 break
             waiting.append(more)
-            size += more.size
+            size += _size(more)
         return waiting
 
-    def _turn(self, waiting: list[Pending]) -> None:
+    def _turn(self, waiting: list[Waiting]) -> None:
         """Commit what may be committed; every unit has an answer afterwards."""
         began = time.perf_counter()
-        batch = Batch(waiting)
+        units = [one for one in waiting if isinstance(one, Pending)]
+        batch = Batch(units, [one for one in waiting if isinstance(one, Look)])
         try:
-            if self._unsure:
-                self._catch_up(batch)
-            self._write(self._admit(waiting), batch)
+            for look in batch.looks:
+                self._see(look, batch)
+            if units:
+                self._write(units, batch)
         except (StoreDown, Unreadable) as down:
             self._unsure = True
             self._store.reset()
-            for pending in waiting:
-                if pending.answer is None:
-                    pending.answer = LogUnavailable(
+            for one in waiting:
+                if one.answer is None:
+                    one.answer = LogUnavailable(
                         f"nothing was acknowledged, ask again later: {down}"
                     )
         finally:
             batch.duration_s = time.perf_counter() - began
             self._answer(batch)
 
-    def _admit(self, waiting: Sequence[Pending]) -> list[Pending]:
+    # ---- what others wrote -----------------------------------------------------------------
+
+    def _see(self, look: Look, batch: Batch) -> None:
+        """Take in the rows that were brought, if they go on where we are; else ask the store."""
+        brought = [row for row in look.rows if row.position > self._end]
+        if brought and brought[0].position == self._end + 1:
+            self._take_in(brought, batch)
+        elif brought or not look.rows:
+            self._catch_up(batch)
+        look.answer = []
+
+    def _catch_up(self, batch: Batch) -> None:
+        while found := self._store.rows(self._end, None, CATCH_UP_ROWS):
+            self._take_in(found, batch)
+        self._unsure = False
+
+    def _take_in(self, rows: Sequence[Stored], batch: Batch) -> None:
+        """Rows that lie in the store behind all that is known here."""
+        recorded = codec.decode_all(rows)
+        batch.recorded.extend(recorded)
+        for row in rows:
+            self._know(row.stream, row.version)
+        self._end = rows[-1].position
+        self._last_ms = max(self._last_ms, recorded[-1].at_ms)
+        if not self._store.shared:
+            self._guards.forget(self._end)
+
+    # ---- commits ---------------------------------------------------------------------------
+
+    def _write(self, units: Sequence[Pending], batch: Batch) -> None:
+        """Commit these together; if they clash with rows that we did not know, one by one."""
+        try:
+            try:
+                self._commit(units, batch)
+            except StoreDown:
+                self._unsure = True
+                self._store.reset()
+                if not self._landed(batch):
+                    self._commit(units, batch)
+        except Clash as clash:
+            self._apart([one for one in units if one.answer is None], batch, clash)
+
+    def _commit(self, units: Sequence[Pending], batch: Batch, *, trusting: bool = True) -> None:
+        """One turn at the store. What others wrote before it is taken in, and decides with."""
+        self._attempt = None
+        with self._store.turn() as turn:
+            if self._store.shared or self._unsure:
+                while missed := turn.missed(self._end, CATCH_UP_ROWS):
+                    self._take_in(missed, batch)
+                self._unsure = False
+            ready = self._admit([one for one in units if one.answer is None], turn, trusting)
+            rows = self._rows(ready)
+            if rows:
+                self._attempt = ready, rows
+                turn.insert(rows, self._marks(ready) if self._store.shared else ())
+        self._accept(ready, rows, batch)
+
+    def _landed(self, batch: Batch) -> bool:
+        """Whether a commit that failed is in the store after all, and then it is accepted."""
+        if self._attempt is None:
+            return False
+        ready, rows = self._attempt
+        if self._store.rows(rows[0].position - 1, None, 1) != rows[:1]:
+            return False
+        self._accept(ready, rows, batch)
+        return True
+
+    def _admit(self, waiting: Sequence[Pending], turn: Turn, trusting: bool) -> list[Pending]:
         """Those units whose expected versions are the real ones, given those admitted before."""
         planned: dict[UUID, int] = {}
-        ready = []
+        ready: list[Pending] = []
+        marks: Sequence[Mark] = ()
+        if self._store.shared:
+            asked = {one for p in waiting for one in (*p.unit.ends(), *p.unit.draws)}
+            marks = turn.marks(list(asked)) if asked else ()
         for pending in waiting:
-            if (stream := self._guards.offended(pending.unit)) is not None:
-                pending.answer = Conflict(
-                    f"something came to rest on stream {stream} just now: decide again"
-                )
+            unit = pending.unit
+            stream = self._guards.offended(unit) or overtaken(unit, marks, self._id)
+            if stream is not None:
+                pending.answer = Conflict(f"others relied on {stream} just now: decide again")
                 continue
-            for append in pending.unit.appends:
+            for append in unit.appends:
                 actual = planned.get(append.stream)
                 if actual is None:
-                    actual = self._head(append.stream, append.expected)
+                    actual = self._head(turn, append.stream, append.expected, trusting)
                 if actual != append.expected:
                     pending.answer = _conflict(append.stream, append.expected, actual)
                     break
             else:
-                for append in pending.unit.appends:
+                for append in unit.appends:
                     planned[append.stream] = append.expected + len(append.events)
-                self._guards.note(pending.unit, self._end)
+                self._guards.note(unit, self._end)
                 ready.append(pending)
         return ready
 
-    def _head(self, stream: UUID, expected: int) -> int:
+    def _head(self, turn: Turn, stream: UUID, expected: int, trusting: bool) -> int:
         """A stream's last version. A stream said to be new is believed: its key is unique."""
         known = self._heads.get(stream)
         if known is None:
-            if expected == 0 and not self._unsure:
+            if expected == 0 and trusting:
                 return 0
-            known = self._store.head(stream)
+            known = turn.head(stream)
             self._know(stream, known)
         return known
 
@@ -176,39 +277,28 @@ class Writer:
         if len(self._heads) > KNOWN_STREAMS:
             self._heads.popitem(last=False)
 
-    def _write(self, ready: Sequence[Pending], batch: Batch) -> None:
-        """Commit these together; if they clash with rows that we did not know, one by one."""
-        if not ready:
-            return
-        rows = self._rows(ready)
-        try:
-            try:
-                positions = self._store.insert(rows)
-            except StoreDown:
-                positions = self._again(ready, rows, batch)
-        except Clash as clash:
-            self._apart(ready, batch, clash)
-        else:
-            self._accept(ready, rows, positions, batch)
-
     def _rows(self, ready: Sequence[Pending]) -> list[Stored]:
+        """The rows of these units behind the end, none older than what is there."""
         rows, position = [], self._end
         for pending in ready:
+            if pending.at_ms < self._last_ms:
+                pending.stamp(self._last_ms)
             for append, encoded in zip(pending.unit.appends, pending.encoded, strict=True):
                 for version, one in enumerate(encoded, append.expected + 1):
                     position += 1
                     rows.append(Stored(position, append.stream, version, one.topic, one.state))
         return rows
 
-    def _accept(
-        self,
-        ready: Sequence[Pending],
-        rows: Sequence[Stored],
-        positions: Sequence[int],
-        batch: Batch,
-    ) -> None:
-        if positions[0] != self._end + 1:
-            self._catch_up(batch, until=positions[0] - 1)
+    def _marks(self, ready: Sequence[Pending]) -> list[Mark]:
+        """What these units rely on, by the position of their last rows."""
+        found, position = {}, self._end
+        for pending in ready:
+            position += pending.size
+            for stream in pending.unit.leans_on():
+                found[stream] = Mark(stream, self._id, position)
+        return list(found.values())
+
+    def _accept(self, ready: Sequence[Pending], rows: Sequence[Stored], batch: Batch) -> None:
         at = 0
         for pending in ready:
             unit, recorded = pending.unit, []
@@ -217,7 +307,7 @@ class Writer:
                 row = rows[at]
                 recorded.append(
                     Recorded(
-                        position=positions[at],
+                        position=row.position,
                         stream=row.stream,
                         version=row.version,
                         at_ms=pending.at_ms,
@@ -234,33 +324,17 @@ class Writer:
                 self._know(append.stream, append.expected + len(append.events))
             pending.answer = recorded
             batch.recorded.extend(recorded)
-        self._end = positions[-1]
+        if rows:
+            self._end = rows[-1].position
+            self._last_ms = max(self._last_ms, ready[-1].at_ms)
 
-    def _again(self, ready: Sequence[Pending], rows: Sequence[Stored], batch: Batch) -> list[int]:
-        """Once more after a failed commit, if it did not succeed after all."""
-        self._unsure = True
-        self._store.reset()
-        first = rows[0]
-        held = self._store.stream(first.stream, first.version - 1)
-        if not (held and held[0].version == first.version and held[0].state == first.state):
-            self._catch_up(batch)
-            return self._store.insert(self._rows(ready))
-        self._unsure = False
-        found = self._store.rows(held[0].position - 1, None, len(rows))
-        return [row.position for row in found]
-
-    def _apart(self, ready: Sequence[Pending], batch: Batch, clash: Clash) -> None:
+    def _apart(self, units: Sequence[Pending], batch: Batch, clash: Clash) -> None:
         """Unit by unit with the store's own versions, after a clash that none of ours explains."""
-        for pending in ready:
-            self._catch_up(batch)
-            self._unsure = True  # New streams are looked up too.
-            admitted = self._admit([pending])
-            self._unsure = False
-            if not admitted:
-                continue
-            rows = self._rows(admitted)
+        self._heads.clear()
+        for pending in units:
+            self._unsure = True
             try:
-                self._accept(admitted, rows, self._store.insert(rows), batch)
+                self._commit([pending], batch, trusting=False)
             except Clash:
                 append = pending.unit.appends[0]
                 pending.answer = Conflict(
@@ -268,18 +342,13 @@ class Writer:
                     "read it again and decide again"
                 )
 
-    def _catch_up(self, batch: Batch, until: int | None = None) -> None:
-        """Take in rows that are in the store and not known here; forget what was assumed."""
-        self._heads.clear()
-        while found := self._store.rows(self._end, until, CATCH_UP_ROWS):
-            batch.recorded.extend(codec.decode_all(found))
-            self._end = found[-1].position
-            self._guards.forget(self._end)
-        self._unsure = False
-
 
 def _conflict(stream: UUID, expected: int, actual: int) -> Conflict:
     return Conflict(
         f"stream {stream} is at version {actual}, not {expected} as expected: "
         "read it again and decide again"
     )
+
+
+def _size(one: Waiting) -> int:
+    return one.size if isinstance(one, Pending) else len(one.rows)

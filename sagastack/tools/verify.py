@@ -43,7 +43,7 @@ async def verify(settings: Settings) -> Verified:
             seals = read_seals(seals_file)
             result.seals = len(seals)
             key = load_public_key(settings.home)
-            for finding in verify_seals(rows, seals, key, gapless=log.gapless):
+            for finding in verify_seals(rows, seals, key):
                 _note(result, finding)
         elif rows:
             result.notes.append("no seal has been made yet: start the server once")

@@ -9,7 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -19,7 +19,9 @@ import pytest
 from aggregates.base import Recorded
 from aggregates.errors import Conflict
 from engine.log import Log, LogLocked, LogUnavailable, Stored
-from engine.log.store import SqliteStore, StoreDown, open_store
+from engine.log.sqlite_store import SqliteStore
+from engine.log.store import StoreDown, Turn
+from engine.log.stores import open_store
 from tests.log.conftest import Clock
 from tests.log.test_log import everything
 from tests.log.toys import unit
@@ -174,16 +176,17 @@ async def test_a_commit_whose_answer_was_lost_is_not_written_twice(
     log.listen(folded.extend)
     store = log._write_store
     assert store is not None
-    insert, broken = store.insert, [True]
+    turn, broken = store.turn, [True]
 
-    def insert_and_break(rows: Sequence[Stored]) -> list[int]:
-        positions = insert(rows)
+    @contextmanager
+    def commit_and_break() -> Iterator[Turn]:
+        with turn() as one:
+            yield one
         if broken:
             broken.clear()
             raise StoreDown("the connection broke after the commit")
-        return positions
 
-    monkeypatch.setattr(store, "insert", insert_and_break)
+    monkeypatch.setattr(store, "turn", commit_and_break)
     stream = uuid4()
     told = await asyncio.gather(
         *(log.submit(unit(stream, version, f"{version}")) for version in range(3))
@@ -200,19 +203,21 @@ async def test_a_commit_that_is_found_later_reaches_the_listeners(
     log.listen(folded.extend)
     store = log._write_store
     assert store is not None
-    insert = store.insert
+    turn = store.turn
 
     def down(*_: object) -> list[Stored]:
         raise StoreDown("the server is gone")
 
-    def insert_and_go(rows: Sequence[Stored]) -> list[int]:
-        insert(rows)
+    @contextmanager
+    def commit_and_go() -> Iterator[Turn]:
+        with turn() as one:
+            yield one
         raise StoreDown("the connection broke after the commit")
 
     stream = uuid4()
     with monkeypatch.context() as gone:
-        gone.setattr(store, "insert", insert_and_go)
-        gone.setattr(store, "stream", down)
+        gone.setattr(store, "turn", commit_and_go)
+        gone.setattr(store, "rows", down)
         with pytest.raises(LogUnavailable, match="gone"):
             await log.append(unit(stream, 0, "written"))
     assert folded == []
@@ -233,7 +238,8 @@ async def test_rows_of_another_writer_are_taken_in_and_win(url: str, log: Log) -
         other = open_store(url)
         end = other.end()
         state = b'{"at":2000,"d":{"name":"theirs"}}'
-        other.insert([Stored(end + 1, theirs, 1, "logtoy.made", state)])
+        with other.turn() as turn:
+            turn.insert([Stored(end + 1, theirs, 1, "logtoy.made", state)], [])
         other.close()
 
     await asyncio.to_thread(write_theirs)

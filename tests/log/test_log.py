@@ -138,7 +138,7 @@ async def test_a_bug_in_the_writer_leaves_nobody_waiting(
     log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(threading, "excepthook", lambda _: None)
-    monkeypatch.setattr(log._write_store, "insert", lambda _: 1 / 0)
+    monkeypatch.setattr(log._write_store, "turn", lambda: 1 / 0)
     waiting = [log.submit(unit()) for _ in range(1000)]
     async with asyncio.timeout(10):
         answers = await asyncio.gather(*waiting, return_exceptions=True)

@@ -1,0 +1,162 @@
+"""Rows in one SQLite file, by the `eventsourcing` library. One process writes it: see `lock.py`.
+
+Two traps are closed here: a build of SQLite may default to less than a full sync, so that is set
+by hand, and the library's connections keep no statement.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import cache, lru_cache
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+from eventsourcing.persistence import InterfaceError, PersistenceError
+from eventsourcing.sqlite import (
+    SQLiteApplicationRecorder,
+    SQLiteConnection,
+    SQLiteConnectionPool,
+    SQLiteDatastore,
+)
+
+from engine.log.store import Mark, Turn, told
+from engine.log.unit import Stored
+
+LOCK_TIMEOUT_S = 2
+# One for each power of two of rows in a commit, and those that read.
+KEPT_STATEMENTS = 32
+BEHIND = "SELECT rowid, * FROM stored_events WHERE rowid>? AND rowid<=? ORDER BY rowid LIMIT ?"
+LAST = 2**63 - 1
+
+
+class _DurablePool(SQLiteConnectionPool):
+    """Connections whose commit returns after the disk has it, and that keep their statements."""
+
+    def _create_connection(self) -> SQLiteConnection:
+        try:
+            made = sqlite3.connect(
+                self.db_name,
+                uri=True,
+                check_same_thread=False,
+                isolation_level=None,
+                cached_statements=KEPT_STATEMENTS,
+                timeout=self.lock_timeout or LOCK_TIMEOUT_S,
+            )
+        except sqlite3.Error as wrong:
+            raise InterfaceError(wrong) from wrong
+        made.execute("PRAGMA journal_mode=WAL")
+        made.execute("PRAGMA synchronous=FULL")
+        return SQLiteConnection(made, max_age=None)
+
+
+def _powers(count: int) -> Iterator[int]:
+    """The powers of two that `count` is made of, the largest first."""
+    while count:
+        yield (power := 1 << (count.bit_length() - 1))
+        count -= power
+
+
+@cache
+def _insert_of(count: int) -> str:
+    rows = ",".join(["(?,?,?,?,?)"] * count)
+    columns = "rowid, originator_id, originator_version, topic, state"
+    return f"INSERT INTO stored_events ({columns}) VALUES {rows}"
+
+
+# A stream's rows lie close together, and making a UUID costs as much as reading its row.
+_uuid = lru_cache(maxsize=16_384)(UUID)
+
+
+def _stored(row: tuple[int, str, int, str, bytes]) -> Stored:
+    return Stored(row[0], _uuid(row[1]), row[2], row[3], row[4])
+
+
+class SqliteTurn:
+    """A transaction. Few statements of many rows: each gives the interpreter away."""
+
+    def __init__(self, cursor: sqlite3.Cursor) -> None:
+        self._cursor = cursor
+        cursor.row_factory = None
+
+    def missed(self, after: int, limit: int) -> list[Stored]:
+        return list(map(_stored, self._cursor.execute(BEHIND, (after, LAST, limit)).fetchall()))
+
+    def head(self, stream: UUID) -> int:
+        asked = "SELECT max(originator_version) FROM stored_events WHERE originator_id=?"
+        return int(self._cursor.execute(asked, (stream.hex,)).fetchone()[0] or 0)
+
+    def marks(self, streams: Sequence[UUID]) -> list[Mark]:
+        """Nobody else writes, so the writer knows all of them."""
+        return []
+
+    def insert(self, rows: Sequence[Stored], marks: Sequence[Mark]) -> None:
+        values = [one for row in rows for one in (row[0], row[1].hex, row[2], row[3], row[4])]
+        at = 0
+        for count in _powers(len(rows)):
+            self._cursor.execute(_insert_of(count), values[at : (at := at + 5 * count)])
+
+
+class SqliteStore:
+    """One file in WAL mode; the positions are its row ids."""
+
+    shared = False
+
+    def __init__(self, path: str, *, read_only: bool = False) -> None:
+        self.name = path
+        self._uri = f"file:{quote(path)}?mode={'ro' if read_only else 'rwc'}"
+        self._recorder: SQLiteApplicationRecorder | None = None
+        if not read_only:
+            with told(path):
+                self._open().create_table()
+
+    def _open(self) -> SQLiteApplicationRecorder:
+        if self._recorder is None:
+            datastore = SQLiteDatastore(self._uri, pool_size=1, max_overflow=0)
+            datastore.pool = _DurablePool(
+                db_name=self._uri, lock_timeout=LOCK_TIMEOUT_S, pool_size=1, max_overflow=0
+            )
+            self._recorder = SQLiteApplicationRecorder(datastore)
+        return self._recorder
+
+    @contextmanager
+    def turn(self) -> Iterator[Turn]:
+        with told(self.name), self._open().datastore.transaction(commit=True) as cursor:
+            yield SqliteTurn(cursor.sqlite_cursor)
+
+    def end(self) -> int:
+        return int(self._select("SELECT max(rowid) FROM stored_events", ())[0][0] or 0)
+
+    def rows(self, after: int, until: int | None, limit: int) -> list[Stored]:
+        found = self._select(BEHIND, (after, LAST if until is None else until, limit))
+        return list(map(_stored, found))
+
+    def stream(self, stream: UUID, after: int) -> list[Stored]:
+        found = self._select(
+            "SELECT rowid, * FROM stored_events WHERE originator_id=? AND originator_version>?"
+            " ORDER BY originator_version",
+            (stream.hex, after),
+        )
+        return [Stored(p, stream, v, topic, state) for p, _, v, topic, state in found]
+
+    def synchronous(self) -> tuple[int, str]:
+        """How durable a commit of this connection is: the two pragmas that decide it."""
+        level = self._select("PRAGMA synchronous", ())[0][0]
+        return int(level), str(self._select("PRAGMA journal_mode", ())[0][0])
+
+    def _select(self, statement: str, values: tuple[Any, ...]) -> list[Any]:
+        with told(self.name), self._open().datastore.transaction(commit=False) as cursor:
+            cursor.sqlite_cursor.row_factory = None
+            cursor.execute(statement, values)
+            return list(cursor.fetchall())
+
+    def reset(self) -> None:
+        if self._recorder is not None:
+            datastore, self._recorder = self._recorder.datastore, None
+            with suppress(PersistenceError, sqlite3.Error):
+                datastore.close()
+
+    def close(self) -> None:
+        self.reset()
