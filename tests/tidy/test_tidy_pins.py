@@ -9,7 +9,12 @@ import pytest
 
 from tests.tidy.tree import ROOT
 
-LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-libvirt.txt")
+LOCKS = (
+    "requirements.txt",
+    "requirements-dev.txt",
+    "requirements-otel.txt",
+    "requirements-libvirt.txt",
+)
 
 
 def pins(name: str) -> dict[str, str]:
