@@ -7,6 +7,12 @@ import time
 from typing import Protocol
 
 
+def steady_s() -> float:
+    """Seconds since some moment, which no setting of the clock changes and no sleep of the machine
+    stops: how long this process was paused shows in it."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 class Clock(Protocol):
     def now_ms(self) -> int:
         """Wall-clock time in milliseconds since 1970, UTC."""

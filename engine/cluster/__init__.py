@@ -1,0 +1,1 @@
+"""What several controllers on one log share: leases, connections, and the way to others' events."""

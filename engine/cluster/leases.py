@@ -1,0 +1,217 @@
+"""One controller at a time does a duty, and another takes over in under five seconds.
+
+A lease is a row with a name, a holder and an end by the database's clock. Its holder renews it
+each second; whoever finds it ended takes it, and its token grows. A holder that cannot renew in
+time stops by its own steady clock before the row ends, so two never work at once, as far as a
+program can know: one that was paused in the middle of a line finds out at its next wait. What must
+not happen twice all the same is fenced by the token, and may ask `token` just before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from engine.clock import Clock, steady_s
+from engine.cluster.database import Database, DatabaseGone
+
+log_ = logging.getLogger("sagastack.leases")
+
+LEASE_S, RENEW_S, LOOK_S = 3.0, 1.0, 0.75
+# How long before the row's end a holder stops by itself: its work needs a moment to end.
+MARGIN_S = 0.5
+QUESTION_S = 1.0
+TABLE = """CREATE TABLE IF NOT EXISTS sagastack_leases (
+    name text PRIMARY KEY,
+    holder text NOT NULL,
+    token bigint NOT NULL,
+    since timestamptz NOT NULL,
+    until timestamptz NOT NULL)"""
+# `clock_timestamp` goes on while a statement waits for the row, as `now` does not.
+TAKE = """INSERT INTO sagastack_leases AS had (name, holder, token, since, until)
+    VALUES (%s, %s, 1, clock_timestamp(), clock_timestamp() + make_interval(secs => %s))
+    ON CONFLICT (name) DO UPDATE SET
+        holder = excluded.holder, token = had.token + 1,
+        since = excluded.since, until = clock_timestamp() + make_interval(secs => %s)
+    WHERE had.until <= clock_timestamp()
+    RETURNING token"""
+RENEW = """UPDATE sagastack_leases SET until = clock_timestamp() + make_interval(secs => %s)
+    WHERE name = %s AND holder = %s AND token = %s RETURNING token"""
+RELEASE = """UPDATE sagastack_leases SET until = clock_timestamp()
+    WHERE name = %s AND holder = %s AND token = %s"""
+HELD = """SELECT name, holder, token, (extract(epoch FROM since) * 1000)::bigint
+    FROM sagastack_leases WHERE until > clock_timestamp() ORDER BY name"""
+
+Work = Callable[[int], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who has a lease now."""
+
+    name: str
+    holder: str
+    token: int
+    since_ms: int
+
+
+class Duties(Protocol):
+    """Who does what of all the controllers: `Leases`, or `Alone` where there is one."""
+
+    async def while_held(self, name: str, work: Work) -> None:
+        """Run `work(token)` whenever this controller has the lease, and cancel it when it is lost.
+
+        Ends when the work ends by itself, with its error if it has one. The token grows with each
+        change of hands.
+        """
+
+    def token(self, name: str) -> int | None:
+        """The token, for as long as the lease is this controller's beyond doubt; else None."""
+
+    async def holders(self) -> list[Holder]:
+        """All leases that are held, by whichever controller."""
+
+    async def close(self) -> None:
+        """Let go of everything."""
+
+
+class Alone:
+    """The same for a controller that shares with nobody: it holds everything, always."""
+
+    def __init__(self, holder: str = "") -> None:
+        self._holder = holder
+        self._at_work: list[str] = []
+
+    async def while_held(self, name: str, work: Work) -> None:
+        self._at_work.append(name)
+        try:
+            await work(0)
+        finally:
+            self._at_work.remove(name)
+
+    def token(self, name: str) -> int | None:
+        return 0
+
+    async def holders(self) -> list[Holder]:
+        return [Holder(name, self._holder, 0, 0) for name in sorted(set(self._at_work))]
+
+    async def close(self) -> None: ...
+
+
+@dataclass(slots=True)
+class _Grip:
+    """A lease of ours, and until when it is that by our own clock."""
+
+    name: str
+    token: int
+    sure_until_s: float
+
+
+class Leases:
+    """Leases in the database at `url`. `holder` names this process to people, and no other one.
+
+    `steady` is a clock that nobody sets, in seconds.
+    """
+
+    def __init__(
+        self, url: str, holder: str, clock: Clock, *, steady: Callable[[], float] = steady_s
+    ) -> None:
+        self.holder = holder
+        self._clock, self._steady = clock, steady
+        self._database = Database(url, most=2, timeout_s=QUESTION_S)
+        self._made = False
+        self._grips: dict[str, _Grip] = {}
+
+    async def while_held(self, name: str, work: Work) -> None:
+        if name in self._grips:
+            raise ValueError(f"the lease {name} is held here already: one work for each name")
+        while True:
+            grip = await self._take(name)
+            self._grips[name] = grip
+            log_.info("%s: %s has it, token %d", name, self.holder, grip.token)
+            try:
+                if await self._work(grip, work):
+                    return
+            finally:
+                del self._grips[name]
+                await self._release(grip)
+            log_.warning("%s: %s has lost it (token %d)", name, self.holder, grip.token)
+
+    def token(self, name: str) -> int | None:
+        grip = self._grips.get(name)
+        return grip.token if grip is not None and self._steady() < grip.sure_until_s else None
+
+    async def holders(self) -> list[Holder]:
+        await self._make()
+        return [Holder(*row) for row in await self._database.ask(HELD)]
+
+    async def close(self) -> None:
+        """Leases that are held are let go by the tasks that hold them, when those are cancelled."""
+        for grip in list(self._grips.values()):
+            await self._release(grip)
+        await self._database.close()
+
+    async def _make(self) -> None:
+        if not self._made:
+            await self._database.make(TABLE)
+            self._made = True
+
+    async def _take(self, name: str) -> _Grip:
+        """Wait until the lease is ours, however long the database or another holder takes."""
+        while True:
+            with suppress(DatabaseGone):
+                await self._make()
+                began_s = self._steady()
+                values = (name, self.holder, LEASE_S, LEASE_S)
+                # Made twice, it would find itself held by the first time.
+                if found := await self._database.ask(TAKE, values, repeatable=False):
+                    return _Grip(name, int(found[0][0]), began_s + LEASE_S - MARGIN_S)
+            await self._clock.sleep(LOOK_S)
+
+    async def _work(self, grip: _Grip, work: Work) -> bool:
+        """Work while the lease is renewed. Did the work end by itself?"""
+        ended = False
+        try:
+            async with asyncio.timeout(None) as bound, asyncio.TaskGroup() as group:
+                renewing = group.create_task(self._renew(grip, bound), name=f"{grip.name} lease")
+                await work(grip.token)
+                # Work that takes its being cancelled for its end has not ended by itself.
+                ended = not bound.expired()
+                renewing.cancel()
+        except TimeoutError:
+            if not bound.expired():
+                raise
+        except BaseExceptionGroup as several:
+            raise several.exceptions[0] from None
+        return ended
+
+    async def _renew(self, grip: _Grip, bound: asyncio.Timeout) -> None:
+        """Renew each second, and move the moment at which the work is cancelled ahead of us."""
+        loop = asyncio.get_running_loop()
+        while True:
+            left_s = grip.sure_until_s - self._steady()
+            if left_s <= 0 or bound.expired():
+                break
+            bound.reschedule(loop.time() + left_s)
+            await self._clock.sleep(RENEW_S)
+            began_s = self._steady()
+            if began_s >= grip.sure_until_s:
+                break
+            values = (LEASE_S, grip.name, self.holder, grip.token)
+            with suppress(DatabaseGone):
+                if not await self._database.ask(RENEW, values):
+                    break
+                if not bound.expired():
+                    grip.sure_until_s = began_s + LEASE_S - MARGIN_S
+        grip.sure_until_s = 0.0
+        if not bound.expired():
+            bound.reschedule(loop.time())
+
+    async def _release(self, grip: _Grip) -> None:
+        grip.sure_until_s = 0.0
+        with suppress(DatabaseGone):
+            await self._database.ask(RELEASE, (grip.name, self.holder, grip.token))
