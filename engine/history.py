@@ -1,7 +1,8 @@
 """Any past moment, folded again from the nearest checkpoint and the log, off the event loop.
 
-A checkpoint is a saved `Cloud`. It carries a fingerprint of the code that folded it, because a
-checkpoint made by other folds than ours would be a lie; such a one is ignored.
+A checkpoint is a saved `Cloud`. It carries a fingerprint of the code that folded it and the mark
+of the row that it ends with, because one made by other folds, or of another log, would be a lie;
+such a one is ignored.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import msgspec
 from aggregates.base import Aggregate, build
 from aggregates.errors import NotFound
 from aggregates.saga import SagaRun
-from engine.log import Log
+from engine.log import Log, Stored
 from projections.cloud import Cloud
 
 log_ = logging.getLogger("sagastack.history")
@@ -38,6 +39,12 @@ def fingerprint() -> str:
         for source in sorted((root / folder).glob("**/*.py")):
             digest.update(source.relative_to(root).as_posix().encode() + source.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def mark(row: Stored) -> str:
+    """Names a row so that no other log has it in the same place, were it a copy of this one."""
+    known = f"{row.position} {row.stream} {row.version} {row.topic} ".encode()
+    return hashlib.sha256(known + row.state).hexdigest()[:16]
 
 
 class History:
@@ -60,6 +67,10 @@ class History:
                     self._moments.popitem(last=False)
             self._moments.move_to_end(position)
             return self._moments[position]
+
+    async def until(self, position: int) -> Cloud:
+        """The cloud after the last event at or before a position; the caller's own."""
+        return await self._fold(position)
 
     async def rebuild(self, until: int | None = None) -> Cloud:
         """The cloud from the log alone, no checkpoint trusted."""
@@ -86,8 +97,11 @@ class History:
     async def checkpoint(self) -> Path | None:
         """Save the state at the log's end; nothing to do if there is such a checkpoint."""
         cloud = await self._fold(None)
-        path = self._folder / f"{cloud.position:012d}-{fingerprint()}.checkpoint"
-        if cloud.position == 0 or path.exists():
+        if cloud.position == 0:
+            return None
+        ours = f"{fingerprint()}-{await self._mark_at(cloud.position)}"
+        path = self._folder / f"{cloud.position:012d}-{ours}.checkpoint"
+        if path.exists():
             return None
         await asyncio.to_thread(self._write, path, cloud)
         return path
@@ -105,21 +119,30 @@ class History:
 
     async def _fold(self, until: int | None) -> Cloud:
         end = await self._log.position() if until is None else until
-        cloud = await asyncio.to_thread(self._nearest, end)
-        return await self._extend(cloud, until)
+        return await self._extend(await self._nearest(end), until)
 
     async def _extend(self, cloud: Cloud, until: int | None) -> Cloud:
         async for batch in self._log.read(cloud.position, until=until):
             await asyncio.to_thread(cloud.fold, batch)
         return cloud
 
-    def _nearest(self, until: int) -> Cloud:
-        """One from behind the log's end belongs to another past: the log was restored."""
-        for path in sorted(self._folder.glob(f"*-{fingerprint()}.checkpoint"), reverse=True):
-            if int(path.name.partition("-")[0]) > until:
+    async def _nearest(self, until: int) -> Cloud:
+        """One that does not end with a row of this log is of another: it was restored, say."""
+        for path in sorted(self._folder.glob(f"*-{fingerprint()}-*.checkpoint"), reverse=True):
+            position, _, its_mark = path.stem.split("-")
+            if int(position) > until or its_mark != await self._mark_at(int(position)):
                 continue
             try:
-                return Cloud.load(path.read_bytes())
+                return await asyncio.to_thread(_load, path)
             except (OSError, msgspec.DecodeError) as error:
                 log_.warning("checkpoint %s is left out: %s", path.name, error)
         return Cloud()
+
+    async def _mark_at(self, position: int) -> str:
+        """The mark of the row at a position; empty where there is none."""
+        rows = await self._log.read_stored(position - 1, until=position, limit=1)
+        return mark(rows[0]) if rows else ""
+
+
+def _load(path: Path) -> Cloud:
+    return Cloud.load(path.read_bytes())

@@ -24,6 +24,7 @@ from sagastack.client import Refusal
 from sagastack.commands import Commands, Tool, add_all
 from sagastack.quickstart import quickstart
 from sagastack.settings import BadSetting, Settings
+from sagastack.tools.moments import joined
 
 CHOSEN = ("home", "port", "host", "integration_port", "store")
 """Options of any command that are settings, where the command has them."""
@@ -31,7 +32,7 @@ CHOSEN = ("home", "port", "host", "integration_port", "store")
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; its exit status is 0 only where all was well."""
-    args = parser().parse_args(argv)
+    args = parser().parse_args(joined(sys.argv[1:] if argv is None else argv))
     logging.basicConfig(
         level=getattr(logging, args.log_level.upper()),
         format="%(asctime)s %(levelname)s %(name)s %(message)s",

@@ -131,6 +131,14 @@ def decode_all(rows: Sequence[Stored]) -> list[Recorded]:
     return [decode(row) for row in rows]
 
 
+def envelope(row: Stored) -> Envelope:
+    """What a row says beside its event, whichever release wrote that."""
+    try:
+        return _envelope(row.state)
+    except msgspec.MsgspecError as wrong:
+        raise Unreadable(f"position {row.position} ({row.topic}) is no event: {wrong}") from wrong
+
+
 def at_ms(row: Stored) -> int:
     """When a row was recorded, without decoding its event."""
     return _at(row.state).at

@@ -198,3 +198,18 @@ async def test_a_checkpoint_of_another_past_is_left_out(r: Rig, tmp_path: Path) 
         await seed(older)
         again = await History(older.log, path.parent).latest()  # type: ignore[arg-type]
         assert again.digest() == older.cloud.digest()
+
+
+async def test_a_checkpoint_of_another_log_of_that_length_is_left_out(
+    r: Rig, tmp_path: Path
+) -> None:
+    """The folder of one cloud beside the log of another, as `--store` may have it."""
+    await running(r)
+    path = await r.history.checkpoint()
+    assert path is not None
+    (tmp_path / "other").mkdir()
+    async with rig(tmp_path / "other", new_sim()) as other:
+        await running(other)
+        assert other.cloud.position >= r.cloud.position
+        again = await History(other.log, path.parent).latest()  # type: ignore[arg-type]
+        assert again.digest() == other.cloud.digest() != r.cloud.digest()
