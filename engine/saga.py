@@ -108,6 +108,11 @@ class Run(Generic[I]):
         """The same for every attempt of this step and for its undo."""
         return key_for(self.id, self.step)
 
+    @property
+    def undo_key(self) -> Key:
+        """For an undo that makes something: under `key` this step took it away for good."""
+        return key_for(self.id, f"{self.step} undo")
+
     def key_of(self, step: Step[I, Any]) -> Key:
         return key_for(self.id, step.name)
 

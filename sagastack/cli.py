@@ -6,9 +6,7 @@ Every other command is a tool that adds itself: see `commands.py`.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import logging
-import signal
 import sys
 from pathlib import Path
 
@@ -21,7 +19,7 @@ from engine.vault import VaultError
 from sagastack import doctor, tools
 from sagastack.boot import controller
 from sagastack.client import Refusal
-from sagastack.commands import Commands, Tool, add_all
+from sagastack.commands import Commands, Tool, add_all, until_stopped
 from sagastack.quickstart import quickstart
 from sagastack.settings import BadSetting, Settings
 from sagastack.tools.moments import joined
@@ -69,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 async def _serve(args: argparse.Namespace, settings: Settings) -> int:
-    stopped = _until_stopped()
+    stopped = until_stopped()
     async with controller(settings) as cloud:
         print(f"sagastack serves {cloud.endpoint} from {settings.home}", flush=True)
         await stopped.wait()
@@ -77,18 +75,10 @@ async def _serve(args: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _quickstart(args: argparse.Namespace, settings: Settings) -> int:
-    stopped = _until_stopped()
+    stopped = until_stopped()
     async with quickstart(settings, say=lambda line: print(line, flush=True)):
         await stopped.wait()
     return 0
-
-
-def _until_stopped() -> asyncio.Event:
-    """Set when the process is asked to end."""
-    stopped = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    return stopped
 
 
 if __name__ == "__main__":

@@ -8,8 +8,10 @@ command imports every module.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import importlib
 import pkgutil
+import signal
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -58,6 +60,14 @@ class Commands:
                 help="postgres://... or sqlite:///..., instead of log.db in the data folder",
             )
         return one
+
+
+def until_stopped() -> asyncio.Event:
+    """Set when the process is asked to end: for commands that serve until then."""
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    return stopped
 
 
 def _indented(text: str) -> str:

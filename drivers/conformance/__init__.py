@@ -5,7 +5,17 @@ raises `Broken` if the driver behind the harness does not keep one, and otherwis
 exempt, or nothing. A driver is done when it keeps them all.
 """
 
-from drivers.conformance import adoption, copies, growth, guests, hosts, kept, moves, storage
+from drivers.conformance import (
+    adoption,
+    copies,
+    growth,
+    guests,
+    hosts,
+    kept,
+    lateness,
+    moves,
+    storage,
+)
 from drivers.conformance.checks import Broken, Check, Exempt, Rig
 from drivers.conformance.harness import Harness
 
@@ -14,7 +24,15 @@ __all__ = ["Broken", "Check", "Exempt", "Harness", "Rig", "compute_checks", "sto
 
 def compute_checks() -> list[Check]:
     """Every promise about hosts and guests."""
-    return [*hosts.SUITE, *guests.SUITE, *moves.SUITE, *growth.SUITE, *kept.SUITE, *adoption.SUITE]
+    return [
+        *hosts.SUITE,
+        *guests.SUITE,
+        *moves.SUITE,
+        *growth.SUITE,
+        *kept.SUITE,
+        *adoption.SUITE,
+        *lateness.SUITE,
+    ]
 
 
 def storage_checks() -> list[Check]:

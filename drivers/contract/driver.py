@@ -17,7 +17,7 @@ class Capabilities:
     memory for one that runs. `adoption`: guests that no controller made. `guest_snapshots`: all
     disks of a guest at one moment, of one that runs with its memory; `disk_snapshots_alive`:
     without it too. `snapshots`: disks, of running guests too. `live_disk_move`: a running guest's
-    disk to another pool.
+    disk to another pool. `remembers_keys`: a call that comes too late for its key is refused.
     """
 
     live_migration: bool = False
@@ -30,6 +30,7 @@ class Capabilities:
     disk_snapshots_alive: bool = False
     snapshots: bool = False
     live_disk_move: bool = False
+    remembers_keys: bool = False
     max_guests_per_host: int | None = None
     image_formats: tuple[str, ...] = ()
 

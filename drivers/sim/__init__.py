@@ -1,7 +1,9 @@
 """A whole data centre in memory, a peer of the real drivers: same contract, same conformance."""
 
-from drivers.sim.driver import SimDriver, make
+from drivers.sim.driver import SimDriver
 from drivers.sim.faults import Fault, SimFaults
+from drivers.sim.making import make
+from drivers.sim.remote import RemoteSim
 from drivers.sim.world import Residue, SimWorld
 
-__all__ = ["Fault", "Residue", "SimDriver", "SimFaults", "SimWorld", "make"]
+__all__ = ["Fault", "RemoteSim", "Residue", "SimDriver", "SimFaults", "SimWorld", "make"]

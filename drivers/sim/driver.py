@@ -8,31 +8,18 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from drivers.contract.compute import HostAddress
-from drivers.contract.driver import Capabilities
 from drivers.contract.errors import Refused
 from drivers.sim.faults import ANY, Fault, SimFaults
+from drivers.sim.kind import CAPABILITIES, KIND
 from drivers.sim.session import SimSession, Site
-from drivers.sim.storage import IMAGE_FORMATS
 from drivers.sim.world import SimWorld
 
 
 class SimDriver:
     """A data centre to connect to. Close it to let go of the journal that `make` opened."""
 
-    kind = "Simulator"
-    capabilities = Capabilities(
-        live_migration=True,
-        storage_migration=True,
-        disk_hot_plug=True,
-        nic_hot_plug=True,
-        snapshots=True,
-        live_disk_move=True,
-        guest_growth=True,
-        adoption=True,
-        guest_snapshots=True,
-        disk_snapshots_alive=True,
-        image_formats=IMAGE_FORMATS,
-    )
+    kind = KIND
+    capabilities = CAPABILITIES
 
     def __init__(
         self,
@@ -50,16 +37,20 @@ class SimDriver:
 
     async def connect(self, address: HostAddress) -> SimSession:
         """Refused and Unavailable as the URL's query, the faults or the host's power have it."""
-        session = SimSession(self._site, self.world.host(address.url).url)
+        session = self.session(address.url)
         await session.check("connect")
         return session
+
+    def session(self, url: str) -> SimSession:
+        """A session with the host at `url`, whether or not it can be reached."""
+        return SimSession(self._site, self.world.host(url).url)
 
     async def close(self) -> None:
         if self._owns_world:
             self.world.close()
 
 
-def make(
+def make_own(
     settings: Mapping[str, str],
     *,
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,

@@ -123,7 +123,16 @@ class Gone(Struct, frozen=True, array_like=True, tag="gone"):
     ident: str
 
 
-Row = SimHost | SimGuest | SimPool | SimDisk | Gone
+class Asked(Struct, frozen=True, array_like=True, tag="asked"):
+    """A verb that was asked of a thing (`subject` at `where`) under a key."""
+
+    where: str
+    subject: UUID
+    key: UUID
+    verb: str
+
+
+Row = SimHost | SimGuest | SimPool | SimDisk | Gone | Asked
 
 
 def disk_file(volume_id: UUID) -> str:

@@ -40,7 +40,7 @@ from drivers.contract.storage import (
     SnapshotStatus,
 )
 from drivers.sim import adoption, compute, copies, kept, storage, vitals
-from drivers.sim.address import hardware_id
+from drivers.sim.address import hardware_id, identity
 from drivers.sim.faults import CLEAR, Fault, SimFaults
 from drivers.sim.rows import SimHost
 from drivers.sim.world import SimWorld
@@ -48,6 +48,8 @@ from drivers.sim.world import SimWorld
 T = TypeVar("T")
 
 VERSION = "1.0"
+# The place of snapshots of whole guests, which lie within disks, wherever those are.
+KEPT = "kept"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +76,10 @@ class SimSession:
         """Lose the connection. The next verb finds out, and the one after that has a new one."""
         self._lost = True
 
+    def _in(self, guest_id: UUID) -> str:
+        """The place of what is plugged into a guest."""
+        return f"{self.url} {guest_id}"
+
     @property
     def _is_there(self) -> bool:
         host = self._site.world.hosts[self.url]
@@ -88,6 +94,25 @@ class SimSession:
         if not host.reachable:
             raise Unavailable(f"{host.name} is out of reach")
         return host
+
+    async def _change(
+        self,
+        verb: str,
+        subject: UUID,
+        key: UUID,
+        effect: Callable[[SimHost], T],
+        *,
+        where: str = "",
+    ) -> T:
+        """Run an effect on the thing `subject`, which is at this host or `where`, unless its key
+        says that it comes too late."""
+        world, place = self._site.world, where or self.url
+
+        def in_time(host: SimHost) -> T:
+            world.ask(place, subject, key, verb)
+            return effect(host)
+
+        return await self._call(verb, subject, in_time)
 
     async def _call(self, verb: str, subject: UUID | None, effect: Callable[[SimHost], T]) -> T:
         """Run `effect` at its moment, or fail as the faults have it.
@@ -138,9 +163,10 @@ class SimSession:
 
     async def start_guest(self, spec: GuestSpec, *, key: UUID) -> GuestStatus:
         world, now_s = self._site.world, self._site.now_s()
-        return await self._call(
+        return await self._change(
             "start_guest",
             spec.guest_id,
+            key,
             lambda host: compute.start(world, host, spec, key=key, now_s=now_s),
         )
 
@@ -150,15 +176,16 @@ class SimSession:
         wait_s = min(grace_s, faults.shutdown_s)
         if wait_s > 0 and guest is not None and guest.power is Power.RUNNING:
             await faults.sleep(wait_s)
-        await self._call(
-            "stop_guest", guest_id, lambda host: compute.power_off(world, host, guest_id)
+        await self._change(
+            "stop_guest", guest_id, key, lambda host: compute.power_off(world, host, guest_id)
         )
 
     async def reboot_guest(self, guest_id: UUID, *, force: bool, key: UUID) -> None:
         world, now_s = self._site.world, self._site.now_s()
-        await self._call(
+        await self._change(
             "reboot_guest",
             guest_id,
+            key,
             lambda host: compute.reboot(world, host, guest_id, now_s=now_s),
         )
 
@@ -168,7 +195,7 @@ class SimSession:
             if self._site.serial_dir is not None:
                 self._serial_log(guest_id).unlink(missing_ok=True)
 
-        await self._call("remove_guest", guest_id, remove)
+        await self._change("remove_guest", guest_id, key, remove)
 
     async def migrate_guest(
         self,
@@ -179,19 +206,28 @@ class SimSession:
         moves: tuple[DiskMove, ...] = (),
     ) -> None:
         world = self._site.world
-        await self._call(
+
+        def arrive(host: SimHost) -> None:
+            there = world.host(target.url)
+            if there.url != host.url:
+                world.ask(there.url, guest_id, key, "arrive_guest")
+            compute.migrate(world, host, guest_id, there, moves)
+
+        await self._change(
             "migrate_guest",
             guest_id,
-            lambda host: compute.migrate(world, host, guest_id, world.host(target.url), moves),
+            key,
+            arrive,
         )
 
     async def grow_guest(
         self, guest_id: UUID, *, cpu_count: int, cpu_mhz: int, memory_mib: int, key: UUID
     ) -> None:
         world = self._site.world
-        await self._call(
+        await self._change(
             "grow_guest",
             guest_id,
+            key,
             lambda host: compute.grow(world, host, guest_id, cpu_count, memory_mib),
         )
 
@@ -205,10 +241,12 @@ class SimSession:
         key: UUID,
     ) -> None:
         world = self._site.world
-        await self._call(
+        await self._change(
             "snapshot_guest",
-            guest_id,
+            snapshot_id,
+            key,
             lambda host: kept.keep(world, host, guest_id, snapshot_id, disks, with_memory),
+            where=KEPT,
         )
 
     async def revert_guest(
@@ -221,9 +259,10 @@ class SimSession:
         key: UUID,
     ) -> None:
         world = self._site.world
-        await self._call(
+        await self._change(
             "revert_guest",
             guest_id,
+            key,
             lambda host: kept.revert(world, host, guest_id, snapshot_id, disks, with_memory),
         )
 
@@ -231,44 +270,64 @@ class SimSession:
         self, guest_id: UUID, snapshot_id: UUID, disks: tuple[DiskAttachment, ...], *, key: UUID
     ) -> None:
         world = self._site.world
-        await self._call(
-            "forget_snapshot", guest_id, lambda _: kept.forget(world, snapshot_id, disks)
+        await self._change(
+            "forget_snapshot",
+            snapshot_id,
+            key,
+            lambda _: kept.forget(world, snapshot_id, disks),
+            where=KEPT,
         )
 
     async def attach_disk(self, guest_id: UUID, disk: DiskAttachment, *, key: UUID) -> None:
         world = self._site.world
-        await self._call(
-            "attach_disk", guest_id, lambda host: compute.attach_disk(world, host, guest_id, disk)
+        await self._change(
+            "attach_disk",
+            disk.volume_id,
+            key,
+            lambda host: compute.attach_disk(world, host, guest_id, disk),
+            where=self._in(guest_id),
         )
 
     async def limit_disk(
         self, guest_id: UUID, volume_id: UUID, limits: DiskLimits, *, key: UUID
     ) -> None:
         world = self._site.world
-        await self._call(
+        await self._change(
             "limit_disk",
-            guest_id,
+            volume_id,
+            key,
             lambda host: compute.limit_disk(world, host, guest_id, volume_id, limits),
+            where=self._in(guest_id),
         )
 
     async def detach_disk(self, guest_id: UUID, volume_id: UUID, *, key: UUID) -> None:
         world = self._site.world
-        await self._call(
+        await self._change(
             "detach_disk",
-            guest_id,
+            volume_id,
+            key,
             lambda host: compute.detach_disk(world, host, guest_id, volume_id),
+            where=self._in(guest_id),
         )
 
     async def attach_nic(self, guest_id: UUID, nic: NicSpec, *, key: UUID) -> None:
         world = self._site.world
-        await self._call(
-            "attach_nic", guest_id, lambda host: compute.attach_nic(world, host, guest_id, nic)
+        await self._change(
+            "attach_nic",
+            nic.nic_id,
+            key,
+            lambda host: compute.attach_nic(world, host, guest_id, nic),
+            where=self._in(guest_id),
         )
 
     async def detach_nic(self, guest_id: UUID, nic_id: UUID, *, key: UUID) -> None:
         world = self._site.world
-        await self._call(
-            "detach_nic", guest_id, lambda host: compute.detach_nic(world, host, guest_id, nic_id)
+        await self._change(
+            "detach_nic",
+            nic_id,
+            key,
+            lambda host: compute.detach_nic(world, host, guest_id, nic_id),
+            where=self._in(guest_id),
         )
 
     async def find_guest(self, guest_id: UUID) -> GuestStatus | None:
@@ -292,34 +351,39 @@ class SimSession:
 
     async def adopt_guest(self, stranger: str, adoption_: Adoption, *, key: UUID) -> None:
         world = self._site.world
-        await self._call(
+        await self._change(
             "adopt_guest",
             adoption_.guest_id,
+            key,
             lambda host: adoption.adopt(world, host, stranger, adoption_, key=key),
         )
 
     async def disown_guest(self, guest_id: UUID, *, key: UUID) -> None:
         world = self._site.world
-        await self._call(
-            "disown_guest", guest_id, lambda host: adoption.disown(world, host, guest_id)
+        await self._change(
+            "disown_guest", guest_id, key, lambda host: adoption.disown(world, host, guest_id)
         )
 
     async def adopt_disk(
         self, pool: PoolSpec, path: str, volume_id: UUID, *, key: UUID
     ) -> DiskStatus:
         world = self._site.world
-        return await self._call(
+        return await self._change(
             "adopt_disk",
             volume_id,
+            key,
             lambda _: adoption.adopt_disk(world, storage.reach(world, pool), path, volume_id),
+            where=identity(pool.url),
         )
 
     async def disown_disk(self, pool: PoolSpec, volume_id: UUID, *, key: UUID) -> None:
         world = self._site.world
-        await self._call(
+        await self._change(
             "disown_disk",
             volume_id,
+            key,
             lambda _: adoption.disown_disk(world, storage.reach(world, pool), volume_id),
+            where=identity(pool.url),
         )
 
     async def console(self, guest_id: UUID) -> Console:
@@ -376,10 +440,12 @@ class SimSession:
 
     async def create_disk(self, pool: PoolSpec, disk: DiskSpec, *, key: UUID) -> DiskStatus:
         world = self._site.world
-        return await self._call(
+        return await self._change(
             "create_disk",
             disk.volume_id,
+            key,
             lambda _: storage.create(world, storage.reach(world, pool), disk, key=key),
+            where=identity(pool.url),
         )
 
     async def keep_image(self, pool: PoolSpec, image: ImageSource, *, key: UUID) -> str:
@@ -411,14 +477,16 @@ class SimSession:
             there = storage.reach(self._site.world, pool)
             return storage.resize(self._site.world, there, volume_id, size_bytes=size_bytes)
 
-        return await self._call("resize_disk", volume_id, resize)
+        return await self._change("resize_disk", volume_id, key, resize, where=identity(pool.url))
 
     async def remove_disk(self, pool: PoolSpec, volume_id: UUID, *, key: UUID) -> None:
         world = self._site.world
-        await self._call(
+        await self._change(
             "remove_disk",
             volume_id,
+            key,
             lambda _: storage.remove(world, storage.reach(world, pool), volume_id),
+            where=identity(pool.url),
         )
 
     async def find_disk(self, pool: PoolSpec, volume_id: UUID) -> DiskStatus | None:
@@ -447,14 +515,16 @@ class SimSession:
             there = storage.reach(world, pool)
             return copies.snapshot(world, host, there, volume_id, snapshot_id, key)
 
-        return await self._call("snapshot_disk", snapshot_id, keep)
+        return await self._change("snapshot_disk", snapshot_id, key, keep, where=identity(pool.url))
 
     async def remove_snapshot(self, pool: PoolSpec, snapshot_id: UUID, *, key: UUID) -> None:
         world = self._site.world
-        await self._call(
+        await self._change(
             "remove_snapshot",
             snapshot_id,
+            key,
             lambda _: copies.remove_snapshot(world, storage.reach(world, pool), snapshot_id),
+            where=identity(pool.url),
         )
 
     async def find_snapshot(self, pool: PoolSpec, snapshot_id: UUID) -> SnapshotStatus | None:
@@ -479,20 +549,24 @@ class SimSession:
         self, pool: PoolSpec, volume_id: UUID, snapshot_id: UUID, *, key: UUID
     ) -> DiskStatus:
         world = self._site.world
-        return await self._call(
+        return await self._change(
             "revert_disk",
             volume_id,
+            key,
             lambda _: copies.revert(world, storage.reach(world, pool), volume_id, snapshot_id),
+            where=identity(pool.url),
         )
 
     async def copy_disk(
         self, source: DiskPlace, pool: PoolSpec, disk: DiskSpec, *, key: UUID
     ) -> DiskStatus:
         world = self._site.world
-        return await self._call(
+        return await self._change(
             "copy_disk",
             disk.volume_id,
+            key,
             lambda _: copies.copy(world, source, storage.reach(world, pool), disk, key=key),
+            where=identity(pool.url),
         )
 
     async def move_disk(
@@ -504,7 +578,7 @@ class SimSession:
             there = storage.reach(world, pool)
             return copies.move(world, host, guest_id, volume_id, there, key=key)
 
-        return await self._call("move_disk", volume_id, move)
+        return await self._change("move_disk", volume_id, key, move, where=identity(pool.url))
 
     async def export_disk(self, source: DiskPlace, path: str, *, key: UUID) -> ImageFacts:
         world = self._site.world
@@ -514,10 +588,12 @@ class SimSession:
 
     async def import_disk(self, pool: PoolSpec, disk: DiskSpec, *, key: UUID) -> DiskStatus:
         world = self._site.world
-        return await self._call(
+        return await self._change(
             "import_disk",
             disk.volume_id,
+            key,
             lambda _: copies.bring(world, storage.reach(world, pool), disk, key=key),
+            where=identity(pool.url),
         )
 
     async def close(self) -> None:

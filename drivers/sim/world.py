@@ -23,7 +23,8 @@ from drivers.contract.compute import DiskAttachment, NicSpec, Power
 from drivers.contract.errors import Refused
 from drivers.sim.address import hardware_id, host_from_url, identity, pool_from_url
 from drivers.sim.journal import Journal
-from drivers.sim.rows import ALIVE, Gone, Row, SimDisk, SimGuest, SimHost, SimPool
+from drivers.sim.keys import Keys
+from drivers.sim.rows import ALIVE, Asked, Gone, Row, SimDisk, SimGuest, SimHost, SimPool
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class SimWorld:
         self.spent_bytes: dict[str, int] = {}
         # The config discs of guests. They may hold secrets, so no journal has them.
         self.configs: dict[UUID, dict[str, bytes]] = {}
+        self._keys = Keys()
         self._users: dict[UUID, set[tuple[str, str]]] = {}
         self._journal: Journal | None = None
 
@@ -82,6 +84,15 @@ class SimWorld:
         for row in rows:
             self._apply(row)
 
+    def ask(self, where: str, subject: UUID, key: UUID, verb: str) -> None:
+        """Remember that `verb` is asked for under `key`; Refused if it comes too late for that.
+
+        It is remembered before the verb has its effect: whoever dies in between asks again.
+        """
+        call = Asked(where, subject, key, verb)
+        if self._keys.is_news(call):
+            self.commit(call)
+
     def _apply(self, row: Row) -> None:
         match row:
             case SimGuest():
@@ -102,6 +113,8 @@ class SimWorld:
                 self.hosts[row.url] = row
             case SimPool():
                 self.pools[row.url] = row
+            case Asked():
+                self._keys.note(row)
 
     def _forget_guest(self, host: str, ident: str) -> None:
         guests = self.guests.get(host, {})
@@ -175,6 +188,7 @@ class SimWorld:
             yield from disks.values()
         for guests in self.guests.values():
             yield from guests.values()
+        yield from self._keys
 
     def residue(self) -> Residue:
         """All guests and disks there are, for a judge to compare with what the log says."""

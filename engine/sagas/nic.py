@@ -12,7 +12,7 @@ from engine.guests import nic_spec
 from engine.intents.nic import AddNic, RemoveNic
 from engine.routers import implement
 from engine.rules_to import refuse_ruled
-from engine.saga import Run, Saga
+from engine.saga import Key, Run, Saga
 from engine.vm_snapshots import refuse_while_kept
 from projections.network import networks
 from projections.vm import vms
@@ -25,7 +25,7 @@ def _vm(run: Run[Any]) -> Vm:
     return run.row(vms, run.intent.vm_id)
 
 
-async def _plug(run: Run[Any], nic: Nic) -> None:
+async def _plug(run: Run[Any], nic: Nic, key: Key) -> None:
     """A stopped guest gets the card when it starts; so does one that has just died."""
     vm = _vm(run)
     if vm.host_id is None:
@@ -33,7 +33,7 @@ async def _plug(run: Run[Any], nic: Nic) -> None:
     session = await run.world.hosts.session(vm.host_id)
     status = await session.find_guest(vm.id)
     if status is not None and status.power is Power.RUNNING:
-        await session.attach_nic(vm.id, nic_spec(run, vm, nic), key=run.key)
+        await session.attach_nic(vm.id, nic_spec(run, vm, nic), key=key)
 
 
 async def _unplug(run: Run[Any], nic: Nic) -> None:
@@ -64,7 +64,7 @@ def give_up(run: Run[AddNic]) -> None:
 
 @add_nic.step
 async def plug(run: Run[AddNic]) -> None:
-    await _plug(run, run[begin])
+    await _plug(run, run[begin], run.key)
 
 
 @plug.undo
@@ -106,7 +106,7 @@ async def pull(run: Run[RemoveNic]) -> None:
 
 @pull.undo
 async def plug_again(run: Run[RemoveNic]) -> None:
-    await _plug(run, _vm(run).nic(run.intent.nic_id))
+    await _plug(run, _vm(run).nic(run.intent.nic_id), run.undo_key)
 
 
 @remove_nic.step(no_undo="the last step: nothing after it can fail")

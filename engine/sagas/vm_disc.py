@@ -10,7 +10,7 @@ from aggregates.vm import Vm, VmDiscChanged, VmState, VmWorkEnded
 from drivers.contract.compute import Power
 from engine.discs import disc_for, pool_of
 from engine.intents.iso import AttachIso, DetachIso
-from engine.saga import Run, Saga
+from engine.saga import Key, Run, Saga
 from projections.iso import isos
 from projections.vm import vms
 
@@ -45,12 +45,12 @@ def give_up_attach(run: Run[AttachIso]) -> None:
 @attach_iso.step(timeout_s=900)
 async def insert(run: Run[AttachIso]) -> None:
     """A stopped guest finds the disc when it starts."""
-    await _change(run, run[begin_attach], run.intent.iso_id)
+    await _change(run, run[begin_attach], run.intent.iso_id, run.key)
 
 
 @insert.undo
 async def insert_former(run: Run[AttachIso]) -> None:
-    await _change(run, run.intent.iso_id, run[begin_attach])
+    await _change(run, run.intent.iso_id, run[begin_attach], run.undo_key)
 
 
 @attach_iso.step(no_undo="the last step: nothing after it can fail")
@@ -74,12 +74,12 @@ def give_up_detach(run: Run[DetachIso]) -> None:
 
 @detach_iso.step(timeout_s=120)
 async def eject(run: Run[DetachIso]) -> None:
-    await _change(run, run[begin_detach], None)
+    await _change(run, run[begin_detach], None, run.key)
 
 
 @eject.undo
 async def insert_again(run: Run[DetachIso]) -> None:
-    await _change(run, None, run[begin_detach])
+    await _change(run, None, run[begin_detach], run.undo_key)
 
 
 @detach_iso.step(no_undo="the last step: nothing after it can fail")
@@ -87,8 +87,11 @@ def ejected(run: Run[DetachIso]) -> None:
     run.change(_guest(run), VmDiscChanged(iso_id=None), VmWorkEnded())
 
 
-async def _change(run: Run[Any], old: UUID | None, new: UUID | None) -> None:
-    """Change the medium of a guest that runs; doing it again changes nothing."""
+async def _change(run: Run[Any], old: UUID | None, new: UUID | None, plug: Key) -> None:
+    """Change the medium of a guest that runs; doing it again changes nothing.
+
+    `plug` is the key of putting `new` in, as an undo puts in again what this step took out.
+    """
     vm = _guest(run)
     if vm.host_id is None:
         return
@@ -100,4 +103,4 @@ async def _change(run: Run[Any], old: UUID | None, new: UUID | None) -> None:
     if old is not None and old != new:
         await session.detach_disk(vm.id, old, key=run.key)
     if disc is not None:
-        await session.attach_disk(vm.id, disc, key=run.key)
+        await session.attach_disk(vm.id, disc, key=plug)

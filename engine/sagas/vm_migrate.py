@@ -78,7 +78,7 @@ async def move_back(run: Run[MigrateVm]) -> None:
         await target.remove_guest(vm.id, key=run.key)
     elif there is not None:
         home = await run.world.hosts.address(vm.host_id)
-        await target.migrate_guest(vm.id, home, key=run.key)
+        await target.migrate_guest(vm.id, home, key=run.undo_key)
 
 
 @migrate_vm.step(no_undo="the last step: nothing after it can fail")

@@ -146,7 +146,8 @@ async def start_as_it_was(run: Run[RestoreVm]) -> None:
     vm = _vm(run)
     if vm.host_id is not None:
         session = await run.world.hosts.session(vm.host_id)
-        await session.start_guest(await whole_spec(run, vm, session, {}), key=run.key)
+        spec = await whole_spec(run, vm, session, {})
+        await session.start_guest(spec, key=run.undo_key)
 
 
 @restore_vm.step

@@ -207,7 +207,7 @@ async def plug_again(run: Run[DetachVolume]) -> None:
         session = await run.world.hosts.session(vm.host_id)
         if await _runs(session, vm.id):
             await session.attach_disk(
-                vm.id, attachment(run, volume, volume.path, vm=vm), key=run.key
+                vm.id, attachment(run, volume, volume.path, vm=vm), key=run.undo_key
             )
 
 

@@ -104,7 +104,7 @@ class SimHarness:
         return NicSpec(nic_id=uuid4(), mac=f"02:00:00:00:00:{next(self._numbers):02x}")
 
     async def add_stranger(self) -> str | None:
-        return self.driver.world.add_stranger(self.address().url, "not-ours").name
+        return self._world.add_stranger(self.address().url, "not-ours").name
 
     async def disconnect(self, session: HostSession) -> bool:
         assert isinstance(session, SimSession)

@@ -75,6 +75,12 @@ SABOTAGES: list[tuple[str, Any, str, Callable[..., Any]]] = [
     ("shrink_is_refused", storage, "resize", shrink),
     ("used_disk_is_not_removed", SimWorld, "users", lambda *_: set()),
     ("create_twice_is_once", storage, "find", nothing),
+    ("an_undone_start_is_not_done_again", SimWorld, "ask", nothing),
+    ("an_undone_disk_is_not_made_again", SimWorld, "ask", nothing),
+    ("an_undone_snapshot_is_not_made_again", SimWorld, "ask", nothing),
+    ("an_undone_plug_is_not_plugged_again", SimWorld, "ask", nothing),
+    ("a_late_repeat_is_refused", SimWorld, "ask", nothing),
+    ("a_late_move_is_refused", SimWorld, "ask", nothing),
 ]
 
 
