@@ -1,0 +1,188 @@
+"""The relay carries the log to Kafka: every row once, in order, with none left out.
+
+Each batch is one transaction that also notes its last position, so a relay goes on exactly behind
+what is committed: after a crash, and after another relay. The name of its transactions is fixed;
+a relay that begins fences the one before, even one that only slept. Kafka is a copy: while it
+is away nothing waits for it, and when it is back the relay goes on where it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import NAMESPACE_OID, uuid5
+
+from aiokafka.errors import KafkaError
+
+from aggregates.base import Recorded
+from engine.clock import Clock
+from engine.cluster.published import KEY, Published, encode, last_published
+from engine.cluster.publisher import Fenced, Place, Publisher, opened
+from engine.cluster.records import Record, partition, record
+from engine.cluster.topics import KafkaGone, Topics, TopicsWrong, ensure
+from engine.log import Log, LogUnavailable, Stored
+
+log_ = logging.getLogger("sagastack.relay")
+
+BATCH_ROWS = 1_000
+# Other controllers write too; what they wrote is found by looking, at the latest.
+POLL_S = 0.5
+FIRST_DELAY_S, LONGEST_DELAY_S = 0.25, 4.0
+# Long enough for a lease that was lost to be noticed: no two relays fence each other in turns.
+FENCED_S = 4.0
+
+
+@dataclass(slots=True)
+class RelayFigures:
+    """What the relay of this process has done; only the event loop's thread writes it."""
+
+    running: bool = False
+    connected: bool = False
+    position: int = 0
+    end: int = 0
+    events: int = 0
+    batches: int = 0
+    errors: int = 0
+    fenced: int = 0
+    last_error: str = ""
+
+    @property
+    def lag(self) -> int:
+        """How many positions of the log are not in Kafka yet, as far as is known here."""
+        return max(0, self.end - self.position)
+
+
+class Relay:
+    """Give `run` to the lease `relay`. One object serves for as many turns as it gets."""
+
+    def __init__(self, log: Log, servers: str, topics: Topics, clock: Clock) -> None:
+        self.figures = RelayFigures()
+        self._log, self._servers, self._topics, self._clock = log, servers, topics, clock
+        self._news = asyncio.Event()
+        self._source = ""
+        log.listen(self._heard)
+
+    def _heard(self, batch: Sequence[Recorded]) -> None:
+        self.figures.end = batch[-1].position
+        self._news.set()
+
+    async def run(self, token: int) -> None:
+        """Publish until cancelled, whatever happens to Kafka or to the log's store."""
+        log_.info("the relay begins (token %d)", token)
+        figures, delay_s = self.figures, FIRST_DELAY_S
+        figures.running = True
+        try:
+            while True:
+                before = figures.batches
+                try:
+                    await self._life()
+                except Fenced as fenced:
+                    figures.fenced += 1
+                    self._tell(str(fenced))
+                    delay_s = FENCED_S
+                except (KafkaError, KafkaGone, LogUnavailable, OSError, TimeoutError) as error:
+                    figures.errors += 1
+                    self._tell(f"{error or type(error).__name__}; it tries again")
+                except TopicsWrong as wrong:
+                    figures.errors += 1
+                    self._tell(f"nothing is published: {wrong}")
+                    delay_s = LONGEST_DELAY_S
+                figures.connected = False
+                if figures.batches > before:
+                    delay_s = FIRST_DELAY_S
+                await self._clock.sleep(delay_s)
+                delay_s = min(2 * delay_s, LONGEST_DELAY_S)
+        finally:
+            figures.running = figures.connected = False
+
+    def _tell(self, trouble: str) -> None:
+        """Each trouble once, however long it lasts."""
+        if trouble != self.figures.last_error:
+            log_.warning("the relay: %s", trouble)
+        self.figures.last_error = trouble
+
+    async def _life(self) -> None:
+        """From one connection to its loss. The order matters: fence, then read how far it is."""
+        await ensure(self._servers, self._topics)
+        name = f"{self._topics.prefix}.relay"
+        async with opened(self._servers, name, self._clock) as publisher:
+            last = await last_published(self._servers, self._topics.relay)
+            await self._agree(last)
+            self.figures.position, self.figures.connected = last.position, True
+            self.figures.last_error = ""
+            log_.info("the relay goes on behind position %d", last.position)
+            await self._follow(publisher, last.position)
+
+    async def _agree(self, last: Published) -> None:
+        """What is in Kafka must be the beginning of this very log."""
+        self.figures.end = max(self.figures.end, await self._log.position())
+        if last.position == 0:
+            return
+        rows = await self._log.read_stored(last.position - 1, limit=1)
+        ours = (
+            Published(rows[0].position, identity(rows[0]), await source_of(self._log))
+            if rows
+            else None
+        )
+        if ours != last:
+            raise TopicsWrong(
+                f"the topics {self._topics.prefix}.* hold events up to position {last.position} "
+                f"({last.source}, {last.id}) that this log has not: it belongs to another cloud, "
+                "or was restored to an earlier state. Choose another prefix for the topics, or "
+                "remove these while no controller runs: the log is then published anew"
+            )
+
+    async def _follow(self, publisher: Publisher, position: int) -> None:
+        """Publish what lies behind `position`, then what comes."""
+        while True:
+            self._news.clear()
+            rows = await self._log.read_stored(position, limit=BATCH_ROWS)
+            if not rows:
+                await self._wait()
+                continue
+            source = self._source = self._source or await source_of(self._log)
+            await publisher.publish(self._placed(rows, position, source))
+            position = rows[-1].position
+            figures = self.figures
+            figures.position, figures.end = position, max(figures.end, position)
+            figures.events += len(rows)
+            figures.batches += 1
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(POLL_S):
+                await self._news.wait()
+        except TimeoutError:
+            return
+
+    def _placed(
+        self, rows: Sequence[Stored], previous: int, source: str
+    ) -> dict[Place, list[Record]]:
+        """The rows' records by partition, and the note that they are published."""
+        placed: dict[Place, list[Record]] = {}
+        topic, partitions = self._topics.events, self._topics.partitions
+        for row in rows:
+            place = (topic, partition(row.stream, partitions))
+            placed.setdefault(place, []).append(record(row, previous, source))
+            previous = row.position
+        last = rows[-1]
+        note = Published(position=last.position, id=identity(last), source=source)
+        at_ms = placed[(topic, partition(last.stream, partitions))][-1].timestamp_ms
+        placed[(self._topics.relay, 0)] = [Record(KEY, encode(note), at_ms, [])]
+        return placed
+
+
+def identity(row: Stored) -> str:
+    """What names a row among all rows of all clouds: the same as its `ce_id`."""
+    return f"{row.stream}/{row.version}"
+
+
+async def source_of(log: Log) -> str:
+    """What names the cloud of a log that is not empty, as a CloudEvents source.
+
+    It follows from the log's first row, so it needs no keeping, and a copy of the log has it too.
+    """
+    first = (await log.read_stored(0, limit=1))[0]
+    return f"/sagastack/{uuid5(NAMESPACE_OID, f'{first.stream} {first.state.decode()}')}"
