@@ -1,4 +1,4 @@
-"""What tests of the relay read back from Kafka, with a plain consumer that knows nothing of ours."""
+"""What tests of the relay read back from Kafka, with a plain consumer."""
 
 from __future__ import annotations
 
@@ -37,14 +37,16 @@ async def published(servers: str, topics: Topics) -> list[list[Placed]]:
 async def until(true: Callable[[], bool], seconds: float = WAIT_S) -> None:
     """Wait until something is so."""
     async with asyncio.timeout(seconds):
-        while not true():
+        while True:
+            if true():
+                return
             await asyncio.sleep(0.02)
 
 
 async def eventually(true: Callable[[], Awaitable[bool]], seconds: float = WAIT_S) -> None:
     """The same for what has to be asked for: Kafka takes in changes a moment after it said yes."""
     async with asyncio.timeout(seconds):
-        for _ in iter(int, 1):
+        while True:
             if await true():
                 return
             await asyncio.sleep(0.05)
