@@ -1,0 +1,1 @@
+"""Backups: taken beside a running controller, checked whole, restored to any moment."""

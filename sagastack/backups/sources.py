@@ -1,0 +1,131 @@
+"""Where a cloud's parts lie, read as they are while a controller may be running on them.
+
+Rows come from the store, seals and their key from the data folder, and secrets, still sealed, from
+the sealed store. Nothing here writes or opens anything that is sealed.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+from uuid import UUID
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from engine.log import LogUnavailable, Seal, SealsDamaged, Stored, read_seals
+from engine.log.identity import cloud_id
+from engine.log.seal import PRIVATE_KEY, PUBLIC_KEY, SEALS
+from engine.log.store import StoreDown, open_store
+from sagastack.backups.lines import BackupError
+from sagastack.backups.shapes import Secret
+
+PAGE = 5_000
+BUSY_S = 10.0
+VAULT = "secrets.db"
+VAULT_KEY = f"{VAULT}.key"
+
+
+class Source:
+    """The rows of a store, read beside whoever writes them. Everything blocks."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def __enter__(self) -> Source:
+        with _told():
+            self._store = open_store(self._url, read_only=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._store.close()
+
+    def end(self) -> int:
+        with _told():
+            return self._store.end()
+
+    def cloud_id(self) -> UUID | None:
+        with _told():
+            return cloud_id(self._store)
+
+    def row(self, position: int) -> Stored | None:
+        """The row at a position."""
+        with _told():
+            found = self._store.rows(position - 1, position, 1)
+        return found[0] if found else None
+
+    def rows(self, after: int = 0, until: int | None = None) -> Iterator[Stored]:
+        """Rows behind `after` up to `until`, a page at a time."""
+        while until is None or after < until:
+            with _told():
+                page = self._store.rows(after, until, PAGE)
+            if not page:
+                return
+            yield from page
+            after = page[-1].position
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except StoreDown as down:
+        raise LogUnavailable(f"the log cannot be read: {down}") from down
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Seals and the public key (hex) that proves them; empty where nothing was sealed yet."""
+
+    seals: list[Seal]
+    public_key: str
+
+
+def chain(folder: Path) -> Chain:
+    """What a data folder, or somebody's copy of it, holds of `seals.jsonl` and `seal.pub`."""
+    seals = read_seals(folder / SEALS)
+    try:
+        public_key = (folder / PUBLIC_KEY).read_text().strip()
+    except FileNotFoundError:
+        if seals:
+            text = f"{folder / SEALS} is here but {PUBLIC_KEY} is not: put your copy of it there"
+            raise SealsDamaged(text) from None
+        return Chain([], "")
+    except UnicodeDecodeError:
+        public_key = "?"
+    try:
+        whole = len(bytes.fromhex(public_key)) == 32
+    except ValueError:
+        whole = False
+    if not whole:
+        raise SealsDamaged(f"{folder / PUBLIC_KEY} holds no Ed25519 key: put your copy of it there")
+    return Chain(seals, public_key)
+
+
+def signing_key(folder: Path) -> Ed25519PrivateKey | None:
+    """The key that seals, if it lies here; it is never made here."""
+    path = folder / PRIVATE_KEY
+    try:
+        return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(path.read_text()))
+    except FileNotFoundError:
+        return None
+    except ValueError as wrong:
+        raise SealsDamaged(f"{path} is no Ed25519 key ({wrong}): restore it") from wrong
+
+
+def secrets(folder: Path) -> list[Secret]:
+    """Every entry of the sealed store, as it lies there, at one moment."""
+    path = folder / VAULT
+    if not path.exists():
+        return []
+    try:
+        with closing(
+            sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=BUSY_S)
+        ) as database:
+            found = database.execute("SELECT id, sealed FROM entry ORDER BY id").fetchall()
+    except sqlite3.Error as wrong:
+        raise BackupError(f"the sealed store {path} cannot be read: {wrong}") from wrong
+    return [Secret(UUID(entry), sealed) for entry, sealed in found]

@@ -1,0 +1,1 @@
+"""Proofs that a log is whole, and that a tenant was shown what is its own."""
