@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from engine.log import LogUnavailable, Seal, SealsDamaged, Stored, read_seals
 from engine.log.identity import cloud_id
 from engine.log.seal import PRIVATE_KEY, PUBLIC_KEY, SEALS
-from engine.log.store import StoreDown, open_store
+from engine.log.store import StoreDown
+from engine.log.stores import open_store
 from sagastack.backups.lines import BackupError
 from sagastack.backups.shapes import Secret
 

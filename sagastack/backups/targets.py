@@ -21,7 +21,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from engine.log import LogUnavailable, Stored
 from engine.log.lock import FileLock
-from engine.log.store import StoreDown, open_store, sqlite_path
+from engine.log.store import StoreDown, sqlite_path
+from engine.log.stores import open_store
 from sagastack.backups.lines import BackupError, sync_folder
 
 BATCH = 2_000
@@ -101,6 +102,8 @@ class SqliteTarget:
                         [(row[0], row[1].hex, *row[2:]) for row in batch],
                     )
                 database.execute("COMMIT")
+                # As every log is; a reader cannot set it.
+                database.execute("PRAGMA journal_mode=WAL")
         except sqlite3.Error as wrong:
             raise LogUnavailable(f"{built} could not be written: {wrong}") from wrong
         descriptor = os.open(built, os.O_RDWR)

@@ -1,112 +1,136 @@
-"""Prove that the log is whole: nothing changed, dropped, inserted, or told out of order."""
+"""Prove that a log is whole: nothing changed, dropped, inserted, or told out of order.
+
+The log may lie in the store, beside a running server or none, or in backups, far from both. Seals
+and the key that proves them come from the data folder or the backup, or, better, from a copy that
+somebody kept: `--seals`. Then a log that was sealed anew, or cut together with its seals, is
+found out as well.
+"""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from uuid import UUID
+import sys
+from collections.abc import Sequence
+from pathlib import Path
 
-from aggregates.base import AGGREGATES, Recorded
-from engine.log import Finding, load_public_key, read_seals
-from engine.log import verify as verify_seals
+from engine.engine import load
+from engine.log import LogError
+from sagastack.backups.series import Reader
+from sagastack.backups.shapes import fingerprint
+from sagastack.backups.sources import Chain, Source, chain
 from sagastack.commands import Commands
-from sagastack.settings import Settings
-from sagastack.tools.opened import opened
-
-PAGE = 5000
+from sagastack.proofs.whole import Say, Verified, extends, prove
+from sagastack.settings import BadSetting, Settings
 
 
-@dataclass(slots=True)
-class Verified:
-    """`faults` prove damage; `notes` (such as events that no seal covers yet) do not."""
-
-    events: int = 0
-    seals: int = 0
-    faults: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-
-async def verify(settings: Settings) -> Verified:
-    """Seals against rows, every event against its schema, every stream against its own rules."""
-    result = Verified()
-    async with opened(settings) as (log, _):
-        rows = []
-        after = 0
-        while page := await log.read_stored(after, limit=PAGE):
-            rows += page
-            after = page[-1].position
-        result.events = len(rows)
-        seals_file = settings.home / "seals.jsonl"
-        if seals_file.exists():
-            seals = read_seals(seals_file)
-            result.seals = len(seals)
-            key = load_public_key(settings.home)
-            for finding in verify_seals(rows, seals, key):
-                _note(result, finding)
-        elif rows:
-            result.notes.append("no seal has been made yet: start the server once")
-        if not result.faults:
-            lives = Lives()
-            async for batch in log.read():
-                result.faults.extend(lives.faults(batch))
+async def verify(
+    settings: Settings,
+    *,
+    files: Sequence[Path] = (),
+    kept: Path | None = None,
+    strict: bool = False,
+    say: Say = lambda _: None,
+) -> Verified:
+    """Prove the store of these settings or, if files are named, these backups."""
+    load("aggregates")
+    copy = chain(kept) if kept else None
+    if copy is not None and not copy.seals:
+        raise BadSetting(f"{kept} holds no seals: name the folder of your copy of seals.jsonl")
+    if files:
+        result = await asyncio.to_thread(_backups, files, copy, say)
+    else:
+        result = await asyncio.to_thread(_store, settings, copy, say)
+    if strict and result.position > result.sealed_to:
+        text = f"position {result.sealed_to + 1}: from here on nothing is sealed (--strict)"
+        result.faults.append(text)
     return result
 
 
-def _note(result: Verified, finding: Finding) -> None:
-    (result.faults if finding.fault else result.notes).append(
-        f"position {finding.position}: {finding.message}"
-    )
+def _store(settings: Settings, kept: Chain | None, say: Say) -> Verified:
+    own = chain(settings.home)
+    faults, used = _trusted(own, kept)
+    with Source(settings.store_url) as source:
+        result = prove(source.rows(), used.seals, used.public_key, say=say)
+    result.faults[:0] = faults
+    return result
 
 
-class Lives:
-    """Whether every stream is the life of one thing: begun once, of one kind, silent after its end.
+def _backups(files: Sequence[Path], kept: Chain | None, say: Say) -> Verified:
+    try:
+        reader = Reader(files)
+        own = Chain(reader.seals, reader.public_key)
+        faults, used = _trusted(own, kept, longer=True)
+        result = prove(reader.rows(), used.seals, used.public_key, say=say)
+        series = reader.series()
+    except LogError as damaged:
+        return Verified(faults=[str(damaged)])
+    result.faults[:0] = faults
+    if not series.signed:
+        result.notes.append("not every backup is signed: only the seals vouch for them")
+    if kept is None:
+        shown = fingerprint(own.public_key)
+        result.notes.append(
+            f"proved by the key {shown} that the backup itself holds: name a copy that you trust "
+            "with --seals"
+        )
+    return result
 
-    Ledgers (of capacity, an address, a name) are no things: they begin with any of their events.
+
+def _trusted(own: Chain, kept: Chain | None, *, longer: bool = False) -> tuple[list[str], Chain]:
+    """Faults between the seals that lie here and the copy, and the seals to prove by.
+
+    The longer chain proves more, by the copy's key. A backup may be older than the copy (`longer`).
     """
-
-    def __init__(self) -> None:
-        self._kinds: dict[UUID, str] = {}
-        self._ended: set[UUID] = set()
-
-    def faults(self, batch: list[Recorded]) -> Iterator[str]:
-        for recorded in batch:
-            event, stream = recorded.event, recorded.stream
-            trouble = ""
-            if stream in self._ended:
-                trouble = "comes after the end of its stream"
-            elif self._kinds.setdefault(stream, event.KIND) != event.KIND:
-                trouble = f"is in the stream of a {self._kinds[stream]}"
-            elif (event.CREATES is not None) != (
-                recorded.version == 1
-            ) and event.KIND in AGGREGATES:
-                trouble = f"is at version {recorded.version} of its stream"
-            if event.REMOVES:
-                self._ended.add(stream)
-            if trouble:
-                yield f"position {recorded.position}: {recorded.topic} {trouble}"
+    if kept is None:
+        return [], own
+    faults = []
+    if own.public_key and own.public_key != kept.public_key:
+        faults.append(
+            f"the key here is {fingerprint(own.public_key)}, the copy's is "
+            f"{fingerprint(kept.public_key)}: this log was signed by somebody else, or anew"
+        )
+    older = longer and len(own.seals) < len(kept.seals)
+    faults += extends(kept.seals[: len(own.seals)] if older else kept.seals, own.seals)
+    use_own = (own.seals or longer) and not faults
+    return faults, Chain(own.seals if use_own else kept.seals, kept.public_key)
 
 
 def add(commands: Commands) -> None:
-    commands.command(
+    one = commands.command(
         "verify",
         _run,
-        "prove that the log is whole",
-        example="sagastack verify --json",
+        "prove that a log, a backup or a tenant's proof is whole",
+        example="""
+            sagastack verify --seals /elsewhere/kept
+            sagastack verify /backups/full.backup.gz /backups/since.backup.gz --json
+        """,
     )
+    one.add_argument(
+        "files", nargs="*", type=Path, metavar="FILE", help="backups in their order, or a proof"
+    )
+    one.add_argument(
+        "--seals", type=Path, metavar="DIR", help="a kept copy of seals.jsonl and seal.pub"
+    )
+    one.add_argument("--strict", action="store_true", help="what is not sealed yet is a fault too")
 
 
 async def _run(args: argparse.Namespace, settings: Settings) -> int:
-    done = await verify(settings)
+    done = await verify(
+        settings,
+        files=args.files,
+        kept=args.seals,
+        strict=args.strict,
+        say=lambda rows: print(f"{rows} events", file=sys.stderr),
+    )
     if args.json:
-        told = {"events": done.events, "seals": done.seals, "faults": done.faults}
-        print(json.dumps(told | {"ok": not done.faults, "notes": done.notes}))
+        print(json.dumps(done.told()))
     else:
         for line in done.notes:
             print(f"note: {line}")
         for line in done.faults:
             print(f"FAULT: {line}")
-        verdict = "is NOT whole" if done.faults else "is whole"
+        verdict = "is whole" if done.ok else "is NOT whole"
         print(f"the log of {done.events} events under {done.seals} seals {verdict}")
-    return 1 if done.faults else 0
+    return 0 if done.ok else 1
