@@ -1,8 +1,9 @@
 """Pin every dependency of pyproject.toml with hashes (`make lock`).
 
 Several files, because not every machine can have all of it: `requirements.txt` (to run),
-`requirements-otel.txt` (to export traces too), `requirements-dev.txt` (to run, test and check),
-`requirements-libvirt.txt` (needs a C compiler and libvirt's headers, so it comes apart).
+`requirements-otel.txt` (to export traces too), `requirements-parquet.txt` (to export Parquet
+too), `requirements-dev.txt` (to run, test and check), `requirements-libvirt.txt` (needs a C
+compiler and libvirt's headers, so it comes apart).
 Index addresses and local folders are never written.
 """
 
@@ -49,7 +50,8 @@ def main() -> None:
     compile_into("requirements.txt", [*base, BUILD], *more)
     same = [f"-c {ROOT / 'requirements.txt'}"]
     compile_into("requirements-otel.txt", [*same, *extras["otel"]], *more)
-    everything = [*base, *extras["otel"], *extras["dev"], BUILD]
+    compile_into("requirements-parquet.txt", [*same, *extras["parquet"]], *more)
+    everything = [*base, *extras["otel"], *extras["parquet"], *extras["dev"], BUILD]
     compile_into("requirements-dev.txt", [*same, *everything], *more)
     compile_into("requirements-libvirt.txt", apart, *more)
 

@@ -209,6 +209,7 @@ async def test_a_checkpoint_of_another_log_of_that_length_is_left_out(
     assert path is not None
     (tmp_path / "other").mkdir()
     async with rig(tmp_path / "other", new_sim()) as other:
+        await seed(other)
         await running(other)
         assert other.cloud.position >= r.cloud.position
         again = await History(other.log, path.parent).latest()  # type: ignore[arg-type]

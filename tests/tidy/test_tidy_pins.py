@@ -13,6 +13,7 @@ LOCKS = (
     "requirements.txt",
     "requirements-dev.txt",
     "requirements-otel.txt",
+    "requirements-parquet.txt",
     "requirements-libvirt.txt",
 )
 
