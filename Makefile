@@ -1,7 +1,7 @@
 # Everything a developer or a user types. `make` alone lists the targets.
 SHELL := /bin/bash
 PY := .venv/bin/python
-PACKAGES := aggregates engine projections drivers api sagastack guest scripts benchmarks
+PACKAGES := aggregates engine projections drivers api sagastack guest consumers scripts benchmarks
 ARGS ?=
 ONLY ?=
 SEED ?=

@@ -1,0 +1,84 @@
+"""What both ways of reading Kafka share: connecting, fetching, and telling silence from absence.
+
+aiokafka waits for ever for a broker that is gone. So when nothing has come for a while the broker
+is asked for the topic's end, and its answer is what tells a quiet cloud from a dead broker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from consumers.patience import Patience
+
+FETCH_MS, BATCH_RECORDS = 500, 1_000
+IDLE_S, PROBE_S, START_S, CLOSE_S = 5.0, 5.0, 30.0, 10.0
+
+
+async def opened(patience: Patience, topic: str, **settings: Any) -> AIOKafkaConsumer:
+    """A started consumer of committed records; the broker is waited for."""
+    while True:
+        consumer = AIOKafkaConsumer(
+            isolation_level="read_committed", enable_auto_commit=False, **settings
+        )
+        try:
+            async with asyncio.timeout(START_S):
+                await consumer.start()
+                if topic in await consumer.topics():
+                    return consumer
+            why: BaseException | str = f"there is no topic {topic} yet"
+        except (KafkaError, OSError, TimeoutError) as gone:
+            why = gone
+        except BaseException:
+            await closed(consumer)
+            raise
+        await closed(consumer)
+        await patience.wait(why)
+
+
+async def closed(consumer: AIOKafkaConsumer) -> None:
+    """Leave; a broker that is gone is not waited for."""
+    try:
+        async with asyncio.timeout(CLOSE_S):
+            await consumer.stop()
+    except (KafkaError, OSError, TimeoutError):
+        return
+
+
+class Fetcher:
+    """Fetches batches. An empty one means that the cloud is quiet and the broker lives."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, patience: Patience) -> None:
+        self._consumer, self._patience = consumer, patience
+        self._heard_s = time.monotonic()
+
+    async def batch(self) -> dict[TopicPartition, list[Any]]:
+        found: dict[TopicPartition, list[Any]] = await self._consumer.getmany(
+            timeout_ms=FETCH_MS, max_records=BATCH_RECORDS
+        )
+        if found:
+            self._lives()
+        elif time.monotonic() - self._heard_s > IDLE_S:
+            await self._probe()
+        return found
+
+    def _lives(self) -> None:
+        self._heard_s = time.monotonic()
+        self._patience.lives()
+
+    async def _probe(self) -> None:
+        partitions = list(self._consumer.assignment())
+        if not partitions:  # the group gives others all there is
+            self._heard_s = time.monotonic()
+            return
+        try:
+            async with asyncio.timeout(PROBE_S):
+                await self._consumer.end_offsets(partitions)
+        except (KafkaError, OSError, TimeoutError) as gone:
+            await self._patience.wait(gone)
+        else:
+            self._lives()
