@@ -24,7 +24,7 @@ from consumers.patience import Patience
 from consumers.stream import Stream
 
 NEAR_OFFSETS, SEEK_MS = 500, 1_000
-LOOK_S = 10.0
+METADATA_MS = 5_000
 
 
 class KafkaLogStream(Stream):
@@ -47,6 +47,7 @@ class KafkaLogStream(Stream):
                 self._topic,
                 bootstrap_servers=self._servers,
                 auto_offset_reset="none",
+                metadata_max_age_ms=METADATA_MS,
             )
             try:
                 async for one in self._rows(self._consumer, merge, patience):
@@ -67,13 +68,14 @@ class KafkaLogStream(Stream):
         self, consumer: AIOKafkaConsumer, merge: Merge, patience: Patience
     ) -> AsyncIterator[kafka_record.Row]:
         """What follows, until the topic has other partitions than it had."""
-        partitions = await _partitions(consumer, self._topic)
+        await _known(consumer, self._topic, patience)
+        partitions = _partitions(consumer, self._topic)
         begins = {one: await _behind(consumer, one, merge.last) for one in partitions}
         consumer.assign(partitions)
         for one, offset in begins.items():
             consumer.seek(one, offset)
         fetcher, paused = Fetcher(consumer, patience), set[TopicPartition]()
-        heard_s = looked_s = time.monotonic()
+        heard_s = time.monotonic()
         while self._consumer is consumer:
             batch = await fetcher.batch()
             rows = [kafka_record.row(record) for records in batch.values() for record in records]
@@ -86,10 +88,8 @@ class KafkaLogStream(Stream):
             elif merge.missing and now_s - heard_s > self._patience_s:
                 last, first = merge.missing
                 raise LogGap(f"{self._topic} has nothing between positions {last} and {first}")
-            if now_s - looked_s > LOOK_S and not rows:
-                looked_s = now_s
-                if await _partitions(consumer, self._topic) != partitions:
-                    return
+            if _partitions(consumer, self._topic) != partitions:
+                return
 
     def _steer(self, consumer: AIOKafkaConsumer, merge: Merge, paused: set[TopicPartition]) -> None:
         """Fetch no more of a partition that is far ahead of the others."""
@@ -106,11 +106,18 @@ def _in_one(event: Event) -> Event:
     return msgspec.structs.replace(event, partition=0)
 
 
-async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
-    await consumer.topics()  # asks the broker
-    return [
-        TopicPartition(topic, one) for one in sorted(consumer.partitions_for_topic(topic) or ())
-    ]
+async def _known(consumer: AIOKafkaConsumer, topic: str, patience: Patience) -> None:
+    """Wait until the broker has told what partitions the topic has."""
+    consumer.assign([TopicPartition(topic, 0)])
+    while not consumer.partitions_for_topic(topic):
+        await patience.wait(f"nothing is known of {topic} yet")
+    patience.lives()
+
+
+def _partitions(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
+    """As of the last look at the topic, `METADATA_MS` ago at most."""
+    known = consumer.partitions_for_topic(topic) or ()
+    return [TopicPartition(topic, one) for one in sorted(known)]
 
 
 async def _behind(consumer: AIOKafkaConsumer, partition: TopicPartition, after: int) -> int:

@@ -28,8 +28,8 @@ class Patience:
         left_s = self._since_s + self._patience_s - time.monotonic()
         if left_s <= 0:
             raise SourceGone(
-                f"{self._what} is gone for {self._patience_s:.0f} s ({why}): look after it and "
-                "start again, nothing is lost"
+                f"{self._what} is gone for {self._patience_s:.0f} s ({str(why) or repr(why)}): "
+                "look after it and start again, nothing is lost"
             )
         await asyncio.sleep(min(self._pause_s, left_s))
         self._pause_s = min(self._pause_s * 2, LONGEST_S)
