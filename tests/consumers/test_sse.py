@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -40,11 +41,11 @@ async def categories(running: Controller, *names: str) -> None:
         await running.engine.decide(ask, SYSTEM)
 
 
-async def follow(running: Controller, **options: object) -> Stream:
+async def follow(running: Controller, **options: Any) -> Stream:
     found = await running.credentials()
     assert found is not None
     url = f"http://127.0.0.1:{running.port}/events"
-    return consume(url, key=found.api_key, secret=found.secret_key, **options)  # type: ignore[arg-type]
+    return consume(url, key=found.api_key, secret=found.secret_key, **options)
 
 
 async def until(stream: Stream, name: str) -> list[Event]:
@@ -99,7 +100,7 @@ async def test_a_consumer_that_comes_again_has_what_it_did_not_commit(tmp_path: 
     place = FileCheckpoint(tmp_path / "place")
     async with serving(tmp_path / "home", 0) as running:
         await categories(running, "a", "b", "c", "d")
-        options = {"topics": ["os_category.created"], "checkpoint": place}
+        options: Any = {"topics": ["os_category.created"], "checkpoint": place}
         async with await follow(running, **options) as stream:
             async for event in stream:
                 if event.data.name == "b":
@@ -114,9 +115,9 @@ async def test_a_consumer_that_comes_again_has_what_it_did_not_commit(tmp_path: 
 async def test_what_cannot_help_is_said_at_once(tmp_path: Path) -> None:
     async with serving(tmp_path, 0) as running:
         url = f"http://127.0.0.1:{running.port}/events"
-        for keys in ({}, {"key": "nobody", "secret": "x"}):
+        for key in ("", "nobody"):
             with pytest.raises(NotAllowed, match="401"):
-                async for _ in consume(url, **keys):  # type: ignore[arg-type]
+                async for _ in consume(url, key=key, secret="x"):
                     raise AssertionError("it told something")
     for source in ("kafka://", "ftp://a/b", "kafka://a:1?grup=x", "kafka://a:1?group=x"):
         with pytest.raises(BadSource):
