@@ -82,13 +82,15 @@ class Credentials:
 async def begin(
     engine: Engine, vault: Vault, *, token: Callable[[int], str] = secrets.token_urlsafe
 ) -> None:
-    """Begin the cloud if its log is empty; a cloud that has begun is left alone."""
+    """Begin the cloud if its log is empty; a cloud that has begun is left alone.
+
+    Several controllers that begin it at one moment keep the same secrets, whoever's they are.
+    """
     if engine.cloud.position > 0:
         return
-    password = token(PASSWORD_BYTES)
-    await vault.put(password, key=FIRST_PASSWORD)
+    password = await vault.keep(token(PASSWORD_BYTES), key=FIRST_PASSWORD)
     await vault.hash_password(password, key=FIRST_PASSWORD_HASH)
-    await vault.put(token(KEY_BYTES), key=FIRST_SECRET_KEY)
+    await vault.keep(token(KEY_BYTES), key=FIRST_SECRET_KEY)
     by = By(user_id=SYSTEM_USER, account_id=SYSTEM_ACCOUNT, action="SYSTEM.BEGIN")
     await engine.decide(Begin(api_key=token(KEY_BYTES)), by)
 

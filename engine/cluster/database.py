@@ -28,6 +28,7 @@ Row = tuple[Any, ...]
 TIMEOUT_S = 2.0
 # How long nobody tries again after a connection failed, so that a crowd does not wait in turn.
 REST_S = 0.3
+WAKE_S = 1.0
 # One lock for all tables of ours: two that make one table at a moment fail otherwise.
 MAKING = 0x5A6A
 GONE = (
@@ -55,6 +56,9 @@ class _Line(AsyncConnection[Row]):
     """
 
     async def wait(self, gen: PQGen[T], *args: Any, **options: Any) -> T:
+        # Without an interval, it would look at the socket again and again.
+        if not args:
+            options.setdefault("interval", WAKE_S)
         try:
             return await waiting.wait_async(gen, self.pgconn.socket, *args, **options)
         except asyncio.CancelledError:

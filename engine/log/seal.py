@@ -24,7 +24,7 @@ from engine.log.errors import LogError
 from engine.log.log import Log
 from engine.log.merkle import leaf, root
 from engine.log.unit import Stored
-from engine.vault import write_private
+from engine.private_files import write_private
 
 STRETCH = 1_024
 IDLE_S = 3.0
