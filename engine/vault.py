@@ -35,7 +35,7 @@ from engine.private_files import write_private
 from engine.vault_entries import Entries, VaultError
 from engine.vault_file import FileEntries
 
-__all__ = ["Vault", "VaultError"]
+__all__ = ["Vault", "VaultError", "write_private"]
 
 log_ = logging.getLogger("sagastack.vault")
 

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.cluster.database import is_shared
 from engine.drivers import Drivers
 from sagastack.commands import Commands
 from sagastack.settings import Settings
@@ -41,7 +42,7 @@ class Check:
 
 async def examine(settings: Settings) -> list[Check]:
     """Every check, in the order in which they matter."""
-    checks = [_folder(settings.home), _space(settings.home), _secrets(settings.home)]
+    checks = [_folder(settings.home), _space(settings.home), _secrets(settings)]
     checks.append(await _log(settings))
     checks.append(await asyncio.to_thread(_port, settings))
     checks += await asyncio.to_thread(_hypervisors)
@@ -70,8 +71,10 @@ def _space(home: Path) -> Check:
     )
 
 
-def _secrets(home: Path) -> Check:
-    vault, key = home / "secrets.db", home / "secrets.db.key"
+def _secrets(settings: Settings) -> Check:
+    vault, key = settings.vault_file, settings.vault_key
+    if is_shared(settings.store_url):
+        vault = key  # the rest is in the database
     if not vault.exists():
         return Check("sealed store", True, "none yet: it is made at the first start", needed=True)
     if not key.exists():

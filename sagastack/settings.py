@@ -28,6 +28,23 @@ class Settings:
     libvirt: dict[str, str] = field(default_factory=dict)
     checkpoint_events: int = 20_000
     reconcile_s: float = 30.0
+    vault_key_file: Path | None = None
+    seals: Path | None = None
+
+    @property
+    def vault_file(self) -> Path:
+        """The sealed store of a single controller; several share a table."""
+        return self.home / "secrets.db"
+
+    @property
+    def vault_key(self) -> Path:
+        """The key that opens the sealed store. Controllers that share a store share this key."""
+        return self.vault_key_file or self.home / "secrets.db.key"
+
+    @property
+    def seals_folder(self) -> Path:
+        """Where the seals are, for anybody to keep a copy of."""
+        return self.seals or self.home
 
     @property
     def store_url(self) -> str:
@@ -37,7 +54,9 @@ class Settings:
     def from_environment(cls, **chosen: object) -> Settings:
         """What the variables below say, unless chosen otherwise.
 
-        `SAGASTACK_HOME`, `_PORT`, `_STORE`; `SAGASTACK_RECONCILE_S`: seconds between two looks at
+        `SAGASTACK_HOME`, `_PORT`, `_STORE`; `SAGASTACK_VAULT_KEY_FILE`: the key of a sealed store
+        that several controllers share; `SAGASTACK_SEALS`: the folder of the seals, where that is
+        not the home; `SAGASTACK_RECONCILE_S`: seconds between two looks at
         the world; `SAGASTACK_CHECKPOINT_EVENTS`: how many events between two checkpoints;
         `SAGASTACK_SIMULATOR` and `SAGASTACK_LIBVIRT`: settings of these drivers.
         """
@@ -48,6 +67,8 @@ class Settings:
             "libvirt": pairs,
             "checkpoint_events": int,
             "reconcile_s": float,
+            "vault_key_file": lambda text: Path(text).resolve(),
+            "seals": lambda text: Path(text).resolve(),
         }
         values: dict[str, object] = {
             "home": Path(os.environ.get("SAGASTACK_HOME", "var")).resolve()

@@ -90,5 +90,10 @@ class TableEntries:
                 list(entries),
             )
 
+    async def all(self) -> list[tuple[UUID, bytes]]:
+        """Every entry as it lies, for a backup."""
+        rows = await self._database.ask("SELECT id, sealed FROM sagastack_vault ORDER BY id")
+        return [(row[0], bytes(row[1])) for row in rows]
+
     async def close(self) -> None:
         await self._database.close()

@@ -7,8 +7,8 @@ import json
 
 from aggregates.errors import NotFound
 from engine.genesis import first_credentials
-from engine.vault import Vault
 from sagastack.commands import Commands
+from sagastack.sealed import look_into_vault
 from sagastack.settings import ENDPOINT_FILE, Settings
 from sagastack.tools.opened import opened
 
@@ -37,7 +37,7 @@ async def credentials(settings: Settings) -> dict[str, str]:
         raise NotFound(f"there is no cloud in {settings.home}: run `sagastack serve` first")
     async with opened(settings) as (_, history):
         cloud = await history.latest()
-        vault = await Vault.open(settings.home / "secrets.db")
+        vault = await look_into_vault(settings)
         try:
             found = await first_credentials(cloud, vault)
         finally:

@@ -1,0 +1,22 @@
+"""Which sealed store belongs to a cloud: a file beside its log, or a table in the same database."""
+
+from __future__ import annotations
+
+from engine.cluster.database import is_shared
+from engine.vault import Vault
+from sagastack.settings import Settings
+
+
+async def open_vault(settings: Settings) -> Vault:
+    """The vault of a controller. A file from before goes into the database with its log."""
+    if is_shared(settings.store_url):
+        url, key = settings.store_url, settings.vault_key
+        return await Vault.open_shared(url, key, moving=settings.vault_file)
+    return await Vault.open(settings.vault_file)
+
+
+async def look_into_vault(settings: Settings) -> Vault:
+    """The vault for a tool, which moves nothing."""
+    if is_shared(settings.store_url) and not settings.vault_file.exists():
+        return await Vault.open_shared(settings.store_url, settings.vault_key)
+    return await Vault.open(settings.vault_file)
