@@ -9,7 +9,7 @@ whole log: with it a reader merges the partitions and knows that nothing is miss
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -73,15 +73,17 @@ def record(row: Stored, previous: int, source: str) -> Record:
 
 def placed(key: bytes | None, value: bytes | None, headers: Sequence[Header]) -> Placed:
     """The row in a record. `Unreadable` says what the record lacks."""
-    told: Mapping[str, bytes] = dict(headers)
+    told = dict(headers)
+    if key is None or value is None:
+        raise Unreadable("a record of Kafka without key or value is no event of a log")
     try:
-        if key is None or value is None:
-            raise Unreadable("a record of Kafka without key or value is no event of a log")
+        if told["ce_subject"] != key:
+            raise Unreadable(f"a record with a key other than ce_subject is no event: {key!r}")
         row = Stored(
             int(told["ce_position"]),
-            UUID(key.decode()),
+            _stream(key),
             int(told["ce_version"]),
-            told["ce_type"].decode(),
+            _text(told["ce_type"]),
             value,
         )
         return Placed(row, int(told["ce_previous"]))
@@ -116,6 +118,16 @@ def _common(topic: str, shape: int, source: str) -> tuple[Header, ...]:
         ("ce_dataschema", uri_of(topic, shape).encode()),
         ("content-type", b"application/json"),
     )
+
+
+@lru_cache(KNOWN_STREAMS)
+def _stream(key: bytes) -> UUID:
+    return UUID(key.decode())
+
+
+@lru_cache(4_096)
+def _text(value: bytes) -> str:
+    return value.decode()
 
 
 @lru_cache(256)
