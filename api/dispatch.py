@@ -17,13 +17,12 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from api.attempts import Attempts, AttemptStore
+from api.attempts import Attempts
 from api.authz import may_call
 from api.caller import By, Caller, Engine, Identity, Job, Memo, Planned
 from api.declare import REGISTRY, Spec
 from api.errors import (
     ApiError,
-    Away,
     Closing,
     ParamError,
     Unauthorized,
@@ -47,7 +46,6 @@ from api.repeat import Repeats, known_job
 from api.sessions import Door, Session, SessionStore, Visitor
 from api.sign import Pairs
 from api.throttle import Throttle
-from engine.cluster.database import DatabaseGone
 
 log = logging.getLogger("sagastack.api")
 
@@ -107,7 +105,7 @@ class Gateway:
     memo: Memo | None = None
     on_read: Callable[[float], None] = lambda seconds: None
     repeats: Repeats = field(default_factory=Repeats)
-    attempts: AttemptStore = field(default_factory=Attempts)
+    attempts: Attempts = field(default_factory=Attempts)
     throttle: Throttle = field(default_factory=Throttle)
 
     async def answer(self, request: Request) -> Answer:
@@ -200,10 +198,7 @@ class Gateway:
             cookies,
             self.attempts,
         )
-        try:
-            result = await parse(spec, query, "").run(visitor)
-        except DatabaseGone as gone:
-            raise Away from gone
+        result = await parse(spec, query, "").run(visitor)
         return shown(spec, result, self.engine.cloud, "")
 
     async def identity(self, request: Request) -> Identity:
@@ -221,9 +216,7 @@ class Gateway:
         if "signature" in names or "apikey" in names:
             return await by_signature(self.engine, request.params, self.now_ms()), None
         key = names.get("sessionkey", "")
-        who, session = await by_session(
-            self.engine, self.sessions, request.cookies, key, self.now_ms()
-        )
+        who, session = by_session(self.engine, self.sessions, request.cookies, key, self.now_ms())
         check_second_factor(self.engine.cloud, session, command)
         return who, session
 

@@ -18,6 +18,7 @@ from aggregates.image import Image
 from aggregates.image_store import ImageStore
 from engine.image_fetch import Report, copy_file
 from engine.images import partial_of, settle
+from engine.rehearsal import inside
 from engine.saga import Run
 from projections.cloud import Cloud
 from projections.image_store import image_stores
@@ -85,7 +86,7 @@ def lies_in(store: ImageStore, image: Image, home: Path) -> bool:
 
 def on_disk(home: Path, path: str) -> Path:
     """A copy's path as a file of this machine."""
-    return (home / path).absolute()
+    return inside(home, (home / path).absolute())
 
 
 def is_simulated(path: str) -> bool:

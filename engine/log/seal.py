@@ -9,7 +9,6 @@ loop; a crash costs nothing, as it goes on behind the last whole line.
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,13 +20,11 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from aggregates.base import Recorded
-from engine.log.errors import LogError, LogUnavailable
+from engine.log.errors import LogError
 from engine.log.log import Log
 from engine.log.merkle import leaf, root
 from engine.log.unit import Stored
 from engine.private_files import write_private
-
-log_ = logging.getLogger("sagastack.seals")
 
 STRETCH = 1_024
 IDLE_S = 3.0
@@ -152,24 +149,15 @@ class Sealer:
         return self._last.last if self._last else 0
 
     async def run(self, *, idle_s: float = IDLE_S) -> None:
-        """Follow the log until cancelled. While it cannot be read there is nothing to seal."""
-        quiet = False
+        """Follow the log until cancelled."""
         while True:
+            await self.catch_up(partial=False)
             try:
-                await self.catch_up(partial=quiet)
-            except LogUnavailable as error:
-                log_.warning("the log is not sealed now: %s", error)
+                async with asyncio.timeout(idle_s):
+                    await self._heard.wait()
+            except TimeoutError:
+                await self.catch_up(partial=True)
             self._heard.clear()
-            quiet = not await self._is_full(idle_s)
-
-    async def _is_full(self, idle_s: float) -> bool:
-        """Wait until a stretch may be full; False if the log was quiet for so long."""
-        try:
-            async with asyncio.timeout(idle_s):
-                await self._heard.wait()
-        except TimeoutError:
-            return False
-        return True
 
     async def catch_up(self, *, partial: bool) -> int:
         """Seal what is not sealed yet, the rest that fills no stretch only with `partial`."""
@@ -183,13 +171,9 @@ class Sealer:
             return made
 
     async def close(self) -> None:
-        """Seal the rest; what cannot be read now is sealed by the next life."""
-        try:
-            await self.catch_up(partial=True)
-        except LogUnavailable as error:
-            log_.warning("the end of the log is not sealed: %s", error)
-        finally:
-            self._threads.shutdown(wait=False)
+        """Seal the rest."""
+        await self.catch_up(partial=True)
+        self._threads.shutdown(wait=False)
 
     def _seal(self, rows: Sequence[Stored]) -> None:
         made = seal(rows, self._last, self._key, at_ms=self._now_ms())

@@ -16,19 +16,20 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
-from uuid import NAMESPACE_OID, UUID, uuid5
+from uuid import UUID
 
 import msgspec
 
 from aggregates.base import Recorded, fields_of
 from aggregates.errors import NotFound
 from engine.clock import SystemClock
+from engine.cluster.records import record
+from engine.cluster.relay import source_of
 from engine.history import History
 from engine.log import Log, Stored, codec
-from engine.schemas import uri_of
 from sagastack.commands import Commands
 from sagastack.settings import BadSetting, Settings
-from sagastack.tools.moments import Moment, iso
+from sagastack.tools.moments import Moment
 from sagastack.tools.opened import opened
 
 FORMATS = ("jsonl", "cloudevents", "parquet")
@@ -109,7 +110,7 @@ async def export(settings: Settings, *, after: int, until: int | None) -> AsyncI
 
 async def lines(settings: Settings, wanted: Wanted, form: str) -> AsyncIterator[bytes]:
     async with opened(settings) as (log, past):
-        source = await _source(log) if form == "cloudevents" else ""
+        source = await source_of(log) if form == "cloudevents" and await log.position() else ""
         async for page in _pages(log, past, wanted):
             for row, previous in page:
                 if form == "cloudevents":
@@ -162,33 +163,15 @@ async def _account(past: History, text: str, until: int) -> UUID:
     return UUID(str(found[0]))
 
 
-async def _source(log: Log) -> str:
-    """What names the cloud: it follows from the log's first row, so a copy says the same."""
-    first = await log.read_stored(0, limit=1)
-    if not first:
-        return "/sagastack/"
-    text = f"{first[0].stream} {first[0].state.decode()}"
-    return f"/sagastack/{uuid5(NAMESPACE_OID, text)}"
-
-
 def cloud_event(row: Stored, previous: int, source: str) -> dict[str, Any]:
-    """A row in CloudEvents' JSON format (version 1.0). Its data are the stored bytes."""
-    known = codec.envelope(row)
-    return {
-        "specversion": "1.0",
-        "id": f"{row.stream}/{row.version}",
-        "source": source,
-        "type": row.topic,
-        "subject": str(row.stream),
-        "time": iso(known.at).replace("+00:00", "Z"),
-        "dataschema": uri_of(row.topic, known.v),
-        "datacontenttype": "application/json",
-        # Extensions are text, as in the headers of Kafka: CloudEvents' integers have 32 bits.
-        "position": str(row.position),
-        "previous": str(previous),
-        "version": str(row.version),
-        "data": msgspec.Raw(row.state),
-    }
+    """A row in CloudEvents' JSON format (version 1.0): as its record in Kafka has it.
+
+    Extensions stay text, as they are there: CloudEvents' integers have 32 bits.
+    """
+    headers = record(row, previous, source).headers
+    told: dict[str, Any] = {name.removeprefix("ce_"): value.decode() for name, value in headers}
+    told["datacontenttype"] = told.pop("content-type")
+    return told | {"data": msgspec.Raw(row.state)}
 
 
 def line(recorded: Recorded) -> bytes:

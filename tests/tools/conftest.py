@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import json
-import sys
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from sagastack.cli import main
 from tests.e2e.place import Place, cloud
 from tests.peers.postgres import postgres, postgres_cluster
+from tests.tools.run import run_tool
 
 __all__ = ["postgres", "postgres_cluster"]
 
@@ -56,19 +53,6 @@ class Lived:
         status, out, err = self.tool(*words)
         assert status == 0, err
         return [json.loads(line) for line in out.splitlines()]
-
-
-def run_tool(*words: str) -> tuple[int, str, str]:
-    """A command in this process, what it writes kept, bytes and text in their order."""
-    written, err = io.BytesIO(), io.StringIO()
-    with redirect_stdout(io.TextIOWrapper(written, write_through=True)), redirect_stderr(err):
-        try:
-            status = main(list(words))
-        except SystemExit as ended:
-            status = int(ended.code or 0)
-        sys.stdout.flush()
-        said = written.getvalue().decode()
-    return status, said, err.getvalue()
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgres"])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.tools.conftest import Lived, run_tool
+from tests.tools.conftest import Lived
+from tests.tools.run import run_tool
 
 
 def test_a_life_with_the_steps_of_its_jobs(lived: Lived) -> None:
