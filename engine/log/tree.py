@@ -1,7 +1,7 @@
 """One Merkle tree over a whole log (RFC 6962), grown row by row, and the paths that prove a row.
 
 `Tree` keeps only the hashes of the full subtrees, one for each bit of the count, so it can be put
-away with a backup and be carried on by the next one. `path` and `climb` are the audit paths of
+away with a backup and be carried on by the next one. `Stretch` and `climb` are the audit paths of
 section 2.1.1: what must be known beside one leaf to come to the root, and the way up.
 """
 
@@ -61,32 +61,38 @@ class Tree:
         return Grown(self.count, tuple(peak.hex() for peak in self._peaks))
 
 
-def path(leaves: Sequence[bytes], index: int) -> list[bytes]:
-    """The audit path of one leaf, from the bottom up."""
-    if len(leaves) == 1:
-        return []
-    split = _split(len(leaves))
-    if index < split:
-        return [*path(leaves[:split], index), root(leaves[split:])]
-    return [*path(leaves[split:], index - split), root(leaves[:split])]
+class Stretch:
+    """All levels of a finished tree, from which each leaf's path is read."""
+
+    def __init__(self, leaves: Sequence[bytes]) -> None:
+        self._levels = [list(leaves)]
+        while len(level := self._levels[-1]) > 1:
+            pairs = [node(*two) for two in zip(level[::2], level[1::2], strict=False)]
+            self._levels.append(pairs + level[len(pairs) * 2 :])
+
+    def root(self) -> bytes:
+        return self._levels[-1][0] if self._levels[-1] else root([])
+
+    def path(self, index: int) -> list[bytes]:
+        """What must be known beside this leaf to come to the root, from the bottom up."""
+        found = []
+        for level in self._levels[:-1]:
+            if (beside := index ^ 1) < len(level):
+                found.append(level[beside])
+            index //= 2
+        return found
 
 
 def climb(leaf: bytes, index: int, count: int, path: Sequence[bytes]) -> bytes | None:
     """The root that leaf `index` of `count` has by this path; None if the path does not fit."""
     if not 0 <= index < count:
         return None
-    if count == 1:
-        return None if path else leaf
-    if not path:
-        return None
-    split = _split(count)
-    if index < split:
-        below = climb(leaf, index, split, path[:-1])
-        return None if below is None else node(below, path[-1])
-    below = climb(leaf, index - split, count - split, path[:-1])
-    return None if below is None else node(path[-1], below)
-
-
-def _split(count: int) -> int:
-    """The largest power of two below `count`."""
-    return int(1 << (count - 1).bit_length() - 1)
+    here, left = leaf, list(reversed(path))
+    while count > 1:
+        if index ^ 1 < count:  # Without one beside it, it moves up as it is.
+            if not left:
+                return None
+            beside = left.pop()
+            here = node(beside, here) if index % 2 else node(here, beside)
+        index, count = index // 2, (count + 1) // 2
+    return None if left else here

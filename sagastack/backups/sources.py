@@ -16,7 +16,7 @@ from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from engine.log import LogUnavailable, Seal, SealsDamaged, Stored, read_seals
+from engine.log import LogUnavailable, Seal, SealsDamaged, Stored, Unreadable, read_seals
 from engine.log.identity import cloud_id
 from engine.log.seal import PRIVATE_KEY, PUBLIC_KEY, SEALS
 from engine.log.store import StoreDown
@@ -25,6 +25,7 @@ from sagastack.backups.lines import BackupError
 from sagastack.backups.shapes import Secret
 
 PAGE = 5_000
+SHAPE = (int, UUID, int, str, bytes)
 BUSY_S = 10.0
 VAULT = "secrets.db"
 VAULT_KEY = f"{VAULT}.key"
@@ -59,13 +60,24 @@ class Source:
         return found[0] if found else None
 
     def rows(self, after: int = 0, until: int | None = None) -> Iterator[Stored]:
-        """Rows behind `after` up to `until`, a page at a time."""
+        """Rows behind `after` up to `until`, a page at a time.
+
+        Somebody who changes a file of SQLite may put anything anywhere: `Unreadable` names it.
+        """
         while until is None or after < until:
-            with _told():
-                page = self._store.rows(after, until, PAGE)
+            try:
+                with _told():
+                    page = self._store.rows(after, until, PAGE)
+            except (ValueError, AttributeError, TypeError) as wrong:
+                text = f"among the {PAGE} rows behind position {after} is none of the log's"
+                raise Unreadable(f"{text}: {wrong}") from wrong
             if not page:
                 return
-            yield from page
+            for row in page:
+                if tuple(map(type, row)) != SHAPE:
+                    text = f"position {row.position}: the row is not stored as the log stores rows"
+                    raise Unreadable(text)
+                yield row
             after = page[-1].position
 
 

@@ -32,6 +32,7 @@ class Verified:
     `sealed_to` is the last position that a seal covers, `root` the Merkle root of all rows.
     """
 
+    what: str = "log"
     events: int = 0
     seals: int = 0
     position: int = 0
@@ -49,6 +50,7 @@ class Verified:
         """For programs."""
         return {
             "ok": self.ok,
+            "what": self.what,
             "events": self.events,
             "seals": self.seals,
             "position": self.position,

@@ -16,11 +16,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engine.engine import load
-from engine.log import LogError
+from engine.log import LogError, Unreadable
 from sagastack.backups.series import Reader
 from sagastack.backups.shapes import fingerprint
 from sagastack.backups.sources import Chain, Source, chain
 from sagastack.commands import Commands
+from sagastack.proofs.check import check, is_proof
+from sagastack.proofs.tenant import own_root
 from sagastack.proofs.whole import Say, Verified, extends, prove
 from sagastack.settings import BadSetting, Settings
 
@@ -31,14 +33,20 @@ async def verify(
     files: Sequence[Path] = (),
     kept: Path | None = None,
     strict: bool = False,
+    against_store: bool = False,
     say: Say = lambda _: None,
 ) -> Verified:
-    """Prove the store of these settings or, if files are named, these backups."""
+    """Prove the store of these settings or, if files are named, these backups or proofs.
+
+    `against_store` holds a proof against the log itself: an auditor's question.
+    """
     load("aggregates")
     copy = chain(kept) if kept else None
     if copy is not None and not copy.seals:
         raise BadSetting(f"{kept} holds no seals: name the folder of your copy of seals.jsonl")
-    if files:
+    if files and is_proof(files[0]):
+        result = await asyncio.to_thread(_proofs, settings, files, copy, say, against_store)
+    elif files:
         result = await asyncio.to_thread(_backups, files, copy, say)
     else:
         result = await asyncio.to_thread(_store, settings, copy, say)
@@ -52,7 +60,10 @@ def _store(settings: Settings, kept: Chain | None, say: Say) -> Verified:
     own = chain(settings.home)
     faults, used = _trusted(own, kept)
     with Source(settings.store_url) as source:
-        result = prove(source.rows(), used.seals, used.public_key, say=say)
+        try:
+            result = prove(source.rows(), used.seals, used.public_key, say=say)
+        except Unreadable as damaged:
+            result = Verified(faults=[str(damaged)])
     result.faults[:0] = faults
     return result
 
@@ -76,6 +87,21 @@ def _backups(files: Sequence[Path], kept: Chain | None, say: Say) -> Verified:
             "with --seals"
         )
     return result
+
+
+def _proofs(
+    settings: Settings, files: Sequence[Path], kept: Chain | None, say: Say, against_store: bool
+) -> Verified:
+    done = check(files, kept)
+    stated = done.stated
+    if not against_store or stated is None or not done.result.ok:
+        return done.result
+    if own_root(settings.store_url, stated, say) != (stated.events, stated.root):
+        done.result.faults.append(
+            f"the statement is not true: the log has other events of account {stated.account} "
+            f"up to position {stated.seal.last}"
+        )
+    return done.result
 
 
 def _trusted(own: Chain, kept: Chain | None, *, longer: bool = False) -> tuple[list[str], Chain]:
@@ -105,10 +131,15 @@ def add(commands: Commands) -> None:
         example="""
             sagastack verify --seals /elsewhere/kept
             sagastack verify /backups/full.backup.gz /backups/since.backup.gz --json
+            sagastack verify last-year.proof.gz this-year.proof.gz --seals /elsewhere/kept
         """,
     )
     one.add_argument(
-        "files", nargs="*", type=Path, metavar="FILE", help="backups in their order, or a proof"
+        "files",
+        nargs="*",
+        type=Path,
+        metavar="FILE",
+        help="backups in their order, or proofs of one account, the oldest first",
     )
     one.add_argument(
         "--seals", type=Path, metavar="DIR", help="a kept copy of seals.jsonl and seal.pub"
@@ -122,6 +153,7 @@ async def _run(args: argparse.Namespace, settings: Settings) -> int:
         files=args.files,
         kept=args.seals,
         strict=args.strict,
+        against_store=args.store is not None,
         say=lambda rows: print(f"{rows} events", file=sys.stderr),
     )
     if args.json:
@@ -132,5 +164,5 @@ async def _run(args: argparse.Namespace, settings: Settings) -> int:
         for line in done.faults:
             print(f"FAULT: {line}")
         verdict = "is whole" if done.ok else "is NOT whole"
-        print(f"the log of {done.events} events under {done.seals} seals {verdict}")
+        print(f"the {done.what} of {done.events} events under {done.seals} seals {verdict}")
     return 0 if done.ok else 1

@@ -1,0 +1,66 @@
+"""Give a tenant the proof of its own past, without showing anybody else's."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from pathlib import Path
+from uuid import UUID
+
+from engine.clock import SystemClock
+from engine.engine import load
+from sagastack.commands import Commands
+from sagastack.release import release
+from sagastack.settings import Settings
+
+
+def add(commands: Commands) -> None:
+    one = commands.command(
+        "prove",
+        _run,
+        "write one account's events, each with its proof, for `sagastack verify` anywhere",
+        example="sagastack prove --account 5f3c2a1e-... --out acme.proof.gz",
+    )
+    one.add_argument("--account", type=UUID, required=True, metavar="ID", help="as listAccounts")
+    one.add_argument("--out", type=Path, required=True, metavar="FILE")
+
+
+async def _run(args: argparse.Namespace, settings: Settings) -> int:
+    from sagastack.proofs.check import STATED
+    from sagastack.proofs.tenant import write
+
+    load("aggregates")
+    done = await asyncio.to_thread(
+        write,
+        settings.store_url,
+        settings.home,
+        args.account,
+        args.out,
+        at_ms=SystemClock().now_ms(),
+        release=release(),
+        say=lambda rows: print(f"{rows} events", file=sys.stderr),
+    )
+    stated = done.stated
+    if args.json:
+        told = {
+            "ok": True,
+            "file": str(done.path),
+            "sha256": done.sha256,
+            "cloud": str(stated.cloud),
+            "account": str(stated.account),
+            "events": stated.events,
+            "root": stated.root,
+            "position": stated.seal.last,
+            "seal": stated.seal.number,
+            "not_sealed_yet": done.unsealed,
+        }
+        print(json.dumps(told))
+        return 0
+    print(f"{done.path}: {stated.events} events up to position {stated.seal.last}")
+    print(STATED)
+    if done.unsealed:
+        print(f"note: {done.unsealed} newer events are not sealed yet: prove again in a minute")
+    print("hand out seal.pub by another way than this file")
+    return 0
