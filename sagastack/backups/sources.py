@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 from uuid import UUID
 
+import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from engine.log import LogUnavailable, Seal, SealsDamaged, Stored, Unreadable, read_seals
 from engine.log.identity import cloud_id
@@ -27,6 +29,8 @@ from sagastack.backups.shapes import Secret
 PAGE = 5_000
 SHAPE = (int, UUID, int, str, bytes)
 BUSY_S = 10.0
+CONNECT_TIMEOUT_S = 5
+ANSWER_S = 60
 VAULT = "secrets.db"
 VAULT_KEY = f"{VAULT}.key"
 
@@ -129,8 +133,13 @@ def signing_key(folder: Path) -> Ed25519PrivateKey | None:
         raise SealsDamaged(f"{path} is no Ed25519 key ({wrong}): restore it") from wrong
 
 
-def secrets(folder: Path) -> list[Secret]:
-    """Every entry of the sealed store, as it lies there, at one moment."""
+def secrets(url: str, folder: Path) -> list[Secret]:
+    """Every entry of the sealed store, as it lies there, at one moment.
+
+    Controllers that share a database keep it there, once the first of them has opened it.
+    """
+    if urlsplit(url).scheme in ("postgres", "postgresql") and (shared := _shared(url)):
+        return shared
     path = folder / VAULT
     if not path.exists():
         return []
@@ -142,3 +151,22 @@ def secrets(folder: Path) -> list[Secret]:
     except sqlite3.Error as wrong:
         raise BackupError(f"the sealed store {path} cannot be read: {wrong}") from wrong
     return [Secret(UUID(entry), sealed) for entry, sealed in found]
+
+
+def _shared(url: str) -> list[Secret]:
+    target = make_conninfo(
+        url,
+        dbname=str(conninfo_to_dict(url).get("dbname") or "sagastack"),
+        connect_timeout=CONNECT_TIMEOUT_S,
+        options=f"-c statement_timeout={ANSWER_S}s",
+    )
+    try:
+        with psycopg.connect(target) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT to_regclass('sagastack_vault') IS NOT NULL")
+            there = cursor.fetchone()
+            if there is None or not there[0]:
+                return []
+            cursor.execute("SELECT id, sealed FROM sagastack_vault ORDER BY id")
+            return [Secret(entry, sealed) for entry, sealed in cursor.fetchall()]
+    except psycopg.Error as wrong:
+        raise LogUnavailable(f"the sealed store in the database cannot be read: {wrong}") from wrong

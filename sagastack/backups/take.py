@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -19,7 +20,7 @@ from engine.log.merkle import leaf
 from engine.log.tree import Grown, Tree
 from sagastack.backups import shapes, sources
 from sagastack.backups.lines import BackupError, LinesWriter, file_hash, read_lines
-from sagastack.backups.shapes import Begin, End, SealLine
+from sagastack.backups.shapes import Begin, End, SealLine, Secret
 
 Say = Callable[[int], None]
 """Told how many rows are done, now and then."""
@@ -62,10 +63,14 @@ def take(
     *,
     at_ms: int,
     release: str,
+    seals: Path | None = None,
     since: Path | None = None,
     say: Say = lambda _: None,
 ) -> Taken:
-    """Write a backup to `out`, a file, or a folder in which it gets a name that sorts."""
+    """Write a backup to `out`, a file, or a folder in which it gets a name that sorts.
+
+    `seals` is the folder of the seals, where that is not the home.
+    """
     before = earlier(since) if since else None
     with sources.Source(url) as source:
         position, cloud = source.end(), source.cloud_id()
@@ -86,7 +91,8 @@ def take(
             out = out / name(begin, position)
         with LinesWriter(out) as file:
             file.add(shapes.encode(begin))
-            return _Writing(file, begin, before, say).write(source, home, position)
+            kept = partial(sources.secrets, url, home)
+            return _Writing(file, begin, before, say).write(source, seals or home, kept, position)
 
 
 def name(begin: Begin, position: int) -> str:
@@ -117,22 +123,28 @@ class _Writing:
         self._last = before.end.last if before else ""
         self._at_ms = before.end.at_ms if before else 0
 
-    def write(self, source: sources.Source, home: Path, position: int) -> Taken:
-        chain = sources.chain(home)
+    def write(
+        self,
+        source: sources.Source,
+        seals_folder: Path,
+        secrets: Callable[[], list[Secret]],
+        position: int,
+    ) -> Taken:
+        chain = sources.chain(seals_folder)
         seals = [one for one in chain.seals if one.last <= position]
         new = self._new(seals)
         notes = self._keep(source.rows(self._begin.after, position), seals, chain.public_key)
         for one in new:
             self._file.add(shapes.encode(SealLine(one)))
-        kept = sources.secrets(home)
+        kept = secrets()
         for secret in kept:
             self._file.add(shapes.encode(secret))
         end = self._end(position, seals, len(kept), chain.public_key)
-        signer = sources.signing_key(home)
+        signer = sources.signing_key(seals_folder)
         if signer is None:
-            notes.append("seal.key is not in the data folder, so this backup is not signed")
+            notes.append(f"seal.key is not in {seals_folder}, so this backup is not signed")
         elif signer.public_key().public_bytes_raw().hex() != chain.public_key:
-            raise BackupError(f"seal.key in {home} is not the one of seal.pub: put it back")
+            raise BackupError(f"seal.key in {seals_folder} is not the one of seal.pub: put it back")
         else:
             end = end.signed(signer)
         self._file.add(shapes.encode(end))

@@ -41,7 +41,7 @@ class Proved:
 
 def write(
     url: str,
-    home: Path,
+    seals: Path,
     account: UUID,
     out: Path,
     *,
@@ -49,12 +49,15 @@ def write(
     release: str,
     say: Say = lambda _: None,
 ) -> Proved:
-    """Write the proof of one account's events. CannotProve where something of it does not hold."""
-    kept, signer = sources.chain(home), sources.signing_key(home)
+    """Write the proof of one account's events; `seals` is the folder of seals and their key.
+
+    CannotProve where something of it does not hold.
+    """
+    kept, signer = sources.chain(seals), sources.signing_key(seals)
     if not kept.seals:
         raise CannotProve("nothing is sealed yet, so nothing can be proved: start the server once")
     if signer is None or signer.public_key().public_bytes_raw().hex() != kept.public_key:
-        raise CannotProve(f"the key of the seals is not in {home}: put seal.key back")
+        raise CannotProve(f"the key of the seals is not in {seals}: put seal.key back")
     with sources.Source(url) as source, LinesWriter(out) as file:
         cloud = source.cloud_id()
         assert cloud is not None, "there are seals"

@@ -44,6 +44,7 @@ async def _run(args: argparse.Namespace, settings: Settings) -> int:
         args.out,
         at_ms=SystemClock().now_ms(),
         release=release(),
+        seals=settings.seals_folder,
         since=args.since,
         say=lambda rows: print(f"{rows} events", file=sys.stderr),
     )
@@ -70,8 +71,6 @@ async def _run(args: argparse.Namespace, settings: Settings) -> int:
     print(f"{done.end.secrets} sealed secrets; hash {done.sha256}")
     for line in done.notes:
         print(f"note: {line}")
-    print(f"{KEYS} in {settings.home} are NOT in it: keep copies of both apart from it")
+    print(f"{settings.vault_key} (opens the secrets) and seal.key (goes on sealing) are NOT in it:")
+    print("keep copies of both apart from it")
     return 0
-
-
-KEYS = "secrets.db.key (opens the secrets) and seal.key (goes on sealing)"

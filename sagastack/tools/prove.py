@@ -35,7 +35,7 @@ async def _run(args: argparse.Namespace, settings: Settings) -> int:
     done = await asyncio.to_thread(
         write,
         settings.store_url,
-        settings.home,
+        settings.seals_folder,
         args.account,
         args.out,
         at_ms=SystemClock().now_ms(),

@@ -57,7 +57,7 @@ async def verify(
 
 
 def _store(settings: Settings, kept: Chain | None, say: Say) -> Verified:
-    own = chain(settings.home)
+    own = chain(settings.seals_folder)
     faults, used = _trusted(own, kept)
     with Source(settings.store_url) as source:
         try:

@@ -270,3 +270,26 @@ async def test_a_damaged_log_is_not_kept_in_silence(past: Past, tmp_path: Path) 
     seals.write_text(seals.read_text().replace('"count":', '"count":1'))
     with pytest.raises(BackupError, match="not whole, so nothing was kept"):
         past.take(tmp_path / "x.gz")
+
+
+async def test_secrets_that_controllers_share_are_kept_and_come_back(
+    tmp_path: Path, database: Database
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    url = database("postgres", home)
+    past = await Past.open(url, home)
+    await past.live(3)
+    await past.log.close()
+    shared = await Vault.open_shared(url, home / "secrets.db.key", moving=home / "secrets.db")
+    later = await shared.put("put by one of many")
+    await shared.close()
+    taken = past.take(tmp_path)
+    assert taken.end.secrets == 3
+    new, into = tmp_path / "new", database("postgres", home)
+    back(wish(taken.path, into=into, home=new, keys=home))
+    # The first controller that starts on it takes the secrets into the database.
+    vault = await Vault.open_shared(into, new / "secrets.db.key", moving=new / "secrets.db")
+    assert await vault.get(past.secret) == "a secret"
+    assert await vault.get(later) == "put by one of many"
+    await vault.close()

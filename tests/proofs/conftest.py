@@ -1,3 +1,5 @@
+"""Proofs are made from logs on SQLite and on PostgreSQL."""
+
 from __future__ import annotations
 
 from tests.backups.conftest import database, postgres, postgres_cluster

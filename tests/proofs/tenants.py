@@ -68,8 +68,9 @@ class Tenants:
                     await self.write(whose, stream, version, RECORDS["ssh_key_pair"].removed())
                 else:
                     alive[at] = (whose, stream, version + 1)
-                    changed = RECORDS["ssh_key_pair"].updated(changed={"is_protected": True})  # type: ignore[call-arg]
-                    await self.write(whose, stream, version, changed)
+                    changed: Any = RECORDS["ssh_key_pair"].updated
+                    event = changed(changed={"is_protected": True})
+                    await self.write(whose, stream, version, event)
             else:
                 stream = uuid4()
                 pair = {"name": f"k{n}", "public_key": "ssh-ed25519 A", "fingerprint": "x"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import msgspec
 import pytest
@@ -271,10 +271,10 @@ async def test_no_byte_of_a_proof_can_be_changed(small: Tenants, tmp_path: Path)
 async def test_what_cannot_be_proved_is_refused(small: Tenants, tmp_path: Path) -> None:
     out = tmp_path / "x.gz"
 
-    def refused(text: str, **more: object) -> None:
+    def refused(text: str, account: UUID | None = None) -> None:
+        whose = account or small.accounts[0]
         with pytest.raises(CannotProve, match=text):
-            write(small.url, small.home, more.get("account", small.accounts[0]), out,  # type: ignore[arg-type]
-                  at_ms=9, release="test")  # fmt: skip
+            write(small.url, small.home, whose, out, at_ms=9, release="test")
         assert list(tmp_path.glob("x.gz*")) == []
 
     refused("knows no account", account=uuid4())
