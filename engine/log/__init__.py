@@ -2,7 +2,8 @@
 
 from engine.log.errors import LogError, LogLocked, LogUnavailable, Unreadable
 from engine.log.log import Listener, Log
-from engine.log.seal import Seal, Sealer, SealsDamaged, load_public_key, read_seals
+from engine.log.seal import Seal, SealsDamaged, load_public_key, read_seals
+from engine.log.sealer import Sealer
 from engine.log.unit import Append, LogStats, Stored, Unit
 from engine.log.verify import Finding, verify
 

@@ -2,16 +2,13 @@
 
 A seal is one JSON line of `seals.jsonl`, next to the key that signs (Ed25519, RFC 8032). Anybody
 who keeps a copy of the file and of the public key can prove later that nothing was changed,
-dropped or slipped in, up to the last seal of their copy. The sealer follows the log off the event
-loop; a crash costs nothing, as it goes on behind the last whole line.
+dropped or slipped in, up to the last seal of their copy.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -19,15 +16,12 @@ import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from aggregates.base import Recorded
 from engine.log.errors import LogError
-from engine.log.log import Log
 from engine.log.merkle import leaf, root
 from engine.log.unit import Stored
 from engine.private_files import write_private
 
 STRETCH = 1_024
-IDLE_S = 3.0
 SEALS, PRIVATE_KEY, PUBLIC_KEY = "seals.jsonl", "seal.key", "seal.pub"
 
 
@@ -92,111 +86,48 @@ def load_private_key(home: Path) -> Ed25519PrivateKey:
     """The key that signs; made at the first use, for its owner only."""
     path = home / PRIVATE_KEY
     if not path.exists():
-        made = Ed25519PrivateKey.generate()
-        write_private(path, made.private_bytes_raw().hex().encode() + b"\n")
-    try:
-        key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(path.read_text()))
-    except ValueError as wrong:
-        raise SealsDamaged(f"{path} is no Ed25519 key ({wrong}): restore it") from wrong
-    (home / PUBLIC_KEY).write_text(key.public_key().public_bytes_raw().hex() + "\n")
+        write_private(path, new_private_key().encode() + b"\n")
+    key = private_key(path.read_text(), str(path))
+    write_public_key(home, key)
     return key
 
 
-class Sealer:
-    """Seals the log as it grows: full stretches at once, a part of one when the log is quiet.
+def new_private_key() -> str:
+    """A key that signs, as it is kept."""
+    return Ed25519PrivateKey.generate().private_bytes_raw().hex()
 
-    Make it with `Sealer.open`, keep `run` in a task group, and `close` it before the log.
-    """
 
-    def __init__(
-        self, log: Log, home: Path, now_ms: Callable[[], int], threads: ThreadPoolExecutor
-    ) -> None:
-        self._log, self._home, self._now_ms, self._threads = log, home, now_ms, threads
-        self._heard = asyncio.Event()
-        self._end = 0
-        self._busy = asyncio.Lock()
-        self._key, self._last = _take_up(home)
+def private_key(text: str, name: str) -> Ed25519PrivateKey:
+    try:
+        return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(text))
+    except ValueError as wrong:
+        raise SealsDamaged(f"{name} is no Ed25519 key ({wrong}): restore it") from wrong
 
-    @classmethod
-    async def open(cls, log: Log, home: Path, *, now_ms: Callable[[], int]) -> Sealer:
-        """Take up the chain in `home`. SealsDamaged when it does not belong to this log."""
-        threads = ThreadPoolExecutor(1, "sealer")
-        loop = asyncio.get_running_loop()
-        try:
-            sealer = await loop.run_in_executor(threads, cls, log, home, now_ms, threads)
-            end = await log.position()
-            if sealer.position > end:
-                raise SealsDamaged(
-                    f"{home / SEALS} seals up to position {sealer.position} and the log ends at "
-                    f"{end}: the log was cut or replaced; restore it, or move the seals away"
-                )
-        except BaseException:
-            threads.shutdown(wait=False)
-            raise
-        sealer._end = end
-        log.listen(sealer._hear)
-        return sealer
 
-    def _hear(self, batch: Sequence[Recorded]) -> None:
-        """Wake up once a stretch may be full: reading it only to count it costs as much as it."""
-        self._end = batch[-1].position
-        if self._end - self.position >= STRETCH:
-            self._heard.set()
+def write_public_key(folder: Path, key: Ed25519PrivateKey) -> None:
+    """Put the key that proves the seals beside them."""
+    (folder / PUBLIC_KEY).write_text(key.public_key().public_bytes_raw().hex() + "\n")
 
-    @property
-    def position(self) -> int:
-        """The last position that is sealed."""
-        return self._last.last if self._last else 0
 
-    async def run(self, *, idle_s: float = IDLE_S) -> None:
-        """Follow the log until cancelled."""
-        while True:
-            await self.catch_up(partial=False)
-            try:
-                async with asyncio.timeout(idle_s):
-                    await self._heard.wait()
-            except TimeoutError:
-                await self.catch_up(partial=True)
-            self._heard.clear()
+class SealFile:
+    """The seals in a folder beside the key that proves them: the chain, or a copy of it."""
 
-    async def catch_up(self, *, partial: bool) -> int:
-        """Seal what is not sealed yet, the rest that fills no stretch only with `partial`."""
-        loop, made = asyncio.get_running_loop(), 0
-        async with self._busy:
-            while rows := await self._log.read_stored(self.position, limit=STRETCH):
-                if len(rows) < STRETCH and not partial:
-                    break
-                await loop.run_in_executor(self._threads, self._seal, rows)
-                made += 1
-            return made
+    def __init__(self, folder: Path) -> None:
+        """Half a line that a crash left is cut off."""
+        self.path = folder / SEALS
+        seals = read_seals(self.path)
+        whole = sum(len(line) + 1 for line in _whole_lines(self.path))
+        if self.path.exists() and self.path.stat().st_size > whole:
+            os.truncate(self.path, whole)
+        self.last = seals[-1] if seals else None
 
-    async def close(self) -> None:
-        """Seal the rest."""
-        await self.catch_up(partial=True)
-        self._threads.shutdown(wait=False)
-
-    def _seal(self, rows: Sequence[Stored]) -> None:
-        made = seal(rows, self._last, self._key, at_ms=self._now_ms())
-        with (self._home / SEALS).open("ab") as file:
-            file.write(msgspec.json.encode(made) + b"\n")
+    def append(self, seals: Sequence[Seal]) -> None:
+        """Add lines; they are on disk when this returns."""
+        with self.path.open("ab") as file:
+            file.write(b"".join(msgspec.json.encode(one) + b"\n" for one in seals))
             file.flush()
             os.fsync(file.fileno())
-        self._last = made
-
-
-def _take_up(home: Path) -> tuple[Ed25519PrivateKey, Seal | None]:
-    """The key and the last seal; half a line that a crash left is cut off."""
-    key, path = load_private_key(home), home / SEALS
-    seals = read_seals(path)
-    whole = sum(len(line) + 1 for line in _whole_lines(path))
-    if path.exists() and path.stat().st_size > whole:
-        os.truncate(path, whole)
-    if seals and not seals[-1].signed_by(key.public_key()):
-        raise SealsDamaged(
-            f"the last seal of {path} was not signed by {home / PRIVATE_KEY}: "
-            "restore the key, or move the seals away to begin a new chain"
-        )
-    return key, seals[-1] if seals else None
+        self.last = seals[-1]
 
 
 def _whole_lines(path: Path) -> list[bytes]:
