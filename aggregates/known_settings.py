@@ -222,6 +222,33 @@ _OWN = (
         category="Storage",
     ),
     KnownSetting(
+        "webhook.allowed.internal.sites",
+        "String",
+        "",
+        "networks inside, such as 10.1.0.0/16, that webhooks may be delivered to",
+    ),
+    KnownSetting(
+        "webhook.delivery.timeout",
+        "Integer",
+        "10",
+        "seconds in which a webhook's endpoint must have answered",
+        between=(1, 300),
+    ),
+    KnownSetting(
+        "webhook.delivery.tries",
+        "Integer",
+        "3",
+        "how often an event is sent to a webhook's endpoint before it is given up",
+        between=(1, 100),
+    ),
+    KnownSetting(
+        "webhook.deliveries.limit",
+        "Integer",
+        "10",
+        "how many deliveries of a webhook are kept for the list",
+        between=(0, 1000),
+    ),
+    KnownSetting(
         "endpoint.url",
         "String",
         "http://localhost:8080/client/api",

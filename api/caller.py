@@ -16,6 +16,7 @@ from uuid import UUID, uuid5
 from engine.intents import By, Job
 from engine.intents.adopt import FoundGuest
 from engine.intents.placement import ExplainPlacement, Placement
+from engine.intents.webhook import SendWebhook, Sent
 from projections.cloud import Cloud
 
 if TYPE_CHECKING:
@@ -189,6 +190,10 @@ class Engine(Protocol):
 
     async def console(self, vm_id: UUID) -> Any:
         """Where a running guest can be looked at; `NotFound` if it does not run."""
+        ...
+
+    async def send_webhook(self, ask: SendWebhook) -> Sent:
+        """Post one payload now, and tell how it went; nothing of it is kept."""
         ...
 
     async def strangers(self, cluster_id: UUID) -> list[FoundGuest]:

@@ -1,19 +1,15 @@
 """Brings an image here: by HTTP, or from a file of this machine for administrators.
 
-A tenant's URL must not make the controller talk to itself or to its neighbours: every name is
-resolved here, and every hop of a redirect is looked at again, so neither a redirect nor a name
-that changes its address reaches a service inside, but for the networks that an administrator
-opened. What fails is said in the contract's three words.
+What a tenant's URL may lead to is `engine.outside`'s to say; every hop of a redirect is looked at
+again. What fails is said in the contract's three words.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
-import ipaddress
 import os
 import shutil
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,10 +18,11 @@ from typing import BinaryIO
 from urllib.parse import unquote, urljoin, urlsplit
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 
 from aggregates.errors import Invalid
 from drivers.contract.errors import Refused, Unavailable
+from engine import outside
+from engine.outside import Address, Inside, Network, Outside, Reach
 
 CHUNK_BYTES = 1 << 20
 BYTES_MAX = 500 * 2**30
@@ -35,7 +32,7 @@ CONNECT_S, SILENCE_S = 15, 60
 PACKED = (".gz", ".bz2", ".xz", ".zip", ".zst")
 AGAIN = (408, 425, 429, 500, 502, 503, 504)
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+SITES = "secstorage.allowed.internal.sites"
 Report = Callable[[int, str], Awaitable[None]]
 
 
@@ -51,30 +48,18 @@ class Source:
     sites: tuple[str, ...] = ()
     bytes_max: int | None = None
 
+    @property
+    def reach(self) -> Reach:
+        return Reach(SITES, self.sites, self.trusted)
+
     def allows(self, address: Address) -> bool:
         """May an image come from this address?"""
-        wrapped = (getattr(address, name, None) for name in ("ipv4_mapped", "sixtofour"))
-        plain = next((one for one in wrapped if one is not None), address)
-        if plain.is_multicast or plain.is_unspecified:
-            return False
-        return (
-            self.trusted
-            or plain.is_global
-            or any(plain in network for network in networks(self.sites))
-        )
+        return self.reach.allows(address)
 
 
-def networks(sites: Iterable[str]) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
-    """Networks as an administrator wrote them: `10.1.0.0/16`, or one address."""
-    found = []
-    for site in sites:
-        try:
-            found.append(ipaddress.ip_network(site.strip(), strict=False))
-        except ValueError as wrong:
-            raise Invalid(
-                f"secstorage.allowed.internal.sites: {site!r} is no network: {wrong}"
-            ) from wrong
-    return found
+def networks(sites: Iterable[str]) -> list[Network]:
+    """Networks as an administrator wrote them for images."""
+    return outside.networks(sites, SITES)
 
 
 def check_url(source: Source) -> None:
@@ -189,7 +174,7 @@ async def _copy(path: Path, sink: Sink) -> None:
 
 async def _download(source: Source, sink: Sink) -> None:
     patience = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENCE_S)
-    resolver = None if source.trusted else Outside(source)
+    resolver = None if source.trusted else Outside(source.reach)
     try:
         async with (
             aiohttp.TCPConnector(resolver=resolver) as line,
@@ -213,7 +198,7 @@ async def _follow(session: aiohttp.ClientSession, source: Source, sink: Sink) ->
     # Bytes are kept as they come: an encoding of the transport must not change the image.
     headers = {"Accept-Encoding": "identity"}
     for _ in range(HOPS_MAX):
-        _check_host(url, source)
+        source.reach.check_url(url)
         async with session.get(url, allow_redirects=False, headers=headers) as response:
             if response.status in (301, 302, 303, 307, 308):
                 url = urljoin(url, response.headers.get("Location", ""))
@@ -230,43 +215,3 @@ async def _follow(session: aiohttp.ClientSession, source: Source, sink: Sink) ->
             sink.close()
             return
     raise Refused(f"{source.url} redirects more than {HOPS_MAX} times")
-
-
-class Inside(OSError):
-    """An address of the controller's own machine, or of the networks that it works in."""
-
-
-def _check_host(url: str, source: Source) -> None:
-    """An address written as digits is never resolved, so it is looked at here."""
-    host = urlsplit(url).hostname or ""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return
-    _check_address(host, address, source)
-
-
-def _check_address(host: str, address: Address, source: Source) -> None:
-    if not source.allows(address):
-        raise Inside(
-            f"{host} is {address}, an address that only an administrator may name: "
-            "secstorage.allowed.internal.sites opens networks to everybody"
-        )
-
-
-class Outside(AbstractResolver):
-    """Resolves names, and refuses those that lead back to this machine or its networks."""
-
-    def __init__(self, source: Source) -> None:
-        self._names, self._source = aiohttp.ThreadedResolver(), source
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        found = await self._names.resolve(host, port, family)
-        for one in found:
-            _check_address(host, ipaddress.ip_address(one["host"]), self._source)
-        return found
-
-    async def close(self) -> None:
-        await self._names.close()

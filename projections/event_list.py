@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from importlib import import_module
+from itertools import takewhile
 from pkgutil import iter_modules
 from typing import ClassVar
 from uuid import UUID
@@ -26,6 +27,8 @@ from projections.cloud import projection
 KEPT = 50_000
 # The engine's own housekeeping would drown what people did.
 HOUSEKEEPING = "SYSTEM"
+# CloudStack's words for the kinds of things that happen to; the rest is our noun in its spelling.
+KINDS = {"vm": "VirtualMachine", "saga": "Job", "ssh_key_pair": "SSHKeyPair"}
 _ID_HIGH = 0x5A6A_5A6A_5A6A_8000  # version 8 of RFC 9562: a layout of our own
 _ID_LOW = 0x8000_0000_0000_0000
 
@@ -61,6 +64,26 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     def level(self) -> str:
         return "ERROR" if self.error else "INFO"
 
+    @property
+    def resource_type(self) -> str | None:
+        """The wire's word for what it happened to."""
+        return resource_type(self.kind)
+
+    @property
+    def description(self) -> str:
+        """What happened, in a sentence."""
+        about = f"{self.kind.replace('_', ' ')} {self.subject_id}".strip()
+        if self.error:
+            return f"{self.action} of {about} {self.error}"
+        if self.state == "Started":
+            return f"{self.action} of {about} was started"
+        return f"Successfully completed {self.action} of {about}"
+
+
+def resource_type(kind: str) -> str | None:
+    """The wire's word for a noun."""
+    return KINDS.get(kind, kind.title().replace("_", "")) or None
+
 
 @projection
 class EventList:
@@ -80,6 +103,11 @@ class EventList:
     def latest(self) -> Iterator[Entry]:
         """Newest first; what was put away left out."""
         return (one for one in reversed(self._entries) if not self._is_away(one))
+
+    def since(self, position: int) -> list[Entry]:
+        """What lies behind a position, oldest first, whether it was put away or not."""
+        found = list(takewhile(lambda one: one.position > position, reversed(self._entries)))
+        return found[::-1]
 
     def archived(self) -> Iterator[Entry]:
         """What was archived, newest first."""

@@ -15,11 +15,13 @@ from engine.genesis import NO_PASSWORD
 from engine.intents import By, Job
 from engine.intents.adopt import FoundGuest
 from engine.intents.placement import ExplainPlacement, Placement
+from engine.intents.webhook import SendWebhook, Sent
 from engine.vault import Vault
+from engine.webhooks import reach_of, send
 from engine.world import World
 from projections.cloud import Cloud
 from projections.saga import RunState, saga_runs
-from projections.setting import KNOWN, value_of
+from projections.setting import KNOWN, number_of, value_of
 from projections.user import users
 from projections.vm import vms
 from sagastack import looks, placing
@@ -112,6 +114,11 @@ class Face:
             raise NotFound(f"virtual machine {vm_id} does not run: start it to have a console")
         session = await self._world.hosts.session(vm.host_id)
         return await session.console(vm_id)
+
+    async def send_webhook(self, ask: SendWebhook) -> Sent:
+        timeout_s = number_of(self.cloud, "webhook.delivery.timeout")
+        reach = reach_of(self.cloud)
+        return await send(ask, reach, self._world.clock, timeout_s=timeout_s)
 
     async def strangers(self, cluster_id: UUID) -> list[FoundGuest]:
         """The guests of a cluster's hosts that no controller made."""

@@ -12,7 +12,7 @@ from api.declare import REGISTRY, Bound, Free, Moment, Names, Page, Success, com
 from api.errors import InvalidValue
 from api.lists import cut
 from api.scope import Asked, reach_of
-from api.views.event import EventTypeView, EventView, description, resource_type
+from api.views.event import EventTypeView, EventView
 from engine.intents.event_list import PutEventsAway
 from projections.account import accounts
 from projections.event_list import Entry, EventList
@@ -97,12 +97,12 @@ class ListEvents:
             (self.type, one.action),
             (self.level, one.level),
             (self.state, one.state),
-            (self.resource_type, resource_type(one.kind)),
+            (self.resource_type, one.resource_type),
         ):
             if asked and asked.casefold() != (there or "").casefold():
                 return False
         word = (self.keyword or "").casefold()
-        return not word or word in one.action.casefold() or word in description(one).casefold()
+        return not word or word in one.action.casefold() or word in one.description.casefold()
 
 
 def _scope(ask: Asked, caller: Caller) -> Callable[[Entry], bool]:

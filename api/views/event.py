@@ -14,9 +14,6 @@ from projections.project import projects
 from projections.table import TABLES
 from projections.user import users
 
-# CloudStack's words for the kinds of things that happen to; the rest is our noun in its spelling.
-KINDS = {"vm": "VirtualMachine", "saga": "Job", "ssh_key_pair": "SSHKeyPair"}
-
 
 @view
 class EventView(View, kw_only=True):
@@ -51,7 +48,7 @@ class EventView(View, kw_only=True):
             type=row.action,
             level=row.level,
             state=row.state,
-            description=description(row),
+            description=row.description,
             created=date(row.at_ms),
             username=user.name if user else None,
             account=account.name if account and project is None else None,
@@ -61,7 +58,7 @@ class EventView(View, kw_only=True):
             domain=domain.name if domain else None,
             domain_path=wire_path(domain.path) if domain else None,
             resource_id=row.subject_id,
-            resource_type=resource_type(row.kind),
+            resource_type=row.resource_type,
             resource_name=_name(row, cloud),
             parent_id=Entry.id_at(row.parent) if row.parent else None,
             archived=archived,
@@ -73,21 +70,6 @@ class EventTypeView(View, kw_only=True):
     """A kind of event that there can be."""
 
     name: Annotated[str, "what listEvents calls it"]
-
-
-def resource_type(kind: str) -> str | None:
-    """The wire's word for a noun."""
-    return KINDS.get(kind, kind.title().replace("_", "")) or None
-
-
-def description(row: Entry) -> str:
-    """What happened, in a sentence."""
-    about = f"{row.kind.replace('_', ' ')} {row.subject_id}".strip()
-    if row.error:
-        return f"{row.action} of {about} {row.error}"
-    if row.state == "Started":
-        return f"{row.action} of {about} was started"
-    return f"Successfully completed {row.action} of {about}"
 
 
 def _name(row: Entry, cloud: Cloud) -> str | None:

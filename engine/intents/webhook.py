@@ -1,0 +1,76 @@
+"""What may be asked of webhooks and their deliveries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from engine.intents.ending import GUESTS, ending
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendWebhook:
+    """What is to be sent, and where to. `secret` is plain, and so never part of an event."""
+
+    url: str
+    payload: str
+    event_id: UUID
+    event_type: str
+    account_id: UUID
+    secret: str = ""
+    ssl_verification: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """How it went. `headers` are those that were sent, without the signature."""
+
+    success: bool
+    response: str
+    headers: str
+    started_at_ms: int
+    ended_at_ms: int
+    attempts: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivered:
+    """A delivery that is over, and the position of its event."""
+
+    id: UUID
+    position: int
+    event_id: UUID
+    event_type: str
+    payload: str
+    sent: Sent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordDeliveries:
+    """Remember deliveries, and that everything up to `position` is dealt with.
+
+    What another has remembered already is left out; of a webhook's, the latest `kept` stay.
+    """
+
+    webhook_id: UUID
+    position: int
+    deliveries: tuple[Delivered, ...]
+    kept: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForgetDeliveries:
+    """Take deliveries out of the lists; those that are gone already do no harm."""
+
+    ids: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteWebhook:
+    """Forget a webhook with its deliveries, and shred its secret."""
+
+    id: UUID
+
+
+# Before what its account is told of: an end that nobody is told of fails nowhere.
+ending("webhook", lambda hook: DeleteWebhook(id=hook.id), turn=GUESTS)

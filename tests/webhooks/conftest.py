@@ -1,0 +1,56 @@
+"""A place whose webhooks may reach this machine, and what delivers to them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from engine.webhooks import Webhooks
+from sagastack.boot import Controller
+from tests.tenant.world import Place, place
+from tests.webhooks.endpoint import Endpoint, endpoint
+
+
+class Hurried:
+    """A clock that keeps true time, and waits a hundredth of what it is asked to."""
+
+    def __init__(self, running: Controller) -> None:
+        self._clock = running.engine._clock
+
+    def now_ms(self) -> int:
+        return self._clock.now_ms()
+
+    async def sleep(self, seconds: float) -> None:
+        await self._clock.sleep(seconds / 100)
+
+
+@asynccontextmanager
+async def delivering(running: Controller) -> AsyncIterator[None]:
+    """What a controller runs while it holds the lease, from its start to its sudden end."""
+    clock = Hurried(running)
+    work = Webhooks(running.engine, running.vault, running.feed, clock)
+    task = asyncio.create_task(work.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+        assert task.cancelled(), task.exception()
+
+
+@pytest.fixture
+async def here(tmp_path: Path) -> AsyncIterator[Place]:
+    async with place(tmp_path) as one:
+        setting = {"name": "webhook.allowed.internal.sites", "value": "127.0.0.1"}
+        await one.admin("updateConfiguration", **setting)
+        yield one
+
+
+@pytest.fixture
+async def hook() -> AsyncIterator[Endpoint]:
+    async with endpoint() as one:
+        yield one
