@@ -17,12 +17,13 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from api.attempts import Attempts
+from api.attempts import Attempts, AttemptStore
 from api.authz import may_call
 from api.caller import By, Caller, Engine, Identity, Job, Memo, Planned
 from api.declare import REGISTRY, Spec
 from api.errors import (
     ApiError,
+    Away,
     Closing,
     ParamError,
     Unauthorized,
@@ -46,6 +47,7 @@ from api.repeat import Repeats, known_job
 from api.sessions import Door, Session, SessionStore, Visitor
 from api.sign import Pairs
 from api.throttle import Throttle
+from engine.cluster.database import DatabaseGone
 
 log = logging.getLogger("sagastack.api")
 
@@ -105,7 +107,7 @@ class Gateway:
     memo: Memo | None = None
     on_read: Callable[[float], None] = lambda seconds: None
     repeats: Repeats = field(default_factory=Repeats)
-    attempts: Attempts = field(default_factory=Attempts)
+    attempts: AttemptStore = field(default_factory=Attempts)
     throttle: Throttle = field(default_factory=Throttle)
 
     async def answer(self, request: Request) -> Answer:
@@ -198,7 +200,10 @@ class Gateway:
             cookies,
             self.attempts,
         )
-        result = await parse(spec, query, "").run(visitor)
+        try:
+            result = await parse(spec, query, "").run(visitor)
+        except DatabaseGone as gone:
+            raise Away from gone
         return shown(spec, result, self.engine.cloud, "")
 
     async def identity(self, request: Request) -> Identity:
@@ -216,7 +221,9 @@ class Gateway:
         if "signature" in names or "apikey" in names:
             return await by_signature(self.engine, request.params, self.now_ms()), None
         key = names.get("sessionkey", "")
-        who, session = by_session(self.engine, self.sessions, request.cookies, key, self.now_ms())
+        who, session = await by_session(
+            self.engine, self.sessions, request.cookies, key, self.now_ms()
+        )
         check_second_factor(self.engine.cloud, session, command)
         return who, session
 

@@ -97,6 +97,18 @@ class Closing(ApiError):
     status, cs_code = 503, 4555
 
 
+class Away(ApiError):
+    """503: who asks cannot be found out now. Where that is kept is not for strangers to know."""
+
+    status, cs_code = 503, 4555
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Nobody can be signed in or recognised by a session at the moment: ask again soon; "
+            "requests that are signed with a key are answered"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Code:
     """The two numbers of an answer that says no."""

@@ -205,7 +205,7 @@ def idle_ms(cloud: Cloud) -> int:
     return int(number_of(cloud, "session.timeout") * 60_000)
 
 
-def by_session(
+async def by_session(
     engine: Engine,
     sessions: SessionStore,
     cookies: Mapping[str, str],
@@ -213,7 +213,7 @@ def by_session(
     now_ms: int,
 ) -> tuple[Identity, Session]:
     """The user of the session, if its key came both as a cookie and as a parameter."""
-    session = sessions.check(
+    session = await sessions.check(
         cookies.get("JSESSIONID", ""),
         cookies.get("sessionkey", ""),
         param_key,
@@ -223,7 +223,7 @@ def by_session(
     found = None if session is None else identify(engine.cloud, session.user_id)
     if session is None or found is None or not _lasts(engine.cloud, session):
         if session is not None:
-            sessions.revoke(session)
+            await sessions.revoke(session)
         raise Unauthorized("unable to verify user credentials")
     return found, session
 

@@ -1,8 +1,8 @@
 """Sessions of people who signed in: opened by login, kept alive by use, revoked at logout.
 
 A session is two random secrets of 256 bits, both in cookies; the second is also sent as a
-parameter, so a page of another site cannot ride on the cookies. Only hashes are kept. They live in
-this process's memory; `Sessions` is the seam behind which a cluster will share them.
+parameter, so a page of another site cannot ride on the cookies. Only hashes are kept. `Sessions`
+keeps them in this process's memory; several controllers share a table (`shared_sessions.py`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
-from api.attempts import Attempts
+from api.attempts import Attempts, AttemptStore
 from api.caller import Engine
 
 IDLE_MS = 30 * 60 * 1000
@@ -38,31 +38,44 @@ class Session:
     stamp: str = ""
     verified: bool = False
 
+    def opens(self, cookie_key: str, param_key: str) -> bool:
+        """Did its key come both ways?"""
+        same = hmac.compare_digest(hashed(cookie_key), self.key_hash)
+        return same & hmac.compare_digest(hashed(param_key), self.key_hash)
+
 
 class SessionStore(Protocol):
-    """What the API needs of sessions, wherever they are kept."""
+    """What the API needs of sessions, wherever they are kept. `Away` where they cannot be asked."""
 
-    def open(self, user_id: UUID, now_ms: int, stamp: str = "") -> tuple[str, str]:
+    async def open(self, user_id: UUID, now_ms: int, stamp: str = "") -> tuple[str, str]:
         """Begin a session; gives its token and its key, which are never shown again."""
         ...
 
-    def check(
+    async def check(
         self, token: str, cookie_key: str, param_key: str, now_ms: int, idle_ms: int = IDLE_MS
     ) -> Session | None:
         """A live session whose key came both ways; a wrong key ends the session."""
         ...
 
-    def close(self, token: str) -> bool:
+    async def verify(self, session: Session) -> None:
+        """Note that the second factor was given in this session."""
+        ...
+
+    async def close(self, token: str) -> bool:
         """End a session; was there one?"""
         ...
 
-    def revoke(self, session: Session) -> None:
+    async def revoke(self, session: Session) -> None:
         """End a session that was found, whoever has its token."""
         ...
 
 
-def _hash(secret: str) -> bytes:
+def hashed(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
+
+
+def new_secret(random_bytes: Callable[[int], bytes]) -> str:
+    return urlsafe_b64encode(random_bytes(TOKEN_BYTES)).decode().rstrip("=")
 
 
 class Sessions:
@@ -72,36 +85,34 @@ class Sessions:
         self._random_bytes = random_bytes
         self._live: dict[bytes, Session] = {}
 
-    def open(self, user_id: UUID, now_ms: int, stamp: str = "") -> tuple[str, str]:
+    async def open(self, user_id: UUID, now_ms: int, stamp: str = "") -> tuple[str, str]:
         self._sweep(now_ms)
-        token, key = self._token(), self._token()
-        name = _hash(token)
-        self._live[name] = Session(name, user_id, _hash(key), now_ms, stamp)
+        token, key = new_secret(self._random_bytes), new_secret(self._random_bytes)
+        name = hashed(token)
+        self._live[name] = Session(name, user_id, hashed(key), now_ms, stamp)
         return token, key
 
-    def check(
+    async def check(
         self, token: str, cookie_key: str, param_key: str, now_ms: int, idle_ms: int = IDLE_MS
     ) -> Session | None:
-        name = _hash(token)
+        name = hashed(token)
         session = self._live.get(name)
         if session is None:
             return None
-        same = hmac.compare_digest(_hash(cookie_key), session.key_hash)
-        same &= hmac.compare_digest(_hash(param_key), session.key_hash)
-        if not same or now_ms - session.used_at_ms >= idle_ms:
+        if not session.opens(cookie_key, param_key) or now_ms - session.used_at_ms >= idle_ms:
             del self._live[name]
             return None
         session.used_at_ms = now_ms
         return session
 
-    def close(self, token: str) -> bool:
-        return self._live.pop(_hash(token), None) is not None
+    async def verify(self, session: Session) -> None:
+        session.verified = True
 
-    def revoke(self, session: Session) -> None:
+    async def close(self, token: str) -> bool:
+        return self._live.pop(hashed(token), None) is not None
+
+    async def revoke(self, session: Session) -> None:
         self._live.pop(session.name, None)
-
-    def _token(self) -> str:
-        return urlsafe_b64encode(self._random_bytes(TOKEN_BYTES)).decode().rstrip("=")
 
     def _sweep(self, now_ms: int) -> None:
         """Drop what is idle when there are many; then the oldest, so memory stays bounded."""
@@ -118,7 +129,7 @@ class Door:
     one, and how often it has been wrong."""
 
     sessions: SessionStore
-    attempts: Attempts
+    attempts: AttemptStore
     session: Session | None = None
 
 
@@ -135,21 +146,21 @@ class Visitor:
     method: str
     cookies: Mapping[str, str]
     set_cookies: list[str] = field(default_factory=list)
-    attempts: Attempts = field(default_factory=Attempts)
+    attempts: AttemptStore = field(default_factory=Attempts)
 
-    def enter(self, user_id: UUID, stamp: str) -> str:
+    async def enter(self, user_id: UUID, stamp: str) -> str:
         """Begin a session and give the browser its cookies; returns the session key."""
-        token, key = self.sessions.open(user_id, self.now_ms, stamp)
+        token, key = await self.sessions.open(user_id, self.now_ms, stamp)
         self.set_cookies += [
             f"JSESSIONID={token}; Path=/client; HttpOnly; SameSite=Lax",
             f"sessionkey={key}; Path=/client; HttpOnly; SameSite=Lax",
         ]
         return key
 
-    def leave(self) -> bool:
+    async def leave(self) -> bool:
         """End the session that the cookies name; was there one?"""
         self.set_cookies += [
             f"{name}=; Path=/client; Max-Age=0; HttpOnly; SameSite=Lax"
             for name in ("JSESSIONID", "sessionkey")
         ]
-        return self.sessions.close(self.cookies.get("JSESSIONID", ""))
+        return await self.sessions.close(self.cookies.get("JSESSIONID", ""))

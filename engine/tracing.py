@@ -11,7 +11,7 @@ from typing import Protocol
 
 from aggregates.saga import SagaRun
 
-Scope = AbstractContextManager[object, None]
+Scope = AbstractContextManager[object]
 
 
 class Tracer(Protocol):

@@ -40,6 +40,7 @@ class Face:
         self._engine, self._vault, self._world = engine, vault, world
         self.listens_at = ""
         self.on_read = engine.runner.turns.read
+        self.on_job: Callable[[UUID], None] = lambda job_id: None
         self.store_url = ""
         self.started_at_ms = 0
 
@@ -59,10 +60,14 @@ class Face:
         return await self._patiently(lambda: self._engine.decide(intent, by))
 
     async def submit(self, intent: object, by: By, *, run_id: UUID | None = None) -> Job:
-        return await self._patiently(lambda: self._engine.submit(intent, by, run_id=run_id))
+        job = await self._patiently(lambda: self._engine.submit(intent, by, run_id=run_id))
+        self.on_job(job.id)
+        return job
 
     async def perform(self, intent: object, by: By) -> Job:
-        return await self._patiently(lambda: self._engine.perform(intent, by))
+        job = await self._patiently(lambda: self._engine.perform(intent, by))
+        self.on_job(job.id)
+        return job
 
     async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Wait for the job that has the thing, for a while: clients that change several parts of a

@@ -109,18 +109,19 @@ class ValidateCode:
         assert door is not None, "every request comes by a door"
         whom = ("second factor", user.id)
         async with door.attempts.turn(whom):
-            if not door.attempts.may_try(whom, caller.now_ms):
+            if not await door.attempts.may_try(whom, caller.now_ms):
                 raise Denied("too many wrong codes: wait a few minutes, then sign in again")
             counter = await self._counter(caller, user)
             if counter is None or counter <= caller.cloud[users][user.id].second_factor_counter:
-                if door.attempts.failed(whom, caller.now_ms) and door.session is not None:
-                    door.sessions.revoke(door.session)
+                last = await door.attempts.failed(whom, caller.now_ms)
+                if last and door.session is not None:
+                    await door.sessions.revoke(door.session)
                 raise Denied(WRONG)
             ask = UseCode(user_id=user.id, ref=user.second_factor_ref, counter=counter)
             await caller.decide(ask)
-            door.attempts.succeeded(whom)
+            await door.attempts.succeeded(whom)
         if door.session is not None:
-            door.session.verified = True
+            await door.sessions.verify(door.session)
 
     async def _counter(self, caller: Caller, user: User) -> int | None:
         if not user.second_factor_ref:

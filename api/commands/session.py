@@ -73,13 +73,13 @@ class Login:
         user = find_user(cloud, self.username, self._domain(cloud))
         whom = ("password", self.username.casefold() if user is None else user.id)
         async with visitor.attempts.turn(whom):
-            if not visitor.attempts.may_try(whom, visitor.now_ms):
+            if not await visitor.attempts.may_try(whom, visitor.now_ms):
                 raise LoginFailed
             good = await proven(visitor.engine, user, self.password)
             if good:
-                visitor.attempts.succeeded(whom)
+                await visitor.attempts.succeeded(whom)
             else:
-                visitor.attempts.failed(whom, visitor.now_ms)
+                await visitor.attempts.failed(whom, visitor.now_ms)
         cloud = visitor.engine.cloud
         user = cloud.table("user").get(user.id) if user is not None else None
         who = identify(cloud, user.id) if user is not None else None
@@ -98,7 +98,7 @@ class Login:
             timezone=getattr(user, "timezone", None),
             timezone_offset=_ahead(getattr(user, "timezone", ""), visitor.now_ms),
             registered="false",
-            session_key=visitor.enter(who.user_id, stamp_of(cloud, user)),
+            session_key=await visitor.enter(who.user_id, stamp_of(cloud, user)),
             is_2fa_enabled=_word(on or must),
             is_2fa_verified=_word(not (on or must)),
             provider_for_2fa="totp" if on else None,
@@ -126,7 +126,7 @@ class Logout:
 
     async def run(self, visitor: Visitor) -> LogoutView:
         """The cookies are cleared in any case."""
-        if not visitor.leave():
+        if not await visitor.leave():
             raise ParamError("There is no session to end: sign in by login first")
         return LogoutView(description="success")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -24,6 +24,7 @@ from engine.log.errors import LogUnavailable
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
+Values = Sequence[Any] | Mapping[str, Any]
 
 TIMEOUT_S = 2.0
 # How long nobody tries again after a connection failed, so that a crowd does not wait in turn.
@@ -95,7 +96,7 @@ class Database:
         self._rests_until_s = 0.0
 
     async def ask(
-        self, statement: str, values: Sequence[Any] = (), *, repeatable: bool = True
+        self, statement: str, values: Values = (), *, repeatable: bool = True
     ) -> list[Row]:
         """One statement in a transaction of its own; its rows, if it has any.
 
@@ -136,7 +137,7 @@ class Database:
         self._closed = True
         await self._forget()
 
-    async def _ask(self, statement: str, values: Sequence[Any]) -> list[Row]:
+    async def _ask(self, statement: str, values: Values) -> list[Row]:
         async with self._line() as line, line.cursor() as cursor:
             await cursor.execute(statement.encode(), values)
             return await cursor.fetchall() if cursor.description is not None else []

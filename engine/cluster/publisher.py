@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import InvalidProducerEpoch, KafkaError, ProducerFenced
+from aiokafka.errors import InvalidProducerEpoch, ProducerFenced
 
 from engine.clock import Clock
 from engine.cluster.records import Record
 
-CONNECT_S, TRANSACTION_S, CLOSE_S = 15.0, 20.0, 1.0
-REQUEST_MS = 6_000
+CONNECT_S, TRANSACTION_S, CLOSE_S = 10.0, 10.0, 1.0
+REQUEST_MS, ABORT_MS = 6_000, 20_000
 BATCH_BYTES = 256 * 1024
 # So many records are put together in one go; then the event loop has its turn.
 SLICE = 64
@@ -82,7 +82,7 @@ async def opened(servers: str, name: str, clock: Clock) -> AsyncIterator[Publish
         bootstrap_servers=servers,
         transactional_id=name,
         client_id=name,
-        transaction_timeout_ms=int(TRANSACTION_S * 1_000),
+        transaction_timeout_ms=ABORT_MS,
         request_timeout_ms=REQUEST_MS,
         max_batch_size=BATCH_BYTES,
     )
@@ -95,11 +95,15 @@ async def opened(servers: str, name: str, clock: Clock) -> AsyncIterator[Publish
 
 
 async def _give_up(producer: AIOKafkaProducer) -> None:
-    """End the producer's tasks, whatever they wait for, and close its connections."""
+    """End the producer's tasks, whatever they wait for, and close its connections.
+
+    Its own `stop` would first wait for all that is queued, however long Kafka is away.
+    """
     sender = producer._sender.sender_task
     while sender is not None and not sender.done():
         sender.cancel()  # Again for each request that it still waits for.
         await asyncio.wait({sender}, timeout=0.05)
-    producer._message_accumulator.fail_all(KafkaError("the producer is given up"))
-    async with asyncio.timeout(CLOSE_S):
-        await producer.stop()
+    producer._closed = True
+    with suppress(TimeoutError):
+        async with asyncio.timeout(CLOSE_S):
+            await producer.client.close()

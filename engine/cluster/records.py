@@ -8,21 +8,20 @@ whole log: with it a reader merges the partitions and knows that nothing is miss
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import struct
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
-from aiokafka.partitioner import murmur2
 
 from engine.log.errors import Unreadable
 from engine.log.unit import Stored
+from engine.schemas import uri_of
 
 Header = tuple[str, bytes]
-_SPEC = ("ce_specversion", b"1.0")
-_JSON = ("content-type", b"application/json")
 KNOWN_STREAMS = 65_536
 
 
@@ -55,38 +54,36 @@ _head = msgspec.json.Decoder(_Head).decode
 def record(row: Stored, previous: int, source: str) -> Record:
     """The record of a row. `previous` is the position before it, `source` names the cloud."""
     head = _head(row.state)
-    stream, version = str(row.stream), row.version
+    key = str(row.stream).encode()
     return Record(
-        stream.encode(),
+        key,
         row.state,
         head.at,
         [
-            _SPEC,
-            ("ce_id", f"{stream}/{version}".encode()),
-            ("ce_source", source.encode()),
-            ("ce_type", row.topic.encode()),
-            ("ce_subject", stream.encode()),
+            *_common(row.topic, head.v, source),
+            ("ce_id", b"%b/%d" % (key, row.version)),
+            ("ce_subject", key),
             ("ce_time", _time(head.at)),
-            ("ce_dataschema", dataschema(row.topic, head.v).encode()),
-            _JSON,
             ("ce_position", b"%d" % row.position),
             ("ce_previous", b"%d" % previous),
-            ("ce_version", b"%d" % version),
+            ("ce_version", b"%d" % row.version),
         ],
     )
 
 
 def placed(key: bytes | None, value: bytes | None, headers: Sequence[Header]) -> Placed:
     """The row in a record. `Unreadable` says what the record lacks."""
-    told: Mapping[str, bytes] = dict(headers)
+    told = dict(headers)
+    if key is None or value is None:
+        raise Unreadable("a record of Kafka without key or value is no event of a log")
     try:
-        if key is None or value is None:
-            raise Unreadable("a record of Kafka without key or value is no event of a log")
+        if told["ce_subject"] != key:
+            raise Unreadable(f"a record with a key other than ce_subject is no event: {key!r}")
         row = Stored(
             int(told["ce_position"]),
-            UUID(key.decode()),
+            _stream(key),
             int(told["ce_version"]),
-            told["ce_type"].decode(),
+            _text(told["ce_type"]),
             value,
         )
         return Placed(row, int(told["ce_previous"]))
@@ -96,15 +93,41 @@ def placed(key: bytes | None, value: bytes | None, headers: Sequence[Header]) ->
         raise Unreadable(f"a record of Kafka is no event of a log ({wrong}): {key!r}") from wrong
 
 
-def dataschema(topic: str, shape: int) -> str:
-    """Which schema the value keeps to."""
-    return f"sagastack:/schemas/{topic}.v{shape}.json"
+@lru_cache(KNOWN_STREAMS)
+def partition(stream: UUID, partitions: int) -> int:
+    """Where a stream's records lie: as every client of Kafka places a record with this key.
+
+    That is murmur2 (Appleby) of the key, which here has nine whole words.
+    """
+    found = 0x9747B28C ^ 36
+    for word in struct.unpack("<9I", str(stream).encode()):
+        word = word * 0x5BD1E995 & 0xFFFFFFFF
+        word = (word ^ word >> 24) * 0x5BD1E995 & 0xFFFFFFFF
+        found = (found * 0x5BD1E995 & 0xFFFFFFFF) ^ word
+    found = (found ^ found >> 13) * 0x5BD1E995 & 0xFFFFFFFF
+    return ((found ^ found >> 15) & 0x7FFFFFFF) % partitions
+
+
+@lru_cache(4_096)
+def _common(topic: str, shape: int, source: str) -> tuple[Header, ...]:
+    """The headers that all events of one shape share."""
+    return (
+        ("ce_specversion", b"1.0"),
+        ("ce_source", source.encode()),
+        ("ce_type", topic.encode()),
+        ("ce_dataschema", uri_of(topic, shape).encode()),
+        ("content-type", b"application/json"),
+    )
 
 
 @lru_cache(KNOWN_STREAMS)
-def partition(stream: UUID, partitions: int) -> int:
-    """Where a stream's records lie: as every client of Kafka places a record with this key."""
-    return int(murmur2(str(stream).encode()) & 0x7FFFFFFF) % partitions
+def _stream(key: bytes) -> UUID:
+    return UUID(key.decode())
+
+
+@lru_cache(4_096)
+def _text(value: bytes) -> str:
+    return value.decode()
 
 
 @lru_cache(256)

@@ -19,7 +19,7 @@ from aiokafka.errors import KafkaError
 from aggregates.base import Recorded
 from engine.clock import Clock
 from engine.cluster.published import KEY, Published, encode, last_published
-from engine.cluster.publisher import Fenced, Place, Publisher, opened
+from engine.cluster.publisher import SLICE, Fenced, Place, Publisher, opened
 from engine.cluster.records import Record, partition, record
 from engine.cluster.topics import KafkaGone, Topics, TopicsWrong, ensure
 from engine.log import Log, LogUnavailable, Stored
@@ -143,7 +143,7 @@ class Relay:
                 await self._wait()
                 continue
             source = self._source = self._source or await source_of(self._log)
-            await publisher.publish(self._placed(rows, position, source))
+            await publisher.publish(await self._placed(rows, position, source))
             position = rows[-1].position
             figures = self.figures
             figures.position, figures.end = position, max(figures.end, position)
@@ -157,16 +157,18 @@ class Relay:
         except TimeoutError:
             return
 
-    def _placed(
+    async def _placed(
         self, rows: Sequence[Stored], previous: int, source: str
     ) -> dict[Place, list[Record]]:
         """The rows' records by partition, and the note that they are published."""
         placed: dict[Place, list[Record]] = {}
         topic, partitions = self._topics.events, self._topics.partitions
-        for row in rows:
+        for number, row in enumerate(rows, 1):
             place = (topic, partition(row.stream, partitions))
             placed.setdefault(place, []).append(record(row, previous, source))
             previous = row.position
+            if number % SLICE == 0:
+                await self._clock.sleep(0)
         last = rows[-1]
         note = Published(position=last.position, id=identity(last), source=source)
         at_ms = placed[(topic, partition(last.stream, partitions))][-1].timestamp_ms

@@ -57,20 +57,20 @@ def make_sessions() -> Sessions:
     return Sessions(lambda size: next(counter).to_bytes(size, "big"))
 
 
-def test_sessions_are_bounded_and_keep_the_latest(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_sessions_are_bounded_and_keep_the_latest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api.sessions, "SESSIONS_MAX", 10)
     sessions, user = make_sessions(), uuid4()
-    opened = [sessions.open(user, now_ms) for now_ms in range(25)]
+    opened = [await sessions.open(user, now_ms) for now_ms in range(25)]
     assert len(sessions._live) <= 10
     token, key = opened[-1]
-    session = sessions.check(token, key, key, 25)
+    session = await sessions.check(token, key, key, 25)
     assert session is not None and session.user_id == user
-    assert sessions.check(*opened[0], opened[0][1], 25) is None
+    assert await sessions.check(*opened[0], opened[0][1], 25) is None
 
 
-def test_no_secret_of_a_session_is_kept() -> None:
+async def test_no_secret_of_a_session_is_kept() -> None:
     sessions = make_sessions()
-    token, key = sessions.open(uuid4(), 0)
+    token, key = await sessions.open(uuid4(), 0)
     kept = repr(sessions._live)
     assert token not in kept and key not in kept and token != key
 

@@ -41,7 +41,7 @@ class Addresses:
 
     `take(account)` -> the address, which was free; or `LIMIT`, and then the account has all that
     it may have; or `EXHAUSTED`, and then none is free. `free(account, address)`.
-    A state is who has what.
+    `had(account, address)` and `count()` -> how many: a look at the end. A state is who has what.
     """
 
     pool: frozenset[str]
@@ -52,7 +52,11 @@ class Addresses:
 
     def after(self, state: Any, op: Op) -> Iterable[Hashable]:
         taken: Pool = state
+        if op.what == "count":
+            return (taken,) if len(taken) == op.result else ()
         account = str(op.args[0])
+        if op.what == "had":
+            return (taken,) if (str(op.args[1]), account) in taken else ()
         if op.what == "free":
             there = (str(op.args[1]), account)
             if op.outcome is Outcome.UNKNOWN:

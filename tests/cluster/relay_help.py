@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from engine.cluster.records import Placed, placed
+from engine.cluster.relay import Relay
 from engine.cluster.topics import Topics
+from engine.log import Log, Stored
 
 WAIT_S = 60.0
 
@@ -50,3 +53,37 @@ async def eventually(true: Callable[[], Awaitable[bool]], seconds: float = WAIT_
             if await true():
                 return
             await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def running(relay: Relay) -> AsyncIterator[Relay]:
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(relay.run(1))
+        yield relay
+        task.cancel()
+
+
+async def caught_up(log: Log, relay: Relay) -> None:
+    end = await log.position()
+    await until(lambda: relay.figures.position == end)
+
+
+async def judge(log: Log, servers: str, topics: Topics) -> list[Stored]:
+    """All that was committed to Kafka is the log, each row once, chained without a gap.
+
+    A commit is decided before its marker is in every partition: wait for as many as there must be.
+    """
+    rows = await log.read_stored(limit=1_000_000)
+    async with asyncio.timeout(WAIT_S):
+        while True:
+            partitions = await published(servers, topics)
+            if sum(map(len, partitions)) >= len(rows):
+                break
+            await asyncio.sleep(0.1)
+    for records in partitions:
+        positions = [one.row.position for one in records]
+        assert positions == sorted(set(positions)), "a partition is out of order, or has doubles"
+    every = sorted((one for records in partitions for one in records), key=lambda p: p.row.position)
+    assert [one.row for one in every] == rows
+    assert [one.previous for one in every] == [0, *(row.position for row in rows)][:-1]
+    return rows

@@ -106,8 +106,11 @@ async def host(api: Api, zone_id: str, pod_id: str, cluster_id: str, url: str, *
     return str(made["host"][0]["id"])
 
 
-async def data_center(api: Api, *, hosts_each: int = 2) -> Built:
-    """The whole sequence: one zone, one pod, two clusters with hosts and storage."""
+async def data_center(api: Api, *, hosts_each: int = 2, size: str = "") -> Built:
+    """The whole sequence: one zone, one pod, two clusters with hosts and storage.
+
+    `size` is the query of each host's URL: what a simulated host is like.
+    """
     await api("updateConfiguration", name="expunge.delay", value="60")
     built = Built(zone=await zone(api))
     built.network = await physical_network(api, built.zone)
@@ -116,7 +119,7 @@ async def data_center(api: Api, *, hosts_each: int = 2) -> Built:
         made = await cluster(api, built.zone, built.pod, f"c{number}")
         built.clusters.append(made)
         for each in range(hosts_each):
-            url = f"http://sim-{number}-{each}"
+            url = f"http://sim-{number}-{each}{size}"
             built.hosts.append(await host(api, built.zone, built.pod, made, url))
         pool = await api(
             "createStoragePool",

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from engine.log import (
     Log,
+    LogUnavailable,
     Seal,
     Sealer,
     SealsDamaged,
@@ -177,6 +178,33 @@ async def test_a_quiet_log_is_sealed_to_its_end(tmp_path: Path) -> None:
             async with asyncio.timeout(0.5):
                 await sealer.run(idle_s=0.05)
         assert sealer.position == last
+    await sealer.close()
+    await log.close()
+
+
+async def test_a_log_that_cannot_be_read_is_sealed_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sealer outlives an outage of the database, and so does the controller that it is in."""
+    log = await Log.open(f"sqlite://{tmp_path}/log.db", now_ms=lambda: 1)
+    sealer = await Sealer.open(log, tmp_path, now_ms=lambda: 1)
+    last = (await log.append(unit()))[0].position
+    read, asked = log.read_stored, 0
+
+    async def gone(*args: int, **limits: int) -> list[Stored]:
+        nonlocal asked
+        asked += 1
+        if asked < 4:
+            raise LogUnavailable("the log cannot be read now: the line is cut")
+        return await read(*args, **limits)
+
+    monkeypatch.setattr(log, "read_stored", gone)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1.0):
+            await sealer.run(idle_s=0.05)
+    assert asked >= 4
+    assert sealer.position == last
+    asked = 0
     await sealer.close()
     await log.close()
 

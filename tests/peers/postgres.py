@@ -13,6 +13,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -75,25 +76,38 @@ def _binaries() -> Path | None:
     return found[-1].parent if found else None
 
 
+class Missing(Exception):
+    """PostgreSQL cannot be had on this machine; the text says what is missing."""
+
+
+@contextmanager
+def cluster() -> Iterator[Cluster]:
+    """A running server in a folder of its own. Raises `Missing` where there is no PostgreSQL."""
+    binaries = _binaries()
+    if binaries is None or (os.geteuid() == 0 and shutil.which("setpriv") is None):
+        raise Missing("no PostgreSQL server here: install Debian's `postgresql` (and `util-linux`)")
+    folder = Path(tempfile.mkdtemp(prefix="sagastack-pg-", dir="/tmp"))
+    try:
+        made = Cluster(binaries, folder)
+        made.start()
+        try:
+            yield made
+        finally:
+            made.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
 def postgres_cluster() -> Iterator[Cluster]:
     """The running cluster itself, for tests that stop it."""
-    binaries = _binaries()
-    if binaries is None or (os.geteuid() == 0 and shutil.which("setpriv") is None):
-        missing = "no PostgreSQL server here: install Debian's `postgresql` (and `util-linux`)"
-        if os.environ.get("SAGASTACK_REQUIRE_PEERS") == "1":
-            pytest.fail(missing)
-        pytest.skip(missing)
-    folder = Path(tempfile.mkdtemp(prefix="sagastack-pg-", dir="/tmp"))
     try:
-        cluster = Cluster(binaries, folder)
-        cluster.start()
-        try:
-            yield cluster
-        finally:
-            cluster.stop()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        with cluster() as running:
+            yield running
+    except Missing as missing:
+        if os.environ.get("SAGASTACK_REQUIRE_PEERS") == "1":
+            pytest.fail(str(missing))
+        pytest.skip(str(missing))
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ class Relay:
         self._far = (host, port)
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
+        self._severed = False
 
     @property
     def port(self) -> int:
@@ -38,7 +39,19 @@ class Relay:
         for writer in list(self._writers):
             writer.transport.abort()
 
+    def sever(self) -> None:
+        """Reset every line, and each new one, until `heal`."""
+        self._severed = True
+        self.cut()
+
+    def heal(self) -> None:
+        """Carry new lines again."""
+        self._severed = False
+
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._severed:
+            writer.transport.abort()
+            return
         try:
             far_reader, far_writer = await asyncio.open_connection(*self._far)
         except OSError:

@@ -68,7 +68,7 @@ def _nothing_stuck(rig: Rig) -> None:
 
 
 def _guests(rig: Rig) -> None:
-    url_of = {host.id: host.url for host in rig.cloud[hosts]}
+    url_of = {host.id: host.url.partition("?")[0] for host in rig.cloud[hosts]}
     known = {
         (vm.id, url_of[vm.host_id]) for vm in rig.cloud[vms] if vm.host_id and vm.job_id is None
     }

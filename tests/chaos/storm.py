@@ -1,0 +1,192 @@
+"""One run: build a cloud on a cluster, let tenants ask and machines fail, and hear the judges."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+import aiohttp
+
+from tests.chaos import judges
+from tests.chaos.client import Client, Lost
+from tests.chaos.consumer import Consumer
+from tests.chaos.judges import Bench, Finding
+from tests.chaos.load import Load
+from tests.chaos.machines import Cluster, Setup, cluster
+from tests.chaos.nemesis import Nemesis
+from tests.chaos.pictures import picture
+from tests.chaos.place import Place, build, is_quiet
+
+BUILD_S, SETTLE_S, QUIET_S = 120.0, 60.0, 120.0
+TENANTS, CLIENTS_EACH, SHARERS_EACH, NAMERS_EACH = 3, 2, 2, 2
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """`seconds_s` is how long machines fail; building, settling and judging come on top."""
+
+    setup: Setup
+    seconds_s: float
+    seed: int
+
+
+async def run(plan: Plan, say: Say) -> Bench:
+    """The findings of all judges. Whatever is said on the way goes to `say`."""
+    bench = Bench()
+    async with cluster(plan.setup) as machines, aiohttp.ClientSession() as session:
+        say(f"{len(machines.controllers)} controllers run; seed {plan.seed}")
+        place = await _built(plan, machines, session)
+        consumer = Consumer(machines.broker.servers) if machines.broker else None
+        async with _beside(consumer):
+            load, nemesis = await _storm(plan, machines, place, say)
+            quiet_s = await _quiet(machines, place)
+            say(f"quiet after {quiet_s:.1f} s; {sum(load.ledger.said.values())} operations")
+            _tell(load, nemesis, say)
+            await _ask(machines, place, load, nemesis, bench)
+            for one in machines.controllers:
+                await _stop(one.process, bench)
+            await _caught_up(consumer)
+        await machines.world.end(signal.SIGTERM)
+        await bench.hear("replay and seals", lambda: judges.tools_agree(machines))
+        await judges.look(machines, bench, load.ledger, consumer)
+        bench.findings.append(_came_through(machines, nemesis))
+    return bench
+
+
+async def _built(plan: Plan, machines: Cluster, session: aiohttp.ClientSession) -> Place:
+    first = machines.controllers[0]
+    found = await machines.tool("credentials", home=first.process.folder)
+    assert found["status"] == 0, found
+    return await build(
+        session,
+        machines.endpoints,
+        (found["apikey"], found["secretkey"]),
+        seed=plan.seed,
+        until_s=monotonic() + BUILD_S,
+        tenants=TENANTS,
+    )
+
+
+async def _storm(plan: Plan, machines: Cluster, place: Place, say: Say) -> tuple[Load, Nemesis]:
+    """Load and failures at once; both have ended, and all is mended, when this returns."""
+    until_s = monotonic() + plan.seconds_s
+    load = Load(plan.seed, until_s, until_s + SETTLE_S)
+    nemesis = Nemesis(machines, plan.seed, until_s)
+    work: list[Coroutine[Any, Any, None]] = [nemesis.run(), nemesis.watch()]
+    for name, client in place.tenants.items():
+        for number in range(CLIENTS_EACH):
+            who = f"{name}-{number}"
+            work.append(load.keep_guests(who, client, place.admin, place.shape))
+    groups = list(place.groups)
+    for name, client in place.sharers.items():
+        mine = [group for group in groups if place.groups[group].startswith(name)]
+        for number in range(SHARERS_EACH):
+            network = place.networks[name]
+            work.append(load.keep_addresses(f"{name}-a{number}", name, client, network))
+        work += [load.keep_names(f"{name}-n{n}", client, mine) for n in range(NAMERS_EACH)]
+    async with asyncio.TaskGroup() as group:
+        for one in work:
+            group.create_task(one)
+    for line in nemesis.story():
+        say(line)
+    return load, nemesis
+
+
+async def _quiet(machines: Cluster, place: Place) -> float:
+    """Until no server knows of a job that goes on, some sweeps of the hosts in a row."""
+    began = monotonic()
+    calm_since: float | None = None
+    while monotonic() - began < QUIET_S:
+        calm = True
+        for one in machines.controllers:
+            try:
+                calm = calm and await is_quiet(place.admin, one.number)
+            except Lost:
+                calm = False
+        now = monotonic()
+        calm_since = (calm_since or now) if calm else None
+        if calm_since is not None and now - calm_since > 4 * machines.setup.reconcile_s:
+            break
+        await asyncio.sleep(0.5)
+    return monotonic() - began
+
+
+async def _ask(machines: Cluster, place: Place, load: Load, nemesis: Nemesis, bench: Bench) -> None:
+    """The judges who ask the servers; one more server has folded the log from its beginning."""
+    ledger, admin = load.ledger, place.admin
+    accounts = dict.fromkeys(place.sharers, "")
+    await bench.hear("acknowledged is there", lambda: judges.acknowledged(ledger, admin))
+    await bench.hear(
+        "addresses are linearisable",
+        lambda: judges.addresses(ledger, place.model, admin, accounts),
+    )
+    await bench.hear("names are linearisable", lambda: judges.names(ledger, nemesis, place.groups))
+    await bench.hear(
+        "reads follow writes", lambda: judges.reads_follow_writes(place.clients, nemesis)
+    )
+    await bench.hear("projections are equal", lambda: _pictures(machines, admin))
+
+
+async def _pictures(machines: Cluster, admin: Client) -> Finding:
+    shown = {one.process.name: await picture(admin, one.number) for one in machines.controllers}
+    if len(machines.controllers) > 1:
+        async with AsyncExitStack() as stack:
+            fresh = await machines.add(stack, "rebuilt")
+            await fresh.start()
+            newcomer = Client(admin.session, [fresh.endpoint], admin.key, admin.secret, admin.rng)
+            shown["rebuilt"] = await picture(newcomer, 0)
+            await fresh.process.end()
+    else:  # its log is its own: it is the one that folds it anew
+        (alone,) = machines.controllers
+        await alone.process.end()
+        await alone.start()
+        shown["restarted"] = await picture(admin, 0)
+    return await judges.servers_agree(shown)
+
+
+@asynccontextmanager
+async def _beside(consumer: Consumer | None) -> AsyncIterator[None]:
+    """The outside consumer follows for as long as the block lasts."""
+    if consumer is None:
+        yield
+        return
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(consumer.follow())
+        try:
+            yield
+        finally:
+            task.cancel()
+
+
+async def _caught_up(consumer: Consumer | None) -> None:
+    """Until nothing new comes any more."""
+    seen = -1
+    while consumer is not None and seen != len(consumer.seen):
+        seen = len(consumer.seen)
+        await asyncio.sleep(3.0)
+
+
+async def _stop(process: Any, bench: Bench) -> None:
+    status = await process.end()
+    if status != 0:
+        text = f"{process.name} ended with {status}: {process.tail()[-600:]}"
+        bench.findings.append(Finding("ends in order", "", (text,)))
+
+
+def _tell(load: Load, nemesis: Nemesis, say: Say) -> None:
+    say("asked:  " + ", ".join(f"{n} {what}" for what, n in sorted(load.ledger.said.items())))
+    say("broken: " + ", ".join(f"{n} {what}" for what, n in sorted(nemesis.counts.items())))
+    for text, count in load.ledger.refusals.most_common(8):
+        say(f"{count:6} x {text}")
+
+
+def _came_through(machines: Cluster, nemesis: Nemesis) -> Finding:
+    restarts = ", ".join(f"{s:.1f}" for s in nemesis.restarts_s)
+    figures = f"{len(nemesis.acts)} failures; restarts took {restarts or 'none'} s"
+    return Finding("no controller ends by itself", figures, tuple(machines.crashes))
