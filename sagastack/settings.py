@@ -28,6 +28,9 @@ class Settings:
     libvirt: dict[str, str] = field(default_factory=dict)
     checkpoint_events: int = 20_000
     reconcile_s: float = 30.0
+    otlp: str = ""
+    snmp: str = ""
+    snmp_oid: str = ""
     vault_key_file: Path | None = None
     seals: Path | None = None
 
@@ -58,6 +61,8 @@ class Settings:
         that several controllers share; `SAGASTACK_SEALS`: the folder of the seals, where that is
         not the home; `SAGASTACK_RECONCILE_S`: seconds between two looks at
         the world; `SAGASTACK_CHECKPOINT_EVENTS`: how many events between two checkpoints;
+        `SAGASTACK_OTLP`: address of a collector of traces; `SAGASTACK_SNMP`: receivers of traps,
+        `SAGASTACK_SNMP_OID`: what the MIB lies below, if that is not the example's number;
         `SAGASTACK_SIMULATOR` and `SAGASTACK_LIBVIRT`: settings of these drivers.
         """
         kinds: dict[str, Callable[[str], object]] = {
@@ -67,6 +72,9 @@ class Settings:
             "libvirt": pairs,
             "checkpoint_events": int,
             "reconcile_s": float,
+            "otlp": str,
+            "snmp": str,
+            "snmp_oid": str,
             "vault_key_file": lambda text: Path(text).resolve(),
             "seals": lambda text: Path(text).resolve(),
         }

@@ -36,6 +36,8 @@ RUN: Mapping[str, str] = {
 TESTS: Mapping[str, str] = {
     "git": "the tidy tests list the tree",
     "cpio": "a second opinion on the guest's archive",
+    "snmp": "net-snmp's reading of our MIB",
+    "snmptrapd": "net-snmp's reading of our traps",
     "postgresql": "the log's tests against PostgreSQL",
     "util-linux": "setpriv and unshare, for servers that tests start",
     "openjdk-17-jre-headless": "runs the Kafka broker that tests talk to",

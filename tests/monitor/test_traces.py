@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -188,19 +187,6 @@ async def signed(ann: Client, command: str, **params: str) -> Any:
         async with session.get(ann.endpoint, params=asked, headers=header) as answer:
             assert answer.status == 200, await answer.text()
             return await answer.json()
-
-
-async def test_nothing_is_told_and_nothing_imported_unless_it_is_asked_for(tmp_path: Path) -> None:
-    code = (
-        "import sys; import sagastack.boot, sagastack.monitor.tracing;"
-        "print([m for m in sys.modules if m.startswith('opentelemetry')])"
-    )
-    child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", code), stdout=asyncio.subprocess.PIPE
-    )
-    async with asyncio.timeout(60):
-        printed, _ = await child.communicate()
-    assert (child.returncode, printed.strip()) == (0, b"[]")
 
 
 async def test_a_collector_that_is_gone_holds_nobody_up(tmp_path: Path) -> None:
