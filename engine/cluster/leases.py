@@ -66,7 +66,7 @@ class Duties(Protocol):
         """Run `work(token)` whenever this controller has the lease, and cancel it when it is lost.
 
         Ends when the work ends by itself, with its error if it has one. The token grows with each
-        change of hands.
+        change of hands. Work that is cancelled has to end at once: another begins soon after.
         """
 
     def token(self, name: str) -> int | None:

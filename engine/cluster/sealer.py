@@ -178,9 +178,15 @@ def _copy_in(folder: Path) -> SealFile:
 
 
 async def _adopt(table: SealTable, vault: Vault, folder: Path, copy: SealFile) -> None:
-    """Make the chain of a single controller the shared one, with its key."""
+    """Make the chain of a single controller, or of a restored cloud, the shared one.
+
+    The former has its key beside the seals; the latter may have it in its vault.
+    """
     path = folder / PRIVATE_KEY
     text = await asyncio.get_running_loop().run_in_executor(None, _text, path)
+    if text is None:
+        with suppress(KeyError):
+            text = await vault.get(KEY_ID)
     if text is None:
         raise SealsDamaged(
             f"{table.name} are none yet, and {copy.path} is there without its {path.name}: put the "

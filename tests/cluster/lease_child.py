@@ -1,13 +1,14 @@
 """A process that works whenever it has a lease, and says so; for tests that pause or kill it.
 
-It writes a line for each token it begins with, and one when the work is cancelled. `asked` lines
-say, from a thread that nobody cancels, whether the lease was still its own after a pause.
+It writes a line for each token it begins with, one when the work is cancelled, and one whenever it
+looks and cannot be sure that the lease is still its own. It runs on the product's event loop.
 """
 
 from __future__ import annotations
 
-import asyncio
 import sys
+
+import uvloop
 
 from engine.clock import SystemClock
 from engine.cluster.leases import Leases
@@ -32,4 +33,4 @@ async def main(url: str, name: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2]))
+    uvloop.run(main(sys.argv[1], sys.argv[2]))

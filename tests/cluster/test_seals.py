@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import msgspec
@@ -12,7 +12,7 @@ import pytest
 from engine.clock import SystemClock
 from engine.cluster.leases import Alone, Leases
 from engine.cluster.seal_table import SealTable
-from engine.cluster.sealer import SharedSealer
+from engine.cluster.sealer import KEY_ID, SharedSealer
 from engine.log import Log, Sealer, load_public_key, read_seals, verify
 from engine.log.seal import PRIVATE_KEY, PUBLIC_KEY, SEALS, STRETCH, SealsDamaged
 from engine.vault import Vault
@@ -135,8 +135,8 @@ async def test_sealing_goes_on_when_the_sealer_goes(one: Controller, other: Cont
     assert await one.proves() == await other.proves() == [50, 50]
 
 
-async def until(condition: object) -> None:
-    while not condition():  # type: ignore[operator]  # noqa: ASYNC110
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110
         await asyncio.sleep(0.05)
 
 
@@ -176,6 +176,26 @@ async def test_the_chain_of_a_single_controller_goes_on(one: Controller, other: 
     assert await one.proves() == await other.proves() == [20, 30]
 
 
+async def test_a_restored_chain_goes_on_by_the_key_in_its_vault(
+    one: Controller, postgres: Callable[[], str], tmp_path: Path
+) -> None:
+    await one.write(20)
+    sealer = await one.sealer()
+    await sealer.close()
+    rows = await one.log.read_stored()
+    secret = await one.vault.get(KEY_ID)
+    async with Controller(postgres(), tmp_path, "one") as restored:
+        await restored.vault.put(secret, key=KEY_ID)
+        await restored.write(20)
+        assert len(rows) == len(await restored.log.read_stored())
+        again = await restored.sealer()
+        await again.close()
+        assert len(read_seals(restored.folder / SEALS)) == 1
+        table = await SealTable.open(restored.url)
+        assert await table.after(0) == read_seals(one.folder / SEALS)
+        await table.close()
+
+
 async def test_alone_it_follows_the_log(one: Controller) -> None:
     sealer = await one.sealer()
     async with asyncio.timeout(60), asyncio.TaskGroup() as group:
@@ -188,13 +208,13 @@ async def test_alone_it_follows_the_log(one: Controller) -> None:
 
 
 async def test_what_does_not_belong_here_is_refused(
-    one: Controller, other: Controller, postgres: object, tmp_path: Path
+    one: Controller, other: Controller, postgres: Callable[[], str], tmp_path: Path
 ) -> None:
     sealer = await one.sealer()
     await one.write(10)
     await sealer.close()
     # The database was replaced by one that does not have these seals.
-    async with Controller(str(postgres()), tmp_path, "one") as replaced:  # type: ignore[operator]
+    async with Controller(postgres(), tmp_path, "one") as replaced:
         await replaced.write(5)
         with pytest.raises(SealsDamaged, match=r"without its seal\.key"):
             await replaced.sealer()
