@@ -15,14 +15,13 @@ from uuid import UUID
 
 import msgspec
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from engine.log import Seal
 from engine.log.seal import PRIVATE_KEY, PUBLIC_KEY, SEALS
-from engine.vault import KEY_BYTES, NONCE_BYTES, SECRET, write_private
+from engine.vault import KEY_BYTES, write_private
 from sagastack.backups.lines import BackupError, sync_folder
 from sagastack.backups.shapes import Row, Secret
-from sagastack.backups.sources import VAULT, VAULT_KEY
+from sagastack.backups.sources import VAULT, VAULT_KEY, opened, shared_key
 
 MARKER = "restore.unfinished"
 CHECKPOINTS = "checkpoints"
@@ -86,9 +85,7 @@ def check_key(secrets: Sequence[Secret], keys: Path) -> bytes | None:
     if one is None:
         raise BackupError("the backup's secrets lack the entry by which their key is known")
     try:
-        AESGCM(key).decrypt(
-            one.sealed[:NONCE_BYTES], one.sealed[NONCE_BYTES:], one.id.bytes + SECRET
-        )
+        opened(one, key)
     except InvalidTag:
         raise BackupError(
             f"{path} is not the key of this backup's secrets: put the right one there"
@@ -117,8 +114,11 @@ def fill(
         _put(home / SEALS, b"".join(msgspec.json.encode(one) + b"\n" for one in seals))
         _put(home / PUBLIC_KEY, f"{public_key}\n".encode())
         signing = keys / PRIVATE_KEY
-        if signing.exists() and not (home / PRIVATE_KEY).exists():
-            write_private(home / PRIVATE_KEY, signing.read_bytes())
+        content = signing.read_bytes() if signing.exists() else b""
+        if not content and master is not None:
+            content = shared_key(secrets, master).encode()
+        if content and not (home / PRIVATE_KEY).exists():
+            write_private(home / PRIVATE_KEY, content)
     sync_folder(home)
 
 

@@ -124,6 +124,12 @@ def file_hash(path: Path) -> str:
     raise BackupError(f"{path} was changed: its bytes do not have the hash that it ends with")
 
 
+def is_packed(path: Path) -> bool:
+    """Whether it is a file of this kind, whole or not."""
+    with path.open("rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
+
+
 def read_lines(path: Path) -> Iterator[bytes]:
     """The lines of a file, without its last one. Ask `file_hash` first."""
     unpacker = zlib.decompressobj(GZIP)

@@ -7,22 +7,27 @@ the sealed store. Nothing here writes or opens anything that is sealed.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, urlsplit
-from uuid import UUID
+from typing import Any
+from urllib.parse import quote
+from uuid import NAMESPACE_URL, UUID, uuid5
 
+import msgspec
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from engine.cluster.database import is_shared
 from engine.log import LogUnavailable, Seal, SealsDamaged, Stored, Unreadable, read_seals
 from engine.log.identity import cloud_id
 from engine.log.seal import PRIVATE_KEY, PUBLIC_KEY, SEALS
 from engine.log.store import StoreDown
 from engine.log.stores import open_store
+from engine.vault import NONCE_BYTES, SECRET
 from sagastack.backups.lines import BackupError
 from sagastack.backups.shapes import Secret
 
@@ -31,6 +36,9 @@ SHAPE = (int, UUID, int, str, bytes)
 BUSY_S = 10.0
 CONNECT_TIMEOUT_S = 5
 ANSWER_S = 60
+SEALS_ASKED = "SELECT seal FROM sagastack_seals ORDER BY number"
+VAULT_ASKED = "SELECT id, sealed FROM sagastack_vault ORDER BY id"
+SEAL_KEY_ID = uuid5(NAMESPACE_URL, "sagastack:seal key")
 VAULT = "secrets.db"
 VAULT_KEY = f"{VAULT}.key"
 
@@ -101,6 +109,21 @@ class Chain:
     public_key: str
 
 
+def chain_of(url: str, folder: Path) -> Chain:
+    """The seals of a store: those in its database, if controllers share it, or in the folder.
+
+    The public key is the folder's, so a database alone cannot vouch for itself.
+    """
+    own = chain(folder)
+    if (
+        is_shared(url)
+        and own.public_key
+        and (shared := _asked(url, "sagastack_seals", SEALS_ASKED))
+    ):
+        return Chain([msgspec.json.decode(row[0], type=Seal) for row in shared], own.public_key)
+    return own
+
+
 def chain(folder: Path) -> Chain:
     """What a data folder, or somebody's copy of it, holds of `seals.jsonl` and `seal.pub`."""
     seals = read_seals(folder / SEALS)
@@ -122,15 +145,37 @@ def chain(folder: Path) -> Chain:
     return Chain(seals, public_key)
 
 
-def signing_key(folder: Path) -> Ed25519PrivateKey | None:
-    """The key that seals, if it lies here; it is never made here."""
+def signing_key(
+    folder: Path, kept: Sequence[Secret] = (), master: Path | None = None
+) -> Ed25519PrivateKey | None:
+    """The key that seals, if it lies here; it is never made here.
+
+    Controllers that share a store have it among their sealed secrets.
+    """
     path = folder / PRIVATE_KEY
-    try:
-        return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(path.read_text()))
-    except FileNotFoundError:
+    name, text = str(path), ""
+    if path.exists():
+        text = path.read_text()
+    elif master is not None and master.exists():
+        name, text = "the key of the seals in the vault", shared_key(kept, master.read_bytes())
+    if not text:
         return None
+    try:
+        return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(text))
     except ValueError as wrong:
-        raise SealsDamaged(f"{path} is no Ed25519 key ({wrong}): restore it") from wrong
+        raise SealsDamaged(f"{name} is no Ed25519 key ({wrong}): restore it") from wrong
+
+
+def shared_key(kept: Sequence[Secret], master: bytes) -> str:
+    """The text of the key that controllers seal with, opened; empty if it is not among them."""
+    found = [opened(one, master) for one in kept if one.id == SEAL_KEY_ID]
+    return found[0].decode().strip() if found else ""
+
+
+def opened(one: Secret, master: bytes) -> bytes:
+    """What is in an entry of the sealed store. InvalidTag if the key is not its key."""
+    nonce, content = one.sealed[:NONCE_BYTES], one.sealed[NONCE_BYTES:]
+    return AESGCM(master).decrypt(nonce, content, one.id.bytes + SECRET)
 
 
 def secrets(url: str, folder: Path) -> list[Secret]:
@@ -138,8 +183,8 @@ def secrets(url: str, folder: Path) -> list[Secret]:
 
     Controllers that share a database keep it there, once the first of them has opened it.
     """
-    if urlsplit(url).scheme in ("postgres", "postgresql") and (shared := _shared(url)):
-        return shared
+    if is_shared(url) and (shared := _asked(url, "sagastack_vault", VAULT_ASKED)):
+        return [Secret(row[0], row[1]) for row in shared]
     path = folder / VAULT
     if not path.exists():
         return []
@@ -153,7 +198,8 @@ def secrets(url: str, folder: Path) -> list[Secret]:
     return [Secret(UUID(entry), sealed) for entry, sealed in found]
 
 
-def _shared(url: str) -> list[Secret]:
+def _asked(url: str, table: str, statement: str) -> list[Any]:
+    """The rows of a table that controllers share; none where it is not there."""
     target = make_conninfo(
         url,
         dbname=str(conninfo_to_dict(url).get("dbname") or "sagastack"),
@@ -162,11 +208,10 @@ def _shared(url: str) -> list[Secret]:
     )
     try:
         with psycopg.connect(target) as connection, connection.cursor() as cursor:
-            cursor.execute("SELECT to_regclass('sagastack_vault') IS NOT NULL")
+            cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (table,))
             there = cursor.fetchone()
             if there is None or not there[0]:
                 return []
-            cursor.execute("SELECT id, sealed FROM sagastack_vault ORDER BY id")
-            return [Secret(entry, sealed) for entry, sealed in cursor.fetchall()]
+            return cursor.execute(statement.encode()).fetchall()
     except psycopg.Error as wrong:
-        raise LogUnavailable(f"the sealed store in the database cannot be read: {wrong}") from wrong
+        raise LogUnavailable(f"{table} cannot be read in the database: {wrong}") from wrong

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -20,7 +19,7 @@ from engine.log.merkle import leaf
 from engine.log.tree import Grown, Tree
 from sagastack.backups import shapes, sources
 from sagastack.backups.lines import BackupError, LinesWriter, file_hash, read_lines
-from sagastack.backups.shapes import Begin, End, SealLine, Secret
+from sagastack.backups.shapes import Begin, End, SealLine
 
 Say = Callable[[int], None]
 """Told how many rows are done, now and then."""
@@ -64,12 +63,14 @@ def take(
     at_ms: int,
     release: str,
     seals: Path | None = None,
+    master: Path | None = None,
     since: Path | None = None,
     say: Say = lambda _: None,
 ) -> Taken:
     """Write a backup to `out`, a file, or a folder in which it gets a name that sorts.
 
-    `seals` is the folder of the seals, where that is not the home.
+    `seals` is the folder of the seals, where that is not the home; `master` the file of the key
+    that opens the secrets, which is needed only where the key that signs is one of them.
     """
     before = earlier(since) if since else None
     with sources.Source(url) as source:
@@ -91,8 +92,8 @@ def take(
             out = out / name(begin, position)
         with LinesWriter(out) as file:
             file.add(shapes.encode(begin))
-            kept = partial(sources.secrets, url, home)
-            return _Writing(file, begin, before, say).write(source, seals or home, kept, position)
+            parts = Parts(url, home, seals or home, master)
+            return _Writing(file, begin, before, say).write(source, parts, position)
 
 
 def name(begin: Begin, position: int) -> str:
@@ -114,6 +115,16 @@ def _follows(source: sources.Source, position: int, before: Earlier) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Where the parts of a cloud lie beside its rows."""
+
+    url: str
+    home: Path
+    seals: Path
+    master: Path | None
+
+
 class _Writing:
     """One backup on its way into its file."""
 
@@ -123,28 +134,22 @@ class _Writing:
         self._last = before.end.last if before else ""
         self._at_ms = before.end.at_ms if before else 0
 
-    def write(
-        self,
-        source: sources.Source,
-        seals_folder: Path,
-        secrets: Callable[[], list[Secret]],
-        position: int,
-    ) -> Taken:
-        chain = sources.chain(seals_folder)
+    def write(self, source: sources.Source, parts: Parts, position: int) -> Taken:
+        chain = sources.chain_of(parts.url, parts.seals)
         seals = [one for one in chain.seals if one.last <= position]
         new = self._new(seals)
         notes = self._keep(source.rows(self._begin.after, position), seals, chain.public_key)
         for one in new:
             self._file.add(shapes.encode(SealLine(one)))
-        kept = secrets()
+        kept = sources.secrets(parts.url, parts.home)
         for secret in kept:
             self._file.add(shapes.encode(secret))
         end = self._end(position, seals, len(kept), chain.public_key)
-        signer = sources.signing_key(seals_folder)
+        signer = sources.signing_key(parts.seals, kept, parts.master)
         if signer is None:
-            notes.append(f"seal.key is not in {seals_folder}, so this backup is not signed")
+            notes.append(f"seal.key is not in {parts.seals}, so this backup is not signed")
         elif signer.public_key().public_bytes_raw().hex() != chain.public_key:
-            raise BackupError(f"seal.key in {seals_folder} is not the one of seal.pub: put it back")
+            raise BackupError(f"seal.key in {parts.seals} is not the one of seal.pub: put it back")
         else:
             end = end.signed(signer)
         self._file.add(shapes.encode(end))

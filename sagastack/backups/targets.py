@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import psycopg
@@ -28,6 +28,7 @@ from sagastack.backups.lines import BackupError, sync_folder
 BATCH = 2_000
 CONNECT_TIMEOUT_S = 5
 LOCK_TIMEOUT_S = 10
+REMAINS = ("sagastack_vault", "sagastack_seals")
 
 
 class Target(Protocol):
@@ -144,6 +145,7 @@ class PostgresTarget:
                 found = cursor.fetchone()
                 if found is None or found[0]:
                     raise BackupError(f"{self.name} holds a log: restore into an empty store only")
+                _refuse_remains(cursor, self.name)
                 copy = sql.SQL(
                     "COPY stored_events (notification_id, originator_id, originator_version,"
                     " topic, state) FROM STDIN (FORMAT BINARY)"
@@ -162,6 +164,18 @@ class PostgresTarget:
                 )
         except psycopg.Error as wrong:
             raise LogUnavailable(f"{self.name} could not be written: {wrong}") from wrong
+
+
+def _refuse_remains(cursor: psycopg.Cursor[Any], name: str) -> None:
+    """Secrets and seals of a former cloud would stand in for those of the backup."""
+    for table in REMAINS:
+        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (table,))
+        there = cursor.fetchone()
+        if there is None or not there[0]:
+            continue
+        cursor.execute(sql.SQL("SELECT 1 FROM {} LIMIT 1").format(sql.Identifier(table)))
+        if cursor.fetchone() is not None:
+            raise BackupError(f"{name} holds {table} of a former cloud: take an empty database")
 
 
 def _batches(rows: Iterable[Stored]) -> Iterator[list[Stored]]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Raw
 
 from engine.log import Seal, Stored, codec
@@ -47,13 +48,14 @@ def write(
     *,
     at_ms: int,
     release: str,
+    signer: Ed25519PrivateKey | None,
     say: Say = lambda _: None,
 ) -> Proved:
     """Write the proof of one account's events; `seals` is the folder of seals and their key.
 
     CannotProve where something of it does not hold.
     """
-    kept, signer = sources.chain(seals), sources.signing_key(seals)
+    kept = sources.chain_of(url, seals)
     if not kept.seals:
         raise CannotProve("nothing is sealed yet, so nothing can be proved: start the server once")
     if signer is None or signer.public_key().public_bytes_raw().hex() != kept.public_key:

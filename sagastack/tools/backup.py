@@ -45,6 +45,7 @@ async def _run(args: argparse.Namespace, settings: Settings) -> int:
         at_ms=SystemClock().now_ms(),
         release=release(),
         seals=settings.seals_folder,
+        master=settings.vault_key,
         since=args.since,
         say=lambda rows: print(f"{rows} events", file=sys.stderr),
     )

@@ -28,10 +28,13 @@ def add(commands: Commands) -> None:
 
 
 async def _run(args: argparse.Namespace, settings: Settings) -> int:
+    from sagastack.backups import sources
     from sagastack.proofs.check import STATED
     from sagastack.proofs.tenant import write
 
     load("aggregates")
+    secrets = await asyncio.to_thread(sources.secrets, settings.store_url, settings.home)
+    signer = sources.signing_key(settings.seals_folder, secrets, settings.vault_key)
     done = await asyncio.to_thread(
         write,
         settings.store_url,
@@ -40,6 +43,7 @@ async def _run(args: argparse.Namespace, settings: Settings) -> int:
         args.out,
         at_ms=SystemClock().now_ms(),
         release=release(),
+        signer=signer,
         say=lambda rows: print(f"{rows} events", file=sys.stderr),
     )
     stated = done.stated

@@ -1,9 +1,9 @@
 """Prove that a log is whole: nothing changed, dropped, inserted, or told out of order.
 
-The log may lie in the store, beside a running server or none, or in backups, far from both. Seals
-and the key that proves them come from the data folder or the backup, or, better, from a copy that
-somebody kept: `--seals`. Then a log that was sealed anew, or cut together with its seals, is
-found out as well.
+The log may lie in the store, beside a running server or none, or in backups or an export, far from
+both. Seals and the key that proves them come from the data folder or the backup, or, better, from
+a copy that somebody kept: `--seals`. Then a log that was sealed anew, or cut together with its
+seals, is found out as well.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from pathlib import Path
 
 from engine.engine import load
 from engine.log import LogError, Unreadable
+from sagastack.backups.lines import is_packed
 from sagastack.backups.series import Reader
 from sagastack.backups.shapes import fingerprint
-from sagastack.backups.sources import Chain, Source, chain
+from sagastack.backups.sources import Chain, Source, chain, chain_of
 from sagastack.commands import Commands
+from sagastack.proofs import exports
 from sagastack.proofs.check import check, is_proof
 from sagastack.proofs.tenant import own_root
 from sagastack.proofs.whole import Say, Verified, extends, prove
@@ -46,6 +48,8 @@ async def verify(
         raise BadSetting(f"{kept} holds no seals: name the folder of your copy of seals.jsonl")
     if files and is_proof(files[0]):
         result = await asyncio.to_thread(_proofs, settings, files, copy, say, against_store)
+    elif files and not is_packed(files[0]):
+        result = await asyncio.to_thread(_export, settings, files, copy, say)
     elif files:
         result = await asyncio.to_thread(_backups, files, copy, say)
     else:
@@ -57,7 +61,7 @@ async def verify(
 
 
 def _store(settings: Settings, kept: Chain | None, say: Say) -> Verified:
-    own = chain(settings.seals_folder)
+    own = chain_of(settings.store_url, settings.seals_folder)
     faults, used = _trusted(own, kept)
     with Source(settings.store_url) as source:
         try:
@@ -86,6 +90,25 @@ def _backups(files: Sequence[Path], kept: Chain | None, say: Say) -> Verified:
             f"proved by the key {shown} that the backup itself holds: name a copy that you trust "
             "with --seals"
         )
+    return result
+
+
+def _export(settings: Settings, files: Sequence[Path], kept: Chain | None, say: Say) -> Verified:
+    """An export may end anywhere: seals behind its end say nothing of it."""
+    if len(files) > 1:
+        raise BadSetting("one export at a time: it must hold the log from its beginning")
+    used = kept or chain_of(settings.store_url, settings.seals_folder)
+    try:
+        last = exports.end(files[0])
+        seals = [one for one in used.seals if one.last <= last]
+        result = prove(exports.rows(files[0]), seals, used.public_key, say=say)
+    except LogError as damaged:
+        return Verified(what="export", faults=[str(damaged)])
+    result.what = "export"
+    if not last:
+        result.faults.append(f"{files[0]} holds no event: it was cut short, or is none of ours")
+    if len(seals) < len(used.seals):
+        result.notes.append(f"it ends at position {last}; the seals go on to {used.seals[-1].last}")
     return result
 
 
@@ -139,7 +162,7 @@ def add(commands: Commands) -> None:
         nargs="*",
         type=Path,
         metavar="FILE",
-        help="backups in their order, or proofs of one account, the oldest first",
+        help="backups, or proofs of one account, the oldest first; or an export of cloudevents",
     )
     one.add_argument(
         "--seals", type=Path, metavar="DIR", help="a kept copy of seals.jsonl and seal.pub"

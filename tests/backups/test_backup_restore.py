@@ -8,16 +8,22 @@ from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import msgspec
+import psycopg
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aggregates.identity import IDENTITY, IdentityRestored
 from engine.log import Log, Sealer, codec
 from engine.log.identity import cloud_id
+from engine.log.seal import seal
 from engine.log.stores import open_store
 from engine.vault import Vault
 from sagastack.backups import home as homes
 from sagastack.backups import restore as restoring
 from sagastack.backups.lines import BackupError
+from sagastack.backups.sources import SEAL_KEY_ID
+from sagastack.backups.take import take
 from sagastack.settings import Settings
 from sagastack.tools.verify import verify
 from tests.backups.past import Past, back, rows_of, wish
@@ -283,9 +289,23 @@ async def test_secrets_that_controllers_share_are_kept_and_come_back(
     await past.log.close()
     shared = await Vault.open_shared(url, home / "secrets.db.key", moving=home / "secrets.db")
     later = await shared.put("put by one of many")
+    # Several controllers seal with a key that lies among the secrets.
+    signing = Ed25519PrivateKey.generate()
+    await shared.put(signing.private_bytes_raw().hex(), key=SEAL_KEY_ID)
     await shared.close()
-    taken = past.take(tmp_path)
-    assert taken.end.secrets == 3
+    rows = await rows_of(url)
+    seals = [seal(rows, None, signing, at_ms=5)]
+    (home / "seals.jsonl").write_bytes(msgspec.json.encode(seals[0]) + b"\n")
+    (home / "seal.pub").write_text(signing.public_key().public_bytes_raw().hex())
+    taken = take(
+        url,
+        home,
+        tmp_path,
+        at_ms=1,
+        release="test",
+        master=home / "secrets.db.key",
+    )
+    assert taken.end.secrets == 4 and taken.end.signature and taken.end.seals == 1
     new, into = tmp_path / "new", database("postgres", home)
     back(wish(taken.path, into=into, home=new, keys=home))
     # The first controller that starts on it takes the secrets into the database.
@@ -293,3 +313,9 @@ async def test_secrets_that_controllers_share_are_kept_and_come_back(
     assert await vault.get(past.secret) == "a secret"
     assert await vault.get(later) == "put by one of many"
     await vault.close()
+    assert (new / "seal.key").read_text() == signing.private_bytes_raw().hex()
+    # What is left of a former cloud in a database would stand in for what is restored.
+    with psycopg.connect(into) as connection:
+        connection.execute("DELETE FROM stored_events")
+    with pytest.raises(BackupError, match="sagastack_vault of a former cloud"):
+        back(wish(taken.path, into=into, home=tmp_path / "again", keys=home))

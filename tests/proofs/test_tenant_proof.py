@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from engine.log import read_seals
 from engine.log.merkle import leaf
 from engine.log.tree import Tree
+from sagastack.backups.sources import signing_key
 from sagastack.proofs.shapes import Line, Own, Sealed, Stated
 from sagastack.proofs.tenant import CannotProve, Proved, write
 from sagastack.proofs.whole import Verified
@@ -58,7 +59,15 @@ async def small(tmp_path: Path) -> AsyncIterator[Tenants]:
 
 
 def proof(lived: Tenants, who: int, out: Path) -> Proved:
-    return write(lived.url, lived.home, lived.accounts[who], out, at_ms=9, release="test")
+    return write(
+        lived.url,
+        lived.home,
+        lived.accounts[who],
+        out,
+        at_ms=9,
+        release="test",
+        signer=signing_key(lived.home),
+    )
 
 
 async def checked(*files: Path, kept: Path | None = None, store: str = "") -> Verified:
@@ -274,7 +283,15 @@ async def test_what_cannot_be_proved_is_refused(small: Tenants, tmp_path: Path) 
     def refused(text: str, account: UUID | None = None) -> None:
         whose = account or small.accounts[0]
         with pytest.raises(CannotProve, match=text):
-            write(small.url, small.home, whose, out, at_ms=9, release="test")
+            write(
+                small.url,
+                small.home,
+                whose,
+                out,
+                at_ms=9,
+                release="test",
+                signer=signing_key(small.home),
+            )
         assert list(tmp_path.glob("x.gz*")) == []
 
     refused("knows no account", account=uuid4())
