@@ -23,6 +23,8 @@ LOGS = ("log.db", "log.sqlite")
 PAGE = 1_000
 SAMPLES = "samples.jsonl.gz"
 WORTH_A_LOG = 3
+# How the first row of a whole cloud's log says what was asked for.
+BEGIN = b'"do":"SYSTEM.BEGIN"'
 
 
 class Line(msgspec.Struct):
@@ -80,10 +82,8 @@ def rows_of(path: Path) -> list[Stored]:
 def few_that_hold_most(topics: dict[Path, set[str]], size: dict[Path, int]) -> Iterator[Path]:
     """One after the other, the log that adds the most topics for its size."""
     held: set[str] = set()
-    while True:
-        best = max(topics, key=lambda path: len(topics[path] - held) / (300 + size[path]))
-        if len(topics[best] - held) < WORTH_A_LOG:
-            return
+    while worth := [path for path in topics if len(topics[path] - held) >= WORTH_A_LOG]:
+        best = max(worth, key=lambda path: len(topics[path] - held) / (300 + size[path]))
         held |= topics[best]
         yield best
 
@@ -92,7 +92,8 @@ def main(release: str, *folders: str) -> None:
     logs = [path for folder in folders for name in LOGS for path in Path(folder).rglob(name)]
     topics, size = {}, {}
     for path in sorted(logs):
-        if rows := rows_of(path):
+        rows = rows_of(path)
+        if rows and BEGIN in rows[0].state:
             topics[path], size[path] = {row.topic for row in rows}, len(rows)
     left = set().union(*topics.values())
     for number, path in enumerate(few_that_hold_most(topics, size), 1):
