@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -57,13 +57,14 @@ class KafkaRows:
     ) -> None:
         self._servers, self._topic, self._clock, self._gap_s = servers, topic, clock, gap_s
         self._ahead_bytes, self._batch_rows = ahead_bytes, batch_rows
+        self.name = f"topic {topic} at Kafka {servers}"
         self.connected = False
         self.lag = 0
         self.position = 0
 
     async def batches(
         self, after: int, *, at_ms: int = 0, to_end: bool = False
-    ) -> AsyncIterator[list[Stored]]:
+    ) -> AsyncGenerator[list[Stored], None]:
         """Rows behind `after`, as they come. Close it (`contextlib.aclosing`) when done.
 
         `at_ms` is when the row at `after` was recorded: records from long before are then not
@@ -80,16 +81,12 @@ class KafkaRows:
                         yield rows
                 if reading.done:
                     return
-                log_.warning("%s tells nothing about %s: connecting anew", *self._where)
+                log_.warning("%s tells nothing: connecting anew", self.name)
             except (KafkaError, OSError, TimeoutError) as why:
                 told = str(why) or type(why).__name__
-                log_.warning("%s cannot be read for %s: %s", *self._where, told)
+                log_.warning("%s cannot be read: %s", self.name, told)
             self.connected = False
             await self._clock.sleep(RETRY_S)
-
-    @property
-    def _where(self) -> tuple[str, str]:
-        return f"Kafka at {self._servers}", self._topic
 
     @asynccontextmanager
     async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sagastack.commands import Commands
-from sagastack.settings import Settings
+from sagastack.settings import BadSetting, Settings
 from sagastack.tools.opened import opened
 
 
@@ -39,15 +41,26 @@ async def replay(settings: Settings) -> Replayed:
 
 
 def add(commands: Commands) -> None:
-    commands.command(
+    one = commands.command(
         "replay",
         _run,
-        "rebuild every projection from the log and compare",
-        example="sagastack replay --json",
+        "rebuild every projection from the log and compare, or the log itself from Kafka",
+        example="""
+            sagastack replay --json
+            sagastack replay --kafka localhost:9092 --into sqlite:////srv/copy/log.db
+        """,
+    )
+    one.add_argument("--kafka", metavar="HOST:PORT", help="read the log from Kafka alone")
+    one.add_argument("--into", metavar="URL", help="the empty store that the log is built in")
+    one.add_argument("--topics", metavar="PREFIX", help="how Kafka's topics begin (sagastack)")
+    one.add_argument(
+        "--seals", type=Path, metavar="DIR", help="prove it by a copy of seals.jsonl and seal.pub"
     )
 
 
 async def _run(args: argparse.Namespace, settings: Settings) -> int:
+    if args.kafka or args.into:
+        return await _run_kafka(args, settings)
     done = await replay(settings)
     rate = done.events / done.seconds if done.seconds else 0.0
     if args.json:
@@ -59,3 +72,38 @@ async def _run(args: argparse.Namespace, settings: Settings) -> int:
             print(f"DIFFERS from the log: {name}")
         print("live and rebuilt are equal" if not done.differing else "delete the checkpoints")
     return 1 if done.differing else 0
+
+
+async def _run_kafka(args: argparse.Namespace, settings: Settings) -> int:
+    from engine.cluster.topics import Topics
+    from sagastack.kafka_replay import rebuild
+
+    if not (args.kafka and args.into):
+        raise BadSetting("--kafka and --into belong together: from where, and into which store")
+    done = await rebuild(
+        settings,
+        args.kafka,
+        Topics(prefix=args.topics) if args.topics else Topics(),
+        args.into,
+        seals=args.seals,
+        say=lambda events: print(f"{events} events", file=sys.stderr, flush=True),
+    )
+    if args.json:
+        print(json.dumps(done.told()))
+        return 0 if done.ok else 1
+    rate = done.events / done.seconds if done.seconds else 0.0
+    print(f"{done.events} events from Kafka are in {done.into} ({rate:.0f} events/s)")
+    print(f"their Merkle root is {done.proved.root}")
+    if args.seals:
+        print(f"{done.proved.seals} seals vouch for them up to position {done.proved.sealed_to}")
+    for line in done.notes:
+        print(f"note: {line}")
+    for line in done.faults:
+        print(f"FAULT: {line}")
+    for name in done.differing:
+        print(f"DIFFERS from the served log: {name}")
+    if done.behind is not None and done.ok:
+        print(f"it folds into the cloud that is served; Kafka is {done.behind} positions behind")
+    if not done.ok:
+        print("do not serve this copy")
+    return 0 if done.ok else 1

@@ -1,0 +1,184 @@
+"""A log built anew from Kafka alone, proved, and compared with the one that is served.
+
+Records hold the rows' own bytes, so the copy is the same log: seals verify against it, and it folds
+into the same cloud. It is written into an empty store, all of it or nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from engine.clock import SystemClock
+from engine.cluster.kafka_rows import KafkaRows
+from engine.cluster.topics import Topics
+from engine.engine import load
+from engine.log import LogError, LogUnavailable, Stored
+from engine.log.store import sqlite_path
+from projections.cloud import Cloud
+from sagastack.backups.sources import Chain, Source, chain
+from sagastack.backups.targets import Target, target
+from sagastack.proofs.whole import EVERY, Say, Verified, prove
+from sagastack.settings import BadSetting, Settings
+from sagastack.tools.opened import opened
+
+BATCH_ROWS = 5_000
+SILENT_S = 90.0
+"""How long nothing may come before it is given up; a gap is told of earlier, by the reader."""
+
+
+@dataclass(slots=True)
+class Rebuilt:
+    """`behind` is how many positions the served log is ahead of Kafka; None: there is none here."""
+
+    into: str
+    events: int
+    seconds: float
+    proved: Verified
+    behind: int | None = None
+    differing: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        return not self.faults and not self.differing
+
+    def told(self) -> dict[str, object]:
+        """For programs."""
+        return self.proved.told() | {
+            "ok": self.ok,
+            "into": self.into,
+            "events": self.events,
+            "seconds": round(self.seconds, 3),
+            "behind": self.behind,
+            "differing": self.differing,
+            "faults": self.faults,
+            "notes": self.notes,
+        }
+
+
+async def rebuild(
+    settings: Settings,
+    servers: str,
+    topics: Topics,
+    into: str,
+    *,
+    seals: Path | None = None,
+    say: Say = lambda _: None,
+) -> Rebuilt:
+    """Read, write, prove, compare."""
+    load("aggregates", "projections", "engine.decisions", "engine.sagas")
+    kept = chain(seals) if seals else Chain([], "")
+    if seals and not kept.seals:
+        raise BadSetting(f"{seals} holds no seals: name the folder of your copy of seals.jsonl")
+    store = target(into)
+    if await asyncio.to_thread(store.end):
+        raise BadSetting(f"{store.name} holds a log: replay into an empty store only")
+    began = time.perf_counter()
+    reader = KafkaRows(servers, topics.events, SystemClock(), batch_rows=BATCH_ROWS)
+    events = await copy(reader, store, say=say)
+    seconds = time.perf_counter() - began
+    if not events:
+        raise LogUnavailable(
+            f"topic {topics.events} at {servers} holds no event: is the prefix of the topics right?"
+        )
+    proved = await asyncio.to_thread(_prove, into, kept)
+    done = Rebuilt(store.name, events, seconds, proved, notes=proved.notes)
+    done.faults += proved.faults
+    await _compare(settings, into, done)
+    return done
+
+
+async def copy(reader: KafkaRows, into: Target, *, say: Say = lambda _: None) -> int:
+    """All rows that are in Kafka now, into an empty store; how many there were."""
+    async with aclosing(reader.batches(0, to_end=True)) as batches:
+        handing = _Handing(reader.name, batches, say)
+        writing = asyncio.get_running_loop().run_in_executor(None, into.write, handing.rows())
+        try:
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            handing.stop()
+            with suppress(LogError):
+                await writing
+            raise
+    return handing.count
+
+
+class _Handing:
+    """Hands what is read on the loop to the thread that writes; a failed reading fails both."""
+
+    def __init__(self, name: str, batches: AsyncIterator[list[Stored]], say: Say) -> None:
+        self._name, self._batches, self._say = name, batches, say
+        self._loop = asyncio.get_running_loop()
+        self._asked: concurrent.futures.Future[list[Stored]] | None = None
+        self._stopped = False
+        self.count = 0
+
+    def stop(self) -> None:
+        self._stopped = True
+        if self._asked is not None:
+            self._asked.cancel()
+
+    def rows(self) -> Iterator[Stored]:
+        """Called by the writing thread."""
+        while batch := self._next():
+            before, self.count = self.count, self.count + len(batch)
+            if self.count // EVERY > before // EVERY:
+                self._say(self.count)
+            yield from batch
+
+    def _next(self) -> list[Stored]:
+        if self._stopped:
+            raise LogUnavailable("the replay was stopped: nothing was written")
+        self._asked = asyncio.run_coroutine_threadsafe(self._ask(), self._loop)
+        try:
+            return self._asked.result()
+        except (TimeoutError, concurrent.futures.CancelledError) as silent:
+            raise LogUnavailable(
+                f"{self._name} gave nothing for {SILENT_S:.0f} s, and nothing was written: does "
+                "Kafka run, and is the topic there?"
+            ) from silent
+
+    async def _ask(self) -> list[Stored]:
+        async with asyncio.timeout(SILENT_S):
+            return await anext(self._batches, [])
+
+
+def _prove(into: str, kept: Chain) -> Verified:
+    with Source(into) as source:
+        return prove(source.rows(), kept.seals, kept.public_key, needs_seals=bool(kept.seals))
+
+
+async def _compare(settings: Settings, into: str, done: Rebuilt) -> None:
+    """The fold of the copy against that of the served log at the same position."""
+    async with opened(replace(settings, store=into)) as (_, past):
+        ours = await past.rebuild()
+    if not is_there(settings):
+        done.notes.append(f"there is no log in {settings.home} to compare with (--home, --store)")
+        return
+    async with opened(settings) as (log, past):
+        end = await log.position()
+        live: Cloud = await (past.latest() if end == ours.position else past.rebuild(ours.position))
+    done.behind = end - ours.position
+    if done.behind < 0:
+        done.faults.append(
+            f"Kafka goes on up to position {ours.position}, the served log ends at {end}: they are "
+            "not of one cloud, or the served log was put back to an earlier moment"
+        )
+        return
+    digests, others = ours.digest(), live.digest()
+    done.differing = sorted(
+        name for name in digests | others if digests.get(name) != others.get(name)
+    )
+
+
+def is_there(settings: Settings) -> bool:
+    """Is there a served log to compare with?"""
+    url = settings.store_url
+    return not url.startswith("sqlite:") or Path(sqlite_path(url)).exists()
