@@ -15,13 +15,13 @@ one source: a sink that moves from a group to another source takes a new name, o
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 import psycopg
 
+from consumers.batches import batches, commit
 from consumers.event import Event
 from consumers.patience import Patience
 from consumers.stream import PATIENCE_S, Stream
@@ -99,10 +99,9 @@ class PostgresSink:
         Events that are there together share a transaction, up to `batch_events`. What `effect`
         raises ends this; its transaction never was, and its events come again.
         """
-        async for batch in _batches(stream, batch_events, linger_s):
+        async for batch in batches(stream, batch_events, linger_s):
             await self.take(batch, effect)
-            for last in {one.partition: one for one in batch}.values():
-                await stream.commit(last)
+            await commit(stream, batch)
 
     async def take(self, batch: Sequence[Event], effect: Effect) -> int:
         """One transaction; gives how many events were new. Safe to repeat."""
@@ -164,28 +163,3 @@ class PostgresSink:
                 await connection.close()
             except psycopg.Error:
                 return
-
-
-async def _batches(stream: Stream, size: int, linger_s: float) -> AsyncIterator[list[Event]]:
-    """What comes together, in lists; the first of each is not kept waiting for a full one."""
-    events = aiter(stream)
-    coming: asyncio.Future[Event] = asyncio.ensure_future(anext(events))
-    try:
-        while True:
-            batch: list[Event] = []
-            while len(batch) < size:
-                await asyncio.wait({coming}, timeout=linger_s if batch else None)
-                if not coming.done():
-                    break
-                try:
-                    batch.append(coming.result())
-                except StopAsyncIteration:
-                    if batch:
-                        yield batch
-                    return
-                coming = asyncio.ensure_future(anext(events))
-            yield batch
-    finally:
-        coming.cancel()
-        await asyncio.wait({coming})
-        await stream.close()

@@ -11,6 +11,9 @@ from uuid import UUID, uuid5
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 
+from engine.cluster.records import record
+from engine.log.unit import Stored
+
 AT_MS = 1_700_000_000_000
 ROOM = UUID(int=0x5A6A)
 
@@ -81,17 +84,13 @@ class Publisher:
         self.ids.append(f"{stream}/{version}")
         if lost:
             return
-        headers = {
-            "ce_specversion": "1.0",
-            "ce_id": f"{stream}/{version}",
-            "ce_type": topic,
-            "ce_position": str(self.position),
-            "ce_previous": str(previous),
-            "ce_version": str(version),
-        }
+        state = json.dumps({"at": AT_MS, "d": {"number": self.position}}).encode()
+        row = Stored(self.position, stream, version, topic, state)
+        made = record(row, previous, "/sagastack/test")
         await self._producer.send(
             self.topic,
-            key=str(stream).encode(),
-            value=json.dumps({"at": AT_MS, "d": {"number": self.position}}).encode(),
-            headers=[(name, value.encode()) for name, value in headers.items()],
+            key=made.key,
+            value=made.value,
+            timestamp_ms=made.timestamp_ms,
+            headers=made.headers,
         )
