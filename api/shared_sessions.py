@@ -2,8 +2,9 @@
 
 So a session that ends on one controller has ended on all. Each use is noted only once in a while,
 as a note is a write: a session may end that much before its time. While the database is gone,
-nobody can end a session; those that a controller saw lately go on there for a short time, and of
-others nobody can say anything.
+nobody can end a session everywhere: those that a controller saw lately go on there for a short
+time, of others nobody can say anything, and what is ended then has ended here, and everywhere once
+the database is back.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ READ = """SELECT name, user_id, key_hash, used_at_ms, stamp, verified
     FROM sagastack_sessions WHERE name = %s"""
 NOTE = "UPDATE sagastack_sessions SET used_at_ms = greatest(used_at_ms, %s) WHERE name = %s"
 VERIFY = "UPDATE sagastack_sessions SET verified = true WHERE name = %s"
-CLOSE = "DELETE FROM sagastack_sessions WHERE name = %s RETURNING name"
+CLOSE = "DELETE FROM sagastack_sessions WHERE name = ANY(%s) RETURNING name"
 SWEEP_IDLE = "DELETE FROM sagastack_sessions WHERE used_at_ms < %s"
 SWEEP_MANY = """DELETE FROM sagastack_sessions WHERE name IN (
     SELECT name FROM sagastack_sessions ORDER BY used_at_ms DESC OFFSET %s)"""
@@ -51,6 +52,7 @@ class SharedSessions:
     def __init__(self, database: Database, random_bytes: Callable[[int], bytes]) -> None:
         self._database, self._random_bytes = database, random_bytes
         self._seen: OrderedDict[bytes, tuple[Session, int]] = OrderedDict()
+        self._owed: set[bytes] = set()
         self._swept_at_ms = 0
         self._idle_ms = IDLE_MS
 
@@ -76,6 +78,7 @@ class SharedSessions:
         name = hashed(token)
         self._idle_ms = max(self._idle_ms, idle_ms)
         try:
+            await self._settle()
             found = await self._database.ask(READ, (name,)) if token else []
         except DatabaseGone as gone:
             session = self._seen_lately(name, now_ms)
@@ -101,19 +104,26 @@ class SharedSessions:
         session.verified = True
 
     async def close(self, token: str) -> bool:
-        name = hashed(token)
-        self._seen.pop(name, None)
-        try:
-            return bool(await self._database.ask(CLOSE, (name,), repeatable=False))
-        except DatabaseGone as gone:
-            raise Away from gone
+        return await self._end(hashed(token))
 
     async def revoke(self, session: Session) -> None:
-        self._seen.pop(session.name, None)
+        await self._end(session.name)
+
+    async def _end(self, name: bytes) -> bool:
+        """End a session; one that was seen here and cannot be ended everywhere is owed."""
+        seen = self._seen.pop(name, None)
         try:
-            await self._database.ask(CLOSE, (session.name,))
+            return bool(await self._database.ask(CLOSE, ([name],), repeatable=False))
         except DatabaseGone as gone:
+            if seen is not None:
+                self._owed.add(name)
             raise Away from gone
+
+    async def _settle(self) -> None:
+        """End what is owed."""
+        if owed := list(self._owed):
+            await self._database.ask(CLOSE, (owed,))
+            self._owed.difference_update(owed)
 
     async def disconnect(self) -> None:
         await self._database.close()

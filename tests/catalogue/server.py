@@ -15,10 +15,11 @@ from cs import CloudStack
 
 from aggregates.errors import NotFound
 from api.app import make_app
+from api.attempts import Attempts, AttemptStore
 from api.caller import By as ApiBy
 from api.declare import load
 from api.dispatch import Gateway
-from api.sessions import Sessions
+from api.sessions import Sessions, SessionStore
 from engine.genesis import first_credentials
 from engine.intents import By
 from projections.cloud import Cloud
@@ -95,11 +96,20 @@ class Api:
 
 
 @asynccontextmanager
-async def serving(controller: Controller) -> AsyncIterator[Api]:
+async def serving(
+    controller: Controller,
+    sessions: SessionStore | None = None,
+    attempts: AttemptStore | None = None,
+) -> AsyncIterator[Api]:
     """The public port, and the first admin's client."""
     face: Any = Face(controller)
-    sessions = Sessions(secrets.token_bytes)
-    gateway = Gateway(face, sessions, controller.clock.now_ms, uuid4)
+    gateway = Gateway(
+        face,
+        sessions or Sessions(secrets.token_bytes),
+        controller.clock.now_ms,
+        uuid4,
+        attempts=attempts or Attempts(),
+    )
 
     async def feed(after: int) -> AsyncIterator[Any]:
         async for batch in controller.log.read(after):
