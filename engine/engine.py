@@ -32,6 +32,7 @@ from engine.history import History
 from engine.intents import By, Job
 from engine.intents.job import AsJob
 from engine.log import Log, Unit
+from engine.rehearsal import is_rehearsal
 from engine.runner import CONFLICTS_MAX, Runner
 from engine.saga import BY_INTENT, SAGAS
 from engine.tasks import Tasks
@@ -82,6 +83,11 @@ class Engine:
     def hosts(self) -> Hosts:
         """Connected hosts, for chores that look at them."""
         return self._world.hosts
+
+    @property
+    def is_rehearsal(self) -> bool:
+        """Whether what happens here is told to nobody."""
+        return is_rehearsal(self._world.home)
 
     def _heard(self, batch: Sequence[Recorded]) -> None:
         self.cloud.fold(batch)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 from uuid import UUID
 
-from aggregates.errors import Busy, NotFound
+from aggregates.errors import Busy, NotAllowed, NotFound
 from aggregates.saga import SagaRun
 from api.caller import JobStep, ServerStatus
 from engine.engine import Engine
@@ -121,6 +121,8 @@ class Face:
         return await session.console(vm_id)
 
     async def send_webhook(self, ask: SendWebhook) -> Sent:
+        if self._engine.is_rehearsal:
+            raise NotAllowed("this cloud is a rehearsal: it tells nobody outside of anything")
         timeout_s = number_of(self.cloud, "webhook.delivery.timeout")
         reach = reach_of(self.cloud)
         return await send(ask, reach, self._world.clock, timeout_s=timeout_s)

@@ -49,7 +49,12 @@ class Webhooks:
         self._workers: dict[UUID, asyncio.Event] = {}
 
     async def run(self) -> None:
-        """Keep a task for each webhook that is enabled, and wake them when something happened."""
+        """Keep a task for each webhook that is enabled, and wake them when something happened.
+
+        A rehearsal has the webhooks of the real cloud, and tells them nothing.
+        """
+        if self._engine.is_rehearsal:
+            return
         async with asyncio.TaskGroup() as group:
             self._staff(group)
             async for happened in self._feed.follow(self._engine.cloud.position):

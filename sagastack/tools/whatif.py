@@ -255,6 +255,8 @@ async def attempt(client: Client, line: str, before: list[Outcome]) -> Outcome:
         return Outcome(line, answer)
     except Refusal as no:
         return Outcome(line, {}, str(no))
+    except (aiohttp.ClientError, TimeoutError) as lost:
+        return Outcome(line, {}, f"the fork gave no answer ({lost!r}): see what it logged")
     except ValueError as wrong:
         return Outcome(line, {}, f"not understood ({wrong}): write command name=value ...")
 

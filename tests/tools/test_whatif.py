@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -10,12 +13,14 @@ from uuid import UUID
 import aiohttp
 import pytest
 
+from aggregates.errors import NotAllowed
 from drivers.sim.stand_in import StandIn, StandInSession
 from engine.clock import SystemClock
 from engine.image_places import on_disk
 from engine.log import Stored
 from engine.reconcilers.sweep import Sweeper
 from engine.rehearsal import MARK
+from engine.webhooks.deliver import Webhooks
 from projections.host import hosts
 from projections.vm import vms
 from sagastack.boot import controller
@@ -24,6 +29,7 @@ from sagastack.settings import Settings
 from sagastack.tools.moments import Moment
 from sagastack.tools.opened import opened
 from sagastack.tools.whatif import Outcome, attempt, forked
+from tests.e2e.server import ROOT, SAGASTACK, Api
 from tests.log.corpus import fill
 from tests.tools.conftest import Lived
 from tests.tools.run import run_tool
@@ -135,6 +141,18 @@ async def nothing_but_the_simulator(served: Any) -> None:
         assert isinstance(await served.hosts.session(host.id), StandInSession)
 
 
+async def test_nobody_outside_is_told(real: Settings, tmp_path: Path) -> None:
+    """The fork has the webhooks of the real cloud, and its own events are none of theirs."""
+    nothing: Any = None
+    into = tmp_path / "fork"
+    into.mkdir()
+    async with forked(real, Moment("now"), into) as (_, served):
+        async with asyncio.timeout(5):
+            await Webhooks(served.engine, served.vault, served.feed, SystemClock()).run()
+        with pytest.raises(NotAllowed, match="rehearsal"):
+            await served.gateway.engine.send_webhook(nothing)
+
+
 async def test_an_image_outside_is_left_alone(real: Settings, tmp_path: Path) -> None:
     """A file that the log names is removed in the fork, not where it is."""
     precious = tmp_path / "store" / "image.qcow2"
@@ -186,3 +204,21 @@ async def test_a_command_that_is_none() -> None:
     nobody: Any = None
     done = await attempt(nobody, 'deploy "x', [])
     assert "not understood" in done.error and "command name=value" in done.error
+
+
+def test_a_fork_is_served_until_it_is_interrupted(lived: Lived) -> None:
+    words = (*lived.words, "whatif", "--json", *(("--store", lived.store) if lived.store else ()))
+    command = [*SAGASTACK, *words]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        try:
+            assert process.stdout is not None
+            told = json.loads(process.stdout.readline())
+            api = Api(told["endpoint"], told["apikey"], told["secretkey"])
+            assert api.one("listVirtualMachines", "virtualmachine", name="db")["state"] == "Running"
+            assert told["endpoint"] != lived.place.server.endpoint
+            assert Path(told["home"]).exists()
+        finally:
+            process.terminate()
+        assert process.wait(20) == 0
+    assert not Path(told["home"]).exists(), "a fork that nobody wanted to keep is gone"
