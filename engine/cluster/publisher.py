@@ -103,7 +103,18 @@ async def _give_up(producer: AIOKafkaProducer) -> None:
     while sender is not None and not sender.done():
         sender.cancel()  # Again for each request that it still waits for.
         await asyncio.wait({sender}, timeout=0.05)
+    _hear_out(producer)
     producer._closed = True
     with suppress(TimeoutError):
         async with asyncio.timeout(CLOSE_S):
             await producer.client.close()
+
+
+def _hear_out(producer: AIOKafkaProducer) -> None:
+    """Take the errors that nobody waits for any more: asyncio would complain of each as unheard."""
+    waiting = [producer._txn_manager.wait_for_transaction_end()]
+    for batches in producer._message_accumulator._batches.values():
+        waiting += [batch._drain_waiter for batch in batches]
+    for one in waiting:
+        if one is not None and one.done() and not one.cancelled():
+            one.exception()

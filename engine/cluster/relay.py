@@ -12,21 +12,23 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import NAMESPACE_OID, uuid5
+from typing import NamedTuple
 
 from aiokafka.errors import KafkaError
 
 from aggregates.base import Recorded
+from aggregates.identity import IDENTITY, IdentityRestored
 from engine.clock import Clock
 from engine.cluster.published import KEY, Published, encode, last_published
 from engine.cluster.publisher import SLICE, Fenced, Place, Publisher, opened
 from engine.cluster.records import Record, partition, record
 from engine.cluster.topics import KafkaGone, Topics, TopicsWrong, ensure
 from engine.log import Log, LogUnavailable, Stored
+from engine.log.identity import identity
 
 log_ = logging.getLogger("sagastack.relay")
 
-BATCH_ROWS = 1_000
+BATCH_ROWS = 2_000
 # Other controllers write too; what they wrote is found by looking, at the latest.
 POLL_S = 0.5
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.25, 4.0
@@ -54,6 +56,14 @@ class RelayFigures:
         return max(0, self.end - self.position)
 
 
+class _Batch(NamedTuple):
+    """Some rows of the log, ready to be published."""
+
+    rows: int
+    last: int
+    records: dict[Place, list[Record]]
+
+
 class Relay:
     """Give `run` to the lease `relay`. One object serves for as many turns as it gets."""
 
@@ -76,26 +86,32 @@ class Relay:
         try:
             while True:
                 before = figures.batches
-                try:
-                    await self._life()
-                except Fenced as fenced:
-                    figures.fenced += 1
-                    self._tell(str(fenced))
-                    delay_s = FENCED_S
-                except (KafkaError, KafkaGone, LogUnavailable, OSError, TimeoutError) as error:
-                    figures.errors += 1
-                    self._tell(f"{error or type(error).__name__}; it tries again")
-                except TopicsWrong as wrong:
-                    figures.errors += 1
-                    self._tell(f"nothing is published: {wrong}")
-                    delay_s = LONGEST_DELAY_S
+                least_s = await self._attempt()
                 figures.connected = False
                 if figures.batches > before:
                     delay_s = FIRST_DELAY_S
-                await self._clock.sleep(delay_s)
+                await self._clock.sleep(max(least_s, delay_s))
                 delay_s = min(2 * delay_s, LONGEST_DELAY_S)
         finally:
             figures.running = figures.connected = False
+
+    async def _attempt(self) -> float:
+        """One life, however it ends; gives the least time to wait before the next."""
+        figures = self.figures
+        try:
+            await self._life()
+        except Fenced as fenced:
+            figures.fenced += 1
+            self._tell(str(fenced))
+            return FENCED_S
+        except TopicsWrong as wrong:
+            figures.errors += 1
+            self._tell(f"nothing is published: {wrong}")
+            return LONGEST_DELAY_S
+        except (KafkaError, KafkaGone, LogUnavailable, OSError, TimeoutError) as error:
+            figures.errors += 1
+            self._tell(f"{str(error) or type(error).__name__}; it tries again")
+        return 0.0
 
     def _tell(self, trouble: str) -> None:
         """Each trouble once, however long it lasts."""
@@ -121,11 +137,10 @@ class Relay:
         if last.position == 0:
             return
         rows = await self._log.read_stored(last.position - 1, limit=1)
-        ours = (
-            Published(rows[0].position, identity(rows[0]), await source_of(self._log))
-            if rows
-            else None
-        )
+        ours = Published()
+        if rows:
+            source = await source_of(self._log)
+            ours = Published(rows[0].position, name_of(rows[0]), source)
         if ours != last:
             raise TopicsWrong(
                 f"the topics {self._topics.prefix}.* hold events up to position {last.position} "
@@ -135,20 +150,37 @@ class Relay:
             )
 
     async def _follow(self, publisher: Publisher, position: int) -> None:
-        """Publish what lies behind `position`, then what comes."""
+        """Publish what lies behind `position`, then what comes.
+
+        While Kafka takes in one batch the next one is read and put together.
+        """
+        batch = await self._read(position)
         while True:
-            self._news.clear()
-            rows = await self._log.read_stored(position, limit=BATCH_ROWS)
-            if not rows:
+            if batch is None:
                 await self._wait()
+                batch = await self._read(position)
                 continue
-            source = self._source = self._source or await source_of(self._log)
-            await publisher.publish(await self._placed(rows, position, source))
-            position = rows[-1].position
+            position = batch.last
+            try:
+                async with asyncio.TaskGroup() as group:
+                    following = group.create_task(self._read(position), name="relay reads ahead")
+                    await publisher.publish(batch.records)
+            except BaseExceptionGroup as several:
+                raise several.exceptions[0] from None
             figures = self.figures
             figures.position, figures.end = position, max(figures.end, position)
-            figures.events += len(rows)
+            figures.events += batch.rows
             figures.batches += 1
+            batch = following.result()
+
+    async def _read(self, position: int) -> _Batch | None:
+        """The batch behind a position; None at the log's end."""
+        self._news.clear()
+        rows = await self._log.read_stored(position, limit=BATCH_ROWS)
+        if not rows:
+            return None
+        self._source = self._source or await source_of(self._log)
+        return _Batch(len(rows), rows[-1].position, await self._placed(rows, position))
 
     async def _wait(self) -> None:
         try:
@@ -157,10 +189,9 @@ class Relay:
         except TimeoutError:
             return
 
-    async def _placed(
-        self, rows: Sequence[Stored], previous: int, source: str
-    ) -> dict[Place, list[Record]]:
+    async def _placed(self, rows: Sequence[Stored], previous: int) -> dict[Place, list[Record]]:
         """The rows' records by partition, and the note that they are published."""
+        source = self._source
         placed: dict[Place, list[Record]] = {}
         topic, partitions = self._topics.events, self._topics.partitions
         for number, row in enumerate(rows, 1):
@@ -170,21 +201,21 @@ class Relay:
             if number % SLICE == 0:
                 await self._clock.sleep(0)
         last = rows[-1]
-        note = Published(position=last.position, id=identity(last), source=source)
+        note = Published(position=last.position, id=name_of(last), source=source)
         at_ms = placed[(topic, partition(last.stream, partitions))][-1].timestamp_ms
         placed[(self._topics.relay, 0)] = [Record(KEY, encode(note), at_ms, [])]
         return placed
 
 
-def identity(row: Stored) -> str:
+def name_of(row: Stored) -> str:
     """What names a row among all rows of all clouds: the same as its `ce_id`."""
     return f"{row.stream}/{row.version}"
 
 
 async def source_of(log: Log) -> str:
-    """What names the cloud of a log that is not empty, as a CloudEvents source.
-
-    It follows from the log's first row, so it needs no keeping, and a copy of the log has it too.
-    """
+    """What names the cloud of a log that is not empty, as a CloudEvents source."""
     first = (await log.read_stored(0, limit=1))[0]
-    return f"/sagastack/{uuid5(NAMESPACE_OID, f'{first.stream} {first.state.decode()}')}"
+    told = await log.read_stream(IDENTITY)
+    last = told[-1].event if told else None
+    cloud = last.cloud_id if isinstance(last, IdentityRestored) else identity(first, None)
+    return f"/sagastack/{cloud}"

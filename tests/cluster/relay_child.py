@@ -1,9 +1,10 @@
 """A relay in a process of its own, which tests kill, or which stops itself at a chosen commit.
 
-    relay_child.py URL SERVERS PREFIX PARTITIONS [before|after|pause N]
+    relay_child.py URL SERVERS PREFIX PARTITIONS [before|after|pause N | leased]
 
 `before` and `after`: it kills itself around the N-th commit; `pause`: it sleeps (SIGSTOP) before
-it. It prints a line when its relay has begun, and each time that its relay was fenced.
+it. `leased`: it publishes whenever it holds the lease, as a controller does. It prints a line when
+its relay has begun, and each time that its relay was fenced.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from aiokafka import AIOKafkaProducer
 
 from engine.clock import SystemClock
 from engine.cluster import relay as module
+from engine.cluster.leases import Alone, Duties, Leases
 from engine.cluster.relay import Relay
 from engine.cluster.topics import Topics
 from engine.log import Log
@@ -43,7 +45,7 @@ def stop_at(moment: str, number: int) -> None:
 
 
 async def main(url: str, servers: str, prefix: str, partitions: str, *fate: str) -> None:
-    if fate:
+    if len(fate) == 2:
         stop_at(fate[0], int(fate[1]))
     clock = SystemClock()
     log = await Log.open(url, now_ms=clock.now_ms, read_only=True)
@@ -59,9 +61,10 @@ async def main(url: str, servers: str, prefix: str, partitions: str, *fate: str)
                 told = now
             await asyncio.sleep(0.02)
 
+    duties: Duties = Leases(url, "child", clock) if fate == ("leased",) else Alone("child")
     async with asyncio.TaskGroup() as group:
         group.create_task(tell())
-        group.create_task(relay.run(1))
+        group.create_task(duties.while_held("relay", relay.run))
 
 
 asyncio.run(main(*sys.argv[1:]))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -13,8 +15,11 @@ from engine.cluster.records import Placed, placed
 from engine.cluster.relay import Relay
 from engine.cluster.topics import Topics
 from engine.log import Log, Stored
+from tests.peers.kafka import Kafka
 
 WAIT_S = 60.0
+CHILD = Path(__file__).with_name("relay_child.py")
+ROOT = Path(__file__).resolve().parents[2]
 
 
 async def published(servers: str, topics: Topics) -> list[list[Placed]]:
@@ -87,3 +92,30 @@ async def judge(log: Log, servers: str, topics: Topics) -> list[Stored]:
     assert [one.row for one in every] == rows
     assert [one.previous for one in every] == [0, *(row.position for row in rows)][:-1]
     return rows
+
+
+@asynccontextmanager
+async def child(
+    url: str, kafka: Kafka, topics: Topics, *fate: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    words = (url, kafka.servers, topics.prefix, str(topics.partitions), *fate)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(CHILD), *words,
+        cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def said(process: asyncio.subprocess.Process, text: str) -> None:
+    """Wait for a line of the child."""
+    assert process.stdout is not None
+    async with asyncio.timeout(60):
+        while line := (await process.stdout.readline()).decode():
+            if text in line:
+                return
+    raise AssertionError(f"the child ended before it said {text!r}")

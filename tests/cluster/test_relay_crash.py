@@ -4,52 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 from random import Random
 from uuid import uuid4
 
 import pytest
 
 from engine.clock import SystemClock
+from engine.cluster.leases import Leases
 from engine.cluster.relay import Relay
 from engine.cluster.topics import Topics
 from engine.log import Log
-from tests.cluster.relay_help import caught_up, judge, running
+from tests.cluster.relay_help import caught_up, child, judge, running, said, until
 from tests.log.toys import unit
 from tests.peers.kafka import Kafka
-
-CHILD = Path(__file__).with_name("relay_child.py")
-ROOT = Path(__file__).resolve().parents[2]
-
-
-@asynccontextmanager
-async def child(
-    url: str, kafka: Kafka, topics: Topics, *fate: str
-) -> AsyncIterator[asyncio.subprocess.Process]:
-    words = (url, kafka.servers, topics.prefix, str(topics.partitions), *fate)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, str(CHILD), *words,
-        cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-
-
-async def said(process: asyncio.subprocess.Process, text: str) -> None:
-    """Wait for a line of the child."""
-    assert process.stdout is not None
-    async with asyncio.timeout(60):
-        while line := (await process.stdout.readline()).decode():
-            if text in line:
-                return
-    raise AssertionError(f"the child ended before it said {text!r}")
 
 
 async def write(log: Log, units: int) -> None:
@@ -103,4 +70,26 @@ async def test_a_relay_that_slept_through_its_replacement_can_write_nothing(
             await write(log, 20)
             await caught_up(log, relay)
         assert relay.figures.fenced == 0
+    assert len(await judge(log, kafka.servers, topics)) == 120
+
+
+async def test_another_controller_takes_over_from_one_that_is_killed(
+    url: str, log: Log, kafka: Kafka, topics: Topics
+) -> None:
+    clock = SystemClock()
+    leases = Leases(url, "this", clock)
+    relay = Relay(log, kafka.servers, topics, clock)
+    async with child(url, kafka, topics, "leased") as holder:
+        await said(holder, "connected True")
+        async with asyncio.TaskGroup() as group:
+            waiting = group.create_task(leases.while_held("relay", relay.run))
+            await write(log, 20)
+            assert not relay.figures.running, "one relay at a time"
+            holder.kill()
+            await write(log, 20)
+            await until(lambda: relay.figures.running)
+            await caught_up(log, relay)
+            waiting.cancel()
+    await leases.close()
+    assert (relay.figures.errors, relay.figures.fenced) == (0, 0)
     assert len(await judge(log, kafka.servers, topics)) == 120

@@ -1,7 +1,7 @@
 """A private Kafka broker for tests: one node in KRaft mode, on loopback, gone at the end.
 
-The broker is Apache Kafka itself. Maven resolves what `kafka/pom.xml` names into an ignored
-folder, once for a checkout, and `kafka/SHA256SUMS` says what each file must be. Use the fixture
+The broker is Apache Kafka itself. Maven resolves what `apache_kafka/pom.xml` names into an ignored
+folder, once for a checkout, and `SHA256SUMS` there says what each file must be. Use the fixture
 `kafka` for servers and a prefix of topics that no other test has, and `kafka_broker` to stop, kill
 or pause the broker. `start`, `stop` and their like block: call them from a thread in async tests.
 """
@@ -27,7 +27,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-HERE = Path(__file__).parent / "kafka"
+HERE = Path(__file__).parent / "apache_kafka"
 JARS = ROOT / "var" / "peers" / "kafka"
 KEPT_LOG = ROOT / "var" / "peers" / "kafka-broker.log"
 FETCH_S, START_S, STOP_S = 900.0, 90.0, 30.0
