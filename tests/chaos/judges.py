@@ -25,7 +25,7 @@ from tests.chaos.consumer import Consumer
 from tests.chaos.linear import Op, Outcome, check
 from tests.chaos.load import GONE, Ledger
 from tests.chaos.machines import Cluster
-from tests.chaos.models import EXHAUSTED, LIMIT, Addresses, Register
+from tests.chaos.models import EXHAUSTED, LIMIT, Addresses, Limited, Register
 from tests.chaos.nemesis import Nemesis
 from tests.chaos.pictures import differences
 from tests.sim import laws
@@ -116,6 +116,20 @@ async def addresses(
     return Finding(
         "addresses are linearisable", figures, () if verdict.is_linear else (str(verdict),)
     )
+
+
+async def limits(ledger: Ledger, client: Client, most: dict[str, int]) -> Finding:
+    """No account had more guests than it may have, at any moment; each has one network at most."""
+    wrong, operations = [], 0
+    for account, ops in ledger.counts.items():
+        verdict = check(Limited(most[account]), ops)
+        operations += verdict.operations
+        if not verdict.is_linear:
+            wrong.append(f"{account}, who may have {most[account]}: {verdict}")
+    shown = await client.ask(0, "listNetworks", listall=True, page=1, pagesize=500)
+    of = Counter(network["account"] for network in shown["network"] if network["account"] in most)
+    wrong += [f"{who} has {count} default networks" for who, count in of.items() if count > 1]
+    return Finding("guests are within limits", f"{operations} operations", tuple(wrong))
 
 
 async def names(ledger: Ledger, nemesis: Nemesis, first: dict[str, str]) -> Finding:

@@ -31,6 +31,7 @@ class Guest:
     """What may have become of a guest by all that its client was told."""
 
     name: str
+    account: str
     id: str = ""
     may_be: frozenset[str] = frozenset({GONE})
 
@@ -46,6 +47,7 @@ class Ledger:
     guests: list[Guest] = field(default_factory=list)
     jobs: dict[str, str] = field(default_factory=dict)
     addresses: list[Op] = field(default_factory=list)
+    counts: dict[str, list[Op]] = field(default_factory=dict)
     names: dict[str, list[Op]] = field(default_factory=dict)
     read_at: dict[int, int] = field(default_factory=dict)
     said: Counter[str] = field(default_factory=Counter)
@@ -83,7 +85,9 @@ class Load:
 
     # ---- guests --------------------------------------------------------------------------
 
-    async def keep_guests(self, who: str, client: Client, admin: Client, shape: Any) -> None:
+    async def keep_guests(
+        self, who: str, account: str, client: Client, admin: Client, shape: Any
+    ) -> None:
         """Deploy, stop, start, migrate and expunge, a few guests at a time."""
         rng, mine, made = self.rng(who), list[Guest](), 0
 
@@ -92,7 +96,7 @@ class Load:
             mine[:] = [one for one in mine if one.is_known and GONE not in one.may_be]
             if len(mine) < GUESTS_EACH and (not mine or rng.random() < 0.5):
                 made += 1
-                guest = Guest(f"{who}-{made}")
+                guest = Guest(f"{who}-{made}", account)
                 self.ledger.guests.append(guest)
                 await self._deploy(client, rng, guest, shape)
                 mine.append(guest)
@@ -115,6 +119,7 @@ class Load:
             **shape,
         )
         self.ledger.note("deploy", told)
+        self._count("add", guest, told)
         if told.answer is not None:
             guest.id = told.answer["virtualmachine"]["id"]
             guest.may_be = frozenset({RUNNING})
@@ -134,11 +139,21 @@ class Load:
         asked = {name: guest.id, "idempotencykey": key} | more
         told = await client.job(self.patience(rng), command, **asked)
         self.ledger.note(change, told)
+        if change == "expunge":
+            self._count("drop", guest, told)
         if told.answer is not None:
             guest.may_be = frozenset({becomes})
             self._acknowledged(told)
         elif told.refusal is None or told.lost_since_s is not None:
             guest.may_be |= {becomes}
+
+    def _count(self, what: str, guest: Guest, told: Told) -> None:
+        """One guest more or less for its account, or perhaps."""
+        ops = self.ledger.counts.setdefault(guest.account, [])
+        if told.answer is not None:
+            ops.append(Op(what, (), told.began_s, told.ended_s, Outcome.OK, who=guest.name))
+        elif told.refusal is None or told.lost_since_s is not None:
+            ops.append(Op(what, (), told.began_s, who=guest.name))
 
     def _acknowledged(self, told: Told) -> None:
         self.ledger.jobs[told.answer["jobid"]] = "ok"

@@ -71,3 +71,21 @@ class Addresses:
         if op.result == EXHAUSTED:
             return () if left else (taken,)
         return (taken | {(op.result, account)},) if room and op.result in left else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Limited:
+    """An account that may have so many of a thing: `add()` and `drop()`, a state is how many.
+
+    Nothing is said of refusals: what is on its way and fails later has a place meanwhile.
+    """
+
+    most: int
+
+    def first(self) -> int:
+        return 0
+
+    def after(self, state: Any, op: Op) -> Iterable[Hashable]:
+        after = state + 1 if op.what == "add" else state - 1
+        happened = (after,) if 0 <= after <= self.most else ()
+        return happened if op.outcome is Outcome.OK else (state, *happened)

@@ -18,6 +18,8 @@ SMALL = "?cpus=8&memory_gib=3"
 # Together the two accounts may have more addresses than there are.
 POOL = [f"198.51.100.{number}" for number in range(10, 18)]
 ADDRESSES_EACH = 5
+# Its clients want more than the first tenant may have.
+GUESTS_EACH = 4
 
 
 class Operator:
@@ -49,6 +51,7 @@ class Place:
     sharers: dict[str, Client] = field(default_factory=dict)
     networks: dict[str, str] = field(default_factory=dict)
     groups: dict[str, str] = field(default_factory=dict)
+    most_guests: dict[str, int] = field(default_factory=dict)
 
     @property
     def clients(self) -> list[Client]:
@@ -81,6 +84,10 @@ async def build(
     for number in range(tenants):
         name = f"tenant-{number}"
         place.tenants[name] = await _account(api, session, endpoints, name, None, rng)
+        place.most_guests[name] = GUESTS_EACH + number
+        domain = (await api("listAccounts", name=name, listall=True))["account"][0]["domainid"]
+        most = {"resourcetype": 0, "max": place.most_guests[name]}
+        await api("updateResourceLimit", account=name, domainid=domain, **most)
     await _sharers(api, place, session, endpoints, rng)
     return place
 

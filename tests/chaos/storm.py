@@ -82,7 +82,7 @@ async def _storm(plan: Plan, machines: Cluster, place: Place, say: Say) -> tuple
     for name, client in place.tenants.items():
         for number in range(CLIENTS_EACH):
             who = f"{name}-{number}"
-            work.append(load.keep_guests(who, client, place.admin, place.shape))
+            work.append(load.keep_guests(who, name, client, place.admin, place.shape))
     groups = list(place.groups)
     for name, client in place.sharers.items():
         mine = [group for group in groups if place.groups[group].startswith(name)]
@@ -125,6 +125,10 @@ async def _ask(machines: Cluster, place: Place, load: Load, nemesis: Nemesis, be
     await bench.hear(
         "addresses are linearisable",
         lambda: judges.addresses(ledger, place.model, admin, accounts),
+    )
+    await bench.hear(
+        "guests are within limits",
+        lambda: judges.limits(ledger, admin, place.most_guests),
     )
     await bench.hear("names are linearisable", lambda: judges.names(ledger, nemesis, place.groups))
     await bench.hear(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.chaos.linear import Model, Op, Outcome, check
-from tests.chaos.models import EXHAUSTED, LIMIT, Addresses, Register
+from tests.chaos.models import EXHAUSTED, LIMIT, Addresses, Limited, Register
 
 TWO = Addresses(frozenset({"a", "b"}), (("x", 1), ("y", 2)))
 
@@ -80,6 +80,18 @@ GOOD: list[tuple[str, Model, list[Op]]] = [
         ],
     ),
 ]
+GOOD += [
+    (
+        "one goes before the next comes",
+        Limited(1),
+        [op("add", at=(0, 1)), op("drop", at=(2, 5)), op("add", at=(3, 6))],
+    ),
+    (
+        "one that may never have come",
+        Limited(1),
+        [op("add", at=(0, 1), how="unknown"), op("add", at=(2, 3))],
+    ),
+]
 BAD: list[tuple[str, Model, list[Op]]] = [
     (
         "a read behind a write sees the old",
@@ -128,6 +140,20 @@ BAD: list[tuple[str, Model, list[Op]]] = [
         "a limit that was not met",
         TWO,
         [op("take", "y", at=(0, 1), got="a"), op("take", "y", at=(2, 3), got=LIMIT)],
+    ),
+    (
+        "more guests than may be",
+        Limited(1),
+        [op("add", at=(0, 5)), op("add", at=(3, 6)), op("drop", at=(7, 8))],
+    ),
+    (
+        "more guests than may be, whatever became of one",
+        Limited(1),
+        [
+            op("add", at=(0, 1)),
+            op("drop", at=(4, 5), how="unknown"),
+            op("add", at=(2, 3)),
+        ],
     ),
     (
         "an address of no pool",
