@@ -84,6 +84,8 @@ class Server:
             answer = Answer(ask.id, "", "", value)
         except DriverError as error:
             answer = Answer(ask.id, type(error).__name__, str(error), NOTHING)
+        if writer.is_closing():  # Nobody is left to be told.
+            return
         with suppress(OSError):
             writer.write(framed(answer))
             await writer.drain()

@@ -31,6 +31,11 @@ ROOT = Path(__file__).resolve().parents[2]
 SAGASTACK = (sys.executable, "-m", "sagastack.cli")
 START_S, STOP_S, TOOL_S = 60.0, 30.0, 180.0
 POLL_S = 0.1
+NO_LOG = "the log cannot be opened"
+
+
+class Ended(AssertionError):
+    """A process ended at its start; the text is what it said."""
 
 
 class Process:
@@ -75,7 +80,8 @@ class Process:
             for line in self._said.read_text().splitlines():
                 if words in line:
                     return line
-            assert not self.has_ended, f"{self.name} ended at its start:\n{self.tail()}"
+            if self.has_ended:
+                raise Ended(f"{self.name} ended at its start:\n{self.tail()}")
             assert monotonic() < until, f"{self.name} did not say {words!r}:\n{self.tail()}"
             await asyncio.sleep(POLL_S)
 
@@ -128,11 +134,19 @@ class Controller:
         return f"http://127.0.0.1:{self.to_it.port}/client/api"
 
     async def start(self) -> float:
-        """Seconds until it answered."""
+        """Seconds until it answered. One that cannot open its log ends with words that say so, and
+        is started again, as whatever supervises it would do."""
         began = monotonic()
-        self.process.spawn()
-        await self.process.said("sagastack serves ")
-        return monotonic() - began
+        while True:
+            self.process.spawn()
+            try:
+                await self.process.said("sagastack serves ")
+            except Ended as ended:
+                if NO_LOG not in str(ended) or monotonic() - began > START_S:
+                    raise
+                await asyncio.sleep(0.5)
+            else:
+                return monotonic() - began
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -193,6 +193,8 @@ class Nemesis:
     async def watch(self) -> None:
         """Start again what ended by itself, and remember that it did: nothing may."""
         while monotonic() < self.until_s:
+            world = self.cluster.world
+            assert not world.has_ended, f"the simulator ended:\n{world.tail()}"
             for one in self.cluster.controllers:
                 if one.process.has_ended and one.number not in self._hurt:
                     self.cluster.crashes.append(f"{one.process.name}: {one.process.tail()[-600:]}")

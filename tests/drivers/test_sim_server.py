@@ -26,7 +26,9 @@ START_S = 30
 
 
 @asynccontextmanager
-async def simulator(state: Path, port: int = 0) -> AsyncIterator[tuple[int, int]]:
+async def simulator(
+    state: Path, port: int = 0, settings: str = ""
+) -> AsyncIterator[tuple[int, int]]:
     """`sagastack simulate` as a user starts it: its port and its process."""
     command = [
         *("-m", "sagastack.cli", "--home", str(state.parent), "simulate"),
@@ -37,7 +39,7 @@ async def simulator(state: Path, port: int = 0) -> AsyncIterator[tuple[int, int]
         *command,
         stdout=asyncio.subprocess.PIPE,
         cwd=Path(__file__).parents[2],
-        env={**os.environ, "SAGASTACK_SIMULATOR": ""},
+        env={**os.environ, "SAGASTACK_SIMULATOR": settings},
     )
     try:
         assert process.stdout is not None
@@ -102,6 +104,20 @@ async def test_an_answer_that_never_came_is_told_by_what_was_asked() -> None:
         told = await one.start_guest(spec, key=key)
         assert told.key == key
         assert len(far.world.residue().guests) == 1
+
+
+async def test_a_simulator_outlives_those_who_asked_it(tmp_path: Path) -> None:
+    """In a process of its own, with its own event loop: what was asked goes on, and so does it."""
+    spec, state = guest_spec(uuid4()), tmp_path / "world.jsonl"
+    async with simulator(state, settings="delay_s.start_guest=0.6") as (port, _):
+        async with Relay("127.0.0.1", port) as line:
+            one = await RemoteSim("127.0.0.1", line.port).connect(ONE)
+            for _ in range(2):
+                start = one.start_guest(spec, key=uuid4())
+                assert isinstance(await lost(start, line), Unknown)
+        other = await RemoteSim("127.0.0.1", port).connect(ONE)
+        await asyncio.sleep(0.7)
+        assert [guest.guest_id for guest in await other.list_guests()] == [spec.guest_id]
 
 
 async def test_what_cannot_be_sent_is_unavailable() -> None:
