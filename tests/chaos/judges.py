@@ -28,6 +28,7 @@ from tests.chaos.machines import Cluster
 from tests.chaos.models import EXHAUSTED, LIMIT, Addresses, Limited, Register
 from tests.chaos.nemesis import Nemesis
 from tests.chaos.pictures import differences
+from tests.chaos.visitor import Visitors
 from tests.sim import laws
 
 PAGE = 5000
@@ -160,6 +161,17 @@ async def reads_follow_writes(clients: list[Client], nemesis: Nemesis) -> Findin
     told = ", ".join(f"{count} {what}" for what, count in sorted(lost.items()))
     figures = f"{len(excused)} stale while the log was out of reach; lost answers: {told or 'none'}"
     return Finding("reads follow writes", figures, tuple(wrong))
+
+
+async def sessions(visitors: Visitors, nemesis: Nemesis) -> Finding:
+    """A session is known at every server from its beginning to its end."""
+    wrong = [
+        one.text
+        for one in visitors.odd
+        if not nemesis.may_be_stale(one.server, one.began_s, one.ended_s)
+    ]
+    told = ", ".join(f"{count} {what}" for what, count in sorted(visitors.said.items()))
+    return Finding("sessions are shared", told, tuple(wrong))
 
 
 async def servers_agree(pictures: dict[str, dict[str, list[Any]]]) -> Finding:

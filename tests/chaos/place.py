@@ -47,6 +47,7 @@ class Place:
     built: Built
     shape: dict[str, Any]
     model: Addresses
+    visitor: tuple[str, str] = ("tenant-0", PASSWORD)
     tenants: dict[str, Client] = field(default_factory=dict)
     sharers: dict[str, Client] = field(default_factory=dict)
     networks: dict[str, str] = field(default_factory=dict)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from time import monotonic
@@ -12,6 +12,8 @@ from typing import Any
 
 import aiohttp
 
+from sagastack.settings import Settings
+from sagastack.tools.opened import opened
 from tests.chaos import judges
 from tests.chaos.client import Client, Lost
 from tests.chaos.consumer import Consumer
@@ -21,9 +23,10 @@ from tests.chaos.machines import Cluster, Setup, cluster
 from tests.chaos.nemesis import Nemesis
 from tests.chaos.pictures import picture
 from tests.chaos.place import Place, build, is_quiet
+from tests.chaos.visitor import Visitors
 
-BUILD_S, SETTLE_S, QUIET_S = 120.0, 60.0, 120.0
-TENANTS, CLIENTS_EACH, SHARERS_EACH, NAMERS_EACH = 3, 2, 2, 2
+BUILD_S, SETTLE_S, QUIET_S, CATCH_UP_S = 120.0, 60.0, 120.0, 60.0
+TENANTS, CLIENTS_EACH, SHARERS_EACH, NAMERS_EACH, VISITORS = 3, 2, 2, 2, 2
 Say = Callable[[str], None]
 
 
@@ -36,6 +39,15 @@ class Plan:
     seed: int
 
 
+@dataclass(frozen=True, slots=True)
+class Storm:
+    """What is left of it in memory, for the judges."""
+
+    load: Load
+    nemesis: Nemesis
+    visitors: Visitors
+
+
 async def run(plan: Plan, say: Say) -> Bench:
     """The findings of all judges. Whatever is said on the way goes to `say`."""
     bench = Bench()
@@ -44,14 +56,15 @@ async def run(plan: Plan, say: Say) -> Bench:
         place = await _built(plan, machines, session)
         consumer = Consumer(machines.broker.servers) if machines.broker else None
         async with _beside(consumer):
-            load, nemesis = await _storm(plan, machines, place, say)
+            storm = await _storm(plan, machines, place, say)
+            load, nemesis = storm.load, storm.nemesis
             quiet_s = await _quiet(machines, place)
             say(f"quiet after {quiet_s:.1f} s; {sum(load.ledger.said.values())} operations")
             _tell(load, nemesis, say)
-            await _ask(machines, place, load, nemesis, bench)
+            await _ask(machines, place, storm, bench)
+            await _caught_up(machines, consumer)
             for one in machines.controllers:
                 await _stop(one.process, bench)
-            await _caught_up(consumer)
         await machines.world.end(signal.SIGTERM)
         await bench.hear("replay and seals", lambda: judges.tools_agree(machines))
         await judges.look(machines, bench, load.ledger, consumer)
@@ -73,29 +86,35 @@ async def _built(plan: Plan, machines: Cluster, session: aiohttp.ClientSession) 
     )
 
 
-async def _storm(plan: Plan, machines: Cluster, place: Place, say: Say) -> tuple[Load, Nemesis]:
+async def _storm(plan: Plan, machines: Cluster, place: Place, say: Say) -> Storm:
     """Load and failures at once; both have ended, and all is mended, when this returns."""
     until_s = monotonic() + plan.seconds_s
     load = Load(plan.seed, until_s, until_s + SETTLE_S)
     nemesis = Nemesis(machines, plan.seed, until_s)
-    work: list[Coroutine[Any, Any, None]] = [nemesis.run(), nemesis.watch()]
-    for name, client in place.tenants.items():
-        for number in range(CLIENTS_EACH):
-            who = f"{name}-{number}"
-            work.append(load.keep_guests(who, name, client, place.admin, place.shape))
-    groups = list(place.groups)
-    for name, client in place.sharers.items():
-        mine = [group for group in groups if place.groups[group].startswith(name)]
-        for number in range(SHARERS_EACH):
-            network = place.networks[name]
-            work.append(load.keep_addresses(f"{name}-a{number}", name, client, network))
-        work += [load.keep_names(f"{name}-n{n}", client, mine) for n in range(NAMERS_EACH)]
+    visitors = Visitors(place.admin.session, machines.endpoints, *place.visitor)
+    work = [nemesis.run(), nemesis.watch(), *_askers(load, place)]
+    if len(machines.controllers) > 1:  # a lone controller keeps sessions in its memory
+        work += [visitors.run(load.rng(f"visitor {n}"), until_s) for n in range(VISITORS)]
     async with asyncio.TaskGroup() as group:
         for one in work:
             group.create_task(one)
     for line in nemesis.story():
         say(line)
-    return load, nemesis
+    return Storm(load, nemesis, visitors)
+
+
+def _askers(load: Load, place: Place) -> Iterator[Coroutine[Any, Any, None]]:
+    for name, client in place.tenants.items():
+        for number in range(CLIENTS_EACH):
+            who = f"{name}-{number}"
+            yield load.keep_guests(who, name, client, place.admin, place.shape)
+    for name, client in place.sharers.items():
+        mine = [group for group, first in place.groups.items() if first.startswith(name)]
+        for number in range(SHARERS_EACH):
+            network = place.networks[name]
+            yield load.keep_addresses(f"{name}-a{number}", name, client, network)
+        for number in range(NAMERS_EACH):
+            yield load.keep_names(f"{name}-n{number}", client, mine)
 
 
 async def _quiet(machines: Cluster, place: Place) -> float:
@@ -117,9 +136,9 @@ async def _quiet(machines: Cluster, place: Place) -> float:
     return monotonic() - began
 
 
-async def _ask(machines: Cluster, place: Place, load: Load, nemesis: Nemesis, bench: Bench) -> None:
+async def _ask(machines: Cluster, place: Place, storm: Storm, bench: Bench) -> None:
     """The judges who ask the servers; one more server has folded the log from its beginning."""
-    ledger, admin = load.ledger, place.admin
+    ledger, nemesis, admin = storm.load.ledger, storm.nemesis, place.admin
     accounts = dict.fromkeys(place.sharers, "")
     await bench.hear("acknowledged is there", lambda: judges.acknowledged(ledger, admin))
     await bench.hear(
@@ -134,6 +153,8 @@ async def _ask(machines: Cluster, place: Place, load: Load, nemesis: Nemesis, be
     await bench.hear(
         "reads follow writes", lambda: judges.reads_follow_writes(place.clients, nemesis)
     )
+    if len(machines.controllers) > 1:
+        await bench.hear("sessions are shared", lambda: judges.sessions(storm.visitors, nemesis))
     await bench.hear("projections are equal", lambda: _pictures(machines, admin))
 
 
@@ -168,12 +189,15 @@ async def _beside(consumer: Consumer | None) -> AsyncIterator[None]:
             task.cancel()
 
 
-async def _caught_up(consumer: Consumer | None) -> None:
-    """Until nothing new comes any more."""
-    seen = -1
-    while consumer is not None and seen != len(consumer.seen):
-        seen = len(consumer.seen)
-        await asyncio.sleep(3.0)
+async def _caught_up(machines: Cluster, consumer: Consumer | None) -> None:
+    """Until the outside consumer has seen as many events as there are; the judge looks which."""
+    if consumer is None:
+        return
+    settings = Settings(home=machines.setup.folder / "judges", store=machines.store_url)
+    until_s = monotonic() + CATCH_UP_S
+    async with opened(settings) as (log, _):
+        while len(consumer.seen) < await log.position() and monotonic() < until_s:
+            await asyncio.sleep(0.5)
 
 
 async def _stop(process: Any, bench: Bench) -> None:
