@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import os
 import shutil
 import sys
@@ -34,6 +35,8 @@ def main() -> int:
         "--keep", action="store_true", help="keep the folder with all that was said"
     )
     args = parser.parse_args()
+    # A broker that is down is what this is about: aiokafka need not tell of each try.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     folder, began = Path(tempfile.mkdtemp(prefix="sagastack-chaos-", dir="/tmp")), monotonic()
     setup = Setup(folder=folder, controllers=args.controllers, kafka=not args.no_kafka)
     kept = True

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 TOPIC = "sagastack.events"
-PAUSE_S = 1.0
+PAUSE_S, START_S = 1.0, 20.0
 
 
 @dataclass
@@ -37,6 +37,7 @@ class Consumer:
 
     async def _follow_once(self) -> None:
         consumer = AIOKafkaConsumer(
+            self.topic,
             bootstrap_servers=self.servers,
             isolation_level="read_committed",
             enable_auto_commit=False,
@@ -44,19 +45,16 @@ class Consumer:
             request_timeout_ms=5000,
         )
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(START_S):
                 await consumer.start()
-                self.lines_made += 1
-                partitions = await _partitions(consumer, self.topic)
-            consumer.assign(partitions)
-            for partition in partitions:
-                if partition in self._next:
-                    consumer.seek(partition, self._next[partition])
+            self.lines_made += 1
             while True:
                 for partition, records in (await consumer.getmany(timeout_ms=500)).items():
                     for record in records:
-                        self._see(record)
-                        self._next[partition] = record.offset + 1
+                        # A new connection begins at the beginning: what was read is passed over.
+                        if record.offset >= self._next.get(partition, 0):
+                            self._see(record)
+                            self._next[partition] = record.offset + 1
         finally:
             await consumer.stop()
 
@@ -65,10 +63,3 @@ class Consumer:
         self.seen[headers["ce_id"].decode()] += 1
         key = record.key.decode()  # type: ignore[attr-defined]
         self.versions[key].append(int(headers["ce_version"]))
-
-
-async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
-    while not (found := consumer.partitions_for_topic(topic)):
-        await consumer.topics()
-        await asyncio.sleep(0.2)
-    return [TopicPartition(topic, number) for number in sorted(found)]

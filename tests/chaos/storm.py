@@ -196,7 +196,7 @@ async def _caught_up(machines: Cluster, consumer: Consumer | None) -> None:
     settings = Settings(home=machines.setup.folder / "judges", store=machines.store_url)
     until_s = monotonic() + CATCH_UP_S
     async with opened(settings) as (log, _):
-        while len(consumer.seen) < await log.position() and monotonic() < until_s:
+        while len(consumer.seen) < await log.position() and monotonic() < until_s:  # noqa: ASYNC110
             await asyncio.sleep(0.5)
 
 
