@@ -140,6 +140,7 @@ class CreateGuestNetwork:
                 ip6_gateway=self.ip6_gateway or "",
                 ip6_cidr=self.ip6_cidr or "",
                 subdomain_access=self.subdomain_access is not False,
+                is_first=False,
             )
         )
         return caller.cloud[networks][network_id]

@@ -247,12 +247,12 @@ async def _make_default(
             f"{DEFAULT_OFFERING} to make one from: create a network and say networkids"
         )
     name = f"{cloud[accounts][account_id].name}-network"
-    network_id = caller.new_id()
     # The event list shall show a network being made, not a second guest.
     as_network = replace(caller, by=replace(caller.by, action="NETWORK.CREATE"))
-    await as_network.decide(
+    made: UUID = await as_network.decide(
         CreateNetwork(
-            network_id=network_id,
+            network_id=caller.new_id(),
+            is_first=True,
             account_id=account_id,
             domain_id=domain_id,
             zone_id=zone_id,
@@ -261,4 +261,4 @@ async def _make_default(
             display_text=name,
         )
     )
-    return network_id
+    return made

@@ -41,7 +41,9 @@ class Subnet:
 
 
 @decision
-def create(ask: CreateNetwork, desk: Desk) -> None:
+def create(ask: CreateNetwork, desk: Desk) -> UUID:
+    if ask.is_first and (there := _first(ask, desk)) is not None:
+        return there
     zone = desk.row(zones, ask.zone_id)
     offering = desk.row(network_offerings, ask.offering_id)
     if offering.state != "Enabled":
@@ -102,6 +104,22 @@ def create(ask: CreateNetwork, desk: Desk) -> None:
         take_source_nat(desk, network, ask.source_nat_ip)
     if offering.is_persistent:
         implement(desk, network, at_once=ask.source_nat_ip)
+    return ask.network_id
+
+
+def _first(ask: CreateNetwork, desk: Desk) -> UUID | None:
+    """The isolated network that the account has in the zone; otherwise this is to be its first.
+
+    Guests that are deployed at one moment, at two controllers perhaps, each ask for it: the name
+    lets one of them in, and the others decide again and find what that one made.
+    """
+    mine = desk.cloud[networks].by("account_id", ask.account_id)
+    for one in mine:
+        if (one.zone_id, one.guest_ip_type, one.vpc_id) == (ask.zone_id, "Isolated", None):
+            return one.id
+    named = {"first_of": ask.account_id, "zone": ask.zone_id}
+    record.claim(networks.kind, named, ask.network_id, desk)
+    return None
 
 
 @decision

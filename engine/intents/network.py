@@ -13,7 +13,8 @@ class CreateNetwork:
     """Without a gateway the network gets the zone's guest range; an L2 network has no addresses.
 
     Without a VLAN an isolated network takes the lowest free one of its physical network. A tier of
-    a VPC that names no access list is closed by the built-in one.
+    a VPC that names no access list is closed by the built-in one. `is_first`: only if the account
+    has no isolated network in the zone. The answer is the network that was made, or that it has.
     """
 
     network_id: UUID
@@ -40,6 +41,7 @@ class CreateNetwork:
     ip6_gateway: str = ""
     ip6_cidr: str = ""
     subdomain_access: bool = True
+    is_first: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -142,7 +142,8 @@ async def test_an_outside_consumer(seen: list[str], versions: list[int], says: s
             rows = [SimpleNamespace(stream="s", version=n, position=n) for n in (1, 2)]
             return rows[after:]
 
-    consumer = Consumer("nowhere", seen=Counter(seen), versions={"s": versions})  # type: ignore[arg-type]
+    consumer = Consumer("nowhere", seen=Counter(seen))
+    consumer.versions["s"] = versions
     left: Any = SimpleNamespace(log=Log())
     found = await judges.followed(left, consumer)
     assert (says in "".join(found.wrong)) if says else not found.wrong, found

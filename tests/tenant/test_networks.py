@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
+from api.commands import vm_networks
 from tests.tenant.test_refusals import refusal
 from tests.tenant.test_vm_life import DEPLOY, deploy
 from tests.tenant.world import ISOLATED, SHARED, ZONE, Client, Place, named
@@ -83,6 +86,23 @@ async def test_first_guests_deployed_at_once_share_one_network(here: Place) -> N
     network = await here.ann.one("listNetworks", "network")
     assert {vm["nic"][0]["networkid"] for vm in made} == {network["id"]}
     assert len({vm["nic"][0]["ipaddress"] for vm in made}) == 4
+
+
+class NoTurns(dict[Any, asyncio.Lock]):
+    """Nobody waits for anybody, as at two controllers."""
+
+    def setdefault(self, key: Any, default: Any = None) -> Any:
+        return default
+
+
+async def test_first_guests_deployed_at_two_controllers_share_one_network(
+    here: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has found that there is no network yet when another makes it."""
+    monkeypatch.setattr(vm_networks, "_TURNS", NoTurns())
+    made = await asyncio.gather(*(deploy(here.ann, startvm="false") for _ in range(4)))
+    network = await here.ann.one("listNetworks", "network")
+    assert {vm["nic"][0]["networkid"] for vm in made} == {network["id"]}
 
 
 async def test_a_network_shared_with_all(here: Place) -> None:
