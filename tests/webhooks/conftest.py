@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from engine.webhooks import Webhooks
+from engine.cluster.leases import Alone
+from engine.tasks import Tasks
+from engine.webhooks import deliver_webhooks
 from sagastack.boot import Controller
 from tests.tenant.world import Place, place
 from tests.webhooks.endpoint import Endpoint, endpoint
@@ -31,15 +32,11 @@ class Hurried:
 @asynccontextmanager
 async def delivering(running: Controller) -> AsyncIterator[None]:
     """What a controller runs while it holds the lease, from its start to its sudden end."""
-    clock = Hurried(running)
-    work = Webhooks(running.engine, running.vault, running.feed, clock)
-    task = asyncio.create_task(work.run())
-    try:
+    async with Tasks() as tasks:
+        deliver_webhooks(
+            tasks, Alone(), running.engine, running.vault, running.feed, Hurried(running)
+        )
         yield
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
-        assert task.cancelled(), task.exception()
 
 
 @pytest.fixture
