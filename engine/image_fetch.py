@@ -22,7 +22,7 @@ import aiohttp
 from aggregates.errors import Invalid
 from drivers.contract.errors import Refused, Unavailable
 from engine import outside
-from engine.outside import Address, Inside, Network, Outside, Reach
+from engine.outside import Address, Inside, Network, Reach
 
 CHUNK_BYTES = 1 << 20
 BYTES_MAX = 500 * 2**30
@@ -174,10 +174,9 @@ async def _copy(path: Path, sink: Sink) -> None:
 
 async def _download(source: Source, sink: Sink) -> None:
     patience = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENCE_S)
-    resolver = None if source.trusted else Outside(source.reach)
     try:
         async with (
-            aiohttp.TCPConnector(resolver=resolver) as line,
+            aiohttp.TCPConnector() if source.trusted else source.reach.connector() as line,
             aiohttp.ClientSession(connector=line, timeout=patience) as session,
         ):
             await _follow(session, source, sink)

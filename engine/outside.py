@@ -1,9 +1,9 @@
 """Whom the controller speaks to on a tenant's word: the world outside, and what was opened.
 
 A tenant's URL must not make the controller talk to itself or to its neighbours. Every name is
-resolved here and the address that comes out is the one that is connected to, so neither a name
-that leads inside nor one that changes its address reaches a service inside, but for the networks
-that an administrator opened.
+resolved here, and the address that is connected to is looked at, so neither a name that leads
+inside, nor one that changes its address, nor an address in disguise reaches a service inside, but
+for the networks that an administrator opened.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import ipaddress
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -57,13 +58,31 @@ class Reach:
             )
 
     def check_url(self, url: str) -> None:
-        """An address written as digits is never resolved, so it is looked at here."""
-        host = urlsplit(url).hostname or ""
+        """Say at once of an address in digits that it is inside; all else is looked at later."""
         try:
+            host = urlsplit(url).hostname or ""
             address = ipaddress.ip_address(host)
         except ValueError:
             return
         self.check(host, address)
+
+    def connector(self, *, ssl: bool = True) -> aiohttp.TCPConnector:
+        """What connects to nothing else, however an address is written or a name resolved.
+
+        What the client takes for an address it does not resolve; so the last look is at the
+        address that it is about to connect to.
+        """
+
+        def opened(info: tuple[Any, ...]) -> socket.socket:
+            family, kind, protocol, _, (host, *_) = info
+            try:
+                address = ipaddress.ip_address(host)
+            except ValueError as wrong:
+                raise Inside(f"{host!r} is no address as it is usually written") from wrong
+            self.check(str(host), address)
+            return socket.socket(family, kind, protocol)
+
+        return aiohttp.TCPConnector(resolver=Outside(self), socket_factory=opened, ssl=ssl)
 
 
 def _plain(address: Address) -> Address:

@@ -18,7 +18,7 @@ import aiohttp
 from aggregates.errors import Invalid
 from engine.clock import Clock
 from engine.intents.webhook import SendWebhook, Sent
-from engine.outside import Inside, Outside, Reach
+from engine.outside import Inside, Reach
 from projections.cloud import Cloud
 from projections.setting import value_of
 
@@ -100,7 +100,7 @@ async def _post(
 ) -> tuple[bool, str]:
     limit = aiohttp.ClientTimeout(total=timeout_s)
     async with (
-        aiohttp.TCPConnector(resolver=Outside(reach), ssl=ask.ssl_verification) as line,
+        reach.connector(ssl=ask.ssl_verification) as line,
         aiohttp.ClientSession(
             connector=line, timeout=limit, cookie_jar=aiohttp.DummyCookieJar()
         ) as session,

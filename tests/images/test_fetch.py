@@ -53,3 +53,10 @@ async def test_no_more_is_taken_than_is_allowed(site: Site, tmp_path: Path) -> N
     assert (tmp_path / "fits").stat().st_size == 1000
     with pytest.raises(Refused, match="at most 999"):
         await fetch(Source(url, trusted=True, bytes_max=999), tmp_path / "big", _quiet)
+
+
+async def test_an_address_in_disguise_reaches_nothing(site: Site, tmp_path: Path) -> None:
+    """Digits of another script: a name to whoever parses the URL, this machine to the client."""
+    url = site.offer("secret", b"x").replace("127.0.0.1", "\uff11\uff12\uff17.0.0.1")
+    with pytest.raises(Refused, match="only an administrator may name"):
+        await fetch(Source(url, trusted=False), tmp_path / "secret", _quiet)

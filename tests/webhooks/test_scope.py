@@ -116,9 +116,28 @@ async def test_an_address_inside_is_refused_at_once(closed: Place, host: str) ->
         assert "webhook.allowed.internal.sites" in error["errortext"]
 
 
-async def test_a_name_that_leads_inside_reaches_nothing(closed: Place, hook: Endpoint) -> None:
-    url = f"http://localhost:{hook.port}/"
-    made = await create(closed.ann, url)
+# Ways to write this machine that look like a name to some, and like an address to others.
+DISGUISED = (
+    "localhost", "127.1", "2130706433", "0x7f.0.0.1", "0177.0.0.1", "\uff11\uff12\uff17.0.0.1",
+    "\u2460\u2461\u2466.\u24ea.\u24ea.\u2460", "127\u30020\u30020\u30021", "0",
+    "[::ffff:127.0.0.1]",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("host", DISGUISED)
+async def test_nothing_that_leads_inside_reaches_anything(hook: Endpoint, host: str) -> None:
+    ask = SendWebhook(
+        url=f"http://{host}:{hook.port}/", payload="{}", event_id=uuid4(), event_type="X",
+        account_id=UUID(int=1),
+    )  # fmt: skip
+    sent = await send(ask, Reach("the.setting"), SystemClock(), timeout_s=5)
+    assert hook.told == []
+    assert sent.success is False
+    assert any(one in sent.response for one in ("the.setting opens", "no address", "canonical"))
+
+
+async def test_a_name_that_leads_inside_is_told_why(closed: Place, hook: Endpoint) -> None:
+    made = await create(closed.ann, f"http://localhost:{hook.port}/")
     tested = await closed.ann("executeWebhookDelivery", webhookid=made["id"])
     assert tested["webhookdelivery"]["success"] is False
     assert "an address that only an administrator may name" in tested["webhookdelivery"]["response"]
