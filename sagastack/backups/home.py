@@ -56,13 +56,13 @@ def marker(home: Path) -> Marker | None:
         raise BackupError(text) from wrong
 
 
-def check_empty(home: Path) -> None:
+def check_empty(home: Path, seals: Path) -> None:
     """Nothing of another cloud may lie there. Keys may: they are what the restored one needs."""
-    for name in (VAULT, SEALS, PUBLIC_KEY, CHECKPOINTS):
-        if (home / name).exists():
+    for path in (home / VAULT, home / CHECKPOINTS, seals / SEALS, seals / PUBLIC_KEY):
+        if path.exists():
             raise BackupError(
-                f"{home / name} is there already: restore into an empty data folder, which may "
-                f"hold {VAULT_KEY} and {PRIVATE_KEY}"
+                f"{path} is there already: restore into an empty data folder, which may hold "
+                f"{VAULT_KEY} and {PRIVATE_KEY}"
             )
 
 
@@ -101,9 +101,10 @@ def fill(
     master: bytes | None,
     secrets: Sequence[Secret],
     seals: Iterable[Seal],
+    seals_folder: Path,
     public_key: str,
 ) -> None:
-    """Mark the folder, and put everything into it but the log."""
+    """Mark the folder, and put everything into it, and into that of the seals, but the log."""
     home.mkdir(parents=True, exist_ok=True)
     _put(home / MARKER, msgspec.json.encode(marked))
     if master is not None:
@@ -111,14 +112,16 @@ def fill(
             write_private(home / VAULT_KEY, master)
         _vault(home / VAULT, secrets)
     if public_key:
-        _put(home / SEALS, b"".join(msgspec.json.encode(one) + b"\n" for one in seals))
-        _put(home / PUBLIC_KEY, f"{public_key}\n".encode())
+        seals_folder.mkdir(parents=True, exist_ok=True)
+        _put(seals_folder / SEALS, b"".join(msgspec.json.encode(one) + b"\n" for one in seals))
+        _put(seals_folder / PUBLIC_KEY, f"{public_key}\n".encode())
         signing = keys / PRIVATE_KEY
         content = signing.read_bytes() if signing.exists() else b""
         if not content and master is not None:
             content = shared_key(secrets, master).encode()
-        if content and not (home / PRIVATE_KEY).exists():
-            write_private(home / PRIVATE_KEY, content)
+        if content and not (seals_folder / PRIVATE_KEY).exists():
+            write_private(seals_folder / PRIVATE_KEY, content)
+        sync_folder(seals_folder)
     sync_folder(home)
 
 

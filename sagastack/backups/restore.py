@@ -38,13 +38,14 @@ from sagastack.proofs.whole import Say, Verified, prove
 class Wish:
     """What to restore, and to where. `position` or `at_ms` is the moment; neither: all there is.
 
-    `keys` is the folder with the master key. `new_id` names the restored cloud; None: it stays
-    the same cloud.
+    `seals` is the folder of the seals, `keys` the one with the master key. `new_id` names the
+    restored cloud; None: it stays the same cloud.
     """
 
     files: Sequence[Path]
     into: str
     home: Path
+    seals: Path
     keys: Path
     position: int | None = None
     at_ms: int | None = None
@@ -135,7 +136,7 @@ def restore(wish: Wish, *, now_ms: int, say: Say = lambda _: None) -> Restored:
     end = into.end()
     resumed = found == marked
     if not resumed:
-        homes.check_empty(wish.home)
+        homes.check_empty(wish.home, wish.seals)
         if end:
             raise BackupError(f"{into.name} holds a log: restore into an empty store only")
     if not end:
@@ -146,6 +147,7 @@ def restore(wish: Wish, *, now_ms: int, say: Say = lambda _: None) -> Restored:
             master=master,
             secrets=series.secrets,
             seals=[one for one in series.seals if one.last <= cut.position],
+            seals_folder=wish.seals,
             public_key=series.end.public_key,
         )
         _write(into, series, cut, marked)
@@ -176,6 +178,11 @@ def _read(wish: Wish, say: Say) -> tuple[Series, Cut, Verified]:
     if not cut.position:
         raise BackupError("nothing had happened yet at that moment: choose a later one")
     series = reader.series()
+    if (wish.position or 0) > series.end.position or (wish.at_ms or 0) > series.taken_at_ms:
+        raise BackupError(
+            f"the newest backup named ends at position {series.end.position}, and what came behind "
+            "it is not known: name a later one, or an earlier moment"
+        )
     if wish.new_id is None and cut.position != series.end.position:
         raise BackupError(
             "a log that is cut cannot remain the same cloud: others have read on; leave out "
@@ -240,9 +247,9 @@ def _notes(wish: Wish, series: Series, cut: Cut) -> list[str]:
         notes.append(f"position {wish.position} is inside a commit: restored up to the one before")
     if not series.signed:
         notes.append("the backup was not signed: only its seals vouch for it")
-    if series.seals and not (wish.home / PRIVATE_KEY).exists():
+    if series.seals and not (wish.seals / PRIVATE_KEY).exists():
         notes.append(
-            f"{PRIVATE_KEY} is not there: put it into {wish.home} before the first start, or, if "
+            f"{PRIVATE_KEY} is not there: put it into {wish.seals} before the first start, or, if "
             f"it is lost, move {SEALS} away, and a new chain begins"
         )
     if series.secrets:

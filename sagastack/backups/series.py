@@ -32,6 +32,7 @@ class Series:
     seals: tuple[Seal, ...]
     secrets: tuple[Secret, ...]
     signed: bool
+    taken_at_ms: int
 
     def rows(self, until: int | None = None) -> Iterator[Stored]:
         """All rows again, without a check: only after a reader has been through them."""
@@ -64,6 +65,7 @@ class Reader:
         self._seals = 0
         self._secrets: list[Secret] = []
         self._signed = True
+        self._taken_at_ms = 0
 
     def rows(self) -> Iterator[Stored]:
         """Every row in order. BackupError as soon as something does not hold together."""
@@ -81,6 +83,7 @@ class Reader:
             tuple(self.seals),
             tuple(self._secrets),
             self._signed,
+            self._taken_at_ms,
         )
 
     def _file(self, path: Path) -> Generator[Stored, None, End]:
@@ -90,6 +93,7 @@ class Reader:
         if not isinstance(begin, Begin):
             raise BackupError(f"{path} does not begin as a backup does")
         self._follows(path, begin)
+        self._taken_at_ms = begin.at_ms
         tree, end, last = Tree(begin.tree), None, ""
         digest.update(first + b"\n")
         for line in lines:

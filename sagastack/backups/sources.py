@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import UUID
 
 import msgspec
 import psycopg
@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from engine.cluster.database import is_shared
+from engine.cluster.sealer import KEY_ID
 from engine.log import LogUnavailable, Seal, SealsDamaged, Stored, Unreadable, read_seals
 from engine.log.identity import cloud_id
 from engine.log.seal import PRIVATE_KEY, PUBLIC_KEY, SEALS
@@ -38,7 +39,6 @@ CONNECT_TIMEOUT_S = 5
 ANSWER_S = 60
 SEALS_ASKED = "SELECT seal FROM sagastack_seals ORDER BY number"
 VAULT_ASKED = "SELECT id, sealed FROM sagastack_vault ORDER BY id"
-SEAL_KEY_ID = uuid5(NAMESPACE_URL, "sagastack:seal key")
 VAULT = "secrets.db"
 VAULT_KEY = f"{VAULT}.key"
 
@@ -109,19 +109,25 @@ class Chain:
     public_key: str
 
 
-def chain_of(url: str, folder: Path) -> Chain:
+def chain_of(url: str, folder: Path, master: Path | None = None) -> Chain:
     """The seals of a store: those in its database, if controllers share it, or in the folder.
 
-    The public key is the folder's, so a database alone cannot vouch for itself.
+    The public key is the folder's, or that of the key in the vault, which `master` opens: a
+    database alone cannot vouch for itself.
     """
     own = chain(folder)
-    if (
-        is_shared(url)
-        and own.public_key
-        and (shared := _asked(url, "sagastack_seals", SEALS_ASKED))
-    ):
-        return Chain([msgspec.json.decode(row[0], type=Seal) for row in shared], own.public_key)
-    return own
+    shared = _asked(url, "sagastack_seals", SEALS_ASKED) if is_shared(url) else []
+    if not shared:
+        return own
+    public_key = own.public_key
+    if not public_key and (signer := signing_key(folder, secrets(url, folder), master)):
+        public_key = signer.public_key().public_bytes_raw().hex()
+    if not public_key:
+        raise SealsDamaged(
+            f"{folder / PUBLIC_KEY} is not there, so nothing proves the seals of the database: "
+            "copy it from a controller, or let SAGASTACK_VAULT_KEY_FILE name the key of the vault"
+        )
+    return Chain([msgspec.json.decode(row[0], type=Seal) for row in shared], public_key)
 
 
 def chain(folder: Path) -> Chain:
@@ -168,7 +174,7 @@ def signing_key(
 
 def shared_key(kept: Sequence[Secret], master: bytes) -> str:
     """The text of the key that controllers seal with, opened; empty if it is not among them."""
-    found = [opened(one, master) for one in kept if one.id == SEAL_KEY_ID]
+    found = [opened(one, master) for one in kept if one.id == KEY_ID]
     return found[0].decode().strip() if found else ""
 
 

@@ -135,7 +135,7 @@ class _Writing:
         self._at_ms = before.end.at_ms if before else 0
 
     def write(self, source: sources.Source, parts: Parts, position: int) -> Taken:
-        chain = sources.chain_of(parts.url, parts.seals)
+        chain = sources.chain_of(parts.url, parts.seals, parts.master)
         seals = [one for one in chain.seals if one.last <= position]
         new = self._new(seals)
         notes = self._keep(source.rows(self._begin.after, position), seals, chain.public_key)

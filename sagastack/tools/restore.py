@@ -7,7 +7,6 @@ import asyncio
 import json
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,7 +15,8 @@ from aggregates.vm import VmState
 from engine.clock import SystemClock
 from engine.engine import load
 from sagastack.commands import Commands
-from sagastack.settings import BadSetting, Settings
+from sagastack.settings import Settings
+from sagastack.tools.moments import FORMS, Moment, iso
 from sagastack.tools.opened import opened
 
 MEANS = """Guests that were made later run on as strangers, and are left alone; those that were
@@ -48,7 +48,7 @@ def add(commands: Commands) -> None:
         "--keys", type=Path, metavar="DIR", help="where secrets.db.key and seal.key lie (--home)"
     )
     one.add_argument(
-        "--until", metavar="T|@POSITION", help="2026-01-31T10:00:00Z, or a position of the log"
+        "--until", type=Moment.parse, default=Moment("now"), metavar="T", help=f"{FORMS}"
     )
     one.add_argument(
         "--same-cloud",
@@ -57,40 +57,28 @@ def add(commands: Commands) -> None:
     )
 
 
-def moment(text: str | None) -> tuple[int | None, int | None]:
-    """A position, or a time in milliseconds."""
-    if text is None:
-        return None, None
-    try:
-        if text.startswith("@"):
-            return int(text[1:]), None
-        at = datetime.fromisoformat(text)
-    except ValueError as wrong:
-        raise BadSetting(f"--until {text}: give @position or 2026-01-31T10:00:00Z") from wrong
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return None, int(at.timestamp() * 1000)
-
-
 async def _run(args: argparse.Namespace, settings: Settings) -> int:
     from sagastack.backups.restore import Wish, restore
     from sagastack.backups.targets import target
 
     load("aggregates")
     home = args.into_home or target(args.into).home or settings.home
-    position, at_ms = moment(args.until)
+    now_ms, until = SystemClock().now_ms(), args.until
+    at_ms = now_ms - until.ago_ms if until.ago_ms is not None else until.at_ms
     wish = Wish(
         files=args.files,
         into=args.into,
         home=home,
+        seals=settings.seals or home,
         keys=args.keys or home,
-        position=position,
+        position=until.position,
         at_ms=at_ms,
         new_id=None if args.same_cloud else uuid4(),
     )
     done = await asyncio.to_thread(
         restore,
         wish,
-        now_ms=SystemClock().now_ms(),
+        now_ms=now_ms,
         say=lambda rows: print(f"{rows} events", file=sys.stderr),
     )
     async with opened(replace(settings, home=home, store=args.into)) as (_, past):
@@ -118,8 +106,9 @@ async def _run(args: argparse.Namespace, settings: Settings) -> int:
     if args.json:
         print(json.dumps(told))
         return 0
-    at = datetime.fromtimestamp(done.at_ms / 1000, UTC).isoformat(timespec="milliseconds")
-    print(f"restored up to position {done.position} ({at}) into {done.into} and {home}")
+    print(
+        f"restored up to position {done.position} ({iso(done.at_ms)}) into {done.into} and {home}"
+    )
     print(f"proved again as it lies there, and replayed: {done.proved.events} events")
     print(f"by this log {guests} guests run, and {jobs} jobs are under way")
     for line in done.notes:

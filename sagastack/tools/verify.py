@@ -61,7 +61,7 @@ async def verify(
 
 
 def _store(settings: Settings, kept: Chain | None, say: Say) -> Verified:
-    own = chain_of(settings.store_url, settings.seals_folder)
+    own = chain_of(settings.store_url, settings.seals_folder, settings.vault_key)
     faults, used = _trusted(own, kept)
     with Source(settings.store_url) as source:
         try:
@@ -97,7 +97,7 @@ def _export(settings: Settings, files: Sequence[Path], kept: Chain | None, say: 
     """An export may end anywhere: seals behind its end say nothing of it."""
     if len(files) > 1:
         raise BadSetting("one export at a time: it must hold the log from its beginning")
-    used = kept or chain_of(settings.store_url, settings.seals_folder)
+    used = kept or chain_of(settings.store_url, settings.seals_folder, settings.vault_key)
     try:
         last = exports.end(files[0])
         seals = [one for one in used.seals if one.last <= last]

@@ -63,6 +63,7 @@ def wish(
         files=files,
         into=into,
         home=home,
+        seals=home,
         keys=keys,
         position=position,
         at_ms=at_ms,

@@ -14,6 +14,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aggregates.identity import IDENTITY, IdentityRestored
+from engine.cluster.sealer import KEY_ID
 from engine.log import Log, Sealer, codec
 from engine.log.identity import cloud_id
 from engine.log.seal import seal
@@ -22,7 +23,6 @@ from engine.vault import Vault
 from sagastack.backups import home as homes
 from sagastack.backups import restore as restoring
 from sagastack.backups.lines import BackupError
-from sagastack.backups.sources import SEAL_KEY_ID
 from sagastack.backups.take import take
 from sagastack.settings import Settings
 from sagastack.tools.verify import verify
@@ -167,6 +167,8 @@ async def test_only_what_fits_is_restored(past: Past, tmp_path: Path) -> None:
     assert "is not the key" in refused(full.path, keys=other)
     assert "cannot remain the same cloud" in refused(full.path, position=past.commits[3])
     assert "nothing had happened" in refused(full.path, at_ms=1)
+    assert "is not known" in refused(full.path, at_ms=33_001)
+    assert "is not known" in refused(full.path, position=full.end.position + 1)
     with pytest.raises(BackupError, match="there already"):
         past.take(full.path)
 
@@ -291,7 +293,7 @@ async def test_secrets_that_controllers_share_are_kept_and_come_back(
     later = await shared.put("put by one of many")
     # Several controllers seal with a key that lies among the secrets.
     signing = Ed25519PrivateKey.generate()
-    await shared.put(signing.private_bytes_raw().hex(), key=SEAL_KEY_ID)
+    await shared.put(signing.private_bytes_raw().hex(), key=KEY_ID)
     await shared.close()
     rows = await rows_of(url)
     seals = [seal(rows, None, signing, at_ms=5)]
