@@ -15,6 +15,7 @@ import asyncio
 import logging
 from uuid import UUID, uuid5
 
+from aggregates.base import Recorded
 from aggregates.errors import NotFound
 from engine.clock import Clock
 from engine.engine import Engine
@@ -27,7 +28,7 @@ from engine.webhooks.payload import payload, wants
 from engine.webhooks.post import reach_of, send
 from projections.event_list import Entry, EventList
 from projections.setting import number_of
-from projections.webhook import Webhook, webhooks
+from projections.webhook import LOCAL, Webhook, webhooks
 
 log_ = logging.getLogger("sagastack.webhooks")
 
@@ -37,6 +38,9 @@ TIMEOUT, TRIES, LIMIT = (
     "webhook.deliveries.limit",
 )
 BATCH = 20
+CHANGES = frozenset({"webhook.created", "webhook.updated", "webhook.removed"})
+# Beside what carries an action, these make entries in the list of events.
+LISTED = frozenset({"saga.started", "saga.succeeded", "saga.failed", "saga.parked"})
 PAUSE_S, PAUSE_MAX_S, RECORD_AGAIN_S = 1.0, 30.0, 1.0
 BY = By(command="webhooks")
 
@@ -58,11 +62,22 @@ class Webhooks:
         async with asyncio.TaskGroup() as group:
             self._staff(group)
             async for happened in self._feed.follow(self._engine.cloud.position):
-                if happened.topic.startswith(("webhook.", "account.")):
+                if happened.topic in CHANGES:
                     self._staff(group)
-                if happened.action or happened.topic.startswith(("saga.", "webhook.")):
-                    for news in self._workers.values():
-                        news.set()
+                self._wake(happened)
+
+    def _wake(self, happened: Recorded) -> None:
+        """Wake those whom an event may be for; most events are for nobody."""
+        changed = self._workers.get(happened.stream) if happened.topic in CHANGES else None
+        if changed is not None:
+            changed.set()
+        if not happened.action and happened.topic not in LISTED:
+            return
+        table = self._engine.cloud[webhooks]
+        for hook_id, news in self._workers.items():
+            hook = table.get(hook_id)
+            if hook is None or hook.scope != LOCAL or hook.account_id == happened.account:
+                news.set()
 
     def _staff(self, group: asyncio.TaskGroup) -> None:
         for hook in self._engine.cloud[webhooks]:

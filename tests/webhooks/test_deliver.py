@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 
 from projections.webhook import webhooks
+from tests.tenant.test_vm_life import deploy
 from tests.tenant.world import Client, Place
 from tests.webhooks.conftest import delivering
 from tests.webhooks.endpoint import Endpoint, endpoint
@@ -81,6 +82,26 @@ async def test_events_are_told_in_order_signed_and_on_record(here: Place, hook: 
     assert (kept[-1]["webhookid"], kept[-1]["webhookname"]) == (made["id"], "told")
     assert "X-CS-Signature" not in kept[-1]["headers"]
     assert await deliveries(here.bob) == []
+
+
+async def test_a_job_is_told_of_when_it_begins_and_when_it_is_over(
+    here: Place, hook: Endpoint
+) -> None:
+    await create(here.ann, hook.url)
+    async with delivering(here.controller):
+        guest = (await deploy(here.ann))["id"]
+        await here.ann.job("destroyVirtualMachine", id=guest)
+        await hook.until(lambda: "VM.DESTROY" in [one["event"] for one in hook.bodies[-1:]])
+        await hook.until(lambda: hook.bodies[-1]["status"] == "Completed")
+    told_of = [
+        (one["event"], one["status"]) for one in hook.bodies if one.get("entityuuid") == guest
+    ]
+    assert told_of == [
+        ("VM.CREATE", "Started"), ("VM.CREATE", "Completed"),
+        ("VM.DESTROY", "Started"), ("VM.DESTROY", "Completed"),
+    ]  # fmt: skip
+    begun, over = [one for one in hook.bodies if one["event"] == "VM.CREATE"]
+    assert over["parentid"] == begun["eventid"]
 
 
 async def test_what_fails_is_tried_again_before_anything_else(here: Place, hook: Endpoint) -> None:
