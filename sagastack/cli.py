@@ -17,6 +17,7 @@ from drivers.contract.errors import DriverError
 from engine.log import LogError
 from engine.vault import VaultError
 from sagastack import doctor, tools
+from sagastack.backups.home import unfinished
 from sagastack.boot import controller
 from sagastack.client import Refusal
 from sagastack.commands import Commands, Tool, add_all, until_stopped
@@ -67,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 async def _serve(args: argparse.Namespace, settings: Settings) -> int:
+    _refuse_half_restored(settings)
     stopped = until_stopped()
     async with controller(settings) as cloud:
         print(f"sagastack serves {cloud.endpoint} from {settings.home}", flush=True)
@@ -75,10 +77,17 @@ async def _serve(args: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _quickstart(args: argparse.Namespace, settings: Settings) -> int:
+    _refuse_half_restored(settings)
     stopped = until_stopped()
     async with quickstart(settings, say=lambda line: print(line, flush=True)):
         await stopped.wait()
     return 0
+
+
+def _refuse_half_restored(settings: Settings) -> None:
+    """A controller would begin a new cloud over what is there of the old one."""
+    if why := unfinished(settings.home):
+        raise BadSetting(why)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from typing import Any
 
 from engine.cluster.database import is_shared
 from engine.drivers import Drivers
+from sagastack.backups.home import unfinished
 from sagastack.commands import Commands
 from sagastack.settings import Settings
 from sagastack.tools.verify import verify
@@ -50,6 +51,8 @@ async def examine(settings: Settings) -> list[Check]:
 
 
 def _folder(home: Path) -> Check:
+    if why := unfinished(home):
+        return Check("data folder", False, "half restored", why, needed=True)
     near = home if home.exists() else home.parent
     ok = os.access(near, os.W_OK)
     return Check(

@@ -7,7 +7,6 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 
 from aggregates.identity import IDENTITY, IdentityRestored
 from engine.log import codec
-from engine.log.log import Log
 from engine.log.unit import Stored
 
 
@@ -34,13 +33,3 @@ def identity(first: Stored, told: Stored | None) -> UUID:
         assert isinstance(event, IdentityRestored)
         return event.cloud_id
     return uuid5(NAMESPACE_OID, f"{first.stream} {first.state.decode()}")
-
-
-async def cloud_of(log: Log) -> UUID:
-    """The same of an open log that is not empty."""
-    (first,) = await log.read_stored(0, limit=1)
-    told = await log.read_stream(IDENTITY)
-    if not told:
-        return identity(first, None)
-    assert isinstance(told[-1].event, IdentityRestored)
-    return told[-1].event.cloud_id

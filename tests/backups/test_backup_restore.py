@@ -24,6 +24,7 @@ from sagastack.backups import home as homes
 from sagastack.backups import restore as restoring
 from sagastack.backups.lines import BackupError
 from sagastack.backups.take import take
+from sagastack.cli import main
 from sagastack.settings import Settings
 from sagastack.tools.verify import verify
 from tests.backups.past import Past, back, rows_of, wish
@@ -196,6 +197,7 @@ async def test_an_interrupted_restore_is_taken_up(
     tmp_path: Path,
     database: Database,
     monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
     kind: str,
     where: str,
 ) -> None:
@@ -224,7 +226,9 @@ async def test_an_interrupted_restore_is_taken_up(
             patch.setattr(restoring, "_read_back", fails)
         with pytest.raises(Cut):
             back(wished)
-    assert homes.unfinished(home)
+    # A controller does not begin another cloud there.
+    assert await asyncio.to_thread(main, ["--home", str(home), "serve", "--port", "0"]) == 1
+    assert "did not come to its end" in capsys.readouterr().err
     # Another wish is refused; the same one comes to its end, under the id that it began with.
     other = wish(taken.path, into=into, home=home, keys=past.home, position=8, new_id=NEW)
     with pytest.raises(BackupError, match="did not come to its end"):
