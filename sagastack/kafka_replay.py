@@ -17,6 +17,7 @@ from pathlib import Path
 from engine.clock import SystemClock
 from engine.cluster.kafka_rows import KafkaRows
 from engine.cluster.topics import Topics
+from engine.collector import settle
 from engine.engine import load
 from engine.log import LogError, LogUnavailable, Stored
 from engine.log.store import sqlite_path
@@ -80,6 +81,7 @@ async def rebuild(
     store = target(into)
     if await asyncio.to_thread(store.end):
         raise BadSetting(f"{store.name} holds a log: replay into an empty store only")
+    settle()
     began = time.perf_counter()
     reader = KafkaRows(servers, topics.events, SystemClock(), batch_rows=BATCH_ROWS)
     events = await copy(reader, store, say=say)
@@ -107,17 +109,23 @@ async def copy(reader: KafkaRows, into: Target, *, say: Say = lambda _: None) ->
             with suppress(LogError):
                 await writing
             raise
+        finally:
+            await handing.ended()
     return handing.count
 
 
 class _Handing:
-    """Hands what is read on the loop to the thread that writes; a failed reading fails both."""
+    """Hands what is read on the loop to the thread that writes; a failed reading fails both.
+
+    While the thread writes a batch, the loop reads the next one.
+    """
 
     def __init__(self, name: str, batches: AsyncIterator[list[Stored]], say: Say) -> None:
         self._name, self._batches, self._say = name, batches, say
         self._loop = asyncio.get_running_loop()
         self._asked: concurrent.futures.Future[list[Stored]] | None = None
-        self._stopped = False
+        self._stopped, self._idle = False, asyncio.Event()
+        self._idle.set()
         self.count = 0
 
     def stop(self) -> None:
@@ -125,29 +133,42 @@ class _Handing:
         if self._asked is not None:
             self._asked.cancel()
 
+    async def ended(self) -> None:
+        """Returns when nothing is read any more."""
+        self.stop()
+        await self._idle.wait()
+
     def rows(self) -> Iterator[Stored]:
         """Called by the writing thread."""
-        while batch := self._next():
+        self._asked = self._ask_for_more()
+        while batch := self._answer(self._asked):
+            self._asked = self._ask_for_more()
             before, self.count = self.count, self.count + len(batch)
             if self.count // EVERY > before // EVERY:
                 self._say(self.count)
             yield from batch
 
-    def _next(self) -> list[Stored]:
+    def _ask_for_more(self) -> concurrent.futures.Future[list[Stored]]:
         if self._stopped:
             raise LogUnavailable("the replay was stopped: nothing was written")
-        self._asked = asyncio.run_coroutine_threadsafe(self._ask(), self._loop)
+        return asyncio.run_coroutine_threadsafe(self._read(), self._loop)
+
+    def _answer(self, asked: concurrent.futures.Future[list[Stored]]) -> list[Stored]:
         try:
-            return self._asked.result()
+            return asked.result()
         except (TimeoutError, concurrent.futures.CancelledError) as silent:
             raise LogUnavailable(
                 f"{self._name} gave nothing for {SILENT_S:.0f} s, and nothing was written: does "
                 "Kafka run, and is the topic there?"
             ) from silent
 
-    async def _ask(self) -> list[Stored]:
-        async with asyncio.timeout(SILENT_S):
-            return await anext(self._batches, [])
+    async def _read(self) -> list[Stored]:
+        self._idle.clear()
+        try:
+            async with asyncio.timeout(SILENT_S):
+                return await anext(self._batches, [])
+        finally:
+            self._idle.set()
 
 
 def _prove(into: str, kept: Chain) -> Verified:

@@ -18,7 +18,7 @@ from aiokafka.errors import KafkaError
 
 from engine.clock import Clock
 from engine.cluster.merge import AHEAD_BYTES, Disorder, Merge
-from engine.cluster.records import placed
+from engine.cluster.records import all_placed, placed
 from engine.log.errors import LogError, Unreadable
 from engine.log.unit import Stored
 
@@ -159,21 +159,14 @@ class KafkaRows:
                 consumer.resume(one)
 
     def _offer(self, merge: Merge, partition: int, records: Sequence[ConsumerRecord]) -> None:
-        at = records[0].offset
-        rows = []
         try:
-            for record in records:
-                at = record.offset
-                rows.append(placed(record.key, record.value, record.headers))
-            merge.offer(partition, rows)
+            merge.offer(partition, all_placed(records))
         except Unreadable as why:
+            at = next(one.offset for one in records if not _is_row(one))
             raise self._unfit(partition, at, str(why)) from why
         except Disorder as why:
-            at = next(
-                one.offset
-                for one, (row, _) in zip(records, rows, strict=True)
-                if row.position == why.position
-            )
+            rows = zip(records, all_placed(records), strict=True)
+            at = next(one.offset for one, (row, _) in rows if row.position == why.position)
             raise self._unfit(partition, at, str(why)) from why
 
     def _unfit(self, partition: int, offset: int, why: str) -> Unfit:
@@ -218,6 +211,14 @@ class KafkaRows:
                 "missing. Did the topic lose its oldest records (it must keep them for ever), or "
                 "was a partition emptied? Publish the log anew under another prefix of topics"
             )
+
+
+def _is_row(one: ConsumerRecord) -> bool:
+    try:
+        placed(one.key, one.value, one.headers)
+    except Unreadable:
+        return False
+    return True
 
 
 class _Reading:

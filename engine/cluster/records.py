@@ -9,10 +9,10 @@ whole log: with it a reader merges the partitions and knows that nothing is miss
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 import msgspec
@@ -22,6 +22,7 @@ from engine.log.unit import Stored
 from engine.schemas import uri_of
 
 Header = tuple[str, bytes]
+_READ = ("ce_type", "ce_subject", "ce_position", "ce_previous", "ce_version")
 KNOWN_STREAMS = 65_536
 
 
@@ -32,6 +33,17 @@ class Record(NamedTuple):
     value: bytes
     timestamp_ms: int
     headers: list[Header]
+
+
+class Consumed(Protocol):
+    """What a consumer gives."""
+
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[Header]: ...
 
 
 class Placed(NamedTuple):
@@ -91,6 +103,23 @@ def placed(key: bytes | None, value: bytes | None, headers: Sequence[Header]) ->
         raise Unreadable(f"a record of Kafka lacks the header {lacking}: {key!r}") from lacking
     except ValueError as wrong:
         raise Unreadable(f"a record of Kafka is no event of a log ({wrong}): {key!r}") from wrong
+
+
+def all_placed(records: Sequence[Consumed]) -> Iterator[tuple[Stored, int]]:
+    """`placed` for many, at less than half its cost where headers stand as `record` puts them."""
+    for one in records:
+        key, value = one.key, one.value
+        try:
+            _, _, (a, kind), _, _, _, (b, subject), _, (c, at), (d, previous), (e, version) = (
+                one.headers
+            )
+            if subject != key or value is None or (a, b, c, d, e) != _READ:
+                raise ValueError
+            row = Stored(int(at), _stream(subject), int(version), _text(kind), value)
+            found = row, int(previous)
+        except ValueError:
+            found = placed(key, value, one.headers)
+        yield found
 
 
 @lru_cache(KNOWN_STREAMS)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from uuid import UUID
 
 import pytest
 from aiokafka.partitioner import DefaultPartitioner
 
-from engine.cluster.records import partition, placed, record
+from engine.cluster.records import Header, all_placed, partition, placed, record
 from engine.log import Stored, Unreadable
 
 STREAM = UUID("018f2b6c-0000-7000-8000-000000000001")
@@ -63,3 +64,26 @@ def test_a_stream_lies_where_any_client_of_kafka_looks_for_it() -> None:
         stream = UUID(int=number * 0x9E3779B97F4A7C15F39CC0605CEDC834 % 2**128)
         key = str(stream).encode()
         assert partition(stream, 12) == DefaultPartitioner()(key, list(range(12)), [])
+
+
+@dataclass(frozen=True)
+class Consumed:
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[Header, ...]
+
+
+def test_many_records_are_read_as_each_is_wherever_its_headers_stand() -> None:
+    made = record(ROW, 12, "/sagastack/one")
+    as_put = Consumed(made.key, made.value, tuple(made.headers))
+    turned = Consumed(made.key, made.value, tuple(reversed(made.headers)))
+    more = Consumed(made.key, made.value, (*made.headers, ("traceparent", b"00-1")))
+    assert list(all_placed([as_put, turned, more])) == [(ROW, 12)] * 3
+    for spoilt in (
+        Consumed(made.key, None, as_put.headers),
+        Consumed(b"other", made.value, as_put.headers),
+        Consumed(made.key, made.value, as_put.headers[:-1]),
+        Consumed(made.key, made.value, (*as_put.headers[:-1], ("ce_version", b"x"))),
+    ):
+        with pytest.raises(Unreadable):
+            list(all_placed([as_put, spoilt]))
