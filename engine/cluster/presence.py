@@ -9,6 +9,7 @@ behind by a crash: whoever comes waits for its end, a few seconds, before it ref
 from __future__ import annotations
 
 from contextlib import suppress
+from uuid import uuid4
 
 from engine.clock import Clock
 from engine.cluster.database import Database, DatabaseGone
@@ -16,7 +17,8 @@ from engine.cluster.leases import LEASE_S, LOOK_S, QUESTION_S, RENEW_S
 from engine.log.errors import LogLocked
 
 TABLE = """CREATE TABLE IF NOT EXISTS sagastack_controllers (
-    holder text PRIMARY KEY,
+    life uuid PRIMARY KEY,
+    holder text NOT NULL,
     alone boolean NOT NULL,
     since timestamptz NOT NULL,
     until timestamptz NOT NULL)"""
@@ -24,13 +26,12 @@ TABLE = """CREATE TABLE IF NOT EXISTS sagastack_controllers (
 LOCK = b"LOCK TABLE sagastack_controllers IN SHARE ROW EXCLUSIVE MODE"
 FORGET = b"DELETE FROM sagastack_controllers WHERE until <= clock_timestamp()"
 IN_THE_WAY = b"""SELECT holder, alone, until::text FROM sagastack_controllers
-    WHERE holder <> %s AND (alone OR %s) ORDER BY since LIMIT 1"""
+    WHERE life <> %s AND (alone OR %s) ORDER BY since LIMIT 1"""
 ENTER = b"""INSERT INTO sagastack_controllers
-    VALUES (%s, %s, clock_timestamp(), clock_timestamp() + make_interval(secs => %s))
-    ON CONFLICT (holder) DO UPDATE SET alone = excluded.alone, until = excluded.until"""
+    VALUES (%s, %s, %s, clock_timestamp(), clock_timestamp() + make_interval(secs => %s))"""
 RENEW = """UPDATE sagastack_controllers
-    SET until = clock_timestamp() + make_interval(secs => %s) WHERE holder = %s RETURNING holder"""
-LEAVE = "DELETE FROM sagastack_controllers WHERE holder = %s"
+    SET until = clock_timestamp() + make_interval(secs => %s) WHERE life = %s RETURNING holder"""
+LEAVE = "DELETE FROM sagastack_controllers WHERE life = %s"
 HERE = """SELECT holder FROM sagastack_controllers
     WHERE until > clock_timestamp() ORDER BY since"""
 
@@ -44,6 +45,8 @@ class Presence:
 
     def __init__(self, url: str, holder: str, clock: Clock, *, alone: bool) -> None:
         self.holder, self._alone, self._clock = holder, alone, clock
+        # Two may have one name, as in containers made alike.
+        self._life = uuid4()
         self._database = Database(url, most=1, timeout_s=QUESTION_S)
 
     @classmethod
@@ -70,7 +73,7 @@ class Presence:
         while True:
             await self._clock.sleep(RENEW_S)
             with suppress(DatabaseGone):
-                if await self._database.ask(RENEW, (LEASE_S, self.holder)):
+                if await self._database.ask(RENEW, (LEASE_S, self._life)):
                     continue
                 # It ended, and somebody who came tidied up; perhaps one that we go with.
                 if found := await self._try():
@@ -82,7 +85,7 @@ class Presence:
 
     async def close(self) -> None:
         with suppress(DatabaseGone):
-            await self._database.ask(LEAVE, (self.holder,))
+            await self._database.ask(LEAVE, (self._life,))
         await self._database.close()
 
     async def _try(self) -> tuple[str, bool, str] | None:
@@ -90,10 +93,10 @@ class Presence:
         async with self._database.transaction() as cursor:
             await cursor.execute(LOCK)
             await cursor.execute(FORGET)
-            await cursor.execute(IN_THE_WAY, (self.holder, self._alone))
+            await cursor.execute(IN_THE_WAY, (self._life, self._alone))
             if (row := await cursor.fetchone()) is not None:
                 return str(row[0]), bool(row[1]), str(row[2])
-            await cursor.execute(ENTER, (self.holder, self._alone, LEASE_S))
+            await cursor.execute(ENTER, (self._life, self.holder, self._alone, LEASE_S))
         return None
 
     def _refusal(self, other: str, other_alone: bool) -> Occupied:

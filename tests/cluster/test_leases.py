@@ -116,7 +116,8 @@ async def test_many_that_begin_at_once_make_one_table_and_take_turns(url: str) -
         await one.close()
 
 
-async def test_who_is_cut_off_stops_before_another_begins(url: str) -> None:
+@pytest.mark.parametrize("how", ["sever", "hang"])
+async def test_who_is_cut_off_stops_before_another_begins(url: str, how: str) -> None:
     parts = urlsplit(url)
     assert parts.port is not None
     async with Relay("127.0.0.1", parts.port) as relay:
@@ -133,7 +134,7 @@ async def test_who_is_cut_off_stops_before_another_begins(url: str) -> None:
 
                 async with asyncio.TaskGroup() as group:
                     group.create_task(watch())
-                    await relay.__aexit__()
+                    getattr(relay, how)()
                     await second.until(lambda: second.at_work)
                     began = time.monotonic()
                 assert ended[0] < began, "two were at work at once"

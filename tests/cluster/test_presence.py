@@ -33,6 +33,8 @@ async def test_the_second_of_two_alone_is_told_who_the_first_is(url: str) -> Non
         assert time.monotonic() - began < LEASE_S, "one that renews is alive: no need to wait"
         with pytest.raises(Occupied, match=r"first@here:1 .*without Kafka"):
             await enter(url, "with kafka", alone=False)
+        with pytest.raises(Occupied, match=r"first@here:1 already runs"):
+            await enter(url, "first@here:1", alone=True)  # another of the same name
         task.cancel()
     await first.close()
     second = await enter(url, "second", alone=True)

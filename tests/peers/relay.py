@@ -17,6 +17,8 @@ class Relay:
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._severed = False
+        self._flows = asyncio.Event()
+        self._flows.set()
 
     @property
     def port(self) -> int:
@@ -44,9 +46,14 @@ class Relay:
         self._severed = True
         self.cut()
 
+    def hang(self) -> None:
+        """Carry nothing any more and reset nothing, as a switch that lost its table would."""
+        self._flows.clear()
+
     def heal(self) -> None:
-        """Carry new lines again."""
+        """Carry again."""
         self._severed = False
+        self._flows.set()
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._severed:
@@ -61,8 +68,8 @@ class Relay:
         self._writers |= ends
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(_pump(reader, far_writer))
-                group.create_task(_pump(far_reader, writer))
+                group.create_task(self._pump(reader, far_writer))
+                group.create_task(self._pump(far_reader, writer))
         except asyncio.CancelledError:
             return  # the test's loop is being closed: nobody is left to tell
         finally:
@@ -70,10 +77,10 @@ class Relay:
             for end in ends:
                 end.transport.abort()
 
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while chunk := await reader.read(CHUNK_BYTES):
-            writer.write(chunk)
-            await writer.drain()
-    writer.transport.abort()
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while chunk := await reader.read(CHUNK_BYTES):
+                await self._flows.wait()
+                writer.write(chunk)
+                await writer.drain()
+        writer.transport.abort()
