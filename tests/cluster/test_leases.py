@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+import engine.cluster.leases
 from engine.clock import SystemClock
 from engine.cluster.database import Database, DatabaseGone
 from engine.cluster.leases import LEASE_S, Alone, Leases
@@ -117,7 +118,11 @@ async def test_many_that_begin_at_once_make_one_table_and_take_turns(url: str) -
 
 
 @pytest.mark.parametrize("how", ["sever", "hang"])
-async def test_who_is_cut_off_stops_before_another_begins(url: str, how: str) -> None:
+async def test_who_is_cut_off_stops_before_another_begins(
+    url: str, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Even if it waits for an answer for ever.
+    monkeypatch.setattr(engine.cluster.leases, "QUESTION_S", 60.0)
     parts = urlsplit(url)
     assert parts.port is not None
     async with Relay("127.0.0.1", parts.port) as relay:

@@ -211,6 +211,7 @@ async def test_what_one_controller_shreds_another_forgets_at_its_next_look(
 ) -> None:
     one, other = await shared(url, tmp_path / "key"), await shared(url, tmp_path / "key")
     gone, stays = await one.put("gone"), await one.put("stays")
+    await other.look()
     assert [await other.get(gone), await other.get(stays)] == ["gone", "stays"]
     await one.shred(gone)
     async with asyncio.TaskGroup() as group:
