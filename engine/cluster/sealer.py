@@ -22,7 +22,7 @@ from aggregates.base import Recorded
 from engine.clock import Clock
 from engine.cluster.leases import Duties
 from engine.cluster.seal_table import SealTable
-from engine.log.errors import LogUnavailable
+from engine.log.errors import LogError, LogUnavailable
 from engine.log.log import Log
 from engine.log.seal import (
     PRIVATE_KEY,
@@ -59,6 +59,7 @@ class SharedSealer:
         self._clock = clock
         self._threads = ThreadPoolExecutor(1, "sealer")
         self._heard = asyncio.Event()
+        self._busy, self._closed = asyncio.Lock(), False
         self._sealed_to = 0
         self.fault = ""
         log.listen(self._hear)
@@ -109,35 +110,47 @@ class SharedSealer:
     async def catch_up(self, *, partial: bool) -> int:
         """Seal what is not sealed yet, the rest that fills no stretch only with `partial`."""
         loop, made = asyncio.get_running_loop(), 0
-        last = await self._table.last()
-        while rows := await self._log.read_stored(last.last if last else 0, limit=STRETCH):
-            if len(rows) < STRETCH and not partial:
-                break
-            now_ms = self._clock.now_ms()
-            one = await loop.run_in_executor(self._threads, self._seal, rows, last, now_ms)
-            if not await self._table.append(one):
-                break  # another sealed meanwhile: this one's view is old
-            last, made = one, made + 1
-        self._sealed_to = last.last if last else 0
+        async with self._busy:
+            last = None if self._closed else await self._table.last()
+            while not self._closed:
+                rows = await self._log.read_stored(last.last if last else 0, limit=STRETCH)
+                if not rows or (len(rows) < STRETCH and not partial):
+                    break
+                now_ms = self._clock.now_ms()
+                one = await loop.run_in_executor(self._threads, self._seal, rows, last, now_ms)
+                if not await self._table.append(one):
+                    break  # another sealed meanwhile: this one's view is old
+                last, made = one, made + 1
+                self._sealed_to = one.last
         return made
 
     async def copy(self) -> int:
         """Write the seals that are new into this controller's folder; how many there were."""
         loop, written = asyncio.get_running_loop(), 0
-        while found := await self._table.after(self._copy.last.number if self._copy.last else 0):
-            _prove(found, self._copy.last, self._key, self._table.name)
-            await loop.run_in_executor(self._threads, self._copy.append, found)
-            written += len(found)
+        async with self._busy:
+            while not self._closed:
+                last = self._copy.last
+                found = await self._table.after(last.number if last else 0)
+                if not found:
+                    break
+                _prove(found, last, self._key, self._table.name)
+                await loop.run_in_executor(self._threads, self._copy.append, found)
+                self._sealed_to = max(self._sealed_to, found[-1].last)
+                written += len(found)
         return written
 
     async def close(self) -> None:
         """Seal the rest, which is no fault where another does, and copy it."""
-        with suppress(LogUnavailable):
+        try:
             await self.catch_up(partial=True)
             if not self.fault:
                 await self.copy()
-        await self._table.close()
-        self._threads.shutdown(wait=False)
+        except (LogError, OSError) as error:
+            log_.warning("the end of the log is not sealed, or not copied: %s", error)
+        async with self._busy:
+            self._closed = True
+            await self._table.close()
+            self._threads.shutdown(wait=False)
 
     def _hear(self, batch: Sequence[Recorded]) -> None:
         """Wake up once a stretch may be full."""
