@@ -28,7 +28,9 @@ from engine.log.identity import identity
 
 log_ = logging.getLogger("sagastack.relay")
 
-BATCH_ROWS = 2_000
+# A transaction costs the same whatever its size; but a thread that reads many rows at once keeps
+# the interpreter from the event loop.
+BATCH_ROWS, READ_ROWS = 2_000, 250
 # Other controllers write too; what they wrote is found by looking, at the latest.
 POLL_S = 0.5
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.25, 4.0
@@ -176,7 +178,13 @@ class Relay:
     async def _read(self, position: int) -> _Batch | None:
         """The batch behind a position; None at the log's end."""
         self._news.clear()
-        rows = await self._log.read_stored(position, limit=BATCH_ROWS)
+        rows: list[Stored] = []
+        while len(rows) < BATCH_ROWS:
+            behind = rows[-1].position if rows else position
+            limit = min(READ_ROWS, BATCH_ROWS - len(rows))
+            rows += (some := await self._log.read_stored(behind, limit=limit))
+            if len(some) < limit:
+                break
         if not rows:
             return None
         self._source = self._source or await source_of(self._log)
