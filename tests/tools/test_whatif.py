@@ -215,7 +215,8 @@ def test_a_fork_is_served_until_it_is_interrupted(lived: Lived) -> None:
             assert process.stdout is not None
             told = json.loads(process.stdout.readline())
             api = Api(told["endpoint"], told["apikey"], told["secretkey"])
-            assert api.one("listVirtualMachines", "virtualmachine", name="db")["state"] == "Running"
+            db = api.one("listVirtualMachines", "virtualmachine", name="db", listall="true")
+            assert db["state"] == "Running"
             assert told["endpoint"] != lived.place.server.endpoint
             assert Path(told["home"]).exists()
         finally:
