@@ -32,7 +32,7 @@ import aiohttp
 from aggregates.errors import NotFound
 from engine.clock import SystemClock
 from engine.genesis import ADMIN_KEY, ADMIN_USER, FIRST_PASSWORD
-from engine.log import Log, Stored
+from engine.log import Log, Stored, codec
 from engine.log.store import Store
 from engine.log.stores import open_store
 from engine.vault import Vault
@@ -136,7 +136,7 @@ async def forked(
 ) -> AsyncIterator[tuple[Fork, Controller]]:
     """A controller on a fork of the log that the settings name."""
     async with opened(settings) as (log, past):
-        position = await at.resolve(log, SystemClock().now_ms())
+        position = await _whole(log, await at.resolve(log, SystemClock().now_ms()))
         cloud = await past.until(position)
         if not cloud.position:
             raise NotFound(f"there was no cloud yet at {at.text}: give a later moment")
@@ -148,6 +148,15 @@ async def forked(
     del cloud
     async with controller(ours) as served:
         yield fork, served
+
+
+async def _whole(log: Log, position: int) -> int:
+    """The end of what was committed together with the row at a position: it has one time.
+
+    Half a commit would be a cloud that never was, with a job that cannot go on.
+    """
+    row = await log.read_stored(position - 1, until=position, limit=1)
+    return await log.position_at(codec.at_ms(row[0])) if row else position
 
 
 async def _copy(log: Log, until: int, url: str) -> None:

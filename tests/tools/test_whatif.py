@@ -223,3 +223,26 @@ def test_a_fork_is_served_until_it_is_interrupted(lived: Lived) -> None:
             process.terminate()
         assert process.wait(20) == 0
     assert not Path(told["home"]).exists(), "a fork that nobody wanted to keep is gone"
+
+
+async def test_a_job_goes_on_in_the_fork_from_any_moment(lived: Lived, tmp_path: Path) -> None:
+    """Also from a position in the midst of a commit."""
+    source = Settings(home=lived.place.server.home, store=lived.store)
+    vm_id = UUID(lived.ids["web"])
+    async with opened(source) as (log, _):
+        (made, *_, started) = [
+            one.position
+            for one in await log.read_stream(vm_id)
+            if one.position <= lived.marks["web"]
+        ]
+    for position in range(made, started, 3):
+        into = tmp_path / str(position)
+        into.mkdir()
+        at = Moment(f"@{position}", position=position)
+        async with forked(source, at, into) as (fork, served), asyncio.timeout(20):
+            assert made < fork.position < lived.marks["web"]
+            job = served.cloud[vms][vm_id].job_id
+            if job is not None:
+                await served.engine.runner.wait(job)
+            vm = served.cloud[vms][vm_id]
+            assert vm.state == "Running" and vm.host_id is not None
