@@ -20,7 +20,7 @@ from tests.chaos.storm import Plan, run
 from tests.peers.kafka import Missing as NoKafka
 from tests.peers.postgres import Missing as NoPostgres
 
-SECONDS_S = 75.0
+SECONDS_S = 60.0
 
 
 def main() -> int:

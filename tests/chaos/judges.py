@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from time import monotonic
 from types import SimpleNamespace
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from drivers.sim import SimWorld
 from engine.history import History
@@ -94,6 +95,21 @@ async def acknowledged(ledger: Ledger, client: Client) -> Finding:
     return Finding("acknowledged is there", figures, tuple(wrong))
 
 
+async def _settled(op: Op, client: Client, account_id: str, now_s: float) -> Op:
+    """What became of a call whose answer was lost, now that nothing is under way any more: its job
+    has an id that follows from its key. What has no job never happened."""
+    command = {"take": "associateIpAddress", "free": "disassociateIpAddress"}[op.what]
+    job_id = uuid5(UUID(account_id), f"job/{command}/{op.key}")
+    try:
+        job = await client.ask(0, "queryAsyncJobResult", jobid=job_id)
+    except Refused:
+        return replace(op, outcome=Outcome.FAILED)
+    if job["jobstatus"] != 1:
+        return replace(op, outcome=Outcome.FAILED, ended_s=now_s)
+    got = job["jobresult"]["ipaddress"]["ipaddress"] if op.what == "take" else None
+    return replace(op, outcome=Outcome.OK, result=got, ended_s=now_s)
+
+
 async def addresses(
     ledger: Ledger, model: Addresses, client: Client, accounts: dict[str, str]
 ) -> Finding:
@@ -101,7 +117,14 @@ async def addresses(
     shown = await client.ask(0, "listPublicIpAddresses", listall=True, page=1, pagesize=500)
     rows = shown.get("publicipaddress", [])
     held = {row["ipaddress"]: row["account"] for row in rows if row["account"] in accounts}
-    history = list(ledger.addresses)
+    now_s = monotonic()
+    unknown = sum(op.outcome is Outcome.UNKNOWN for op in ledger.addresses)
+    history = [
+        await _settled(op, client, accounts[str(op.args[0])], now_s)
+        if op.outcome is Outcome.UNKNOWN and op.key
+        else op
+        for op in ledger.addresses
+    ]
     end = max((op.ended_s for op in history if op.outcome is Outcome.OK), default=0.0) + 1e6
     history += [
         Op("had", (account, address), end, end + 1, Outcome.OK, None, "the end")
@@ -111,9 +134,8 @@ async def addresses(
     verdict = check(model, history)
     told_of = [op for op in history if op.outcome is Outcome.OK and op.who != "the end"]
     by_end = Counter(op.result if op.result in (LIMIT, EXHAUSTED) else op.what for op in told_of)
-    unknown = sum(op.outcome is Outcome.UNKNOWN for op in history)
     told = ", ".join(f"{count} {what}" for what, count in sorted(by_end.items()))
-    figures = f"{told}, {unknown} unknown; {len(held)} held; {verdict.steps} steps"
+    figures = f"{told}; {unknown} asked for again later; {len(held)} held; {verdict.steps} steps"
     return Finding(
         "addresses are linearisable", figures, () if verdict.is_linear else (str(verdict),)
     )

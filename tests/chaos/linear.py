@@ -28,7 +28,10 @@ class Outcome(StrEnum):
 
 @dataclass(slots=True)
 class Op:
-    """One call of one client. `result` is what it was told; times are of one clock, in seconds."""
+    """One call of one client. `result` is what it was told; times are of one clock, in seconds.
+
+    `key` tells what was asked apart from everything else, for whoever asks later what became of it.
+    """
 
     what: str
     args: tuple[Hashable, ...]
@@ -37,6 +40,7 @@ class Op:
     outcome: Outcome = Outcome.UNKNOWN
     result: Any = None
     who: str = ""
+    key: str = ""
 
     @property
     def end_s(self) -> float:

@@ -175,7 +175,7 @@ class Load:
                     idempotencykey=key,
                 )
                 self.ledger.note("free", told)
-                self._note_op(who, "free", (account, address), told, None)
+                self._note_op(who, "free", (account, address), told, None, key)
                 return
             told = await client.job(
                 self.patience(rng), "associateIpAddress", networkid=network, idempotencykey=key
@@ -185,11 +185,13 @@ class Load:
             if told.answer is not None:
                 got = str(told.answer["ipaddress"]["ipaddress"])
                 mine[got] = told.answer["ipaddress"]["id"]
-            self._note_op(who, "take", (account,), told, got)
+            self._note_op(who, "take", (account,), told, got, key)
 
         await self.repeat(rng, once)
 
-    def _note_op(self, who: str, what: str, args: Any, told: Told, got: str | None) -> None:
+    def _note_op(
+        self, who: str, what: str, args: Any, told: Told, got: str | None, key: str
+    ) -> None:
         """One operation; and one of unknown outcome for tries that were lost before a refusal."""
         ops = self.ledger.addresses
         if told.answer is not None:
@@ -197,7 +199,7 @@ class Load:
             ops.append(Op(what, args, told.began_s, told.ended_s, Outcome.OK, got, who))
             return
         if told.refusal is None or told.lost_since_s is not None:
-            ops.append(Op(what, args, told.began_s, who=who))
+            ops.append(Op(what, args, told.began_s, who=who, key=key))
         if told.refusal is not None:
             codes = {LIMIT_CODE: LIMIT, EXHAUSTED_CODE: EXHAUSTED} if what == "take" else {}
             said = codes.get(told.refusal.code)

@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SAGASTACK = (sys.executable, "-m", "sagastack.cli")
 START_S, STOP_S, TOOL_S = 60.0, 30.0, 180.0
 POLL_S = 0.1
-NO_LOG = "the log cannot be opened"
+NO_LOG = "the log cannot be"
 
 
 class Ended(AssertionError):
@@ -127,6 +127,7 @@ class Controller:
     to_store: Relay
     to_world: Relay
     to_it: Relay | None = None
+    crashes: list[str] = field(default_factory=list)
 
     @property
     def endpoint(self) -> str:
@@ -134,15 +135,17 @@ class Controller:
         return f"http://127.0.0.1:{self.to_it.port}/client/api"
 
     async def start(self) -> float:
-        """Seconds until it answered. One that cannot open its log ends with words that say so, and
-        is started again, as whatever supervises it would do."""
+        """Seconds until it answered. One that ends at its start is started again, as whatever
+        supervises it would do; only one that cannot open its log, and says so, may."""
         began = monotonic()
         while True:
             self.process.spawn()
             try:
                 await self.process.said("sagastack serves ")
             except Ended as ended:
-                if NO_LOG not in str(ended) or monotonic() - began > START_S:
+                if NO_LOG not in str(ended):
+                    self.crashes.append(str(ended))
+                if monotonic() - began > START_S:
                     raise
                 await asyncio.sleep(0.5)
             else:
@@ -224,6 +227,7 @@ class Cluster:
             name, home, self.serve(port, to_store.port), self.environment(home, to_world.port)
         )
         made = Controller(len(self.controllers), process, port, to_store, to_world)
+        made.crashes = self.crashes
         made.to_it = await stack.enter_async_context(Relay("127.0.0.1", port))
         stack.push_async_callback(process.end, signal.SIGKILL)
         return made

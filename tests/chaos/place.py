@@ -52,6 +52,7 @@ class Place:
     sharers: dict[str, Client] = field(default_factory=dict)
     networks: dict[str, str] = field(default_factory=dict)
     groups: dict[str, str] = field(default_factory=dict)
+    accounts: dict[str, str] = field(default_factory=dict)
     most_guests: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -146,6 +147,7 @@ async def _sharers(
         client = await _account(api, session, endpoints, name, domain, rng)
         place.sharers[name] = client
         account = (await api("listAccounts", name=name, domainid=domain))["account"][0]
+        place.accounts[name] = account["id"]
         await api(
             "updateConfiguration",
             name="use.system.public.ips",

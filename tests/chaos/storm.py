@@ -26,6 +26,7 @@ from tests.chaos.place import Place, build, is_quiet
 from tests.chaos.visitor import Visitors
 
 BUILD_S, SETTLE_S, QUIET_S, CATCH_UP_S = 120.0, 60.0, 120.0, 60.0
+PICTURES = 5
 TENANTS, CLIENTS_EACH, SHARERS_EACH, NAMERS_EACH, VISITORS = 3, 2, 2, 2, 2
 Say = Callable[[str], None]
 
@@ -139,7 +140,7 @@ async def _quiet(machines: Cluster, place: Place) -> float:
 async def _ask(machines: Cluster, place: Place, storm: Storm, bench: Bench) -> None:
     """The judges who ask the servers; one more server has folded the log from its beginning."""
     ledger, nemesis, admin = storm.load.ledger, storm.nemesis, place.admin
-    accounts = dict.fromkeys(place.sharers, "")
+    accounts = place.accounts
     await bench.hear("acknowledged is there", lambda: judges.acknowledged(ledger, admin))
     await bench.hear(
         "addresses are linearisable",
@@ -159,20 +160,29 @@ async def _ask(machines: Cluster, place: Place, storm: Storm, bench: Bench) -> N
 
 
 async def _pictures(machines: Cluster, admin: Client) -> Finding:
-    shown = {one.process.name: await picture(admin, one.number) for one in machines.controllers}
-    if len(machines.controllers) > 1:
-        async with AsyncExitStack() as stack:
-            fresh = await machines.add(stack, "rebuilt")
-            await fresh.start()
-            newcomer = Client(admin.session, [fresh.endpoint], admin.key, admin.secret, admin.rng)
-            shown["rebuilt"] = await picture(newcomer, 0)
-            await fresh.process.end()
-    else:  # its log is its own: it is the one that folds it anew
-        (alone,) = machines.controllers
-        await alone.process.end()
-        await alone.start()
-        shown["restarted"] = await picture(admin, 0)
-    return await judges.servers_agree(shown)
+    """Chores go on meanwhile, so pictures of two moments may differ: then all are taken again."""
+    async with AsyncExitStack() as stack:
+        fresh: Client | None = None
+        if len(machines.controllers) > 1:
+            newcomer = await machines.add(stack, "rebuilt")
+            await newcomer.start()
+            fresh = Client(admin.session, [newcomer.endpoint], admin.key, admin.secret, admin.rng)
+        for _ in range(PICTURES):
+            shown = {
+                one.process.name: await picture(admin, one.number) for one in machines.controllers
+            }
+            if fresh is None:  # its log is its own: it is the one that folds it anew
+                (alone,) = machines.controllers
+                await alone.process.end()
+                await alone.start()
+            shown["rebuilt"] = await picture(fresh or admin, 0)
+            found = await judges.servers_agree(shown)
+            if not found.wrong:
+                break
+            await asyncio.sleep(2.0)
+        if fresh is not None:
+            await newcomer.process.end()
+    return found
 
 
 @asynccontextmanager

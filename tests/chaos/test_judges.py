@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -87,6 +88,25 @@ async def test_addresses_in_the_end(held: list[str], holds: bool) -> None:
     rows = [{"ipaddress": one, "account": "x"} for one in held]
     server: Any = Server(listPublicIpAddresses={"publicipaddress": rows})
     found = await judges.addresses(told, POOL, server, {"x": ""})
+    assert (not found.wrong) is holds, found
+
+
+@pytest.mark.parametrize(
+    ("job", "held", "holds"),
+    [
+        (Refused(431, "no such job"), [], True),
+        (Refused(431, "no such job"), ["a"], False),
+        ({"jobstatus": 1, "jobresult": {"ipaddress": {"ipaddress": "a"}}}, ["a"], True),
+        ({"jobstatus": 1, "jobresult": {"ipaddress": {"ipaddress": "a"}}}, [], False),
+        ({"jobstatus": 2, "jobresult": {}}, [], True),
+    ],
+)
+async def test_what_became_of_a_call_that_was_lost(job: Any, held: list[str], holds: bool) -> None:
+    told = ledger(addresses=[Op("take", ("x",), 0, key="k")])
+    rows = [{"ipaddress": one, "account": "x"} for one in held]
+    answers = {"listPublicIpAddresses": {"publicipaddress": rows}, "queryAsyncJobResult": job}
+    server: Any = Server(**answers)
+    found = await judges.addresses(told, POOL, server, {"x": str(uuid4())})
     assert (not found.wrong) is holds, found
 
 
