@@ -30,6 +30,13 @@ class Event(Struct, frozen=True, kw_only=True):
     REMOVES: ClassVar[bool] = False
     UPCASTS: ClassVar[Mapping[int, Upcast]] = {}
 
+    def takes(self) -> tuple[int, ...] | None:
+        """How much it takes of a ledger on which the order of such events does not matter.
+
+        None: whatever is decided about its stream may depend on it.
+        """
+        return None
+
     def apply(self, row: Any, at_ms: int) -> None:
         """Fold into `row`: by default each field lands on the attribute of the same name."""
         for name in self.__struct_fields__:

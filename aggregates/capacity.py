@@ -70,6 +70,9 @@ class CapacityHeld(Event, frozen=True, kw_only=True):
     cpu_mhz: int
     memory_mib: int
 
+    def takes(self) -> tuple[int, int]:
+        return self.cpu_mhz, self.memory_mib
+
 
 @event("capacity.freed")
 class CapacityFreed(Event, frozen=True, kw_only=True):
@@ -77,3 +80,6 @@ class CapacityFreed(Event, frozen=True, kw_only=True):
 
     hold: UUID
     host_id: UUID
+
+    def takes(self) -> tuple[int, ...]:
+        return ()

@@ -64,6 +64,9 @@ class SpaceHeld(Event, frozen=True, kw_only=True):
     volume_id: UUID
     size_bytes: int
 
+    def takes(self) -> tuple[int]:
+        return (self.size_bytes,)
+
 
 @event("space.freed")
 class SpaceFreed(Event, frozen=True, kw_only=True):
@@ -71,3 +74,6 @@ class SpaceFreed(Event, frozen=True, kw_only=True):
 
     hold: UUID
     pool_id: UUID
+
+    def takes(self) -> tuple[int, ...]:
+        return ()

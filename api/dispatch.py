@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -77,6 +77,13 @@ class Answer:
     command: str = ""
 
 
+CaughtUp = Callable[[], Awaitable[None]]
+
+
+async def at_once() -> None:
+    """One controller alone knows all that anybody was told."""
+
+
 class Bug(ApiError):
     """530: our own mistake. The text holds the incident id and nothing else."""
 
@@ -94,7 +101,8 @@ class Gateway:
     """Answers requests. Clock and ids are arguments; `closing` refuses what comes too late.
 
     `trusted_user` is who the integration port acts as: the first administrator. `memo` keeps what
-    rows look like; without one, every answer is made anew.
+    rows look like; without one, every answer is made anew. `caught_up` returns once all that was
+    acknowledged anywhere, before it was called, is known here.
     """
 
     engine: Engine
@@ -106,6 +114,7 @@ class Gateway:
     closing: bool = False
     memo: Memo | None = None
     on_read: Callable[[float], None] = lambda seconds: None
+    caught_up: CaughtUp = at_once
     repeats: Repeats = field(default_factory=Repeats)
     attempts: AttemptStore = field(default_factory=Attempts)
     throttle: Throttle = field(default_factory=Throttle)
@@ -165,6 +174,7 @@ class Gateway:
         if self.closing:
             raise Closing("The server is shutting down; ask again in a moment")
         query = normal(request.params)
+        await self.caught_up()
         if spec is not None and spec.public:
             return await self._visit(request, spec, query, cookies)
         who, session = await self.entered(request, name)

@@ -93,7 +93,7 @@ class Bench:
 
     def settle(self, decision: Decision) -> None:
         """Fold what a commit would bring back."""
-        for stream, expected, happened in decision.appends:
+        for stream, expected, happened, _ in decision.appends:
             self.capacity.fold(self.recorded(stream, expected + 1, happened))
 
     def fill(self, share: float) -> None:
@@ -213,7 +213,7 @@ def address_rows() -> list[Row]:
     addresses.fold(bench.recorded(space_id, 1, created))
 
     def settle(decision: Decision) -> None:
-        for stream, expected, happened in decision.appends:
+        for stream, expected, happened, _ in decision.appends:
             addresses.fold(bench.recorded(stream, expected + 1, happened))
 
     def take(hold: UUID) -> None:

@@ -19,6 +19,7 @@ from engine.allocator import Allocator
 from engine.clock import Clock, SystemClock
 from engine.drivers import Drivers
 from engine.engine import Engine, load
+from engine.fence import Owner
 from engine.genesis import ADMIN_ACCOUNT, BUILTIN_TEMPLATE, ROOT_DOMAIN, begin, stable_id
 from engine.history import History
 from engine.hosts import HostRegistry
@@ -78,14 +79,17 @@ async def engine_in(
     clock: Clock | None = None,
     around: Callable[[Log], Any] = lambda log: log,
     token: Callable[[int], str] | None = None,
+    store: str = "",
+    owner: Owner | None = None,
 ) -> AsyncIterator[Bed]:
     """An engine on the log in `home`; the data centre belongs to the caller and outlives it.
 
-    `around` may put something between the engine and its log.
+    `around` may put something between the engine and its log. `store` is another log, which several
+    engines may write to; `owner` then says which runs are this one's.
     """
     load_nouns()
     clock = clock or SystemClock()
-    log = await Log.open(f"sqlite://{home}/log.db", now_ms=clock.now_ms)
+    log = await Log.open(store or f"sqlite://{home}/log.db", now_ms=clock.now_ms)
     vault = await Vault.open(home / "secrets.db")
     try:
         history = History(log, home / "checkpoints")
@@ -101,7 +105,7 @@ async def engine_in(
                 home=home,
                 children=None,  # type: ignore[arg-type]
             )
-            engine = Engine(around(log), world, clock, tasks, history)
+            engine = Engine(around(log), world, clock, tasks, history, owner)
             world.children = engine
             await begin(engine, vault, **({"token": token} if token else {}))
             engine.runner.resume()

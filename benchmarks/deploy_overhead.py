@@ -49,6 +49,9 @@ class Recorder:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._log, name)
 
+    def submit(self, unit: Unit) -> asyncio.Future[list[Recorded]]:
+        return asyncio.ensure_future(self.append(unit))
+
     async def append(self, unit: Unit) -> list[Recorded]:
         recorded = await self._log.append(unit)
         self._units.append((recorded[0].position, unit))

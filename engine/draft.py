@@ -26,7 +26,7 @@ class Decision(Protocol):
     """What the allocator answers: events for its ledgers."""
 
     @property
-    def appends(self) -> Sequence[tuple[UUID, int, Event]]: ...
+    def appends(self) -> Sequence[tuple[UUID, int, Event, tuple[int, ...] | None]]: ...
 
 
 class Draft:
@@ -36,6 +36,8 @@ class Draft:
         self._expected: dict[UUID, int] = {}
         self._events: dict[UUID, list[Event]] = {}
         self._rows: dict[UUID, Aggregate] = {}
+        self._slack: dict[UUID, tuple[int, ...] | None] = {}
+        self._drawn: set[UUID] = set()
         self._aborts: list[Callable[[], None]] = []
 
     def __bool__(self) -> bool:
@@ -71,7 +73,8 @@ class Draft:
 
     def add(self, decision: Decision, take_back: Callable[[], None]) -> None:
         """Commit what the allocator decided; `take_back` if the commit does not happen."""
-        for stream, expected, one in decision.appends:
+        for stream, expected, one, slack in decision.appends:
+            self._slack[stream] = slack if self._slack.get(stream, slack) is not None else None
             self.append(stream, expected, one)
         if decision.appends:
             self._aborts.append(take_back)
@@ -112,8 +115,20 @@ class Draft:
         """Whether this draft ends that row."""
         return any(one.REMOVES for one in self._events.get(row_id, ()))
 
+    def draw(self, owner_id: UUID) -> None:
+        """Something of this draft counts towards a sum of that owner, which has a limit."""
+        self._drawn.add(owner_id)
+
+    @property
+    def draws(self) -> tuple[UUID, ...]:
+        """Whose limited sums this draft draws on."""
+        return tuple(self._drawn)
+
     def appends(self) -> tuple[Append, ...]:
-        return tuple(Append(s, self._expected[s], tuple(e)) for s, e in self._events.items())
+        return tuple(
+            Append(stream, self._expected[stream], tuple(events), self._slack.get(stream))
+            for stream, events in self._events.items()
+        )
 
     def topics(self) -> list[str]:
         """What the draft would record, in order: the plan that a dry run shows."""
@@ -130,3 +145,5 @@ class Draft:
         self._expected.clear()
         self._events.clear()
         self._rows.clear()
+        self._slack.clear()
+        self._drawn.clear()

@@ -28,6 +28,7 @@ from engine.clock import Clock
 from engine.decide import DECISIONS, Desk
 from engine.draft import Draft
 from engine.failure import Failure
+from engine.fence import Owner
 from engine.history import History
 from engine.intents import By, Job
 from engine.intents.job import AsJob
@@ -62,21 +63,20 @@ def load(*folders: str) -> None:
         saga.check()
 
 
-def _run_id(by: By) -> UUID:
-    """The id of a new job. Who repeats a key at the same moment names the same, so one gets in."""
-    if not by.idempotency_key:
-        return uuid4()
-    return uuid5(by.account_id or NAMESPACE_OID, f"job/{by.idempotency_key}")
-
-
 class Engine:
     def __init__(
-        self, log: Log, world: World, clock: Clock, tasks: Tasks, history: History
+        self,
+        log: Log,
+        world: World,
+        clock: Clock,
+        tasks: Tasks,
+        history: History,
+        owner: Owner | None = None,
     ) -> None:
         self._log, self._world, self._clock = log, world, clock
         self._history = history
         self.cloud: Cloud = world.cloud
-        self.runner = Runner(log, self.cloud, clock, tasks, world)
+        self.runner = Runner(log, self.cloud, clock, tasks, world, owner)
         log.listen(self._heard)
 
     @property
@@ -114,7 +114,7 @@ class Engine:
 
         The same `run_id`, or the same idempotency key from the same account, is the same job.
         """
-        chosen = run_id or _run_id(by)
+        chosen = run_id or self._run_id(by)
         for _ in range(CONFLICTS_MAX):
             await self.runner.turns.take()
             if known := self._known(run_id, by):
@@ -169,6 +169,12 @@ class Engine:
         """A run that is alive or over, however long ago. `NotFound` if there never was one."""
         row = self.cloud[saga_runs].get(run_id)
         return row if row is not None else await self._history.run(run_id)
+
+    def _run_id(self, by: By) -> UUID:
+        """The id of a new job. Who repeats a key at the same moment names the same."""
+        if not by.idempotency_key:
+            return self.runner.new_id()
+        return uuid5(by.account_id or NAMESPACE_OID, f"job/{by.idempotency_key}")
 
     def _known(self, run_id: UUID | None, by: By) -> SagaRun | None:
         runs = self.cloud[saga_runs]
@@ -239,7 +245,7 @@ class Engine:
             raise
 
     async def _append(self, draft: Draft, by: By, saga: UUID | None = None) -> bool:
-        return await self.runner.append(self._unit(draft, by, saga), draft, patient=False)
+        return await self.runner.commits.append(self._unit(draft, by, saga), draft, patient=False)
 
     def _unit(self, draft: Draft, by: By, saga: UUID | None = None) -> Unit:
         return Unit(
@@ -249,4 +255,5 @@ class Engine:
             saga=saga,
             action=by.action,
             decided_at=draft.position,
+            draws=draft.draws,
         )

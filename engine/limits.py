@@ -2,7 +2,8 @@
 
 What a draft adds follows from its rows: no decision counts anything, and none can forget to. What
 was let in is promised until it is folded, so that of 200 decisions in one turn of the loop just as
-many are let in as there is room for.
+many are let in as there is room for. Other controllers know nothing of these promises: a draft that
+counts towards a limit draws on its owner, and the log refuses it if another has drawn meanwhile.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ def admit(draft: Draft) -> None:
     if added is not None:
         for page, amounts in added.more.items():
             if isinstance(page, tuple):
-                _fits_tagged(draft.cloud, page, amounts)
+                _fits_tagged(draft, page, amounts)
             else:
-                _fits(draft.cloud, page, amounts)
+                _fits(draft, page, amounts)
         _keep(draft, added)
 
 
@@ -91,22 +92,29 @@ def _sum(net: Sums, share: Share, sign: int, by_tag: bool) -> None:
             sums[resource] = sums.get(resource, 0) + sign * amount
 
 
-def _fits(cloud: Cloud, owner_id: UUID, amounts: Mapping[str, int]) -> None:
+def _fits(draft: Draft, owner_id: UUID, amounts: Mapping[str, int]) -> None:
+    cloud = draft.cloud
     limits, counts = cloud.view(Limits), cloud.view(Counts)
     for resource, amount in amounts.items():
         most = limits.in_small(owner_id, resource)
-        if most != UNLIMITED and counts.expected(owner_id, resource) + amount > most:
+        if most == UNLIMITED:
+            continue
+        draft.draw(owner_id)
+        if counts.expected(owner_id, resource) + amount > most:
             raise LimitReached(_refusal(cloud, owner_id, resource, "", amount))
 
 
-def _fits_tagged(cloud: Cloud, page: tuple[UUID, UUID], amounts: Mapping[str, int]) -> None:
+def _fits_tagged(draft: Draft, page: tuple[UUID, UUID], amounts: Mapping[str, int]) -> None:
     """A thing of an offering with tags counts towards the limits of those tags as well."""
+    cloud = draft.cloud
     limits, (owner_id, offering_id) = cloud.view(Limits), page
     for resource, amount in amounts.items():
         for tag in limits.tags(resource):
             if tag not in tags_of_offering(cloud, offering_id):
                 continue
             most = limits.in_small(owner_id, resource, tag)
+            if most != UNLIMITED:
+                draft.draw(owner_id)
             has = used(cloud, owner_id, resource, tag, soon=True)
             if most != UNLIMITED and has + amount > most:
                 raise LimitReached(_refusal(cloud, owner_id, resource, tag, amount))

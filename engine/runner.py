@@ -22,7 +22,6 @@ from uuid import UUID, uuid4
 import msgspec
 
 from aggregates.base import Event, Recorded
-from aggregates.errors import Conflict
 from aggregates.saga import (
     RunState,
     SagaFailed,
@@ -37,9 +36,11 @@ from aggregates.saga import (
 )
 from engine import limits
 from engine.clock import Clock
+from engine.commits import Commits
 from engine.draft import Draft
 from engine.failure import Caught, Failure, failure_of
-from engine.log import Log, LogUnavailable, Unit
+from engine.fence import Everything, Fence, Owner, superseded
+from engine.log import Log, Unit
 from engine.progress import Watched
 from engine.retry import FORWARD_ONLY, UNDO, Patience
 from engine.saga import SAGAS, Do, Run, Step
@@ -53,7 +54,7 @@ from projections.saga import saga_runs
 log_ = logging.getLogger("sagastack.saga")
 
 CONFLICTS_MAX = 100
-LOG_RETRY_S = 1.0
+RELEASE_S = 5.0
 CANCELLED = "the job was cancelled"
 # Failures after which a step may have happened all the same.
 UNSURE = ("Unknown", "Bug")
@@ -68,12 +69,23 @@ class Done:
 
 
 class Runner:
-    def __init__(self, log: Log, cloud: Cloud, clock: Clock, tasks: Tasks, world: World) -> None:
+    def __init__(
+        self,
+        log: Log,
+        cloud: Cloud,
+        clock: Clock,
+        tasks: Tasks,
+        world: World,
+        owner: Owner | None = None,
+    ) -> None:
         self._log, self._cloud, self._clock, self._tasks = log, cloud, clock, tasks
         self._world = world
         self.turns = Turns()
         self.tracer: Tracer = NoTracer()
+        self._fence = Fence(owner or Everything())
+        self.commits = Commits(log, clock, tasks, self._fence)
         self._driving: set[UUID] = set()
+        self._drivers: dict[UUID, asyncio.Task[Any]] = {}
         self._intents: dict[UUID, Any] = {}
         self._inherited: set[UUID] = set()
         self._scopes: dict[UUID, set[asyncio.Timeout]] = {}
@@ -81,18 +93,32 @@ class Runner:
 
     def drive(self, run_id: UUID) -> None:
         """Make sure that somebody works on this run. Asking twice is asking once."""
-        if run_id not in self._driving:
+        if run_id not in self._driving and self._fence.owner.owns(run_id):
             self._driving.add(run_id)
             self._tasks.spawn(self._drive(run_id), name=f"saga {run_id}")
 
     def resume(self) -> int:
-        """Take up every run that is neither over nor parked; says how many."""
-        runs = self._cloud[saga_runs]
+        """Take up every run of ours that is neither over nor parked; says how many."""
+        runs, owns = self._cloud[saga_runs], self._fence.owner.owns
         live = [row.id for s in (RunState.RUNNING, RunState.UNDOING) for row in runs.by("state", s)]
-        self._inherited.update(live)
-        for run_id in live:
+        ours = [run_id for run_id in live if run_id not in self._driving and owns(run_id)]
+        self._inherited.update(ours)
+        for run_id in ours:
             self.drive(run_id)
-        return len(live)
+        return len(ours)
+
+    async def release(self) -> None:
+        """Let go of what is no longer ours, as a crash would; nothing of it goes on afterwards."""
+        owns = self._fence.owner.owns
+        lost = [task for run_id, task in self._drivers.items() if not owns(run_id)]
+        for task in lost:
+            task.cancel()
+        if lost:
+            await asyncio.wait(lost, timeout=RELEASE_S)
+
+    def new_id(self) -> UUID:
+        """An id for a new run; one that is ours is driven without a detour."""
+        return self._fence.owner.pick(uuid4)
 
     def _take_up(self, run_id: UUID) -> None:
         row = self._cloud[saga_runs].get(run_id)
@@ -137,20 +163,40 @@ class Runner:
     # ---- forward -------------------------------------------------------------------------
 
     async def _drive(self, run_id: UUID) -> None:
-        with Caught() as caught:
-            while (row := self._cloud[saga_runs].get(run_id)) is not None:
-                if row.state is RunState.RUNNING:
-                    await self._forward(row)
-                elif row.state is RunState.UNDOING:
-                    await self._backward(row)
-                else:
-                    self.tracer.left(row)
-                    break
-        self._driving.discard(run_id)
-        self._intents.pop(run_id, None)
-        self._inherited.discard(run_id)
-        if caught.error is not None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._drivers[run_id] = task
+        try:
+            with Caught() as caught:
+                await self._drive_on(run_id)
+        finally:
+            del self._drivers[run_id]
+            self._driving.discard(run_id)
+            self._intents.pop(run_id, None)
+            self._inherited.discard(run_id)
+            self._fence.forget(run_id)
+        if superseded(caught.error):
+            log_.warning("%s", caught.error)
+            self._take_over(run_id)
+        elif caught.error is not None:
             await self._stranded(run_id, caught.error)
+
+    async def _drive_on(self, run_id: UUID) -> None:
+        while (row := self._cloud[saga_runs].get(run_id)) is not None:
+            if row.state is RunState.RUNNING:
+                await self._forward(row)
+            elif row.state is RunState.UNDOING:
+                await self._backward(row)
+            else:
+                self.tracer.left(row)
+                break
+
+    def _take_over(self, run_id: UUID) -> None:
+        """Go on from what another recorded, if the run is ours after all."""
+        self._inherited.add(run_id)
+        self._take_up(run_id)
+        if run_id not in self._driving:
+            self._inherited.discard(run_id)
 
     async def _stranded(self, run_id: UUID, error: Exception) -> None:
         """The engine itself failed on this run: it parks, and every other run goes on."""
@@ -267,6 +313,7 @@ class Runner:
         settled = self._goes_on(row)
         patience = FORWARD_ONLY if settled else step.patience
         while settled or not row.cancelled:
+            self._fence.check(row.id)
             with Caught() as caught, self.tracer.step(row, step.name):
                 return Done(step.name, _plain(await self._timed(row, step, step.do)))
             assert caught.error is not None
@@ -324,6 +371,7 @@ class Runner:
         self, row: SagaRun, step: Step[Any, Any], undo: Do[Any]
     ) -> Failure | None:
         while True:
+            self._fence.check(row.id)
             with Caught() as caught, self.tracer.step(row, step.name, undo=True):
                 await self._timed(row, step, undo)
             if caught.error is None:
@@ -364,7 +412,8 @@ class Runner:
         """Commit what `write` decides; decide again whenever somebody else was first."""
         for _ in range(CONFLICTS_MAX):
             await self.turns.take()
-            draft = Draft(self._cloud)
+            self._fence.check(row.id)
+            version, draft = row.version, Draft(self._cloud)
             failure = write(draft)
             if failure is not None:
                 draft.abort()
@@ -372,84 +421,14 @@ class Runner:
             if not draft:
                 return None
             by = (row.user_id, row.account_id, row.id)
-            unit = Unit(draft.appends(), *by, decided_at=draft.position)
-            if await self.append(unit, draft):
+            unit = Unit(draft.appends(), *by, decided_at=draft.position, draws=draft.draws)
+            if await self.commits.append(unit, draft):
                 return None
+            if row.version != version and not self._fence.owner.alone:
+                found = await self._log.read_stream(row.id, after=version)
+                self._fence.compare(row.id, found)
         text = f"its rows were changed by others {CONFLICTS_MAX} times in a row; retry the job"
         return Failure(row.failed_step, "Conflict", text)
-
-    async def append(self, unit: Unit, draft: Draft, *, patient: bool = True) -> bool:
-        """Commit a draft. False: somebody else was first, decide again.
-
-        While the log cannot be written nothing may be decided: a run waits for it, and a caller,
-        who is not `patient`, is told so by `LogUnavailable`. What was not acknowledged may be on
-        disk all the same, and then the second try is refused for the first one's sake.
-        """
-        doubted = False
-        while True:
-            try:
-                await (self._log.append(unit) if patient else self._outlasting(unit, draft))
-            except Conflict:
-                if doubted and await self._landed(unit):
-                    return True
-                draft.abort()
-                await self._clock.sleep(0)
-                return False
-            except LogUnavailable as error:
-                if not patient:
-                    draft.abort()
-                    raise
-                log_.error("the log cannot be written, waiting: %s", error)
-                doubted = True
-                await self._clock.sleep(LOG_RETRY_S)
-            except asyncio.CancelledError:
-                if patient:
-                    draft.abort()
-                raise
-            except BaseException:
-                draft.abort()
-                raise
-            else:
-                return True
-
-    async def _outlasting(self, unit: Unit, draft: Draft) -> None:
-        """Append for a caller who may go away at any moment, as a request's connection breaks.
-
-        The unit is on its way to the disk all the same, so what was promised for it stays promised
-        until the log has said that it is not to be.
-        """
-        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        work = self._answer(unit, draft, answer)
-        if self._tasks.spawn(work, name="append"):
-            await answer
-        else:
-            await self._log.append(unit)
-
-    async def _answer(self, unit: Unit, draft: Draft, answer: asyncio.Future[None]) -> None:
-        try:
-            with Caught() as caught:
-                await self._log.append(unit)
-            if answer.cancelled() and caught.error is not None:
-                draft.abort()
-            elif not answer.done() and caught.error is not None:
-                answer.set_exception(caught.error)
-            elif not answer.done():
-                answer.set_result(None)
-        finally:
-            if not answer.done():
-                answer.set_exception(LogUnavailable("the controller is closing"))
-
-    async def _landed(self, unit: Unit) -> bool:
-        """Whether the log holds just this unit, at the versions that it expected."""
-        first = next(one for one in unit.appends if one.events)
-        while True:
-            try:
-                held = await self._log.read_stream(first.stream, after=first.expected)
-            except LogUnavailable as error:
-                log_.error("the log cannot be read, waiting: %s", error)
-                await self._clock.sleep(LOG_RETRY_S)
-                continue
-            return bool(held) and (held[0].saga, held[0].event) == (unit.saga, first.events[0])
 
     def _failure(self, row: SagaRun, step: str, error: Exception) -> Failure:
         kind, text = failure_of(error)

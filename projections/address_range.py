@@ -13,6 +13,8 @@ from array import array
 from aggregates.address import AddressSpaceCreated
 
 WINDOW = 1 << 20
+# Several controllers look for free numbers in different places, so as not to choose the same.
+LANES, LANE = 16, 4_096
 _FREE, _TAKEN = b"\x00", 1
 
 
@@ -55,6 +57,19 @@ class AddressRange:
         self._lowest = found
         number = self.space.first + found
         return number if number <= self.space.last else None
+
+    def free_in_lane(self, lane: int) -> int | None:
+        """The lowest free number of a lane and those behind it; the lowest of all if none is."""
+        if not lane:
+            return self.lowest_free()
+        size = self.space.last - self.space.first + 1
+        found = lane * min(LANE, size // LANES)
+        if found < len(self._taken):
+            found = self._taken.find(_FREE, found)
+            found = len(self._taken) if found < 0 else found
+        while found in self._far_taken:
+            found += 1
+        return self.space.first + found if found < size else self.lowest_free()
 
     def take(self, number: int) -> None:
         """Mark a number that is free."""

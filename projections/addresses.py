@@ -59,6 +59,9 @@ class Addresses:
         )
     )
 
+    lane = 0
+    """Where this controller looks first; one alone begins at the lowest number."""
+
     def __init__(self) -> None:
         self.ranges: dict[UUID, AddressRange] = {}
         self.holds: dict[UUID, AddressTaken] = {}

@@ -120,7 +120,7 @@ class Capacity:
         self.hosts.shift(slot, -held.cpu_mhz, -held.memory_mib)
         hosts, pendings = self.hosts, self.pendings
         stream, version = hosts.streams[slot], hosts.versions[slot]
-        return pendings.add(pendings.takes, held.hold, stream, version, held)
+        return pendings.add(pendings.takes, held.hold, stream, version, held, loose=True)
 
     def forget(self, hold: UUID) -> None:
         """Take back whatever is pending under this key; its commit failed."""

@@ -14,15 +14,27 @@ from aggregates.base import Event, Recorded
 
 
 class Pending:
-    """One append on its way. `doomed` says that its expected version can no longer come true."""
+    """One append on its way. `doomed` says that its expected version can no longer come true.
 
-    __slots__ = ("book", "doomed", "event", "expected", "key", "stream")
+    A loose one may come in behind others' appends, so nothing dooms it.
+    """
+
+    __slots__ = ("book", "doomed", "event", "expected", "key", "loose", "stream")
 
     def __init__(
-        self, book: dict[UUID, Pending], key: UUID, stream: UUID, expected: int, event: Event
+        self,
+        book: dict[UUID, Pending],
+        key: UUID,
+        stream: UUID,
+        expected: int,
+        event: Event,
+        loose: bool,
     ) -> None:
-        self.book, self.key, self.stream = book, key, stream
+        self.book, self.key, self.stream, self.loose = book, key, stream, loose
         self.expected, self.event, self.doomed = expected, event, False
+
+    def doom(self) -> None:
+        self.doomed = not self.loose
 
 
 class _Tail:
@@ -48,13 +60,20 @@ class Pendings:
         return len(self.takes) + len(self.frees) + len(self.supplies)
 
     def add(
-        self, book: dict[UUID, Pending], key: UUID, stream: UUID, committed: int, event: Event
+        self,
+        book: dict[UUID, Pending],
+        key: UUID,
+        stream: UUID,
+        committed: int,
+        event: Event,
+        *,
+        loose: bool = False,
     ) -> Pending:
         """Give `event` the next place on `stream`, whose version on the log is `committed`."""
         tail = self._tails.get(stream)
         if tail is None:
             self._tails[stream] = tail = _Tail(committed)
-        pending = book[key] = Pending(book, key, stream, tail.next, event)
+        pending = book[key] = Pending(book, key, stream, tail.next, event, loose)
         tail.next += 1
         tail.waiting.append(pending)
         return pending
@@ -69,7 +88,7 @@ class Pendings:
         if mine is None:
             # Another writer came between: whatever was numbered from here expects the wrong past.
             for pending in tail.waiting:
-                pending.doomed = True
+                pending.doom()
             tail.next = recorded.version
         else:
             self._drop(tail, mine)
@@ -83,7 +102,8 @@ class Pendings:
         if pending.doomed:
             return
         for later in tail.waiting:
-            later.doomed |= later.expected > pending.expected
+            if later.expected > pending.expected:
+                later.doom()
         tail.next = max(tail.committed, pending.expected)
 
     def _drop(self, tail: _Tail, pending: Pending) -> None:

@@ -90,7 +90,7 @@ class Space:
         """Mark a decision at once, so that the next one of this turn counts it."""
         pool.used_bytes += held.size_bytes
         pendings = self.pendings
-        return pendings.add(pendings.takes, held.hold, pool.stream, pool.version, held)
+        return pendings.add(pendings.takes, held.hold, pool.stream, pool.version, held, loose=True)
 
     def forget(self, hold: UUID) -> None:
         """Take back whatever is pending under this key; its commit failed."""

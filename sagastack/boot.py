@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID, uuid4
 
 from aiohttp import web
@@ -26,6 +27,7 @@ from engine.allocator import Allocator
 from engine.checkpoints import Checkpointer
 from engine.chores.chore import Chores
 from engine.clock import SystemClock
+from engine.cluster.leases import Duties
 from engine.collector import settle
 from engine.drivers import Drivers
 from engine.engine import Engine, load
@@ -43,7 +45,9 @@ from projections.capacity import Capacity
 from projections.cloud import Cloud
 from projections.space import Space
 from sagastack.face import Face
+from sagastack.membership import Member, enter, take_part
 from sagastack.metrics import metrics
+from sagastack.sealed import open_vault
 from sagastack.settings import ENDPOINT_FILE, Settings
 
 log_ = logging.getLogger("sagastack")
@@ -62,6 +66,7 @@ class Controller:
     drivers: Drivers
     feed: Feed
     gateway: Gateway
+    member: Member
     resumed: int
 
     @property
@@ -89,9 +94,10 @@ async def controller(settings: Settings) -> AsyncIterator[Controller]:
     clock = SystemClock()
     settings.home.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
+        member = await enter(settings, stack, clock)
         log = await Log.open(settings.store_url, now_ms=clock.now_ms)
         stack.push_async_callback(log.close)
-        vault = await Vault.open(settings.home / "secrets.db")
+        vault = await open_vault(settings)
         stack.push_async_callback(vault.close)
         history = History(log, settings.home / "checkpoints")
         cloud = await history.latest()
@@ -109,19 +115,21 @@ async def controller(settings: Settings) -> AsyncIterator[Controller]:
             home=settings.home,
             children=None,  # type: ignore[arg-type]
         )
-        engine = Engine(log, world, clock, tasks, history)
+        cloud.view(Addresses).lane = member.lane
+        engine = Engine(log, world, clock, tasks, history, member.owner)
         world.children = engine
         feed = Feed(log, cloud.position)
-        await begin(engine, vault)
+        await member.duties.while_held("genesis", partial(_begin, log, engine, vault))
+        take_part(member, settings, tasks, engine, log, clock)
         resumed = engine.runner.resume()
-        await _beside(settings, stack, tasks, log, engine, hosts, clock)
+        await _beside(settings, stack, tasks, log, engine, hosts, clock, member.duties)
         face = Face(engine, vault, world)
-        gateway = _gateway(face, clock)
+        gateway = _gateway(face, clock, member)
         port = await _serve(settings, stack, face, gateway, feed, log, clock)
         settle()
         log_.info("serving on port %d, %d sagas resumed", port, resumed)
         made = Controller(
-            settings, port, log, engine, vault, hosts, drivers, feed, gateway, resumed
+            settings, port, log, engine, vault, hosts, drivers, feed, gateway, member, resumed
         )
         (settings.home / ENDPOINT_FILE).write_text(made.endpoint + "\n")
         yield made
@@ -135,6 +143,7 @@ async def _beside(
     engine: Engine,
     hosts: HostRegistry,
     clock: SystemClock,
+    duties: Duties,
 ) -> None:
     """What runs for as long as the controller does: seals, checkpoints, reconciliation."""
     sealer = await Sealer.open(log, settings.home, now_ms=clock.now_ms)
@@ -146,11 +155,21 @@ async def _beside(
     log.listen(saver.heard)
     tasks.spawn(saver.run(), name="checkpoints")
     sweeper = Sweeper(engine, hosts, clock, every_s=settings.reconcile_s)
-    tasks.spawn(sweeper.run(), name="reconcilers")
-    tasks.spawn(Chores(engine, clock).run(), name="chores")
+    for name, work in (("reconcilers", sweeper.run), ("chores", Chores(engine, clock).run)):
+        tasks.spawn(duties.while_held(name, partial(_duty, work)), name=name)
 
 
-def _gateway(face: Face, clock: SystemClock) -> Gateway:
+async def _duty(work: Callable[[], Awaitable[None]], token: int) -> None:
+    await work()
+
+
+async def _begin(log: Log, engine: Engine, vault: Vault, token: int) -> None:
+    """Of several controllers that start together, one begins the cloud."""
+    await log.look()
+    await begin(engine, vault)
+
+
+def _gateway(face: Face, clock: SystemClock, member: Member) -> Gateway:
     """What answers requests, whichever way they come in."""
     return Gateway(
         engine=face,
@@ -160,6 +179,7 @@ def _gateway(face: Face, clock: SystemClock) -> Gateway:
         trusted_user=_admin,
         memo=Memo(face.cloud),
         on_read=face.on_read,
+        caught_up=member.caught_up,
     )
 
 

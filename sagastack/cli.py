@@ -25,7 +25,7 @@ from sagastack.quickstart import quickstart
 from sagastack.settings import BadSetting, Settings
 from sagastack.tools.moments import joined
 
-CHOSEN = ("home", "port", "host", "integration_port", "store")
+CHOSEN = ("home", "port", "host", "integration_port", "store", "kafka", "seals")
 """Options of any command that are settings, where the command has them."""
 
 
@@ -61,6 +61,8 @@ def parser() -> argparse.ArgumentParser:
         one = commands.command(name, tool, about, json=False)
         one.add_argument("--host", help="address to listen on (127.0.0.1)")
         one.add_argument("--port", type=int, help="port to listen on (8080; 0 for any)")
+        one.add_argument("--kafka", help="host:port: be one of several controllers on the store")
+        one.add_argument("--seals", type=lambda text: Path(text).resolve(), help="where seals go")
         one.add_argument("--integration-port", type=int, help="unauthenticated, loopback only")
     doctor.add(commands)
     add_all(commands, tools)

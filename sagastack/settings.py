@@ -24,6 +24,8 @@ class Settings:
     port: int = 8080
     integration_port: int = 0
     store: str = ""
+    kafka: str = ""
+    topics: str = "sagastack"
     simulator: dict[str, str] = field(default_factory=dict)
     libvirt: dict[str, str] = field(default_factory=dict)
     checkpoint_events: int = 20_000
@@ -57,9 +59,10 @@ class Settings:
     def from_environment(cls, **chosen: object) -> Settings:
         """What the variables below say, unless chosen otherwise.
 
-        `SAGASTACK_HOME`, `_PORT`, `_STORE`; `SAGASTACK_VAULT_KEY_FILE`: the key of a sealed store
-        that several controllers share; `SAGASTACK_SEALS`: the folder of the seals, where that is
-        not the home; `SAGASTACK_RECONCILE_S`: seconds between two looks at
+        `SAGASTACK_HOME`, `_PORT`, `_STORE`; `SAGASTACK_KAFKA`: host:port of a broker or several,
+        `SAGASTACK_TOPICS`: how the names of its topics begin; `SAGASTACK_VAULT_KEY_FILE`: the key
+        of a sealed store that several controllers share; `SAGASTACK_SEALS`: the folder of the
+        seals, where that is not the home; `SAGASTACK_RECONCILE_S`: seconds between two looks at
         the world; `SAGASTACK_CHECKPOINT_EVENTS`: how many events between two checkpoints;
         `SAGASTACK_OTLP`: address of a collector of traces; `SAGASTACK_SNMP`: receivers of traps,
         `SAGASTACK_SNMP_OID`: what the MIB lies below, if that is not the example's number;
@@ -68,6 +71,8 @@ class Settings:
         kinds: dict[str, Callable[[str], object]] = {
             "port": int,
             "store": str,
+            "kafka": str,
+            "topics": str,
             "simulator": pairs,
             "libvirt": pairs,
             "checkpoint_events": int,

@@ -12,7 +12,6 @@ from engine.allocator.request import (
     PoolDecision,
     SpaceRequest,
     Write,
-    joined,
 )
 
 __all__ = [
@@ -31,7 +30,6 @@ __all__ = [
     "Write",
     "at_random",
     "first_fit",
-    "joined",
     "pack",
     "spread",
 ]

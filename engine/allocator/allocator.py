@@ -43,6 +43,8 @@ from projections.pending import Pending
 from projections.space import Space
 
 NOTHING = Decision(())
+# What gives room back comes in behind whatever others took.
+NEEDS_NONE: tuple[int, ...] = ()
 
 
 class Allocator:
@@ -60,7 +62,14 @@ class Allocator:
             promises.refuse_if_leaving(capacity.pendings, hold)
             return HostDecision((), held.host_id)
         pending = promises.standing(capacity, hold) or self._promise_host(request, hold)
-        return HostDecision(promises.writes(pending), cast(CapacityHeld, pending.event).host_id)
+        host_id = cast(CapacityHeld, pending.event).host_id
+        return HostDecision(promises.writes(pending, self._left_on(host_id)), host_id)
+
+    def _left_on(self, host_id: UUID) -> tuple[int, int]:
+        """What is free there beside all that is promised here: others may take that much."""
+        hosts = self._capacity.hosts
+        slot = hosts.slots[host_id]
+        return int(hosts.free_mhz[slot]), int(hosts.free_mib[slot])
 
     def _promise_host(self, request: PlaceRequest, hold: UUID) -> Pending:
         hosts = self._capacity.hosts
@@ -85,7 +94,8 @@ class Allocator:
             promises.refuse_if_leaving(capacity.pendings, hold)
             return HostDecision((), held.host_id)
         pending = promises.standing(capacity, hold) or self._promise_growth(request, hold)
-        return HostDecision(promises.writes(pending), request.host_id)
+        slack = self._left_on(request.host_id)
+        return HostDecision(promises.writes(pending, slack), request.host_id)
 
     def _promise_growth(self, ask: GrowRequest, hold: UUID) -> Pending:
         hosts, slot = self._capacity.hosts, self._capacity.hosts.slots[ask.host_id]
@@ -120,7 +130,8 @@ class Allocator:
             held = cast(CapacityHeld, taking.event)
         slot = hosts.slots[held.host_id]
         freed = CapacityFreed(hold=hold, host_id=held.host_id)
-        return promises.free(pendings, hold, hosts.streams[slot], hosts.versions[slot], freed)
+        stream, version = hosts.streams[slot], hosts.versions[slot]
+        return promises.free(pendings, hold, stream, version, freed, NEEDS_NONE)
 
     def take_space(self, request: SpaceRequest, hold: UUID) -> PoolDecision:
         """Promise a volume room in the emptiest pool in reach; NothingFits says why none has it."""
@@ -130,7 +141,9 @@ class Allocator:
             promises.refuse_if_leaving(space.pendings, hold)
             return PoolDecision((), held.pool_id)
         pending = promises.standing(space, hold) or self._promise_pool(request, hold)
-        return PoolDecision(promises.writes(pending), cast(SpaceHeld, pending.event).pool_id)
+        pool_id = cast(SpaceHeld, pending.event).pool_id
+        slack = (space.pools[pool_id].free_bytes,)
+        return PoolDecision(promises.writes(pending, slack), pool_id)
 
     def _promise_pool(self, request: SpaceRequest, hold: UUID) -> Pending:
         pool = choose_pool(self._space, request)
@@ -154,7 +167,8 @@ class Allocator:
             held = cast(SpaceHeld, taking.event)
         pool = space.pools[held.pool_id]
         freed = SpaceFreed(hold=hold, pool_id=pool.id)
-        return promises.free(space.pendings, hold, pool.stream, pool.version, freed)
+        stream, version = pool.stream, pool.version
+        return promises.free(space.pendings, hold, stream, version, freed, NEEDS_NONE)
 
     def take_address(
         self,

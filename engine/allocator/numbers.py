@@ -12,7 +12,8 @@ from projections.addresses import Addresses
 def choose_number(
     addresses: Addresses, spaces: Sequence[UUID], wanted: int | None
 ) -> tuple[UUID, int]:
-    """The lowest free number of the first space that has one, or the `wanted` one if it is free."""
+    """A free number of the first space that has one, the lowest where this controller looks first;
+    or the `wanted` one if it is free."""
     known = [(one, addresses.ranges[one]) for one in spaces if one in addresses.ranges]
     if wanted is not None:
         space_id = next((one for one, numbers in known if wanted in numbers), None)
@@ -21,8 +22,8 @@ def choose_number(
         _refuse_if_taken(addresses, space_id, wanted)
         return space_id, wanted
     for space_id, numbers in known:
-        if (lowest := numbers.lowest_free()) is not None:
-            return space_id, lowest
+        if (free := numbers.free_in_lane(addresses.lane)) is not None:
+            return space_id, free
     if not known:
         raise Exhausted(f"none of the address spaces exists: {_listed(spaces)}")
     full = ", ".join(f"{one} ({n.space.purpose}, {n.taken_count} taken)" for one, n in known)

@@ -19,9 +19,9 @@ class Ledgers(Protocol):
     def forget(self, hold: UUID) -> None: ...
 
 
-def writes(pending: Pending) -> tuple[Write, ...]:
-    """What to commit for one pending append."""
-    return (Write(pending.stream, pending.expected, pending.event),)
+def writes(pending: Pending, slack: tuple[int, ...] | None = None) -> tuple[Write, ...]:
+    """What to commit for one pending append, and how much others may take before it."""
+    return (Write(pending.stream, pending.expected, pending.event, slack),)
 
 
 def standing(ledgers: Ledgers, hold: UUID) -> Pending | None:
@@ -39,9 +39,16 @@ def refuse_if_leaving(pendings: Pendings, hold: UUID) -> None:
         raise Conflict(f"what {hold} holds is being released: wait for that, then ask again")
 
 
-def free(pendings: Pendings, hold: UUID, stream: UUID, version: int, freed: Event) -> Decision:
+def free(
+    pendings: Pendings,
+    hold: UUID,
+    stream: UUID,
+    version: int,
+    freed: Event,
+    slack: tuple[int, ...] | None = None,
+) -> Decision:
     """End a promise. What it held stays marked until the log says that it is free."""
-    return _once(pendings, pendings.frees, hold, stream, version, freed)
+    return _once(pendings, pendings.frees, hold, stream, version, freed, slack)
 
 
 def supply(pendings: Pendings, key: UUID, stream: UUID, version: int, event: Event) -> Decision:
@@ -56,9 +63,12 @@ def _once(
     stream: UUID,
     version: int,
     event: Event,
+    slack: tuple[int, ...] | None = None,
 ) -> Decision:
     pending = book.get(key)
     if pending is not None and (pending.doomed or pending.event != event):
         pendings.forget(pending)
         pending = None
-    return Decision(writes(pending or pendings.add(book, key, stream, version, event)))
+    if pending is None:
+        pending = pendings.add(book, key, stream, version, event, loose=slack is not None)
+    return Decision(writes(pending, slack))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple
 from uuid import UUID
 
@@ -71,11 +70,15 @@ class GrowRequest(Struct, frozen=True, kw_only=True):
 
 
 class Write(NamedTuple):
-    """One event for one stream, and the version that the stream must have before it."""
+    """One event for one stream, and the version that the stream must have before it.
+
+    With `slack` others may have come first, if they took no more than that.
+    """
 
     stream: UUID
     expected: int
     event: Event
+    slack: tuple[int, ...] | None = None
 
 
 class Decision(Struct, frozen=True):
@@ -101,14 +104,3 @@ class AddressDecision(Decision, frozen=True):
 
     space_id: UUID
     number: int
-
-
-def joined(decisions: Iterable[Decision]) -> list[tuple[UUID, int, tuple[Event, ...]]]:
-    """Every append of several decisions, one entry a stream, to commit together."""
-    streams: dict[UUID, tuple[int, list[Event]]] = {}
-    for decision in decisions:
-        for stream, expected, happened in decision.appends:
-            first, events = streams.setdefault(stream, (expected, []))
-            assert expected == first + len(events), f"{stream}: another append comes between"
-            events.append(happened)
-    return [(stream, first, tuple(events)) for stream, (first, events) in streams.items()]

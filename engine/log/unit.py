@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 from uuid import UUID
 
@@ -13,12 +13,14 @@ from aggregates.base import Event
 class Append:
     """Events for one stream. `expected` is its version before them; 0: it must not exist.
 
-    Without events it is a guard: the unit is refused if the stream has moved on.
+    Without events it is a guard: the unit is refused if the stream has moved on. With `slack` its
+    events may come behind others' as long as those took no more than that (`Event.takes`).
     """
 
     stream: UUID
     expected: int
     events: tuple[Event, ...]
+    slack: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,10 @@ class Unit:
     action: str = ""
     decided_at: int = 0
     draws: tuple[UUID, ...] = ()
+
+    def strict(self) -> Unit:
+        """The same at exactly the versions that it expects: what it left to others is outdated."""
+        return replace(self, appends=tuple(replace(one, slack=None) for one in self.appends))
 
     def ends(self) -> list[UUID]:
         """The streams that it ends."""

@@ -28,6 +28,7 @@ from aggregates.errors import Conflict
 from engine.log import codec
 from engine.log.errors import LogUnavailable, Unreadable
 from engine.log.guards import Guards, overtaken
+from engine.log.others import Others
 from engine.log.store import Clash, Mark, Store, StoreDown, Turn
 from engine.log.unit import Stored, Unit
 
@@ -40,13 +41,15 @@ CATCH_UP_ROWS = 5_000
 class Pending:
     """A unit on its way to the disk: encoded, and stamped with its time."""
 
-    __slots__ = ("answer", "at_ms", "encoded", "size", "ticket", "unit")
+    __slots__ = ("answer", "at_ms", "bases", "encoded", "size", "ticket", "unit")
 
     def __init__(
         self, unit: Unit, at_ms: int, encoded: list[list[codec.Encoded]], ticket: object
     ) -> None:
         self.unit, self.at_ms, self.encoded, self.ticket = unit, at_ms, encoded, ticket
         self.size = sum(map(len, encoded))
+        # The versions behind which each append's events come.
+        self.bases = [append.expected for append in unit.appends]
         self.answer: list[Recorded] | Exception | None = None
 
     def stamp(self, at_ms: int) -> None:
@@ -95,6 +98,7 @@ class Writer:
         self._heads: OrderedDict[UUID, int] = OrderedDict()
         self._end = store.end()
         self._guards = Guards()
+        self._others = Others()
         self._unsure = False
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
 
@@ -190,6 +194,7 @@ class Writer:
             self._know(row.stream, row.version)
         self._end = rows[-1].position
         self._last_ms = max(self._last_ms, recorded[-1].at_ms)
+        self._others.note(recorded)
         if not self._store.shared:
             self._guards.forget(self._end)
 
@@ -247,16 +252,20 @@ class Writer:
             if stream is not None:
                 pending.answer = Conflict(f"others relied on {stream} just now: decide again")
                 continue
-            for append in unit.appends:
+            for number, append in enumerate(unit.appends):
                 actual = planned.get(append.stream)
                 if actual is None:
-                    actual = self._head(turn, append.stream, append.expected, trusting)
-                if actual != append.expected:
+                    certain = trusting and append.slack is None
+                    actual = self._head(turn, append.stream, append.expected, certain)
+                if actual != append.expected and not self._others.leave_room(
+                    append, unit.decided_at
+                ):
                     pending.answer = _conflict(append.stream, append.expected, actual)
                     break
+                pending.bases[number] = actual
             else:
-                for append in unit.appends:
-                    planned[append.stream] = append.expected + len(append.events)
+                for base, append in zip(pending.bases, unit.appends, strict=True):
+                    planned[append.stream] = base + len(append.events)
                 self._guards.note(unit, self._end)
                 ready.append(pending)
         return ready
@@ -283,10 +292,11 @@ class Writer:
         for pending in ready:
             if pending.at_ms < self._last_ms:
                 pending.stamp(self._last_ms)
-            for append, encoded in zip(pending.unit.appends, pending.encoded, strict=True):
-                for version, one in enumerate(encoded, append.expected + 1):
+            streams = (append.stream for append in pending.unit.appends)
+            for stream, base, encoded in zip(streams, pending.bases, pending.encoded, strict=True):
+                for version, one in enumerate(encoded, base + 1):
                     position += 1
-                    rows.append(Stored(position, append.stream, version, one.topic, one.state))
+                    rows.append(Stored(position, stream, version, one.topic, one.state))
         return rows
 
     def _marks(self, ready: Sequence[Pending]) -> list[Mark]:
@@ -320,8 +330,8 @@ class Writer:
                 )
                 batch.size_bytes += len(row.state)
                 action, at = "", at + 1
-            for append in unit.appends:
-                self._know(append.stream, append.expected + len(append.events))
+            for base, append in zip(pending.bases, unit.appends, strict=True):
+                self._know(append.stream, base + len(append.events))
             pending.answer = recorded
             batch.recorded.extend(recorded)
         if rows:

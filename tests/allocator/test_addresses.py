@@ -171,3 +171,21 @@ def test_numbers_past_the_window_are_found_lowest_first(world: World) -> None:
     assert numbers.lowest_free() == WINDOW + 1
     numbers.free(5)
     assert numbers.lowest_free() == 5
+
+
+@pytest.mark.parametrize(
+    ("size", "lane", "first"), [(65_536, 3, 3 * 4096), (254, 3, 45), (10, 3, 0)]
+)
+def test_controllers_look_in_lanes_and_find_every_number(size: int, lane: int, first: int) -> None:
+    numbers = AddressRange(
+        AddressSpaceCreated(purpose="x", zone_id=named("z"), first=0, last=size - 1)
+    )
+    assert numbers.free_in_lane(lane) == first
+    found = set()
+    for _ in range(size):
+        number = numbers.free_in_lane(lane)
+        assert number is not None
+        numbers.take(number)
+        found.add(number)
+    assert found == set(range(size))
+    assert numbers.free_in_lane(lane) is None

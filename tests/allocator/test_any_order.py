@@ -32,12 +32,12 @@ class AnyOrder(RuleBasedStateMachine):
         self.world = World()
         self.world.supply(*(host(name) for name in HOSTS), pool("p"), pool("q"))
         self.lan = self.world.add_range("lan", 1, 6, 1)
-        self.open: dict[tuple[str, int], Decision] = {}
+        self.open: dict[tuple[str, int], tuple[Decision, int]] = {}
         self.foreign = 0
 
     def _keep(self, kind: str, key: int, decision: Decision) -> None:
         if decision.appends:
-            self.open[kind, key] = decision
+            self.open[kind, key] = decision, len(self.world.log)
 
     @rule(key=KEYS, cores=st.integers(1, 3), policy=st.sampled_from([None, pack, spread]))
     def place(self, key: int, cores: int, policy: object) -> None:
@@ -85,7 +85,8 @@ class AnyOrder(RuleBasedStateMachine):
             return
         chosen = data.draw(st.sampled_from(sorted(self.open)))
         try:
-            self.world.commit(self.open.pop(chosen))
+            decision, decided_at = self.open.pop(chosen)
+            self.world.commit(decision, decided_at=decided_at)
         except Conflict:
             self._forget(chosen[1])
 

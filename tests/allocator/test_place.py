@@ -94,40 +94,63 @@ def test_release_of_a_promise_in_flight_follows_it(world: World) -> None:
     assert world.capacity.hosts.free_mhz[0] == 4000
 
 
-def test_forgetting_gives_the_room_and_the_version_back(world: World) -> None:
-    first = world.allocator.place(guest("1"), named("1"))
-    second = world.allocator.place(guest("2"), named("2"))
+def test_forgetting_gives_the_room_back(world: World) -> None:
+    world.allocator.place(guest("1", memory_mib=4096), named("1"))
+    assert world.capacity.hosts.free_mib[0] == 0
     world.allocator.forget(named("1"))
-    with pytest.raises(Conflict):
-        world.commit(second)
-    world.allocator.forget(named("2"))
-    retried = world.allocator.place(guest("3"), named("3"))
-    assert retried.appends[0].expected == first.appends[0].expected
-    world.commit(retried)
+    world.commit(world.allocator.place(guest("3"), named("3")))
     assert world.capacity.hosts.free_mib[0] == 3072
 
 
-def test_a_doomed_promise_is_decided_anew(world: World) -> None:
+def test_a_promise_stands_though_the_one_before_it_failed(world: World) -> None:
     world.allocator.place(guest("1"), named("1"))
-    world.allocator.place(guest("2"), named("2"))
+    second = world.allocator.place(guest("2"), named("2"))
     world.allocator.forget(named("1"))
-    world.done(world.allocator.place(guest("2"), named("2")))
+    world.commit(second)
     assert list(world.capacity.holds) == [named("2")]
 
 
-def test_another_controllers_hold_wins_by_version(world: World) -> None:
-    mine = world.allocator.place(guest("mine", memory_mib=4096), named("mine"))
-    theirs = CapacityHeld(
+@pytest.mark.parametrize(("memory_mib", "fits"), [(3072, True), (3073, False)])
+def test_another_controllers_hold_is_in_the_way_only_if_both_do_not_fit(
+    world: World, memory_mib: int, fits: bool
+) -> None:
+    at = len(world.log)
+    mine = world.allocator.place(guest("mine", memory_mib=memory_mib), named("mine"))
+    world.record(capacity_ledger(named("a")), [theirs(1024)])
+    if fits:
+        world.commit(mine, decided_at=at)
+        assert world.capacity.hosts.free_mib[0] == 0
+    else:
+        with pytest.raises(Conflict):
+            world.commit(mine, decided_at=at)
+
+
+def test_a_change_of_the_host_itself_is_always_in_the_way(world: World) -> None:
+    at = len(world.log)
+    mine = world.allocator.place(guest("mine"), named("mine"))
+    world.record(capacity_ledger(named("a")), [host("a", memory_mib=8192)])
+    with pytest.raises(Conflict):
+        world.commit(mine, decided_at=at)
+
+
+def theirs(memory_mib: int) -> CapacityHeld:
+    """What another controller promised on host a."""
+    return CapacityHeld(
         hold=named("theirs"),
         host_id=named("a"),
         vm_id=named("x"),
         cpu_count=1,
-        cpu_mhz=1000,
-        memory_mib=1024,
+        cpu_mhz=100,
+        memory_mib=memory_mib,
     )
-    world.record(capacity_ledger(named("a")), [theirs])
+
+
+def test_who_lost_to_another_controller_is_placed_elsewhere(world: World) -> None:
+    at = len(world.log)
+    mine = world.allocator.place(guest("mine", memory_mib=4096), named("mine"))
+    world.record(capacity_ledger(named("a")), [theirs(1024)])
     with pytest.raises(Conflict):
-        world.commit(mine)
+        world.commit(mine, decided_at=at)
     world.allocator.forget(named("mine"))
     again = world.done(world.allocator.place(guest("mine", memory_mib=4096), named("mine")))
     assert again.host_id == named("b")

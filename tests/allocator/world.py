@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TypeVar
 from uuid import UUID, uuid5
 
@@ -11,7 +12,9 @@ from aggregates.base import Event, Recorded
 from aggregates.capacity import CapacitySupplied
 from aggregates.errors import Conflict
 from aggregates.space import SpaceSupplied
-from engine.allocator import Allocator, Decision, PlaceRequest, joined
+from engine.allocator import Allocator, Decision, PlaceRequest
+from engine.log import Append
+from engine.log.others import Others
 from projections.addresses import Addresses
 from projections.capacity import Capacity
 from projections.cloud import Cloud
@@ -63,33 +66,47 @@ def guest(name: str = "guest", **changes: object) -> PlaceRequest:
     return PlaceRequest(**(fields | changes))  # type: ignore[arg-type]
 
 
+def joined(decisions: Iterable[Decision]) -> list[Append]:
+    """Every append of several decisions, one entry a stream, to commit together."""
+    streams: dict[UUID, Append] = {}
+    for decision in decisions:
+        for stream, expected, happened, slack in decision.appends:
+            first = streams.get(stream, Append(stream, expected, ()))
+            assert slack is not None or expected == first.expected + len(first.events)
+            streams[stream] = replace(first, events=(*first.events, happened), slack=slack)
+    return list(streams.values())
+
+
 class World:
     """One controller: a log, the cloud that follows it, and an allocator over its folds."""
 
     def __init__(self) -> None:
         self.log: list[Recorded] = []
         self.versions: dict[UUID, int] = {}
+        self.others = Others()
         self.cloud = Cloud()
         self.capacity, self.space = self.cloud.view(Capacity), self.cloud.view(Space)
         self.addresses = self.cloud.view(Addresses)
         self.allocator = Allocator(self.capacity, self.space, self.addresses)
 
-    def commit(self, *decisions: Decision) -> None:
-        """Append all or nothing, then fold."""
+    def commit(self, *decisions: Decision, decided_at: int | None = None) -> None:
+        """Append all or nothing, then fold. It was decided just now, if not at another position."""
+        at = len(self.log) if decided_at is None else decided_at
         appends = joined(decisions)
-        for stream, expected, _ in appends:
-            if (actual := self.versions.get(stream, 0)) != expected:
-                raise Conflict(f"{stream} is at {actual}, {expected} was expected")
-        for stream, _, events in appends:
-            self.record(stream, events)
+        for append in appends:
+            actual = self.versions.get(append.stream, 0)
+            if actual != append.expected and not self.others.leave_room(append, at):
+                raise Conflict(f"{append.stream} is at {actual}, not {append.expected}")
+        for append in appends:
+            self.record(append.stream, append.events, ours=True)
 
     def done(self, decision: D) -> D:
         """Commit one decision and answer with it."""
         self.commit(decision)
         return decision
 
-    def record(self, stream: UUID, events: Iterable[Event]) -> None:
-        """Put events at the end of a stream, whoever they are from."""
+    def record(self, stream: UUID, events: Iterable[Event], *, ours: bool = False) -> None:
+        """Put events at the end of a stream; they are another controller's unless `ours`."""
         for happened in events:
             version = self.versions[stream] = self.versions.get(stream, 0) + 1
             position = len(self.log) + 1
@@ -103,6 +120,8 @@ class World:
                 )
             )
             self.cloud.fold(self.log[-1:])
+            if not ours:
+                self.others.note(self.log[-1:])
 
     def supply(self, *rows: CapacitySupplied | SpaceSupplied) -> None:
         for row in rows:

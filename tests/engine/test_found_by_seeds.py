@@ -71,7 +71,7 @@ async def test_who_goes_away_keeps_what_it_was_promised_until_the_log_has_said(
     limit = {"owner_kind": "account", "owner_id": TENANT["account_id"]}
     one = SetLimit(id=named("limit"), resource="volume", maximum=1, **limit)
     await bed.engine.decide(one, BY)
-    real, held = Log.append, asyncio.Event()
+    real, held = Log.submit, asyncio.Event()
 
     async def slow(log: Log, unit: Any) -> Any:
         await held.wait()
@@ -79,7 +79,7 @@ async def test_who_goes_away_keeps_what_it_was_promised_until_the_log_has_said(
             raise OSError("it is lost")
         return await real(log, unit)
 
-    with patch.object(Log, "append", slow):
+    with patch.object(Log, "submit", lambda *ask: asyncio.ensure_future(slow(*ask))):
         first = asyncio.create_task(bed.engine.decide(volume("first"), BY))
         await asyncio.sleep(0.01)
         first.cancel()

@@ -120,7 +120,9 @@ async def test_a_host_that_comes_back_while_its_cluster_closes_offers_nothing(
             desk = Desk(mine, r.engine._world, r.by)
             desk.change(host, HostConnected(**facts))
             supply(desk, HOSTS[0])
-            if await r.engine.runner.append(Unit(mine.appends(), decided_at=mine.position), mine):
+            if await r.engine.runner.commits.append(
+                Unit(mine.appends(), decided_at=mine.position), mine
+            ):
                 return
 
     await asyncio.gather(*((closing(), back()) if cluster_first else (back(), closing())))

@@ -62,6 +62,9 @@ class CrashingLog:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._log, name)
 
+    def submit(self, unit: Unit) -> asyncio.Future[Any]:
+        return asyncio.ensure_future(self.append(unit))
+
     async def append(self, unit: Unit) -> Any:
         self.commits += 1
         dying = self.die_at and self.commits >= self.die_at

@@ -65,7 +65,7 @@ async def seed(rig: Rig) -> None:
     draft.create(named("macs"), macs)
     _network(draft)
     _template(draft)
-    await rig.engine.runner.append(Unit(draft.appends()), draft)
+    await rig.engine.runner.commits.append(Unit(draft.appends()), draft)
 
 
 def _host(draft: Draft, host_id: UUID, url: str) -> None:
@@ -92,7 +92,7 @@ async def second_pool(rig: Rig) -> None:
     draft = Draft(rig.cloud)
     if named("second pool") not in rig.cloud[storage_pools]:
         _pool(draft, named("second pool"), "second")
-        await rig.engine.runner.append(Unit(draft.appends()), draft)
+        await rig.engine.runner.commits.append(Unit(draft.appends()), draft)
 
 
 def _pool(draft: Draft, pool_id: UUID = POOL, name: str = "pool") -> None:

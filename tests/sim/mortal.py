@@ -54,6 +54,9 @@ class MortalLog:
     def dies_at(self, commits: int, *, before: bool) -> None:
         self._left, self._before = commits, before
 
+    def submit(self, unit: Unit) -> asyncio.Future[list[Recorded]]:
+        return asyncio.ensure_future(self.append(unit))
+
     async def append(self, unit: Unit) -> list[Recorded]:
         if self.dead.is_set():
             return await never()

@@ -31,7 +31,7 @@ async def _other_network(rig: Rig) -> None:
         purpose="guest_ip4", zone_id=ZONE, network_id=OTHER, first=0x0A020102, last=0x0A0201FE
     )
     draft.create(named("other ips"), addresses)
-    await rig.engine.runner.append(Unit(draft.appends()), draft)
+    await rig.engine.runner.commits.append(Unit(draft.appends()), draft)
 
 
 async def _add(rig: Rig) -> object:

@@ -36,7 +36,7 @@ async def growing(rig: Rig) -> None:
             arch=template.arch, sort_key=0, details={},
         ),
     )  # fmt: skip
-    await rig.engine.runner.append(Unit(draft.appends()), draft)
+    await rig.engine.runner.commits.append(Unit(draft.appends()), draft)
 
 
 async def _scale(rig: Rig) -> object:
@@ -74,7 +74,7 @@ async def second_pool(rig: Rig) -> None:
         capacity_bytes=100 * GIB,
     )  # fmt: skip
     draft.append(space_ledger(SECOND_POOL), 0, supplied)
-    await rig.engine.runner.append(Unit(draft.appends()), draft)
+    await rig.engine.runner.commits.append(Unit(draft.appends()), draft)
 
 
 async def _migrate_storage(rig: Rig) -> object:

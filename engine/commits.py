@@ -1,0 +1,114 @@
+"""Commits what was drafted, outlasting the log's outages and callers that go away.
+
+What was not acknowledged may be on disk all the same: then a second try is refused for the first
+one's sake, and counts as done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from aggregates.base import Recorded
+from aggregates.errors import Conflict
+from engine.clock import Clock
+from engine.draft import Draft
+from engine.failure import Caught
+from engine.fence import Fence
+from engine.log import Log, LogUnavailable, Unit
+from engine.tasks import Tasks
+
+log_ = logging.getLogger("sagastack.saga")
+
+LOG_RETRY_S = 1.0
+
+
+class Commits:
+    def __init__(self, log: Log, clock: Clock, tasks: Tasks, fence: Fence) -> None:
+        self._log, self._clock, self._tasks, self._fence = log, clock, tasks, fence
+
+    async def append(self, unit: Unit, draft: Draft, *, patient: bool = True) -> bool:
+        """Commit a draft. False: somebody else was first, decide again.
+
+        While the log cannot be written nothing may be decided: a run waits for it, and a caller,
+        who is not `patient`, is told so by `LogUnavailable`. What was not acknowledged may be on
+        disk all the same, and then the second try is refused for the first one's sake.
+        """
+        doubted = False
+        while True:
+            try:
+                recorded = await (
+                    self._log.append(unit) if patient else self._outlasting(unit, draft)
+                )
+                self._fence.wrote(recorded, unit.saga)
+            except Conflict:
+                if doubted and (held := await self._landed(unit)):
+                    self._fence.wrote(held, unit.saga)
+                    return True
+                draft.abort()
+                await self._clock.sleep(0)
+                return False
+            except LogUnavailable as error:
+                if not patient:
+                    draft.abort()
+                    raise
+                log_.error("the log cannot be written, waiting: %s", error)
+                doubted, unit = True, unit.strict()
+                await self._clock.sleep(LOG_RETRY_S)
+            except asyncio.CancelledError:
+                if patient:
+                    draft.abort()
+                raise
+            except BaseException:
+                draft.abort()
+                raise
+            else:
+                return True
+
+    async def _outlasting(self, unit: Unit, draft: Draft) -> list[Recorded]:
+        """Append for a caller who may go away at any moment, as a request's connection breaks.
+
+        The unit is on its way to the disk all the same, so what was promised for it stays promised
+        until the log has said that it is not to be. It is queued at once: units are committed in
+        the order of their decisions, as each leaves others only what those before it left.
+        """
+        queued = self._log.submit(unit)
+        answer: asyncio.Future[list[Recorded]] = asyncio.get_running_loop().create_future()
+        work = self._answer(queued, draft, answer)
+        if self._tasks.spawn(work, name="append"):
+            return await answer
+        return await queued
+
+    async def _answer(
+        self,
+        queued: asyncio.Future[list[Recorded]],
+        draft: Draft,
+        answer: asyncio.Future[list[Recorded]],
+    ) -> None:
+        recorded: list[Recorded] = []
+        try:
+            with Caught() as caught:
+                recorded = await queued
+            if answer.cancelled() and caught.error is not None:
+                draft.abort()
+            elif not answer.done() and caught.error is not None:
+                answer.set_exception(caught.error)
+            elif not answer.done():
+                answer.set_result(recorded)
+        finally:
+            if not answer.done():
+                answer.set_exception(LogUnavailable("the controller is closing"))
+
+    async def _landed(self, unit: Unit) -> list[Recorded]:
+        """What the log holds where this unit should be, if that is just this unit."""
+        written = [one for one in unit.appends if one.events]
+        first = next((one for one in written if one.stream == unit.saga), written[0])
+        while True:
+            try:
+                held = await self._log.read_stream(first.stream, after=first.expected)
+            except LogUnavailable as error:
+                log_.error("the log cannot be read, waiting: %s", error)
+                await self._clock.sleep(LOG_RETRY_S)
+                continue
+            same = bool(held) and (held[0].saga, held[0].event) == (unit.saga, first.events[0])
+            return held[: len(first.events)] if same else []

@@ -1,0 +1,130 @@
+"""What a controller needs to be one of several: its part of the work, and word of the others.
+
+`Member` has the same face for a controller that is alone: it owns every saga and holds every duty,
+and nobody else's writes have to be waited for.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from zlib import crc32
+
+from api.dispatch import CaughtUp, at_once
+from engine.clock import Clock
+from engine.cluster.follower import Follower
+from engine.cluster.freshness import Freshness
+from engine.cluster.kafka_rows import KafkaRows
+from engine.cluster.leases import Alone, Duties, Leases
+from engine.cluster.ownership import Changed, Partitions
+from engine.cluster.presence import Presence
+from engine.cluster.relay import Relay
+from engine.cluster.topics import KafkaGone, Topics, ensure
+from engine.engine import Engine
+from engine.fence import Everything, Owner
+from engine.log import Log, LogUnavailable
+from engine.tasks import Tasks
+from projections.address_range import LANES
+from sagastack.settings import Settings
+
+log_ = logging.getLogger("sagastack.membership")
+
+TOPICS_AGAIN_S = 2.0
+
+
+@dataclass(slots=True)
+class Member:
+    """This controller among all. `freshness` and `relay` are None for one that is alone."""
+
+    name: str
+    owner: Owner
+    duties: Duties
+    freshness: Freshness | None = None
+    relay: Relay | None = None
+    rows: KafkaRows | None = None
+    presence: Presence | None = None
+
+    @property
+    def lane(self) -> int:
+        """Where this one looks for free numbers first, unlike most others."""
+        return 0 if self.owner.alone else crc32(self.name.encode()) % LANES
+
+    @property
+    def caught_up(self) -> CaughtUp:
+        """Waits until this controller has folded all that anybody was told."""
+        return at_once if self.freshness is None else self.freshness.wait
+
+
+def own_name(port: int) -> str:
+    """What people see, unlike any other process's."""
+    return f"{socket.gethostname()}:{port or os.getpid()}/{os.getpid()}"
+
+
+async def enter(settings: Settings, stack: AsyncExitStack, clock: Clock) -> Member:
+    """Come in before anything is read: one without Kafka must be alone on its database."""
+    name = own_name(settings.port)
+    if not settings.store.startswith("postgres"):
+        return Member(name, Everything(), Alone(name))
+    alone = not settings.kafka
+    presence = await Presence.enter(settings.store, name, clock, alone=alone)
+    stack.push_async_callback(presence.close)
+    if alone:
+        return Member(name, Everything(), Alone(name), presence=presence)
+    topics = topics_of(settings)
+    owner = Partitions(settings.kafka, topics.sagas, topics.saga_partitions, clock)
+    leases = Leases(settings.store, name, clock)
+    stack.push_async_callback(leases.close)
+    return Member(name, owner, leases, presence=presence)
+
+
+def topics_of(settings: Settings) -> Topics:
+    return Topics(prefix=settings.topics)
+
+
+def take_part(
+    member: Member, settings: Settings, tasks: Tasks, engine: Engine, log: Log, clock: Clock
+) -> None:
+    """Follow the others, publish when it is our turn, and drive the sagas that are ours."""
+    if member.presence is not None:
+        tasks.spawn(member.presence.stay(), name="presence")
+    if not isinstance(member.owner, Partitions):
+        return
+    topics = topics_of(settings)
+    member.freshness = Freshness(log, tasks)
+    member.relay = Relay(log, settings.kafka, topics, clock)
+    member.rows = KafkaRows(settings.kafka, topics.events, clock)
+    follower = Follower(log, member.rows, clock, engine.cloud)
+    tasks.spawn(follower.run(), name="follower")
+    tasks.spawn(member.duties.while_held("relay", member.relay.run), name="relay")
+    changed = partial(_changed, engine, log)
+    tasks.spawn(_drive(member.owner, settings.kafka, topics, clock, changed), name="ownership")
+
+
+async def _drive(
+    owner: Partitions, servers: str, topics: Topics, clock: Clock, changed: Changed
+) -> None:
+    """Join the group once the topic is there: a group of nothing would have to be joined twice."""
+    while True:
+        try:
+            await ensure(servers, topics)
+            break
+        except KafkaGone as gone:
+            log_.warning("no sagas are driven here yet: %s", gone)
+            await clock.sleep(TOPICS_AGAIN_S)
+    await owner.run(changed)
+
+
+async def _changed(engine: Engine, log: Log) -> None:
+    """Let go of what is others' now, and take up what is ours where they left it."""
+    await engine.runner.release()
+    try:
+        await log.look()
+    except LogUnavailable as error:
+        log_.warning("taking up sagas from what is known here: %s", error)
+    resumed = engine.runner.resume()
+    if resumed:
+        log_.info("%d sagas taken up", resumed)
