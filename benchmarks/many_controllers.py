@@ -1,51 +1,41 @@
-"""What it costs to be several: a deploy's CPU with two controllers on a log, against one alone.
+"""What it costs to be several: the CPU of a deploy with two whole controllers, against one alone.
 
-Two cores cannot show that two controllers do more than one, so the CPU time of all of it is what is
-compared: each controller also reads and folds what the other wrote, and decides again where the
-other was first. Both sides use the same PostgreSQL, in turns, with the same number of deploys.
+Two cores cannot show that two controllers do more than one, so the CPU time of everything is
+compared: signed requests, the engine, following Kafka and the store, and publishing.
+With two, each also folds what the other wrote and decides again where the other was first. One and
+two run in turns, each on its own database in the same PostgreSQL and with topics of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 from uuid import UUID
 
-from benchmarks.cloud import BY, Bed, deploy, engine_in, furnish
-from drivers.sim import SimDriver, SimWorld
-from engine.collector import settle
-from engine.fence import Everything, Owner
-from projections.addresses import Addresses
+from api.dispatch import Request
+from benchmarks.cloud import furnish
+from benchmarks.deploy_http import PARAMS
+from benchmarks.lists import signed
+from engine.cluster.ownership import Partitions
 from projections.vm import vms
-from tests.peers.postgres import cluster
+from sagastack.boot import Controller, controller
+from sagastack.settings import Settings
+from sagastack.tools.simulate import simulated
+from tests.peers import kafka, postgres
 
-DEPLOYS, AT_A_TIME, HOSTS = 320, 64, 20
+DEPLOYS, AT_A_TIME, HOSTS, WARM = 256, 64, 20, 64
 ROUNDS = 3
-LOOK_S = 0.02
 DEADLINE_S = 180.0
-
-
-@dataclass
-class Half:
-    """Every second run is this one's."""
-
-    remainder: int
-    alone: bool = False
-
-    def owns(self, run_id: UUID) -> bool:
-        return run_id.int % 2 == self.remainder
-
-    def pick(self, random_id: Callable[[], UUID]) -> UUID:
-        while not self.owns(found := random_id()):
-            pass
-        return found
+_numbers = count(1)
 
 
 @dataclass
@@ -58,79 +48,98 @@ class Measured:
     units: int
 
 
-async def follow(bed: Bed) -> None:
-    """Take in what the other wrote, as a follower does."""
-    while True:
-        await asyncio.sleep(LOOK_S)
-        await bed.log.look()
+class Client:
+    """Deploys through one controller's gateway, as a signed request would."""
+
+    def __init__(self, made: Controller, keys: Any) -> None:
+        self.made, self._keys = made, keys
+
+    async def ask(self, command: str, **params: str) -> dict[str, Any]:
+        url = signed(self.made, self._keys, command=command, **params)
+        answer = await self.made.gateway.answer(Request("GET", parse_qsl(urlsplit(url).query)))
+        assert answer.status == 200, answer.body[:300]
+        told: dict[str, Any] = next(iter(json.loads(answer.body).values()))
+        return told
+
+    async def deploy(self, name: str) -> None:
+        job = await self.ask("deployVirtualMachine", **PARAMS, name=name)
+        await self.made.engine.runner.wait(UUID(job["jobid"]))
+        ended = await self.ask("queryAsyncJobResult", jobid=job["jobid"])
+        assert ended["jobstatus"] == 1, ended
 
 
-async def round_of(url: str, home: Path, owners: list[Owner]) -> Measured:
-    """So many deploys, spread over as many controllers."""
-    world = SimWorld()
-    async with AsyncExitStack() as stack:
-        beds = [
-            await stack.enter_async_context(
-                engine_in(home, SimDriver(world), store=url, owner=owner)
-            )
-            for owner in owners
-        ]
-        for lane, bed in enumerate(beds):
-            bed.engine.cloud.view(Addresses).lane = lane
-        followers = [asyncio.create_task(follow(bed)) for bed in beds if len(beds) > 1]
-        try:
-            await furnish(beds[0].engine, host_count=HOSTS)
-            for bed in beds:
-                await bed.log.look()
-            settle()
-            await deploys(beds, AT_A_TIME, "warm")
-            return await _measured(beds)
-        finally:
-            for task in followers:
-                task.cancel()
-            await asyncio.gather(*followers, return_exceptions=True)
+async def deploys(clients: list[Client], many: int, label: str) -> None:
+    names = iter([f"{label}-{number}" for number in range(many)])
 
-
-async def deploys(beds: list[Bed], count: int, label: str) -> None:
-    names = iter([f"{label}-{number}" for number in range(count)])
-
-    async def one_after_another(bed: Bed) -> None:
+    async def one_after_another(client: Client) -> None:
         for name in names:
-            await bed.engine.perform(deploy(name), BY)
+            await client.deploy(name)
 
     async with asyncio.timeout(DEADLINE_S), asyncio.TaskGroup() as group:
         for number in range(AT_A_TIME):
-            group.create_task(one_after_another(beds[number % len(beds)]))
+            group.create_task(one_after_another(clients[number % len(clients)]))
 
 
-async def _measured(beds: list[Bed]) -> Measured:
-    stats = [bed.log.stats for bed in beds]
+async def round_of(many: int, server: postgres.Cluster, servers: str, home: Path) -> Measured:
+    """So many deploys, spread over so many controllers."""
+    common: dict[str, Any] = {
+        "port": 0,
+        "store": server.database(),
+        "kafka": servers,
+        "topics": f"bench{next(_numbers)}",
+        "vault_key_file": home / "vault.key",
+        "reconcile_s": 3600,
+        "checkpoint_events": 10**9,
+    }
+    async with AsyncExitStack() as stack:
+        world = await stack.enter_async_context(
+            simulated(Settings(home=home / "world"), "127.0.0.1:0", None)
+        )
+        made = [
+            await stack.enter_async_context(
+                controller(Settings(home=home / str(n), simulator={"server": world}, **common))
+            )
+            for n in range(many)
+        ]
+        await shared_out(made)
+        await furnish(made[0].engine, host_count=HOSTS)
+        clients = [Client(one, await one.credentials()) for one in made]
+        await deploys(clients, WARM, "warm")
+        return await measured(made, clients)
+
+
+async def shared_out(made: list[Controller]) -> None:
+    """Every saga is somebody's."""
+    owners = [one.member.owner for one in made]
+    async with asyncio.timeout(DEADLINE_S):
+        while not all(isinstance(one, Partitions) and one.mine for one in owners):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+
+
+async def measured(made: list[Controller], clients: list[Client]) -> Measured:
+    stats = [one.log.stats for one in made]
     before = sum(one.conflicts for one in stats), sum(one.units for one in stats)
     cpu_s, wall_s = time.process_time(), time.perf_counter()
-    await deploys(beds, DEPLOYS, "guest")
-    for bed in beds:
-        await bed.log.look()
+    await deploys(clients, DEPLOYS, "guest")
+    for one in made:
+        await one.log.look()
     cpu_s, wall_s = time.process_time() - cpu_s, time.perf_counter() - wall_s
-    for bed in beds:
-        assert sum(row.state == "Running" for row in bed.engine.cloud[vms]) == DEPLOYS + AT_A_TIME
+    for one in made:
+        assert sum(row.state == "Running" for row in one.cloud[vms]) == DEPLOYS + WARM
     conflicts, units = sum(one.conflicts for one in stats), sum(one.units for one in stats)
     return Measured(cpu_s, wall_s, conflicts - before[0], units - before[1])
 
 
 async def measure() -> list[dict[str, Any]]:
-    alone: list[Measured] = []
-    shared: list[Measured] = []
-    sides: list[tuple[list[Measured], list[Owner]]] = [
-        (alone, [Everything()]),
-        (shared, [Half(0), Half(1)]),
-    ]
-    with cluster() as server:
-        for into, owners in ROUNDS * sides:
+    rounds: dict[int, list[Measured]] = {1: [], 2: []}
+    with postgres.cluster() as server, kafka.broker() as broker:
+        for many in ROUNDS * [1, 2]:
             with tempfile.TemporaryDirectory(dir=Path.cwd()) as home:
-                into.append(await round_of(server.database(), Path(home), owners))
-    lone, both = (statistics.median(m.cpu_s for m in side) for side in (alone, shared))
-    ratios = [two.cpu_s / one.cpu_s for one, two in zip(alone, shared, strict=True)]
-    refused, units = sum(m.conflicts for m in shared), sum(m.units for m in shared)
+                rounds[many].append(await round_of(many, server, broker.servers, Path(home)))
+    lone, both = (statistics.median(m.cpu_s for m in side) for side in rounds.values())
+    ratios = [two.cpu_s / one.cpu_s for one, two in zip(*rounds.values(), strict=True)]
+    refused, units = sum(m.conflicts for m in rounds[2]), sum(m.units for m in rounds[2])
+    rates = [DEPLOYS / statistics.median(m.wall_s for m in side) for side in rounds.values()]
     return [
         {
             "name": "many_controllers.cpu",
@@ -141,9 +150,9 @@ async def measure() -> list[dict[str, Any]]:
         },
         {
             "name": "many_controllers.rate",
-            "value": round(DEPLOYS / statistics.median(m.wall_s for m in shared)),
+            "value": round(rates[1]),
             "unit": "deploys/s with two in one process",
-            "limit": round(DEPLOYS / statistics.median(m.wall_s for m in alone)),
+            "limit": round(rates[0]),
         },
         {
             "name": "many_controllers.conflicts",

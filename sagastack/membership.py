@@ -12,6 +12,7 @@ import socket
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
+from secrets import token_hex
 from zlib import crc32
 
 from api.dispatch import CaughtUp, at_once
@@ -60,8 +61,8 @@ class Member:
 
 
 def own_name(port: int) -> str:
-    """What people see, unlike any other process's."""
-    return f"{socket.gethostname()}:{port or os.getpid()}/{os.getpid()}"
+    """What people see; no other life of any controller has the same."""
+    return f"{socket.gethostname()}:{port or '*'}/{os.getpid()}-{token_hex(3)}"
 
 
 async def enter(settings: Settings, stack: AsyncExitStack, clock: Clock) -> Member:
