@@ -54,8 +54,8 @@ class History:
         self._turn = asyncio.Lock()
 
     async def latest(self) -> Cloud:
-        """The newest state of the cloud: the start of a controller."""
-        return await self._fold(None)
+        """The cloud as the log was when it was opened: its listeners hear what came since."""
+        return await self._fold(self._log.begins)
 
     async def at(self, at_ms: int) -> Cloud:
         """The cloud after the last event recorded at or before `at_ms`."""

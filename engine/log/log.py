@@ -32,7 +32,10 @@ Answer = asyncio.Future[list[Recorded]]
 
 
 class Log:
-    """An open log. Make one with `Log.open`; a read-only one stands beside a running server."""
+    """An open log. Make one with `Log.open`; a read-only one stands beside a running server.
+
+    `begins` is where it ended when it was opened: what listeners hear lies behind that.
+    """
 
     def __init__(self, store: Store, reads: ThreadPoolExecutor, now_ms: Callable[[], int]) -> None:
         self.stats = LogStats()
@@ -40,6 +43,7 @@ class Log:
         self._loop = asyncio.get_running_loop()
         self._listeners: list[Listener] = []
         self._lender = Lender(self._loop)
+        self.begins = 0
         self._last_ms = 0
         self._closed, self._closing, self._out_of_step = "", False, ""
         self._writer: Writer | None = None
@@ -78,11 +82,13 @@ class Log:
             log._lock = lock
             last = await log.read_stored(await log.position() - 1, limit=1)
             log._last_ms = codec.at_ms(last[-1]) if last else 0
+            log.begins = last[-1].position if last else 0
             if not read_only:
                 log._write_store = await loop.run_in_executor(reads, open_store, url)
                 log._writer = await loop.run_in_executor(
                     reads, Writer, log._write_store, log._from_thread, log._ended, log._last_ms
                 )
+                log.begins = log._writer.begins
                 log._writer.start()
         except StoreDown as down:
             raise LogUnavailable(f"the log cannot be opened: {down}") from down

@@ -96,7 +96,7 @@ class Writer:
         self._attempt: tuple[list[Pending], list[Stored]] | None = None
         self._queue: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         self._heads: OrderedDict[UUID, int] = OrderedDict()
-        self._end = store.end()
+        self._end = self.begins = store.end()
         self._guards = Guards()
         self._others = Others()
         self._unsure = False

@@ -154,3 +154,18 @@ async def test_who_stops_in_the_middle_of_a_commit_is_thrown_out(
     assert not paused.done(), "the other had to wait for its own end"
     await paused
     await log.close()
+
+
+async def test_what_is_written_while_one_begins_is_heard_once(
+    postgres: Callable[[], str], clock: Clock
+) -> None:
+    url = postgres()
+    first = await Log.open(url, now_ms=clock)
+    await first.append(unit())
+    second = Member(await Log.open(url, now_ms=clock))
+    await first.append(unit())
+    assert second.log.begins == 1
+    await second.log.look()
+    assert [one.position for one in second.folded] == [2]
+    await second.log.close()
+    await first.close()
