@@ -8,7 +8,6 @@ does the door open.
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -21,7 +20,6 @@ from api.app import make_app, make_integration_app, start
 from api.declare import load as load_api
 from api.dispatch import Gateway
 from api.memo import Memo
-from api.sessions import Sessions
 from api.transfers import Transfers
 from engine.allocator import Allocator
 from engine.checkpoints import Checkpointer
@@ -35,20 +33,22 @@ from engine.feed import Feed
 from engine.genesis import ADMIN_USER, Credentials, begin, first_credentials
 from engine.history import History
 from engine.hosts import HostRegistry
-from engine.log import Log, Sealer
+from engine.log import Log
 from engine.reconcilers.sweep import Sweeper
 from engine.tasks import Tasks
 from engine.vault import Vault
+from engine.webhooks import deliver_webhooks
 from engine.world import World
 from projections.addresses import Addresses
 from projections.capacity import Capacity
 from projections.cloud import Cloud
 from projections.space import Space
 from sagastack.face import Face
-from sagastack.membership import Member, enter, take_part
-from sagastack.metrics import metrics
+from sagastack.membership import Member, enter, take_part, watched
 from sagastack.sealed import open_vault
 from sagastack.settings import ENDPOINT_FILE, Settings
+from sagastack.shared import seal, signing_in
+from sagastack.watching import Watching
 
 log_ = logging.getLogger("sagastack")
 
@@ -94,6 +94,7 @@ async def controller(settings: Settings) -> AsyncIterator[Controller]:
     clock = SystemClock()
     settings.home.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
+        watching = await Watching.enter(settings, stack, clock)
         member = await enter(settings, stack, clock)
         log = await Log.open(settings.store_url, now_ms=clock.now_ms)
         stack.push_async_callback(log.close)
@@ -120,12 +121,18 @@ async def controller(settings: Settings) -> AsyncIterator[Controller]:
         world.children = engine
         feed = Feed(log, cloud.position)
         await member.duties.while_held("genesis", partial(_begin, log, engine, vault))
+        watching.begin(log, engine, world, tasks)
         take_part(member, settings, tasks, engine, log, clock)
+        watched(member, watching)
         resumed = engine.runner.resume()
-        await _beside(settings, stack, tasks, log, engine, hosts, clock, member.duties)
+        duties = member.duties
+        await seal(settings, stack, tasks, log, vault, clock, duties)
+        _beside(settings, tasks, log, engine, hosts, clock, duties)
+        watching.send_traps(tasks, duties, log, feed)
+        deliver_webhooks(tasks, duties, engine, vault, feed, clock)
         face = Face(engine, vault, world)
-        gateway = _gateway(face, clock, member)
-        port = await _serve(settings, stack, face, gateway, feed, log, clock)
+        gateway = await _gateway(settings, stack, face, clock, member)
+        port = await _serve(settings, stack, face, gateway, feed, watching, clock)
         settle()
         log_.info("serving on port %d, %d sagas resumed", port, resumed)
         made = Controller(
@@ -135,9 +142,8 @@ async def controller(settings: Settings) -> AsyncIterator[Controller]:
         yield made
 
 
-async def _beside(
+def _beside(
     settings: Settings,
-    stack: AsyncExitStack,
     tasks: Tasks,
     log: Log,
     engine: Engine,
@@ -145,10 +151,7 @@ async def _beside(
     clock: SystemClock,
     duties: Duties,
 ) -> None:
-    """What runs for as long as the controller does: seals, checkpoints, reconciliation."""
-    sealer = await Sealer.open(log, settings.home, now_ms=clock.now_ms)
-    stack.push_async_callback(sealer.close)
-    tasks.spawn(sealer.run(), name="sealer")
+    """What runs for as long as the controller does: checkpoints, reconciliation, chores."""
     saver = Checkpointer(
         str(settings.home), settings.store, every=settings.checkpoint_events, clock=clock
     )
@@ -169,11 +172,15 @@ async def _begin(log: Log, engine: Engine, vault: Vault, token: int) -> None:
     await begin(engine, vault)
 
 
-def _gateway(face: Face, clock: SystemClock, member: Member) -> Gateway:
+async def _gateway(
+    settings: Settings, stack: AsyncExitStack, face: Face, clock: SystemClock, member: Member
+) -> Gateway:
     """What answers requests, whichever way they come in."""
+    sessions, attempts = await signing_in(settings, stack)
     return Gateway(
         engine=face,
-        sessions=Sessions(secrets.token_bytes),
+        sessions=sessions,
+        attempts=attempts,
         now_ms=clock.now_ms,
         random_id=uuid4,
         trusted_user=_admin,
@@ -189,11 +196,12 @@ async def _serve(
     face: Face,
     gateway: Gateway,
     feed: Feed,
-    log: Log,
+    watching: Watching,
     clock: SystemClock,
 ) -> int:
     """Open the public port, and the one for tooling if it was asked for."""
-    app = make_app(gateway, feed=feed.follow, metrics=lambda: metrics(face.cloud, log), version="0")
+    app = make_app(gateway, feed=feed.follow, metrics=watching.metrics, version="0")
+    watching.add_to(app, face, gateway)
     Transfers(face, settings.home, clock.now_ms).add_to(app)
     port = await _open(stack, app, settings.host, settings.port)
     face.store_url, face.started_at_ms = settings.store_url, clock.now_ms()

@@ -30,7 +30,10 @@ from engine.fence import Everything, Owner
 from engine.log import Log, LogUnavailable
 from engine.tasks import Tasks
 from projections.address_range import LANES
+from sagastack.monitor.cluster import relay as relay_figures
+from sagastack.monitor.cluster import waiting
 from sagastack.settings import Settings
+from sagastack.watching import Watching
 
 log_ = logging.getLogger("sagastack.membership")
 
@@ -103,6 +106,17 @@ def take_part(
     tasks.spawn(member.duties.while_held("relay", member.relay.run), name="relay")
     changed = partial(_changed, engine, log)
     tasks.spawn(_drive(member.owner, settings.kafka, topics, clock, changed), name="ownership")
+
+
+def watched(member: Member, watching: Watching) -> None:
+    """Let figures tell of this controller's part."""
+    if member.relay is not None:
+        figures = member.relay.figures
+        watching.add(relay_figures(figures))
+        watching.monitor.depends("kafka", lambda: figures.last_error if figures.running else "")
+    if member.freshness is not None and member.rows is not None:
+        rows, freshness = member.rows, member.freshness
+        watching.add(waiting(lambda: freshness.waiting, lambda: rows.lag))
 
 
 async def _drive(

@@ -23,11 +23,15 @@ DOWN_S = 1.0
 
 
 class Freshness:
-    """`wait` returns once this controller has folded what anybody was told before."""
+    """`wait` returns once this controller has folded what anybody was told before.
+
+    `waiting` is how many wait at this moment.
+    """
 
     def __init__(self, log: Log, tasks: Tasks, *, steady: Callable[[], float] = steady_s) -> None:
         self._log, self._tasks, self._steady = log, tasks, steady
         self._next: asyncio.Future[None] | None = None
+        self.waiting = 0
         self._asking = False
         self._down_until_s = 0.0
 
@@ -44,7 +48,11 @@ class Freshness:
             self._next = asyncio.get_running_loop().create_future()
             if not self._asking and not self._tasks.spawn(self._ask(), name="freshness"):
                 return
-        await self._next
+        self.waiting += 1
+        try:
+            await asyncio.shield(self._next)
+        finally:
+            self.waiting -= 1
 
     async def _ask(self) -> None:
         """Ask for those who wait, then for those who came meanwhile, until nobody does."""

@@ -12,6 +12,7 @@ import pytest
 
 from benchmarks.cloud import BY, deploy, furnish
 from engine.clock import SystemClock
+from engine.cluster.ownership import Partitions
 from projections.vm import vms
 from sagastack.boot import Controller, controller
 from sagastack.client import Client, Refusal
@@ -53,7 +54,8 @@ class Place:
 
     def shares(self) -> list[int]:
         """How many partitions each controller has."""
-        return [len(one.member.owner.mine) for one in self.controllers.values()]  # type: ignore[attr-defined]
+        owners = [made.member.owner for made in self.controllers.values()]
+        return [len(one.mine) for one in owners if isinstance(one, Partitions)]
 
 
 async def until(holds: Callable[[], bool | Awaitable[bool]], timeout_s: float = 60) -> None:
