@@ -107,6 +107,7 @@ async def controller(settings: Settings) -> AsyncIterator[Controller]:
         hosts = HostRegistry(cloud, drivers, vault)
         stack.push_async_callback(hosts.close)
         tasks = await stack.enter_async_context(Tasks())
+        tasks.spawn(vault.follow(clock), name="vault")
         world = World(
             cloud=cloud,
             allocator=Allocator(cloud.view(Capacity), cloud.view(Space), cloud.view(Addresses)),

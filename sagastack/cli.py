@@ -29,6 +29,9 @@ CHOSEN = ("home", "port", "host", "integration_port", "store", "kafka", "seals")
 """Options of any command that are settings, where the command has them."""
 
 
+QUIET = {"debug": logging.INFO}
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one command; its exit status is 0 only where all was well."""
     args = parser().parse_args(joined(sys.argv[1:] if argv is None else argv))
@@ -36,6 +39,8 @@ def main(argv: list[str] | None = None) -> int:
         level=getattr(logging, args.log_level.upper()),
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
+    # What Kafka's client says of every lost connection, our own parts say once.
+    logging.getLogger("aiokafka").setLevel(QUIET.get(args.log_level, logging.CRITICAL))
     tool: Tool = args.tool
     try:
         settings = Settings.from_environment(**{name: getattr(args, name, None) for name in CHOSEN})

@@ -45,10 +45,10 @@ class _DurablePool(SQLiteConnectionPool):
                 cached_statements=KEPT_STATEMENTS,
                 timeout=self.lock_timeout or LOCK_TIMEOUT_S,
             )
+            made.execute("PRAGMA journal_mode=WAL")
+            made.execute("PRAGMA synchronous=FULL")
         except sqlite3.Error as wrong:
             raise InterfaceError(wrong) from wrong
-        made.execute("PRAGMA journal_mode=WAL")
-        made.execute("PRAGMA synchronous=FULL")
         return SQLiteConnection(made, max_age=None)
 
 

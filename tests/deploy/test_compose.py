@@ -14,8 +14,6 @@ from sagastack.settings import Settings
 ROOT = Path(__file__).resolve().parents[2]
 CONTROLLERS = ("controller-1", "controller-2", "controller-3")
 USER = "10001"
-# What makes a controller one of several.
-CLUSTER = {"SAGASTACK_KAFKA", "SAGASTACK_TOPICS"}
 
 
 def compose() -> dict[str, Any]:
@@ -29,7 +27,7 @@ def dockerfile() -> str:
 
 def variables_read() -> set[str]:
     """The variables of the environment that settings are read from."""
-    return {f"SAGASTACK_{one.name.upper()}" for one in fields(Settings)} | CLUSTER
+    return {f"SAGASTACK_{one.name.upper()}" for one in fields(Settings)}
 
 
 def test_three_controllers_differ_in_nothing_but_their_place() -> None:
