@@ -28,11 +28,12 @@ from engine.cluster.topics import KafkaGone, Topics, ensure
 from engine.engine import Engine
 from engine.fence import Everything, Owner
 from engine.log import Log, LogUnavailable
+from engine.rehearsal import is_rehearsal
 from engine.tasks import Tasks
 from projections.address_range import LANES
 from sagastack.monitor.cluster import relay as relay_figures
 from sagastack.monitor.cluster import waiting
-from sagastack.settings import Settings
+from sagastack.settings import BadSetting, Settings
 from sagastack.watching import Watching
 
 log_ = logging.getLogger("sagastack.membership")
@@ -70,6 +71,8 @@ def own_name(port: int) -> str:
 
 async def enter(settings: Settings, stack: AsyncExitStack, clock: Clock) -> Member:
     """Come in before anything is read: one without Kafka must be alone on its database."""
+    if settings.kafka and is_rehearsal(settings.home):
+        raise BadSetting("what happens in a fork is nobody's business: start it without Kafka")
     name = own_name(settings.port)
     if not settings.store.startswith("postgres"):
         return Member(name, Everything(), Alone(name))

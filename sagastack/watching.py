@@ -22,6 +22,7 @@ from engine.cluster.leases import Duties
 from engine.engine import Engine
 from engine.feed import Feed
 from engine.log import Log
+from engine.rehearsal import is_rehearsal
 from engine.tasks import Tasks
 from engine.world import World
 from sagastack.face import Face
@@ -73,7 +74,7 @@ class Watching:
     def send_traps(self, tasks: Tasks, duties: Duties, log: Log, feed: Feed) -> None:
         """Send traps while this controller has the lease for it; leases are figures too."""
         self.monitor.add(leases(duties))
-        if not self._settings.snmp:
+        if not self._settings.snmp or is_rehearsal(self._settings.home):
             return
         from sagastack.monitor.snmp import EXAMPLE_OID, checked_oid, receivers
         from sagastack.monitor.traps import Traps

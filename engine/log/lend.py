@@ -4,7 +4,8 @@ A thread that waits for the interpreter demands it after the switch interval (5 
 whenever its holder gave it away and took it back meanwhile. A loop that never rests does that at
 each look at its sockets, and then wins the race for it nearly every time: a commit of 100 rows
 took seconds. A shorter interval only moves that point, and makes the two threads fight over every
-microsecond. So the loop rests: briefly, and only once a thread has waited for long.
+microsecond. So the loop rests: briefly, once a thread has worked for long, and only if it is behind
+with its own work, as otherwise it waits now and then anyway.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import time
 
 PATIENCE_S = 0.005
 PAUSE_S = 0.001
+LATE_S = 0.0002
 REST_S = 0.0002
 
 
@@ -28,7 +30,7 @@ class Lender:
     def begin(self) -> None:
         self._working += 1
         if self._timer is None:
-            self._timer = self._loop.call_later(PATIENCE_S, self._rest)
+            self._wait(PATIENCE_S)
 
     def end(self) -> None:
         self._working -= 1
@@ -41,6 +43,12 @@ class Lender:
         """Is a thread at work, so that the loop will rest for it?"""
         return self._timer is not None
 
-    def _rest(self) -> None:
-        time.sleep(REST_S)
-        self._timer = self._loop.call_later(PAUSE_S, self._rest)
+    def _rest(self, due_s: float) -> None:
+        """A loop that is on time waits now and then, and the thread has its turn meanwhile."""
+        if self._loop.time() - due_s > LATE_S:
+            time.sleep(REST_S)
+        self._wait(PAUSE_S)
+
+    def _wait(self, delay_s: float) -> None:
+        due_s = self._loop.time() + delay_s
+        self._timer = self._loop.call_at(due_s, self._rest, due_s)

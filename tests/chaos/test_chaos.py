@@ -27,6 +27,12 @@ async def test_one_controller_on_postgresql_comes_through(tmp_path: Path) -> Non
     await come_through(Plan(setup=setup, seconds_s=LONG_S, seed=SEED))
 
 
+@pytest.mark.real
+@pytest.mark.timeout(int(LONG_S) + 600)
+async def test_three_controllers_come_through(tmp_path: Path) -> None:
+    await come_through(Plan(setup=Setup(folder=tmp_path), seconds_s=LONG_S, seed=SEED))
+
+
 async def come_through(plan: Plan) -> None:
     said: list[str] = []
     try:
