@@ -24,6 +24,7 @@ from engine.cluster.leases import Alone, Duties, Leases
 from engine.cluster.ownership import Changed, Partitions
 from engine.cluster.presence import Presence
 from engine.cluster.relay import Relay
+from engine.cluster.seal_relay import SealRelay
 from engine.cluster.topics import KafkaGone, Topics, ensure
 from engine.engine import Engine
 from engine.fence import Everything, Owner
@@ -107,6 +108,8 @@ def take_part(
     follower = Follower(log, member.rows, clock, engine.cloud)
     tasks.spawn(follower.run(), name="follower")
     tasks.spawn(member.duties.while_held("relay", member.relay.run), name="relay")
+    seals = SealRelay(settings.store, settings.kafka, topics, clock)
+    tasks.spawn(member.duties.while_held("seal relay", seals.run), name="seal relay")
     changed = partial(_changed, engine, log)
     tasks.spawn(_drive(member.owner, settings.kafka, topics, clock, changed), name="ownership")
 

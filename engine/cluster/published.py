@@ -33,6 +33,12 @@ def encode(note: Published) -> bytes:
 
 async def last_published(servers: str, topic: str) -> Published:
     """The last note that was committed; position 0 if there is none."""
+    value = await last_value(servers, topic)
+    return Published() if value is None else _decoded(topic, value)
+
+
+async def last_value(servers: str, topic: str) -> bytes | None:
+    """What was committed last to a topic of one partition; None if nothing was."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=servers,
         isolation_level="read_committed",
@@ -49,7 +55,7 @@ async def last_published(servers: str, topic: str) -> Published:
         await consumer.stop()
 
 
-async def _last(consumer: AIOKafkaConsumer, partition: TopicPartition) -> Published:
+async def _last(consumer: AIOKafkaConsumer, partition: TopicPartition) -> bytes | None:
     """Look further and further back from the end: most of what is there is older notes."""
     begin = (await consumer.beginning_offsets([partition]))[partition]
     end = (await consumer.end_offsets([partition]))[partition]
@@ -57,10 +63,8 @@ async def _last(consumer: AIOKafkaConsumer, partition: TopicPartition) -> Publis
     while True:
         start = max(begin, end - back)
         value = await _read(consumer, partition, start, end)
-        if value is not None:
-            return _decoded(partition.topic, value)
-        if start == begin:
-            return Published()
+        if value is not None or start == begin:
+            return value
         back *= 8
 
 

@@ -11,7 +11,7 @@ from typing import Protocol
 from sagastack.monitor.exposition import Family, by_label, counter, gauge
 
 # Every duty that one controller at a time does.
-DUTIES = ("relay", "sealer", "chores", "reconcilers", "traps")
+DUTIES = ("relay", "seal relay", "sealer", "chores", "reconcilers", "traps", "webhooks")
 
 
 class Holds(Protocol):
