@@ -51,7 +51,7 @@ GROUPS: dict[str, tuple[str, dict[str, str]]] = {
         "this controller",
         {
             "Address": "host,endpoint.url,management.*",
-            "Alerts and Events": "alert.*,event.*",
+            "Alerts and Events": "alert.*,event.*,webhook.*",
             "Jobs": "task.*,init.*,storage.cleanup.*",
         },
     ),

@@ -54,6 +54,10 @@ class History:
         self._turn = asyncio.Lock()
 
     async def latest(self) -> Cloud:
+        """The newest state of the cloud."""
+        return await self._fold(None)
+
+    async def opening(self) -> Cloud:
         """The cloud as the log was when it was opened: its listeners hear what came since."""
         return await self._fold(self._log.begins)
 

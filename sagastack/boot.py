@@ -101,7 +101,7 @@ async def controller(settings: Settings) -> AsyncIterator[Controller]:
         vault = await open_vault(settings)
         stack.push_async_callback(vault.close)
         history = History(log, settings.home / "checkpoints")
-        cloud = await history.latest()
+        cloud = await history.opening()
         drivers = Drivers.load(driver_settings(settings))
         stack.push_async_callback(drivers.close)
         hosts = HostRegistry(cloud, drivers, vault)

@@ -40,7 +40,18 @@ async def delivering(running: Controller) -> AsyncIterator[None]:
 
 
 @pytest.fixture
-async def here(tmp_path: Path) -> AsyncIterator[Place]:
+async def wired(tmp_path: Path) -> AsyncIterator[Place]:
+    """A controller that delivers by itself, in true time."""
+    async with place(tmp_path) as one:
+        setting = {"name": "webhook.allowed.internal.sites", "value": "127.0.0.1"}
+        await one.admin("updateConfiguration", **setting)
+        yield one
+
+
+@pytest.fixture
+async def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Place]:
+    """One that does not: tests begin and end what delivers."""
+    monkeypatch.setattr("sagastack.boot.deliver_webhooks", lambda *_: None)
     async with place(tmp_path) as one:
         setting = {"name": "webhook.allowed.internal.sites", "value": "127.0.0.1"}
         await one.admin("updateConfiguration", **setting)
