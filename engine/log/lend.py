@@ -4,8 +4,7 @@ A thread that waits for the interpreter demands it after the switch interval (5 
 whenever its holder gave it away and took it back meanwhile. A loop that never rests does that at
 each look at its sockets, and then wins the race for it nearly every time: a commit of 100 rows
 took seconds. A shorter interval only moves that point, and makes the two threads fight over every
-microsecond. So the loop rests: briefly, once a thread has worked for long, and only if it is behind
-with its own work, as otherwise it waits now and then anyway.
+microsecond. So the loop rests: briefly, and only once a thread has waited for long.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ import time
 
 PATIENCE_S = 0.005
 PAUSE_S = 0.001
-LATE_S = 0.0002
 REST_S = 0.0002
 
 
@@ -30,7 +28,7 @@ class Lender:
     def begin(self) -> None:
         self._working += 1
         if self._timer is None:
-            self._wait(PATIENCE_S)
+            self._timer = self._loop.call_later(PATIENCE_S, self._rest)
 
     def end(self) -> None:
         self._working -= 1
@@ -43,12 +41,6 @@ class Lender:
         """Is a thread at work, so that the loop will rest for it?"""
         return self._timer is not None
 
-    def _rest(self, due_s: float) -> None:
-        """A loop that is on time waits now and then, and the thread has its turn meanwhile."""
-        if self._loop.time() - due_s > LATE_S:
-            time.sleep(REST_S)
-        self._wait(PAUSE_S)
-
-    def _wait(self, delay_s: float) -> None:
-        due_s = self._loop.time() + delay_s
-        self._timer = self._loop.call_at(due_s, self._rest, due_s)
+    def _rest(self) -> None:
+        time.sleep(REST_S)
+        self._timer = self._loop.call_later(PAUSE_S, self._rest)

@@ -120,8 +120,12 @@ class _Idle(selectors.SelectSelector):
 
 
 def _joined(one: Batch, other: Batch) -> Batch:
-    units = [*one.units, *other.units]
-    return Batch(units, one.recorded + other.recorded, 0.0, one.size_bytes + other.size_bytes)
+    return Batch(
+        units=[*one.units, *other.units],
+        looks=[*one.looks, *other.looks],
+        recorded=one.recorded + other.recorded,
+        size_bytes=one.size_bytes + other.size_bytes,
+    )
 
 
 @contextmanager
