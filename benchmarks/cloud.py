@@ -93,7 +93,7 @@ async def engine_in(
     vault = await Vault.open(home / "secrets.db")
     try:
         history = History(log, home / "checkpoints")
-        cloud = await history.latest()
+        cloud = await history.opening()
         hosts = HostRegistry(cloud, Drivers([driver]), vault)
         async with Tasks() as tasks:
             world = World(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from uuid import UUID
 
 from aggregates.base import Recorded
 from aggregates.errors import Conflict
@@ -103,12 +104,15 @@ class Commits:
         """What the log holds where this unit should be, if that is just this unit."""
         written = [one for one in unit.appends if one.events]
         first = next((one for one in written if one.stream == unit.saga), written[0])
+        held = await self.read(first.stream, first.expected)
+        same = bool(held) and (held[0].saga, held[0].event) == (unit.saga, first.events[0])
+        return held[: len(first.events)] if same else []
+
+    async def read(self, stream: UUID, after: int) -> list[Recorded]:
+        """What a stream holds behind a version, however long the log cannot tell."""
         while True:
             try:
-                held = await self._log.read_stream(first.stream, after=first.expected)
+                return await self._log.read_stream(stream, after=after)
             except LogUnavailable as error:
                 log_.error("the log cannot be read, waiting: %s", error)
                 await self._clock.sleep(LOG_RETRY_S)
-                continue
-            same = bool(held) and (held[0].saga, held[0].event) == (unit.saga, first.events[0])
-            return held[: len(first.events)] if same else []

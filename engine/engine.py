@@ -90,13 +90,8 @@ class Engine:
         return is_rehearsal(self._world.home)
 
     def _heard(self, batch: Sequence[Recorded]) -> None:
-        """Fold what was written. Where others write too, the log may tell of events that were
-        there already when this cloud was folded: those are passed over."""
-        if batch[0].position <= self.cloud.position:
-            batch = [one for one in batch if one.position > self.cloud.position]
-        if batch:
-            self.cloud.fold(batch)
-            self.runner.heard(batch)
+        self.cloud.fold(batch)
+        self.runner.heard(batch)
 
     async def decide(self, ask: object, by: By) -> Any:
         """Decide and commit; the answer is on disk and readable when this returns."""

@@ -6,8 +6,7 @@ whoever appends to it without having read what another driver recorded is refuse
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 from uuid import UUID
 
@@ -15,6 +14,7 @@ from aggregates.base import Recorded
 from aggregates.saga import (
     SagaFailed,
     SagaParked,
+    SagaRun,
     SagaSucceeded,
     StepFailed,
     StepsSucceeded,
@@ -22,6 +22,7 @@ from aggregates.saga import (
     UndoStarted,
 )
 
+Read = Callable[[UUID, int], Awaitable[list[Recorded]]]
 # What only a driver records. Whoever cancels or mends a run writes to its stream as well.
 DRIVEN = (
     SagaFailed,
@@ -63,30 +64,43 @@ class Everything:
 
 
 class Fence:
-    """Tells our own records on a run's stream from another driver's."""
+    """Knows each run's stream as far as this driver wrote or read it.
+
+    What lies behind that is somebody else's. A wish to cancel is welcome; a step that another
+    driver recorded means that the run is its, whoever was thought to own it.
+    """
 
     def __init__(self, owner: Owner) -> None:
         self.owner = owner
-        self._ours: defaultdict[UUID, set[int]] = defaultdict(set)
+        self._known: dict[UUID, int] = {}
+
+    def begin(self, row: SagaRun) -> None:
+        """This driver goes on from `row` as it is."""
+        self._known[row.id] = row.version
 
     def wrote(self, recorded: Sequence[Recorded], run_id: UUID | None) -> None:
         """We committed these."""
-        if run_id is not None and not self.owner.alone:
-            self._ours[run_id].update(one.version for one in recorded if one.stream == run_id)
+        if run_id in self._known:
+            ours = (one.version for one in recorded if one.stream == run_id)
+            self._known[run_id] = max(self._known[run_id], *ours)
 
-    def check(self, run_id: UUID) -> None:
-        """Before anything is done or decided for a run: it is ours."""
-        if not self.owner.owns(run_id):
-            raise Superseded(f"job {run_id} is another controller's now")
-
-    def compare(self, run_id: UUID, found: Sequence[Recorded]) -> None:
-        """After a conflict: nobody else has driven the run on."""
-        for one in found:
-            if isinstance(one.event, DRIVEN) and one.version not in self._ours[run_id]:
-                raise Superseded(f"job {run_id} was driven on by another controller")
+    async def hold(self, row: SagaRun, read: Read) -> None:
+        """Before anything is done or decided for a run: it is ours, and nobody else drives it."""
+        while True:
+            if not self.owner.owns(row.id):
+                raise Superseded(f"job {row.id} is another controller's now")
+            known = self._known.get(row.id, row.version)
+            if self.owner.alone or row.version <= known:
+                return
+            found = await read(row.id, known)
+            for one in found:
+                # Meanwhile a sibling step of ours may have been told that it is on record.
+                if one.version > self._known[row.id] and isinstance(one.event, DRIVEN):
+                    raise Superseded(f"job {row.id} is driven on by another controller")
+            self._known[row.id] = max([self._known[row.id], *(one.version for one in found)])
 
     def forget(self, run_id: UUID) -> None:
-        self._ours.pop(run_id, None)
+        self._known.pop(run_id, None)
 
 
 def superseded(error: Exception | None) -> bool:

@@ -166,6 +166,8 @@ class Runner:
         task = asyncio.current_task()
         assert task is not None
         self._drivers[run_id] = task
+        if (row := self._cloud[saga_runs].get(run_id)) is not None:
+            self._fence.begin(row)
         try:
             with Caught() as caught:
                 await self._drive_on(run_id)
@@ -313,10 +315,12 @@ class Runner:
         settled = self._goes_on(row)
         patience = FORWARD_ONLY if settled else step.patience
         while settled or not row.cancelled:
-            self._fence.check(row.id)
+            await self._fence.hold(row, self.commits.read)
             with Caught() as caught, self.tracer.step(row, step.name):
                 return Done(step.name, _plain(await self._timed(row, step, step.do)))
             assert caught.error is not None
+            if superseded(caught.error):
+                raise caught.error
             if row.cancelled and not settled:
                 break
             if not await self._retry(row, step.name, caught.error, patience):
@@ -371,11 +375,13 @@ class Runner:
         self, row: SagaRun, step: Step[Any, Any], undo: Do[Any]
     ) -> Failure | None:
         while True:
-            self._fence.check(row.id)
+            await self._fence.hold(row, self.commits.read)
             with Caught() as caught, self.tracer.step(row, step.name, undo=True):
                 await self._timed(row, step, undo)
             if caught.error is None:
                 return await self._record(row, StepUndone(step=step.name))
+            if superseded(caught.error):
+                raise caught.error
             if not await self._retry(row, step.name, caught.error, UNDO):
                 return self._failure(row, step.name, caught.error)
 
@@ -412,8 +418,8 @@ class Runner:
         """Commit what `write` decides; decide again whenever somebody else was first."""
         for _ in range(CONFLICTS_MAX):
             await self.turns.take()
-            self._fence.check(row.id)
-            version, draft = row.version, Draft(self._cloud)
+            await self._fence.hold(row, self.commits.read)
+            draft = Draft(self._cloud)
             failure = write(draft)
             if failure is not None:
                 draft.abort()
@@ -424,9 +430,6 @@ class Runner:
             unit = Unit(draft.appends(), *by, decided_at=draft.position, draws=draft.draws)
             if await self.commits.append(unit, draft):
                 return None
-            if row.version != version and not self._fence.owner.alone:
-                found = await self._log.read_stream(row.id, after=version)
-                self._fence.compare(row.id, found)
         text = f"its rows were changed by others {CONFLICTS_MAX} times in a row; retry the job"
         return Failure(row.failed_step, "Conflict", text)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import uvloop
@@ -30,6 +31,8 @@ CHOSEN = ("home", "port", "host", "integration_port", "store", "kafka", "seals")
 
 
 QUIET = {"debug": logging.INFO}
+# Errors whose text is all that people need.
+TOLD = (BadSetting, LogError, VaultError, NotFound, Refusal, DriverError, OSError)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -45,13 +48,29 @@ def main(argv: list[str] | None = None) -> int:
     try:
         settings = Settings.from_environment(**{name: getattr(args, name, None) for name in CHOSEN})
         return uvloop.run(tool(args, settings))
-    except (BadSetting, LogError, VaultError, NotFound, Refusal, DriverError, OSError) as error:
-        print(f"sagastack: {error}", file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         return 0
+    except TOLD as error:
+        print(f"sagastack: {error}", file=sys.stderr)
+        return 1
+    except ExceptionGroup as several:  # what ended a running controller
+        told, rest = several.split(TOLD)
+        if rest is not None or told is None:
+            raise
+        for line in leaves(told):
+            print(f"sagastack: {line}", file=sys.stderr)
+        return 1
+
+
+def leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
+    """The errors of a group, however deep."""
+    for one in group.exceptions:
+        if isinstance(one, ExceptionGroup):
+            yield from leaves(one)
+        else:
+            yield one
 
 
 def parser() -> argparse.ArgumentParser:

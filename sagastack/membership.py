@@ -6,10 +6,11 @@ and nobody else's writes have to be waited for.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import socket
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from secrets import token_hex
@@ -17,6 +18,7 @@ from zlib import crc32
 
 from api.dispatch import CaughtUp, at_once
 from engine.clock import Clock
+from engine.cluster.database import is_shared
 from engine.cluster.follower import Follower
 from engine.cluster.freshness import Freshness
 from engine.cluster.kafka_rows import KafkaRows
@@ -25,7 +27,7 @@ from engine.cluster.ownership import Changed, Partitions
 from engine.cluster.presence import Presence
 from engine.cluster.relay import Relay
 from engine.cluster.seal_relay import SealRelay
-from engine.cluster.topics import KafkaGone, Topics, ensure
+from engine.cluster.topics import KafkaGone, Topics, TopicsWrong, ensure
 from engine.engine import Engine
 from engine.fence import Everything, Owner
 from engine.log import Log, LogUnavailable
@@ -39,7 +41,7 @@ from sagastack.watching import Watching
 
 log_ = logging.getLogger("sagastack.membership")
 
-TOPICS_AGAIN_S = 2.0
+TOPICS_S, TOPICS_AGAIN_S = 5.0, 2.0
 
 
 @dataclass(slots=True)
@@ -75,7 +77,9 @@ async def enter(settings: Settings, stack: AsyncExitStack, clock: Clock) -> Memb
     if settings.kafka and is_rehearsal(settings.home):
         raise BadSetting("what happens in a fork is nobody's business: start it without Kafka")
     name = own_name(settings.port)
-    if not settings.store.startswith("postgres"):
+    if not is_shared(settings.store_url):
+        if settings.kafka:
+            raise BadSetting("--kafka is for several controllers: name their --store postgres://")
         return Member(name, Everything(), Alone(name))
     alone = not settings.kafka
     presence = await Presence.enter(settings.store, name, clock, alone=alone)
@@ -83,6 +87,9 @@ async def enter(settings: Settings, stack: AsyncExitStack, clock: Clock) -> Memb
     if alone:
         return Member(name, Everything(), Alone(name), presence=presence)
     topics = topics_of(settings)
+    with suppress(KafkaGone, TimeoutError):  # asked again later; wrong topics end it at once
+        async with asyncio.timeout(TOPICS_S):
+            await ensure(settings.kafka, topics)
     owner = Partitions(settings.kafka, topics.sagas, topics.saga_partitions, clock)
     leases = Leases(settings.store, name, clock)
     stack.push_async_callback(leases.close)
@@ -133,8 +140,8 @@ async def _drive(
         try:
             await ensure(servers, topics)
             break
-        except KafkaGone as gone:
-            log_.warning("no sagas are driven here yet: %s", gone)
+        except (KafkaGone, TopicsWrong) as trouble:
+            log_.warning("no sagas are driven here yet: %s", trouble)
             await clock.sleep(TOPICS_AGAIN_S)
     await owner.run(changed)
 

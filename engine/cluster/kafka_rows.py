@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from engine.clock import Clock
+from engine.cluster.leave import leave
 from engine.cluster.merge import AHEAD_BYTES, Disorder, Merge
 from engine.cluster.records import all_placed, placed
 from engine.log.errors import LogError, Unreadable
@@ -101,7 +102,7 @@ class KafkaRows:
             await consumer.start()
             yield consumer
         finally:
-            await consumer.stop()
+            await leave(consumer)
 
     async def _place(self, consumer: AIOKafkaConsumer, reading: _Reading) -> None:
         """Take all partitions, each at the first record that can matter."""

@@ -20,6 +20,7 @@ from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitio
 from aiokafka.errors import KafkaError
 
 from engine.clock import Clock, steady_s
+from engine.cluster.leave import leave
 
 log_ = logging.getLogger("sagastack.ownership")
 
@@ -53,6 +54,7 @@ class Partitions:
         self._clock, self._steady = clock, steady
         self._mine: frozenset[int] = frozenset()
         self._beat_s = steady()
+        self._given_up = False
 
     @property
     def mine(self) -> frozenset[int]:
@@ -83,7 +85,8 @@ class Partitions:
             now_s = self._steady()
             if now_s - self._beat_s >= SESSION_S and self._mine:
                 log_.warning("paused for %.1f s: all sagas are others' now", now_s - self._beat_s)
-                self._mine = frozenset()
+                # Come anew: a group that did not notice, or whose broker slept too, tells nothing.
+                self._mine, self._given_up = frozenset(), True
                 await changed()
             self._beat_s = self._steady()
 
@@ -108,10 +111,11 @@ class Partitions:
         consumer.subscribe([self._topic], listener=_Listener(self, changed))
         try:
             await consumer.start()
-            while True:
+            self._given_up = False
+            while not self._given_up:
                 await consumer.getmany(timeout_ms=1000)
         finally:
-            await consumer.stop()
+            await leave(consumer)
 
     async def given(self, partitions: frozenset[int], changed: Changed) -> None:
         if partitions != self._mine:

@@ -11,6 +11,7 @@ import asyncio
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from engine.cluster.leave import leave
 from engine.cluster.topics import TopicsWrong
 
 READ_S = 20.0
@@ -52,7 +53,7 @@ async def last_value(servers: str, topic: str) -> bytes | None:
             await consumer.start()
             return await _last(consumer, partition)
     finally:
-        await consumer.stop()
+        await leave(consumer)
 
 
 async def _last(consumer: AIOKafkaConsumer, partition: TopicPartition) -> bytes | None:

@@ -16,6 +16,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
+from engine.log.errors import LogError
+
 CONNECT_S, ASK_S = 10.0, 20.0
 ROW_BYTES = 16 * 1024 * 1024
 FOREVER = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"}
@@ -27,7 +29,7 @@ AS_RECORDED = {
 LATEST_ONLY = {"cleanup.policy": "compact", "segment.bytes": str(ROW_BYTES)}
 
 
-class TopicsWrong(Exception):
+class TopicsWrong(LogError):
     """The topics are not what this cloud needs; the text says what to do."""
 
 

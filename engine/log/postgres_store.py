@@ -21,7 +21,7 @@ from eventsourcing.persistence import PersistenceError
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from psycopg.rows import tuple_row
 
-from engine.log.store import Mark, Turn, told
+from engine.log.store import MARKS_KEPT, Mark, Turn, told
 from engine.log.unit import Stored
 
 CONNECT_TIMEOUT_S = 3.0
@@ -41,6 +41,9 @@ INSERT = (
 )
 MARKS = """CREATE TABLE IF NOT EXISTS log_marks (
     stream uuid, writer uuid, position bigint NOT NULL, PRIMARY KEY (stream, writer))"""
+# Each life of a controller leaves marks of its own.
+FORGET = """DELETE FROM log_marks
+    WHERE position <= (SELECT coalesce(max(notification_id), 0) FROM stored_events) - %s"""
 MARKED = "SELECT stream, writer, position FROM log_marks WHERE stream = ANY(%s)"
 MARK = (
     "INSERT INTO log_marks SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::bigint[])"
@@ -97,6 +100,7 @@ class PostgresStore:
             if found is None or found["there"] is None:
                 recorder.create_table()
             connection.execute(MARKS)
+            connection.execute(FORGET, (MARKS_KEPT,))
 
     def _open(self) -> PostgresApplicationRecorder:
         if self._recorder is None:

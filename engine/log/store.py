@@ -26,6 +26,10 @@ class StoreDown(Exception):
     """The store could not be asked, or did not answer. What was being written may be there."""
 
 
+# Marks further back than this are forgotten, and what was decided before them is decided again.
+MARKS_KEPT = 1_000_000
+
+
 class Mark(NamedTuple):
     """Somebody's latest unit that relied on a stream without writing to it, by its last row."""
 

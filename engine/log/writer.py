@@ -29,7 +29,7 @@ from engine.log import codec
 from engine.log.errors import LogUnavailable, Unreadable
 from engine.log.guards import Guards, overtaken
 from engine.log.others import Others
-from engine.log.store import Clash, Mark, Store, StoreDown, Turn
+from engine.log.store import MARKS_KEPT, Clash, Mark, Store, StoreDown, Turn
 from engine.log.unit import Stored, Unit
 
 # Larger commits gain little, and the listeners fold a batch in one go on the event loop.
@@ -248,7 +248,7 @@ class Writer:
             marks = turn.marks(list(asked)) if asked else ()
         for pending in waiting:
             unit = pending.unit
-            stream = self._guards.offended(unit) or overtaken(unit, marks, self._id)
+            stream = self._guards.offended(unit) or self._overtaken(unit, marks)
             if stream is not None:
                 pending.answer = Conflict(f"others relied on {stream} just now: decide again")
                 continue
@@ -269,6 +269,13 @@ class Writer:
                 self._guards.note(unit, self._end)
                 ready.append(pending)
         return ready
+
+    def _overtaken(self, unit: Unit, marks: Sequence[Mark]) -> UUID | None:
+        """A stream on which others came to rest, or may have: so long ago was it decided."""
+        leaning = (*unit.ends(), *unit.draws) if self._store.shared else ()
+        if leaning and unit.decided_at < self._end - MARKS_KEPT:
+            return leaning[0]
+        return overtaken(unit, marks, self._id)
 
     def _head(self, turn: Turn, stream: UUID, expected: int, trusting: bool) -> int:
         """A stream's last version. A stream said to be new is believed: its key is unique."""

@@ -12,17 +12,16 @@ A shape only grows: what an old release wrote is read for ever.
 from __future__ import annotations
 
 from hashlib import sha256
+from typing import ClassVar
 from uuid import UUID
 
 import msgspec
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from engine.log import Seal, Stored
 from engine.log.tree import Grown
+from sagastack.signed import Signed
 
 FORMAT = 1
-_SIGNED_AS = b"sagastack backup\n"
 
 
 class Begin(msgspec.Struct, frozen=True, kw_only=True, tag_field="is", tag="backup"):
@@ -60,12 +59,14 @@ class Secret(msgspec.Struct, frozen=True, tag_field="is", tag="secret"):
     sealed: bytes
 
 
-class End(msgspec.Struct, frozen=True, kw_only=True, tag_field="is", tag="end"):
+class End(Signed, msgspec.Struct, frozen=True, kw_only=True, tag_field="is", tag="end"):
     """`lines` is the hash of every line before this one, so the signature is over all of them.
 
     `tree`, `root` and `seals` are the whole log's up to `position`; `rows` and `secrets` are this
     file's. `last` is the hash of the last row, `seal` that of the last seal.
     """
+
+    SIGNED_AS: ClassVar[bytes] = b"sagastack backup\n"
 
     position: int
     at_ms: int
@@ -80,19 +81,6 @@ class End(msgspec.Struct, frozen=True, kw_only=True, tag_field="is", tag="end"):
     lines: str
     public_key: str = ""
     signature: str = ""
-
-    def signed_bytes(self) -> bytes:
-        return _SIGNED_AS + msgspec.json.encode(msgspec.structs.replace(self, signature=""))
-
-    def signed(self, key: Ed25519PrivateKey) -> End:
-        return msgspec.structs.replace(self, signature=key.sign(self.signed_bytes()).hex())
-
-    def signed_by(self, key: Ed25519PublicKey) -> bool:
-        try:
-            key.verify(bytes.fromhex(self.signature), self.signed_bytes())
-        except (InvalidSignature, ValueError):
-            return False
-        return True
 
 
 Line = Begin | Row | SealLine | Secret | End

@@ -10,16 +10,15 @@ A shape only grows: what an old release wrote is read for ever.
 
 from __future__ import annotations
 
+from typing import ClassVar
 from uuid import UUID
 
 import msgspec
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from engine.log import Seal, Stored
+from sagastack.signed import Signed
 
 FORMAT = 1
-_SIGNED_AS = b"sagastack statement on one account\n"
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True, tag_field="is", tag="proof"):
@@ -50,12 +49,14 @@ class Own(msgspec.Struct, frozen=True, tag_field="is", tag="event"):
         return Stored(self.position, self.stream, self.version, self.topic, bytes(self.state))
 
 
-class Stated(msgspec.Struct, frozen=True, kw_only=True, tag_field="is", tag="stated"):
+class Stated(Signed, msgspec.Struct, frozen=True, kw_only=True, tag_field="is", tag="stated"):
     """The operator's word: up to `seal`, these events are all that are the account's.
 
     `root` is the Merkle root over their leaves in order, so that a later proof can be held against
     this one, and the log against either.
     """
+
+    SIGNED_AS: ClassVar[bytes] = b"sagastack statement on one account\n"
 
     cloud: UUID
     account: UUID
@@ -65,19 +66,6 @@ class Stated(msgspec.Struct, frozen=True, kw_only=True, tag_field="is", tag="sta
     at_ms: int
     lines: str
     signature: str = ""
-
-    def signed_bytes(self) -> bytes:
-        return _SIGNED_AS + msgspec.json.encode(msgspec.structs.replace(self, signature=""))
-
-    def signed(self, key: Ed25519PrivateKey) -> Stated:
-        return msgspec.structs.replace(self, signature=key.sign(self.signed_bytes()).hex())
-
-    def signed_by(self, key: Ed25519PublicKey) -> bool:
-        try:
-            key.verify(bytes.fromhex(self.signature), self.signed_bytes())
-        except (InvalidSignature, ValueError):
-            return False
-        return True
 
 
 Line = Proof | Sealed | Own | Stated

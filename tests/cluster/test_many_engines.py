@@ -45,8 +45,13 @@ class Place:
 
     beds: list[Bed]
     shares: list[Share]
-    faults: SimFaults
+    lines: list[SimFaults]
     world: SimWorld
+
+    def slow(self, delay_s: float) -> None:
+        """Everything takes that long, whoever asks for it."""
+        for faults in self.lines:
+            faults.slow("*", delay_s)
 
     async def settle(self) -> None:
         for bed in self.beds:
@@ -63,17 +68,17 @@ class Place:
 
 @pytest.fixture
 async def place(postgres: Callable[[], str], tmp_path: Path) -> AsyncIterator[Place]:
-    url, world, faults = postgres(), SimWorld(), SimFaults()
+    url, world, lines = postgres(), SimWorld(), [SimFaults(), SimFaults()]
     shares = [Share({0, 1}), Share({2, 3})]
     async with AsyncExitStack() as stack:
         beds = []
-        for share in shares:
+        for share, faults in zip(shares, lines, strict=True):
             driver = SimDriver(world, faults)
             bed = engine_in(tmp_path, driver, store=url, owner=share)
             beds.append(await stack.enter_async_context(bed))
         await asyncio.wait_for(both(beds, furnish(beds[0].engine, host_count=4)), 60)
         await beds[1].log.look()
-        yield Place(beds, shares, faults, world)
+        yield Place(beds, shares, lines, world)
 
 
 async def both(beds: list[Bed], work: object) -> None:
@@ -122,7 +127,7 @@ async def test_work_is_shared_and_nothing_is_given_twice(place: Place) -> None:
 
 async def test_what_one_leaves_the_other_carries_on(place: Place) -> None:
     one, two = place.shares
-    place.faults.slow("*", 0.05)
+    place.slow(0.05)
 
     async def load() -> None:
         work = [
@@ -143,7 +148,7 @@ async def test_what_one_leaves_the_other_carries_on(place: Place) -> None:
 
 
 async def test_a_zombie_lets_go_and_doubles_nothing(place: Place) -> None:
-    place.faults.slow("*", 0.05)
+    place.slow(0.05)
 
     async def load() -> None:
         work = [
@@ -165,6 +170,31 @@ async def test_a_zombie_lets_go_and_doubles_nothing(place: Place) -> None:
     running = Counter(guest for host in place.world.guests.values() for guest in host)
     assert len(running) == 12
     assert set(running.values()) == {1}
+
+
+async def test_a_zombie_that_saw_the_others_work_records_nothing_again(place: Place) -> None:
+    """Its step ends long after another did it, recorded it and went on, and it knows all that."""
+    place.lines[0].slow("*", 1.0)
+    place.lines[1].slow("*", 0.4)
+
+    async def load() -> None:
+        work = [
+            asyncio.create_task(place.beds[0].engine.perform(deploy(f"g{number}"), BY))
+            for number in range(8)
+        ]
+        await asyncio.sleep(0.3)
+        for share in place.shares:
+            share.numbers = {0, 1, 2, 3}
+        await place.beds[1].log.look()
+        place.beds[1].engine.runner.resume()
+        await asyncio.gather(*work)
+        await asyncio.sleep(1.5)
+
+    await asyncio.wait_for(both(place.beds, load()), 120)
+    await place.same()
+    runs = place.beds[0].engine.cloud[saga_runs]
+    assert {run.state for run in runs} == {RunState.SUCCEEDED}
+    assert set((await steps_recorded(place)).values()) == {1}
 
 
 async def test_a_limit_is_reached_exactly_though_both_let_disks_in(place: Place) -> None:

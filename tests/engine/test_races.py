@@ -178,15 +178,3 @@ async def test_a_guest_is_on_no_network_that_is_gone(
         cards = {nic.network_id for vm in r.cloud[vms] for nic in vm.nics}
         assert cards <= {row.id for row in r.cloud[networks]}
         await judge(r)
-
-
-async def test_what_was_there_when_the_cloud_was_folded_is_passed_over(tmp_path: Path) -> None:
-    """Where several write, the log may tell of it again, in part or in whole: nothing changes."""
-    async with rig(tmp_path, new_sim()) as r:
-        await seed(r)
-        batch = [one async for page in r.engine._log.read() for one in page]
-        before, position = r.cloud.digest(), r.cloud.position
-        assert batch[-1].position == position
-        r.engine._heard(batch[-3:])
-        r.engine._heard(batch)
-        assert (r.cloud.digest(), r.cloud.position) == (before, position)
