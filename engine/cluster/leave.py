@@ -19,10 +19,11 @@ CLOSE_S = 5.0
 async def leave(consumer: AIOKafkaConsumer) -> None:
     """Stop the consumer; if that does not end well or in time, close at least its connections."""
     for close in (consumer.stop, consumer._client.close):
-        leaving = asyncio.ensure_future(close())
-        await asyncio.wait({leaving}, timeout=CLOSE_S)
-        if not leaving.done():
-            leaving.cancel()
-        elif not leaving.cancelled() and leaving.exception() is None:
+        try:
+            async with asyncio.timeout(CLOSE_S), asyncio.TaskGroup() as leaving:
+                closing = leaving.create_task(close())
+        except (TimeoutError, ExceptionGroup):
+            continue
+        if not closing.cancelled():
             return
     log_.debug("a consumer could not be closed in order")
