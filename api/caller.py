@@ -188,6 +188,12 @@ class Engine(Protocol):
         """Where a guest of this size would be placed now, and what refuses each other host."""
         ...
 
+    async def discover(
+        self, hypervisor: str, url: str, username: str, password: str
+    ) -> tuple[str, ...]:
+        """The URLs of the hosts that an address stands for: one, or those of a whole cluster."""
+        ...
+
     async def console(self, vm_id: UUID) -> Any:
         """Where a running guest can be looked at; `NotFound` if it does not run."""
         ...

@@ -1,61 +1,91 @@
-"""The drivers that are there: one folder each, walked at start-up, known by their kind.
+"""The drivers that are there: one folder each, found by walking, made when first asked for.
 
-A driver whose library is not installed is left out, and asking for its kind says why.
+A folder says in its `__init__` which kinds of hypervisor it drives (`KINDS`, as the wire spells
+them) and which libraries it `NEEDS`; importing that costs nothing. Its `make_all(settings)`, in
+the package or in its module `driver`, makes one driver for each kind. A kind whose library is not
+installed cannot be used, and asking for it says why.
 """
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import pkgutil
-from collections.abc import Callable, Iterable, Mapping
-from typing import cast
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import drivers as packages
 from aggregates.errors import Invalid
 from drivers.contract.driver import Driver
 from engine.rehearsal import mark_beside
 
-# Kinds by the folder of their driver, for a word about one that could not be loaded.
-KINDS = {"sim": "Simulator", "libvirt": "KVM"}
-NO_DRIVERS = ("contract", "conformance")
+NO_DRIVERS = ("contract", "conformance", "kit")
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A driver's folder. `missing` is the library that it lacks here, if any."""
+
+    name: str
+    kinds: tuple[str, ...]
+    missing: str = ""
+
+    def make_all(self, settings: Mapping[str, str]) -> tuple[Driver, ...]:
+        module: Any = importlib.import_module(f"drivers.{self.name}")
+        if not hasattr(module, "make_all"):
+            module = importlib.import_module(f"drivers.{self.name}.driver")
+        made: tuple[Driver, ...] = module.make_all(settings)
+        return made
+
+
+def folders() -> list[Folder]:
+    """Every driver's folder, in the order of their names."""
+    return [
+        _look(one.name)
+        for one in pkgutil.iter_modules(packages.__path__)
+        if one.ispkg and one.name not in NO_DRIVERS
+    ]
 
 
 class Drivers:
-    """Drivers by kind. Made from drivers; `Drivers.load` makes those that the folders hold."""
+    """Drivers by kind: those given, and those that `folders` make when they are asked for."""
 
-    def __init__(self, found: Iterable[Driver], missing: Mapping[str, str] | None = None) -> None:
-        self._by_name = {one.kind.lower(): one for one in found}
-        self._missing = {kind.lower(): why for kind, why in (missing or {}).items()}
+    def __init__(
+        self,
+        found: Iterable[Driver] = (),
+        folders: Iterable[Folder] = (),
+        settings: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> None:
+        self._made = {one.kind.lower(): one for one in found}
+        self._folders = {kind.lower(): one for one in folders for kind in one.kinds}
+        self._settings = settings or {}
 
     @classmethod
     def load(cls, settings: Mapping[str, Mapping[str, str]] | None = None) -> Drivers:
-        """Make every driver that can be, each with its own settings, by the name of its folder.
+        """The drivers of all folders, each with its own settings, by the name of its folder.
 
         In a rehearsal no driver is made but the simulator, which stands in for all kinds.
         """
         if (mark := mark_beside((settings or {}).values())) is not None:
             stand_in = importlib.import_module("drivers.sim.stand_in")
-            return cls(stand_in.make_all(mark, (settings or {})["sim"], KINDS.values()))
-        found, missing = [], {}
-        for package in pkgutil.iter_modules(packages.__path__):
-            if package.name in NO_DRIVERS or not package.ispkg:
-                continue
-            try:
-                make = _made_by(package.name)
-            except ImportError as error:
-                missing[KINDS.get(package.name, package.name)] = str(error)
-                continue
-            found.append(make((settings or {}).get(package.name, {})))
-        return cls(found, missing)
+            kinds = [kind for one in folders() for kind in one.kinds]
+            return cls(stand_in.stand_ins(mark, (settings or {})["sim"], kinds))
+        return cls((), folders(), settings)
 
     def get(self, hypervisor: str) -> Driver:
         """The driver of a kind, in any spelling."""
-        driver = self._by_name.get(hypervisor.strip().lower())
-        if driver is not None:
-            return driver
-        kinds = " and ".join(one.kind for one in self._by_name.values()) or "none"
-        why = self._missing.get(hypervisor.strip().lower())
-        because = f"its library is missing ({why})" if why else "there is no driver for it"
+        name = hypervisor.strip().lower()
+        folder = self._folders.get(name)
+        if name not in self._made and folder is not None and not folder.missing:
+            made = folder.make_all(self._settings.get(folder.name, {}))
+            self._made |= {one.kind.lower(): one for one in made}
+        if name in self._made:
+            return self._made[name]
+        because = "there is no driver for it"
+        if folder is not None:
+            because = f"its library is missing (No module named {folder.missing!r})"
+        kinds = " and ".join(self.kinds()) or "none"
         raise Invalid(
             f"{hypervisor} hosts cannot be used here: {because}; this controller drives {kinds}",
             field="hypervisor",
@@ -63,16 +93,17 @@ class Drivers:
 
     def kinds(self) -> list[str]:
         """Every kind that can be driven."""
-        return sorted(one.kind for one in self._by_name.values())
+        able = (one for one in self._folders.values() if not one.missing)
+        made = {one.kind for one in self._made.values()}
+        return sorted(made | {kind for one in able for kind in one.kinds})
 
     async def close(self) -> None:
-        for driver in self._by_name.values():
+        for driver in self._made.values():
             await driver.close()
 
 
-def _made_by(folder: str) -> Callable[[Mapping[str, str]], Driver]:
-    """The `make` of a driver's folder: of the package itself, or of its module `driver`."""
-    module = importlib.import_module(f"drivers.{folder}")
-    if not hasattr(module, "make"):
-        module = importlib.import_module(f"drivers.{folder}.driver")
-    return cast("Callable[[Mapping[str, str]], Driver]", module.make)
+def _look(name: str) -> Folder:
+    package = importlib.import_module(f"drivers.{name}")
+    needs = getattr(package, "NEEDS", ())
+    missing = next((one for one in needs if importlib.util.find_spec(one) is None), "")
+    return Folder(name, tuple(package.KINDS), missing)

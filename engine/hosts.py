@@ -50,6 +50,14 @@ class HostRegistry:
     def capabilities(self, hypervisor: str) -> Capabilities:
         return self._drivers.get(hypervisor).capabilities
 
+    async def discover(self, hypervisor: str, address: HostAddress) -> tuple[HostAddress, ...]:
+        """The hosts that an address stands for; `Unavailable` if nobody answers in time."""
+        try:
+            async with asyncio.timeout(self._connect_s):
+                return await self._drivers.get(hypervisor).discover(address)
+        except TimeoutError:
+            raise Unavailable(f"nobody answered within {self._connect_s:.0f} s") from None
+
     async def session(self, host_id: UUID) -> HostSession:
         """The host, connected; `Unavailable` while it cannot be reached."""
         host = self._host(host_id)

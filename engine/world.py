@@ -29,6 +29,9 @@ class Hosts(Protocol):
     async def drop(self, host_id: UUID) -> None:
         """Forget a connection, so that the next session is a new one. Guests are not touched."""
 
+    async def discover(self, hypervisor: str, address: HostAddress) -> tuple[HostAddress, ...]:
+        """The hosts that an address stands for: one, or those of a cluster, a pool, a region."""
+
     def kind(self, hypervisor: str) -> str:
         """The name of a kind of hypervisor as the wire spells it; `Invalid` without a driver."""
 

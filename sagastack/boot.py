@@ -27,7 +27,7 @@ from engine.chores.chore import Chores
 from engine.clock import SystemClock
 from engine.cluster.leases import Duties
 from engine.collector import settle
-from engine.drivers import Drivers
+from engine.drivers import Drivers, folders
 from engine.engine import Engine, load
 from engine.feed import Feed
 from engine.genesis import ADMIN_USER, Credentials, begin, first_credentials
@@ -233,7 +233,7 @@ def driver_settings(settings: Settings) -> dict[str, dict[str, str]]:
         "probe_initrd": str(guest / "initramfs.gz"),
     }
     simulator = {"state": str(home / "simulator.jsonl"), "serial_dir": str(logs)}
-    return {
-        "libvirt": libvirt | settings.libvirt,
-        "sim": simulator | settings.simulator,
-    }
+    others = {one.name: {"state": str(home / "drivers" / one.name)} for one in folders()}
+    named = {"libvirt": libvirt | settings.libvirt, "sim": simulator | settings.simulator}
+    chosen = {name: others.get(name, {}) | said for name, said in settings.drivers.items()}
+    return others | named | chosen

@@ -10,6 +10,7 @@ from uuid import UUID
 from aggregates.errors import Busy, NotAllowed, NotFound
 from aggregates.saga import SagaRun
 from api.caller import JobStep, ServerStatus
+from drivers.contract.compute import HostAddress
 from engine.engine import Engine
 from engine.genesis import NO_PASSWORD
 from engine.intents import By, Job
@@ -111,6 +112,13 @@ class Face:
 
     async def explain(self, ask: ExplainPlacement) -> Placement:
         return placing.explain(self.cloud, self._world.allocator, ask)
+
+    async def discover(
+        self, hypervisor: str, url: str, username: str, password: str
+    ) -> tuple[str, ...]:
+        """The URLs of the hosts that an address stands for."""
+        address = HostAddress(url=url, username=username, password=password)
+        return tuple(one.url for one in await self._world.hosts.discover(hypervisor, address))
 
     async def console(self, vm_id: UUID) -> Any:
         """Where a running guest can be looked at."""

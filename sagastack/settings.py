@@ -6,9 +6,13 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 # Where a controller leaves its address in its data folder, for tools that look for it there.
 ENDPOINT_FILE = "endpoint"
+DRIVER = "SAGASTACK_DRIVER_"
+
+T = TypeVar("T")
 
 
 class BadSetting(ValueError):
@@ -28,6 +32,7 @@ class Settings:
     topics: str = "sagastack"
     simulator: dict[str, str] = field(default_factory=dict)
     libvirt: dict[str, str] = field(default_factory=dict)
+    drivers: dict[str, dict[str, str]] = field(default_factory=dict)
     checkpoint_events: int = 20_000
     reconcile_s: float = 30.0
     otlp: str = ""
@@ -66,7 +71,8 @@ class Settings:
         the world; `SAGASTACK_CHECKPOINT_EVENTS`: how many events between two checkpoints;
         `SAGASTACK_OTLP`: address of a collector of traces; `SAGASTACK_SNMP`: receivers of traps,
         `SAGASTACK_SNMP_OID`: what the MIB lies below, if that is not the example's number;
-        `SAGASTACK_SIMULATOR` and `SAGASTACK_LIBVIRT`: settings of these drivers.
+        `SAGASTACK_SIMULATOR` and `SAGASTACK_LIBVIRT`: settings of these drivers;
+        `SAGASTACK_DRIVER_<NAME>`: those of another, by the name of its folder.
         """
         kinds: dict[str, Callable[[str], object]] = {
             "port": int,
@@ -89,12 +95,21 @@ class Settings:
         for name, kind in kinds.items():
             variable = f"SAGASTACK_{name.upper()}"
             text = os.environ.get(variable, "")
-            try:
-                values |= {name: kind(text)} if text else {}
-            except ValueError as error:
-                raise BadSetting(f"{variable}={text} is not understood: {error}") from error
+            values |= {name: _read(variable, text, kind)} if text else {}
+        values["drivers"] = {
+            name.removeprefix(DRIVER).lower(): _read(name, text, pairs)
+            for name, text in os.environ.items()
+            if name.startswith(DRIVER)
+        }
         values |= {name: value for name, value in chosen.items() if value is not None}
         return cls(**values)  # type: ignore[arg-type]
+
+
+def _read(variable: str, text: str, kind: Callable[[str], T]) -> T:
+    try:
+        return kind(text)
+    except ValueError as error:
+        raise BadSetting(f"{variable}={text} is not understood: {error}") from error
 
 
 def pairs(text: str) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from api.views.metrics import HostMetricsView
 from engine.intents.attached import Annotate
 from engine.intents.host import (
     AddHost,
+    AddHosts,
     EndMaintenance,
     PrepareHost,
     ReconnectHost,
@@ -35,7 +36,10 @@ HostId = Annotated[UUID, "the host", Names("host", right="operate")]
 
 @command("addHost", returns=HostView, key="host", shape="list", allow="AR", action="HOST.CREATE")
 class AddHostCommand:
-    """Add a host: it is reached, asked what it is, and guests may run on it from then on."""
+    """Add a host: it is reached, asked what it is, and guests may run on it from then on.
+
+    An address that stands for several (a vCenter's cluster, a pool, a region) adds each of them.
+    """
 
     hypervisor: Annotated[str, "what runs its guests"]
     pod_id: Annotated[UUID, "the pod", Names("pod", right="operate")]
@@ -54,25 +58,40 @@ class AddHostCommand:
         tuple[str, ...] | None, "not offered yet", Later("storage has no access groups")
     ] = None
 
-    async def run(self, caller: Caller) -> Host:
-        host_id, new_id = caller.new_id(), caller.new_id()
-        cluster_id, new_cluster = self._cluster(caller, new_id)
-        ask = AddHost(
-            id=host_id,
-            name=address_of(self._url()),
-            url=self._url(),
+    async def run(self, caller: Caller) -> list[Host]:
+        cluster_id, new_cluster = self._cluster(caller, caller.new_id())
+        urls = await self._urls(caller)
+        asks = [await self._ask(caller, url, cluster_id) for url in urls]
+        if len(asks) == 1:
+            await caller.perform(replace(asks[0], new_cluster=new_cluster))
+        else:
+            await caller.perform(
+                AddHosts(cluster_id=cluster_id, hosts=asks, new_cluster=new_cluster)
+            )
+        return [caller.cloud[hosts][ask.id] for ask in asks]
+
+    async def _urls(self, caller: Caller) -> tuple[str, ...]:
+        """The hosts that the address stands for and that are not here yet; itself if all are."""
+        url = self._url()
+        who = (self.username or "", self.password or "")
+        found = await caller.engine.discover(self.hypervisor, url, *who)
+        known = {host.url for host in caller.cloud[hosts].by("zone_id", self.zone_id)}
+        return tuple(one for one in found if one not in known) or found[:1]
+
+    async def _ask(self, caller: Caller, url: str, cluster_id: UUID) -> AddHost:
+        return AddHost(
+            id=caller.new_id(),
+            name=address_of(url),
+            url=url,
             hypervisor=self.hypervisor,
             zone_id=self.zone_id,
             pod_id=self.pod_id,
             cluster_id=cluster_id,
-            new_cluster=new_cluster,
             username=self.username or "",
             password_ref=await caller.seal(self.password) if self.password else "",
             tags=list(self.host_tags or ()),
             enabled=not (self.allocation_state or "Enabled").startswith("Disable"),
         )
-        await caller.perform(ask)
-        return caller.cloud[hosts][host_id]
 
     def _url(self) -> str:
         url = plain_url(self.url, AS_PASSWORD)

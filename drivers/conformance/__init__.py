@@ -7,6 +7,7 @@ exempt, or nothing. A driver is done when it keeps them all.
 
 from drivers.conformance import (
     adoption,
+    cannot,
     copies,
     growth,
     guests,
@@ -32,6 +33,7 @@ def compute_checks() -> list[Check]:
         *kept.SUITE,
         *adoption.SUITE,
         *lateness.SUITE,
+        *cannot.SUITE,
     ]
 
 

@@ -85,7 +85,7 @@ async def cancelled_start_ends_well(rig: Rig) -> None:
 @SUITE.promise
 async def lost_connection_heals(rig: Rig) -> None:
     """A session whose line is lost says Unavailable or Unknown meanwhile, and works again."""
-    spec, session, key = await rig.guest_spec(), rig.session, uuid4()
+    spec, session, key = await rig.guest_spec(), rig.bare, uuid4()
     if not await rig.harness.disconnect(session):
         raise Exempt("the harness cannot cut a line")
     told = await rig.until_known(lambda: session.start_guest(spec, key=key))
@@ -119,3 +119,20 @@ async def errors_are_driver_errors(rig: Rig) -> None:
             await rig.within(verb)
         except DriverError as error:
             must(len(str(error)) > 10, f"{error!r} says too little")
+
+
+@SUITE.promise
+async def discovered_hosts_connect_alone(rig: Rig) -> None:
+    """An address stands for hosts that can each be reached, and are told apart, by their own."""
+    found = await rig.within(rig.harness.driver.discover(rig.harness.address()))
+    must(len(found) > 0, "the address of a host stands for no host")
+    ids = set()
+    for address in found:
+        session = await rig.within(rig.harness.driver.connect(address))
+        try:
+            ids.add((await rig.within(session.inspect())).hardware_id)
+        finally:
+            await session.close()
+    must(len(ids) == len(found), f"{len(found)} hosts were found with {len(ids)} hardware ids")
+    again = await rig.within(rig.harness.driver.discover(found[0]))
+    must(found[0].url in {one.url for one in again}, "a host that was found is not found again")

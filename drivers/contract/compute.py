@@ -221,10 +221,19 @@ class Adoption:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Console:
-    """Where a guest's screen and serial line can be reached from the controller."""
+    """Where a guest's screen and serial line can be reached from the controller.
+
+    `url` is a way that is neither plain VNC nor a file: `protocol` says how to speak there (`vnc`
+    over a WebSocket, `webmks`, `html` for a page, `rdp`, `sol`), `token` is what opens it, for a
+    short time, and is never logged.
+    """
 
     vnc_host: str = ""
     vnc_port: int = 0
+    vnc_password: str = field(default="", repr=False)
+    url: str = ""
+    protocol: str = "vnc"
+    token: str = field(default="", repr=False)
     serial_log: str = ""
     serial_device: str = ""
 

@@ -2,11 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Protocol, runtime_checkable
 
 from drivers.contract.compute import Compute, HostAddress
 from drivers.contract.storage import Storage
+
+# What a kind may lack beside verbs, and what is said of it where the kind gives no reason.
+FEATURES: Mapping[str, str] = MappingProxyType(
+    {
+        "live_migration": "a guest does not move while it runs",
+        "storage_migration": "no guest moves with its disks",
+        "disk_hot_plug": "disks are not plugged while a guest runs",
+        "nic_hot_plug": "network cards are not plugged while a guest runs",
+        "guest_growth": "a guest does not grow while it runs",
+        "adoption": "guests that were made elsewhere are not taken over",
+        "guest_snapshots": "no snapshots of whole guests are kept",
+        "disk_snapshots_alive": "a running guest is kept with its memory only",
+        "snapshots": "no snapshots of disks are kept",
+        "live_disk_move": "the disk of a running guest does not move",
+        "remembers_keys": "a call that comes too late is not told from one in time",
+        "data_disks": "a guest has its root disk only",
+        "several_nics": "a guest has one network card",
+        "no_nics": "a guest has a network card",
+        "iso": "no disc is put into a drive",
+        "uefi": "guests start by BIOS",
+        "secure_boot": "guests start without secure boot",
+        "config_disc": "guests get no disc with their user data",
+        "disk_limits": "what a guest does with its disks has no limit",
+    }
+)
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +46,12 @@ class Capabilities:
     disks of a guest at one moment, of one that runs with its memory; `disk_snapshots_alive`:
     without it too. `snapshots`: disks, of running guests too. `live_disk_move`: a running guest's
     disk to another pool. `remembers_keys`: a call that comes too late for its key is refused.
+
+    `cannot` says of a verb of the contract (`resize_disk`), or of one of `FEATURES`, why this kind
+    does not do it, in a sentence for people that goes on from "BareMetal hosts: "; the verb then
+    raises `Refused`. `whole_host`: one guest has a machine for itself. `image_formats`: what disks
+    are made of; templates of other formats are converted to the first. `pool_types`: schemes of
+    the pools that it opens, by what the wire calls such a pool.
     """
 
     live_migration: bool = False
@@ -32,7 +66,16 @@ class Capabilities:
     live_disk_move: bool = False
     remembers_keys: bool = False
     max_guests_per_host: int | None = None
+    whole_host: bool = False
     image_formats: tuple[str, ...] = ()
+    pool_types: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    cannot: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+
+    def why_not(self, what: str) -> str | None:
+        """Why this kind does not do a verb or a feature; None if it does."""
+        if getattr(self, what, True) is False:
+            return self.cannot.get(what, FEATURES[what])
+        return self.cannot.get(what)
 
 
 @runtime_checkable
@@ -46,6 +89,13 @@ class Driver(Protocol):
 
     kind: str
     capabilities: Capabilities
+
+    async def discover(self, address: HostAddress) -> tuple[HostAddress, ...]:
+        """The hosts that an address stands for: those of a vCenter's cluster, a pool, a region.
+
+        The address of one host stands for itself. Each that is answered can be connected to alone,
+        with a URL that stays the same for as long as the host is there. Fails as `connect` does.
+        """
 
     async def connect(self, address: HostAddress) -> HostSession:
         """Reach a host. Refused: wrong credentials or URL. Unavailable: no answer now."""

@@ -1,0 +1,4 @@
+"""Hosts under libvirt."""
+
+KINDS = ("KVM",)
+NEEDS = ("libvirt",)

@@ -37,6 +37,10 @@ class LibvirtDriver:
         self._state = State(settings.state)
         self._sessions: set[LibvirtSession] = set()
 
+    async def discover(self, address: HostAddress) -> tuple[HostAddress, ...]:
+        """Libvirt speaks for one host."""
+        return (address,)
+
     async def connect(self, address: HostAddress) -> HostSession:
         line = await open_line(address, self._settings, self._state)
         session = LibvirtSession(line, forget=self._sessions.discard)
@@ -51,3 +55,8 @@ class LibvirtDriver:
 def make(settings: Mapping[str, Any]) -> Driver:
     """The driver, set up as `drivers.libvirt.settings.Settings` describes."""
     return LibvirtDriver(read_settings(settings))
+
+
+def make_all(settings: Mapping[str, Any]) -> tuple[Driver, ...]:
+    """What the engine asks for."""
+    return (make(settings),)

@@ -2,8 +2,21 @@
 
 from drivers.sim.driver import SimDriver
 from drivers.sim.faults import Fault, SimFaults
-from drivers.sim.making import make
+from drivers.sim.kind import KIND
+from drivers.sim.making import make, make_all
 from drivers.sim.remote import RemoteSim
 from drivers.sim.world import Residue, SimWorld
 
-__all__ = ["Fault", "RemoteSim", "Residue", "SimDriver", "SimFaults", "SimWorld", "make"]
+__all__ = [
+    "KINDS",
+    "Fault",
+    "RemoteSim",
+    "Residue",
+    "SimDriver",
+    "SimFaults",
+    "SimWorld",
+    "make",
+    "make_all",
+]
+
+KINDS = (KIND,)

@@ -2,14 +2,17 @@
 
 The URL without user, query and fragment is the identity of the thing. The query says what it is
 like, `?cpus=&mhz=&memory_gib=&name=` for a host and `?capacity_gib=` for a pool, and how it
-misbehaves: `?unreachable=1` never answers, `?refuse=1` turns everybody away. Pure functions.
+misbehaves: `?unreachable=1` never answers, `?refuse=1` turns everybody away. `?hosts=3` stands for
+three hosts, as the address of a vCenter does. Pure functions.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from drivers.contract.compute import HostAddress
 from drivers.contract.errors import Refused, Unavailable
 from drivers.sim.rows import SimHost, SimPool
 
@@ -39,6 +42,15 @@ def host_from_url(url: str) -> SimHost:
         cpu_mhz=_number(query, "mhz", CPU_MHZ, url),
         memory_mib=_number(query, "memory_gib", MEMORY_GIB, url) * 1024,
     )
+
+
+def behind(address: HostAddress) -> tuple[HostAddress, ...]:
+    """The hosts that an address stands for: itself, or `?hosts=3` of them below it."""
+    ident, query = _read(address.url, "host")
+    if "hosts" not in query:
+        return (address,)
+    count = _number(query, "hosts", 1, address.url)
+    return tuple(replace(address, url=f"{ident}/{number}") for number in range(1, count + 1))
 
 
 def pool_from_url(url: str) -> SimPool:

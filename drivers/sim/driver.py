@@ -9,6 +9,7 @@ from pathlib import Path
 
 from drivers.contract.compute import HostAddress
 from drivers.contract.errors import Refused
+from drivers.sim.address import behind
 from drivers.sim.faults import ANY, Fault, SimFaults
 from drivers.sim.kind import CAPABILITIES, KIND
 from drivers.sim.session import SimSession, Site
@@ -34,6 +35,9 @@ class SimDriver:
         self.faults = faults or SimFaults()
         self._site = Site(world=world, faults=self.faults, now_s=now_s, serial_dir=serial_dir)
         self._owns_world = owns_world
+
+    async def discover(self, address: HostAddress) -> tuple[HostAddress, ...]:
+        return behind(address)
 
     async def connect(self, address: HostAddress) -> SimSession:
         """Refused and Unavailable as the URL's query, the faults or the host's power have it."""

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
+from drivers.contract.driver import Driver
 from drivers.contract.errors import Refused
 from drivers.sim.driver import SimDriver, make_own
 from drivers.sim.remote import RemoteSim, address_of
@@ -37,3 +38,8 @@ def make(
             f"the world is at {server}: set {', '.join(others)} for `sagastack simulate` there"
         )
     return RemoteSim(*address_of(server))
+
+
+def make_all(settings: Mapping[str, str]) -> tuple[Driver, ...]:
+    """What the engine asks for: the simulator is one kind."""
+    return (make(settings),)

@@ -16,6 +16,7 @@ import msgspec
 from drivers.contract.compute import HostAddress
 from drivers.contract.driver import HostSession
 from drivers.contract.errors import Refused, Unavailable, Unknown
+from drivers.sim.address import behind
 from drivers.sim.frames import (
     CANCEL,
     CONNECT,
@@ -98,6 +99,9 @@ class RemoteSim:
         self._line: Line | None = None
         self._turn = asyncio.Lock()
         self._ids = count(1)
+
+    async def discover(self, address: HostAddress) -> tuple[HostAddress, ...]:
+        return behind(address)
 
     async def connect(self, address: HostAddress) -> HostSession:
         arguments = msgspec.Raw(encode(Connect(address)))

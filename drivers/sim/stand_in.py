@@ -50,7 +50,7 @@ class Names(msgspec.Struct, frozen=True, kw_only=True):
     paths: dict[str, str]
 
 
-def make_all(mark: Path, settings: Mapping[str, str], kinds: Iterable[str]) -> list[StandIn]:
+def stand_ins(mark: Path, settings: Mapping[str, str], kinds: Iterable[str]) -> list[StandIn]:
     """One driver for each kind of hypervisor, with one simulated world behind all of them."""
     names = msgspec.json.decode(mark.read_bytes(), type=Names)
     world = make_own(settings)
@@ -63,6 +63,9 @@ class StandIn:
     def __init__(self, kind: str, world: SimDriver, names: Names) -> None:
         self.kind, self.capabilities = kind, world.capabilities
         self._world, self._names = world, names
+
+    async def discover(self, address: HostAddress) -> tuple[HostAddress, ...]:
+        return (address,)
 
     async def connect(self, address: HostAddress) -> HostSession:
         session = await self._world.connect(renamed(address, self._names))

@@ -25,6 +25,15 @@ class AddHost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AddHosts:
+    """Add the hosts that one address stands for: all of them, or none."""
+
+    cluster_id: UUID
+    hosts: list[AddHost]
+    new_cluster: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateHost:
     """None leaves it as it is."""
 

@@ -36,7 +36,7 @@ add_host = Saga("host.add:1", AddHost, subject="host", subject_id=lambda ask: as
 def accept(run: Run[AddHost]) -> None:
     ask = run.intent
     if ask.new_cluster:
-        _make_cluster(run)
+        make_cluster(run, ask, ask.new_cluster)
     _check_cluster(run, run.row(clusters, ask.cluster_id))
     same = (one for one in run.cloud[hosts].by("url", ask.url) if one.zone_id == ask.zone_id)
     if (there := next(same, None)) is not None:
@@ -110,12 +110,12 @@ async def ask_facts(session: HostSession) -> HostConnected:
     )
 
 
-def _make_cluster(run: Run[AddHost]) -> None:
-    ask = run.intent
+def make_cluster(run: Run[Any], ask: AddHost, name: str) -> None:
+    """The cluster that the host is for, which is not there yet."""
     fields = {
         "zone_id": ask.zone_id,
         "pod_id": ask.pod_id,
-        "name": ask.new_cluster,
+        "name": name,
         "hypervisor": ask.hypervisor,
     }
     cluster_decisions.add(AddCluster(id=ask.cluster_id, fields=fields), _desk(run))

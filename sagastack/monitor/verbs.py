@@ -25,6 +25,9 @@ class ToldHosts:
     def __init__(self, hosts: Hosts, spans: Spans) -> None:
         self._hosts, self._spans = hosts, spans
 
+    async def discover(self, hypervisor: str, address: HostAddress) -> tuple[HostAddress, ...]:
+        return await self._hosts.discover(hypervisor, address)
+
     async def session(self, host_id: UUID) -> HostSession:
         return self._told(await self._hosts.session(host_id), {"sagastack.host": str(host_id)})
 

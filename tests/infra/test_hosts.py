@@ -136,3 +136,31 @@ async def test_what_was_built_is_there_after_a_restart_and_rebuilds_equal(tmp_pa
         assert {row["id"] for row in rows} == set(built.hosts)
         async with asyncio.timeout(10):
             await api("reconnectHost", id=built.hosts[0])
+
+
+async def test_an_address_that_stands_for_several_hosts_adds_each(api: Api) -> None:
+    built = await _place(api)
+    where = {"zoneid": built.zone, "podid": built.pod, "hypervisor": "Simulator"}
+    where |= {"clustername": "pool", "username": "root", "password": "once"}
+
+    added = await api("addHost", url="sim://pool?hosts=3", **where)
+
+    urls = {host.url for host in api.controller.cloud[hosts]}
+    assert urls == {"sim://pool/1", "sim://pool/2", "sim://pool/3"}
+    assert {one["clustername"] for one in added["host"]} == {"pool"}
+    more = await api("addHost", url="sim://pool?hosts=4", **where)
+    assert [one["name"] for one in more["host"]] == ["pool-4"]
+    await api.refused("addHost", 431, "already", url="sim://pool?hosts=4", **where)
+
+
+async def test_of_several_hosts_all_are_added_or_none(api: Api) -> None:
+    built = await _place(api)
+    where = {"zoneid": built.zone, "podid": built.pod, "hypervisor": "Simulator"}
+    here = where | {"clusterid": built.clusters[0]}
+    await api("addHost", url="sim://pool/2?name=known", **here)
+
+    new = where | {"clustername": "new", "password": "once"}
+    await api.refused("addHost", 530, "none of its cluster", url="sim://pool?hosts=3", **new)
+
+    assert [host.name for host in api.controller.cloud[hosts]] == ["known"]
+    assert [one["name"] for one in (await api("listClusters"))["cluster"]] == ["c"]
