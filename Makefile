@@ -7,7 +7,7 @@ ONLY ?=
 SEED ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-cluster check bench sim golden lock setup setup-dev clean
+.PHONY: help run test test-real test-cluster check bench sim golden lock setup setup-dev clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -30,6 +30,9 @@ bench: setup-dev ## measure (ONLY=name for one)
 
 sim: setup-dev ## simulate a whole cloud with faults (SEED=n repeats one run)
 	@$(PY) -m tests.sim $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+test-real: setup-dev ## end to end against real and emulated peers; a line for each driver
+	@$(PY) -m tests.real $(ARGS)
 
 test-cluster: setup-dev ## three controllers through chaos (CHAOS_S=600 for longer); judges last
 	@$(PY) -m tests.chaos $(ARGS)

@@ -7,8 +7,11 @@ from uuid import UUID
 from aggregates.base import Aggregate
 from aggregates.record import record
 
-# The kinds of hypervisor that this release has a driver for.
-HYPERVISORS = ("KVM", "Simulator")
+# The kinds of hypervisor that there are words for; which are driven say the drivers' folders.
+HYPERVISORS = (
+    *("KVM", "LXC", "Xen", "VMware", "XenServer", "Hyperv", "Ovm", "Ovm3"),
+    *("BareMetal", "OpenStack", "External", "Simulator"),
+)
 
 
 @record(

@@ -188,6 +188,10 @@ class Engine(Protocol):
         """Where a guest of this size would be placed now, and what refuses each other host."""
         ...
 
+    def kinds(self) -> list[str]:
+        """The kinds of hypervisor that can be driven."""
+        ...
+
     async def discover(
         self, hypervisor: str, url: str, username: str, password: str
     ) -> tuple[str, ...]:

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from uuid import UUID
 
+import msgspec
+
 from aggregates.errors import Exhausted, NotAllowed
 from aggregates.vm import Nic, Vm, VmStarted
 from aggregates.volume import Volume, VolumeReady
@@ -25,6 +27,7 @@ from engine import config_drive, passwords
 from engine.addresses import Deciding, pod_of
 from engine.affinity import meet, wishes_of
 from engine.allocator import (
+    HostDecision,
     NothingFits,
     PlaceRequest,
     SpaceRequest,
@@ -45,6 +48,7 @@ from engine.disks import (
 from engine.growth import bounds
 from engine.routers import implement
 from engine.saga import Run, Saga, Step
+from projections.capacity import Capacity
 from projections.host import hosts
 from projections.network import networks
 from projections.storage_pool import StoragePool, storage_pools
@@ -52,6 +56,9 @@ from projections.table import TableSpec
 from projections.traffic_type import traffic_types
 from projections.vm import vms
 from projections.volume import volumes
+
+# Kinds that go by the network label of another, as the wire has one for each family.
+LABEL_OF = {"xenserver": "xen", "lxc": "kvm", "ovm": "ovm3"}
 
 I = TypeVar("I")  # noqa: E741 - the intent
 
@@ -125,6 +132,7 @@ def take_room(run: Run[Any], vm: Vm, where: Where) -> Room:
         except NothingFits as nothing:
             raise _named(run, short or nothing, (*wishes.words, *told(run.cloud, full))) from None
         try:
+            chosen = _whole(run, request, chosen)
             pools = list(_take_pools(run, vm, disks, chosen.host_id))
         except NothingFits as nothing:
             short = nothing
@@ -140,6 +148,23 @@ def take_room(run: Run[Any], vm: Vm, where: Where) -> Room:
         fresh = [disk.id for disk in disks if disk.pool_id is None]
         found = {d: p.pool_id for d, (_, p) in zip(fresh, pools, strict=True)}
         return Room(chosen.host_id, run.key, found)
+
+
+def _whole(run: Run[Any], request: PlaceRequest, chosen: HostDecision) -> HostDecision:
+    """The same host, with all that it offers, where a guest has a machine for itself."""
+    if not run.world.hosts.capabilities(request.hypervisor or "").whole_host:
+        return chosen
+    offer = run.cloud.view(Capacity).supply_of(chosen.host_id)
+    assert offer is not None
+    run.world.allocator.forget(run.key)
+    everything = msgspec.structs.replace(
+        request,
+        host_id=chosen.host_id,
+        cpu_count=offer.cpu_count,
+        cpu_mhz=offer.offered_mhz // offer.cpu_count,
+        memory_mib=offer.offered_mib,
+    )
+    return run.world.allocator.place(everything, run.key)
 
 
 def _named(run: Run[Any], nothing: NothingFits, words: tuple[str, ...]) -> Exhausted:
@@ -397,8 +422,7 @@ def nic_spec(run: Run[Any], vm: Vm, nic: Nic) -> NicSpec:
     """A network card, on the bridge that carries guest traffic for this hypervisor."""
     network = run.cloud[networks][nic.network_id]
     carriers = run.cloud[traffic_types].by("physical_network_id", network.physical_network_id)
-    label = next(
-        (t.labels.get(vm.hypervisor.lower(), "") for t in carriers if t.traffic_type == "Guest"),
-        "",
-    )
+    named = vm.hypervisor.lower()
+    family = LABEL_OF.get(named, named)
+    label = next((t.labels.get(family, "") for t in carriers if t.traffic_type == "Guest"), "")
     return NicSpec(nic_id=nic.id, mac=nic.mac, bridge=label, vlan=network.vlan, ip4=nic.ip4)

@@ -44,6 +44,9 @@ class HostRegistry:
         self._turns: dict[UUID, asyncio.Lock] = {}
         self._turn = count()
 
+    def kinds(self) -> list[str]:
+        return self._drivers.kinds()
+
     def kind(self, hypervisor: str) -> str:
         return self._drivers.get(hypervisor).kind
 

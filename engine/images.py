@@ -35,6 +35,7 @@ FORMATS = {
     "OVA": "ova",
     "ISO": "iso",
 }
+WORD_OF = {real: word for word, real in FORMATS.items()}
 ALGORITHMS = {32: "md5", 40: "sha1", 56: "sha224", 64: "sha256", 96: "sha384", 128: "sha512"}
 # How the formats begin that may name other files: a probe would open those.
 MAGIC = {
@@ -208,6 +209,17 @@ def _ova_bytes(path: Path) -> int:
     if not total:
         raise Refused("the image is no OVA: no descriptor in it declares a disk")
     return total
+
+
+def disk_of(archive: tarfile.TarFile) -> str:
+    """The name of an appliance's disk; Refused if it has none, or several."""
+    disks = [one.name for one in archive if one.isfile() and one.name.lower().endswith(".vmdk")]
+    if len(disks) != 1:
+        raise Refused(
+            f"the appliance has {len(disks)} disks: for this hypervisor it must have one; register "
+            "each disk as a template of its own"
+        )
+    return disks[0]
 
 
 async def _ask_qemu(path: Path, expected: str) -> tuple[str, int]:

@@ -32,6 +32,9 @@ class Hosts(Protocol):
     async def discover(self, hypervisor: str, address: HostAddress) -> tuple[HostAddress, ...]:
         """The hosts that an address stands for: one, or those of a cluster, a pool, a region."""
 
+    def kinds(self) -> list[str]:
+        """Every kind that can be driven."""
+
     def kind(self, hypervisor: str) -> str:
         """The name of a kind of hypervisor as the wire spells it; `Invalid` without a driver."""
 

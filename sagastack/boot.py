@@ -27,12 +27,14 @@ from engine.chores.chore import Chores
 from engine.clock import SystemClock
 from engine.cluster.leases import Duties
 from engine.collector import settle
+from engine.decisions.hypervisor_capabilities import KnowKinds, unknown_kinds
 from engine.drivers import Drivers, folders
 from engine.engine import Engine, load
 from engine.feed import Feed
 from engine.genesis import ADMIN_USER, Credentials, begin, first_credentials
 from engine.history import History
 from engine.hosts import HostRegistry
+from engine.intents import By
 from engine.log import Log
 from engine.reconcilers.sweep import Sweeper
 from engine.tasks import Tasks
@@ -121,7 +123,7 @@ async def controller(settings: Settings) -> AsyncIterator[Controller]:
         engine = Engine(log, world, clock, tasks, history, member.owner)
         world.children = engine
         feed = Feed(log, cloud.position)
-        await member.duties.while_held("genesis", partial(_begin, log, engine, vault))
+        await member.duties.while_held("genesis", partial(_begin, log, engine, vault, hosts))
         watching.begin(log, engine, world, tasks)
         take_part(member, settings, tasks, engine, log, clock)
         watched(member, watching)
@@ -167,10 +169,12 @@ async def _duty(work: Callable[[], Awaitable[None]], token: int) -> None:
     await work()
 
 
-async def _begin(log: Log, engine: Engine, vault: Vault, token: int) -> None:
+async def _begin(log: Log, engine: Engine, vault: Vault, hosts: HostRegistry, token: int) -> None:
     """Of several controllers that start together, one begins the cloud."""
     await log.look()
     await begin(engine, vault)
+    if unknown_kinds(engine.cloud, hosts):
+        await engine.decide(KnowKinds(), By(action="SYSTEM.KINDS"))
 
 
 async def _gateway(

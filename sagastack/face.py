@@ -113,6 +113,9 @@ class Face:
     async def explain(self, ask: ExplainPlacement) -> Placement:
         return placing.explain(self.cloud, self._world.allocator, ask)
 
+    def kinds(self) -> list[str]:
+        return self._world.hosts.kinds()
+
     async def discover(
         self, hypervisor: str, url: str, username: str, password: str
     ) -> tuple[str, ...]:

@@ -8,6 +8,16 @@ from uuid import UUID
 from api.declare import Caller, Names, command
 from api.views.console import ConsoleView
 
+# How to speak at an address that is no plain VNC, by the driver's word for it.
+HOW = {
+    "webmks": "open it with VMware's WebMKS client; the ticket in it opens it once",
+    "novnc": "open it with a browser",
+    "html": "open it with a browser",
+    "vnc": "open it with a VNC client that speaks WebSocket",
+    "rdp": "open it with an RDP client from where the host can be reached",
+    "sol": "it is a serial line: open it with an IPMI client",
+}
+
 
 @command(
     "createConsoleEndpoint",
@@ -30,10 +40,16 @@ class CreateConsoleEndpoint:
 
     async def run(self, caller: Caller) -> ConsoleView:
         console = await caller.engine.console(self.virtual_machine_id)
-        if not console.vnc_port:
+        if not console.vnc_port and not console.url:
             return ConsoleView(success=False, details="its hypervisor gives it no screen")
         if not caller.is_root:
             return ConsoleView(success=False, details="its screen is for administrators only")
+        if console.url:
+            return ConsoleView(
+                success=True,
+                url=console.url,
+                details=HOW.get(console.protocol, f"it speaks {console.protocol}"),
+            )
         return ConsoleView(
             success=True,
             url=f"vnc://{console.vnc_host}:{console.vnc_port}",

@@ -18,7 +18,7 @@ from api.views.infrastructure import (
     SupportedServiceView,
 )
 from api.views.network_service_provider import NetworkServiceProviderView
-from projections.cluster import HYPERVISORS, clusters
+from projections.cluster import clusters
 from projections.finding import findings
 from projections.host import hosts
 from projections.image_store import image_stores
@@ -50,7 +50,7 @@ class ListHypervisors:
 
     async def run(self, caller: Caller) -> list[HypervisorView]:
         if self.zone_id is None:
-            return [HypervisorView(name=kind) for kind in HYPERVISORS]
+            return [HypervisorView(name=kind) for kind in caller.engine.kinds()]
         here = {row.hypervisor for row in caller.cloud[clusters].by("zone_id", self.zone_id)}
         return [HypervisorView(name=kind) for kind in sorted(here)]
 

@@ -28,9 +28,10 @@ from engine.intents.template import (
     ShareTemplate,
     UpdateTemplate,
 )
+from projections.cluster import HYPERVISORS as KINDS
 from projections.template import Template, templates
 
-HYPERVISORS = OneOf("KVM", "Simulator", "VMware", "XenServer", "Hyperv", "LXC", "BareMetal", "OVM3")
+HYPERVISORS = OneOf(*KINDS)
 
 
 @list_command("listTemplates", view=TemplateView, table=templates, key="template", scope="custom")

@@ -20,6 +20,7 @@ class HypervisorCapabilitiesView(View, kw_only=True):
     security_group_enabled: Annotated[bool, "whether security groups can guard its guests"]
     storage_motion_enabled: Annotated[bool, "whether a guest can move together with its disks"]
     vm_snapshot_enabled: Annotated[bool, "whether a guest can be snapshot as a whole"]
+    cannot: Annotated[dict[str, str] | None, "what this kind does not do, and why"] = None
 
     @classmethod
     def of(cls, row: HypervisorCapabilities, cloud: Cloud) -> HypervisorCapabilitiesView:
@@ -33,4 +34,5 @@ class HypervisorCapabilitiesView(View, kw_only=True):
             security_group_enabled=row.security_group_enabled,
             storage_motion_enabled=row.storage_motion_enabled,
             vm_snapshot_enabled=row.vm_snapshot_enabled,
+            cannot=row.cannot or None,
         )

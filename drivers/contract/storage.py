@@ -192,7 +192,7 @@ class Storage(Protocol):
     async def import_disk(self, pool: PoolSpec, disk: DiskSpec, *, key: UUID) -> DiskStatus:
         """Make a disk of its own from `disk.image`: unlike a clone it is nobody's base.
 
-        Otherwise as `create_disk`.
+        Otherwise as `create_disk`, and the image may be of any format that qemu-img reads.
         """
 
     async def adopt_disk(

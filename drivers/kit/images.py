@@ -19,11 +19,10 @@ from drivers.contract.errors import Refused, Unavailable
 
 INFO_S = 60.0
 CONVERT_S = 4 * 3600.0
-# What qemu-img calls a format that others call otherwise, and how it is best written.
-NAMES = {"vhd": "vpc", "vhdx": "vhdx", "vmdk": "vmdk", "qcow2": "qcow2", "raw": "raw"}
+# How a format is best written; formats are called as qemu-img calls them (a VHD is `vpc`).
 OPTIONS = {
     "vmdk": ("-o", "subformat=streamOptimized"),
-    "vhd": ("-o", "subformat=dynamic,force_size=on"),
+    "vpc": ("-o", "subformat=dynamic,force_size=on"),
     "vhdx": ("-o", "subformat=dynamic"),
 }
 
@@ -48,11 +47,10 @@ class _Info(msgspec.Struct, rename={"virtual": "virtual-size", "actual": "actual
 
 async def look(path: str, image_format: str = "") -> Found:
     """What an image is. Naming its format is safer: a guest can write a header of another kind."""
-    named = ("-f", NAMES.get(image_format, image_format)) if image_format else ()
+    named = ("-f", image_format) if image_format else ()
     said = await _qemu_img("info", "--output=json", *named, path, timeout_s=INFO_S)
     info = msgspec.json.decode(said, type=_Info)
-    shown = {name: ours for ours, name in NAMES.items()}.get(info.format, info.format)
-    return Found(shown, info.virtual, os.stat(path).st_size, info.backing)
+    return Found(info.format, info.virtual, os.stat(path).st_size, info.backing)
 
 
 async def convert(
@@ -71,8 +69,8 @@ async def convert(
     async with replacing(target) as partial:
         await _qemu_img(
             "convert",
-            *("-f", NAMES.get(source_format, source_format)),
-            *("-O", NAMES.get(target_format, target_format)),
+            *("-f", source_format),
+            *("-O", target_format),
             *wanted,
             source,
             partial,

@@ -6,6 +6,7 @@ from aggregates.errors import Invalid
 from engine.decide import Desk, decision
 from engine.decisions import record
 from engine.decisions.host import resupply
+from engine.decisions.hypervisor_capabilities import know_kind
 from engine.intents.cluster import AddCluster, UpdateCluster
 from engine.intents.record import CreateRecord, UpdateRecord
 from projections.cluster import clusters
@@ -26,6 +27,7 @@ def add(ask: AddCluster, desk: Desk) -> None:
     hypervisor = desk.world.hosts.kind(ask.fields["hypervisor"])
     fields = ratio | ask.fields | {"hypervisor": hypervisor}
     record.create(CreateRecord(kind="cluster", id=ask.id, fields=fields), desk)
+    know_kind(hypervisor, desk)
 
 
 @decision

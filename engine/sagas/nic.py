@@ -7,6 +7,7 @@ from typing import Any
 from aggregates.errors import InUse, NotAllowed
 from aggregates.vm import Nic, Vm, VmNicsSet, VmState, VmWorkEnded
 from drivers.contract.compute import Power
+from engine.abilities import demand, demand_alive
 from engine.addresses import free_cards, free_nics, take_nic
 from engine.guests import nic_spec
 from engine.intents.nic import AddNic, RemoveNic
@@ -48,6 +49,9 @@ def begin(run: Run[AddNic]) -> Nic:
     """Take the guest, and a card with its addresses."""
     vm, ask = _vm(run), run.intent.nic
     refuse_while_kept(run.cloud, vm, "takes no other network card")
+    if vm.nics:
+        demand(run, vm.hypervisor, "several_nics")
+    demand_alive(run, vm, "nic_hot_plug", "attach_nic")
     network = run.row(networks, ask.network_id)
     if any(nic.network_id == network.id for nic in vm.nics):
         raise InUse(f"virtual machine {vm.name} is on network {network.name} already")
@@ -85,6 +89,7 @@ def begin_removal(run: Run[RemoveNic]) -> None:
     vm = _vm(run)
     nic = vm.nic(run.intent.nic_id)
     refuse_while_kept(run.cloud, vm, "keeps its network cards")
+    demand_alive(run, vm, "nic_hot_plug", "detach_nic")
     if nic.is_default:
         raise NotAllowed(
             f"network card {nic.id} is the default one of virtual machine {vm.name}: "

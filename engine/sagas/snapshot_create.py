@@ -11,6 +11,7 @@ from aggregates.record import RECORDS
 from aggregates.snapshot import SnapshotCreated, SnapshotKept, SnapshotRemoved
 from aggregates.vm import VmState
 from aggregates.volume import Volume, VolumeIdle, VolumeState
+from engine.abilities import demand_of_disk
 from engine.allocator import SpaceRequest
 from engine.disks import let_guest_go, near_guest, take_guest
 from engine.intents.snapshot import CreateSnapshot
@@ -46,6 +47,7 @@ def begin(run: Run[CreateSnapshot]) -> None:
             f"volume {volume.name} is on no pool yet: there is nothing to keep before it is "
             "attached for the first time"
         )
+    demand_of_disk(run, volume, "snapshots", "snapshot_disk")
     run.change(volume, volume.begin(VolumeState.SNAPSHOTTING, run.id))
     take_guest(run, volume, "Snapshotting", VmState.RUNNING, VmState.STOPPED, VmState.DESTROYED)
     room = SpaceRequest(

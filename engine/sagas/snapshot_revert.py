@@ -6,6 +6,7 @@ from aggregates.errors import NotAllowed, NotFound
 from aggregates.snapshot import Snapshot, SnapshotIdle, SnapshotState
 from aggregates.vm import VmState
 from aggregates.volume import Volume, VolumeIdle, VolumeState
+from engine.abilities import demand_of_disk
 from engine.disks import let_guest_go, take_guest
 from engine.intents.snapshot import RevertSnapshot
 from engine.saga import Run, Saga
@@ -38,6 +39,7 @@ def begin(run: Run[RevertSnapshot]) -> None:
             f"the volume of snapshot {snapshot.name} is gone: make a new volume from the snapshot"
         )
     volume = _volume(run)
+    demand_of_disk(run, volume, "revert_disk")
     if volume.pool_id != snapshot.pool_id:
         raise NotAllowed(
             f"volume {volume.name} has moved to another pool since snapshot {snapshot.name} was "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -22,7 +23,7 @@ from projections.host import hosts
 from projections.setting import number_of
 from projections.storage_pool import storage_pools
 
-# What each URL scheme is called on the wire; any other is refused but for simulated hosts.
+# What each URL scheme is called on the wire, for kinds that do not say which pools they open.
 POOL_TYPES = {
     "nfs": "NetworkFilesystem",
     "networkfilesystem": "NetworkFilesystem",
@@ -70,7 +71,7 @@ def accept(run: Run[AddStoragePool]) -> None:
         scope=ask.scope,
         zone_id=ask.zone_id,
         hypervisor=hypervisor,
-        pool_type=ask.pool_type or _pool_type(ask.url, near[0].hypervisor),
+        pool_type=ask.pool_type or _pool_type(run, ask.url, near[0].hypervisor),
         pod_id=ask.pod_id,
         cluster_id=ask.cluster_id,
         host_id=ask.host_id,
@@ -129,11 +130,15 @@ def _in_reach(run: Run[AddStoragePool], hypervisor: str) -> Iterable[Host]:
             yield host
 
 
-def _pool_type(url: str, hypervisor: str) -> str:
+def _pool_type(run: Run[Any], url: str, hypervisor: str) -> str:
+    """By the URL's scheme; a kind that opens pools of its own says which."""
     scheme = urlsplit(url).scheme.lower()
-    if scheme in POOL_TYPES:
-        return POOL_TYPES[scheme]
+    known_here = run.world.hosts.capabilities(hypervisor).pool_types or POOL_TYPES
+    if scheme in known_here:
+        return known_here[scheme]
     if hypervisor == "Simulator":
         return "NetworkFilesystem"
-    known = ", ".join(f"{one}://" for one in POOL_TYPES)
-    raise Invalid(f"storage URL {url!r} has no known scheme: {known}", field="url")
+    known = ", ".join(f"{one}://" for one in known_here)
+    raise Invalid(
+        f"storage URL {url!r} has no scheme that {hypervisor} hosts know: {known}", field="url"
+    )

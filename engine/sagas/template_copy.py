@@ -12,7 +12,7 @@ from engine.image_places import (
     on_disk,
     place_for,
 )
-from engine.images import look, remove
+from engine.images import WORD_OF, look, remove
 from engine.intents.iso import CopyIso
 from engine.intents.template import CopyTemplate
 from engine.saga import Run, Saga
@@ -66,7 +66,7 @@ async def copy(run: Run[CopyTemplate]) -> None:
     for path in targets:
         place = on_disk(run.world.home, path)
         await duplicate(on_disk(run.world.home, source), place, run.progress)
-        await look(place, image.image_format, image.checksum)
+        await look(place, WORD_OF[image.real_format], image.checksum)
 
 
 @copy.undo

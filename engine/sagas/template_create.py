@@ -9,9 +9,11 @@ from aggregates.image import WORDS, Copy, ImageState
 from aggregates.vm import VmState, VmWorkEnded
 from aggregates.volume import Volume, VolumeIdle, VolumeState
 from drivers.contract.storage import DiskPlace, ImageFacts
+from engine.abilities import demand
 from engine.disks import source_of
+from engine.image_forms import clear, form_for, settle_as
 from engine.image_places import image_row, on_disk, place_for
-from engine.images import partial_of, remove, settle
+from engine.images import WORD_OF, look, partial_of, remove, settle
 from engine.intents.template_create import CreateTemplate, PrepareTemplate
 from engine.saga import Run, Saga
 from engine.sagas.template_register import registered
@@ -36,6 +38,7 @@ def begin(run: Run[CreateTemplate]) -> str:
     """The template exists, and its source waits; answers with where the image shall lie."""
     ask = run.intent
     describe = ask.describe
+    demand(run, describe.hypervisor, "export_disk")
     if ask.volume_id is not None:
         _hold(run, run.row(volumes, ask.volume_id))
     elif ask.snapshot_id is not None:
@@ -100,13 +103,25 @@ async def export(run: Run[CreateTemplate]) -> ImageFacts:
     session, pool = await run.world.hosts.with_pool(pool_id)
     source = DiskPlace(pool=pool, disk_id=disk_id, is_snapshot=ask.snapshot_id is not None)
     facts = await session.export_disk(source, str(partial), key=run.key)
-    await settle(partial, place)
-    return facts
+    written = WORD_OF[facts.image_format]
+    form = form_for(run.world.hosts, image_row(run).hypervisor, written)
+    if form == written:
+        await settle(partial, place)
+        return facts
+    await settle_as(form, partial, place, written)
+    made = await look(place, form, "")
+    return ImageFacts(
+        image_format=made.real_format,
+        virtual_bytes=made.size_bytes,
+        file_bytes=made.physical_bytes,
+    )
 
 
 @export.undo
 async def remove_image(run: Run[CreateTemplate]) -> None:
-    await remove(on_disk(run.world.home, run[begin]))
+    place = on_disk(run.world.home, run[begin])
+    await remove(place)
+    await clear(place)
 
 
 @create_template.step(no_undo="nothing comes after it")

@@ -14,7 +14,7 @@ from engine.image_places import (
     on_disk,
     place_in,
 )
-from engine.images import look, remove
+from engine.images import WORD_OF, look, remove
 from engine.intents.iso import MoveIso
 from engine.intents.template import MoveTemplate
 from engine.saga import Run, Saga
@@ -65,7 +65,7 @@ async def copy(run: Run[MoveTemplate]) -> None:
     source, target = run[begin]
     image, place = image_row(run), on_disk(run.world.home, target)
     await duplicate(on_disk(run.world.home, source), place, run.progress)
-    await look(place, image.image_format, image.checksum)
+    await look(place, WORD_OF[image.real_format], image.checksum)
 
 
 @copy.undo

@@ -10,6 +10,7 @@ from uuid import UUID
 from aggregates.errors import Invalid
 from aggregates.image import WORDS, Copy, ImageRegistered
 from engine.image_fetch import Source, check_url, fetch, networks
+from engine.image_forms import clear, form_for, settle_as
 from engine.image_places import (
     SIMULATED,
     duplicate,
@@ -19,7 +20,7 @@ from engine.image_places import (
     on_disk,
     place_for,
 )
-from engine.images import FORMATS, Image, checksum, look, partial_of, remove, settle
+from engine.images import FORMATS, Image, checksum, look, partial_of, remove
 from engine.intents.iso import RegisterIso
 from engine.intents.template import RegisterTemplate
 from engine.saga import Run, Saga
@@ -85,20 +86,24 @@ def say_why(run: Run[RegisterTemplate]) -> None:
 
 @register_template.step(timeout_s=FETCH_S)
 async def obtain(run: Run[RegisterTemplate]) -> Image | None:
-    """Fetch, look, and only then give the file its name; a whole file is never fetched again."""
+    """Fetch, look, and only then give the file its name; a whole file is never fetched again.
+
+    It is kept in a form that its kind of hypervisor takes.
+    """
     ask, paths = run.intent, run[accept]
     if is_simulated(paths[0]):
         return None
     first, *others = (on_disk(run.world.home, path) for path in paths)
+    form = form_for(run.world.hosts, ask.hypervisor, ask.image_format)
     if not first.exists():
         partial = partial_of(first)
         source = Source(ask.url, ask.trusted, tuple(ask.sites), ask.bytes_max)
         await fetch(source, partial, run.progress)
         await look(partial, ask.image_format, ask.checksum)
-        await settle(partial, first)
+        await settle_as(form, partial, first, ask.image_format)
     for place in others:
         await duplicate(first, place, run.progress)
-    return await look(first, ask.image_format, ask.checksum)
+    return await look(first, form, ask.checksum if form == ask.image_format else "")
 
 
 @obtain.undo
@@ -106,6 +111,7 @@ async def discard(run: Run[RegisterTemplate]) -> None:
     for path in run[accept]:
         if not is_simulated(path):
             await remove(on_disk(run.world.home, path))
+            await clear(on_disk(run.world.home, path))
 
 
 @register_template.step(no_undo="nothing comes after it")

@@ -12,9 +12,10 @@ from aggregates.image import WORDS, Image, ImageState
 from aggregates.record import RECORDS
 from aggregates.volume import VolumeState
 from aggregates.volume_upload import VolumeUploadBegun, VolumeUploaded, VolumeUploadFailed
+from engine.image_forms import clear, form_for, settle_as
 from engine.image_places import on_disk
 from engine.images import Image as Looked
-from engine.images import exists, look, partial_of, remove, settle
+from engine.images import exists, look, partial_of, remove
 from engine.intents.upload import GiveUpUpload, TakeUpload
 from engine.saga import Run, Saga
 from projections.saga import saga_runs
@@ -83,15 +84,21 @@ async def accept(run: Run[TakeUpload]) -> Looked:
     place = on_disk(run.world.home, upload.path)
     partial = partial_of(place)
     wanted = upload.image_format.upper()
+    form = wanted
+    if upload.kind == "template":
+        kind = run.row(TABLES["template"], upload.thing_id).hypervisor
+        form = form_for(run.world.hosts, kind, wanted)
     if await exists(partial):
         await look(partial, wanted, upload.checksum)
-        await settle(partial, place)
-    return await look(place, wanted, upload.checksum)
+        await settle_as(form, partial, place, wanted)
+    return await look(place, form, upload.checksum if form == wanted else "")
 
 
 @accept.undo
 async def discard(run: Run[TakeUpload]) -> None:
-    await remove(on_disk(run.world.home, _upload(run).path))
+    place = on_disk(run.world.home, _upload(run).path)
+    await remove(place)
+    await clear(place)
 
 
 @take_upload.step(no_undo="nothing comes after it")

@@ -9,6 +9,7 @@ from aggregates.vm import Nic, Vm, VmCreated, VmExpunged, VmNicsSet, VmStarted, 
 from aggregates.vm_life import VmUnmanaged
 from aggregates.volume import VolumeBusy, VolumeCreated, VolumeReady, VolumeRemoved, VolumeState
 from drivers.contract.compute import Adoption
+from engine.abilities import demand
 from engine.addresses import free_cards, take_ip
 from engine.allocator import PlaceRequest, SpaceRequest
 from engine.disks import pool_spec, release_disk, space_key
@@ -41,6 +42,7 @@ def _vm(run: Run[Any]) -> Vm:
 def begin(run: Run[AdoptVm]) -> None:
     """The guest, its volumes and its cards exist from here on, and are this job's."""
     ask = run.intent
+    demand(run, ask.hypervisor, "adoption", "adopt_guest")
     run.create(
         ask.vm_id,
         VmCreated(

@@ -16,6 +16,7 @@ from aggregates.volume import (
     VolumeKindSet,
     VolumeRemoved,
 )
+from engine.abilities import demand_deploy
 from engine.addresses import free_nics, take_nic
 from engine.decisions.volume import hold_source
 from engine.guests import Where, add_running_steps, disks_of
@@ -43,6 +44,7 @@ create_vm = Saga("vm.create:1", CreateVm, subject="vm", subject_id=lambda ask: a
 def _write(run: Run[Any], ask: DeployVm) -> None:
     """The guest and its volumes exist from here on."""
     run.row(zones, ask.zone_id)
+    demand_deploy(run, ask)
     if ask.iso_id is not None:
         iso = run.row(isos, ask.iso_id)
         iso.ready_in(ask.zone_id)

@@ -8,6 +8,7 @@ from uuid import UUID
 from aggregates.errors import InUse, NotAllowed
 from aggregates.vm import Vm, VmDiscChanged, VmState, VmWorkEnded
 from drivers.contract.compute import Power
+from engine.abilities import demand
 from engine.discs import disc_for, pool_of
 from engine.intents.iso import AttachIso, DetachIso
 from engine.saga import Key, Run, Saga
@@ -27,6 +28,7 @@ def begin_attach(run: Run[AttachIso]) -> UUID | None:
     """Answers with the disc that was in the drive before."""
     vm, iso = _guest(run), run.row(isos, run.intent.iso_id)
     iso.ready_in(vm.zone_id)
+    demand(run, vm.hypervisor, "iso")
     if vm.iso_id is not None and not run.intent.forced:
         raise InUse(
             f"virtual machine {vm.name} has ISO {vm.iso_id} in its drive: detach it first, "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aggregates.vm import Vm, VmMigrated, VmState, VmWorkEnded
 from drivers.contract.compute import Power
+from engine.abilities import demand
 from engine.guests import Room, free_capacity, take_room_elsewhere
 from engine.intents.vm import MigrateVm
 from engine.saga import Run, Saga
@@ -22,6 +23,7 @@ def _vm(run: Run[MigrateVm]) -> Vm:
 @migrate_vm.step
 def begin(run: Run[MigrateVm]) -> None:
     vm = _vm(run)
+    demand(run, vm.hypervisor, "live_migration", "migrate_guest")
     run.change(vm, vm.begin(VmState.MIGRATING, run.id, VmState.RUNNING))
 
 

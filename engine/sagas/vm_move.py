@@ -14,6 +14,7 @@ from aggregates.host import Host
 from aggregates.vm import Vm, VmMigrated, VmState, VmWorkEnded
 from aggregates.volume import Volume, VolumeMoved, VolumeState
 from drivers.contract.compute import DiskMove
+from engine.abilities import demand
 from engine.allocator import SpaceRequest
 from engine.disks import pool_spec, pool_tags, space_key
 from engine.guests import disks_of, free_capacity, take_room_elsewhere
@@ -59,8 +60,7 @@ def begin(run: Run[MigrateVmWithVolumes]) -> None:
     vm = _vm(run)
     refuse_while_kept(run.cloud, vm, "keeps its disks where they are")
     begun = vm.begin(VmState.MIGRATING, run.id, VmState.RUNNING)
-    if not run.world.hosts.capabilities(vm.hypervisor).storage_migration:
-        raise NotAllowed(f"{vm.hypervisor} moves no guest with its disks: stop {vm.name} first")
+    demand(run, vm.hypervisor, "storage_migration", "migrate_guest")
     for volume_id in run.intent.pools:
         volume = run.row(volumes, volume_id)
         if volume.vm_id != vm.id or volume.state is not VolumeState.READY:

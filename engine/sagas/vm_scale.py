@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from aggregates.errors import NotAllowed
 from aggregates.vm import Vm, VmState, VmWorkEnded
 from aggregates.vm_life import VmGrowing
+from engine.abilities import demand
 from engine.allocator import GrowRequest
 from engine.decisions.vm_life import scaled
 from engine.growth import may_grow
@@ -32,6 +33,7 @@ def begin(run: Run[ScaleVm]) -> None:
     refuse_while_kept(run.cloud, vm, "keeps its size")
     begun = vm.work("Scaling", run.id, VmState.RUNNING, VmState.STOPPED)
     if vm.state is VmState.RUNNING:
+        demand(run, vm.hypervisor, "guest_growth", "grow_guest")
         may_grow(run.cloud, vm)
         _require_growth(vm, ask)
     run.change(vm, begun, VmGrowing(cpu_count=ask.cpu_count, memory_mib=ask.memory_mib))

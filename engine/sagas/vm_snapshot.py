@@ -19,6 +19,7 @@ from aggregates.vm_snapshot import (
 from aggregates.volume import Volume
 from drivers.contract.compute import DiskAttachment
 from drivers.contract.driver import HostSession
+from engine.abilities import demand
 from engine.disks import attachment
 from engine.guests import disks_of
 from engine.intents.vm_snapshot import CreateVmSnapshot, DeleteVmSnapshot, RevertToVmSnapshot
@@ -123,9 +124,8 @@ def begin(run: Run[CreateVmSnapshot]) -> None:
 
 def _check(run: Run[CreateVmSnapshot], vm: Vm, disks: list[Volume]) -> None:
     """What the guest's state and its hypervisor allow."""
+    demand(run, vm.hypervisor, "guest_snapshots", "snapshot_guest")
     can = run.world.hosts.capabilities(vm.hypervisor)
-    if not can.guest_snapshots:
-        raise NotAllowed(f"{vm.hypervisor} keeps no snapshots of whole guests")
     if any(disk.pool_id is None for disk in disks):
         raise NotAllowed(f"virtual machine {vm.name} has never run: there is nothing to keep yet")
     if run.intent.with_memory and vm.state is VmState.STOPPED:

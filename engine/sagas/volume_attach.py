@@ -19,6 +19,7 @@ from aggregates.volume import (
 )
 from drivers.contract.compute import Power
 from drivers.contract.driver import HostSession
+from engine.abilities import demand, demand_alive
 from engine.decisions.volume import write_volume
 from engine.disks import attachment, between, in_service, room_for, source_pool
 from engine.disks import make_disk as make_disk_of
@@ -77,6 +78,8 @@ def begin(run: Run[AttachVolume]) -> None:
     run.change(volume, volume.begin(VolumeState.ATTACHING, run.id))
     vm = run.row(vms, run.intent.vm_id)
     refuse_while_kept(run.cloud, vm, "takes no other volume")
+    demand(run, vm.hypervisor, "data_disks")
+    demand_alive(run, vm, "disk_hot_plug", "attach_disk")
     run.change(vm, vm.work("Attaching", run.id, VmState.RUNNING, VmState.STOPPED))
 
 
@@ -180,6 +183,7 @@ def begin_detach(run: Run[DetachVolume]) -> None:
     run.change(volume, volume.begin(VolumeState.ATTACHING, run.id))
     vm = _guest(run)
     refuse_while_kept(run.cloud, vm, "keeps its volumes")
+    demand_alive(run, vm, "disk_hot_plug", "detach_disk")
     run.change(vm, vm.work("Detaching", run.id, VmState.RUNNING, VmState.STOPPED))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from aggregates.volume import Volume, VolumeReady, VolumeRemoved, VolumeState
+from engine.abilities import demand
 from engine.decisions.volume import write_volume
 from engine.disks import between, make_disk, room_for, source_pool
 from engine.intents.volume import CopySnapshot
@@ -32,7 +33,10 @@ def begin(run: Run[CopySnapshot]) -> UUID:
     run.change(volume, volume.begin(VolumeState.CREATING, run.id))
     chosen = run.world.allocator.take_space(room_for(run, volume, None), run.key)
     run.add(chosen, run.key)
-    run.guard(run.row(storage_pools, chosen.pool_id))
+    pool = run.row(storage_pools, chosen.pool_id)
+    run.guard(pool)
+    if pool.hypervisor != "Any":
+        demand(run, pool.hypervisor, "copy_disk")
     return chosen.pool_id
 
 

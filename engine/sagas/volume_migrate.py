@@ -16,6 +16,7 @@ from aggregates.volume import (
 from drivers.contract.compute import Power
 from drivers.contract.errors import DriverError, Unknown
 from drivers.contract.storage import DiskPlace, DiskSpec
+from engine.abilities import demand, demand_of_disk
 from engine.allocator import SpaceRequest
 from engine.disks import (
     between,
@@ -60,6 +61,8 @@ def begin(run: Run[MigrateVolume]) -> Plan:
     if volume.vm_id is not None:
         refuse_while_kept(run.cloud, run.row(vms, volume.vm_id), "keeps its volumes where they are")
     is_live = _is_live(run, volume)
+    if not is_live:
+        demand_of_disk(run, volume, "copy_disk")
     _check_reach(run, volume, target)
     run.change(volume, volume.begin(VolumeState.MIGRATING, run.id))
     take_guest(run, volume, "Moving a disk", VmState.RUNNING, VmState.STOPPED)
@@ -83,10 +86,7 @@ def _is_live(run: Run[MigrateVolume], volume: Volume) -> bool:
             f"virtual machine {vm.name} runs from volume {volume.name}: stop it, or say "
             "livemigrate=true"
         )
-    if not run.world.hosts.capabilities(vm.hypervisor).live_disk_move:
-        raise NotAllowed(
-            f"{vm.hypervisor} moves no disk of a running guest: stop virtual machine {vm.name}"
-        )
+    demand(run, vm.hypervisor, "live_disk_move", "move_disk")
     return True
 
 

@@ -14,6 +14,7 @@ from aggregates.volume import (
     VolumeResized,
     VolumeState,
 )
+from engine.abilities import demand_of_disk
 from engine.allocator import SpaceRequest
 from engine.disks import limit_anew
 from engine.intents.volume import ResizeVolume
@@ -42,6 +43,7 @@ def _let_go(run: Run[ResizeVolume]) -> None:
 def begin(run: Run[ResizeVolume]) -> None:
     volume = _volume(run)
     volume.grow(run.intent.size_bytes)
+    demand_of_disk(run, volume, "resize_disk")
     begun = volume.begin(VolumeState.RESIZING, run.id)
     run.change(volume, begun, VolumeGrowing(size_bytes=run.intent.size_bytes))
     if volume.vm_id is not None:

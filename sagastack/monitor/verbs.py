@@ -38,6 +38,9 @@ class ToldHosts:
     async def drop(self, host_id: UUID) -> None:
         await self._hosts.drop(host_id)
 
+    def kinds(self) -> list[str]:
+        return self._hosts.kinds()
+
     def kind(self, hypervisor: str) -> str:
         return self._hosts.kind(hypervisor)
 

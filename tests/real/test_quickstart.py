@@ -22,6 +22,7 @@ from tests.e2e.server import Api, Server
 from tests.guest.tiny import absent, image
 from tests.peers import libvirt as peer
 
+DRIVERS = ("libvirt", "sim")
 pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
 
 FIRST_S = 120.0
