@@ -11,8 +11,10 @@ from typing import Any
 from aggregates.errors import NotAllowed
 from aggregates.vm import Vm
 from aggregates.volume import Volume
+from engine.hardware import hardware
 from engine.intents.vm import DeployVm
 from engine.saga import Run
+from projections.service_offering import service_offerings
 from projections.storage_pool import storage_pools
 from projections.vm import vms
 
@@ -42,6 +44,8 @@ def demand_alive(run: Run[Any], vm: Vm, *whats: str) -> None:
 
 def demand_deploy(run: Run[Any], ask: DeployVm) -> None:
     """What a guest needs to exist there: its disks, its cards, its firmware, its disc."""
+    offering = run.cloud[service_offerings].get(ask.service_offering_id)
+    wanted = hardware({} if offering is None else offering.details, ask.details)
     needs = {
         "data_disks": len(ask.disks) > 1,
         "several_nics": len(ask.nics) > 1,
@@ -49,5 +53,10 @@ def demand_deploy(run: Run[Any], ask: DeployVm) -> None:
         "iso": ask.iso_id is not None,
         "uefi": ask.boot != "bios",
         "secure_boot": "secure" in ask.boot.lower(),
+        "tpm": bool(wanted.tpm),
+        "cpu_model": bool(wanted.cpu_mode or wanted.cpu_model),
+        "cpu_pinning": bool(wanted.cpu_pins),
+        "huge_pages": bool(wanted.huge_page_kib),
+        "passthrough": bool(wanted.pci_devices),
     }
     demand(run, ask.hypervisor, *(what for what, needed in needs.items() if needed))

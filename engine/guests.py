@@ -46,6 +46,7 @@ from engine.disks import (
     space_key,
 )
 from engine.growth import bounds
+from engine.hardware import hardware_of
 from engine.routers import implement
 from engine.saga import Run, Saga, Step
 from projections.capacity import Capacity
@@ -415,6 +416,7 @@ def guest_spec(run: Run[Any], vm: Vm, paths: dict[UUID, str]) -> GuestSpec:
         boot=vm.boot,
         cpu_max=cpu_max,
         memory_max_mib=memory_max_mib,
+        hardware=hardware_of(run.cloud, vm),
     )
 
 

@@ -55,6 +55,33 @@ async def disks_of_a_guest_that_is_off_go_back(rig: Rig) -> None:
 
 
 @SUITE.promise
+async def disks_of_a_running_guest_go_back_once_it_is_off(rig: Rig) -> None:
+    """All disks of a guest that runs are kept at one moment, and are that again when it is off."""
+    _need(rig)
+    if not rig.capabilities.disk_snapshots_alive:
+        raise Exempt("the driver says that it keeps a running guest with its memory only")
+    disks = [await rig.disk(), await rig.disk(size_bytes=16 * 1024**2, blank=True)]
+    held = tuple(attachment(disk, device) for device, disk in enumerate(disks))
+    spec, session = await rig.start(rig.spec_on(*disks)), rig.session
+    for disk in disks:
+        await rig.harness.write_in_guest(spec.guest_id, disk.path, 1)
+    ask, other = (spec.guest_id, uuid4(), held), (spec.guest_id, uuid4(), held)
+    for _ in range(2):
+        await rig.within(session.snapshot_guest(*ask, with_memory=False, key=uuid4()))
+    must(is_running(await rig.found(spec.guest_id)), "the guest does not run on")
+    for disk in disks:
+        await rig.harness.write_in_guest(spec.guest_id, disk.path, 2)
+    await rig.within(session.snapshot_guest(*other, with_memory=False, key=uuid4()))
+    for _ in range(2):
+        await rig.within(session.forget_snapshot(*other, key=uuid4()))
+    await rig.within(session.remove_guest(spec.guest_id, key=uuid4()))
+    await rig.refuses(session.revert_guest(*other, with_memory=False, key=uuid4()), Refused)
+    await rig.within(session.revert_guest(*ask, with_memory=False, key=uuid4()))
+    for disk in disks:
+        must(await rig.harness.read(disk.path) == 1, f"{disk.path} did not go back")
+
+
+@SUITE.promise
 async def what_is_forgotten_is_refused(rig: Rig) -> None:
     """A snapshot that was forgotten, alive or off, cannot be returned to; twice is success."""
     _need(rig)

@@ -24,6 +24,7 @@ from enum import StrEnum
 from typing import Protocol, runtime_checkable
 from uuid import UUID
 
+from drivers.contract.hardware import Hardware
 from drivers.contract.storage import PoolSpec
 
 
@@ -151,6 +152,8 @@ class GuestSpec:
     `cpu_max` and `memory_max_mib` are how far it may grow while it runs; 0 for not at all.
     `config` are the files of a disc labelled `config-2` that it finds in a drive of its own, by
     their paths; without any it has no such drive. They may hold what only the guest may read.
+    `boot` is bios, uefi or uefi-secure. What its firmware and its `hardware` keep (boot entries,
+    secrets of a TPM) is kept with the root disk, and comes and goes with it.
     """
 
     guest_id: UUID
@@ -166,6 +169,7 @@ class GuestSpec:
     cpu_max: int = 0
     memory_max_mib: int = 0
     config: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
+    hardware: Hardware = field(default_factory=Hardware)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,11 @@ FEATURES: Mapping[str, str] = MappingProxyType(
         "iso": "no disc is put into a drive",
         "uefi": "guests start by BIOS",
         "secure_boot": "guests start without secure boot",
+        "tpm": "guests have no trusted platform module",
+        "cpu_model": "guests see the processor that they are given",
+        "cpu_pinning": "the cores of a guest are not tied to those of its host",
+        "huge_pages": "memory is given to guests in pages of the usual size",
+        "passthrough": "no device of a host is given to a guest",
         "config_disc": "guests get no disc with their user data",
         "disk_limits": "what a guest does with its disks has no limit",
     }

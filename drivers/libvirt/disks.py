@@ -94,7 +94,7 @@ if [ -e "$1/$2.qcow2" ]; then
     case "$said" in *lock*) echo "$said" >&2; exit 4; esac
 fi
 find "$1" -maxdepth 1 -type l -lname "$1/$2.qcow2" -delete
-rm -f -- "$1/$2.qcow2" "$1/.incoming/$2".* && sync -- "$1"
+rm -f -- "$1/$2.qcow2" "$1/.incoming/$2".* "$1/.firmware/$2".* && sync -- "$1"
 """
 # A file that a guest is about to be moved to: a rest of an earlier try goes, a whole disk stays.
 EXPECT = """

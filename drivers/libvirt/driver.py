@@ -29,6 +29,7 @@ class LibvirtDriver:
         guest_growth=True,
         adoption=True,
         guest_snapshots=True,
+        disk_snapshots_alive=True,
         image_formats=("qcow2", "raw"),
     )
 

@@ -9,7 +9,8 @@ from drivers.contract.errors import DriverError, Refused, Unavailable
 from drivers.libvirt import probe
 from drivers.libvirt.client import Connection
 from drivers.libvirt.line import Line
-from drivers.libvirt.observe import read_capabilities
+from drivers.libvirt.observe import HostDescription, read_capabilities
+from drivers.libvirt.offers import Offers, check_offers, read_offers
 from drivers.libvirt.profile import HostProfile
 from drivers.libvirt.shell import Shell
 
@@ -53,11 +54,23 @@ async def learn(
         vnc_listen=settings.vnc_listen,
         log_dir=settings.log_dir,
         config_dir=settings.config_dir,
+        offers=await _offers(line, host, xml, accelerated=verdict.usable, cpu_count=info[2]),
     )
     return facts, profile
 
 
-def check_fits(spec: GuestSpec, host: HostFacts) -> None:
+async def _offers(
+    line: Line, host: HostDescription, xml: str, *, accelerated: bool, cpu_count: int
+) -> Offers:
+    kind = "kvm" if accelerated else "qemu"
+    emulated = await line.client.read(
+        lambda c: c.getDomainCapabilities(host.emulator, "x86_64", "q35", kind, 0),
+        doing="ask what guests can be given",
+    )
+    return read_offers(xml, emulated, accelerated=accelerated, cpu_count=cpu_count)
+
+
+def check_fits(spec: GuestSpec, host: HostFacts, offers: Offers) -> None:
     """Refuse what not even the empty host could hold; what is free now is the allocator's."""
     if spec.memory_mib * MIB > host.memory_bytes:
         raise Refused(
@@ -66,6 +79,7 @@ def check_fits(spec: GuestSpec, host: HostFacts) -> None:
         )
     if spec.cpu_count > VCPUS_MAX:
         raise Refused(f"guest {spec.name}: {spec.cpu_count} vCPUs; QEMU gives {VCPUS_MAX}")
+    check_offers(spec, offers, where=host.name)
 
 
 def _ask(connection: Connection) -> tuple[str, int, list[Any], str]:

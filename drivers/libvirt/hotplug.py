@@ -137,15 +137,29 @@ async def eject_disc(client: Client, guest_id: UUID, volume_id: UUID) -> bool:
 
 
 async def grow(client: Client, volume_id: UUID, path: str, size_bytes: int) -> bool:
-    """Grow the disk of a guest that runs here; False if no guest here holds it."""
+    """Grow the disk of a guest that runs here; False if no guest here holds it.
+
+    One that was adopted is known to its guest by the name that its image had before.
+    """
 
     def work(connection: Connection) -> bool:
-        for domain in users(connection, path):
-            domain.blockResize(path, size_bytes, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
-            return True
+        for domain in connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE):
+            with suppress_gone():
+                state = Domain.read(domain.XMLDesc(0))
+                target = state.target_of(path) or _target(state, volume_id)
+                if target:
+                    domain.blockResize(target, size_bytes, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
+                    return True
         return False
 
     return await client.change(work, about=volume_id, doing=f"grow {path}")
+
+
+def _target(state: Domain, volume_id: UUID) -> str:
+    """What libvirt calls a disk of ours in this guest; empty if it has none."""
+    xml = None if state.guest_id is None else state.device(volume_id)
+    target = None if xml is None else ET.fromstring(xml).find("target")
+    return "" if target is None else target.get("dev", "")
 
 
 def users(connection: Connection, path: str) -> list[Any]:

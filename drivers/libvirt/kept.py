@@ -2,7 +2,7 @@
 
 Domains are transient, so libvirt's own list of snapshots would die with the guest. What is kept is
 in the images alone: QEMU's monitor makes and loads it while the guest runs, its memory in the
-first disk, and `qemu-img` does the same for the disks of a guest that is off.
+first disk or the disks without it, and `qemu-img` does the same for a guest that is off.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import libvirt_qemu
 
 from drivers.contract.compute import DiskAttachment
 from drivers.contract.errors import Refused, Unavailable
+from drivers.libvirt import monitor
 from drivers.libvirt.client import Client, Connection
 from drivers.libvirt.guests import active, running
 from drivers.libvirt.shell import Shell
@@ -60,17 +61,20 @@ class Kept:
         *,
         with_memory: bool,
     ) -> None:
-        if not with_memory:
-            await self._require_off(guest_id)
-            await self._images(KEEP, snapshot_id, disks, doing="snapshot")
-            return
-
-        def work(connection: Connection) -> None:
-            domain = running(connection, guest_id, verb="snapshot")
-            if not _has(domain, snapshot_id):
+        def work(connection: Connection) -> bool:
+            domain = (
+                running(connection, guest_id, verb="snapshot")
+                if with_memory
+                else (active(connection, guest_id))
+            )
+            if domain is not None and with_memory and not _has(domain, snapshot_id):
                 _order(domain, f"savevm {snapshot_id}")
+            elif domain is not None:
+                monitor.keep_disks(domain, snapshot_id, disks)
+            return domain is not None
 
-        await self._change(guest_id, work, f"snapshot guest {guest_id}")
+        if not await self._change(guest_id, work, f"snapshot guest {guest_id}"):
+            await self._images(KEEP, snapshot_id, disks, doing="snapshot")
 
     async def revert(
         self,
@@ -98,8 +102,8 @@ class Kept:
     ) -> None:
         def work(connection: Connection) -> bool:
             domain = active(connection, guest_id)
-            if domain is not None and _has(domain, snapshot_id):
-                _order(domain, f"delvm {snapshot_id}")
+            if domain is not None:
+                monitor.forget_disks(domain, snapshot_id, disks)
             return domain is not None
 
         doing = f"forget snapshot {snapshot_id} of guest {guest_id}"
@@ -115,7 +119,7 @@ class Kept:
             doing=f"look for guest {guest_id}",
         )
         if runs:
-            raise Refused(f"guest {guest_id} runs: its disks alone are kept when it is off")
+            raise Refused(f"guest {guest_id} runs: its disks alone go back when it is off")
 
     async def _images(
         self, script: str, snapshot_id: UUID, disks: tuple[DiskAttachment, ...], *, doing: str
@@ -135,6 +139,11 @@ def _has(domain: Any, snapshot_id: UUID) -> bool:
 def _order(domain: Any, command: str) -> None:
     """The monitor says nothing when all went well."""
     said = libvirt_qemu.qemuMonitorCommand(domain, command, HMP).strip()
+    if "pflash" in said:
+        raise Refused(
+            f"guest {domain.name()} starts by UEFI, whose settings cannot be kept with its memory: "
+            "keep its disks alone, or stop it first"
+        )
     if said:
         raise Refused(f"guest {domain.name()}: {command}: {said}")
     if domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED:

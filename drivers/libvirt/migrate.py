@@ -19,6 +19,7 @@ import libvirt
 from drivers.contract.errors import DriverError, Refused, Unavailable
 from drivers.libvirt.client import Client, Connection
 from drivers.libvirt.guests import lookup, suppress_gone
+from drivers.libvirt.hardware import kept_beside
 from drivers.libvirt.observe import Domain
 from drivers.libvirt.translate import alias
 
@@ -101,6 +102,13 @@ def runs(connection: Connection, guest_id: UUID) -> bool:
     return False
 
 
+def root_of(connection: Connection, guest_id: UUID) -> str:
+    """The image of its first disk; empty if it is not there."""
+    domain = lookup(connection, guest_id)
+    paths = () if domain is None else Domain.read(domain.XMLDesc(0)).written_paths
+    return paths[0] if paths else ""
+
+
 def _along(domain: Any, copies: Mapping[UUID, str]) -> tuple[frozenset[str], dict[str, Any]]:
     """The images that are copied on the way, and how libvirt is told so.
 
@@ -116,8 +124,11 @@ def _along(domain: Any, copies: Mapping[UUID, str]) -> tuple[frozenset[str], dic
         path = next((path for one, path in copies.items() if alias(one) == thing), None)
         if path is None or source is None or target is None:
             continue
-        paths.add(source.get("file", ""))
+        paths.add(old := source.get("file", ""))
         source.set("file", path)
+        nvram = root.find("os/nvram")
+        if nvram is not None and nvram.text == kept_beside(old, "fd"):
+            nvram.text = kept_beside(path, "fd")
         for chain in disk.findall("backingStore"):
             disk.remove(chain)
         targets.append(target.get("dev", ""))

@@ -114,6 +114,12 @@ class Domain:
         return file, mirror.get("ready") == "yes"
 
     @property
+    def cpu_count(self) -> int:
+        """The cores that it has now, of those that it may grow to."""
+        vcpu = self.root.find("vcpu")
+        return 0 if vcpu is None else int(vcpu.get("current") or vcpu.text or "0")
+
+    @property
     def vnc(self) -> tuple[str, int]:
         graphics = self.root.find("devices/graphics[@type='vnc']")
         if graphics is None:
@@ -140,7 +146,7 @@ class Domain:
             name=ours.get("name", name) if ours is not None and mine else name,
             power=POWER.get(state, Power.CRASHED),
             key=UUID(key) if key else None,
-            cpu_count=int(self.root.findtext("vcpu", "0")),
+            cpu_count=self.cpu_count,
             memory_mib=int(self.root.findtext("memory", "0")) // KIB,
             disks=self.disk_paths,
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from drivers.libvirt.offers import Offers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +20,7 @@ class HostProfile:
     vnc_listen: str = "127.0.0.1"
     log_dir: str = ""
     config_dir: str = ""
+    offers: Offers = field(default_factory=Offers)
 
     def serial_log(self, guest_id: object) -> str:
         return f"{self.log_dir}/{guest_id}.log" if self.log_dir else ""

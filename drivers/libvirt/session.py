@@ -48,6 +48,8 @@ from drivers.libvirt import (
 from drivers.libvirt.client import Client, Connection
 from drivers.libvirt.copies import Copies
 from drivers.libvirt.disks import DISC, Disks, disk_path, image_path, is_shared, pool_folder
+from drivers.libvirt.firmware import Firmware
+from drivers.libvirt.hardware import kept_beside, needs_memory
 from drivers.libvirt.kept import Kept
 from drivers.libvirt.line import Line
 from drivers.libvirt.observe import Domain
@@ -67,6 +69,7 @@ class LibvirtSession:
         self._forget = forget
         self._disks = Disks(line.shell, where=str(line.route), image_s=line.settings.image_s)
         self._copies = Copies(self._disks, line.shell, copy_s=line.settings.image_s)
+        self._firmware = self._firmware_of(line)
         self._kept = Kept(line.client, line.shell, limit_s=line.settings.image_s)
         self._statistics = Statistics(line.client, line.shell)
         self._shared = set(line.settings.shared_paths)
@@ -84,11 +87,21 @@ class LibvirtSession:
 
     async def start_guest(self, spec: GuestSpec, *, key: UUID) -> GuestStatus:
         known, host = await self._host()
-        facts.check_fits(spec, known)
+        facts.check_fits(spec, known, host.offers)
         await segments.ensure(self._line.shell, spec.nics, host)
         if spec.config and await guests.find(self.client, spec.guest_id) is None:
             disc = await asyncio.to_thread(config_disc.image, spec.config)
             await config_disc.place(self._line.shell, host.config_dir, spec.guest_id, disc)
+        if needs_memory(spec) and await guests.find(self.client, spec.guest_id) is None:
+            await self._firmware.ready(spec)
+        started = await self._started(spec, host, known, key=key)
+        if spec.hardware.tpm:
+            await self._firmware.keep(spec.guest_id)
+        return started
+
+    async def _started(
+        self, spec: GuestSpec, host: HostProfile, known: HostFacts, *, key: UUID
+    ) -> GuestStatus:
         try:
             return await guests.start(self.client, spec, host, key=key)
         except Refused as error:  # cgroups, but none for the CPU: then guests weigh all the same
@@ -107,6 +120,7 @@ class LibvirtSession:
 
     async def remove_guest(self, guest_id: UUID, *, key: UUID) -> None:
         await guests.cut(self.client, guest_id)
+        await self._firmware.clear(guest_id)
         scratch = [config_disc.path_in(self._line.settings.config_dir, guest_id)]
         if self._line.settings.log_dir:
             scratch.append(f"{self._line.settings.log_dir}/{guest_id}.log")
@@ -127,6 +141,12 @@ class LibvirtSession:
             if disc is not None:
                 await config_disc.place(line.shell, folder, guest_id, disc)
             copies = await self._room_for(moves, line, key=key)
+            there = self._firmware_of(line)
+            archive = await self._firmware.note(guest_id)
+            for copy in copies.values():
+                await there.room_beside(copy)
+            if archive:
+                await there.follow(guest_id, archive)
             await migrate.migrate(
                 self.client,
                 line.client,
@@ -137,10 +157,26 @@ class LibvirtSession:
                 limit_s=self._line.settings.migrate_s,
                 copies=copies,
             )
-            if disc is not None and not is_same_machine(self._line.shell, line.shell):
-                await config_disc.remove(self._line.shell, folder, guest_id)
+            if archive and (root := await self._root_at(line, guest_id)):
+                await there.follow(guest_id, kept_beside(root, "tpm"))
+                await there.keep(guest_id)
+            if not is_same_machine(self._line.shell, line.shell):
+                await self._firmware.forget(guest_id)
+                if disc is not None:
+                    await config_disc.remove(self._line.shell, folder, guest_id)
         finally:
             await line.close()
+
+    async def _root_at(self, line: Line, guest_id: UUID) -> str:
+        """The image of the root disk that a guest has on this host."""
+        return await line.client.read(
+            lambda connection: migrate.root_of(connection, guest_id),
+            doing=f"look at the disks of guest {guest_id}",
+        )
+
+    def _firmware_of(self, line: Line) -> Firmware:
+        settings = line.settings
+        return Firmware(line.shell, swtpm_dir=settings.swtpm_dir, note_dir=settings.config_dir)
 
     async def _room_for(
         self, moves: tuple[DiskMove, ...], line: Line, *, key: UUID
@@ -341,6 +377,8 @@ class LibvirtSession:
         self, source: DiskPlace, pool: PoolSpec, disk: DiskSpec, *, key: UUID
     ) -> DiskStatus:
         await self._source_unused(source)
+        if not source.is_snapshot and source.disk_id == disk.volume_id:
+            await self._firmware.along(pool_folder(source.pool), pool_folder(pool), disk.volume_id)
         return await self._copies.copy(source, pool, disk)
 
     async def move_disk(
@@ -361,7 +399,17 @@ class LibvirtSession:
             except (DriverError, asyncio.CancelledError):
                 await self._abandon(guest_id, volume_id, pool)
                 raise
+            await self._follow(guest_id, path, target, volume_id)
         return await self._disks.arrived(pool, volume_id)
+
+    async def _follow(self, guest_id: UUID, path: str, target: str, volume_id: UUID) -> None:
+        """What its firmware keeps goes where the root disk is now.
+
+        The firmware of a guest that runs goes on writing to the old file until its next start.
+        """
+        await self._firmware.along(path.rpartition("/")[0], target.rpartition("/")[0], volume_id)
+        if await self._firmware.note(guest_id) == kept_beside(path, "tpm"):
+            await self._firmware.follow(guest_id, kept_beside(target, "tpm"))
 
     async def export_disk(self, source: DiskPlace, path: str, *, key: UUID) -> ImageFacts:
         await self._source_unused(source)

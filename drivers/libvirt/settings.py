@@ -24,6 +24,7 @@ class Settings:
     state: str = ""
     log_dir: str = ""
     config_dir: str = "/var/lib/sagastack/config-discs"
+    swtpm_dir: str = "/var/lib/libvirt/swtpm"
     probe_kernel: str = ""
     probe_initrd: str = ""
     probe_marker: str = "SAGASTACK-GUEST-READY"

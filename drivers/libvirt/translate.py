@@ -14,6 +14,7 @@ from xml.etree import ElementTree as ET
 
 from drivers.contract.compute import DiskAttachment, DiskLimits, GuestSpec, NicSpec
 from drivers.contract.errors import Refused
+from drivers.libvirt import hardware
 from drivers.libvirt.config_disc import path_in
 from drivers.libvirt.profile import HostProfile
 from drivers.libvirt.segments import bridge_of
@@ -23,6 +24,7 @@ CDROM_DEVICE = 3
 CDROM_TARGET = "sda"
 CONFIG_TARGET = "sdb"
 SPARE_PCI_PORTS = 8
+AGENT = "org.qemu.guest_agent.0"
 DISKS_MAX = 26
 MEMORY_SLOTS = 16
 SHARES_MIN, SHARES_MAX = 2, 10_000
@@ -46,8 +48,6 @@ def alias(thing: UUID) -> str:
 
 def domain_xml(spec: GuestSpec, host: HostProfile, *, key: UUID) -> str:
     """The whole guest. Refused: this driver has no words for what is asked."""
-    if spec.boot != "bios":
-        raise Refused(f"guest {spec.name}: firmware {spec.boot!r} is not offered, only bios")
     told_by_firmware = spec.user_data if not spec.config else ""
     if len(told_by_firmware.encode()) > USER_DATA_MAX_BYTES:  # Linux takes no longer argument
         raise Refused(f"guest {spec.name}: user data of more than {USER_DATA_MAX_BYTES} bytes")
@@ -59,23 +59,19 @@ def domain_xml(spec: GuestSpec, host: HostProfile, *, key: UUID) -> str:
         room = {"slots": str(MEMORY_SLOTS), "unit": "MiB"}
         _text(domain, "maxMemory", str(spec.memory_max_mib), **room)
     _text(domain, "memory", str(spec.memory_mib), unit="MiB")
+    _add(domain, hardware.memory_backing(spec))
     if spec.cpu_max > spec.cpu_count:
         _text(domain, "vcpu", str(spec.cpu_max), current=str(spec.cpu_count))
     else:
         _text(domain, "vcpu", str(spec.cpu_count))
-    if host.weighs_cpu:
-        _text(ET.SubElement(domain, "cputune"), "shares", str(_shares(spec)))
+    if tuned := [*_weight(spec, host), *hardware.pins(spec)]:
+        ET.SubElement(domain, "cputune").extend(tuned)
     if told_by_firmware:
         sysinfo = ET.SubElement(domain, "sysinfo", type="fwcfg")
         _text(sysinfo, "entry", _user_data(told_by_firmware), name=USER_DATA_NAME)
-    system = ET.SubElement(domain, "os")
-    _text(system, "type", "hvm", arch="x86_64", machine="q35")
-    for device in ("hd", "cdrom"):
-        ET.SubElement(system, "boot", dev=device)
-    features = ET.SubElement(domain, "features")
-    for feature in ("acpi", "apic"):
-        ET.SubElement(features, feature)
-    domain.append(_cpu(host, spec))
+    domain.append(hardware.system(spec))
+    domain.append(hardware.features(spec))
+    domain.append(hardware.cpu(spec, host))
     ET.SubElement(domain, "clock", offset="utc")
     for event, action in (("poweroff", "destroy"), ("reboot", "restart"), ("crash", "destroy")):
         _text(domain, f"on_{event}", action)
@@ -114,23 +110,6 @@ def _user_data(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def _cpu(host: HostProfile, spec: GuestSpec) -> ET.Element:
-    """KVM shows the host's own model; emulation one that any host can take over alive.
-
-    Memory that is plugged in later needs a NUMA cell to belong to.
-    """
-    if host.accelerated:
-        cpu = ET.Element("cpu", mode="host-model", check="partial")
-    else:
-        cpu = ET.Element("cpu", mode="custom", match="exact", check="none")
-        _text(cpu, "model", "qemu64", fallback="forbid")
-    if spec.memory_max_mib > spec.memory_mib:
-        cores = max(spec.cpu_max, spec.cpu_count)
-        cell = {"id": "0", "cpus": f"0-{cores - 1}", "memory": str(spec.memory_mib), "unit": "MiB"}
-        ET.SubElement(ET.SubElement(cpu, "numa"), "cell", cell)
-    return cpu
-
-
 def dimm_xml(size_mib: int) -> str:
     """A memory module that is plugged into a running guest."""
     module = ET.Element("memory", model="dimm")
@@ -140,15 +119,17 @@ def dimm_xml(size_mib: int) -> str:
     return ET.tostring(module, encoding="unicode")
 
 
-def _shares(spec: GuestSpec) -> int:
-    """The guest's weight against others: its cores times their speed.
-
-    A tenth of it, because cgroups v2 takes no weight above 10,000, and v1 none below 2.
-    """
-    return cpu_shares(spec.cpu_count, spec.cpu_mhz)
+def _weight(spec: GuestSpec, host: HostProfile) -> list[ET.Element]:
+    """The guest's weight against others: its cores times their speed."""
+    if not host.weighs_cpu:
+        return []
+    shares = ET.Element("shares")
+    shares.text = str(cpu_shares(spec.cpu_count, spec.cpu_mhz))
+    return [shares]
 
 
 def cpu_shares(cpu_count: int, cpu_mhz: int) -> int:
+    """A tenth of it, because cgroups v2 takes no weight above 10,000, and v1 none below 2."""
     return min(SHARES_MAX, max(SHARES_MIN, cpu_count * cpu_mhz // 10))
 
 
@@ -158,7 +139,8 @@ def _devices(spec: GuestSpec, host: HostProfile) -> ET.Element:
     ET.SubElement(devices, "controller", type="usb", model="none")
     ET.SubElement(devices, "controller", type="pci", index="0", model="pcie-root")
     plugged = [disk for disk in spec.disks if not disk.is_cdrom]
-    fixed = 3 if spec.config else 2  # balloon, random numbers, the config disc's controller
+    # Balloon, random numbers, the agent's controller, and the config disc's.
+    fixed = (4 if spec.config else 3) + len(spec.hardware.pci_devices)
     for index in range(1, fixed + len(plugged) + len(spec.nics) + SPARE_PCI_PORTS + 1):
         ET.SubElement(devices, "controller", type="pci", index=str(index), model="pcie-root-port")
     for disk in plugged:
@@ -177,9 +159,13 @@ def _devices(spec: GuestSpec, host: HostProfile) -> ET.Element:
         ET.SubElement(serial, "log", file=log, append="on")
     console = ET.SubElement(devices, "console", type="pty")
     ET.SubElement(console, "target", type="serial", port="0")
+    channel = ET.SubElement(devices, "channel", type="unix")
+    ET.SubElement(channel, "target", type="virtio", name=AGENT)
+    _add(devices, hardware.tpm(spec))
     ET.SubElement(devices, "graphics", type="vnc", autoport="yes", listen=host.vnc_listen)
     ET.SubElement(ET.SubElement(devices, "video"), "model", type="vga", vram="16384", heads="1")
     ET.SubElement(ET.SubElement(devices, "memballoon", model="virtio"), "stats", period="10")
+    devices.extend(hardware.host_devices(spec))
     rng = ET.SubElement(devices, "rng", model="virtio")
     _text(rng, "backend", "/dev/urandom", model="random")
     return devices
@@ -248,6 +234,11 @@ def _nic(nic: NicSpec, host: HostProfile) -> ET.Element:
     ET.SubElement(element, "rom", enabled="no")
     ET.SubElement(element, "alias", name=alias(nic.nic_id))
     return element
+
+
+def _add(parent: ET.Element, child: ET.Element | None) -> None:
+    if child is not None:
+        parent.append(child)
 
 
 def _text(parent: ET.Element, tag: str, text: str, **attributes: str) -> None:

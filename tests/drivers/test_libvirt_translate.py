@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from drivers.contract.compute import DiskAttachment, DiskLimits, GuestSpec, NicSpec, Power
 from drivers.contract.errors import Refused
+from drivers.contract.hardware import Hardware
 from drivers.libvirt.observe import Domain, read_capabilities
 from drivers.libvirt.profile import HostProfile
 from drivers.libvirt.segments import segment
@@ -73,7 +74,21 @@ LARGE = GuestSpec(
     user_data="#!/bin/sh\necho '<hello>'\n",
     labels=(("owner", "a&b"),),
 )
-CASES = {"small": (SMALL, EMULATED), "large": (LARGE, KVM)}
+SECURE = replace(
+    SMALL,
+    name="secure",
+    boot="uefi-secure",
+    cpu_count=2,
+    cpu_max=4,
+    hardware=Hardware(
+        cpu_mode="host-passthrough",
+        cpu_pins=("0-1", "2"),
+        huge_page_kib=2048,
+        pci_devices=("0000:3b:00.1",),
+        tpm="2.0",
+    ),
+)
+CASES = {"small": (SMALL, EMULATED), "large": (LARGE, KVM), "secure": (SECURE, KVM)}
 
 
 def render(name: str) -> str:
@@ -124,8 +139,13 @@ def test_no_name_breaks_the_xml(text: str) -> None:
 
 
 def test_what_cannot_be_said_is_refused() -> None:
-    with pytest.raises(Refused, match="firmware"):
-        domain_xml(replace(SMALL, boot="uefi"), EMULATED, key=KEY)
+    with pytest.raises(Refused, match="root disk"):
+        domain_xml(replace(SMALL, boot="uefi", disks=()), EMULATED, key=KEY)
+    with pytest.raises(Refused, match="root disk"):
+        domain_xml(replace(SMALL, disks=(), hardware=Hardware(tpm="2.0")), EMULATED, key=KEY)
+    with pytest.raises(Refused, match="no PCI device"):
+        asked = Hardware(pci_devices=("01:00.0; rm -rf /",))
+        domain_xml(replace(SMALL, hardware=asked), EMULATED, key=KEY)
     with pytest.raises(Refused, match="user data"):
         domain_xml(replace(SMALL, user_data="x" * 100_000), EMULATED, key=KEY)
     with pytest.raises(Refused, match="device number 26"):
