@@ -1,0 +1,77 @@
+"""The URL of a host: `ovm://host[:port]` and `ovm3://host[:port]`, with what may follow a `?`.
+
+`pin=sha256:<hex>` trusts exactly the host's own certificate, `pin.<address>=sha256:<hex>` that of
+another member of its server pool; `bridge=` is where guests' cards go whose network names none;
+`tls=off` speaks plainly, for agents with `ssl=disable`; `alone=1` keeps a pool's other members out.
+`vip=` and `pool=` name the server pool that a 3.x host is to be in, by its virtual address and id.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from drivers.contract.errors import Refused
+from drivers.kit.tls import Trust, split_pin
+
+PORT = 8899
+KNOWN = ("bridge", "tls", "alone", "vip", "pool")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A host's URL, read."""
+
+    scheme: str
+    host: str
+    port: int
+    trust: Trust
+    query: tuple[tuple[str, str], ...] = ()
+
+    def said(self, name: str) -> str:
+        return dict(self.query).get(name, "")
+
+    @property
+    def plain(self) -> bool:
+        return self.said("tls") == "off"
+
+    @property
+    def url(self) -> str:
+        """Where the agent answers XML-RPC."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http{'' if self.plain else 's'}://{host}:{self.port}/RPC2"
+
+    def member(self, host: str) -> str:
+        """The URL of another member of the same pool, which shows a certificate of its own."""
+        pin = self.said(f"pin.{host}")
+        return self._written(host, pin)
+
+    def itself(self) -> str:
+        return self._written(self.host, self.trust.pin)
+
+    def _written(self, host: str, pin: str) -> str:
+        kept = [(name, value) for name, value in self.query if not name.startswith("pin.")]
+        query = urlencode(kept + ([("pin", pin)] if pin else []), safe=":")
+        name = f"[{host}]" if ":" in host else host
+        port = "" if self.port == PORT else f":{self.port}"
+        return f"{self.scheme}://{name}{port}" + (f"?{query}" if query else "")
+
+
+def read(url: str, scheme: str) -> Place:
+    """Refused: it is no such URL."""
+    plain, trust = split_pin(url)
+    parts = urlsplit(plain)
+    like = f"{scheme}://host or {scheme}://host:{PORT}"
+    try:
+        port = parts.port or PORT
+    except ValueError as error:
+        raise Refused(f"{url}: {error}; such a host's URL is like {like}") from error
+    if parts.scheme != scheme or not parts.hostname or parts.path not in ("", "/"):
+        raise Refused(f"{url} is no URL of such a host: it is like {like}")
+    if parts.username or parts.password:
+        raise Refused("say the agent's user name and password beside the URL, not in it")
+    query = tuple(parse_qsl(parts.query, keep_blank_values=True))
+    strange = [name for name, _ in query if name not in KNOWN and not name.startswith("pin.")]
+    if strange:
+        raise Refused(f"{url}: nothing is known of {', '.join(strange)}; known: {', '.join(KNOWN)}")
+    return Place(scheme, parts.hostname, port, trust, query)

@@ -1,0 +1,123 @@
+"""What both agents share: TLS, basic authentication, XML-RPC, and what goes wrong on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import datetime
+import hashlib
+import ipaddress
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from xmlrpc.client import Fault, dumps, loads
+
+from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+USER, PASSWORD = "oracle", "a-secret-of-the-agent"
+
+
+class Certificate:
+    """One that nobody signed, for one address."""
+
+    def __init__(self, folder: Path, ip: str) -> None:
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, ip)])
+        now = datetime.datetime.now(datetime.UTC)
+        made = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(days=1))
+            .not_valid_after(now + datetime.timedelta(days=1))
+            .add_extension(
+                x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(ip))]), False
+            )
+            .sign(key, hashes.SHA256())
+        )
+        path = folder / f"{ip}.pem"
+        pem = serialization.Encoding.PEM
+        plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        path.write_bytes(key.private_bytes(pem, *plain) + made.public_bytes(pem))
+        der = made.public_bytes(serialization.Encoding.DER)
+        self.pin = f"sha256:{hashlib.sha256(der).hexdigest()}"
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(path)
+
+
+Method = Callable[..., Awaitable[Any]]
+
+
+class Line:
+    """One agent's port. What it is told goes on when its client has left.
+
+    `slow` are seconds before a method begins; the answers to methods in `lost` do not come, once
+    each; `calls` are all that were heard.
+    """
+
+    def __init__(self, certificate: Certificate, find: Callable[[str], Method | None]) -> None:
+        self.certificate = certificate
+        self.slow: dict[str, float] = {}
+        self.lost: list[str] = []
+        self.calls: list[str] = []
+        self.password = PASSWORD
+        self.port = 0
+        self._find = find
+        self._runner: web.AppRunner | None = None
+
+    @asynccontextmanager
+    async def serving(self, ip: str, port: int = 0) -> AsyncIterator[Line]:
+        app = web.Application(client_max_size=1 << 24)
+        app.router.add_post("/RPC2", self._answer)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, ip, port, ssl_context=self.certificate.context)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+        try:
+            yield self
+        finally:
+            self.cut()
+            await self._runner.cleanup()
+
+    def cut(self) -> None:
+        """Reset every connection, as a dead switch would."""
+        assert self._runner is not None and self._runner.server is not None
+        for one in list(self._runner.server.connections):
+            if one.transport is not None:
+                one.transport.abort()
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        if not self._knows(request.headers.get("Authorization", "")):
+            return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="OVS"'})
+        params, method = loads((await request.read()).decode())
+        name = str(params[0]) if method == "OvmDispatch" and params else str(method)
+        self.calls.append(name)
+        await asyncio.sleep(self.slow.get(name, 0))
+        try:
+            called = self._find(str(method))
+            if called is None:
+                raise Fault(1, f'exceptions.Exception:method "{method}" is not supported')
+            answer = await called(*params)
+            body = dumps((answer,), methodresponse=True, allow_none=True)
+        except Fault as fault:
+            body = dumps(fault, methodresponse=True)
+        except TypeError as error:
+            body = dumps(Fault(1, f"exceptions.TypeError:{error}"), methodresponse=True)
+        if name in self.lost:
+            self.lost.remove(name)
+            assert request.transport is not None
+            request.transport.abort()
+        return web.Response(body=body.encode(), content_type="text/xml")
+
+    def _knows(self, said: str) -> bool:
+        wanted = base64.b64encode(f"{USER}:{self.password}".encode()).decode()
+        return said == f"Basic {wanted}"
