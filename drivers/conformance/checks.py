@@ -125,6 +125,11 @@ class Rig:
         spec = self.disk_spec(size_bytes, blank=blank)
         return await self.within(self.session.create_disk(self.pool, spec, key=uuid4()))
 
+    def sized(self, size_bytes: int) -> int:
+        """How large a disk is that was asked to be so large: whole units of the kind."""
+        unit = self.capabilities.disk_unit_bytes
+        return -(-size_bytes // unit) * unit
+
     def disk_spec(self, size_bytes: int, *, blank: bool = False) -> DiskSpec:
         image = None if blank else self.harness.image()
         spec = DiskSpec(volume_id=uuid4(), size_bytes=size_bytes, image=image)

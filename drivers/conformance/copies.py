@@ -117,7 +117,7 @@ async def revert_brings_back(rig: Rig) -> None:
     """A reverted disk holds what the snapshot holds, twice over, and never shrinks."""
     disk = await _written(rig, 61)
     kept, volume_id, key = await rig.snapshot(disk), _id(disk.volume_id), uuid4()
-    grown = 2 * SMALL_BYTES
+    grown = 2 * disk.size_bytes
     await rig.within(rig.session.resize_disk(rig.pool, volume_id, size_bytes=grown, key=key))
     await rig.harness.write(disk.path, 62)
     for _ in range(2):
@@ -151,11 +151,11 @@ async def copy_stands_alone(rig: Rig) -> None:
     )
     made = []
     for source, pool in places:
-        spec, key = rig.disk_spec(2 * SMALL_BYTES, blank=True), uuid4()
+        spec, key = rig.disk_spec(2 * disk.size_bytes, blank=True), uuid4()
         for _ in range(2):
             told = await rig.within(rig.session.copy_disk(source, pool, spec, key=key))
             must(told.volume_id == spec.volume_id, f"told {told}")
-            must(told.size_bytes == 2 * SMALL_BYTES, f"told {told}")
+            must(told.size_bytes == 2 * disk.size_bytes, f"told {told}")
         made.append(told)
     await rig.within(rig.session.remove_disk(rig.pool, _id(disk.volume_id), key=uuid4()))
     await rig.within(rig.session.remove_snapshot(rig.pool, _id(kept.snapshot_id), key=uuid4()))
@@ -170,7 +170,7 @@ async def copy_is_never_cut_short(rig: Rig) -> None:
     source = DiskPlace(pool=rig.pool, disk_id=_id(disk.volume_id))
     spec = rig.disk_spec(SMALL_BYTES // 2, blank=True)
     told = await rig.within(rig.session.copy_disk(source, rig.pool, spec, key=uuid4()))
-    must(told.size_bytes == SMALL_BYTES, f"told {told}")
+    must(told.size_bytes == disk.size_bytes, f"told {told}")
 
 
 @SUITE.promise
@@ -230,7 +230,7 @@ async def export_and_import(rig: Rig) -> None:
         path = rig.harness.scratch()
         for _ in range(2):
             facts = await rig.within(rig.session.export_disk(source, path, key=uuid4()))
-            must(facts.virtual_bytes == SMALL_BYTES and facts.file_bytes > 0, f"told {facts}")
+            must(facts.virtual_bytes == disk.size_bytes and facts.file_bytes > 0, f"told {facts}")
         image = ImageSource(
             image_id=uuid4(),
             path=path,
@@ -240,7 +240,7 @@ async def export_and_import(rig: Rig) -> None:
         spec = replace(rig.disk_spec(SMALL_BYTES, blank=True), image=image)
         for _ in range(2):
             told = await rig.within(rig.session.import_disk(rig.pool, spec, key=uuid4()))
-            must(told.size_bytes == SMALL_BYTES, f"told {told}")
+            must(told.size_bytes == disk.size_bytes, f"told {told}")
         await _reads(rig, told.path, 121)
 
 

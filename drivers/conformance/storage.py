@@ -35,9 +35,10 @@ async def pool_opens_twice(rig: Rig) -> None:
 async def blank_disk_has_its_size(rig: Rig) -> None:
     """A blank disk is found and listed with the size that was asked for."""
     disk = await rig.disk(size_bytes=SMALL_BYTES, blank=True)
-    must(disk.size_bytes == SMALL_BYTES, f"{disk}")
+    small = rig.sized(SMALL_BYTES)
+    must(disk.size_bytes == small, f"{disk}")
     found = await rig.within(rig.session.find_disk(rig.pool, _id(disk)))
-    must(found is not None and found.size_bytes == SMALL_BYTES, f"found {found}")
+    must(found is not None and found.size_bytes == small, f"found {found}")
     must(found is not None and found.path == disk.path, f"told {disk}, found {found}")
     must(await rig.disk_copies(_id(disk)) == 1, "not exactly one disk of this id")
 
@@ -107,7 +108,7 @@ async def what_is_not_thin_stands_alone(rig: Rig) -> None:
             spec = rig.disk_spec(image.virtual_bytes + SMALL_BYTES, blank=blank)
             spec = replace(spec, provisioning=provisioning)
             disk = await rig.within(session.create_disk(rig.pool, spec, key=uuid4()))
-            must(disk.size_bytes == spec.size_bytes, f"{provisioning}: {disk}")
+            must(disk.size_bytes == rig.sized(spec.size_bytes), f"{provisioning}: {disk}")
     for one in await rig.within(session.list_disks(rig.pool)):
         if one.volume_id not in (None, spec.volume_id):
             await rig.within(session.remove_disk(rig.pool, one.volume_id, key=uuid4()))
@@ -122,7 +123,7 @@ async def clone_is_as_large_as_its_image(rig: Rig) -> None:
     image = rig.harness.image()
     for size_bytes in (image.virtual_bytes, image.virtual_bytes + SMALL_BYTES):
         disk = await rig.disk(size_bytes=size_bytes)
-        must(disk.size_bytes == size_bytes, f"asked for {size_bytes}: {disk}")
+        must(disk.size_bytes == rig.sized(size_bytes), f"asked for {size_bytes}: {disk}")
     smaller = rig.disk_spec(image.virtual_bytes // 2)
     try:
         disk = await rig.within(rig.session.create_disk(rig.pool, smaller, key=uuid4()))
@@ -155,23 +156,25 @@ async def disk_beyond_the_pool_fails(rig: Rig) -> None:
 async def disk_grows(rig: Rig) -> None:
     """A disk grows, and growing it to the size that it has is success."""
     disk = await rig.disk(size_bytes=SMALL_BYTES, blank=True)
+    grown = 2 * disk.size_bytes
     for _ in range(2):
         told = await rig.within(
-            rig.session.resize_disk(rig.pool, _id(disk), size_bytes=2 * SMALL_BYTES, key=uuid4())
+            rig.session.resize_disk(rig.pool, _id(disk), size_bytes=grown, key=uuid4())
         )
-        must(told.size_bytes == 2 * SMALL_BYTES, f"told {told}")
+        must(told.size_bytes == grown, f"told {told}")
 
 
 @SUITE.promise
 async def shrink_is_refused(rig: Rig) -> None:
     """A disk never shrinks, and a refused shrink changes nothing."""
-    disk = await rig.disk(size_bytes=SMALL_BYTES, blank=True)
+    large = 2 * rig.sized(SMALL_BYTES)
+    disk = await rig.disk(size_bytes=large, blank=True)
     await rig.refuses(
-        rig.session.resize_disk(rig.pool, _id(disk), size_bytes=SMALL_BYTES // 2, key=uuid4()),
+        rig.session.resize_disk(rig.pool, _id(disk), size_bytes=large // 2, key=uuid4()),
         Refused,
     )
     found = await rig.within(rig.session.find_disk(rig.pool, _id(disk)))
-    must(found is not None and found.size_bytes == SMALL_BYTES, f"found {found}")
+    must(found is not None and found.size_bytes == large, f"found {found}")
 
 
 @SUITE.promise
@@ -231,7 +234,7 @@ async def cancelled_create_ends_well(rig: Rig) -> None:
         spec = rig.disk_spec(rig.harness.image().virtual_bytes)
         await rig.cancelled(session.create_disk(rig.pool, spec, key=key), after_s=delay_s)
         told = await rig.until_known(partial(session.create_disk, rig.pool, spec, key=key))
-        must(told.size_bytes == spec.size_bytes, f"told {told}")
+        must(told.size_bytes == rig.sized(spec.size_bytes), f"told {told}")
         must(await rig.disk_copies(spec.volume_id) == 1, "not exactly one disk of this id")
         await rig.within(session.remove_disk(rig.pool, spec.volume_id, key=key))
         must(await rig.disk_copies(spec.volume_id) == 0, "the undone disk is listed")

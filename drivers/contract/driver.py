@@ -56,8 +56,9 @@ class Capabilities:
     does not do it, in a sentence for people that goes on from "BareMetal hosts: "; the verb then
     raises `Refused`. `whole_host`: one guest has a machine for itself. `image_formats`: what disks
     are made of, as qemu-img calls it (`raw`, `qcow2`, `vmdk`, `vpc`, `vhdx`; `ova` too); templates
-    of other formats are converted to the first. `pool_types`: schemes of
-    the pools that it opens, by what the wire calls such a pool.
+    of other formats are converted to the first. `pool_types`: schemes of the pools that it opens,
+    by what the wire calls such a pool. `disk_unit_bytes`: a disk is as many whole units as hold
+    what was asked for.
     """
 
     live_migration: bool = False
@@ -75,6 +76,7 @@ class Capabilities:
     whole_host: bool = False
     image_formats: tuple[str, ...] = ()
     pool_types: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    disk_unit_bytes: int = 1
     cannot: Mapping[str, str] = field(default_factory=lambda: NOTHING)
 
     def why_not(self, what: str) -> str | None:

@@ -1,0 +1,3 @@
+"""OpenStack regions: their compute hosts are hosts, Nova's servers are guests, all by REST."""
+
+KINDS = ("OpenStack",)
