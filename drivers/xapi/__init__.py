@@ -1,0 +1,4 @@
+"""XenServer and XCP-ng, by XAPI."""
+
+KINDS = ("XenServer",)
+NEEDS = ("aiohttp",)
