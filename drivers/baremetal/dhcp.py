@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import signal
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
@@ -25,7 +24,6 @@ bind-interfaces
 interface={interface}
 except-interface=lo
 dhcp-leasefile={folder}/leases
-dhcp-hostsfile={folder}/hosts
 dhcp-range={network},static,{mask},{lease_s}
 dhcp-authoritative
 log-dhcp
@@ -55,14 +53,25 @@ class Dhcp:
         self.hosts: dict[str, str] = {}
         self._process: asyncio.subprocess.Process | None = None
         self._net: IPv4Interface | None = None
+        self._serves: dict[str, str] = {}
 
-    async def start(self, at: IPv4Interface, url: str) -> None:
-        """Run, with the machines that are known now; what runs already reads them anew."""
+    def on(self, at: IPv4Interface) -> None:
+        """The network that it is to serve."""
         self._net = at
-        await asyncio.to_thread(self._write, at, url, await self._has_ipv6())
-        if self._process is not None and self._process.returncode is None:
-            self._process.send_signal(signal.SIGHUP)
+
+    async def start(self, url: str) -> None:
+        """Serve the machines that are known now; one that serves others is replaced.
+
+        It is not told by a signal: dnsmasq has given up root by then, and our folder is ours alone.
+        """
+        at = self._net
+        assert at is not None, "not on a network"
+        running = self._process is not None and self._process.returncode is None
+        if running and self._serves == self.hosts:
             return
+        await self.close()
+        await asyncio.to_thread(self._write, at, url, await self._has_ipv6())
+        self._serves = dict(self.hosts)
         tool = shutil.which("dnsmasq", path="/usr/sbin:/usr/bin:/sbin:/usr/local/sbin")
         if tool is None:
             raise Unavailable("dnsmasq is not installed here: apt-get install dnsmasq-base")
@@ -100,7 +109,7 @@ class Dhcp:
 
     def address_for(self, mac: str, wanted: str, taken: set[str]) -> str:
         """An address of the network for a machine: the one that it had, if it is free."""
-        assert self._net is not None, "not started"
+        assert self._net is not None, "not on a network"
         taken |= {ip for other, ip in self.hosts.items() if other != mac} | {str(self._net.ip)}
         network = self._net.network
         if wanted and wanted not in taken and IPv4Address(wanted) in network:
@@ -138,9 +147,8 @@ class Dhcp:
             url=url,
         )
         conf += ROUTER.format(interface=self._interface) if ipv6 else ""
-        (self._folder / "dnsmasq.conf").write_text(conf)
-        lines = (f"{mac},{ip},{LEASE_S}\n" for mac, ip in sorted(self.hosts.items()))
-        (self._folder / "hosts").write_text("".join(lines))
+        hosts = (f"dhcp-host={mac},{ip},{LEASE_S}\n" for mac, ip in sorted(self.hosts.items()))
+        (self._folder / "dnsmasq.conf").write_text(conf + "".join(hosts))
 
     async def _has_ipv6(self) -> bool:
         """Whether the interface has an IPv6 address that is not its own link's alone."""

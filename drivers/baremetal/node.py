@@ -66,12 +66,14 @@ class Node:
         self.provision.on_hello[mac] = self._arrived
         await self.provision.start()
         dhcp = self.provision.dhcp
-        if dhcp is not None and mac not in dhcp.hosts:
+        if dhcp is None:
+            return
+        if mac not in dhcp.hosts:
             taken = {card.ip4 for card in self._cards.others(self.card.node) if card.ip4}
             self.card.ip4 = dhcp.address_for(mac, self.card.ip4, taken)
             dhcp.hosts[mac] = self.card.ip4
             self.save()
-            await self.provision.start()
+        await dhcp.start(self.provision.url)
 
     def unregister(self) -> None:
         """Another driver, or a newer address of the machine, has it now."""

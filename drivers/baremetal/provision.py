@@ -22,7 +22,7 @@ from drivers.contract.errors import Refused, Unavailable
 
 IPXE = Path("/usr/lib/ipxe")
 FILES = {"undionly.kpxe": IPXE, "ipxe.efi": IPXE, "snponly.efi": IPXE}
-CMDLINE = "console=tty0 console=ttyS0,115200 panic=10"
+CMDLINE = "console=tty0 console=ttyS0,115200 quiet panic=10"
 LOCAL = "#!ipxe\nsanboot --no-describe --drive 0x80 || exit 1\n"
 REPORT_MAX_BYTES = 1 << 20
 
@@ -84,9 +84,8 @@ class Provision:
                     "is another controller there? http= in the host's URL names another port"
                 ) from error
             self._runner = runner
-        if self.dhcp is not None:
-            assert self.at is not None
-            await self.dhcp.start(self.at, self.url)
+            if self.dhcp is not None:
+                self.dhcp.on(self.at)
 
     async def close(self) -> None:
         if self.dhcp is not None:
