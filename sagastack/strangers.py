@@ -33,7 +33,8 @@ async def _on_host(cloud: Cloud, registry: Hosts, host: Host) -> list[FoundGuest
     session = await registry.session(host.id)
     seen = await session.survey_strangers()
     pools = await _pools(cloud, session, host) if seen else {}
-    return [_found(host, stranger, pools) for stranger in seen]
+    formats = registry.capabilities(host.hypervisor).adopted_formats
+    return [_found(host, stranger, pools, formats) for stranger in seen]
 
 
 async def _pools(cloud: Cloud, session: HostSession, host: Host) -> dict[str, UUID]:
@@ -46,7 +47,9 @@ async def _pools(cloud: Cloud, session: HostSession, host: Host) -> dict[str, UU
     return where
 
 
-def _found(host: Host, stranger: Stranger, pools: dict[str, UUID]) -> FoundGuest:
+def _found(
+    host: Host, stranger: Stranger, pools: dict[str, UUID], formats: tuple[str, ...]
+) -> FoundGuest:
     return FoundGuest(
         host_id=host.id,
         name=stranger.name,
@@ -60,6 +63,7 @@ def _found(host: Host, stranger: Stranger, pools: dict[str, UUID]) -> FoundGuest
                 size_bytes=disk.size_bytes,
                 image_format=disk.image_format,
                 pool_id=pools.get(disk.path),
+                convert_to="" if disk.image_format in formats else formats[0],
             )
             for disk in stranger.disks
         ),

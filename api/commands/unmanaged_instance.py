@@ -215,10 +215,10 @@ class ImportUnmanagedInstance:
                     f"disk {disk.label} of guest {found.name} lies at {disk.path}, in no storage "
                     "pool of its host: move it into one"
                 )
-            if disk.image_format != "qcow2":
+            if disk.convert_to:
                 raise InvalidValue(
                     f"disk {disk.label} of guest {found.name} is {disk.image_format}: "
-                    "convert it to qcow2"
+                    f"convert it to {disk.convert_to}"
                 )
             made.append(
                 AdoptDisk(

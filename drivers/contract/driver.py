@@ -58,7 +58,7 @@ class Capabilities:
     are made of, as qemu-img calls it (`raw`, `qcow2`, `vmdk`, `vpc`, `vhdx`; `ova` too); templates
     of other formats are converted to the first. `pool_types`: schemes of the pools that it opens,
     by what the wire calls such a pool. `disk_unit_bytes`: a disk is as many whole units as hold
-    what was asked for.
+    what was asked for. `adopted_formats`: what the disks of a guest may be that is adopted.
     """
 
     live_migration: bool = False
@@ -77,6 +77,7 @@ class Capabilities:
     image_formats: tuple[str, ...] = ()
     pool_types: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     disk_unit_bytes: int = 1
+    adopted_formats: tuple[str, ...] = ("qcow2",)
     cannot: Mapping[str, str] = field(default_factory=lambda: NOTHING)
 
     def why_not(self, what: str) -> str | None:

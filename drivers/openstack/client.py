@@ -56,13 +56,12 @@ class Client:
         self._password = password
         self._turn = asyncio.Lock()
         self._token: Token | None = None
-        self._http: aiohttp.ClientSession | None = None
+        self._http: dict[bool, aiohttp.ClientSession] = {}
         self.now: datetime | None = None
 
     async def close(self) -> None:
-        if self._http is not None:
-            await self._http.close()
-            self._http = None
+        while self._http:
+            await self._http.popitem()[1].close()
 
     async def project_id(self) -> str:
         return (await self._signed()).project_id
@@ -260,7 +259,7 @@ class Client:
         changing = method != "GET" and not url.endswith("/auth/tokens")
         try:
             async with asyncio.timeout(timeout_s or self.settings.call_s):
-                async with self._session().request(method, url, **more) as answer:
+                async with self._session(method).request(method, url, **more) as answer:
                     if "Date" in answer.headers:
                         self.now = parsedate_to_datetime(answer.headers["Date"])
                     yield answer
@@ -284,15 +283,21 @@ class Client:
             return Unavailable(f"{host}:{port} showed two certificates: try again")
         return await tls.untrusted(host, port, bad)
 
-    def _session(self) -> aiohttp.ClientSession:
-        if self._http is None:
+    def _session(self, method: str) -> aiohttp.ClientSession:
+        """Questions go over lines that are kept; what changes something has a line of its own.
+
+        A server may close a kept line just as it is used again. A question is then asked anew by
+        itself; of a change nobody would know whether it was heard.
+        """
+        once = method not in ("GET", "DELETE")
+        if once not in self._http:
             digest = self.region.trust.digest
             context = aiohttp.Fingerprint(digest) if digest else self.region.trust.context()
-            self._http = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=context, limit=32),
+            self._http[once] = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(ssl=context, limit=32, force_close=once),
                 timeout=aiohttp.ClientTimeout(total=None),
             )
-        return self._http
+        return self._http[once]
 
     async def _read(self, answer: aiohttp.ClientResponse, doing: str, *, changing: bool) -> Any:
         text = await answer.text()

@@ -42,7 +42,7 @@ BY_STATUS: dict[int, type[DriverError]] = {
 # A limit of the project or of the scheduler: room may come.
 FULL_WORDS = ("quota", "exceeds available", "no valid host", "exceeded maximum number of retries")
 # Why a server or a volume is in error: what may go well another time. Everything else is refused.
-PASSING_WORDS = (*FULL_WORDS, "no weighed backends", "no valid backend", "timed out", "timeout")
+PASSING_WORDS = (*FULL_WORDS, "weighted backend", "no valid backend", "timed out", "timeout")
 
 
 def of_answer(status: int, said: str, *, doing: str, changing: bool) -> DriverError:

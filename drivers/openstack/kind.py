@@ -29,5 +29,6 @@ CAPABILITIES = Capabilities(
     image_formats=("qcow2", "raw"),
     pool_types={"cinder": "Cinder"},
     disk_unit_bytes=1024**3,
+    adopted_formats=("raw",),
     cannot=CANNOT,
 )

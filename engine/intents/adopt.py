@@ -8,13 +8,17 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundDisk:
-    """An image; `pool_id` is None for one that lies in no pool of ours."""
+    """An image; `pool_id` is None for one that lies in no pool of ours.
+
+    `convert_to` is a format that it must have first, or empty.
+    """
 
     label: str
     path: str
     size_bytes: int
     image_format: str
     pool_id: UUID | None
+    convert_to: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

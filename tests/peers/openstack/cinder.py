@@ -175,8 +175,9 @@ class Cinder:
         """The scheduler, then the volume service: bytes of an image, of a volume, or none."""
         others = sum(one["size"] for one in self._region.volumes.values() if one is not row)
         if others + row["size"] > self._region.pool_gib:
-            self._fail(row, "schedule allocate volume: Could not find any available weighted "
-                       "backend. No weighed backends available")  # fmt: skip
+            self._fail(
+                row, "schedule allocate volume:Could not find any available weighted backend."
+            )
             return
         path = self._region.volume_file(row["id"])
         if source is not None:
