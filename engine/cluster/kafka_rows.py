@@ -64,14 +64,15 @@ class KafkaRows:
         self.position = 0
 
     async def batches(
-        self, after: int, *, at_ms: int = 0, to_end: bool = False
+        self, after: int, *, at_ms: int = 0, margin_ms: int = MARGIN_MS, to_end: bool = False
     ) -> AsyncGenerator[list[Stored], None]:
         """Rows behind `after`, as they come. Close it (`contextlib.aclosing`) when done.
 
-        `at_ms` is when the row at `after` was recorded: records from long before are then not
-        read at all. `to_end` ends behind the last row that is there when it begins.
+        `at_ms` is when the row at `after` was recorded: what is older than that by `margin_ms` is
+        not read at all, so a clock that was set back by more would hide rows. `to_end` ends behind
+        the last row that is there when it begins.
         """
-        reading = _Reading(Merge(after, ahead_bytes=self._ahead_bytes), at_ms, to_end)
+        reading = _Reading(Merge(after, ahead_bytes=self._ahead_bytes), at_ms - margin_ms, to_end)
         self.position = after
         while True:
             try:
@@ -120,11 +121,10 @@ class KafkaRows:
     async def _beginnings(
         self, consumer: AIOKafkaConsumer, every: list[TopicPartition], reading: _Reading
     ) -> dict[TopicPartition, int]:
-        since_ms = reading.at_ms - MARGIN_MS
-        if reading.merge.last == 0 or since_ms <= 0:
+        if reading.merge.last == 0 or reading.since_ms <= 0:
             begins: dict[TopicPartition, int] = await consumer.beginning_offsets(every)
             return begins
-        found = await consumer.offsets_for_times(dict.fromkeys(every, since_ms))
+        found = await consumer.offsets_for_times(dict.fromkeys(every, reading.since_ms))
         return {
             one: told.offset if (told := found.get(one)) else reading.ends[one] for one in every
         }
@@ -225,8 +225,8 @@ def _is_row(one: ConsumerRecord) -> bool:
 class _Reading:
     """How far one reading is; it outlives the consumers that serve it."""
 
-    def __init__(self, merge: Merge, at_ms: int, to_end: bool) -> None:
-        self.merge, self.at_ms, self.to_end = merge, at_ms, to_end
+    def __init__(self, merge: Merge, since_ms: int, to_end: bool) -> None:
+        self.merge, self.since_ms, self.to_end = merge, since_ms, to_end
         self.places: dict[TopicPartition, int] = {}
         self.ends: dict[TopicPartition, int] = {}
         self.heard: list[int | None] = []
