@@ -1,0 +1,4 @@
+"""Hosts that run Microsoft's Hyper-V, over WinRM."""
+
+KINDS = ("Hyperv",)
+NEEDS = ("pypsrp",)
