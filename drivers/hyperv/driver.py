@@ -16,6 +16,7 @@ from drivers.hyperv.client import Client
 from drivers.hyperv.session import NO_CHECKPOINTS, HypervSession
 
 KIND = "Hyperv"
+CHECKPOINTS = ("guest_snapshots", "snapshot_guest", "revert_guest", "forget_snapshot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,7 @@ class HypervDriver:
         live_disk_move=True,
         image_formats=("vhdx", "vhd"),
         pool_types=MappingProxyType({"smb": "SMB", "file": "Filesystem"}),
-        cannot=MappingProxyType(
-            dict.fromkeys(("snapshot_guest", "revert_guest", "forget_snapshot"), NO_CHECKPOINTS)
-        ),
+        cannot=MappingProxyType(dict.fromkeys(CHECKPOINTS, NO_CHECKPOINTS)),
     )
 
     def __init__(self, settings: Settings) -> None:
