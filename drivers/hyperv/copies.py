@@ -25,9 +25,9 @@ from drivers.hyperv.client import Client
 from drivers.hyperv.disks import VHDX, Disks, as_sent
 from drivers.hyperv.files import Files, listing, move
 from drivers.hyperv.observe import Observer
-from drivers.hyperv.places import place_of, settled
+from drivers.hyperv.places import place_of
 from drivers.hyperv.translate import OFF, Guest, by_id
-from drivers.hyperv.words import Statement, cmd, do
+from drivers.hyperv.words import Statement, ask, cmd, do
 from drivers.kit import images
 
 CHECKPOINT = "sagastack "
@@ -53,15 +53,28 @@ class Copies:
             raise Refused(f"{doing}: it is not in pool {pool.url}")
         if guest is None:
             return await self._keep(pool, disk.path, snapshot_id, doing)
-        name = f"{CHECKPOINT}{snapshot_id}"
-        guest = await self._settled(guest) or guest
-        if guest.seat_at(disk.path) is not None and not _is_held(guest, disk.path):
-            hold = do(by_id(guest.vm_id), cmd("Checkpoint-VM", SnapshotName=name))
-            await self._client.order(hold, about=volume_id, doing=doing, timeout_s=self._copy_s)
         try:
-            return await self._keep(pool, disk.path, snapshot_id, doing)
+            still = await self._hold(guest, disk.path, volume_id, snapshot_id, doing)
+            return await self._keep(pool, still, snapshot_id, doing)
         finally:
             await self._let_go(guest, snapshot_id, doing)
+
+    async def _hold(
+        self, guest: Guest, path: str, volume_id: UUID, snapshot_id: UUID, doing: str
+    ) -> str:
+        """Lay our checkpoint over the disk, unless a lost call has; gives what it holds still."""
+        vm, name = by_id(guest.vm_id), f"{CHECKPOINT}{snapshot_id}"
+        await self._settled(guest)
+        found = ask(vm, cmd("Get-VMCheckpoint", quiet=True, Name=name), properties=("Name",))
+        if not (await self._client.ask(found, doing=doing))[0]:
+            hold = do(vm, cmd("Checkpoint-VM", SnapshotName=name))
+            await self._client.order(hold, about=volume_id, doing=doing, timeout_s=self._copy_s)
+        held = await self._settled(guest)
+        seat = held.seat_at(path) if held is not None else None
+        if seat is None:
+            raise Unavailable(f"{doing}: its guest has just let it go: ask again")
+        over = (await self._disks.look(seat.path)).get(seat.path.lower(), {})
+        return str(over.get("ParentPath") or path)
 
     async def _keep(
         self, pool: PoolSpec, path: str, snapshot_id: UUID, doing: str
@@ -202,12 +215,6 @@ class Copies:
 
     async def _made(self, *steps: Statement, about: UUID, doing: str) -> None:
         await self._client.raw(*steps, about=about, doing=doing, timeout_s=self._copy_s)
-
-
-def _is_held(guest: Guest, path: str) -> bool:
-    """A checkpoint lies over the disk: ours from a call that was lost, or a person's."""
-    seats = (seat for seat in guest.seats if seat.path)
-    return any(settled(s.path).lower() == path.lower() != s.path.lower() for s in seats)
 
 
 def _copy(source: str, new: str) -> Statement:

@@ -6,8 +6,8 @@ from contextlib import suppress
 from uuid import UUID
 
 from drivers.contract.compute import GuestSpec, GuestStatus, NicSpec
-from drivers.contract.errors import Refused, Unknown
-from drivers.hyperv import cluster, config_disc, errors, translate
+from drivers.contract.errors import Refused, Unavailable, Unknown
+from drivers.hyperv import cluster, config_disc, errors, places, translate
 from drivers.hyperv.client import Client
 from drivers.hyperv.facts import Facts
 from drivers.hyperv.files import Files
@@ -20,10 +20,17 @@ WAIT_S = 60.0
 
 class Guests:
     def __init__(
-        self, client: Client, files: Files, observer: Observer, facts: Facts, *, verb_s: float
+        self,
+        client: Client,
+        files: Files,
+        observer: Observer,
+        facts: Facts,
+        *,
+        verb_s: float,
+        merge_s: float,
     ) -> None:
         self._client, self._files, self._observer = client, files, observer
-        self._facts, self._verb_s = facts, verb_s
+        self._facts, self._verb_s, self._merge_s = facts, verb_s, merge_s
 
     async def start(self, spec: GuestSpec, *, key: UUID) -> GuestStatus:
         host = await self._facts.inspect()
@@ -128,6 +135,7 @@ class Guests:
         doing = f"remove guest {guest_id}"
         if guest.state != translate.OFF:
             await self._cut(guest, guest_id, doing)
+        await self._merge(guest, guest_id, doing)
         if guest.is_role:
             await cluster.remove_role(self._client, guest_id, guest.vm_id)
         try:
@@ -139,6 +147,17 @@ class Guests:
                 raise errors.of_command(failed, doing=doing) from failed
         if translate.is_home(guest.folder, guest_id):
             await self._files.swept(guest.folder, about=guest_id, doing=doing)
+
+    async def _merge(self, guest: Guest, guest_id: UUID, doing: str) -> None:
+        """A person's checkpoints go with the machine; what was written since stays in its disks."""
+        if all(places.same(seat.path, places.settled(seat.path)) for seat in guest.seats):
+            return
+        found = (by_id(guest.vm_id), cmd("Get-VMCheckpoint"), cmd("Remove-VMCheckpoint"))
+        await self._client.order(do(*found), about=guest_id, doing=doing)
+        merged = await self._observer.idle(guest_id, limit_s=self._merge_s)
+        for seat in merged.seats if merged is not None else ():
+            if not places.same(seat.path, places.settled(seat.path)):
+                raise Unavailable(f"{doing}: Hyper-V has not merged {seat.path} yet")
 
     async def grow(self, guest_id: UUID, *, cpu_count: int, cpu_mhz: int, memory_mib: int) -> None:
         """Cores that were kept back are given, and memory is added; neither is taken away."""

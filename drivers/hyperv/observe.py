@@ -9,15 +9,20 @@ from uuid import UUID
 from drivers.contract.errors import Refused, Unavailable
 from drivers.hyperv.client import Client
 from drivers.hyperv.translate import CARD, DRIVE, PROCESSOR, VM, Guest, read_guests
-from drivers.hyperv.words import ask, cmd
+from drivers.hyperv.words import Cmd, Statement, ask, cmd
 
-ALL = cmd("Get-VM")
-SURVEY = (
-    ask(ALL, properties=VM),
-    ask(ALL, cmd("Get-VMProcessor"), properties=PROCESSOR),
-    ask(ALL, cmd("Get-VMHardDiskDrive"), properties=DRIVE),
-    ask(ALL, cmd("Get-VMNetworkAdapter"), properties=CARD),
-)
+
+def survey(machines: Cmd) -> tuple[Statement, ...]:
+    """Machines with their processors, drives and cards."""
+    return (
+        ask(machines, properties=VM),
+        ask(machines, cmd("Get-VMProcessor"), properties=PROCESSOR),
+        ask(machines, cmd("Get-VMHardDiskDrive"), properties=DRIVE),
+        ask(machines, cmd("Get-VMNetworkAdapter"), properties=CARD),
+    )
+
+
+SURVEY = survey(cmd("Get-VM"))
 LOOK_S = 0.2
 LOOK_MAX_S = 5.0
 
@@ -25,14 +30,24 @@ LOOK_MAX_S = 5.0
 class Observer:
     def __init__(self, client: Client) -> None:
         self._client = client
+        self._seen: dict[UUID, str] = {}
 
     async def all(self) -> list[Guest]:
         told = await self._client.ask(*SURVEY, doing="list guests")
         return list(read_guests(told))
 
     async def find(self, guest_id: UUID) -> Guest | None:
+        """By the machine that it was last seen as; by all of them only if it is not that."""
+        if (vm_id := self._seen.get(guest_id)) is not None:
+            one = survey(cmd("Get-VM", quiet=True, Id=vm_id))
+            told = await self._client.ask(*one, doing=f"look at guest {guest_id}")
+            for guest in read_guests(told):
+                if guest.note is not None and guest.note.guest_id == guest_id:
+                    return guest
+            self._seen.pop(guest_id, None)
         for guest in await self.all():
             if guest.note is not None and guest.note.guest_id == guest_id:
+                self._seen[guest_id] = guest.vm_id
                 return guest
         return None
 

@@ -18,7 +18,7 @@ from drivers.contract.errors import Refused
 from drivers.contract.storage import PoolSpec
 
 FOLDERS = ("disks", "images", "snapshots", "incoming", "machines", "notes")
-LEAF = re.compile(r"_[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\.avhdx$")
+LEAF = re.compile(r"(_[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})+\.avhdx$")
 DRIVE = re.compile(r"/[A-Za-z]:(/.*)?")
 UNFIT = set('<>:"|?*')
 # A note's kinds: a stranger's file is a disk of ours; a file of ours is nobody's; an image is

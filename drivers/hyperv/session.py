@@ -74,7 +74,14 @@ class HypervSession:
         self.observer, self.files = Observer(client), Files(client)
         self.disks = Disks(client, self.files, image_s=limits.image_s)
         self._facts = Facts(client, SURVEY)
-        self._guests = Guests(client, self.files, self.observer, self._facts, verb_s=limits.verb_s)
+        self._guests = Guests(
+            client,
+            self.files,
+            self.observer,
+            self._facts,
+            verb_s=limits.verb_s,
+            merge_s=limits.image_s,
+        )
         self._plugs = Plugs(client, self.observer, self._guests)
         shared = (client, self.files, self.disks, self.observer)
         self._copies = Copies(*shared, copy_s=limits.image_s)

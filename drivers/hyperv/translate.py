@@ -294,6 +294,8 @@ def shape(spec: GuestSpec, vm_id: str, note: Note, switch: str, disc: str) -> li
     if generation_of(spec) == 2:
         secure = "On" if "secure" in spec.boot.lower() else "Off"
         made.append(do(vm, cmd("Set-VMFirmware", EnableSecureBoot=secure)))
+    # Hyper-V gives every machine a card, which is nobody's.
+    made.append(do(vm, cmd("Get-VMNetworkAdapter"), cmd("Remove-VMNetworkAdapter")))
     made += [plug(vm_id, spec.boot, disk) for disk in spec.disks]
     for nic in spec.nics:
         made += plug_nic(vm_id, nic, switch)

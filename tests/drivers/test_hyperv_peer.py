@@ -20,6 +20,7 @@ from drivers.contract.storage import DiskSpec, DiskStatus, ImageSource, PoolSpec
 from drivers.hyperv.driver import make
 from tests.drivers.harness_hyperv import IMAGE_BYTES, guest_spec
 from tests.peers.hyperv import HypervPeer
+from tests.peers.hyperv.commands import Command, Interpreter
 from tests.peers.hyperv.peer import PASSWORD, USER, missing
 from tests.peers.hyperv.values import Failure
 from tests.peers.hyperv.world import GIB, MIB, Host, Vm, tool
@@ -352,6 +353,35 @@ async def test_a_snapshot_that_broke_leaves_no_checkpoint(
     peer.write_in_guest(disk.path, BYTE + 1)
     assert (peer.read(kept.path), peer.read(disk.path)) == (BYTE, BYTE + 1)
     await session.remove_snapshot(POOL, snapshot, key=uuid4())
+
+
+async def test_a_persons_checkpoint_hides_nothing(peer: HypervPeer, session: HostSession) -> None:
+    """What the guest wrote since is in our snapshot, and in the disk when the machine is gone."""
+    disk, (host, _) = await disk_of(session, peer), hosts(peer)
+    assert disk.volume_id is not None
+    spec = on(disk)
+    await session.start_guest(spec, key=uuid4())
+    peer.write_in_guest(disk.path, BYTE)
+    run(host, ("Get-VM", {}), ("Checkpoint-VM", {"SnapshotName": "before the update"}))
+    peer.write_in_guest(disk.path, BYTE + 1)
+    kept = await session.snapshot_disk(POOL, disk.volume_id, uuid4(), key=uuid4())
+    assert peer.read(kept.path) == BYTE + 1
+    assert [one.name for one in machine(peer, spec).checkpoints] == ["before the update"]
+    peer.write_in_guest(disk.path, BYTE + 2)
+    await session.stop_guest(spec.guest_id, grace_s=0, key=uuid4())
+    await session.remove_guest(spec.guest_id, key=uuid4())
+    assert peer.read(disk.path) == BYTE + 2
+    assert not list((peer.world.folder / "shares" / "pool" / "disks").glob("*.avhdx"))
+
+
+def run(host: Host, *commands: tuple[str, dict[str, object]]) -> list[object]:
+    """A person at the host's own prompt."""
+    words = [Command(name, False, list(given.items())) for name, given in commands]
+
+    def complain(failure: Failure) -> None:
+        raise failure
+
+    return list(Interpreter(host).run(words, [], complain))
 
 
 async def test_disks_go_along_between_hosts_that_share_nothing(

@@ -10,7 +10,7 @@ from uuid import uuid4
 from tests.peers.hyperv import cmdlets_vhd
 from tests.peers.hyperv.commands import Call, cmdlet
 from tests.peers.hyperv.values import Enum, Failure, Record, Stamp, invalid
-from tests.peers.hyperv.world import MIB, Checkpoint, Drive, Vm, tool
+from tests.peers.hyperv.world import MIB, Card, Checkpoint, Drive, Vm, kind_of, tool
 
 
 def vms_of(call: Call, *, names: tuple[str, ...] = ("Name", "VMName")) -> list[Vm]:
@@ -82,6 +82,7 @@ def new_vm(call: Call) -> Iterator[Any]:
                 hresult=0x80070057,
             )
         vm = Vm(call.get("Name", "New Virtual Machine"), generation, memory, path, call.host)
+        vm.cards.append(Card("Network Adapter", call.get("SwitchName", "")))
         if generation == 1:
             vm.drives.append(Drive("", "IDE", 1, 0, is_dvd=True))
         config = vm.config_file()
@@ -334,26 +335,31 @@ def remove_vm_checkpoint(call: Call) -> Iterator[Any]:
     for record in call.piped:
         vm, kept = record.of
         with call.host.world.under_way(vm, "MergingDisks", call.host.slow.get("merge", 0)):
-            vm.checkpoints.remove(kept)
-            if not vm.checkpoints:
-                merge_leaves(vm, kept)
+            merge_one(vm, kept)
     yield from ()
 
 
 def merge(vm: Vm) -> None:
-    for kept in reversed(vm.checkpoints):
-        merge_leaves(vm, kept)
-    vm.checkpoints.clear()
+    """All that the guest wrote goes into the disks that it had before its first checkpoint."""
+    for kept in reversed(list(vm.checkpoints)):
+        merge_one(vm, kept)
 
 
-def merge_leaves(vm: Vm, kept: Checkpoint) -> None:
+def merge_one(vm: Vm, kept: Checkpoint) -> None:
+    """What was written over a checkpoint goes into what lies under it; what is above follows."""
+    above = {under: leaf for one in vm.checkpoints for leaf, under in one.leaves.items()}
+    vm.checkpoints.remove(kept)
     for leaf, under in kept.leaves.items():
+        local, below = vm.host.local(leaf), vm.host.local(under)
+        tool("qemu-img", "commit", "-q", "-f", "qcow2", str(local))
+        if leaf in above:
+            over = ("-u", "-f", "qcow2", "-b", str(below), "-F", kind_of(below))
+            tool("qemu-img", "rebase", *over, str(vm.host.local(above[leaf])))
+        for one in vm.checkpoints:
+            one.leaves = {k: under if v == leaf else v for k, v in one.leaves.items()}
         for drive in vm.drives:
-            if drive.path == leaf:
-                local = vm.host.local(leaf)
-                tool("qemu-img", "commit", "-q", "-f", "qcow2", str(local))
-                local.unlink()
-                drive.path = under
+            drive.path = under if drive.path == leaf else drive.path
+        local.unlink()
 
 
 def _between(number: int, low: int, high: int) -> int:
