@@ -8,7 +8,7 @@ another member of its server pool; `bridge=` is where guests' cards go whose net
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from drivers.contract.errors import Refused
@@ -40,6 +40,12 @@ class Place:
         """Where the agent answers XML-RPC."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http{'' if self.plain else 's'}://{host}:{self.port}/RPC2"
+
+    def beside(self, host: str) -> Place:
+        """Another host of the same pool, with the trust that is said for it."""
+        if host == self.host:
+            return self
+        return replace(self, host=host, trust=Trust(self.said(f"pin.{host}")))
 
     def member(self, host: str) -> str:
         """The URL of another member of the same pool, which shows a certificate of its own."""

@@ -164,7 +164,7 @@ class Ovm3:
         vip, pool_id = self.place.said("vip"), self.place.said("pool")
         if not vip or not pool_id:
             return
-        master = Agent(replace(self.place, host=vip), *self._agent.credentials)
+        master = Agent(self.place.beside(vip), *self._agent.credentials)
         try:
             answers = True
             with tolerating(lambda error: isinstance(error, Unavailable)):
