@@ -1,18 +1,20 @@
 """The URL of a host: `ovm://host[:port]` and `ovm3://host[:port]`, with what may follow a `?`.
 
-`pin=sha256:<hex>` trusts exactly the host's own certificate, `pin.<address>=sha256:<hex>` that of
-another member of its server pool; `bridge=` is where guests' cards go whose network names none;
-`tls=off` speaks plainly, for agents with `ssl=disable`; `alone=1` keeps a pool's other members out.
-`vip=` and `pool=` name the server pool that a 3.x host is to be in, by its virtual address and id.
+`pin=sha256:<hex>` trusts exactly the host's own certificate (those of many hosts fit better into
+the settings, as `pins=<address>@sha256:<hex> ...`); `bridge=` is where guests' cards go whose
+network names none; `tls=off` speaks plainly, for agents with `ssl=disable`; `alone=1` keeps a
+pool's other members out. `vip=` and `pool=` name the server pool that a 3.x host is to be in, by
+its virtual address and its id.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from drivers.contract.errors import Refused
-from drivers.kit.tls import Trust, split_pin
+from drivers.kit.tls import PIN, Trust, split_pin
 
 PORT = 8899
 KNOWN = ("bridge", "tls", "alone", "vip", "pool")
@@ -27,6 +29,7 @@ class Place:
     port: int
     trust: Trust
     query: tuple[tuple[str, str], ...] = ()
+    pins: Mapping[str, str] = field(default_factory=dict)
 
     def said(self, name: str) -> str:
         return dict(self.query).get(name, "")
@@ -45,26 +48,18 @@ class Place:
         """Another host of the same pool, with the trust that is said for it."""
         if host == self.host:
             return self
-        return replace(self, host=host, trust=Trust(self.said(f"pin.{host}")))
+        return replace(self, host=host, trust=Trust(self.pins.get(host, "")))
 
     def member(self, host: str) -> str:
         """The URL of another member of the same pool, which shows a certificate of its own."""
-        pin = self.said(f"pin.{host}")
-        return self._written(host, pin)
-
-    def itself(self) -> str:
-        return self._written(self.host, self.trust.pin)
-
-    def _written(self, host: str, pin: str) -> str:
-        kept = [(name, value) for name, value in self.query if not name.startswith("pin.")]
-        query = urlencode(kept + ([("pin", pin)] if pin else []), safe=":")
+        query = urlencode(self.query, safe=":")
         name = f"[{host}]" if ":" in host else host
         port = "" if self.port == PORT else f":{self.port}"
         return f"{self.scheme}://{name}{port}" + (f"?{query}" if query else "")
 
 
-def read(url: str, scheme: str) -> Place:
-    """Refused: it is no such URL."""
+def read(url: str, scheme: str, pins: Mapping[str, str] | None = None) -> Place:
+    """`pins` are those of the settings, by host. Refused: it is no such URL."""
     plain, trust = split_pin(url)
     parts = urlsplit(plain)
     like = f"{scheme}://host or {scheme}://host:{PORT}"
@@ -77,7 +72,19 @@ def read(url: str, scheme: str) -> Place:
     if parts.username or parts.password:
         raise Refused("say the agent's user name and password beside the URL, not in it")
     query = tuple(parse_qsl(parts.query, keep_blank_values=True))
-    strange = [name for name, _ in query if name not in KNOWN and not name.startswith("pin.")]
+    strange = [name for name, _ in query if name not in KNOWN]
     if strange:
         raise Refused(f"{url}: nothing is known of {', '.join(strange)}; known: {', '.join(KNOWN)}")
-    return Place(scheme, parts.hostname, port, trust, query)
+    pinned = pins or {}
+    if not trust.pin:
+        trust = Trust(pinned.get(parts.hostname, ""))
+    return Place(scheme, parts.hostname, port, trust, query, pinned)
+
+
+def chosen_pins(text: str) -> dict[str, str]:
+    """`address@sha256:<hex>`, one after another with spaces between. Refused: no such pins."""
+    pairs = [one.partition("@") for one in text.split()]
+    wrong = [host for host, _, pin in pairs if PIN.fullmatch(pin) is None]
+    if wrong:
+        raise Refused(f"the pin of {wrong[0]} in the settings is not sha256: and 64 hex digits")
+    return {host: pin for host, _, pin in pairs}

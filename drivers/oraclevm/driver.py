@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from drivers.contract.compute import HostAddress
 from drivers.contract.driver import Capabilities, Driver, HostSession
-from drivers.oraclevm.address import read
+from drivers.oraclevm.address import chosen_pins, read
 from drivers.oraclevm.client import Agent
 from drivers.oraclevm.dialect import Dialect
 from drivers.oraclevm.ovm2 import Ovm2
@@ -64,10 +64,11 @@ class OracleDriver:
         self._scheme = scheme
         self._mounts = chosen_mounts(settings.get("mounts", ""))
         self._manager = settings.get("manager", "") or MANAGER
+        self._pins = chosen_pins(settings.get("pins", ""))
         self._sessions: set[OracleSession] = set()
 
     def _reach(self, address: HostAddress) -> Dialect:
-        place = read(address.url, self._scheme)
+        place = read(address.url, self._scheme, self._pins)
         agent = Agent(place, address.username, address.password)
         if self._scheme == "ovm3":
             return Ovm3(agent, self._manager)
@@ -82,9 +83,8 @@ class OracleDriver:
             members = () if place.said("alone") else await dialect.members()
         finally:
             await dialect.close()
-        itself = replace(address, url=place.itself())
         others = (replace(address, url=place.member(ip)) for ip in members if ip != own_ip)
-        return (itself, *others)
+        return (address, *others)
 
     async def connect(self, address: HostAddress) -> HostSession:
         dialect = self._reach(address)
@@ -105,7 +105,11 @@ class OracleDriver:
 
 
 def make_all(settings: Mapping[str, str]) -> tuple[Driver, ...]:
-    """Both kinds. `mounts`: where the controller has exports; `manager`: who owns 3.x hosts."""
+    """Both kinds, set up alike.
+
+    `mounts`: where the controller has exports (`server:/export@/folder ...`); `manager`: who owns
+    3.x hosts; `pins`: certificates of hosts (`address@sha256:<hex> ...`).
+    """
     two = Capabilities(
         live_migration=True, image_formats=("raw",), pool_types=POOLS, cannot={**BOTH, **ONLY_2}
     )

@@ -47,6 +47,12 @@ class Site:
     def mounts(self) -> str:
         return " ".join(f"{export}@{path}" for export, path in self.world.exports.items())
 
+    @property
+    def pins(self) -> str:
+        """Of all but the first: that one's are said in its URL, or are not."""
+        others = self.agents[1:]
+        return " ".join(f"{one.machine.ip}@{one.line.certificate.pin}" for one in others)
+
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[Site]:
         async with AsyncExitStack() as stack:
@@ -58,15 +64,14 @@ class Site:
 
     def address(self, number: int, **more: str) -> HostAddress:
         one = self.agents[number]
-        pins = {"pin": one.line.certificate.pin}
-        pins |= {f"pin.{other.machine.ip}": other.line.certificate.pin for other in self.agents}
-        query = "&".join(f"{name}={value}" for name, value in (pins | more).items() if value)
+        asked = {"pin": one.line.certificate.pin} | more
+        query = "&".join(f"{name}={value}" for name, value in asked.items())
         url = f"{self.kind.lower()}://{one.machine.ip}:{one.line.port}?{query}"
         return HostAddress(url=url, username=USER, password=PASSWORD)
 
     def driver(self) -> Driver:
-        made = {one.kind: one for one in make_all({"state": "", "mounts": self.mounts})}
-        return made[self.kind]
+        settings = {"mounts": self.mounts, "pins": self.pins}
+        return next(one for one in make_all(settings) if one.kind == self.kind)
 
     def file(self, path: str) -> Path:
         export, _, within = path.partition("//")

@@ -13,7 +13,7 @@ from drivers.contract.compute import DiskAttachment, DiskLimits, GuestSpec, Host
 from drivers.contract.errors import Refused, Unavailable, Unknown
 from drivers.contract.storage import DiskPlace, DiskSpec, DiskStatus, PoolSpec
 from drivers.oraclevm import client
-from drivers.oraclevm.address import read
+from drivers.oraclevm.address import chosen_pins, read
 from drivers.oraclevm.driver import make_all
 from drivers.oraclevm.repo import repo_id
 from drivers.oraclevm.session import OracleSession
@@ -110,11 +110,14 @@ def test_wrong_urls_are_refused(url: str) -> None:
 
 def test_a_url_is_written_as_it_was_read() -> None:
     pin = f"sha256:{'a' * 64}"
-    place = read(f"ovm3://10.0.0.1?bridge=br7&pin={pin}&pin.10.0.0.2={pin[:-1]}b", "ovm3")
-    assert place.itself() == f"ovm3://10.0.0.1?bridge=br7&pin={pin}"
-    assert place.member("10.0.0.2") == f"ovm3://10.0.0.2?bridge=br7&pin={pin[:-1]}b"
-    assert place.member("10.0.0.3") == "ovm3://10.0.0.3?bridge=br7"
-    assert place.url == "https://10.0.0.1:8899/RPC2"
+    pins = chosen_pins(f"10.0.0.2@{pin[:-1]}b 10.0.0.1@{pin[:-1]}c")
+    place = read(f"ovm3://10.0.0.1?bridge=br7&pin={pin}", "ovm3", pins)
+    assert (place.trust.pin, place.url) == (pin, "https://10.0.0.1:8899/RPC2")
+    assert read("ovm3://10.0.0.1", "ovm3", pins).trust.pin == f"{pin[:-1]}c"
+    assert place.member("10.0.0.2") == "ovm3://10.0.0.2?bridge=br7"
+    assert place.beside("10.0.0.2").trust.pin == f"{pin[:-1]}b"
+    with pytest.raises(Refused, match=r"10\.0\.0\.3"):
+        chosen_pins("10.0.0.3@sha256:12")
 
 
 async def test_a_slow_agent_is_unavailable_and_a_lost_start_unknown(
@@ -205,9 +208,11 @@ async def test_another_managers_host_is_left_alone(three: OracleHarness) -> None
 async def test_hosts_make_and_join_their_server_pool(three: OracleHarness) -> None:
     site, pool_id = three.site, "a" * 32
     vip = site.agents[0].machine.ip
+    pins = " ".join(f"{one.machine.ip}@{one.line.certificate.pin}" for one in site.agents)
+    driver = make_all({"mounts": site.mounts, "pins": pins})[1]
     for number in (0, 1):
         address = site.address(number, vip=vip, pool=pool_id)
-        session = await three.driver.connect(address)
+        session = await driver.connect(address)
         await session.open_pool(three.pool())
         await session.open_pool(three.second_pool())
     ips = [one.machine.ip for one in site.agents]
@@ -215,13 +220,14 @@ async def test_hosts_make_and_join_their_server_pool(three: OracleHarness) -> No
         assert isinstance(one, Agent3) and one.pool is not None
         assert (one.pool["id"], one.pool["members"]) == (pool_id, ips)
         assert one.roles == "xen,utility"
-    found = await three.driver.discover(site.address(1))
+    found = await driver.discover(site.address(1))
     assert [read(one.url, "ovm3").host for one in found] == [ips[1], ips[0]]
-    alone = await three.driver.discover(site.address(1, alone="1"))
+    alone = await driver.discover(site.address(1, alone="1"))
     assert len(alone) == 1
-    other = await three.driver.connect(site.address(0, vip=vip, pool="b" * 32))
+    other = await driver.connect(site.address(0, vip=vip, pool="b" * 32))
     with pytest.raises(Refused, match=pool_id):
         await other.open_pool(three.pool())
+    await driver.close()
 
 
 @pytest.mark.parametrize("kind", KINDS)
