@@ -1,4 +1,4 @@
 """Hosts under libvirt."""
 
-KINDS = ("KVM",)
+KINDS = ("KVM", "LXC", "Xen")
 NEEDS = ("libvirt",)

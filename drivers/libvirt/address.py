@@ -52,8 +52,11 @@ class Route:
         return self.host or "this machine"
 
 
-def read_address(address: HostAddress) -> Route:
-    """The route of a host. Refused: a URL that this driver can never use, or one with a secret."""
+def read_address(address: HostAddress, scheme: str = "qemu") -> Route:
+    """The route of a host. Refused: a URL that this driver can never use, or one with a secret.
+
+    `scheme` is libvirt's name for the kind of hypervisor: qemu, lxc or xen.
+    """
     url = urlsplit(address.url)
     if url.password is not None:
         raise Refused("a host's URL must not hold a password: give it as the password")
@@ -63,22 +66,21 @@ def read_address(address: HostAddress) -> Route:
         raise Refused(f"host URL {address.url!r}: {error}") from None
     username = address.username or url.username or "root"
     socket = parse_qs(url.query).get("socket", [""])[0]
-    match url.scheme:
-        case "qemu" | "qemu+unix" if not url.hostname:
-            return Route(transport=Transport.LOCAL, uri=address.url)
-        case "qemu+tcp" | "qemu+tls" if url.hostname:
-            return Route(
-                transport=Transport.NATIVE, uri=address.url, host=url.hostname, username=username
-            )
-        case "qemu+ssh" | "http" | "https" if url.hostname:
-            return Route(
-                transport=Transport.SSH,
-                host=url.hostname,
-                ssh_port=port or SSH_PORT,
-                username=username,
-                socket=socket,
-            )
+    if url.scheme in (scheme, f"{scheme}+unix") and not url.hostname:
+        return Route(transport=Transport.LOCAL, uri=address.url)
+    if url.scheme in (f"{scheme}+tcp", f"{scheme}+tls") and url.hostname:
+        return Route(
+            transport=Transport.NATIVE, uri=address.url, host=url.hostname, username=username
+        )
+    if url.scheme in (f"{scheme}+ssh", "http", "https") and url.hostname:
+        return Route(
+            transport=Transport.SSH,
+            host=url.hostname,
+            ssh_port=port or SSH_PORT,
+            username=username,
+            socket=socket,
+        )
     raise Refused(
-        f"host URL {address.url!r} names no libvirt host: use qemu:///system, qemu+ssh://, "
-        "qemu+tls://, qemu+tcp:// or http://HOST"
+        f"host URL {address.url!r} names no libvirt host: use {scheme}:///system, {scheme}+ssh://, "
+        f"{scheme}+tls://, {scheme}+tcp:// or http://HOST"
     )

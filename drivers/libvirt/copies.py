@@ -22,7 +22,6 @@ from drivers.libvirt.disks import (
     FORMATS,
     IN_USE,
     Disks,
-    disk_path,
     pool_folder,
     whole_sectors,
 )
@@ -32,9 +31,9 @@ from drivers.libvirt.shell import Output, Shell
 # whether it may replace what is there.
 COPY = """
 new=$(mktemp "$1/.incoming/$2.XXXXXX") || exit 1
-qemu-img convert -f "$4" -O qcow2 -- "$3" "$new" || { rm -f -- "$new"; exit 1; }
+qemu-img convert -f "$4" -O FORM -- "$3" "$new" || { rm -f -- "$new"; exit 1; }
 if [ -n "$5" ]; then
-  qemu-img resize -q -f qcow2 -- "$new" "$5" || { rm -f -- "$new"; exit 1; }
+  qemu-img resize -q -f FORM -- "$new" "$5" || { rm -f -- "$new"; exit 1; }
 fi
 sync -- "$new"
 """
@@ -45,10 +44,10 @@ said=$(qemu-img info -- "$6" 2>&1 >/dev/null) ||
 mv -T -- "$new" "$6" && sync -- "${6%/*}"
 """
 FINISH = """
-mkdir -p -- "$1/snapshots" && sync -- "$2" && mv -nT -- "$2" "$1/snapshots/$3.qcow2" &&
+mkdir -p -- "$1/snapshots" && sync -- "$2" && mv -nT -- "$2" "$1/snapshots/$3.FORM" &&
 rm -f -- "$2" && sync -- "$1/snapshots"
 """
-FORGET = 'rm -f -- "$1/snapshots/$2.qcow2" "$1/.incoming/$2".* && sync -- "$1"'
+FORGET = 'rm -f -- "$1/snapshots/$2.FORM" "$1/.incoming/$2".* && sync -- "$1"'
 
 
 class Copies:
@@ -58,7 +57,7 @@ class Copies:
         self._disks, self._shell, self._copy_s = disks, shell, copy_s
 
     async def find(self, pool: PoolSpec, snapshot_id: UUID) -> SnapshotStatus | None:
-        found = await self._list(pool, f"{snapshot_id}.qcow2")
+        found = await self._list(pool, f"{snapshot_id}.{self._disks.form}")
         return found[0] if found else None
 
     async def list_all(self, pool: PoolSpec) -> list[SnapshotStatus]:
@@ -67,7 +66,7 @@ class Copies:
     async def keep(self, pool: PoolSpec, volume_id: UUID, snapshot_id: UUID) -> None:
         """A snapshot of a disk that no guest uses."""
         source = DiskPlace(pool=pool, disk_id=volume_id)
-        final = f"{pool_folder(pool)}/snapshots/{snapshot_id}.qcow2"
+        final = f"{pool_folder(pool)}/snapshots/{snapshot_id}.{self._disks.form}"
         await self._copy(source, pool, snapshot_id, final, doing=f"snapshot disk {volume_id}")
 
     async def finish(self, pool: PoolSpec, snapshot_id: UUID, written: str) -> None:
@@ -97,7 +96,7 @@ class Copies:
         if (there := await self._disks.find(pool, disk.volume_id)) is not None:
             return there
         doing = f"copy {source.disk_id} to disk {disk.volume_id}"
-        final = disk_path(pool, disk.volume_id)
+        final = self._disks.path(pool, disk.volume_id)
         await self._copy(
             source, pool, disk.volume_id, final,
             size_bytes=whole_sectors(disk.size_bytes), doing=doing,
@@ -119,7 +118,7 @@ class Copies:
             virtual_bytes = await self._disks.check_image(image, source)
             size_bytes = whole_sectors(disk.size_bytes)
             grown = str(size_bytes) if size_bytes > virtual_bytes else ""
-            words = (source, image.image_format, grown, disk_path(pool, disk.volume_id))
+            words = (source, image.image_format, grown, self._disks.path(pool, disk.volume_id))
             done = await self._sh(COPY + NAMED, folder, str(disk.volume_id), *words)
             if done.code:
                 raise await self._disks.failed(done, pool, f"import disk {disk.volume_id}")
@@ -132,7 +131,7 @@ class Copies:
         there = await self._there(source, doing)
         scratch = f"{folder}/.incoming/{source.disk_id}.{key}.export"
         try:
-            convert = ("qemu-img", "convert", "-f", "qcow2", "-O", "qcow2", "--")
+            convert = ("qemu-img", "convert", "-f", there.image_format, "-O", "qcow2", "--")
             done = await self._shell.run(*convert, there.path, scratch, timeout_s=self._copy_s)
             if done.code:
                 raise await self._disks.failed(done, source.pool, doing)

@@ -1,4 +1,4 @@
-"""Disks as qcow2 files in a folder of the host: `<volume_id>.qcow2`, thin clones of images.
+"""Disks as files in a folder of the host: `<volume_id>.qcow2`, thin clones of images, or raw.
 
 The folder is laid out so that nothing half-made can be taken for a disk:
 `.incoming/` holds what is being written, `images/` each template's image once, `snapshots/` what
@@ -43,7 +43,7 @@ newline="
 for file in "$@"; do
   case "$file" in *"$newline"*) continue; esac
   [ -f "$file" ] && [ ! -L "$file" ] || continue
-  [ ! -e ".incoming/${file%.qcow2}.moving" ] || continue
+  [ ! -e ".incoming/${file%.FORM}.moving" ] || continue
   sizes=$(stat -c "%s %b" -- "./$file") || continue
   head=$(od -An -v -tx1 -N32 -- "./$file" | tr -d " \\n")
   echo "$sizes ${head:--} $file"
@@ -52,27 +52,44 @@ done
 CREATE = """
 new=$(mktemp "$1/.incoming/$2.XXXXXX") || exit 1
 if [ -n "$4" ]; then
-  qemu-img create -q -f qcow2 -b "$4" -F qcow2 -- "$new" "$3"
+  qemu-img create -q -f FORM -b "$4" -F FORM -- "$new" "$3"
 else
-  qemu-img create -q -f qcow2 -- "$new" "$3"
+  qemu-img create -q -f FORM -- "$new" "$3"
 fi || { rm -f -- "$new"; exit 1; }
-sync -- "$new" && mv -nT -- "$new" "$1/$2.qcow2" && rm -f -- "$new" && sync -- "$1"
+sync -- "$new" && mv -nT -- "$new" "$1/$2.FORM" && rm -f -- "$new" && sync -- "$1"
+"""
+# A raw file rests on no other: a clone is a copy, as sparse as its image.
+COPY_RAW = """
+new=$(mktemp "$1/.incoming/$2.XXXXXX") || exit 1
+if [ -n "$4" ]; then
+  cp --reflink=auto --sparse=always -- "$4" "$new"
+fi && truncate -s "$3" -- "$new" || { rm -f -- "$new"; exit 1; }
+sync -- "$new" && mv -nT -- "$new" "$1/$2.FORM" && rm -f -- "$new" && sync -- "$1"
+"""
+# A file system that is all of a raw file grows with it.
+GROW = """
+qemu-img resize -q -f FORM -- "$1" "$2" || exit 1
+case "$(blkid -p -o value -s TYPE -- "$1" 2>/dev/null)" in
+  ext[234])
+    e2fsck -fp -- "$1" >/dev/null || [ $? -le 2 ] || exit 1
+    resize2fs "$1" >/dev/null 2>&1 ;;
+esac
 """
 # Not a clone but a copy of its image, or blank: laid out as far as `$5` says.
 LAY_OUT = """
 new=$(mktemp "$1/.incoming/$2.XXXXXX") || exit 1
 if [ -n "$4" ]; then
-  qemu-img convert -f qcow2 -O qcow2 -o "preallocation=$5" -- "$4" "$new" &&
-  qemu-img resize -q -f qcow2 "--preallocation=$5" -- "$new" "$3"
+  qemu-img convert -f FORM -O FORM -o "preallocation=$5" -- "$4" "$new" &&
+  qemu-img resize -q -f FORM "--preallocation=$5" -- "$new" "$3"
 else
-  qemu-img create -q -f qcow2 -o "preallocation=$5" -- "$new" "$3"
+  qemu-img create -q -f FORM -o "preallocation=$5" -- "$new" "$3"
 fi || { rm -f -- "$new"; exit 1; }
-sync -- "$new" && mv -nT -- "$new" "$1/$2.qcow2" && rm -f -- "$new" && sync -- "$1"
+sync -- "$new" && mv -nT -- "$new" "$1/$2.FORM" && rm -f -- "$new" && sync -- "$1"
 """
 CONVERT = """
 new=$(mktemp "$1/.incoming/$2.XXXXXX") || exit 1
-qemu-img convert -f "$3" -O qcow2 -- "$4" "$new" || { rm -f -- "$new"; exit 1; }
-sync -- "$new" && mv -T -- "$new" "$1/images/$2.qcow2" && sync -- "$1/images"
+qemu-img convert -f "$3" -O FORM -- "$4" "$new" || { rm -f -- "$new"; exit 1; }
+sync -- "$new" && mv -T -- "$new" "$1/images/$2.FORM" && sync -- "$1/images"
 """
 KEEP = """
 new=$(mktemp "$1/.incoming/$2.XXXXXX") || exit 1
@@ -81,31 +98,31 @@ sync -- "$new" && mv -T -- "$new" "$1/images/$2.$3" && sync -- "$1/images"
 """
 # The name of what a qcow2 file rests on is in its first cluster (docs/interop/qcow2.txt).
 DROP = """
-for file in "$1"/*.qcow2 "$1"/.incoming/*; do
+for file in "$1"/*.FORM "$1"/.incoming/*; do
   [ -f "$file" ] || continue
   head -c 65536 -- "$file" | grep -aqF -- "/images/$2." && exit 5
 done
-rm -f -- "$1/images/$2.qcow2" "$1/images/$2.iso" && sync -- "$1/images"
+rm -f -- "$1/images/$2.FORM" "$1/images/$2.iso" && sync -- "$1/images"
 """
 REMOVE = """
 [ -d "$1" ] || { echo "no folder $1" >&2; exit 3; }
-if [ -e "$1/$2.qcow2" ]; then
-  said=$(qemu-img info -- "$1/$2.qcow2" 2>&1 >/dev/null) ||
+if [ -e "$1/$2.FORM" ]; then
+  said=$(qemu-img info -- "$1/$2.FORM" 2>&1 >/dev/null) ||
     case "$said" in *lock*) echo "$said" >&2; exit 4; esac
 fi
-find "$1" -maxdepth 1 -type l -lname "$1/$2.qcow2" -delete
-rm -f -- "$1/$2.qcow2" "$1/.incoming/$2".* "$1/.firmware/$2".* && sync -- "$1"
+find "$1" -maxdepth 1 -type l -lname "$1/$2.FORM" -delete
+rm -f -- "$1/$2.FORM" "$1/.incoming/$2".* "$1/.firmware/$2".* && sync -- "$1"
 """
 # A file that a guest is about to be moved to: a rest of an earlier try goes, a whole disk stays.
 EXPECT = """
 mark="$1/.incoming/$2.moving"
-if [ -e "$1/$2.qcow2" ] && [ ! -e "$mark" ]; then exit 5; fi
-mkdir -p -- "$1/.incoming" && : >"$mark" && sync -- "$1/.incoming" && rm -f -- "$1/$2.qcow2"
+if [ -e "$1/$2.FORM" ] && [ ! -e "$mark" ]; then exit 5; fi
+mkdir -p -- "$1/.incoming" && : >"$mark" && sync -- "$1/.incoming" && rm -f -- "$1/$2.FORM"
 """
-ARRIVED = 'sync -- "$1/$2.qcow2" "$1" && rm -f -- "$1/.incoming/$2.moving"'
+ARRIVED = 'sync -- "$1/$2.FORM" "$1" && rm -f -- "$1/.incoming/$2.moving"'
 ABANDON = """
 mark="$1/.incoming/$2.moving"
-[ ! -e "$mark" ] || { rm -f -- "$1/$2.qcow2" && rm -f -- "$mark"; }
+[ ! -e "$mark" ] || { rm -f -- "$1/$2.FORM" && rm -f -- "$mark"; }
 """
 # An image that is renamed leaves a link, by which a guest that runs from it finds it again.
 RENAME = """
@@ -121,8 +138,9 @@ NO_FOLDER, IN_USE, IN_THE_WAY = 3, 4, 5
 class Disks:
     """The disks that one host reaches through its shell."""
 
-    def __init__(self, shell: Shell, *, where: str, image_s: float) -> None:
+    def __init__(self, shell: Shell, *, where: str, image_s: float, form: str = "qcow2") -> None:
         self._shell = shell
+        self.form = form
         self._where = where
         self._image_s = image_s
         self._images: dict[str, asyncio.Lock] = {}
@@ -144,7 +162,7 @@ class Disks:
         return PoolFacts(capacity_bytes=unit * blocks, used_bytes=unit * (blocks - free))
 
     async def find(self, pool: PoolSpec, volume_id: UUID) -> DiskStatus | None:
-        found = await self.listing(pool, f"{volume_id}.qcow2")
+        found = await self.listing(pool, f"{volume_id}.{self.form}")
         return found[0] if found else None
 
     async def list_all(self, pool: PoolSpec) -> list[DiskStatus]:
@@ -165,8 +183,9 @@ class Disks:
         size = str(whole_sectors(disk.size_bytes))
         words = (folder, str(disk.volume_id), size, base)
         laid = PREALLOCATION.get(disk.provisioning)
-        if laid is None:
-            done = await self.sh(CREATE, *words)
+        if laid is None or self.form == "raw":
+            script = COPY_RAW if self.form == "raw" else CREATE
+            done = await self.sh(script, *words, timeout_s=self._image_s)
         else:
             done = await self.sh(LAY_OUT, *words, laid, timeout_s=self._image_s)
         if done.code:
@@ -194,9 +213,7 @@ class Disks:
                 f"disk {volume_id} has {there.size_bytes} bytes: it cannot shrink to {size_bytes}"
             )
         if size_bytes > there.size_bytes and not await live(there.path, size_bytes):
-            done = await self._shell.run(
-                "qemu-img", "resize", "-q", "-f", "qcow2", "--", there.path, str(size_bytes)
-            )
+            done = await self.sh(GROW, there.path, str(size_bytes))
             if done.code:
                 raise await self.failed(done, pool, f"resize disk {volume_id}")
         return await self.find(pool, volume_id) or there
@@ -239,9 +256,9 @@ class Disks:
         found = await self.listing(pool, name) if "/" not in name else []
         if not found:
             raise Refused(f"there is no image {path} in pool {pool.url}")
-        if found[0].image_format != "qcow2" or found[0].volume_id is not None:
+        if found[0].image_format != self.form or found[0].volume_id is not None:
             raise Refused(f"image {path} is {found[0].image_format}, or a disk of ours already")
-        await self._rename(pool, path, f"{folder}/{volume_id}.qcow2")
+        await self._rename(pool, path, f"{folder}/{volume_id}.{self.form}")
         made = await self.find(pool, volume_id)
         if made is None:
             raise Unavailable(f"image {path} is not in pool {pool.url} after its renaming")
@@ -250,7 +267,7 @@ class Disks:
     async def disown(self, pool: PoolSpec, volume_id: UUID) -> None:
         """Give a disk of ours a name that is nobody's."""
         if (there := await self.find(pool, volume_id)) is not None:
-            left = f"{pool_folder(pool)}/unmanaged-{volume_id}.qcow2"
+            left = f"{pool_folder(pool)}/unmanaged-{volume_id}.{self.form}"
             await self._rename(pool, there.path, left)
 
     async def _rename(self, pool: PoolSpec, path: str, to: str) -> None:
@@ -263,7 +280,7 @@ class Disks:
         assert disk.image is not None
         image = disk.image
         path = await self.keep(pool, image, key=key)
-        there = await self.listing(pool, f"images/{image.image_id}.qcow2")
+        there = await self.listing(pool, f"images/{image.image_id}.{self.form}")
         if there and there[0].size_bytes > disk.size_bytes:
             raise Refused(
                 f"disk {disk.volume_id}: {disk.size_bytes} bytes are less than the "
@@ -273,7 +290,7 @@ class Disks:
 
     async def keep(self, pool: PoolSpec, image: ImageSource, *, key: UUID) -> str:
         """The image's own file in this pool; a disc is read as it is, and not as qcow2."""
-        suffix = DISC if image.image_format == DISC else "qcow2"
+        suffix = DISC if image.image_format == DISC else self.form
         path = image_path(pool, image.image_id, suffix)
         async with self._images.setdefault(path, asyncio.Lock()):
             if not await self.listing(pool, f"images/{image.image_id}.{suffix}"):
@@ -284,14 +301,16 @@ class Disks:
         """The images that are kept, by their ids; a file of another name is nobody's."""
         found = []
         for one in await self.listing(pool, inside="images"):
-            stem = one.path.rpartition("/")[2].removesuffix(f".{DISC}").removesuffix(".qcow2")
+            stem = (
+                one.path.rpartition("/")[2].removesuffix(f".{DISC}").removesuffix(f".{self.form}")
+            )
             with suppress(ValueError):
                 found.append(UUID(stem))
         return found
 
     async def drop(self, pool: PoolSpec, image_id: UUID) -> bool:
         """Remove an image that no disk rests on; False if one does."""
-        path = image_path(pool, image_id, "qcow2")
+        path = image_path(pool, image_id, self.form)
         async with self._images.setdefault(path, asyncio.Lock()):
             done = await self.sh(DROP, pool_folder(pool), str(image_id), timeout_s=self._image_s)
         if done.code and done.code != IN_THE_WAY:
@@ -342,7 +361,7 @@ class Disks:
         if done.code:
             raise Unavailable(f"pool {pool.url} on {self._where}: {done.complaint}")
         where = f"{folder}/{inside}" if inside else folder
-        return [read_listing(line, where) for line in done.stdout.splitlines()]
+        return [read_listing(line, where, self.form) for line in done.stdout.splitlines()]
 
     async def failed(self, done: Output, pool: PoolSpec, doing: str) -> DriverError:
         """Which error a command's complaint is."""
@@ -360,11 +379,12 @@ class Disks:
         return Unavailable(f"{doing}: pool {pool.url} on {self._where} has {free} bytes free")
 
     async def sh(self, script: str, *arguments: str, timeout_s: float = 60.0) -> Output:
-        return await self._shell.run("sh", "-uc", script, "sh", *arguments, timeout_s=timeout_s)
+        """A script says FORM where it means the format of disks, which is how their names end."""
+        words = script.replace("FORM", self.form)
+        return await self._shell.run("sh", "-uc", words, "sh", *arguments, timeout_s=timeout_s)
 
-
-def disk_path(pool: PoolSpec, volume_id: UUID) -> str:
-    return f"{pool_folder(pool)}/{volume_id}.qcow2"
+    def path(self, pool: PoolSpec, volume_id: UUID) -> str:
+        return f"{pool_folder(pool)}/{volume_id}.{self.form}"
 
 
 def image_path(pool: PoolSpec, image_id: UUID, suffix: str) -> str:
@@ -392,17 +412,18 @@ def pool_folder(pool: PoolSpec) -> str:
     return folder
 
 
-def read_listing(line: str, folder: str) -> DiskStatus:
+def read_listing(line: str, folder: str, form: str = "qcow2") -> DiskStatus:
     """One line of `LIST`: file bytes, blocks, the first 32 bytes in hex, the name.
 
     In a qcow2 header the disk's size is the big-endian number at byte 24 (QEMU's
     docs/interop/qcow2.txt).
     """
     size, blocks, head, name = line.split(" ", 3)
-    is_qcow2 = head.startswith(QCOW2_MAGIC) and len(head) == 64
-    stem = name.removesuffix(".qcow2")
+    # What a guest writes at the beginning of a raw disk is never taken for a header.
+    is_qcow2 = form == "qcow2" and head.startswith(QCOW2_MAGIC) and len(head) == 64
+    stem = name.removesuffix(f".{form}")
     try:
-        volume_id = UUID(stem) if name.endswith(".qcow2") else None
+        volume_id = UUID(stem) if name.endswith(f".{form}") else None
     except ValueError:
         volume_id = None
     if volume_id is not None and str(volume_id) != stem:

@@ -1,4 +1,4 @@
-"""Hosts that run QEMU or KVM under libvirt: `KVM` on the wire, also where QEMU emulates."""
+"""Hosts under libvirt: QEMU and KVM (`KVM` on the wire), containers (`LXC`), and Xen."""
 
 from __future__ import annotations
 
@@ -6,35 +6,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from drivers.contract.compute import HostAddress
-from drivers.contract.driver import Capabilities, Driver, HostSession
+from drivers.contract.driver import Driver, HostSession
+from drivers.libvirt.kinds import KINDS, KVM, Kind
 from drivers.libvirt.line import open_line
+from drivers.libvirt.plain import PlainSession
 from drivers.libvirt.session import LibvirtSession
 from drivers.libvirt.settings import Settings, read_settings
 from drivers.libvirt.state import State
 
-KIND = "KVM"
-
 
 class LibvirtDriver:
-    """Connects to hosts, and remembers the sessions so that it can close them."""
+    """Connects to hosts of one kind, and remembers the sessions so that it can close them."""
 
-    kind = KIND
-    capabilities = Capabilities(
-        live_migration=True,
-        storage_migration=True,
-        disk_hot_plug=True,
-        nic_hot_plug=True,
-        snapshots=True,
-        live_disk_move=True,
-        guest_growth=True,
-        adoption=True,
-        guest_snapshots=True,
-        disk_snapshots_alive=True,
-        image_formats=("qcow2", "raw"),
-    )
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, kind: Kind = KVM) -> None:
+        self.kind, self.capabilities = kind.name, kind.capabilities
+        self._kind, self._settings = kind, settings
         self._state = State(settings.state)
         self._sessions: set[LibvirtSession] = set()
 
@@ -43,8 +29,9 @@ class LibvirtDriver:
         return (address,)
 
     async def connect(self, address: HostAddress) -> HostSession:
-        line = await open_line(address, self._settings, self._state)
-        session = LibvirtSession(line, forget=self._sessions.discard)
+        line = await open_line(address, self._settings, self._state, self._kind.scheme)
+        make_session = LibvirtSession if self._kind is KVM else PlainSession
+        session = make_session(line, self._kind, forget=self._sessions.discard)
         self._sessions.add(session)
         return session
 
@@ -53,11 +40,11 @@ class LibvirtDriver:
             await self._sessions.pop().close()
 
 
-def make(settings: Mapping[str, Any]) -> Driver:
-    """The driver, set up as `drivers.libvirt.settings.Settings` describes."""
-    return LibvirtDriver(read_settings(settings))
+def make(settings: Mapping[str, Any], kind: str = KVM.name) -> Driver:
+    """The driver of a kind, set up as `drivers.libvirt.settings.Settings` describes."""
+    return LibvirtDriver(read_settings(settings), KINDS[kind])
 
 
 def make_all(settings: Mapping[str, Any]) -> tuple[Driver, ...]:
-    """What the engine asks for."""
-    return (make(settings),)
+    """What the engine asks for: one for each kind."""
+    return tuple(make(settings, kind) for kind in KINDS)

@@ -20,8 +20,7 @@ from drivers.contract.errors import Refused, Unavailable
 from drivers.libvirt import adoption, errors
 from drivers.libvirt.client import Client, Connection
 from drivers.libvirt.observe import Domain
-from drivers.libvirt.profile import HostProfile
-from drivers.libvirt.translate import NAMESPACE, domain_xml
+from drivers.libvirt.translate import NAMESPACE
 
 PRESS_AGAIN_S = 3.0
 REBOOT_TAG = "reboot"
@@ -96,9 +95,8 @@ def _list_all(connection: Connection) -> list[GuestStatus]:
     return guests
 
 
-async def start(client: Client, spec: GuestSpec, host: HostProfile, *, key: UUID) -> GuestStatus:
+async def start(client: Client, spec: GuestSpec, xml: str) -> GuestStatus:
     """Run the guest unless it runs already. What libvirt refuses, it has also cleaned up."""
-    xml = domain_xml(spec, host, key=key)
 
     def work(connection: Connection) -> GuestStatus:
         with suppress_gone():
@@ -123,12 +121,18 @@ async def start(client: Client, spec: GuestSpec, host: HostProfile, *, key: UUID
     return await client.change(work, about=spec.guest_id, doing=doing)
 
 
-async def stop(client: Client, guest_id: UUID, *, grace_s: float) -> None:
+async def stop(
+    client: Client,
+    guest_id: UUID,
+    *,
+    grace_s: float,
+    button: int = libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN,
+) -> None:
     """Press the power button, again every few seconds, then cut the power."""
     with client.watch(guest_id) as watch, suppress(TimeoutError):
         async with asyncio.timeout(grace_s):
             while grace_s > 0 and await client.change(
-                lambda connection: _press(connection, guest_id),
+                lambda connection: press(connection, guest_id, button),
                 about=guest_id,
                 doing=f"press the power button of guest {guest_id}",
             ):
@@ -149,7 +153,7 @@ async def cut(client: Client, guest_id: UUID) -> None:
     await client.change(work, about=guest_id, doing=f"cut the power of guest {guest_id}")
 
 
-def _press(connection: Connection, guest_id: UUID) -> bool:
+def press(connection: Connection, guest_id: UUID, button: int) -> bool:
     """Whether there is still a guest to wait for."""
     domain = active(connection, guest_id)
     if domain is None:
@@ -157,7 +161,7 @@ def _press(connection: Connection, guest_id: UUID) -> bool:
     with suppress_gone():
         if domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED:
             domain.resume()
-        domain.shutdownFlags(libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN)
+        domain.shutdownFlags(button)
         return True
     return lookup(connection, guest_id) is not None
 
@@ -199,7 +203,7 @@ async def reboot(
 
 def _ask_reboot(connection: Connection, guest_id: UUID, key: UUID) -> bool:
     domain = running(connection, guest_id, verb="reboot")
-    if _rebooted_by(domain) == str(key):
+    if rebooted_by(domain) == str(key):
         return False
     domain.reboot(libvirt.VIR_DOMAIN_REBOOT_ACPI_POWER_BTN)
     return True
@@ -208,10 +212,14 @@ def _ask_reboot(connection: Connection, guest_id: UUID, key: UUID) -> bool:
 def _reset(connection: Connection, guest_id: UUID, key: UUID, *, skip: bool) -> None:
     """Reset the guest, unless it has rebooted by itself, and note the key."""
     domain = running(connection, guest_id, verb="reboot")
-    if _rebooted_by(domain) == str(key):
+    if rebooted_by(domain) == str(key):
         return
     if not skip:
         domain.reset(0)
+    note_reboot(domain, key)
+
+
+def note_reboot(domain: Any, key: UUID) -> None:
     note = ET.tostring(ET.Element(REBOOT_TAG, key=str(key)), encoding="unicode")
     domain.setMetadata(
         libvirt.VIR_DOMAIN_METADATA_ELEMENT,
@@ -222,7 +230,7 @@ def _reset(connection: Connection, guest_id: UUID, key: UUID, *, skip: bool) -> 
     )
 
 
-def _rebooted_by(domain: Any) -> str:
+def rebooted_by(domain: Any) -> str:
     try:
         note = domain.metadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, f"{NAMESPACE}:{REBOOT_TAG}", 0)
     except libvirt.libvirtError as error:

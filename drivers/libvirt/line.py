@@ -15,7 +15,7 @@ from drivers.libvirt.shell import LocalShell, Shell
 from drivers.libvirt.ssh import HostKeys, SshShell
 from drivers.libvirt.state import State
 
-SOCKETS = ("/run/libvirt/libvirt-sock", "/run/libvirt/virtqemud-sock")
+SOCKETS = ("/run/libvirt/libvirt-sock", "/run/libvirt/virt{}d-sock")
 PICK_SOCKET = 'for one in "$@"; do [ -S "$one" ] && { echo "$one"; exit; }; done'
 
 
@@ -28,23 +28,26 @@ class Line:
     state: State
     shell: Shell
     client: Client
+    scheme: str = "qemu"
 
     async def to(self, target: HostAddress) -> Line:
-        return await open_line(target, self.settings, self.state)
+        return await open_line(target, self.settings, self.state, self.scheme)
 
     async def close(self) -> None:
         await self.client.close()
         await self.shell.close()
 
 
-async def open_line(address: HostAddress, settings: Settings, state: State) -> Line:
+async def open_line(
+    address: HostAddress, settings: Settings, state: State, scheme: str = "qemu"
+) -> Line:
     """Reach a host now. Refused: wrong URL or credentials. Unavailable: no answer."""
-    route = read_address(address)
+    route = read_address(address, scheme)
     async with AsyncExitStack() as undo:
         shell = _shell(route, address, settings, state)
         undo.push_async_callback(shell.close)
         client = Client(
-            _dialler(route, shell),
+            _dialler(route, shell, scheme),
             name=str(route),
             credentials=(address.username, address.password),
             threads=settings.threads,
@@ -54,7 +57,7 @@ async def open_line(address: HostAddress, settings: Settings, state: State) -> L
         undo.push_async_callback(client.close)
         await client.open()
         undo.pop_all()
-    return Line(route, settings, state, shell, client)
+    return Line(route, settings, state, shell, client, scheme)
 
 
 def _shell(route: Route, address: HostAddress, settings: Settings, state: State) -> Shell:
@@ -64,18 +67,18 @@ def _shell(route: Route, address: HostAddress, settings: Settings, state: State)
     return SshShell(route, address, HostKeys(state), connect_s=settings.connect_s)
 
 
-def _dialler(route: Route, shell: Shell) -> Callable[[], Awaitable[str]]:
+def _dialler(route: Route, shell: Shell, scheme: str) -> Callable[[], Awaitable[str]]:
     """How libvirt's URI comes about: as it is, or through a tunnel made for the occasion."""
     if not isinstance(shell, SshShell) or route.transport is not Transport.SSH:
         return _constant(route.uri)
 
     async def tunnel() -> str:
-        candidates = (route.socket,) if route.socket else SOCKETS
+        candidates = (route.socket,) if route.socket else (one.format(scheme) for one in SOCKETS)
         done = await shell.run("sh", "-c", PICK_SOCKET, "sh", *candidates)
         remote = done.stdout.strip()
         if not remote:
             raise Refused(f"{route} has no libvirt socket: is libvirtd installed and running?")
-        return f"qemu+unix:///system?socket={await shell.forward_socket(remote)}"
+        return f"{scheme}+unix:///system?socket={await shell.forward_socket(remote)}"
 
     return tunnel
 

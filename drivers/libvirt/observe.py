@@ -49,9 +49,13 @@ class Domain:
 
     @property
     def disk_paths(self) -> tuple[str, ...]:
-        """Every image that the guest holds, discs included."""
-        sources = self.root.findall("devices/disk/source")
-        return tuple(path for source in sources if (path := source.get("file")))
+        """Every image that the guest holds, discs included; a container's root is no disk."""
+        disks = ("devices/disk/source", "devices/filesystem[@type='file']/source")
+        sources = [source for path in disks for source in self.root.findall(path)]
+        parts = [] if self.ours is None else self.ours.findall(f"{{{NAMESPACE}}}part")
+        links = {part.get("link", ""): part.get("is", "") for part in parts}
+        files = (path for source in sources if (path := source.get("file")))
+        return tuple(links.get(path, path) for path in files)
 
     @property
     def written_paths(self) -> tuple[str, ...]:
@@ -77,7 +81,7 @@ class Domain:
         return self._adopted_device(thing)
 
     def _adopted_device(self, thing: UUID) -> str | None:
-        """A part of an adopted guest is known by its image or its MAC, which the metadata names."""
+        """A part that has no alias is known by its image or its MAC, which the metadata names."""
         for known in () if self.ours is None else self.ours.findall(f"{{{NAMESPACE}}}part"):
             if known.get("id") != str(thing):
                 continue
@@ -129,6 +133,8 @@ class Domain:
     @property
     def serial_device(self) -> str:
         source = self.root.find("devices/serial/source")
+        if source is None:
+            source = self.root.find("devices/console/source")
         return "" if source is None else source.get("path", "")
 
     @property
@@ -161,13 +167,15 @@ class HostDescription:
     offers_kvm: bool
 
 
-def read_capabilities(xml: str, *, where: str) -> HostDescription:
-    """Refused: the host cannot run x86-64 guests, which are all that this driver describes."""
+def read_capabilities(
+    xml: str, *, where: str, runs: tuple[str, ...] = ("hvm",), lacking: str = "qemu-system-x86"
+) -> HostDescription:
+    """Refused: the host cannot run x86-64 guests of these types, which is all that we describe."""
     root = ET.fromstring(xml)
     for guest in root.findall("guest"):
         arch = guest.find("arch[@name='x86_64']")
-        if guest.findtext("os_type") == "hvm" and arch is not None:
+        if guest.findtext("os_type") in runs and arch is not None:
             kinds = {domain.get("type") for domain in arch.findall("domain")}
             emulator = arch.findtext("emulator", "")
             return HostDescription(root.findtext("host/uuid", ""), emulator, "kvm" in kinds)
-    raise Refused(f"{where}: libvirt has no emulator for x86-64 guests: install qemu-system-x86")
+    raise Refused(f"{where}: libvirt has no emulator for x86-64 guests: install {lacking}")

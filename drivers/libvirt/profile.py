@@ -20,6 +20,10 @@ class HostProfile:
     vnc_listen: str = "127.0.0.1"
     log_dir: str = ""
     config_dir: str = ""
+    init: str = "/sbin/init"
+    link_dir: str = "/run/sagastack"
+    xen_kernel: str = ""
+    xen_initrd: str = ""
     offers: Offers = field(default_factory=Offers)
 
     def serial_log(self, guest_id: object) -> str:

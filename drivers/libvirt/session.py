@@ -47,16 +47,17 @@ from drivers.libvirt import (
 )
 from drivers.libvirt.client import Client, Connection
 from drivers.libvirt.copies import Copies
-from drivers.libvirt.disks import DISC, Disks, disk_path, image_path, is_shared, pool_folder
+from drivers.libvirt.disks import DISC, Disks, image_path, is_shared, pool_folder
 from drivers.libvirt.firmware import Firmware
 from drivers.libvirt.hardware import kept_beside, needs_memory
 from drivers.libvirt.kept import Kept
+from drivers.libvirt.kinds import Kind
 from drivers.libvirt.line import Line
 from drivers.libvirt.observe import Domain
 from drivers.libvirt.profile import HostProfile
 from drivers.libvirt.shell import is_same_machine
 from drivers.libvirt.stats import Statistics
-from drivers.libvirt.translate import cpu_shares, disk_xml, nic_xml
+from drivers.libvirt.translate import cpu_shares
 
 NO_CGROUP_WORDS = "CPU tuning is not available"
 
@@ -64,14 +65,16 @@ NO_CGROUP_WORDS = "CPU tuning is not available"
 class LibvirtSession:
     """A host's line, and what was learned about the host over it."""
 
-    def __init__(self, line: Line, *, forget: Callable[[LibvirtSession], None]) -> None:
-        self._line = line
+    def __init__(self, line: Line, kind: Kind, *, forget: Callable[[LibvirtSession], None]) -> None:
+        self._line, self._kind = line, kind
         self._forget = forget
-        self._disks = Disks(line.shell, where=str(line.route), image_s=line.settings.image_s)
+        self._disks = Disks(
+            line.shell, where=str(line.route), image_s=line.settings.image_s, form=kind.form
+        )
         self._copies = Copies(self._disks, line.shell, copy_s=line.settings.image_s)
         self._firmware = self._firmware_of(line)
         self._kept = Kept(line.client, line.shell, limit_s=line.settings.image_s)
-        self._statistics = Statistics(line.client, line.shell)
+        self._statistics = Statistics(line.client, line.shell, counts=kind.counts)
         self._shared = set(line.settings.shared_paths)
         self._known: tuple[HostFacts, HostProfile] | None = None
         self._learning = asyncio.Lock()
@@ -82,7 +85,7 @@ class LibvirtSession:
 
     async def inspect(self) -> HostFacts:
         async with self._learning:
-            self._known = await facts.learn(self._line, before=self._known)
+            self._known = await facts.learn(self._line, self._kind, before=self._known)
             return self._known[0]
 
     async def start_guest(self, spec: GuestSpec, *, key: UUID) -> GuestStatus:
@@ -102,17 +105,18 @@ class LibvirtSession:
     async def _started(
         self, spec: GuestSpec, host: HostProfile, known: HostFacts, *, key: UUID
     ) -> GuestStatus:
+        words = self._kind.words
         try:
-            return await guests.start(self.client, spec, host, key=key)
+            return await guests.start(self.client, spec, words.domain_xml(spec, host, key=key))
         except Refused as error:  # cgroups, but none for the CPU: then guests weigh all the same
             if not (host.weighs_cpu and NO_CGROUP_WORDS in str(error)):
                 raise
         host = replace(host, weighs_cpu=False)
         self._known = (known, host)
-        return await guests.start(self.client, spec, host, key=key)
+        return await guests.start(self.client, spec, words.domain_xml(spec, host, key=key))
 
     async def stop_guest(self, guest_id: UUID, *, grace_s: float, key: UUID) -> None:
-        await guests.stop(self.client, guest_id, grace_s=grace_s)
+        await guests.stop(self.client, guest_id, grace_s=grace_s, button=self._kind.button)
 
     async def reboot_guest(self, guest_id: UUID, *, force: bool, key: UUID) -> None:
         patience_s = self._line.settings.reboot_s
@@ -229,7 +233,9 @@ class LibvirtSession:
             await hotplug.insert_disc(self.client, guest_id, disk.path)
             return
         _, host = await self._host()
-        await hotplug.attach(self.client, guest_id, disk.volume_id, disk_xml(disk, host))
+        await hotplug.attach(
+            self.client, guest_id, disk.volume_id, self._kind.words.disk_xml(disk, host)
+        )
 
     async def limit_disk(
         self, guest_id: UUID, volume_id: UUID, limits: DiskLimits, *, key: UUID
@@ -243,7 +249,7 @@ class LibvirtSession:
     async def attach_nic(self, guest_id: UUID, nic: NicSpec, *, key: UUID) -> None:
         _, host = await self._host()
         await segments.ensure(self._line.shell, (nic,), host)
-        await hotplug.attach(self.client, guest_id, nic.nic_id, nic_xml(nic, host))
+        await hotplug.attach(self.client, guest_id, nic.nic_id, self._kind.words.nic_xml(nic, host))
 
     async def detach_nic(self, guest_id: UUID, nic_id: UUID, *, key: UUID) -> None:
         await self._detach(guest_id, nic_id)
@@ -328,7 +334,7 @@ class LibvirtSession:
         )
 
     async def remove_disk(self, pool: PoolSpec, volume_id: UUID, *, key: UUID) -> None:
-        await live.give_up(self.client, "", disk_path(pool, volume_id))
+        await live.give_up(self.client, "", self._disks.path(pool, volume_id))
         await self._unused(pool, volume_id)
         await self._disks.remove(pool, volume_id)
 
@@ -347,7 +353,7 @@ class LibvirtSession:
         """QEMU copies what a guest uses; what none uses is copied by `qemu-img`."""
         if (there := await self._copies.find(pool, snapshot_id)) is not None:
             return there
-        path, limit_s = disk_path(pool, volume_id), self._line.settings.image_s
+        path, limit_s = self._disks.path(pool, volume_id), self._line.settings.image_s
         written = f"{pool_folder(pool)}/.incoming/{snapshot_id}.{key}.live"
         await self._line.shell.run("rm", "-f", "--", written)
         if await live.backup(self.client, snapshot_id, path, written, limit_s=limit_s):
@@ -385,7 +391,7 @@ class LibvirtSession:
         self, guest_id: UUID, volume_id: UUID, pool: PoolSpec, *, key: UUID
     ) -> DiskStatus:
         """The file that the copy is written to is marked, so that it is taken for no disk."""
-        target = disk_path(pool, volume_id)
+        target = self._disks.path(pool, volume_id)
         path, going = await self.client.read(
             lambda connection: live.path_of(connection, guest_id, volume_id),
             doing=f"look where guest {guest_id} has disk {volume_id}",
@@ -433,7 +439,7 @@ class LibvirtSession:
             path, _ = await self.client.read(
                 lambda connection: live.path_of(connection, guest_id, volume_id), doing=doing
             )
-            if path != disk_path(pool, volume_id):
+            if path != self._disks.path(pool, volume_id):
                 await self._disks.abandon(pool, volume_id)
 
     async def _source_unused(self, source: DiskPlace) -> None:
@@ -441,7 +447,7 @@ class LibvirtSession:
             await self._unused(source.pool, source.disk_id)
 
     async def _unused(self, pool: PoolSpec, volume_id: UUID) -> None:
-        path = disk_path(pool, volume_id)
+        path = self._disks.path(pool, volume_id)
         used_by = await self.client.read(
             lambda connection: [one.name() for one in hotplug.users(connection, path)],
             doing=f"look who uses {path}",

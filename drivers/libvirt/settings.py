@@ -18,12 +18,19 @@ class Settings:
 
     `state` is a small JSON file: what the acceleration probe found, and the SSH keys of hosts.
     `local_hosts` are host names in `qemu+tcp` and `qemu+tls` URLs whose commands run here and
-    not over SSH. `shared_paths` are folders known to be the same on every host.
+    not over SSH. `init` is what a container starts, and `link_dir` a folder of a short name for
+    links to its disks; `xen_kernel` and `xen_initrd` are files of a Xen host that start its guests,
+    in the place of those in a guest's own disk. `shared_paths` are folders known to be the same on
+    every host.
     """
 
     state: str = ""
     log_dir: str = ""
     config_dir: str = "/var/lib/sagastack/config-discs"
+    init: str = "/sbin/init"
+    link_dir: str = "/run/sagastack"
+    xen_kernel: str = ""
+    xen_initrd: str = ""
     swtpm_dir: str = "/var/lib/libvirt/swtpm"
     probe_kernel: str = ""
     probe_initrd: str = ""
@@ -50,13 +57,25 @@ def read_settings(given: Mapping[str, Any]) -> Settings:
     known = {field.name for field in fields(Settings)}
     if strange := sorted(set(given) - known):
         raise Refused(f"libvirt driver: no setting named {', '.join(strange)}")
-    values: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in given.items()
-    }
-    settings = Settings(**values)
+    settings = Settings(**{name: _like(name, value) for name, value in given.items()})
     _choose("acceleration", settings.acceleration, ACCELERATIONS)
     _choose("bridge_kind", settings.bridge_kind, BRIDGES)
     return settings
+
+
+def _like(name: str, value: Any) -> Any:
+    """A setting may come as text, from a command line or the environment."""
+    if isinstance(value, list):
+        return tuple(value)
+    default = next(field.default for field in fields(Settings) if field.name == name)
+    if not isinstance(value, str) or isinstance(default, str):
+        return value
+    if isinstance(default, tuple):
+        return tuple(value.split(";"))
+    try:
+        return int(value) if isinstance(default, int) else float(value)
+    except ValueError:
+        raise Refused(f"libvirt driver: {name} is {value!r}, and should be a number") from None
 
 
 def _choose(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -52,29 +52,29 @@ def domain_xml(spec: GuestSpec, host: HostProfile, *, key: UUID) -> str:
     if len(told_by_firmware.encode()) > USER_DATA_MAX_BYTES:  # Linux takes no longer argument
         raise Refused(f"guest {spec.name}: user data of more than {USER_DATA_MAX_BYTES} bytes")
     domain = ET.Element("domain", type="kvm" if host.accelerated else "qemu")
-    _text(domain, "name", domain_name(spec))
-    _text(domain, "uuid", str(spec.guest_id))
+    add_text(domain, "name", domain_name(spec))
+    add_text(domain, "uuid", str(spec.guest_id))
     domain.append(metadata(spec, key=key))
     if spec.memory_max_mib > spec.memory_mib:
         room = {"slots": str(MEMORY_SLOTS), "unit": "MiB"}
-        _text(domain, "maxMemory", str(spec.memory_max_mib), **room)
-    _text(domain, "memory", str(spec.memory_mib), unit="MiB")
+        add_text(domain, "maxMemory", str(spec.memory_max_mib), **room)
+    add_text(domain, "memory", str(spec.memory_mib), unit="MiB")
     _add(domain, hardware.memory_backing(spec))
     if spec.cpu_max > spec.cpu_count:
-        _text(domain, "vcpu", str(spec.cpu_max), current=str(spec.cpu_count))
+        add_text(domain, "vcpu", str(spec.cpu_max), current=str(spec.cpu_count))
     else:
-        _text(domain, "vcpu", str(spec.cpu_count))
-    if tuned := [*_weight(spec, host), *hardware.pins(spec)]:
+        add_text(domain, "vcpu", str(spec.cpu_count))
+    if tuned := [*weight(spec, host), *hardware.pins(spec)]:
         ET.SubElement(domain, "cputune").extend(tuned)
     if told_by_firmware:
         sysinfo = ET.SubElement(domain, "sysinfo", type="fwcfg")
-        _text(sysinfo, "entry", _user_data(told_by_firmware), name=USER_DATA_NAME)
+        add_text(sysinfo, "entry", _user_data(told_by_firmware), name=USER_DATA_NAME)
     domain.append(hardware.system(spec))
     domain.append(hardware.features(spec))
     domain.append(hardware.cpu(spec, host))
     ET.SubElement(domain, "clock", offset="utc")
     for event, action in (("poweroff", "destroy"), ("reboot", "restart"), ("crash", "destroy")):
-        _text(domain, f"on_{event}", action)
+        add_text(domain, f"on_{event}", action)
     domain.append(_devices(spec, host))
     ET.indent(domain)
     return ET.tostring(domain, encoding="unicode")
@@ -96,6 +96,11 @@ def disk_xml(disk: DiskAttachment, host: HostProfile) -> str:
     return ET.tostring(_disk(disk, host), encoding="unicode")
 
 
+def links(spec: GuestSpec, host: HostProfile) -> dict[str, DiskAttachment]:
+    """None: libvirt is told of disks where they lie."""
+    return {}
+
+
 def nic_xml(nic: NicSpec, host: HostProfile) -> str:
     return ET.tostring(_nic(nic, host), encoding="unicode")
 
@@ -114,12 +119,12 @@ def dimm_xml(size_mib: int) -> str:
     """A memory module that is plugged into a running guest."""
     module = ET.Element("memory", model="dimm")
     target = ET.SubElement(module, "target")
-    _text(target, "size", str(size_mib), unit="MiB")
-    _text(target, "node", "0")
+    add_text(target, "size", str(size_mib), unit="MiB")
+    add_text(target, "node", "0")
     return ET.tostring(module, encoding="unicode")
 
 
-def _weight(spec: GuestSpec, host: HostProfile) -> list[ET.Element]:
+def weight(spec: GuestSpec, host: HostProfile) -> list[ET.Element]:
     """The guest's weight against others: its cores times their speed."""
     if not host.weighs_cpu:
         return []
@@ -135,7 +140,7 @@ def cpu_shares(cpu_count: int, cpu_mhz: int) -> int:
 
 def _devices(spec: GuestSpec, host: HostProfile) -> ET.Element:
     devices = ET.Element("devices")
-    _text(devices, "emulator", host.emulator)
+    add_text(devices, "emulator", host.emulator)
     ET.SubElement(devices, "controller", type="usb", model="none")
     ET.SubElement(devices, "controller", type="pci", index="0", model="pcie-root")
     plugged = [disk for disk in spec.disks if not disk.is_cdrom]
@@ -167,7 +172,7 @@ def _devices(spec: GuestSpec, host: HostProfile) -> ET.Element:
     ET.SubElement(ET.SubElement(devices, "memballoon", model="virtio"), "stats", period="10")
     devices.extend(hardware.host_devices(spec))
     rng = ET.SubElement(devices, "rng", model="virtio")
-    _text(rng, "backend", "/dev/urandom", model="random")
+    add_text(rng, "backend", "/dev/urandom", model="random")
     return devices
 
 
@@ -182,7 +187,7 @@ def _disk(disk: DiskAttachment, host: HostProfile) -> ET.Element:
     ET.SubElement(element, "source", file=disk.path)
     ET.SubElement(element, "target", dev=f"vd{chr(ord('a') + disk.device)}", bus="virtio")
     _limit(element, disk)
-    _text(element, "serial", disk.volume_id.hex[:20])
+    add_text(element, "serial", disk.volume_id.hex[:20])
     ET.SubElement(element, "alias", name=alias(disk.volume_id))
     if disk.read_only:
         ET.SubElement(element, "readonly")
@@ -194,7 +199,7 @@ def _limit(element: ET.Element, disk: DiskAttachment) -> None:
     if tunes:
         tune = ET.SubElement(element, "iotune")
         for name, value in tunes.items():
-            _text(tune, name, str(value))
+            add_text(tune, name, str(value))
 
 
 def every_tune(limits: DiskLimits) -> dict[str, int]:
@@ -241,7 +246,7 @@ def _add(parent: ET.Element, child: ET.Element | None) -> None:
         parent.append(child)
 
 
-def _text(parent: ET.Element, tag: str, text: str, **attributes: str) -> None:
+def add_text(parent: ET.Element, tag: str, text: str, **attributes: str) -> None:
     ET.SubElement(parent, tag, attributes).text = text
 
 

@@ -37,6 +37,8 @@ RUN: Mapping[str, str] = {
     "dosfstools": "the tiny guest: its file system",
 }
 TESTS: Mapping[str, str] = {
+    "libvirt-daemon-driver-lxc": "real containers, which tests run",
+    "e2fsprogs": "the tiny container: its file system",
     "git": "the tidy tests list the tree",
     "cpio": "a second opinion on the guest's archive",
     "snmp": "net-snmp's reading of our MIB",

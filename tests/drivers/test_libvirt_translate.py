@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 from drivers.contract.compute import DiskAttachment, DiskLimits, GuestSpec, NicSpec, Power
 from drivers.contract.errors import Refused
 from drivers.contract.hardware import Hardware
+from drivers.libvirt import translate, translate_lxc, translate_xen
+from drivers.libvirt.kinds import Words
 from drivers.libvirt.observe import Domain, read_capabilities
 from drivers.libvirt.profile import HostProfile
 from drivers.libvirt.segments import segment
@@ -88,12 +90,27 @@ SECURE = replace(
         tpm="2.0",
     ),
 )
-CASES = {"small": (SMALL, EMULATED), "large": (LARGE, KVM), "secure": (SECURE, KVM)}
+BOX = replace(
+    SMALL,
+    name="box",
+    disks=(
+        SMALL.disks[0],
+        DiskAttachment(volume_id=DATA, path="/pool/data.raw", device=1, image_format="raw"),
+    ),
+    user_data="aGVsbG8=",
+)
+CASES: dict[str, tuple[GuestSpec, HostProfile, Words]] = {
+    "small": (SMALL, EMULATED, translate),
+    "large": (LARGE, KVM, translate),
+    "secure": (SECURE, KVM, translate),
+    "container": (BOX, replace(KVM, emulator="/usr/lib/libvirt/libvirt_lxc"), translate_lxc),
+    "xen": (BOX, KVM, translate_xen),
+}
 
 
 def render(name: str) -> str:
-    spec, host = CASES[name]
-    return domain_xml(spec, host, key=KEY) + "\n"
+    spec, host, words = CASES[name]
+    return words.domain_xml(spec, host, key=KEY) + "\n"
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -104,7 +121,7 @@ def test_golden(name: str) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_what_was_said_is_read_back(name: str) -> None:
     """All but libvirt's own way of writing memory, which it always shows in KiB."""
-    spec, _ = CASES[name]
+    spec, *_ = CASES[name]
     xml = render(name).replace('unit="MiB">', 'unit="KiB">')
     status = Domain.read(xml).status(libvirt.VIR_DOMAIN_RUNNING)
     assert (status.guest_id, status.name, status.key) == (GUEST, spec.name, KEY)

@@ -20,13 +20,14 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
 READY_S = 60.0
+LEAVE_S = 5.0
 NET = f"10.{200 + os.getpid() % 50}.{os.getpid() // 50 % 250}"
 SECURED = f"{NET}.3"
 BINARIES = ("libvirtd", "virtlogd", "qemu-system-x86_64", "qemu-img", "unshare", "ip", "setpriv")
@@ -59,6 +60,29 @@ unix_sock_group = "root"
 host_uuid = "{uuid}"
 log_outputs = "3:file:/var/log/libvirt/libvirtd.log"
 """
+# Containers need control groups: the host's own part of each, which is its root of them.
+CONTROLLERS = ("cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids")
+NAMED = "systemd"  # A hierarchy without a controller, which libvirt puts containers into as well.
+GROUPS = Path("/sys/fs/cgroup")
+MOUNT_GROUPS = """\
+mount -t tmpfs cgroup /sys/fs/cgroup
+for one in {controllers}; do
+  mkdir /sys/fs/cgroup/$one; mount -t cgroup -o $one cgroup /sys/fs/cgroup/$one
+done
+mkdir /sys/fs/cgroup/{named}
+mount -t cgroup -o none,name={named} cgroup /sys/fs/cgroup/{named}
+"""
+JOIN_GROUPS = """\
+for one in {controllers}; do
+  at=/sys/fs/cgroup/$one/{name}; mkdir -p $at
+  [ $one != cpuset ] || for what in cpus mems; do
+    cat /sys/fs/cgroup/cpuset/cpuset.$what >$at/cpuset.$what; done
+  [ $one != cpuset ] || echo 1 >$at/cgroup.clone_children
+  echo $$ >$at/cgroup.procs
+done
+exec "$@"
+"""
+LXC_CONF = 'security_driver = "none"\n'
 TLS_CONF = """\
 ca_file = "{pki}/cacert.pem"
 cert_file = "{pki}/servercert.pem"
@@ -68,6 +92,7 @@ INIT = """\
 hostname {name}
 for pair in {binds}; do mount --bind "${{pair%%=*}}" "${{pair##*=}}"; done
 mount -t sysfs sysfs /sys
+{more}
 ip link set lo up
 ip address add {address}/32 dev lo
 while [ ! -e {root}/wired ]; do sleep 0.02; done
@@ -163,8 +188,54 @@ def secured(pki: Path) -> Iterator[LibvirtHost]:
             _stop(host.init)
 
 
-def _spawn(parent: Path, index: int, *, pki: Path | None = None) -> LibvirtHost:
-    """Start one host's init; it waits for its wires before it starts libvirt."""
+def containers_missing() -> str:
+    """What this machine lacks to run containers, or nothing."""
+    if lacking := missing():
+        return lacking
+    absent = [one for one in CONTROLLERS if not (GROUPS / one / "tasks").exists()]
+    if absent:
+        return f"control groups of version 1: {', '.join(absent)}"
+    if not Path("/dev/loop-control").exists():
+        return "loop devices"
+    driver = Path("/usr/lib/x86_64-linux-gnu/libvirt/connection-driver/libvirt_driver_lxc.so")
+    return "" if driver.exists() else "the package libvirt-daemon-driver-lxc"
+
+
+@cache
+def container_host() -> LibvirtHost:
+    """A host that runs containers, for this test run, with a bridge `br0` of its own."""
+    root = Path(tempfile.mkdtemp(prefix="sagastack-lxc-"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
+    host = _spawn(root, 4, groups=f"sagastack-{os.getpid()}")
+    _wire_to_us(host, 4)
+    for words in ("link add br0 type bridge", "link set br0 up"):
+        _ip_in(host, words)
+    (host.root / "wired").touch()
+    _wait_ready(host, "lxc")
+    return host
+
+
+def _leave_groups(name: str) -> None:
+    """Control groups outlive those who were in them: remove ours, the innermost first.
+
+    Those who were in them may be dying still.
+    """
+    end = time.monotonic() + LEAVE_S
+    while time.monotonic() < end:
+        for one in (*CONTROLLERS, NAMED):
+            for folder, _, _ in os.walk(GROUPS / one / name, topdown=False):
+                with suppress(OSError):
+                    os.rmdir(folder)
+        if not any((GROUPS / one / name).exists() for one in (*CONTROLLERS, NAMED)):
+            return
+        time.sleep(0.05)
+
+
+def _spawn(parent: Path, index: int, *, pki: Path | None = None, groups: str = "") -> LibvirtHost:
+    """Start one host's init; it waits for its wires before it starts libvirt.
+
+    With `groups` it is in control groups of this name, and can run containers.
+    """
     address = f"{NET}.{index}"
     root = parent / f"host{index}"
     for name, target in FOLDERS.items():
@@ -176,10 +247,31 @@ def _spawn(parent: Path, index: int, *, pki: Path | None = None) -> LibvirtHost:
     (root / "etc" / "libvirtd.conf").write_text(conf)
     binds = " ".join(f"{root / name}={target}" for name, target in FOLDERS.items())
     name = f"lvhost{index}"
-    script = INIT.format(name=name, binds=binds, address=address, root=root)
-    spaces = ["--mount", "--uts", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    controllers = " ".join(CONTROLLERS)
+    more = MOUNT_GROUPS.format(controllers=controllers, named=NAMED) if groups else ""
+    script = INIT.format(name=name, binds=binds, address=address, root=root, more=more)
+    join: list[str] = []
+    if groups:
+        (root / "etc" / "lxc.conf").write_text(LXC_CONF)
+        join = [
+            "sh",
+            "-ec",
+            JOIN_GROUPS.format(controllers=f"{controllers} {NAMED}", name=groups),
+            "sh",
+        ]
+        atexit.register(_leave_groups, groups)
+    spaces = [
+        *(["--cgroup"] if groups else []),
+        "--mount",
+        "--uts",
+        "--net",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "--mount-proc",
+    ]
     init = subprocess.Popen(
-        ["setpriv", "--pdeathsig", "KILL", "unshare", *spaces, "sh", "-ec", script],
+        ["setpriv", "--pdeathsig", "KILL", *join, "unshare", *spaces, "sh", "-ec", script],
         stdin=subprocess.DEVNULL,
         stdout=(root / "init.log").open("wb"),
         stderr=subprocess.STDOUT,
@@ -235,8 +327,9 @@ def _in_own_network(host: LibvirtHost) -> bool:
         return False
 
 
-def _wait_ready(host: LibvirtHost) -> None:
-    probe = ["virsh", "-q", "-c", host.uri, "list"]
+def _wait_ready(host: LibvirtHost, scheme: str = "qemu") -> None:
+    uri = host.uri.replace("qemu", scheme, 1)
+    probe = ["virsh", "-q", "-c", uri, "list"]
     _wait_for(
         lambda: subprocess.run(probe, capture_output=True, timeout=READY_S).returncode == 0,
         f"libvirtd of {host.name} did not answer; see {host.root}/init.log and log/",
