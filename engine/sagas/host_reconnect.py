@@ -1,13 +1,27 @@
-"""Connect to a host anew. If it does not answer it is Disconnected, and offers nothing."""
+"""Connect to a host anew. If it does not answer it is Disconnected, and offers nothing.
+
+One that was away may come back with guests that have since been stopped, or started elsewhere.
+Those copies end before it serves again: they hold the disks and the addresses of the real ones.
+"""
 
 from __future__ import annotations
 
+import logging
+from contextlib import suppress
+from uuid import UUID, uuid5
+
 from aggregates.host import HostConnected, HostDisconnected, HostState
+from drivers.contract.compute import Power
+from drivers.contract.driver import HostSession
+from drivers.contract.errors import DriverError
 from engine.decisions.host import supply
 from engine.intents.host import ReconnectHost
 from engine.saga import Run, Saga
 from engine.sagas.host_add import ONCE_MORE, ask_facts
 from projections.host import hosts
+from projections.vm import vms
+
+log_ = logging.getLogger("sagastack.reconnect")
 
 reconnect_host = Saga(
     "host.reconnect:1", ReconnectHost, subject="host", subject_id=lambda ask: ask.id
@@ -27,10 +41,14 @@ def give_up(run: Run[ReconnectHost]) -> None:
         supply(run, host.id)
 
 
-@reconnect_host.step(timeout_s=60, patience=ONCE_MORE, no_undo="it only asks")
+@reconnect_host.step(timeout_s=60, patience=ONCE_MORE, no_undo="what is stale is not put back")
 async def connect(run: Run[ReconnectHost]) -> HostConnected:
     await run.world.hosts.drop(run.intent.id)
-    return await ask_facts(await run.world.hosts.session(run.intent.id))
+    session = await run.world.hosts.session(run.intent.id)
+    facts = await ask_facts(session)
+    if run.cloud[hosts][run.intent.id].state is not HostState.UP:
+        await _end_stale(run, session)
+    return facts
 
 
 @reconnect_host.step(no_undo="the last step: nothing after it can fail")
@@ -38,3 +56,27 @@ def record(run: Run[ReconnectHost]) -> None:
     host = run.row(hosts, run.intent.id)
     run.change(host, run[connect])
     supply(run, host.id)
+
+
+async def _end_stale(run: Run[ReconnectHost], session: HostSession) -> None:
+    """While a host is away nothing is started on it, so what is there is from before.
+
+    A guest that a job has is that job's to see to.
+    """
+    for seen in await session.list_guests():
+        vm = None if seen.guest_id is None else run.cloud[vms].get(seen.guest_id)
+        if vm is None or vm.job_id is not None or vm.host_id == run.intent.id:
+            continue
+        if vm.host_id is not None and not await _runs(run, vm.host_id, vm.id):
+            continue  # It may have come here by itself: the sweeps see where it belongs.
+        log_.warning("guest %s is stale on the host that came back: it is ended", vm.name)
+        await session.remove_guest(vm.id, key=uuid5(run.key, str(vm.id)))
+
+
+async def _runs(run: Run[ReconnectHost], host_id: UUID, vm_id: UUID) -> bool:
+    """Whether the guest is seen to run where the log has it."""
+    with suppress(DriverError):
+        session = await run.world.hosts.session(host_id)
+        there = await session.find_guest(vm_id)
+        return there is not None and there.power in (Power.RUNNING, Power.PAUSED)
+    return False

@@ -7,13 +7,15 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from aggregates.host import HostState
 from aggregates.saga import RunState
 from aggregates.vm import VmState
+from drivers.sim.faults import Fault
 from drivers.sim.rows import Gone
 from engine.intents.host import PrepareHost, ReconnectHost
-from engine.intents.vm import MigrateVm, StartVm
+from engine.intents.vm import MigrateVm, StartVm, StopVm
 from engine.reconcilers import sweep as sweep_module
 from projections.capacity import Capacity
 from projections.host import hosts
@@ -82,6 +84,47 @@ async def test_stale_copies_on_a_host_that_comes_back_go(here: Cloud) -> None:
     here.world.commit(old)
     await here.look(2)
     assert here.copies(vm_id) == ["sim://host2"]
+
+
+async def test_a_host_that_comes_back_serves_only_without_stale_copies(here: Cloud) -> None:
+    """Its guest runs elsewhere by now, and another was stopped: both copies are ended first."""
+    moved, stopped = await running(here.r), await running(here.r, "other")
+    copies = [here.world.where(one)[0] for one in (moved, stopped)]
+    for one in (moved, stopped):
+        await here.r.run(StopVm(vm_id=one))
+    await here.r.run(StartVm(vm_id=moved, host_id=HOSTS[1]))
+    here.world.partition("sim://host1")
+    await here.look(2)
+    assert here.cloud[hosts][HOSTS[0]].state is HostState.DISCONNECTED
+    for old in copies:
+        here.world.commit(replace(old, host="sim://host1"))
+    assert sorted(here.copies(moved)) == ["sim://host1", "sim://host2"]
+    here.world.heal()
+    here.r.sim.faults.fail("remove_guest", Fault.BEFORE)
+    await here.look()
+    assert here.cloud[hosts][HOSTS[0]].state is HostState.DISCONNECTED, "it has copies still"
+    here.r.sim.faults.clear()
+    await here.look()
+    assert here.cloud[hosts][HOSTS[0]].state is HostState.UP
+    assert (here.copies(moved), here.copies(stopped)) == (["sim://host2"], [])
+    assert here.cloud[vms][moved].state is VmState.RUNNING
+
+
+async def test_a_guest_that_came_to_a_lost_host_by_itself_is_left_alone(here: Cloud) -> None:
+    """It is gone from where the log has it: what runs on the host that comes back is no copy."""
+    vm_id = await running(here.r)
+    (row,) = here.world.where(vm_id)
+    away = HOSTS[1] if here.cloud[vms][vm_id].host_id == HOSTS[0] else HOSTS[0]
+    url = here.cloud[hosts][away].url
+    here.world.partition(url)
+    await here.look(2)
+    here.world.commit(Gone("guest", row.host, row.ident))
+    here.world.commit(replace(row, host=url))
+    here.world.heal()
+    await here.look()
+    assert here.cloud[hosts][away].state is HostState.UP
+    assert here.copies(vm_id) == [url]
+    await here.look(3)  # The sweeps settle whose it is.
 
 
 async def test_one_reconnection_at_a_time(here: Cloud) -> None:
