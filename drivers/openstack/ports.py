@@ -71,8 +71,9 @@ class Ports:
         subnet = await self._subnet(network, nic.ip4)
         if subnet:
             asked["fixed_ips"] = [{"subnet_id": subnet, "ip_address": nic.ip4}]
-        else:
-            asked |= {"fixed_ips": [], "security_groups": [], "port_security_enabled": False}
+        else:  # Nova takes no port without an address where Neutron could give it one.
+            asked |= {"security_groups": [], "port_security_enabled": False}
+            asked |= {} if network["subnets"] else {"fixed_ips": []}
         doing = f"make a port for card {nic.mac} on network {network['name']}"
         try:
             said = await self._client.post("network", "/ports", doing, {"port": asked})

@@ -261,16 +261,18 @@ async def test_cards_become_ports_and_go_with_their_guest(there: OpenStackHarnes
         replace(there.nic(), vlan=77),
         replace(there.nic(), ip4="192.168.1.9"),
         replace(there.nic(), bridge=tagged["id"]),
+        replace(there.nic(), bridge="routed", ip4="192.168.1.10"),
     )
     spec = await guest(there, session, nics=cards)
     await session.start_guest(spec, key=uuid4())
     ports = list(there.region.ports.values())
     called = {one["id"]: one["name"] for one in there.region.networks.values()}
     networks = [called[one["network_id"]] for one in ports]
-    assert networks == ["routed", "tagged", "public", "tagged"]
+    assert networks == ["routed", "tagged", "public", "tagged", "routed"]
     assert [one["mac_address"] for one in ports] == [card.mac for card in cards]
     assert ports[0]["fixed_ips"][0]["ip_address"] == "10.1.0.7"
-    assert [one["port_security_enabled"] for one in ports] == [True, False, False, False]
+    assert [one["port_security_enabled"] for one in ports] == [True, False, False, False, False]
+    assert ports[4]["fixed_ips"], "Nova wants an address where there is a subnet"
     assert {one["device_id"] for one in ports} == set(servers(there))
     await session.remove_guest(spec.guest_id, key=uuid4())
     assert there.region.ports == {}

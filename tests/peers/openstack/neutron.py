@@ -77,6 +77,7 @@ class Neutron:
             **said,
             "mac_address": mac.lower(),
             "fixed_ips": self._addresses(network, said.get("fixed_ips")),
+            "ip_allocation": "immediate" if network["subnets"] else "none",
             "project_id": request[PROJECT],
             "created_at": now(),
         }
@@ -85,7 +86,7 @@ class Neutron:
 
     def _addresses(self, network: Row, asked: list[Row] | None) -> list[Row]:
         if asked is None:
-            return []
+            return [self._next_address(one) for one in network["subnets"][:1]]
         for one in asked:
             subnet = self._region.subnets[one["subnet_id"]]
             if ip_address(one["ip_address"]) not in ip_network(subnet["cidr"]):
@@ -96,6 +97,15 @@ class Neutron:
                     message = f"IP address {one['ip_address']} already allocated in subnet"
                     raise neutron_error(409, "IpAddressAlreadyAllocated", message)
         return asked
+
+    def _next_address(self, subnet_id: str) -> Row:
+        """The highest one that no port has."""
+        taken = {ip["ip_address"] for one in self._region.ports.values() for ip in one["fixed_ips"]}
+        for address in reversed(list(ip_network(self._region.subnets[subnet_id]["cidr"]).hosts())):
+            if str(address) not in taken:
+                return {"subnet_id": subnet_id, "ip_address": str(address)}
+        message = "No more IP addresses available on the subnet."
+        raise neutron_error(409, "IpAddressGenerationFailure", message)
 
     async def delete(self, request: web.Request) -> web.Response:
         row = self._region.ports.get(request.match_info["id"])

@@ -186,6 +186,8 @@ class Nova:
             port = self._region.ports.get(one["port"])
             if port is None:
                 raise wrong(400, f"Port {one['port']} could not be found.")
+            if not port["fixed_ips"] and port["ip_allocation"] != "none":
+                raise wrong(400, f"Port {port['id']} requires a FixedIP in order to be used.")
             if port["device_id"]:
                 raise wrong(409, f"Port {port['id']} is still in use.")
             ports.append(port)
