@@ -15,7 +15,7 @@ from drivers.xapi.client import Line
 from drivers.xapi.errors import code_of
 from drivers.xapi.repositories import POOL_TYPES
 from drivers.xapi.session import CANNOT, XapiSession
-from drivers.xapi.transfer import FORMATS
+from drivers.xapi.transfer import AS_IT_IS
 
 LineKey = tuple[str, int, str, str, str]
 
@@ -35,7 +35,7 @@ class XapiDriver:
         disk_snapshots_alive=True,
         snapshots=True,
         live_disk_move=True,
-        image_formats=FORMATS,
+        image_formats=tuple(AS_IT_IS),
         pool_types=MappingProxyType(POOL_TYPES),
         cannot=MappingProxyType(CANNOT),
     )

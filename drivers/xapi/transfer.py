@@ -22,8 +22,9 @@ from drivers.xapi.vdis import whole_grains
 
 CHUNK_BYTES = 1 << 20
 COPY_S = 4 * 3600.0
-# What a disk may be made of; `vhd` and `raw` go as they are, the others are converted here.
-FORMATS = ("vhd", "raw", "qcow2", "vmdk")
+# What goes as it is, by qemu-img's names and by XAPI's; others that are taken are converted here.
+AS_IT_IS = {"vpc": "vhd", "raw": "raw"}
+FORMATS = (*AS_IT_IS, "qcow2", "vmdk", "vhdx")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +53,12 @@ async def packed(image: ImageSource, scratch: str) -> AsyncIterator[Parcel]:
         raise Refused(f"image {image.image_id} is no {image.image_format}: {error}") from error
     if found.backing:
         raise Refused(f"image {image.image_id} needs another file, {found.backing}: flatten it")
-    if image.image_format in ("vhd", "raw"):
-        yield Parcel(image.path, image.image_format, found.virtual_bytes)
+    if image.image_format in AS_IT_IS:
+        yield Parcel(image.path, AS_IT_IS[image.image_format], found.virtual_bytes)
         return
     with tempfile.TemporaryDirectory(dir=scratch or None, prefix="xapi-") as folder:
         target = str(Path(folder) / "image.vhd")
-        made = await images.convert(image.path, image.image_format, target, "vhd")
+        made = await images.convert(image.path, image.image_format, target, "vpc")
         yield Parcel(target, "vhd", made.virtual_bytes)
 
 
