@@ -108,10 +108,12 @@ class Line:
             try:
                 return await self._ask(self._at, method, [session, *params], timeout_s=timeout_s)
             except DriverError as error:
-                if code_of(error) not in ("SESSION_INVALID", "HOST_IS_SLAVE"):
+                is_lost = isinstance(error, Unavailable | Unknown) and not code_of(error)
+                is_over = code_of(error) in ("SESSION_INVALID", "HOST_IS_SLAVE")
+                if (is_lost or is_over) and self._session == session:
+                    self._session = ""  # the next login asks who is master now
+                if not is_over:
                     raise
-                if self._session == session:
-                    self._session = ""
         raise Unavailable(f"{self.place}: sessions end as soon as they begin")
 
     async def session_id(self) -> str:

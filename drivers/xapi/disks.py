@@ -228,7 +228,8 @@ class Disks:
             )
 
         note = f"clone {disk.volume_id} in {repository.uuid}"
-        await self.line.run_once(note, "VDI.clone", base.ref, {}, claim=claim)
+        async with self.line.turn("clone", base.ref):  # XAPI clones one after the other
+            await self.line.run_once(note, "VDI.clone", base.ref, {}, claim=claim)
         return claimed[-1]
 
     async def _image(self, repository: Repository, image: ImageSource) -> Vdi:

@@ -53,6 +53,7 @@ class Tasks:
         record: Record | None = None
         while record is None or record["status"] in UNDER_WAY:
             if record is None:
+                self._heard.pop(task, None)
                 record = await self._call("task.get_record", task)
             elif not self._leading:
                 await self._lead()

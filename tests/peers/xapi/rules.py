@@ -39,6 +39,8 @@ OF_TEMPLATES = {"clone", "provision", "destroy", "changing_static_range", "chang
 OF_SNAPSHOTS = {"clone", "destroy", "revert", "hard_shutdown"}
 NEED_DRIVERS = {"clean_shutdown", "clean_reboot"}
 OVER_OTHERS = {"hard_shutdown"}
+# These do not stand in each other's way.
+LONG_COPIES = {"clone", "copy", "export"}
 
 
 def refusal(context: Context, vm: str, operation: str) -> XapiError | None:
@@ -48,7 +50,8 @@ def refusal(context: Context, vm: str, operation: str) -> XapiError | None:
         return why
     if operation in record["blocked_operations"]:
         return XapiError("OPERATION_BLOCKED", vm, record["blocked_operations"][operation])
-    if record["current_operations"] and operation not in OVER_OTHERS:
+    busy = set(record["current_operations"].values())
+    if busy and operation not in OVER_OTHERS and not {operation, *busy} <= LONG_COPIES:
         doing = next(iter(record["current_operations"].values()))
         return XapiError("OTHER_OPERATION_IN_PROGRESS", "VM", vm, doing)
     state, states = record["power_state"], STATES[operation]

@@ -53,7 +53,7 @@ def _of_vm(context: Context, vm: str, record: dict[str, Any]) -> dict[str, tuple
     }
     for number in range(record["VCPUs_at_startup"]):
         told[f"{group}:cpu{number}"] = (since, 0.5)
-    for vbd in context.store.refs("VBD", VM=vm, currently_attached=True):
+    for vbd in context.store.refs("VBD", VM=vm, currently_attached=True, empty=False):
         device = context.store.get("VBD", vbd)["device"]
         told[f"{group}:vbd_{device}_read"] = (since, 2.0 * MIB)
         told[f"{group}:vbd_{device}_write"] = (since, 1.0 * MIB)

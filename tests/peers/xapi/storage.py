@@ -87,7 +87,8 @@ def attached(context: Context, vdi: str) -> list[str]:
 
 
 def need_free(context: Context, vdi: str, operation: str) -> None:
-    if context.store.get("VDI", vdi)["current_operations"]:
+    """Nothing goes on with it but copies, and no guest has it."""
+    if set(context.store.get("VDI", vdi)["current_operations"].values()) - {"copy"}:
         raise XapiError("OTHER_OPERATION_IN_PROGRESS", "VDI", vdi)
     if attached(context, vdi):
         raise XapiError("VDI_IN_USE", vdi, operation)
