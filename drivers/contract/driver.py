@@ -23,6 +23,7 @@ FEATURES: Mapping[str, str] = MappingProxyType(
         "disk_snapshots_alive": "a running guest is kept with its memory only",
         "snapshots": "no snapshots of disks are kept",
         "live_disk_move": "the disk of a running guest does not move",
+        "live_disk_growth": "the disk of a running guest does not grow",
         "remembers_keys": "a call that comes too late is not told from one in time",
         "data_disks": "a guest has its root disk only",
         "several_nics": "a guest has one network card",

@@ -46,7 +46,16 @@ if TYPE_CHECKING:
     from drivers.xapi.driver import XapiDriver
 
 NO_LIMITS = "XenServer limits no disk by operations or bytes a second"
-CANNOT = {"limit_disk": NO_LIMITS, "disk_limits": NO_LIMITS}
+CANNOT = {
+    "limit_disk": NO_LIMITS,
+    "disk_limits": NO_LIMITS,
+    "live_disk_growth": "XenServer's repositories grow a disk only while no guest uses it",
+    "tpm": "guests get no trusted platform module from this controller",
+    "cpu_model": "a guest sees what all hosts of its XenServer pool have in common",
+    "cpu_pinning": "guests are not tied to cores of their host",
+    "huge_pages": "Xen chooses the pages of a guest's memory by itself",
+    "passthrough": "no device of a host is given to a guest",
+}
 
 
 class XapiSession:

@@ -14,7 +14,7 @@ from aggregates.volume import (
     VolumeResized,
     VolumeState,
 )
-from engine.abilities import demand_of_disk
+from engine.abilities import demand_alive, demand_of_disk
 from engine.allocator import SpaceRequest
 from engine.disks import limit_anew
 from engine.intents.volume import ResizeVolume
@@ -48,6 +48,8 @@ def begin(run: Run[ResizeVolume]) -> None:
     run.change(volume, begun, VolumeGrowing(size_bytes=run.intent.size_bytes))
     if volume.vm_id is not None:
         vm = run.row(vms, volume.vm_id)
+        if run.intent.size_bytes > volume.size_bytes:
+            demand_alive(run, vm, "live_disk_growth")
         refuse_while_kept(run.cloud, vm, "keeps the size of its volumes")
         run.change(vm, vm.work("Resizing", run.id, VmState.RUNNING, VmState.STOPPED))
 
