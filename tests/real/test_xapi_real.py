@@ -209,6 +209,8 @@ def test_a_whole_life_leaves_nothing(here: Here, template: str) -> None:
         diskofferingid=api("listDiskOfferings", name="Custom")["diskoffering"][0]["id"],
     )["volume"]  # fmt: skip
     api("attachVolume", id=data["id"], virtualmachineid=vm["id"])
+    with pytest.raises(CloudStackApiException, match="only while no guest uses it"):
+        api("resizeVolume", id=data["id"], size=2)
 
     was = api.one("listVirtualMachines", "virtualmachine", **vm_id)["hostid"]
     hosts = api("listHosts", type="Routing")["host"]
