@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from drivers.contract.compute import HostFacts
+from drivers.contract.errors import Unavailable
 from drivers.xapi.client import Line
 from drivers.xapi.marks import Record
 
@@ -12,8 +13,23 @@ MHZ_UNKNOWN = 1000
 CAPABILITIES = ("hvm", "disk_hot_plug", "nic_hot_plug", "live_migration", "storage_migration")
 
 
-async def learn(line: Line, host_uuid: str) -> HostFacts:
+async def live(line: Line, host_uuid: str) -> str:
+    """The host's reference. Unavailable: the master no longer hears of it.
+
+    Its guests are still in the master's books then, but nobody knows what they do.
+    """
     host = await line.host(host_uuid)
+    if not await line.call("host_metrics.get_live", await line.call("host.get_metrics", host)):
+        name = await line.call("host.get_name_label", host)
+        raise Unavailable(
+            f"host {name} does not answer its pool's master: see to it; if it is dead for good, "
+            "say so there (xe host-declare-dead)"
+        )
+    return host
+
+
+async def learn(line: Line, host_uuid: str) -> HostFacts:
+    host = await live(line, host_uuid)
     record = await line.call("host.get_record", host)
     metrics = await line.call("host_metrics.get_record", record["metrics"])
     query = f'field "resident_on" = "{host}" and field "is_control_domain" = "true"'

@@ -99,6 +99,12 @@ class Guests:
         where, host = record["resident_on"], await self.host()
         if where not in NULLS and where != host:
             name = await self.line.call("host.get_name_label", where)
+            metrics = await self.line.call("host.get_metrics", where)
+            if not await self.line.call("host_metrics.get_live", metrics):
+                raise Unavailable(
+                    f"guest {spec.name} ran on host {name}, which does not answer its master: only "
+                    "who knows that it is dead may say so there (xe host-declare-dead)"
+                )
             raise Refused(f"guest {spec.name} runs on host {name}: stop or migrate it there")
         if record["power_state"] == "Paused":
             await self.line.run("VM.unpause", vm)

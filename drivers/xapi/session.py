@@ -197,7 +197,7 @@ class XapiSession:
         return None if found is None else await observe.look_at(self.line, *found)
 
     async def list_guests(self) -> list[GuestStatus]:
-        pool = await observe.look(self.line, await self.guests.host())
+        pool = await observe.look(self.line, await facts.live(self.line, self.host_uuid))
         return [pool.status(record) for record in pool.guests.values()]
 
     async def survey_strangers(self) -> list[Stranger]:

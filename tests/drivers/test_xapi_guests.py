@@ -240,6 +240,26 @@ async def test_a_guest_of_another_host_is_not_touched(bench: Bench) -> None:
     await there.remove_guest(spec.guest_id, key=uuid4())
 
 
+async def test_a_dead_host_is_unavailable_and_its_guests_are_not_started_twice(
+    bench: Bench,
+) -> None:
+    """Nobody knows what they do: a person must say that the host is dead."""
+    site, world = bench.site, bench.site.world
+    there = await site.driver.connect(site.of(1))
+    spec = await bench.spec()
+    await there.start_guest(spec, key=uuid4())
+    assert world.server is not None
+    world.server.host_down(world.hosts[1])
+    for verb in (there.inspect, there.list_guests, there.host_stats):
+        with pytest.raises(Unavailable):
+            await verb()
+    with pytest.raises(Unavailable, match="does not answer its master"):
+        await bench.session.start_guest(spec, key=uuid4())
+    assert await bench.session.list_guests() == []
+    world.store.put(world.store.get("host", world.hosts[1])["metrics"], live=True)
+    await there.remove_guest(spec.guest_id, key=uuid4())
+
+
 async def test_uefi_and_secure_boot_reach_the_platform(bench: Bench) -> None:
     spec = await bench.start(replace(await bench.spec(), boot="uefi-secure"))
     record = bench.site.world.store.get("VM", bench.vm(spec.guest_id))

@@ -29,6 +29,8 @@ def free_memory(context: Context, host: str) -> int:
 def need_room(context: Context, vm: str, host: str) -> None:
     """The host is enabled, has the memory, and reaches the disks and the networks."""
     store, record = context.store, context.store.get("VM", vm)
+    if not store.get("host_metrics", store.get("host", host)["metrics"])["live"]:
+        raise XapiError("HOST_OFFLINE", host)
     if not store.get("host", host)["enabled"]:
         raise XapiError("HOST_DISABLED", host)
     needed, free = int(record["memory_dynamic_max"]), free_memory(context, host)

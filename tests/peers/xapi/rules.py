@@ -48,6 +48,9 @@ def refusal(context: Context, vm: str, operation: str) -> XapiError | None:
     record = context.store.get("VM", vm)
     if (why := _by_kind(record, vm, operation)) is not None:
         return why
+    where = record["resident_on"]
+    if context.store.has("host", where) and not is_live(context, where):
+        return XapiError("CANNOT_CONTACT_HOST", where)
     if operation in record["blocked_operations"]:
         return XapiError("OPERATION_BLOCKED", vm, record["blocked_operations"][operation])
     busy = set(record["current_operations"].values())
@@ -73,6 +76,11 @@ def _by_kind(record: dict[str, Any], vm: str, operation: str) -> XapiError | Non
     elif record["is_a_template"] and operation not in OF_TEMPLATES:
         return XapiError("VM_IS_TEMPLATE", vm, operation)
     return None
+
+
+def is_live(context: Context, host: str) -> bool:
+    metrics = context.store.get("host", host)["metrics"]
+    return bool(context.store.get("host_metrics", metrics)["live"])
 
 
 def allow(context: Context, vm: str, operation: str) -> None:

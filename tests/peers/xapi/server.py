@@ -86,9 +86,11 @@ class Server:
                 writer.transport.abort()
 
     def host_down(self, host: str) -> None:
-        """Nothing answers at its address any more."""
+        """Nothing answers at its address any more, and its heartbeats have been missed."""
         self._servers[host].close()
         self.cut(host)
+        store = self._world.store
+        store.put(store.get("host", host)["metrics"], live=False)
 
     # ---- one line ------------------------------------------------------------------------
 
