@@ -47,6 +47,14 @@ TESTS: Mapping[str, str] = {
     "util-linux": "setpriv and unshare, for servers that tests start",
     "openjdk-17-jre-headless": "runs the Kafka broker that tests talk to",
     "maven": "fetches that broker",
+    "podman": "runs the containers of compose.yaml",
+    "crun": "runs the containers of compose.yaml",
+    "catatonit": "runs the containers of compose.yaml: their `init`",
+    "netavark": "runs the containers of compose.yaml: their network",
+    "aardvark-dns": "runs the containers of compose.yaml: their names",
+    "iptables": "runs the containers of compose.yaml: their ports",
+    "docker-compose": "reads compose.yaml",
+    "mmdebstrap": "makes stand-ins of the images that compose.yaml names",
 }
 
 APT = (

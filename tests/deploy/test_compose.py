@@ -44,6 +44,9 @@ def test_three_controllers_differ_in_nothing_but_their_place() -> None:
 def test_every_variable_is_one_that_a_controller_reads() -> None:
     told = compose()["services"]["controller-1"]["environment"]
     assert not told.keys() - variables_read(), "nobody reads these"
+    simulator = compose()["services"]["simulator"]["command"]
+    port = simulator[simulator.index("--listen") + 1].split(":")[1]
+    assert told["SAGASTACK_SIMULATOR"] == f"server=simulator:{port}"
     database = compose()["services"]["postgres"]["environment"]
     password = database["POSTGRES_PASSWORD"]
     where = f"postgres:5432/{database['POSTGRES_DB']}"
@@ -93,7 +96,8 @@ def test_the_key_is_made_once_for_the_images_user_alone() -> None:
     assert f"chown {USER}:{USER} /keys /keys/vault.key" in script
     assert f"--uid {USER}" in dockerfile() and f"USER {USER}:{USER}" in dockerfile()
     homes = {one.split(":")[0] for one in keys["volumes"]}
-    mine = {v.split(":")[0] for n in CONTROLLERS for v in compose()["services"][n]["volumes"]}
+    writers = (*CONTROLLERS, "simulator")
+    mine = {v.split(":")[0] for n in writers for v in compose()["services"][n]["volumes"]}
     assert homes == mine, "every volume that a controller writes to is handed over to it"
 
 

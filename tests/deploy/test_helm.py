@@ -128,6 +128,7 @@ def test_what_is_optional_is_there_when_it_is_asked_for() -> None:
     made = manifests(
         postgres__url=STORE, serviceMonitor__enabled="true", ingress__enabled="true",
         ingress__host="cloud.example", images__existingClaim="images", replicas="1",
+        downloads__existingClaim="downloads",
     )  # fmt: skip
     monitor = made["ServiceMonitor", "r-sagastack"]["spec"]
     assert monitor["endpoints"][0]["path"] == "/metrics"
@@ -137,4 +138,5 @@ def test_what_is_optional_is_there_when_it_is_asked_for() -> None:
     assert ("PodDisruptionBudget", "r-sagastack") not in made, "one controller could never drain"
     spec = made["StatefulSet", "r-sagastack"]["spec"]["template"]["spec"]
     mounts = {one["name"]: one["mountPath"] for one in _main(spec)["volumeMounts"]}
-    assert mounts["images"] == variables(spec)["SAGASTACK_HOME"] + "/images"
+    for name in ("images", "downloads"):
+        assert mounts[name] == f"{variables(spec)['SAGASTACK_HOME']}/{name}"
