@@ -77,7 +77,7 @@ class Controller:
 
     @property
     def endpoint(self) -> str:
-        return f"http://{self.settings.host}:{self.port}/client/api"
+        return f"http://{self.settings.reached_at}:{self.port}/client/api"
 
     async def credentials(self) -> Credentials | None:
         return await first_credentials(self.cloud, self.vault)
@@ -210,7 +210,7 @@ async def _serve(
     Transfers(face, settings.home, clock.now_ms).add_to(app)
     port = await _open(stack, app, settings.host, settings.port)
     face.store_url, face.started_at_ms = settings.store_url, clock.now_ms()
-    face.listens_at = f"http://{settings.host}:{port}"
+    face.listens_at = f"http://{settings.reached_at}:{port}"
     if settings.integration_port:
         await _open(stack, make_integration_app(gateway), "127.0.0.1", settings.integration_port)
     return port

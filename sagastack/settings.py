@@ -57,6 +57,11 @@ class Settings:
         return self.seals or self.home
 
     @property
+    def reached_at(self) -> str:
+        """The host in addresses that people are told: one that listens everywhere names none."""
+        return "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host
+
+    @property
     def store_url(self) -> str:
         return self.store or f"sqlite:///{self.home / 'log.db'}"
 

@@ -54,6 +54,7 @@ TESTS: Mapping[str, str] = {
     "aardvark-dns": "runs the containers of compose.yaml: their names",
     "iptables": "runs the containers of compose.yaml: their ports",
     "docker-compose": "reads compose.yaml",
+    "etcd-server": "keeps what a Kubernetes API server is told, to which the chart is given",
     "mmdebstrap": "makes stand-ins of the images that compose.yaml names",
 }
 

@@ -53,6 +53,13 @@ def test_every_variable_is_one_that_a_controller_reads() -> None:
     assert told["SAGASTACK_STORE"] == f"postgres://{database['POSTGRES_USER']}:{password}@{where}"
 
 
+def test_what_listens_everywhere_is_told_by_an_address_that_can_be_asked() -> None:
+    command = re.findall(r'"--host", "(\S+)"', dockerfile())
+    assert command == ["0.0.0.0"]
+    assert Settings(home=ROOT, host=command[0]).reached_at == "127.0.0.1"
+    assert Settings(home=ROOT, host="10.1.2.3").reached_at == "10.1.2.3"
+
+
 def test_what_is_waited_for_says_when_it_is_well() -> None:
     services = compose()["services"]
     for name, how in services["controller-1"]["depends_on"].items():

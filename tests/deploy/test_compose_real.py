@@ -171,6 +171,7 @@ def test_controllers_run_without_root_and_without_compilers(stack: Stack) -> Non
 def test_each_controller_answers_and_gives_the_same_keys(stack: Stack) -> None:
     told = stack.compose("exec", "-T", "controller-1", "sagastack", "credentials", "--json")
     assert json.loads(told) == stack.keys, "as the head of compose.yaml has it"
+    assert stack.keys["endpoint"] == "http://127.0.0.1:8080/client/api", "not 0.0.0.0"
     for service in PORTS:
         assert get(service, "/healthz").ok and get(service, "/readyz").ok
         assert stack.tool(service, "credentials") == stack.keys
