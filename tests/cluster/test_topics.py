@@ -44,6 +44,22 @@ async def test_they_are_made_once_and_then_found(kafka: Kafka) -> None:
     assert found == dict(zip(made, (3, 1, 1, 4), strict=True))
 
 
+async def test_no_topic_is_asked_for_by_its_name(
+    kafka: Kafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Apache's broker, as it comes, makes what is asked for so, with one partition."""
+    asked: list[list[str] | None] = []
+    ask = AIOKafkaAdminClient._get_cluster_metadata
+
+    async def heard(self: AIOKafkaAdminClient, topics: list[str] | None = None) -> object:
+        asked.append(topics)
+        return await ask(self, topics)
+
+    monkeypatch.setattr(AIOKafkaAdminClient, "_get_cluster_metadata", heard)
+    await ensure(kafka.servers, Topics(prefix=kafka.prefix))
+    assert asked and all(one is None for one in asked)
+
+
 async def test_another_number_of_partitions_is_refused(kafka: Kafka) -> None:
     await ensure(kafka.servers, Topics(prefix=kafka.prefix, partitions=3))
     with pytest.raises(TopicsWrong, match=r"has 3 partitions, .* set to 4: set it to 3"):
