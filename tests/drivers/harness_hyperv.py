@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -48,6 +49,7 @@ def hosts() -> HypervPeer:
     tool("qemu-img", "create", "-q", "-f", "vhdx", *options, str(image), str(IMAGE_BYTES))
     tool("qemu-io", "-f", "vhdx", "-c", "write -P 170 8M 64k", str(image))
     peer.start()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     atexit.register(peer.stop)
     return peer
 
