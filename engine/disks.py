@@ -17,6 +17,7 @@ from drivers.contract.driver import HostSession
 from drivers.contract.errors import Refused
 from drivers.contract.storage import DiskPlace, DiskSpec, DiskStatus, ImageSource, PoolSpec
 from engine.allocator import SpaceRequest
+from engine.image_forms import called
 from engine.image_places import is_simulated, on_disk
 from engine.intents.volume import Offering
 from engine.saga import Run
@@ -65,7 +66,7 @@ def source_of(run: Run[Any], image: Image, zone_id: UUID | None) -> ImageSource:
     return ImageSource(
         image_id=image.id,
         path=path if is_simulated(path) else str(on_disk(run.world.home, path)),
-        image_format=image.real_format,
+        image_format=called(image.real_format),
         virtual_bytes=image.size_bytes,
     )
 
@@ -169,7 +170,7 @@ async def make_disk(
         image = ImageSource(
             image_id=volume.id,
             path=str(on_disk(run.world.home, volume.upload_path)),
-            image_format=volume.upload_format,
+            image_format=called(volume.upload_format),
             virtual_bytes=volume.size_bytes,
         )
         return await session.import_disk(pool, dataclasses.replace(spec, image=image), key=key)

@@ -20,6 +20,9 @@ from engine.world import Hosts
 
 # Discs are never converted.
 KEPT = ("iso",)
+# What drivers call a format that an image's own record calls as qemu-img does.
+CALLED = {"vpc": "vhd"}
+REAL = {ours: real for real, ours in CALLED.items()}
 
 
 def form_for(hosts: Hosts, hypervisor: str, image_format: str) -> str:
@@ -29,9 +32,14 @@ def form_for(hosts: Hosts, hypervisor: str, image_format: str) -> str:
         formats = hosts.capabilities(hypervisor).image_formats
     except Invalid:
         return image_format  # of a kind that no driver here is for: kept as it came
-    if real in KEPT or not formats or real in formats:
+    if real in KEPT or not formats or called(real) in formats:
         return image_format
-    return WORD_OF[formats[0]]
+    return WORD_OF[REAL.get(formats[0], formats[0])]
+
+
+def called(real: str) -> str:
+    """A format as drivers are told of it."""
+    return CALLED.get(real, real)
 
 
 async def settle_as(form: str, partial: Path, place: Path, image_format: str) -> None:
@@ -46,7 +54,7 @@ async def settle_as(form: str, partial: Path, place: Path, image_format: str) ->
             await asyncio.to_thread(_extract, partial, disk)
             await look(disk, "VMDK", "")
             source, real = disk, "vmdk"
-        await convert(str(source), real, str(fitted), FORMATS[form])
+        await convert(str(source), called(real), str(fitted), called(FORMATS[form]))
         await settle(fitted, place)
     finally:
         await asyncio.to_thread(disk.unlink, missing_ok=True)

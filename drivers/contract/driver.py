@@ -56,8 +56,8 @@ class Capabilities:
     `cannot` says of a verb of the contract (`resize_disk`), or of one of `FEATURES`, why this kind
     does not do it, in a sentence for people that goes on from "BareMetal hosts: "; the verb then
     raises `Refused`. `whole_host`: one guest has a machine for itself. `image_formats`: what disks
-    are made of, as qemu-img calls it (`raw`, `qcow2`, `vmdk`, `vpc`, `vhdx`; `ova` too); templates
-    of other formats are converted to the first. `pool_types`: schemes of the pools that it opens,
+    are made of (`raw`, `qcow2`, `vmdk`, `vhd`, `vhdx`, `ova`); templates of other formats are
+    converted to the first. `pool_types`: schemes of the pools that it opens,
     by what the wire calls such a pool. `disk_unit_bytes`: a disk is as many whole units as hold
     what was asked for. `adopted_formats`: what the disks of a guest may be that is adopted.
     """

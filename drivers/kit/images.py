@@ -19,10 +19,11 @@ from drivers.contract.errors import Refused, Unavailable
 
 INFO_S = 60.0
 CONVERT_S = 4 * 3600.0
-# How a format is best written; formats are called as qemu-img calls them (a VHD is `vpc`).
+# What qemu-img calls a format that is called otherwise here, and how formats are best written.
+NAMES = {"vhd": "vpc"}
 OPTIONS = {
     "vmdk": ("-o", "subformat=streamOptimized"),
-    "vpc": ("-o", "subformat=dynamic,force_size=on"),
+    "vhd": ("-o", "subformat=dynamic,force_size=on"),
     "vhdx": ("-o", "subformat=dynamic"),
 }
 
@@ -47,10 +48,11 @@ class _Info(msgspec.Struct, rename={"virtual": "virtual-size", "actual": "actual
 
 async def look(path: str, image_format: str = "") -> Found:
     """What an image is. Naming its format is safer: a guest can write a header of another kind."""
-    named = ("-f", image_format) if image_format else ()
+    named = ("-f", NAMES.get(image_format, image_format)) if image_format else ()
     said = await _qemu_img("info", "--output=json", *named, path, timeout_s=INFO_S)
     info = msgspec.json.decode(said, type=_Info)
-    return Found(info.format, info.virtual, os.stat(path).st_size, info.backing)
+    shown = next((ours for ours, name in NAMES.items() if name == info.format), info.format)
+    return Found(shown, info.virtual, os.stat(path).st_size, info.backing)
 
 
 async def convert(
@@ -69,8 +71,8 @@ async def convert(
     async with replacing(target) as partial:
         await _qemu_img(
             "convert",
-            *("-f", source_format),
-            *("-O", target_format),
+            *("-f", NAMES.get(source_format, source_format)),
+            *("-O", NAMES.get(target_format, target_format)),
             *wanted,
             source,
             partial,

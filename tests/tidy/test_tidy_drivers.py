@@ -19,6 +19,7 @@ from engine.drivers import Drivers, folders
 from sagastack.quality import Quality, read_all
 from tests.tidy.tree import Module, modules
 
+FORMATS = {"raw", "qcow2", "vmdk", "vhd", "vhdx", "vdi", "ova", "iso"}
 SHARED = ("contract", "kit")
 MAY_IMPORT = {"contract": (), "kit": ("contract",), "conformance": ("contract",)}
 
@@ -67,6 +68,7 @@ async def test_what_a_kind_cannot_is_exempt_in_its_quality_file(
     drivers = Drivers.load(settings)
     capabilities: Capabilities = drivers.get(quality.kind).capabilities
     await drivers.close()
+    assert set(capabilities.image_formats) <= FORMATS, f"{quality.kind} takes unheard-of formats"
     verbs = {name for part in (Compute, Storage) for name in vars(part) if name[0] != "_"}
     cannot = {name for name in capabilities.cannot if name in verbs}
     exempt = {one.name for one in quality.verbs if one.state == "exempt"}
