@@ -68,8 +68,15 @@ class Archive:
         return gzip.compress(b"".join(self._parts), compresslevel=9, mtime=0)
 
 
-def write(kernel_tree: Path, busybox_tree: Path, recipe: Path) -> bytes:
-    """Busybox, the modules in load order, and the init that lies beside this file."""
+def write(
+    kernel_tree: Path,
+    busybox_tree: Path,
+    recipe: Path,
+    *,
+    init: str = "init",
+    modules: tuple[str, ...] = MODULES,
+) -> bytes:
+    """Busybox, the modules in load order, and one of the inits that lie beside this file."""
     archive = Archive()
     for name in FOLDERS.split():
         archive.folder(name)
@@ -78,9 +85,10 @@ def write(kernel_tree: Path, busybox_tree: Path, recipe: Path) -> bytes:
     archive.link("bin/sh", "busybox")
     archive.file("etc/passwd", b"root:x:0:0::/root:/bin/sh\n")
     for name in ("init", "dhcp-event", "power-off"):
+        source = init if name == "init" else name
         target = {"init": "init", "power-off": "etc/acpi/PWRF/00000080"}.get(name, f"bin/{name}")
-        archive.file(target, (recipe / name).read_bytes(), mode=0o755)
-    order = list(_with_dependencies(_modules(kernel_tree)))
+        archive.file(target, (recipe / source).read_bytes(), mode=0o755)
+    order = list(_with_dependencies(_modules(kernel_tree), modules))
     for name, data in order:
         archive.file(f"lib/modules/{name}.ko", data)
     archive.file("lib/modules/order", "".join(f"{name}\n" for name, _ in order).encode())
@@ -97,7 +105,9 @@ def _modules(kernel_tree: Path) -> dict[str, Path]:
     return {path.name.partition(".ko")[0].replace("-", "_"): path for path in found}
 
 
-def _with_dependencies(modules: dict[str, Path]) -> Iterator[tuple[str, bytes]]:
+def _with_dependencies(
+    modules: dict[str, Path], wanted: tuple[str, ...]
+) -> Iterator[tuple[str, bytes]]:
     """Each wanted module after all that it needs: the order in which insmod can load them."""
     done: set[str] = set()
 
@@ -112,7 +122,7 @@ def _with_dependencies(modules: dict[str, Path]) -> Iterator[tuple[str, bytes]]:
             yield from visit(needed)
         yield key, data
 
-    for name in MODULES:
+    for name in wanted:
         yield from visit(name)
     if "virtio_blk" not in done:
         raise Missing("the kernel package holds no virtio_blk module: is it a cloud kernel?")

@@ -24,7 +24,7 @@ async def inspect_tells_capacity(rig: Rig) -> None:
 @SUITE.promise
 async def find_and_list_agree(rig: Rig) -> None:
     """What is found is listed, and says the same."""
-    specs = [await rig.start() for _ in range(2)]
+    specs = [await rig.start() for _ in range(1 if rig.capabilities.whole_host else 2)]
     listed = {guest.guest_id: guest for guest in await rig.session.list_guests()}
     for spec in specs:
         must(listed.get(spec.guest_id) == await rig.found(spec.guest_id), "find and list differ")
@@ -55,8 +55,11 @@ async def strangers_are_listed(rig: Rig) -> None:
 @SUITE.promise
 async def stats_of_running_guests(rig: Rig) -> None:
     """Counters are told for each running guest and for no other, and they never fall."""
-    runs, stops = await rig.start(), await rig.start()
+    stops = await rig.start()
     await rig.within(rig.session.stop_guest(stops.guest_id, grace_s=0, key=uuid4()))
+    if rig.capabilities.whole_host:  # The machine is to have nobody's guest, for the next one.
+        await rig.within(rig.session.remove_guest(stops.guest_id, key=uuid4()))
+    runs = await rig.start()
     first = {stats.guest_id: stats for stats in await rig.session.guest_stats()}
     second = {stats.guest_id: stats for stats in await rig.session.guest_stats()}
     must(runs.guest_id in first and runs.guest_id in second, "a running guest has no counters")
@@ -66,6 +69,20 @@ async def stats_of_running_guests(rig: Rig) -> None:
     host = await rig.session.host_stats()
     must(0 <= host.cpu_used_percent <= 100, f"percent: {host}")
     must(host.memory_used_bytes > 0 and host.uptime_s >= 0, f"not plausible: {host}")
+
+
+@SUITE.promise
+async def a_machine_has_one_guest(rig: Rig) -> None:
+    """A host that one guest takes whole takes no second one, and the first one runs on."""
+    if not rig.capabilities.whole_host:
+        raise Exempt("a host of this kind has many guests")
+    first, second = await rig.guest_spec(), await rig.guest_spec()
+    await rig.start(first)
+    await rig.refuses(rig.session.start_guest(second, key=uuid4()), Refused, Unavailable)
+    must(await rig.copies(second.guest_id) == 0, "the second guest is listed")
+    must(is_running(await rig.found(first.guest_id)), "the first guest runs no longer")
+    await rig.within(rig.session.remove_guest(first.guest_id, key=uuid4()))
+    await rig.start(second)
 
 
 @SUITE.promise

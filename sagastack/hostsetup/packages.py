@@ -31,6 +31,8 @@ RUN: Mapping[str, str] = {
     "swtpm": "real hosts: emulates the TPM of a guest that has one",
     "swtpm-tools": "real hosts: makes such a TPM",
     "iproute2": "real hosts: the bridge that guests are on",
+    "dnsmasq-base": "bare metal: DHCP and TFTP on provisioning networks",
+    "ipxe": "bare metal: what machines without an iPXE of their own boot first",
     "syslinux": "the tiny guest: boot loader",
     "syslinux-common": "the tiny guest: boot loader",
     "mtools": "the tiny guest: fills its disk without mounting it",

@@ -1,0 +1,86 @@
+"""What an agent reports of its machine, as lines of words, read into a card.
+
+uuid 1b2c...        cpus 8        mhz 2400        memory_kib 16384000      model ACME R1
+disk sda 480103981056 0 blank SERIAL model words        (name, bytes, rotational, blank|used)
+label sda SAGASTACK-DISK volume=...
+nic eth0 52:54:00:00:00:01 up
+"""
+
+from __future__ import annotations
+
+from drivers.baremetal import label
+from drivers.baremetal.cards import Card, Disk, Nic, Volume
+from drivers.contract.errors import Unavailable
+
+
+def parse(text: str) -> dict[str, list[str]]:
+    """The lines by their first word."""
+    found: dict[str, list[str]] = {}
+    for line in text.splitlines()[:500]:
+        word, _, rest = line.strip().partition(" ")
+        if word:
+            found.setdefault(word, []).append(rest.strip())
+    return found
+
+
+def apply(card: Card, said: dict[str, list[str]], *, erase: bool) -> None:
+    """Let a card say what the machine itself says. `erase`: what nobody knows is wiped, not kept.
+
+    The machine is believed about its disks; the card about what a disk without a label holds.
+    """
+    one = {word: lines[0] for word, lines in said.items()}
+    try:
+        cpus, memory_kib = int(one["cpus"]), int(one["memory_kib"])
+        mhz = int(float(one.get("mhz", "0") or 0))
+        disks = [_disk(line) for line in said.get("disk", ())]
+    except (KeyError, ValueError, IndexError) as error:
+        raise Unavailable(
+            f"the agent on {card.node} reports what makes no sense: {error}"
+        ) from error
+    card.hardware_id = one.get("uuid", "").lower() or card.hardware_id or card.node
+    card.cpu_count, card.cpu_mhz = max(1, cpus), max(1, mhz)
+    card.memory_bytes, card.model = memory_kib * 1024, one.get("model", "")
+    card.nics = [_nic(line) for line in said.get("nic", ())]
+    labels = {
+        line.split(" ", 1)[0]: label.read(line.partition(" ")[2]) for line in said.get("label", ())
+    }
+    before = {disk.path: disk for disk in card.disks}
+    for disk, blank in disks:
+        _carry_over(disk, before.get(disk.path), labels.get(disk.name), blank=blank, erase=erase)
+    card.disks = [disk for disk, _ in disks]
+
+
+def _carry_over(
+    disk: Disk, known: Disk | None, said: Volume | None, *, blank: bool, erase: bool
+) -> None:
+    if known is not None:
+        disk.dirty, disk.was = known.dirty, known.was
+    if disk.dirty and (said is None or said.volume_id == disk.was):
+        return
+    kept = known.volume if known is not None else None
+    if said is not None and kept is not None and kept.whole and kept.volume_id == said.volume_id:
+        disk.volume = kept  # Newer than the label: sizes and owners are written there later.
+    elif said is not None:
+        disk.volume, disk.dirty, disk.was = said, False, ""
+    elif kept is not None and not (kept.whole and blank):
+        disk.volume = kept
+    elif not blank:
+        disk.stranger, disk.dirty = not erase, erase
+
+
+def _disk(line: str) -> tuple[Disk, bool]:
+    name, size, rotational, state, *more = line.split(" ")
+    serial, model = (more[0] if more else ""), " ".join(more[1:])
+    disk = Disk(
+        name=name,
+        serial="" if serial == "-" else serial,
+        size_bytes=int(size),
+        rotational=rotational == "1",
+        model=model,
+    )
+    return disk, state == "blank"
+
+
+def _nic(line: str) -> Nic:
+    name, mac, *more = line.split(" ")
+    return Nic(name=name, mac=mac.lower(), up=more[:1] == ["up"])

@@ -1,0 +1,144 @@
+"""A BMC that speaks IPMI 2.0 over RMCP+, by pyghmi, which has its own loop: one thread each BMC.
+
+A thread waits for its BMC alone, so a dead one holds up no other. A session that broke is made
+anew at the next call; pyghmi gives up by itself, and we never wait longer than `CALL_S` for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from pyghmi import exceptions
+from pyghmi.ipmi.command import Command
+
+from drivers.baremetal.address import NodeAddress
+from drivers.baremetal.bmc import BmcFacts, Boot, Sensor, Turn
+from drivers.baremetal.errors import lost, of_words
+from drivers.contract.errors import Unavailable
+
+T = TypeVar("T")
+
+CALL_S = 30.0
+TURNS = {Turn.ON: "on", Turn.OFF: "off", Turn.SOFT: "shutdown", Turn.RESET: "reset"}
+DEVICES = {Boot.NETWORK: "network", Boot.DISK: "hd"}
+
+
+class IpmiBmc:
+    """Fulfils `bmc.Bmc`."""
+
+    def __init__(self, address: NodeAddress, call_s: float = CALL_S) -> None:
+        self.name = f"the BMC at {address.host}:{address.port}"
+        self._address, self._call_s = address, call_s
+        self._thread = ThreadPoolExecutor(1, f"ipmi-{address.host}")
+        self._command: Any = None
+
+    async def facts(self) -> BmcFacts:
+        return await self._call(_facts)
+
+    async def is_on(self) -> bool:
+        said = await self._call(lambda command: command.get_power())
+        return bool(said.get("powerstate") == "on")
+
+    async def turn(self, how: Turn) -> None:
+        await self._call(lambda command: command.set_power(TURNS[how]), asks=False)
+
+    async def boot_from(self, device: Boot, *, once: bool, uefi: bool) -> None:
+        await self._call(
+            lambda command: command.set_bootdev(DEVICES[device], persist=not once, uefiboot=uefi),
+            asks=False,
+        )
+
+    async def sensors(self) -> tuple[Sensor, ...]:
+        return await self._call(_sensors)
+
+    async def prepare(self) -> bool:
+        return False  # IPMI knows neither RAID nor firmware settings.
+
+    async def console_url(self) -> str:
+        return f"ipmi-sol://{self._address.host}:{self._address.port}"
+
+    async def close(self) -> None:
+        """The thread goes when its last call does; that is not waited for."""
+        command, self._command = self._command, None
+        if command is not None:
+            self._thread.submit(_log_out, command)
+        self._thread.shutdown(wait=False)
+
+    async def _call(self, ask: Callable[[Any], T], *, asks: bool = True) -> T:
+        """One call on the BMC's own thread. A broken session is replaced and, if it is a question,
+        the call made once more."""
+        for attempt in range(2):
+            try:
+                return await self._on_thread(lambda: ask(self._open()))
+            except (exceptions.PyghmiException, exceptions.TemporaryError, OSError) as error:
+                command, self._command = self._command, None
+                if attempt == 0 and asks and command is not None:
+                    continue
+                raise of_words(self.name, str(error), asks=asks) from error
+        raise AssertionError("unreachable")
+
+    async def _on_thread(self, work: Callable[[], T]) -> T:
+        asks = asyncio.get_running_loop().run_in_executor(self._thread, work)
+        try:
+            async with asyncio.timeout(self._call_s):
+                return await asks
+        except TimeoutError as error:
+            self._replace_thread()
+            raise lost(self.name, error, asks=False) from error
+        except RuntimeError as error:
+            raise Unavailable(f"{self.name}: its session is closed") from error
+
+    def _replace_thread(self) -> None:
+        """One that hangs is left to end by itself."""
+        self._command = None
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._thread = ThreadPoolExecutor(1, f"ipmi-{self._address.host}")
+
+    def _open(self) -> Any:
+        if self._command is None or not self._command.ipmi_session.logged:
+            at = self._address
+            self._command = Command(
+                bmc=at.host,
+                port=at.port,
+                userid=at.username,
+                password=at.password,
+                privlevel=at.privilege,
+                keepalive=False,
+            )
+        return self._command
+
+
+def _facts(command: Any) -> BmcFacts:
+    said = command._get_device_id()
+    uuid = ""
+    answer = command.raw_command(netfn=6, command=0x37)  # Get System GUID
+    if "error" not in answer and len(answer["data"]) == 16:
+        uuid = bytes(answer["data"]).hex()
+    maker = f"manufacturer {said['manufacturer_id']} product {said['product_id']}"
+    return BmcFacts(uuid=uuid, model=maker, firmware=said["firmware_version"])
+
+
+def _sensors(command: Any) -> tuple[Sensor, ...]:
+    """A BMC without a sensor repository has none to tell."""
+    try:
+        return tuple(
+            Sensor(
+                name=str(one.name),
+                value=None if one.value is None else float(one.value),
+                unit=str(one.units or ""),
+                health=", ".join(str(state) for state in one.states or ()),
+            )
+            for one in command.get_sensor_data()
+            if not one.unavailable
+        )
+    except exceptions.PyghmiException as error:
+        if "timeout" in str(error).lower():
+            raise
+        return ()
+
+
+def _log_out(command: Any) -> None:
+    command.ipmi_session.logout()

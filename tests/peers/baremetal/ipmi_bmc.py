@@ -1,0 +1,38 @@
+"""VirtualBMC for one libvirt domain, as a program: an IPMI 2.0 BMC by others than us.
+
+    python ipmi_bmc.py PORT USER PASSWORD DOMAIN LIBVIRT_URI
+
+pyghmi's server side says yes to any cipher suite that is proposed, and then speaks suite 3 whatever
+was agreed. As an old BMC does, this one refuses the others, so that a client comes down to it.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from pyghmi.ipmi.private.serversession import ServerSession
+from virtualbmc.vbmc import VirtualBMC
+
+HMAC_SHA1 = 1
+NO_SUCH_SUITE = 0x11
+
+accept = ServerSession.create_open_session_response
+
+
+def only_suite_3(self: Any, request: bytearray) -> bytearray:
+    """IPMI 2.0, 13.17 and 13.18: the proposed authentication is in the 13th byte of the request."""
+    if request[12] == HMAC_SHA1:
+        return bytearray(accept(self, request))
+    return bytearray((request[0], NO_SUCH_SUITE, 0, 0)) + bytearray(request[4:8])
+
+
+def main() -> None:
+    port, user, password, domain, uri = sys.argv[1:]
+    ServerSession.create_open_session_response = only_suite_3
+    bmc = VirtualBMC(user, password, int(port), "::ffff:127.0.0.1", domain, uri)
+    bmc.listen(timeout=60)
+
+
+if __name__ == "__main__":
+    main()
