@@ -63,6 +63,7 @@ class NodeAddress:
     raid: str = ""
     boot_s: float = 300.0
     privilege: int = 4
+    pin: str = ""
 
     @property
     def is_redfish(self) -> bool:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from drivers.contract.compute import Console
+
 
 class Turn(StrEnum):
     """What can be asked of the power. `SOFT` presses the button and lets the system decide."""
@@ -66,7 +68,7 @@ class Bmc(Protocol):
     async def prepare(self) -> bool:
         """Make RAID volumes and firmware settings what the URL asks for; True if one changed."""
 
-    async def console_url(self) -> str:
-        """Where the machine's console is; empty if this BMC has none that can be reached."""
+    async def console(self) -> Console:
+        """Where the machine's serial console is. Refused: this BMC has none to be reached."""
 
     async def close(self) -> None: ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from drivers.baremetal import settings as reading
@@ -71,7 +72,7 @@ class BareMetalDriver:
 
     async def connect(self, address: HostAddress) -> HostSession:
         plain, trust = split_pin(address.url)
-        at = parse(_at(address, plain))
+        at = replace(parse(_at(address, plain)), pin=trust.pin)
         node = self._nodes.get(at.node)
         if node is None or node.address != at:
             node = await self._reach(at, trust)

@@ -63,7 +63,7 @@ def of_status(who: str, status: int, said: str, *, asks: bool) -> DriverError:
 
 def of_words(who: str, said: str, *, asks: bool) -> DriverError:
     """The error of what pyghmi raised or an IPMI completion code says."""
-    low = said.lower()
+    low = said.lower() if said not in ("", "None") else "timeout"
     for words, kind, meaning in BY_WORDS:
         if words in low:
             if words in LOST_WORDS and not asks:

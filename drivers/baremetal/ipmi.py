@@ -9,19 +9,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
 from pyghmi import exceptions
 from pyghmi.ipmi.command import Command
+from pyghmi.ipmi.private.session import Session
 
 from drivers.baremetal.address import NodeAddress
 from drivers.baremetal.bmc import BmcFacts, Boot, Sensor, Turn
 from drivers.baremetal.errors import lost, of_words
+from drivers.contract.compute import Console
 from drivers.contract.errors import Unavailable
 
 T = TypeVar("T")
 
 CALL_S = 30.0
+CLOSE_S = 5.0
+# What pyghmi raises of a BMC, and what it trips over when a session ended under it.
+WORDS = (exceptions.PyghmiException, exceptions.TemporaryError, OSError)
+BROKEN = (*WORDS, TypeError, AttributeError, KeyError)
 TURNS = {Turn.ON: "on", Turn.OFF: "off", Turn.SOFT: "shutdown", Turn.RESET: "reset"}
 DEVICES = {Boot.NETWORK: "network", Boot.DISK: "hd"}
 
@@ -57,37 +65,50 @@ class IpmiBmc:
     async def prepare(self) -> bool:
         return False  # IPMI knows neither RAID nor firmware settings.
 
-    async def console_url(self) -> str:
-        return f"ipmi-sol://{self._address.host}:{self._address.port}"
+    async def console(self) -> Console:
+        at = self._address
+        return Console(url=f"ipmi-sol://{at.host}:{at.port}", protocol="sol")
 
     async def close(self) -> None:
-        """The thread goes when its last call does; that is not waited for."""
+        """Log out, for a BMC has few sessions; a thread that hangs is left to end by itself."""
         command, self._command = self._command, None
         if command is not None:
-            self._thread.submit(_log_out, command)
+            with suppress(TimeoutError, RuntimeError, *BROKEN):
+                async with asyncio.timeout(CLOSE_S):
+                    loop = asyncio.get_running_loop()
+                    await loop.run_in_executor(self._thread, command.ipmi_session.logout)
         self._thread.shutdown(wait=False)
 
     async def _call(self, ask: Callable[[Any], T], *, asks: bool = True) -> T:
-        """One call on the BMC's own thread. A broken session is replaced and, if it is a question,
-        the call made once more."""
+        """One call on the BMC's own thread. A session that broke is replaced; a question, and
+        what did not get so far as to be asked, is then put once more."""
         for attempt in range(2):
+            opened = False
             try:
-                return await self._on_thread(lambda: ask(self._open()))
-            except (exceptions.PyghmiException, exceptions.TemporaryError, OSError) as error:
-                command, self._command = self._command, None
-                if attempt == 0 and asks and command is not None:
+                command = await self._on_thread(self._open, asks=True)
+                opened = True
+                return await self._on_thread(partial(ask, command), asks=asks)
+            except BROKEN as error:
+                fresh, self._command = self._command is None, None
+                if attempt == 0 and not fresh and (asks or not opened):
                     continue
-                raise of_words(self.name, str(error), asks=asks) from error
+                words = str(error) if isinstance(error, WORDS) else "timeout"
+                raise of_words(self.name, words, asks=asks or not opened) from error
         raise AssertionError("unreachable")
 
-    async def _on_thread(self, work: Callable[[], T]) -> T:
-        asks = asyncio.get_running_loop().run_in_executor(self._thread, work)
+    async def _on_thread(self, work: Callable[[], T], *, asks: bool) -> T:
+        under_way = asyncio.get_running_loop().run_in_executor(self._thread, work)
         try:
             async with asyncio.timeout(self._call_s):
-                return await asks
+                return await under_way
         except TimeoutError as error:
             self._replace_thread()
-            raise lost(self.name, error, asks=False) from error
+            if not asks:
+                raise lost(self.name, error, asks=False) from error
+            raise Unavailable(
+                f"{self.name} does not answer within {self._call_s:.0f} s: check its address, its "
+                "cable, UDP port 623, and the user: some BMCs are silent to one they do not know"
+            ) from error
         except RuntimeError as error:
             raise Unavailable(f"{self.name}: its session is closed") from error
 
@@ -100,6 +121,8 @@ class IpmiBmc:
     def _open(self) -> Any:
         if self._command is None or not self._command.ipmi_session.logged:
             at = self._address
+            # pyghmi may hold a session of these words that ended before, and give us that one.
+            Session.initting_sessions.pop((at.host, at.username, at.password, at.port, None), None)
             self._command = Command(
                 bmc=at.host,
                 port=at.port,
@@ -138,7 +161,3 @@ def _sensors(command: Any) -> tuple[Sensor, ...]:
         if "timeout" in str(error).lower():
             raise
         return ()
-
-
-def _log_out(command: Any) -> None:
-    command.ipmi_session.logout()

@@ -25,6 +25,7 @@ from drivers.kit.tls import Trust, untrusted
 CALL_S = 30.0
 TASK_S = 600.0
 ROOT = "/redfish/v1"
+KEPT = ("ETag", "Location", "X-Auth-Token", "Retry-After", "WWW-Authenticate")
 Json = dict[str, Any]
 
 
@@ -128,8 +129,10 @@ class Service:
         who = {"UserName": self._user, "Password": self._password}
         path = f"{ROOT}/SessionService/Sessions"
         status, said, headers = await self._send(http, "POST", path, who, {})
-        if status in (404, 405, 501) or (status < 300 and not headers.get("X-Auth-Token")):
-            self._basic = True
+        asks_basic = headers.get("WWW-Authenticate", "").lower().startswith("basic")
+        none = status in (404, 405, 501) or (status < 300 and not headers.get("X-Auth-Token"))
+        if none or (status == 401 and asks_basic):
+            self._basic = True  # Whether the password is right shows at the next request.
         elif status >= 400:
             raise of_status(self.name, status, _message(said), asks=True)
         else:
@@ -155,7 +158,7 @@ class Service:
                     verb, self._base + path, json=body, headers=headers, ssl=self._ssl
                 ) as answer:
                     kept = {**answer.headers, ":status": str(answer.status)}
-                    for name in ("ETag", "Location", "X-Auth-Token", "Retry-After"):
+                    for name in KEPT:
                         kept.pop(name, None)
                         if name in answer.headers:
                             kept[name] = answer.headers[name]

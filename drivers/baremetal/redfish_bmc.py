@@ -10,6 +10,7 @@ from typing import Any
 from drivers.baremetal.address import NodeAddress
 from drivers.baremetal.bmc import BmcFacts, Boot, Sensor, Turn
 from drivers.baremetal.redfish import ROOT, Json, Service
+from drivers.contract.compute import Console
 from drivers.contract.errors import Refused
 
 TURNS: dict[Turn, tuple[str, ...]] = {
@@ -98,14 +99,17 @@ class RedfishBmc:
         changed = await self._set_bios()
         return await self._make_raid() or changed
 
-    async def console_url(self) -> str:
-        said = await self._system()
-        serial = said.get("SerialConsole") or {}
+    async def console(self) -> Console:
+        """The serial console that the service tells of, for a client of its protocol."""
+        serial = (await self._system()).get("SerialConsole") or {}
         for kind, scheme in (("SSH", "ssh"), ("IPMI", "ipmi-sol"), ("Telnet", "telnet")):
             if (serial.get(kind) or {}).get("ServiceEnabled"):
                 port = serial[kind].get("Port")
-                return f"{scheme}://{self._address.host}" + (f":{port}" if port else "")
-        return ""
+                url = f"{scheme}://{self._address.host}" + (f":{port}" if port else "")
+                return Console(url=url, protocol="sol")
+        raise Refused(
+            f"{self.name} offers no serial console: enable serial over LAN in its settings"
+        )
 
     async def close(self) -> None:
         await self._service.close()

@@ -110,14 +110,8 @@ class BareMetalSession:
         return await self._guests.all()
 
     async def console(self, guest_id: UUID) -> Console:
-        guest = self._guests.running(guest_id)
-        url = await self._node.bmc.console_url()
-        if not url:
-            raise Refused(
-                f"the BMC of {self._node.name} offers no serial console for guest {guest.name}: "
-                "enable serial over LAN in its settings"
-            )
-        return Console(url=url, protocol="sol")
+        self._guests.running(guest_id)
+        return await self._node.bmc.console()
 
     async def guest_stats(self) -> list[GuestStats]:
         """A guest that runs is told; no BMC counts what it does, so all counters are 0."""

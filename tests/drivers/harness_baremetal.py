@@ -76,12 +76,7 @@ class BareMetalHarness:
         return self._second
 
     def image(self) -> ImageSource:
-        return ImageSource(
-            image_id=self._image_id,
-            path=str(self.folder / "image.raw"),
-            image_format="raw",
-            virtual_bytes=IMAGE_BYTES,
-        )
+        return image_source(self.folder, self._image_id)
 
     def broken_image(self) -> ImageSource | None:
         return ImageSource(image_id=uuid4(), path=__file__, image_format="qcow2", virtual_bytes=MIB)
@@ -177,6 +172,16 @@ def guest_spec(
         memory_mib=memory_mib,
         disks=tuple(disks),
         nics=tuple(nics),
+    )
+
+
+def image_source(folder: Path, image_id: UUID | None = None) -> ImageSource:
+    """The image that `write_image` makes there."""
+    return ImageSource(
+        image_id=image_id or uuid4(),
+        path=str(folder / "image.raw"),
+        image_format="raw",
+        virtual_bytes=IMAGE_BYTES,
     )
 
 

@@ -201,7 +201,8 @@ class Machine:
         if summed.hexdigest() != wanted:
             return f"failed to fetch it whole: its checksum is {summed.hexdigest()}, not {wanted}"
         if self.faults.garbles:
-            _put(path.open("r+b").fileno(), at, b"?")
+            with path.open("r+b") as file:
+                _put(file.fileno(), at, b"?")
             return f"failed: disk {name} gives back other bytes than were written"
         assert size >= 0
         return "ok"
