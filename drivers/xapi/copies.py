@@ -116,7 +116,7 @@ class Copies:
             vhd = str(Path(scratch) / "disk.vhd")
             address = await self._disks.address()
             await transfer.download(self._line, address, vdi.ref, vhd)
-            found = await images.convert(vhd, "vpc", path, "qcow2")
+            found = await images.convert(vhd, "vhd", path, "qcow2")
         size = (await asyncio.to_thread(Path(path).stat)).st_size
         return ImageFacts(image_format="qcow2", virtual_bytes=found.virtual_bytes, file_bytes=size)
 

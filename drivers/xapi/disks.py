@@ -16,7 +16,7 @@ from drivers.xapi.marks import Kind
 from drivers.xapi.repositories import Repositories, Repository
 from drivers.xapi.vdis import Vdi
 
-FORMAT = "vpc"
+FORMAT = "vhd"
 STRANGE_TYPES = ("suspend", "crashdump", "ha_statefile", "metadata", "redo_log", "rrd", "pvs_cache")
 
 

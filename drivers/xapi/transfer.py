@@ -22,8 +22,8 @@ from drivers.xapi.vdis import whole_grains
 
 CHUNK_BYTES = 1 << 20
 COPY_S = 4 * 3600.0
-# What goes as it is, by qemu-img's names and by XAPI's; others that are taken are converted here.
-AS_IT_IS = {"vpc": "vhd", "raw": "raw"}
+# What goes as it is; others that are taken are converted here.
+AS_IT_IS = ("vhd", "raw")
 FORMATS = (*AS_IT_IS, "qcow2", "vmdk", "vhdx")
 
 
@@ -54,11 +54,11 @@ async def packed(image: ImageSource, scratch: str) -> AsyncIterator[Parcel]:
     if found.backing:
         raise Refused(f"image {image.image_id} needs another file, {found.backing}: flatten it")
     if image.image_format in AS_IT_IS:
-        yield Parcel(image.path, AS_IT_IS[image.image_format], found.virtual_bytes)
+        yield Parcel(image.path, image.image_format, found.virtual_bytes)
         return
     with tempfile.TemporaryDirectory(dir=scratch or None, prefix="xapi-") as folder:
         target = str(Path(folder) / "image.vhd")
-        made = await images.convert(image.path, image.image_format, target, "vpc")
+        made = await images.convert(image.path, image.image_format, target, "vhd")
         yield Parcel(target, "vhd", made.virtual_bytes)
 
 

@@ -47,7 +47,7 @@ async def small_image() -> Path:
             file.truncate(IMAGE_BYTES)
             file.seek(8 * MIB)
             file.write(b"an image" * 512)
-        await images.convert(str(raw), "raw", str(made), "vpc")
+        await images.convert(str(raw), "raw", str(made), "vhd")
     return made
 
 
@@ -90,7 +90,7 @@ class XapiHarness:
         return ImageSource(
             image_id=IMAGE_ID,
             path=str(self._image),
-            image_format="vpc",
+            image_format="vhd",
             virtual_bytes=IMAGE_BYTES,
         )
 
@@ -98,7 +98,7 @@ class XapiHarness:
         return str(self._folder / f"image-{next(self._numbers)}")
 
     def broken_image(self) -> ImageSource | None:
-        return ImageSource(image_id=uuid4(), path=__file__, image_format="vpc", virtual_bytes=MIB)
+        return ImageSource(image_id=uuid4(), path=__file__, image_format="vhd", virtual_bytes=MIB)
 
     def guest(
         self, *, disks: Sequence[DiskAttachment] = (), nics: Sequence[NicSpec] = ()

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -381,8 +382,8 @@ async def test_a_firmware_setting_that_is_not_there_is_refused(tmp_path: Path) -
 
 async def test_sensors_and_console_are_told(tmp_path: Path) -> None:
     async with opened(tmp_path) as bench:
-        session = await bench.connect()
-        read = {one.name: (one.value, one.unit) for one in await session.sensors()}  # type: ignore[attr-defined]
+        session: Any = await bench.connect()
+        read = {one.name: (one.value, one.unit) for one in await session.sensors()}
         assert read == {"Inlet": (23.0, "Cel"), "Fan 1": (5400.0, "RPM"), "Power": (180.0, "W")}
         spec = spec_on(await bench.made(session))
         await session.start_guest(spec, key=uuid4())

@@ -135,7 +135,7 @@ async def test_an_image_of_another_format_is_converted(
     with site.file(disk.path).open("rb") as file:
         assert file.read(9) == b"raw bytes"
     assert disk.size_bytes == 8 * MIB
-    for form, words in (("vpc", "is no vpc"), ("qcow2", "is no qcow2"), ("iso9", "is none of")):
+    for form, words in (("vhd", "is no vhd"), ("qcow2", "is no qcow2"), ("iso9", "is none of")):
         wrong = replace(spec, volume_id=uuid4(), image=replace(image, image_format=form))
         with pytest.raises(Refused, match=words):
             await session.import_disk(site.pool(), wrong, key=uuid4())
