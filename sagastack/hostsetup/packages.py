@@ -57,6 +57,9 @@ TESTS: Mapping[str, str] = {
     "iptables": "runs the containers of compose.yaml: their ports",
     "docker-compose": "reads compose.yaml",
     "etcd-server": "keeps what a Kubernetes API server is told, to which the chart is given",
+    "containerd": "runs the pods of the chart on a node of the tests",
+    "runc": "runs the pods of the chart on a node of the tests",
+    "containernetworking-plugins": "runs the pods of the chart on a node of the tests",
     "mmdebstrap": "makes stand-ins of the images that compose.yaml names",
 }
 

@@ -1,8 +1,8 @@
 """The chart, given to a real Kubernetes API server: it is taken, upgraded and removed.
 
 The API server checks types, names and references as any cluster's does, and lets no pod into a
-namespace that breaks its rules. No node runs the pods here: that they start is seen elsewhere, with
-the same image and settings (`test_compose_real`).
+namespace that breaks its rules. No node runs the pods here: that they start is seen in
+`test_kubernetes_real`.
 """
 
 from __future__ import annotations

@@ -117,6 +117,16 @@ class Engine:
             raise AssertionError(f"{' '.join(words)[:200]} failed ({done.returncode}): {said}")
         return done
 
+    def spawn(self, log: Path, *words: str) -> subprocess.Popen[bytes]:
+        """Start a program inside that runs until it is ended, or all of this is."""
+        spaces = ["--mount", "--pid", "--uts", "--net"]
+        enter = ["nsenter", "--target", str(self._inside), *spaces, "--"]
+        with log.open("ab") as to:
+            return subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", *enter, *words],
+                stdin=subprocess.DEVNULL, stdout=to, stderr=subprocess.STDOUT, env=self._env,
+            )  # fmt: skip
+
     def podman(self, *words: str, timeout_s: float = RUN_S, check: bool = True) -> str:
         return self.run("podman", *words, timeout_s=timeout_s, check=check).stdout.strip()
 

@@ -21,11 +21,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
 from tests.peers.kafka import _free_ports as free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent / "kubernetes"
-PROGRAM = ROOT / "var" / "peers" / "go-bin" / "kube-apiserver"
+BINARIES = ROOT / "var" / "peers" / "go-bin"
 VERSION = "1.36.3"
 # A program that is built from its module does not know its version unless it is told.
 STAMP = "k8s.io/component-base/version"
@@ -37,30 +40,31 @@ class Missing(Exception):
     """There can be no API server on this machine; the text says why."""
 
 
-def program() -> Path:
-    """The path of kube-apiserver, built now if it is not there yet."""
-    if PROGRAM.exists():
-        return PROGRAM
+def program(name: str) -> Path:
+    """The path of one of Kubernetes' programs, built now if it is not there yet."""
+    target = BINARIES / name
+    if target.exists():
+        return target
     if shutil.which("go") is None:
-        raise Missing("Go (1.26 or newer) is missing: kube-apiserver cannot be built")
+        raise Missing(f"Go (1.26 or newer) is missing: {name} cannot be built")
     numbers = VERSION.split(".")
     told = {"gitVersion": f"v{VERSION}", "gitMajor": numbers[0], "gitMinor": numbers[1]}
-    flags = " ".join(["-s -w", *(f"-X {STAMP}.{name}={text}" for name, text in told.items())])
+    flags = " ".join(["-s -w", *(f"-X {STAMP}.{one}={text}" for one, text in told.items())])
     done = subprocess.run(
-        ["go", "build", "-ldflags", flags, "-o", f"{PROGRAM.parent}/", "tool"],
+        ["go", "build", "-ldflags", flags, "-o", f"{BINARIES}/", f"k8s.io/kubernetes/cmd/{name}"],
         cwd=HERE, env=os.environ | {"GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": "local"},
         capture_output=True, text=True, timeout=BUILD_S, check=False,
     )  # fmt: skip
     if done.returncode != 0:
-        raise Missing(f"kube-apiserver could not be built: {done.stderr.strip()[-600:]}")
-    return PROGRAM
+        raise Missing(f"{name} could not be built: {done.stderr.strip()[-600:]}")
+    return target
 
 
 class Cluster:
     """A running API server, and a file that lets clients be its administrator."""
 
-    def __init__(self, folder: Path, port: int) -> None:
-        self.url = f"https://127.0.0.1:{port}"
+    def __init__(self, folder: Path, address: str, port: int) -> None:
+        self.url = f"https://{address}:{port}"
         self.kubeconfig = folder / "kubeconfig"
         told = {
             "apiVersion": "v1",
@@ -110,37 +114,49 @@ class Cluster:
             return False
 
 
+def server_words(folder: Path, address: str, port: int, store: str) -> list[str]:
+    """What an API server is started with; makes the files that it reads."""
+    key = accounts_key(folder)
+    key.write_bytes(
+        rsa.generate_private_key(65537, 2048).private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+        )
+    )
+    (folder / "tokens").write_text(f'{TOKEN},admin,1,"system:masters"\n')
+    return [
+        *(f"--etcd-servers={store}", f"--bind-address={address}", f"--secure-port={port}"),
+        *(f"--advertise-address={address}", f"--cert-dir={folder}/certificates"),
+        *("--endpoint-reconciler-type=none", "--service-account-issuer=https://tests"),
+        *(f"--service-account-key-file={key}", f"--service-account-signing-key-file={key}"),
+        *("--service-cluster-ip-range=10.96.0.0/16", "--authorization-mode=RBAC"),
+        f"--token-auth-file={folder}/tokens",
+    ]
+
+
+def accounts_key(folder: Path) -> Path:
+    """What service accounts' tokens are signed with."""
+    return folder / "accounts.key"
+
+
 @contextmanager
 def api_server() -> Iterator[Cluster]:
     """A cluster's front, empty. Raises `Missing` where there can be none."""
     if shutil.which("etcd") is None:
         raise Missing("etcd is missing: install Debian's `etcd-server`")
-    server = program()
+    server = program("kube-apiserver")
     folder = Path(tempfile.mkdtemp(prefix="sagastack-kubernetes-"))
     etcd_port, peer_port, port = free_ports(3)
     store = f"http://127.0.0.1:{etcd_port}"
     running: list[subprocess.Popen[bytes]] = []
     try:
-        key = folder / "accounts.key"
-        subprocess.run(
-            ["openssl", "genrsa", "-out", key, "2048"], check=True, timeout=30, capture_output=True
-        )
-        (folder / "tokens").write_text(f'{TOKEN},admin,1,"system:masters"\n')
         etcd = ["etcd", f"--data-dir={folder}/etcd", f"--listen-client-urls={store}"]
         etcd += [f"--advertise-client-urls={store}"]
         etcd += [f"--listen-peer-urls=http://127.0.0.1:{peer_port}"]
         running.append(_start(folder / "etcd.log", *etcd))
-        words = [
-            *(f"--etcd-servers={store}", "--bind-address=127.0.0.1", f"--secure-port={port}"),
-            *("--advertise-address=127.0.0.1", f"--cert-dir={folder}/certificates"),
-            *("--endpoint-reconciler-type=none", "--service-account-issuer=https://tests"),
-            *(f"--service-account-key-file={key}", f"--service-account-signing-key-file={key}"),
-            *("--service-cluster-ip-range=10.96.0.0/16", "--authorization-mode=RBAC"),
-            f"--token-auth-file={folder}/tokens",
-        ]
+        words = server_words(folder, "127.0.0.1", port, store)
         log = folder / "server.log"
         running.append(_start(log, str(server), *words))
-        cluster = Cluster(folder, port)
+        cluster = Cluster(folder, "127.0.0.1", port)
         end = time.monotonic() + START_S
         while not cluster.is_ready():
             said = log.read_text(errors="replace")[-3000:]
