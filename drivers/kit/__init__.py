@@ -1,1 +1,1 @@
-"""What several drivers need beside the contract: a driver imports these two and no other."""
+"""What several drivers need beside the contract: a driver imports kit and contract, no more."""

@@ -1,4 +1,4 @@
-"""The disc that tells a guest what its cloud says of it: ISO 9660, made here, kept on its host.
+"""The disc that tells a guest what its cloud says of it: ISO 9660, kept on its host.
 
 It holds what only the guest may read (its user data, perhaps a password), so nobody else may: the
 file is for its owner alone, and libvirt hands it to the guest's own user. It lies in a folder of
@@ -11,16 +11,11 @@ import asyncio
 import base64
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
-from io import BytesIO
 from uuid import UUID
-
-from pycdlib.pycdlib import PyCdlib
 
 from drivers.contract.errors import Unavailable
 from drivers.libvirt.shell import Shell
 
-LABEL = "config-2"
 COPY_S = 60.0
 # The folder is for entering only, as QEMU runs as another user than we do.
 FOLDER = 'umask 077; mkdir -p -- "$1" && chmod 711 -- "$1"'
@@ -30,40 +25,6 @@ umask 077
 chmod 600 -- "$3" && mv -fT -- "$3" "$1"
 """
 READ = '[ ! -e "$1" ] || base64 -w0 -- "$1"'
-
-
-def image(files: Iterable[tuple[str, bytes]]) -> bytes:
-    """A disc of these files. Rock Ridge and Joliet keep their names, whoever reads it."""
-    disc, made = PyCdlib(), BytesIO()
-    disc.new(interchange_level=3, joliet=3, rock_ridge="1.09", vol_ident=LABEL)
-    folders: dict[str, str] = {"": ""}
-    for number, (path, content) in enumerate(files):
-        *above, name = path.split("/")
-        inside = _folder(disc, folders, above)
-        disc.add_fp(
-            BytesIO(content),
-            len(content),
-            f"{inside}/F{number}.;1",
-            rr_name=name,
-            joliet_path=f"/{path}",
-        )
-    disc.write_fp(made)
-    disc.close()
-    return made.getvalue()
-
-
-def _folder(disc: PyCdlib, folders: dict[str, str], names: list[str]) -> str:
-    """The plain ISO 9660 name of a folder, which is made with all above it."""
-    for depth, path in enumerate(_paths(names)):
-        if path not in folders:
-            above = folders["/".join(names[:depth])]
-            folders[path] = f"{above}/D{len(folders)}"
-            disc.add_directory(folders[path], rr_name=names[depth], joliet_path=f"/{path}")
-    return folders["/".join(names)]
-
-
-def _paths(names: list[str]) -> Iterator[str]:
-    return ("/".join(names[: depth + 1]) for depth in range(len(names)))
 
 
 def path_in(folder: str, guest_id: UUID) -> str:

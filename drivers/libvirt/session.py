@@ -34,6 +34,7 @@ from drivers.contract.storage import (
     PoolSpec,
     SnapshotStatus,
 )
+from drivers.kit import discs
 from drivers.libvirt import (
     adoption,
     config_disc,
@@ -93,7 +94,7 @@ class LibvirtSession:
         facts.check_fits(spec, known, host.offers)
         await segments.ensure(self._line.shell, spec.nics, host)
         if spec.config and await guests.find(self.client, spec.guest_id) is None:
-            disc = await asyncio.to_thread(config_disc.image, spec.config)
+            disc = await asyncio.to_thread(discs.image, spec.config)
             await config_disc.place(self._line.shell, host.config_dir, spec.guest_id, disc)
         if needs_memory(spec) and await guests.find(self.client, spec.guest_id) is None:
             await self._firmware.ready(spec)

@@ -1,0 +1,4 @@
+"""ESXi hosts that a vCenter manages."""
+
+KINDS = ("VMware",)
+NEEDS = ("pyVmomi",)

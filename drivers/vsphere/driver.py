@@ -1,0 +1,113 @@
+"""ESXi hosts behind a vCenter: `VMware` on the wire. Hosts of one vCenter share one login."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from drivers.contract.compute import HostAddress
+from drivers.contract.driver import Capabilities, Driver, HostSession
+from drivers.contract.errors import Refused
+from drivers.vsphere import address as addresses
+from drivers.vsphere.address import Place
+from drivers.vsphere.disks import FORMATS
+from drivers.vsphere.line import Line
+from drivers.vsphere.session import VsphereSession
+from drivers.vsphere.settings import Settings, read_settings
+
+KIND = "VMware"
+
+Who = tuple[str, str, str, str]
+
+
+class VsphereDriver:
+    """Connects to hosts; a vCenter is logged in to once for all of them, while one is in use."""
+
+    kind = KIND
+    capabilities = Capabilities(
+        live_migration=True,
+        storage_migration=True,
+        disk_hot_plug=True,
+        nic_hot_plug=True,
+        guest_growth=True,
+        adoption=True,
+        guest_snapshots=True,
+        disk_snapshots_alive=True,
+        snapshots=True,
+        live_disk_move=True,
+        image_formats=FORMATS,
+        pool_types={"vmfs": "VMFS", "nfs": "NetworkFilesystem", "vsan": "PreSetup"},
+    )
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lines: dict[Who, Line] = {}
+        self._opening: dict[Who, asyncio.Lock] = {}
+
+    async def discover(self, address: HostAddress) -> tuple[HostAddress, ...]:
+        place = addresses.read(address.url)
+        line = await self._line(place, address)
+        try:
+            names = sorted(await line.inventory.hosts(place))
+            if place.esx:
+                await line.inventory.host(place)
+                names = [place.esx]
+        finally:
+            await self._let_go(place, address, line)
+        if not names:
+            raise Refused(f"cluster {place.cluster} of {place.server} has no host yet")
+        return tuple(
+            HostAddress(
+                url=place.url_of(name), username=address.username, password=address.password
+            )
+            for name in names
+        )
+
+    async def connect(self, address: HostAddress) -> HostSession:
+        place = addresses.read(address.url)
+        if not place.esx:
+            raise Refused(f"{address.url} names a cluster and no host of it: {addresses.FORM}")
+        line = await self._line(place, address)
+        try:
+            esx = await line.inventory.host(place)
+        except BaseException:
+            await self._let_go(place, address, line)
+            raise
+        return VsphereSession(line, place, esx, let_go=lambda: self._let_go(place, address, line))
+
+    async def _line(self, place: Place, address: HostAddress) -> Line:
+        who = _who(place, address)
+        async with self._opening.setdefault(who, asyncio.Lock()):
+            line = self._lines.get(who)
+            if line is None:
+                line = Line(place, address.username, address.password, self._settings)
+                try:
+                    await line.open()
+                except BaseException:
+                    await line.close()
+                    raise
+                self._lines[who] = line
+            line.users += 1
+            return line
+
+    async def _let_go(self, place: Place, address: HostAddress, line: Line) -> None:
+        who = _who(place, address)
+        line.users -= 1
+        if line.users <= 0 and self._lines.get(who) is line:
+            del self._lines[who]
+            await line.close()
+
+    async def close(self) -> None:
+        while self._lines:
+            _, line = self._lines.popitem()
+            await line.close()
+
+
+def _who(place: Place, address: HostAddress) -> Who:
+    return (place.server, place.trust.pin, address.username, address.password)
+
+
+def make_all(settings: Mapping[str, Any]) -> tuple[Driver, ...]:
+    """The driver, set up as `drivers.vsphere.settings.Settings` describes."""
+    return (VsphereDriver(read_settings(settings)),)
