@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from drivers.contract.compute import HostAddress
@@ -17,6 +18,15 @@ from drivers.vsphere.session import VsphereSession
 from drivers.vsphere.settings import Settings, read_settings
 
 KIND = "VMware"
+CANNOT = MappingProxyType(
+    {
+        "tpm": "a TPM of vSphere's needs a key provider, which this driver does not set up",
+        "cpu_model": "a cluster's EVC mode says what processor its guests see",
+        "cpu_pinning": "vCenter spreads guests over cores by itself",
+        "huge_pages": "ESXi chooses the size of pages by itself",
+        "passthrough": "devices of hosts are not given to guests here yet",
+    }
+)
 
 Who = tuple[str, str, str, str]
 
@@ -38,6 +48,8 @@ class VsphereDriver:
         live_disk_move=True,
         image_formats=FORMATS,
         pool_types={"vmfs": "VMFS", "nfs": "NetworkFilesystem", "vsan": "PreSetup"},
+        disk_unit_bytes=1024,
+        cannot=CANNOT,
     )
 
     def __init__(self, settings: Settings) -> None:

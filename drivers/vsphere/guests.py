@@ -17,6 +17,7 @@ import msgspec
 
 from drivers.contract.compute import DiskAttachment, GuestSpec, GuestStatus, Power
 from drivers.contract.errors import DriverError, Refused, Unavailable
+from drivers.contract.hardware import Hardware
 from drivers.kit import discs
 from drivers.vsphere import translate
 from drivers.vsphere.client import Vcenter
@@ -107,7 +108,12 @@ class Guests:
                 await self._take_away(machine)
 
     async def _fits(self, spec: GuestSpec) -> None:
-        """Refuse what not even the empty host could hold."""
+        """Refuse what not even the empty host could hold, and what vSphere decides by itself."""
+        if spec.hardware != Hardware():
+            raise Refused(
+                f"guest {spec.name}: processor models, pinned cores, huge pages, devices and TPMs "
+                "are not given here: vSphere chooses them by itself"
+            )
         found = await self.vcenter.properties(
             vim.HostSystem, ("hardware.memorySize", "hardware.cpuInfo.numCpuThreads"),
             start=self.esx.ref, doing=f"look at host {self.esx.name}",

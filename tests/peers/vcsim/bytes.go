@@ -14,6 +14,7 @@ import (
 	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/soap"
 	"github.com/vmware/govmomi/vim25/types"
+	"github.com/vmware/govmomi/vmdk"
 )
 
 type (
@@ -156,6 +157,46 @@ func (m *machine) RelocateVMTask(ctx *context, req *types.RelocateVM_Task) soap.
 	}
 }
 
+// ReconfigVMTask lets the file of a disk be as large as the machine is told that it is.
+func (m *machine) ReconfigVMTask(ctx *context, req *types.ReconfigVM_Task) soap.HasFault {
+	task := simulator.CreateTask(m.VirtualMachine, "reconfigVm",
+		func(*simulator.Task) (types.AnyType, types.BaseMethodFault) {
+			_, fault := wait(ctx, m.VirtualMachine.ReconfigVMTask(ctx, req).(*methods.ReconfigVM_TaskBody).Res)
+			if fault != nil {
+				return nil, fault
+			}
+			for _, disk := range files(m.VirtualMachine) {
+				if err := stretch(resolve(ctx, backing(disk).FileName), disk.CapacityInBytes); err != nil {
+					return nil, &types.GenericVmConfigFault{Reason: err.Error()}
+				}
+			}
+			return nil, nil
+		})
+	return &methods.ReconfigVM_TaskBody{
+		Res: &types.ReconfigVM_TaskResponse{Returnval: task.Run(ctx)},
+	}
+}
+
+// stretch writes a larger capacity into a descriptor.
+func stretch(name string, capacity int64) error {
+	file, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	desc, err := vmdk.ParseDescriptor(file)
+	_ = file.Close()
+	if err != nil || desc.Capacity() >= capacity || len(desc.Extent) == 0 {
+		return err
+	}
+	desc.Extent[0].Size = capacity / vmdk.SectorSize
+	made, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	defer made.Close()
+	return desc.Write(made)
+}
+
 // carry moves one disk into the machine's folder on another datastore; its past stays behind.
 func (m *machine) carry(ctx *context, disk *types.VirtualDisk, to types.ManagedObjectReference) error {
 	info := backing(disk)
@@ -264,6 +305,7 @@ func (s *moment) RemoveSnapshotTask(ctx *context, req *types.RemoveSnapshot_Task
 		func(*simulator.Task) (types.AnyType, types.BaseMethodFault) {
 			vm := ctx.Map.Get(s.Vm).(*simulator.VirtualMachine)
 			kept := s.Config.Hardware.Device
+			ctx.WithLock(vm, func() { s.forget(vm) })
 			_, fault := wait(ctx, s.VirtualMachineSnapshot.RemoveSnapshotTask(ctx, req).(*methods.RemoveSnapshot_TaskBody).Res)
 			if fault != nil {
 				return nil, fault
@@ -284,6 +326,18 @@ func (s *moment) RemoveSnapshotTask(ctx *context, req *types.RemoveSnapshot_Task
 	return &methods.RemoveSnapshot_TaskBody{
 		Res: &types.RemoveSnapshot_TaskResponse{Returnval: task.Run(ctx)},
 	}
+}
+
+// forget takes the snapshot out of the machine's layout: the simulator finds the snapshot's file
+// there by a key that, once disks have changed, may be a disk's, and would delete that.
+func (s *moment) forget(vm *simulator.VirtualMachine) {
+	kept := []types.VirtualMachineFileLayoutExSnapshotLayout{}
+	for _, layout := range vm.LayoutEx.Snapshot {
+		if layout.Key != s.Self {
+			kept = append(kept, layout)
+		}
+	}
+	vm.LayoutEx.Snapshot = kept
 }
 
 // merge puts the only child of a file into it, and lets all that named the child name the file.
@@ -479,6 +533,8 @@ func wait(ctx *context, begun any) (types.AnyType, types.BaseMethodFault) {
 	var ref types.ManagedObjectReference
 	switch it := begun.(type) {
 	case *types.PowerOnVM_TaskResponse:
+		ref = it.Returnval
+	case *types.ReconfigVM_TaskResponse:
 		ref = it.Returnval
 	case *types.RelocateVM_TaskResponse:
 		ref = it.Returnval
