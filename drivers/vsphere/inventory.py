@@ -185,33 +185,42 @@ class Inventory:
         )
 
     async def network(self, esx: Esx, nic: NicSpec) -> Any:
-        """The backing of a card. `bridge` names a port group; with a VLAN, a switch."""
-        label = nic.bridge or self._vcenter.settings.network
+        """The backing of a card. `bridge` names a port group, or a switch to make one on.
+
+        What CloudStack writes behind the name (`dvSwitch1,,vmwaredvs`) is seen at the vCenter.
+        """
+        label = (nic.bridge or self._vcenter.settings.network).split(",")[0].strip()
         found = await self._vcenter.properties(
             vim.Network, ("name",), start=esx.ref,
             along=((vim.HostSystem, "network"),), doing="list the networks",
         )  # fmt: skip
         nets = {unquote(one.get("name", "")): one.ref for one in found}
-        if nic.vlan is not None:
-            wanted = f"{label or 'vSwitch0'}.{nic.vlan}"
-            if wanted not in nets:
-                doing = f"make port group {wanted}"
-                await self._port_group(esx, label or "vSwitch0", nic.vlan, wanted, doing)
-                return await self._vcenter.read(
-                    lambda: _backing(_network(esx, wanted), wanted), doing=doing
-                )
-            label = wanted
-        if not label:
-            plain = sorted(name for name, ref in nets.items() if not _is_uplink(ref, name))
-            if not plain:
-                raise Refused(f"host {esx.name} has no network to plug a card into")
-            label = "VM Network" if "VM Network" in plain else plain[0]
-        if label not in nets:
-            known = ", ".join(sorted(nets)) or "none"
-            raise Refused(f"host {esx.name} has no network {label!r}: it has {known}")
+        if nic.vlan is None and not label:
+            label = _default(nets, esx)
+        if nic.vlan is not None or label not in nets:
+            switch, vlan = label or "vSwitch0", nic.vlan or 0
+            label = f"{switch}.{vlan or 'untagged'}"
+            if label not in nets:
+                nets[label] = await self._made_port_group(esx, switch, vlan, label, sorted(nets))
         return await self._vcenter.read(
             lambda: _backing(nets[label], label), doing=f"look at network {label}"
         )
+
+    async def _made_port_group(
+        self, esx: Esx, switch: str, vlan: int, name: str, known: list[str]
+    ) -> Managed:
+        """Refused: there is neither a port group nor a switch of this name."""
+        doing = f"make port group {name}"
+        try:
+            await self._port_group(esx, switch, vlan, name, doing)
+        except Refused as error:
+            if isinstance(error.__cause__, vim.fault.NotFound):
+                raise Refused(
+                    f"host {esx.name} has neither a network nor a switch {switch!r}: its networks "
+                    f"are {', '.join(known) or 'none'}"
+                ) from error
+            raise
+        return await self._vcenter.read(lambda: _network(esx, name), doing=doing)
 
     async def _port_group(self, esx: Esx, switch: str, vlan: int, name: str, doing: str) -> None:
         """On a distributed switch of that name, or else on the host's own switch."""
@@ -305,6 +314,14 @@ def _network(esx: Esx, name: str) -> Managed:
         if unquote(one.name) == name:
             return one
     raise Unavailable(f"port group {name} is not seen by host {esx.name} yet")
+
+
+def _default(nets: Mapping[str, Managed], esx: Esx) -> str:
+    """The network that ESXi brings along, or else the first."""
+    plain = sorted(name for name, ref in nets.items() if not _is_uplink(ref, name))
+    if not plain:
+        raise Refused(f"host {esx.name} has no network to plug a card into")
+    return "VM Network" if "VM Network" in plain else plain[0]
 
 
 def _is_uplink(ref: Managed, name: str) -> bool:
