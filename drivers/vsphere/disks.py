@@ -35,7 +35,7 @@ from drivers.vsphere.tasks import Tasks
 
 DISC = "iso"
 FORMATS = ("vmdk", "ova", "raw", "qcow2", "vpc", "vhdx")
-ADOPTED, DISOWNED = "adopted", "disowned"
+ADOPTED, DISOWNED, MOVED = "adopted", "disowned", "moved"
 
 
 def whole_kib(size_bytes: int) -> int:
@@ -183,11 +183,10 @@ class Disks:
                 adopted = await self._adopted(store, volume_id)
                 if adopted is not None:
                     disks[adopted.path] = adopted
-        only = UUID(pattern.removesuffix("*")) if pattern != "*" else None
-        if only is not None and any(one.volume_id == only for one in disks.values()):
-            return list(disks.values())
-        for path, status in (await self._moved(store, only)).items():
-            disks.setdefault(path, status)
+            elif mark == MOVED and volume_id is not None:
+                moved = await self._moved(store, volume_id)
+                if moved is not None:
+                    disks.setdefault(moved.path, moved)
         return list(disks.values())
 
     async def _adopted(self, store: Store, volume_id: UUID) -> DiskStatus | None:
@@ -195,23 +194,25 @@ class Disks:
         size = await self.stores.files.capacity(store, path) if path else None
         return _status(volume_id, path, size, size) if path and size is not None else None
 
-    async def _moved(self, store: Store, only: UUID | None) -> dict[str, DiskStatus]:
-        """Disks of this pool that a storage vMotion has brought: their machines have them."""
-        there = {}
-        for machine, note in await self._inventory.noted(store.datacenter):
-            wanted = [
-                volume_id
-                for volume_id, held in note.disks.items()
-                if only in (None, volume_id) and held.path == disk_path(store, volume_id)
-            ]
-            if not wanted or (seen := await self._inventory.look(machine.ref)) is None:
-                continue
-            for volume_id in wanted:
-                disk = seen.disk_of(volume_id)
-                if disk is not None:
-                    path, size = disk_path(store, volume_id), disk.size_bytes
-                    there[path] = _status(volume_id, path, size, size)
-        return there
+    async def _moved(self, store: Store, volume_id: UUID) -> DiskStatus | None:
+        """A disk that a storage vMotion has brought: the machine that has it is named by a mark."""
+        text = await self.stores.files.text(store, mark_path(store, volume_id, MOVED))
+        path = disk_path(store, volume_id)
+        if not text:
+            return None
+        machine = await self._inventory.machine(UUID(text.strip()), store.datacenter)
+        note = machine.note if machine is not None else None
+        if machine is None or note is None or (held := note.disks.get(volume_id)) is None:
+            return None
+        disk = machine.disk_of(volume_id)
+        if held.path != path or disk is None:
+            return None
+        return _status(volume_id, path, disk.size_bytes, disk.size_bytes)
+
+    async def mark_moved(self, store: Store, volume_id: UUID, guest_id: UUID) -> None:
+        """So that a disk is found in this pool once its machine's note says that it is there."""
+        mark = mark_path(store, volume_id, MOVED)
+        await self.stores.files.put_text(store, mark, str(guest_id))
 
     async def resize(self, pool: PoolSpec, volume_id: UUID, *, size_bytes: int) -> DiskStatus:
         size_bytes = whole_kib(size_bytes)
@@ -304,12 +305,14 @@ class Disks:
             mark = mark_path(store, volume_id, ADOPTED)
             await self.stores.delete_file(store, mark, about=volume_id)
 
-    async def forget_mark(self, store: Store, path: str) -> None:
-        """A disk that was adopted where it lay has come to its own path."""
+    async def forget_marks(self, store: Store, path: str) -> None:
+        """A disk that was adopted where it lay, or was moved, has come to its own path."""
         folder, _, name = path.rpartition("/disks/")
         if folder and name.endswith(".vmdk"):
-            mark = f"{folder}/marks/{name.removesuffix('.vmdk')}.{ADOPTED}"
-            await self.stores.delete_file(store, mark, about=UUID(name.removesuffix(".vmdk")))
+            volume = name.removesuffix(".vmdk")
+            for mark in (ADOPTED, MOVED):
+                file = f"{folder}/marks/{volume}.{mark}"
+                await self.stores.delete_file(store, file, about=UUID(volume))
 
     async def part(self, store: Store, volume_id: UUID, key: UUID) -> str:
         """Where to make something, with nothing half made of it in the way."""

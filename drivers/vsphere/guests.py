@@ -371,7 +371,7 @@ class Guests:
             store, source = await self._store_of(path), await self._store_of(file)
             if await self.disks.stores.files.capacity(source, file) is not None:
                 await self.disks.stores.move(source, file, store, path, about=note.guest)
-                await self.disks.forget_mark(store, path)
+                await self.disks.forget_marks(store, path)
         await self.write(machine.ref, msgspec.structs.replace(note, away={}))
 
     async def write(self, ref: Managed, note: Note) -> None:

@@ -62,6 +62,7 @@ class Moves:
             if disk is None:
                 raise Refused(f"{machine.name} has no disk {volume_id} to take along")
             held[volume_id] = HeldDisk(disk_path(store, volume_id), disk.slot)
+            await self._guests.disks.mark_moved(store, volume_id, note.guest)
             if disk.device.backing.datastore._moId != store.ref._moId:
                 locators.append(
                     vim.vm.RelocateSpec.DiskLocator(diskId=disk.device.key, datastore=store.ref)

@@ -11,16 +11,19 @@ import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from drivers.contract.errors import DriverError, Refused, Unavailable
 from drivers.contract.storage import PoolFacts, PoolSpec
+from drivers.vsphere import errors
 from drivers.vsphere.client import Vcenter
 from drivers.vsphere.files import Files
 from drivers.vsphere.inventory import Inventory, Store
 from drivers.vsphere.sdk import vim
 from drivers.vsphere.tasks import Tasks
 
+SEARCHES = UUID(int=0)
 FOLDERS = ("disks", "images", "snapshots", "incoming", "marks")
 LOOK_AT_ONCE = 8
 # How much of a disk is laid out at once, by the contract's words.
@@ -104,16 +107,25 @@ class Stores:
         )
         root = store.path(*([folder] if folder else []))
         try:
-            found = await self._tasks.run(
-                lambda: store.browser.SearchDatastoreSubFolders_Task(root, spec),
-                about=UUID(int=0),
-                doing=f"search {root}",
-            )
+            found = await self._asked(store, root, spec)
         except Refused as error:
             if is_missing(error):
                 return []
             raise
         return await self._sized(store, list(_files(found, store)))
+
+    async def _asked(self, store: Store, root: str, spec: Any) -> Any:
+        """The browser's task is a question like others: a lost line is tried once more."""
+        for last in (False, True):
+            try:
+                return await self._tasks.run(
+                    lambda: store.browser.SearchDatastoreSubFolders_Task(root, spec),
+                    about=SEARCHES, doing=f"search {root}", changing=False,
+                )  # fmt: skip
+            except Unavailable as error:
+                if last or not errors.is_lost(error.__cause__ or error):
+                    raise
+        raise AssertionError("the last try answers or raises")
 
     async def _sized(self, store: Store, files: list[File]) -> list[File]:
         """With the size of each disk: the browser says it, or else the disk's descriptor."""

@@ -82,11 +82,13 @@ class Tasks:
         about: UUID,
         doing: str,
         timeout_s: float | None = None,
+        changing: bool = True,
     ) -> Any:
         """Begin a task, and answer with its result when it is over.
 
-        Unknown: no answer, or it was not over in time. A caller that is cancelled leaves it to go
-        on, and whoever changes the same thing next waits for it.
+        Unknown: no answer, or it was not over in time; Unavailable if it changes nothing. A
+        caller that is cancelled leaves it to go on, and whoever changes the same thing next waits
+        for it.
         """
         limit_s = self._vcenter.settings.task_s if timeout_s is None else timeout_s
         began = self._vcenter.begin(begin)
@@ -94,20 +96,23 @@ class Tasks:
         self._note(about, whole)
         began.add_done_callback(lambda done: self._follow(done, whole))
         task = await self._vcenter.heard(
-            began, doing, changing=True, limit_s=self._vcenter.settings.verb_s
+            began, doing, changing=changing, limit_s=self._vcenter.settings.verb_s
         )
         doing = f"{self._vcenter.place.server}: {doing}"
         try:
             async with asyncio.timeout(limit_s):
                 end = await asyncio.shield(whole)
         except TimeoutError:
-            raise Unknown(f"{doing}: its task was not over after {limit_s:g} s") from None
+            text = f"{doing}: its task was not over after {limit_s:g} s"
+            raise (Unknown(text) if changing else Unavailable(text)) from None
         if end.get("info.state") == "success":
             return end.get("info.result")
         if end.get("info.state") == "error":
             fault = end["info.error"]
-            raise errors.of_fault(fault, doing=doing, changing=True) from fault
-        raise Unknown(f"{doing}: the vCenter knows its task {task._moId} no more")
+            raise errors.of_fault(fault, doing=doing, changing=changing) from fault
+        raise (Unknown if changing else Unavailable)(
+            f"{doing}: the vCenter knows its task {task._moId} no more"
+        )
 
     def _follow(self, began: asyncio.Future[Managed], whole: asyncio.Future[Any]) -> None:
         """The task has begun, whether or not its caller is still there: wait for its end."""
@@ -170,9 +175,9 @@ class Tasks:
         """The thread: as long as there is a task to wait for, hear of all of them together."""
         pause_s, version, seen = FIRST_PAUSE_S, "", -1
         while True:
+            self._news.clear()
             if not self._waits and not self._vcenter.closed:
                 self._news.wait(LINGER_S)
-            self._news.clear()
             with self._lock:
                 if not self._waits or self._vcenter.closed:
                     self._thread = None
