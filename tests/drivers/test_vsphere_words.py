@@ -1,0 +1,168 @@
+"""What is said to a vCenter and read from it, without one: URLs, notes, limits, appliances."""
+
+from __future__ import annotations
+
+import tarfile
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from drivers.contract.compute import DiskAttachment, DiskLimits
+from drivers.contract.errors import Refused, Unavailable, Unknown
+from drivers.contract.storage import PoolSpec
+from drivers.vsphere import address, errors, notes, ova, translate
+from drivers.vsphere.client import Found
+from drivers.vsphere.machines import DEVICES, Machine
+from drivers.vsphere.notes import HeldDisk, Note
+from drivers.vsphere.sdk import vim, vmodl
+from tests.drivers.harness_vsphere import guest_spec
+
+PIN = f"sha256:{'ab' * 32}"
+
+
+def test_a_hosts_url_is_read_as_it_was_written() -> None:
+    """Names with slashes and blanks, an IPv6 address, a port and a pin all come back."""
+    place = address.read(f"vsphere://[fd00::1]:8443/Our%20DC/a%2Fb?pin={PIN}")
+    assert (place.host, place.port, place.datacenter, place.cluster) == (
+        ("fd00::1", 8443, "Our DC", "a/b")
+    )
+    again = address.read(place.url_of("esx 1.test"))
+    assert again == replace(place, esx="esx 1.test")
+    assert address.read("vsphere://v.test/d/c").url_of("h") == "vsphere://v.test/d/c/h"
+
+
+def test_a_pool_is_a_datastore_of_a_datacenter() -> None:
+    names = address.pool_names(PoolSpec(pool_id=uuid4(), url="vmfs://Our%20DC/store%201"))
+    assert names == ("Our DC", "store 1")
+    for url in ("vmfs://only", "file:///srv", "vmfs://a/b/c"):
+        with pytest.raises(Refused, match="must be like vmfs://"):
+            address.pool_names(PoolSpec(pool_id=uuid4(), url=url))
+
+
+@pytest.mark.parametrize(
+    ("limits", "iops"),
+    [
+        (DiskLimits(), -1),
+        (DiskLimits(total_iops=500), 500),
+        (DiskLimits(read_iops=100, write_iops=50), 150),
+        (DiskLimits(read_bytes=320 * 1024), 10),
+        (DiskLimits(total_iops=500, write_bytes=320 * 1024), 10),
+        (DiskLimits(read_bytes=1), 1),
+    ],
+)
+def test_limits_are_requests_of_32_kib(limits: DiskLimits, iops: int) -> None:
+    assert translate.iops(limits) == iops
+
+
+def test_disks_sit_around_the_controllers_own_place() -> None:
+    """SCSI unit 7 is the controller's: the eighth disk comes behind it, and none share a unit."""
+    units = [translate.unit_of(number) for number in range(15)]
+    assert 7 not in units and len(set(units)) == 15 and units[7] == 8
+
+
+def test_a_machines_name_holds_no_mark_of_the_inventory() -> None:
+    spec = replace(guest_spec(), name="50% of a/b\\c" + "x" * 100)
+    name = translate.machine_name(spec)
+    assert not set("/\\") & set(name) and len(name) <= translate.NAME_MAX
+    assert name.endswith(spec.guest_id.hex[:12])
+
+
+def test_a_machine_is_made_as_it_was_specified() -> None:
+    volume = uuid4()
+    disk = DiskAttachment(
+        volume_id=volume, path="[s] p/disks/v.vmdk", device=0, limits=DiskLimits(total_iops=9)
+    )
+    spec = replace(guest_spec(disks=[disk]), boot="uefi-secure", cpu_max=2)
+    note = translate.note_of(spec, uuid4(), ())
+    made = translate.config(spec, note, {volume: (disk.path, 2**20)}, (), home="[s]")
+    assert (made.firmware, made.bootOptions.efiSecureBootEnabled) == ("efi", True)
+    assert (made.cpuHotAddEnabled, made.memoryHotAddEnabled) == (True, False)
+    assert made.instanceUuid == str(spec.guest_id)
+    disks = [one.device for one in made.deviceChange if hasattr(one.device, "capacityInKB")]
+    assert [(one.capacityInKB, one.storageIOAllocation.limit) for one in disks] == [(1024, 9)]
+    assert all(one.fileOperation is None for one in made.deviceChange), "no file is made or lost"
+    assert notes.read(made.extraConfig[0].value) == note
+
+
+def test_a_copy_of_a_machine_is_nobodys() -> None:
+    """The note names the machine that it was written on; a hand that breaks it frees it too."""
+    guest = uuid4()
+    note = Note(guest=guest, disks={uuid4(): HeldDisk("[s] a", "1000:0")})
+    values = {notes.PATH: note.text(), "config.instanceUuid": str(guest), DEVICES: []}
+    assert Machine(None, Found(None, values)).note == note
+    copy = values | {"config.instanceUuid": str(uuid4())}
+    assert Machine(None, Found(None, copy)).note is None
+    assert notes.read("{not ours") is None and notes.read("") is None
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (vim.fault.InvalidLogin(), Refused),
+        (vim.fault.NoPermission(privilegeId="VirtualMachine.Interact.PowerOn"), Refused),
+        (vim.fault.InsufficientMemoryResourcesFault(), Unavailable),
+        (vim.fault.TaskInProgress(), Unavailable),
+        (vim.fault.FileLocked(file="[s] a.vmdk"), Unavailable),
+        (vim.fault.NoDiskSpace(), Unavailable),
+        (vmodl.fault.SystemError(reason="disk on fire"), Unknown),
+        (vmodl.fault.InvalidArgument(invalidProperty="spec"), Refused),
+    ],
+)
+def test_faults_are_told_apart(fault: object, kind: type[Exception]) -> None:
+    """And say their class, and what they are about."""
+    told = errors.of_fault(fault, doing="start", changing=True)
+    assert type(told) is kind
+    assert type(fault).__name__.rsplit(".", 1)[-1] in str(told)
+    for detail in ("privilegeId", "file", "reason", "invalidProperty"):
+        assert (getattr(fault, detail, None) or "") in str(told)
+
+
+def appliance(path: Path, files: dict[str, bytes]) -> str:
+    with tarfile.open(path, "w") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, BytesIO(content))
+    return str(path)
+
+
+def ovf(*disks: str) -> bytes:
+    space = "http://schemas.dmtf.org/ovf/envelope/1"
+    files = "".join(f'<File o:href="{one}" o:id="f{n}"/>' for n, one in enumerate(disks))
+    parts = "".join(f'<Disk o:diskId="d{n}" o:fileRef="f{n}"/>' for n in range(len(disks)))
+    return (
+        f'<Envelope xmlns="{space}" xmlns:o="{space}"><References>{files}</References>'
+        f"<DiskSection>{parts}</DiskSection></Envelope>"
+    ).encode()
+
+
+@pytest.mark.parametrize(
+    ("files", "why"),
+    [
+        ({"a.txt": b"x"}, "holds 0 descriptors"),
+        ({"a.ovf": b"<Envelope"}, "no XML"),
+        ({"a.ovf": b"<Other/>"}, "not an OVF 1 Envelope"),
+        ({"a.ovf": ovf()}, "has 0 disks"),
+        ({"a.ovf": ovf("1.vmdk", "2.vmdk"), "1.vmdk": b"", "2.vmdk": b""}, "has 2 disks"),
+        ({"a.ovf": ovf("1.vmdk")}, "lacks its file 1.vmdk"),
+        (
+            {"a.ovf": ovf("1.vmdk"), "a.mf": b"SHA1(1.vmdk)= 00ff\n", "1.vmdk": b"x"},
+            "damaged: its sha1",
+        ),
+    ],
+)
+def test_what_is_wrong_with_an_appliance_is_said(
+    tmp_path: Path, files: dict[str, bytes], why: str
+) -> None:
+    with pytest.raises(Refused, match=why):
+        ova.first_disk(appliance(tmp_path / "a.ova", files), str(tmp_path))
+
+
+def test_a_disk_is_taken_out_of_its_appliance(tmp_path: Path) -> None:
+    files = {"a.ovf": ovf("../1.vmdk"), "../1.vmdk": b"bytes"}
+    found = ova.first_disk(appliance(tmp_path / "a.ova", files), str(tmp_path))
+    assert Path(found).read_bytes() == b"bytes"
+    assert Path(found).parent == tmp_path, "whatever its name says"
