@@ -73,6 +73,11 @@ class Hand:
                 return str(device.backing.fileName)
         raise AssertionError(f"{machine.name} has no disk at {slot}")
 
+    def backings(self) -> list[str]:
+        """The files behind all devices of all machines."""
+        devices = [one for machine in self.all() for one in machine.config.hardware.device]
+        return [str(getattr(one.backing, "fileName", "") or "") for one in devices]
+
     def add_machine(self, name: str) -> None:
         """A machine that nobody of ours made, and that runs on the first host."""
         cluster = self.datacenter.hostFolder.childEntity[0]

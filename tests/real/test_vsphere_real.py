@@ -25,6 +25,7 @@ from tests.drivers.harness_vsphere import read_at, write_at
 from tests.drivers.vcenter_hand import Hand
 from tests.e2e.server import Api, Awaitable, Server, serving
 from tests.guest.tiny import absent
+from tests.images.files import disc
 from tests.infra.build import physical_network, pod, zone
 from tests.peers import vcenter as peer
 from tests.real.test_quickstart import until
@@ -279,6 +280,30 @@ def test_an_appliance_becomes_a_guest(here: Here) -> None:
     with pytest.raises(CloudStackApiException, match="damaged"):
         deploy(here, bad, name="bad", networkids=only)
     here.api("deleteNetwork", id=only)
+    assert here.left() == []
+
+
+def test_a_disc_is_changed_in_a_running_guest(here: Here, template: str) -> None:
+    """It is read where the pool keeps it, and let go of; it stays while a guest reads it."""
+    api = here.api
+    vm = deploy(here, template, name="reader", networkids=(only := network(here, "fifth")))
+    image = here.server.home / "disc.iso"
+    image.write_bytes(disc())
+    made = api(
+        "registerIso", name="disc", url=image.as_uri(), zoneid=here.where["zoneid"],
+        bootable="false",
+    )["iso"][0]  # fmt: skip
+    until(lambda: api.one("listIsos", "iso", id=made["id"], isofilter="all")["isready"], "ready")
+    api("attachIso", id=made["id"], virtualmachineid=vm["id"])
+    held = here.hand.backings()
+    path = next(one for one in held if one.endswith(f"/images/{made['id']}.iso"))
+    assert here.vcenter.file(path).read_bytes() == disc()
+    api("detachIso", virtualmachineid=vm["id"])
+    held = here.hand.backings()
+    assert path not in held
+    api("deleteIso", id=made["id"])
+    api("destroyVirtualMachine", id=vm["id"], expunge=True)
+    api("deleteNetwork", id=only)
     assert here.left() == []
 
 
