@@ -34,7 +34,7 @@ from drivers.vsphere.store import LAYOUTS, File, Stores
 from drivers.vsphere.tasks import Tasks
 
 DISC = "iso"
-FORMATS = ("vmdk", "ova", "raw", "qcow2", "vpc", "vhdx")
+FORMATS = ("vmdk", "ova", "raw", "qcow2", "vhd", "vhdx")
 ADOPTED, DISOWNED, MOVED = "adopted", "disowned", "moved"
 
 
