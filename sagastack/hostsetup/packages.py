@@ -40,6 +40,7 @@ RUN: Mapping[str, str] = {
 }
 TESTS: Mapping[str, str] = {
     "libvirt-daemon-driver-lxc": "real containers, which tests run",
+    "debootstrap": "makes the machine in which tests run Xen",
     "e2fsprogs": "the tiny container: its file system",
     "git": "the tidy tests list the tree",
     "cpio": "a second opinion on the guest's archive",
