@@ -46,7 +46,7 @@ async def ours_is_let_go_of_and_taken_back(rig: Rig) -> None:
     must(await rig.copies(again) == 1, "it is not listed once under its id")
     must(await rig.disk_copies(volume) == 1, "its disk is not listed under its id")
     if not any(map(rig.capabilities.why_not, ("resize_disk", "live_disk_growth"))):
-        larger = disk.size_bytes + 16 * 1024**2
+        larger = rig.sized(disk.size_bytes + 16 * 1024**2)
         told = await rig.within(
             session.resize_disk(rig.pool, volume, size_bytes=larger, key=uuid4())
         )

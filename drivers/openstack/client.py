@@ -36,6 +36,8 @@ SERVICES: Mapping[str, tuple[tuple[str, ...], str]] = {
 COMPUTE_VERSION = (2, 79)
 VERSIONS = {"compute": "compute 2.79", "volume": "volume 3.42"}
 CHUNK_BYTES = 1 << 20
+# Also where there is nothing to say: Nova takes no request of another type, not even an empty one.
+JSON = {"Content-Type": "application/json"}
 RENEW_EARLY_S = 60.0
 MESSAGE_CHARS = 400
 
@@ -101,7 +103,7 @@ class Client:
                 method,
                 f"{self._endpoint(service, token)}{path}",
                 doing,
-                headers=self._headers(service, token, version),
+                headers=self._headers(service, token, version) | JSON,
                 params=params or {},
                 **more,
             ) as answer:

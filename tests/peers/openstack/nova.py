@@ -91,6 +91,8 @@ class Nova:
             if service == "compute" and _number(version) > _number(self._region.newest_compute):
                 raise wrong(406, f"Version {version} is not supported by the API. Minimum is 2.1 "
                             f"and maximum is {self._region.newest_compute}.")  # fmt: skip
+            if request.method in ("POST", "PUT") and request.content_type != "application/json":
+                raise wrong(415, "Unsupported Content-Type")
             request[VERSION] = _number(version)
             answer: web.StreamResponse = await handler(request)
             return answer
