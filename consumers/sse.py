@@ -99,7 +99,7 @@ class SseStream(Stream):
 def _event(topic: str, data: bytes) -> Event:
     try:
         told = msgspec.json.decode(data, type=_Told)
-    except msgspec.MsgspecError as wrong:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as wrong:
         raise Unreadable(f"a frame about {topic} cannot be read: {wrong}") from wrong
     return make(
         position=told.position,

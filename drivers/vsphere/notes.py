@@ -47,5 +47,5 @@ def read(text: object) -> Note | None:
         return None
     try:
         return msgspec.json.decode(text, type=Note)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return None

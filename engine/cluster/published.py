@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from engine.cluster.leave import leave
 from engine.cluster.topics import TopicsWrong
+from engine.log.errors import DAMAGED
 
 READ_S = 20.0
 # A note, its transaction's marker, and some that were aborted.
@@ -84,7 +85,7 @@ async def _read(
 def _decoded(topic: str, value: bytes) -> Published:
     try:
         return msgspec.json.decode(value, type=Published)
-    except msgspec.MsgspecError as wrong:
+    except DAMAGED as wrong:
         raise TopicsWrong(
             f"the topic {topic} holds what no relay wrote ({wrong}): choose another prefix"
         ) from wrong

@@ -20,6 +20,7 @@ from engine.cluster.published import last_value
 from engine.cluster.seal_table import SealTable
 from engine.cluster.topics import KafkaGone, Topics, TopicsWrong, ensure
 from engine.log import LogUnavailable
+from engine.log.errors import DAMAGED
 from engine.log.seal import Seal
 
 log_ = logging.getLogger("sagastack.relay")
@@ -84,7 +85,7 @@ class SealRelay:
 def _number(topic: str, value: bytes) -> int:
     try:
         return msgspec.json.decode(value, type=Seal).number
-    except msgspec.MsgspecError as wrong:
+    except DAMAGED as wrong:
         raise TopicsWrong(
             f"the topic {topic} holds what is no seal ({wrong}): choose another prefix"
         ) from wrong

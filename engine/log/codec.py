@@ -17,7 +17,7 @@ from uuid import UUID
 import msgspec
 
 from aggregates.base import EVENTS, Event, Recorded
-from engine.log.errors import Unreadable
+from engine.log.errors import DAMAGED, Unreadable
 from engine.log.unit import Stored, Unit
 
 
@@ -109,7 +109,7 @@ def decode(row: Stored) -> Recorded:
         if envelope.v != kind.VERSION:
             fields = _upcast(row, kind, envelope)
         event = _decoder(kind).decode(fields)
-    except msgspec.MsgspecError as wrong:
+    except DAMAGED as wrong:
         raise Unreadable(
             f"position {row.position} ({row.topic}, version {row.version} of {row.stream}) "
             f"cannot be read: {wrong}"
@@ -135,7 +135,7 @@ def envelope(row: Stored) -> Envelope:
     """What a row says beside its event, whichever release wrote that."""
     try:
         return _envelope(row.state)
-    except msgspec.MsgspecError as wrong:
+    except DAMAGED as wrong:
         raise Unreadable(f"position {row.position} ({row.topic}) is no event: {wrong}") from wrong
 
 

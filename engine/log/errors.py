@@ -1,5 +1,10 @@
 """How the log fails. A conflict is the domain's `Conflict`; here is what is the log's own fault."""
 
+import msgspec
+
+# How msgspec fails on bytes that somebody has changed: text that is no UTF-8 is an error apart.
+DAMAGED = (msgspec.MsgspecError, UnicodeDecodeError)
+
 
 class LogError(Exception):
     """The log could not do what was asked."""

@@ -16,7 +16,7 @@ import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from engine.log.errors import LogError
+from engine.log.errors import DAMAGED, LogError
 from engine.log.merkle import leaf, root
 from engine.log.unit import Stored
 from engine.private_files import write_private
@@ -137,5 +137,5 @@ def _whole_lines(path: Path) -> list[bytes]:
 def _line(path: Path, number: int, line: bytes) -> Seal:
     try:
         return msgspec.json.decode(line, type=Seal)
-    except msgspec.MsgspecError as wrong:
+    except DAMAGED as wrong:
         raise SealsDamaged(f"line {number} of {path} is no seal: {wrong}") from wrong

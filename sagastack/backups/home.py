@@ -17,6 +17,7 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 
 from engine.log import Seal
+from engine.log.errors import DAMAGED
 from engine.log.seal import PRIVATE_KEY, PUBLIC_KEY, SEALS
 from engine.vault import KEY_BYTES, write_private
 from sagastack.backups.lines import BackupError, sync_folder
@@ -51,7 +52,7 @@ def marker(home: Path) -> Marker | None:
         return msgspec.json.decode((home / MARKER).read_bytes(), type=Marker)
     except FileNotFoundError:
         return None
-    except msgspec.MsgspecError as wrong:
+    except DAMAGED as wrong:
         text = f"{home / MARKER} cannot be read ({wrong}): empty {home} but for the keys"
         raise BackupError(text) from wrong
 

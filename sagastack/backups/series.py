@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from engine.log import Seal, Stored
+from engine.log.errors import DAMAGED
 from engine.log.merkle import leaf
 from engine.log.tree import Tree
 from sagastack.backups import shapes
@@ -164,7 +164,7 @@ class Reader:
 def _decode(path: Path, line: bytes) -> Line:
     try:
         return shapes.decode(line)
-    except msgspec.MsgspecError as wrong:
+    except DAMAGED as wrong:
         raise BackupError(f"{path} holds a line that is none of a backup's: {wrong}") from wrong
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from drivers.contract.driver import Capabilities
 from engine.allocator import Allocator
 from engine.clock import SystemClock
 from engine.engine import Engine, load
@@ -25,7 +26,10 @@ load("aggregates", "projections", "engine.decisions", "engine.sagas")
 
 
 class NoHosts:
-    """This cloud has no hosts: whoever asks for one is wrong."""
+    """This cloud has no hosts: whoever asks for one is wrong. Its hypervisors take what comes."""
+
+    def capabilities(self, hypervisor: str) -> Capabilities:
+        return Capabilities()
 
     def __getattr__(self, name: str) -> Any:
         raise AssertionError(f"the catalogue asked for {name} of a host")

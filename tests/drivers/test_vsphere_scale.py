@@ -67,6 +67,7 @@ async def test_a_thousand_machines_are_one_question() -> None:
     assert len({one.name for one in (*mine, *theirs)}) == MACHINES
     assert len(mine) > PAGE
     pages = -(-len(mine) // PAGE)
+    calls.pop("Logout", None)  # The session that was closed may still be saying goodbye.
     assert calls == {"RetrievePropertiesEx": 1, "ContinueRetrievePropertiesEx": pages - 1}
 
 

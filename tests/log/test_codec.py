@@ -56,8 +56,9 @@ def test_the_state_holds_only_what_is_there() -> None:
         ("logtoy.made", b'{"at":5,"d":{"name":7}}', r"position 17 \(logtoy\.made"),
         ("logtoy.made", b'{"at":5,"d":{"na', "position 17"),
         ("logtoy.made", b"", "position 17"),
+        ("logtoy.made", b'{"at":5,"d":{"name":"\xb0"}}', r"position 17 \(logtoy\.made"),
     ],
-    ids=["topic", "shape", "field", "cut", "empty"],
+    ids=["topic", "shape", "field", "cut", "empty", "no UTF-8"],
 )
 def test_what_cannot_be_read_is_named(topic: str, state: bytes, said: str) -> None:
     with pytest.raises(Unreadable, match=said):
