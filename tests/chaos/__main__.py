@@ -29,6 +29,8 @@ def main() -> int:
         "--seconds", type=float, default=float(os.environ.get("CHAOS_S", SECONDS_S))
     )
     parser.add_argument("--seed", type=int, default=int(os.environ.get("CHAOS_SEED", "1")))
+    parser.add_argument("--pause", type=float, default=0.0, help="seconds of the longest SIGSTOP")
+    parser.add_argument("--outage", type=float, default=0.0, help="seconds that Kafka is gone")
     parser.add_argument("--controllers", type=int, default=3)
     parser.add_argument("--no-kafka", action="store_true", help="one controller on PostgreSQL")
     parser.add_argument(
@@ -43,7 +45,13 @@ def main() -> int:
     try:
         bench = asyncio.run(
             run(
-                Plan(setup=setup, seconds_s=args.seconds, seed=args.seed),
+                Plan(
+                    setup=setup,
+                    seconds_s=args.seconds,
+                    seed=args.seed,
+                    pause_s=args.pause,
+                    outage_s=args.outage,
+                ),
                 lambda line: print(line, flush=True),
             )
         )

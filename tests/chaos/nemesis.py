@@ -40,6 +40,7 @@ class Nemesis:
     seed: int
     until_s: float
     pause_s: tuple[float, float] = (5.0, 20.0)
+    outage_s: float = 0.0
     acts: list[Act] = field(default_factory=list)
     restarts_s: list[float] = field(default_factory=list)
     _hurt: set[int] = field(default_factory=set)
@@ -65,6 +66,8 @@ class Nemesis:
         async with asyncio.TaskGroup() as group:
             # The two worst, then each sort of thing once in an order by seed; then at random.
             due = [*self.rng.sample(acts, len(acts)), self._pause, self._kill]
+            if self.outage_s and self.cluster.broker is not None:
+                group.create_task(self._lose_broker(), name="Kafka gone")
             while monotonic() < self.until_s:
                 await asyncio.sleep(1.0 + self.rng.random() * 2.0)
                 act = due.pop() if due else self.rng.choices(acts, weights)[0]
@@ -140,6 +143,16 @@ class Nemesis:
                     self.cluster.broker.kill if hard else self.cluster.broker.stop
                 )
                 await asyncio.sleep(self.rng.random() * 3.0)
+                await asyncio.to_thread(self.cluster.broker.start)
+            self._hurt.discard(-2)
+
+    async def _lose_broker(self) -> None:
+        """For long: the cloud goes on, and afterwards everybody catches up in order."""
+        if self._take(-2):
+            async with self._noted("Kafka gone"):
+                assert self.cluster.broker is not None
+                await asyncio.to_thread(self.cluster.broker.stop)
+                await asyncio.sleep(self.outage_s)
                 await asyncio.to_thread(self.cluster.broker.start)
             self._hurt.discard(-2)
 

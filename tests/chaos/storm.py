@@ -33,11 +33,17 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """`seconds_s` is how long machines fail; building, settling and judging come on top."""
+    """`seconds_s` is how long machines fail; building, settling and judging come on top.
+
+    `pause_s`: how long a controller is stopped at the longest, if not for up to twenty seconds.
+    `outage_s`: for how long Kafka is gone, once, from the beginning; 0 leaves it to chance.
+    """
 
     setup: Setup
     seconds_s: float
     seed: int
+    pause_s: float = 0.0
+    outage_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +97,9 @@ async def _storm(plan: Plan, machines: Cluster, place: Place, say: Say) -> Storm
     """Load and failures at once; both have ended, and all is mended, when this returns."""
     until_s = monotonic() + plan.seconds_s
     load = Load(plan.seed, until_s, until_s + SETTLE_S)
-    nemesis = Nemesis(machines, plan.seed, until_s)
+    nemesis = Nemesis(machines, plan.seed, until_s, outage_s=plan.outage_s)
+    if plan.pause_s:
+        nemesis.pause_s = plan.pause_s * 0.9, plan.pause_s
     visitors = Visitors(place.admin.session, machines.endpoints, *place.visitor)
     work = [nemesis.run(), nemesis.watch(), *_askers(load, place)]
     if len(machines.controllers) > 1:  # a lone controller keeps sessions in its memory
