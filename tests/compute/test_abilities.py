@@ -91,5 +91,5 @@ async def test_one_guest_has_a_machine_for_itself(here: Place) -> None:
     assert len({first["id"], second["id"]}) == 2
     with pytest.raises(CloudStackApiException, match="cluster main is promised"):
         await deploy(here.ann)
-    await here.ann.job("destroyVirtualMachine", id=first["id"], expunge="true")
+    await here.admin.job("destroyVirtualMachine", id=first["id"], expunge="true")
     await deploy(here.ann)
