@@ -161,9 +161,16 @@ class Engine:
         return await self._history.ever(row_id, kind)
 
     async def job(self, run_id: UUID) -> SagaRun:
-        """A run that is alive or over, however long ago. `NotFound` if there never was one."""
-        row = self.cloud[saga_runs].get(run_id)
-        return row if row is not None else await self._history.run(run_id)
+        """A run that is alive or over, however long ago. `NotFound` if there never was one.
+
+        The store may know more of it than is folded here: then it is told as it is here, under
+        way, since what it has made is not here yet either.
+        """
+        runs = self.cloud[saga_runs]
+        if (row := runs.get(run_id)) is not None:
+            return row
+        read = await self._history.run(run_id, self.cloud.position)
+        return runs.get(run_id) or read
 
     def _run_id(self, by: By) -> UUID:
         """The id of a new job. Who repeats a key at the same moment names the same."""

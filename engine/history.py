@@ -80,13 +80,13 @@ class History:
         """The cloud from the log alone, no checkpoint trusted."""
         return await self._extend(Cloud(), until)
 
-    async def run(self, run_id: UUID) -> SagaRun:
-        """A saga run read from its own stream."""
+    async def run(self, run_id: UUID, until: int | None = None) -> SagaRun:
+        """A saga run by its own stream, as it was at a position, or began behind that."""
         row: Aggregate | None = None
         for recorded in await self._log.read_stream(run_id):
             if row is None:
                 row = build(recorded)
-            else:
+            elif until is None or recorded.position <= until:
                 recorded.event.apply(row, recorded.at_ms)
                 row.version = recorded.version
         if not isinstance(row, SagaRun):

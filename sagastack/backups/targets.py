@@ -10,7 +10,8 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from itertools import islice
+from functools import cache
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -25,7 +26,9 @@ from engine.log.store import StoreDown, sqlite_path
 from engine.log.stores import open_store
 from sagastack.backups.lines import BackupError, sync_folder
 
-BATCH = 2_000
+# The interpreter is given away once for each statement, to whoever reads beside this: so they are
+# few and large, though SQLite takes no more than 32,766 values in one.
+BATCH = 1_000
 CONNECT_TIMEOUT_S = 5
 LOCK_TIMEOUT_S = 10
 REMAINS = ("sagastack_vault", "sagastack_seals")
@@ -97,11 +100,8 @@ class SqliteTarget:
                 database.execute("PRAGMA synchronous=OFF")
                 database.execute("BEGIN")
                 for batch in _batches(rows):
-                    database.executemany(
-                        "INSERT INTO stored_events (rowid, originator_id, originator_version,"
-                        " topic, state) VALUES (?,?,?,?,?)",
-                        [(row[0], row[1].hex, *row[2:]) for row in batch],
-                    )
+                    values = [(row[0], row[1].hex, *row[2:]) for row in batch]
+                    database.execute(_insert(len(batch)), list(chain.from_iterable(values)))
                 database.execute("COMMIT")
                 # As every log is; a reader cannot set it.
                 database.execute("PRAGMA journal_mode=WAL")
@@ -114,6 +114,15 @@ class SqliteTarget:
             os.close(descriptor)
         built.rename(self.path)
         sync_folder(self.path.parent)
+
+
+@cache
+def _insert(count: int) -> str:
+    """One statement for so many rows."""
+    return (
+        "INSERT INTO stored_events (rowid, originator_id, originator_version, topic, state) VALUES "
+        + ",".join(["(?,?,?,?,?)"] * count)
+    )
 
 
 def _beside(path: Path) -> list[Path]:

@@ -226,3 +226,16 @@ async def test_a_parent_waits_for_a_log_that_takes_no_children(r: Rig, script: S
     r.log.append = child_begins  # type: ignore[method-assign]
     row = await r.run(Parent())
     assert (row.state, row.error_text) == (RunState.SUCCEEDED, "")
+
+
+async def test_a_run_is_told_no_further_than_is_folded(r: Rig) -> None:
+    """A controller that lags behind the store says `under way`: what was made is not here yet."""
+    row = await r.run(Toy())
+    runs, table = r.cloud[saga_runs], dict(r.cloud[saga_runs].rows)
+    del runs.rows[row.id]
+    assert (await r.engine.job(row.id)).state is RunState.SUCCEEDED, "forgotten, and read again"
+    folded, begun = r.cloud.position, (await r.log.read_stream(row.id))[0].position
+    for behind in (begun, begun - 1):
+        r.cloud.position = behind
+        assert (await r.engine.job(row.id)).state is RunState.RUNNING
+    r.cloud.position, runs.rows = folded, table
