@@ -43,7 +43,7 @@ class BareMetalHarness:
     name = "bare metal"
     verb_s = 20.0
     settle_s = 5.0
-    grace_s = 0.1
+    grace_s = 0.4
 
     def __init__(self, folder: Path, machine: Machine, relay: Relay) -> None:
         self.folder, self.machine, self._relay = folder, machine, relay

@@ -60,7 +60,7 @@ class HypervHarness:
     name = "hyperv"
     verb_s = 30.0
     settle_s = 10.0
-    grace_s = 0.05
+    grace_s = 0.5
 
     def __init__(self, peer: HypervPeer) -> None:
         self._peer = peer

@@ -40,7 +40,7 @@ class OpenStackHarness:
     name = "openstack"
     verb_s = 20.0
     settle_s = 5.0
-    grace_s = 0.1
+    grace_s = 0.4
 
     def __init__(self, region: Region, relay: Relay, folder: Path) -> None:
         self.region = region
