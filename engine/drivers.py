@@ -73,6 +73,15 @@ class Drivers:
             return cls(stand_in.stand_ins(mark, (settings or {})["sim"], kinds))
         return cls((), folders(), settings)
 
+    def make(self, folder: str) -> None:
+        """Make the drivers of a folder now: what is wrong with their settings is told at once."""
+        for kind in [kind for kind, one in self._folders.items() if one.name == folder]:
+            self.get(kind)
+
+    def names(self) -> set[str]:
+        """The folders that there are."""
+        return {one.name for one in self._folders.values()}
+
     def get(self, hypervisor: str) -> Driver:
         """The driver of a kind, in any spelling."""
         name = hypervisor.strip().lower()

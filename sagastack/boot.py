@@ -37,6 +37,7 @@ from engine.hosts import HostRegistry
 from engine.intents import By
 from engine.log import Log
 from engine.reconcilers.sweep import Sweeper
+from engine.rehearsal import is_rehearsal
 from engine.tasks import Tasks
 from engine.vault import Vault
 from engine.webhooks import deliver_webhooks
@@ -48,7 +49,7 @@ from projections.space import Space
 from sagastack.face import Face
 from sagastack.membership import Member, enter, take_part, watched
 from sagastack.sealed import open_vault
-from sagastack.settings import ENDPOINT_FILE, Settings
+from sagastack.settings import ENDPOINT_FILE, BadSetting, Settings
 from sagastack.shared import seal, signing_in
 from sagastack.watching import Watching
 
@@ -106,6 +107,7 @@ async def controller(settings: Settings) -> AsyncIterator[Controller]:
         cloud = await history.opening()
         drivers = Drivers.load(driver_settings(settings))
         stack.push_async_callback(drivers.close)
+        _make_chosen(drivers, settings)
         hosts = HostRegistry(cloud, drivers, vault)
         stack.push_async_callback(hosts.close)
         tasks = await stack.enter_async_context(Tasks())
@@ -224,6 +226,20 @@ async def _open(stack: AsyncExitStack, app: web.Application, host: str, port: in
 
 def _admin() -> UUID:
     return ADMIN_USER
+
+
+def _make_chosen(drivers: Drivers, settings: Settings) -> None:
+    """Drivers are made when they are asked for, but those that somebody has set up, now."""
+    if is_rehearsal(settings.home):
+        return
+    known = {"sim": settings.simulator, "libvirt": settings.libvirt} | settings.drivers
+    for name in (name for name, chosen in known.items() if chosen):
+        if name not in drivers.names():
+            raise BadSetting(
+                f"SAGASTACK_DRIVER_{name.upper()} is set, and there is no such driver: there are "
+                + ", ".join(sorted(drivers.names()))
+            )
+        drivers.make(name)
 
 
 def driver_settings(settings: Settings) -> dict[str, dict[str, str]]:

@@ -16,7 +16,7 @@ async def test_names_and_places_are_checked(api: Api) -> None:
     await api.refused("createZone", 431, "dns1 'eight' is no IPv4", name="z2", **wrong)
     await api.refused("createZone", 431, "missing parameter name", **again)
     where = {"zoneid": built.zone, "podid": built.pod, "clustertype": "CloudManaged"}
-    words = {"clustername": "c9", "hypervisor": "VMware"}
+    words = {"clustername": "c9", "hypervisor": "VirtualBox"}
     await api.refused("addCluster", 431, "this controller drives", **where, **words)
     nowhere = "00000000-0000-4000-8000-000000000000"
     await api.refused("createPod", 431, "Invalid parameter zoneid", name="x", zoneid=nowhere)
