@@ -136,6 +136,7 @@ async def controller(settings: Settings) -> AsyncIterator[Controller]:
         watching.send_traps(tasks, duties, log, feed)
         deliver_webhooks(tasks, duties, engine, vault, feed, clock)
         face = Face(engine, vault, world)
+        face.is_certain = member.is_certain
         gateway = await _gateway(settings, stack, face, clock, member)
         port = await _serve(settings, stack, face, gateway, feed, watching, clock)
         settle()

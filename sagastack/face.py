@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 from uuid import UUID
 
-from aggregates.errors import Busy, NotAllowed, NotFound
+from aggregates.errors import Busy, DomainError, NotAllowed, NotFound
 from aggregates.saga import SagaRun
 from api.caller import JobStep, ServerStatus
 from drivers.contract.compute import HostAddress
@@ -17,6 +17,7 @@ from engine.intents import By, Job
 from engine.intents.adopt import FoundGuest
 from engine.intents.placement import ExplainPlacement, Placement
 from engine.intents.webhook import SendWebhook, Sent
+from engine.log import LogUnavailable
 from engine.vault import Vault
 from engine.webhooks import reach_of, send
 from engine.world import World
@@ -40,6 +41,7 @@ class Face:
     def __init__(self, engine: Engine, vault: Vault, world: World) -> None:
         self._engine, self._vault, self._world = engine, vault, world
         self.listens_at = ""
+        self.is_certain: Callable[[], bool] = lambda: True
         self.on_read = engine.runner.turns.read
         self.on_job: Callable[[UUID], None] = lambda job_id: None
         self.store_url = ""
@@ -76,7 +78,7 @@ class Face:
         until_s = asyncio.get_running_loop().time() + BUSY_S
         while True:
             try:
-                return await ask()
+                return await self._certainly(ask)
             except Busy as busy:
                 row = self.cloud[saga_runs].get(busy.job_id)
                 if row is None or row.state.is_over or row.state is RunState.PARKED:
@@ -86,6 +88,22 @@ class Face:
                         await self._engine.runner.wait(row.id)
                 except TimeoutError:
                     raise busy from None
+
+    async def _certainly(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """A rule that refuses by what is known here refuses for certain only if that is all.
+
+        Who cannot reach the log does not know what others have freed, ended or renamed meanwhile.
+        """
+        try:
+            return await ask()
+        except Busy:
+            raise
+        except DomainError as refused:
+            if self.is_certain():
+                raise
+            raise LogUnavailable(
+                f"this controller cannot reach the log now; by what it knows: {refused}; ask again"
+            ) from refused
 
     async def plan(self, intent: object, by: By, *, begun: bool = False) -> list[str]:
         return await self._engine.plan(intent, by, begun=begun)

@@ -61,6 +61,10 @@ class Member:
         """Where this one looks for free numbers first, unlike most others."""
         return 0 if self.owner.alone else crc32(self.name.encode()) % LANES
 
+    def is_certain(self) -> bool:
+        """Whether this controller knew all that anybody was told when it last asked."""
+        return self.freshness is None or self.freshness.is_certain
+
     @property
     def caught_up(self) -> CaughtUp:
         """Waits until this controller has folded all that anybody was told."""

@@ -25,24 +25,21 @@ DOWN_S = 1.0
 class Freshness:
     """`wait` returns once this controller has folded what anybody was told before.
 
-    `waiting` is how many wait at this moment.
+    `waiting` is how many wait at this moment. `is_certain` is False from when the store does not
+    answer until it does again: others may know more than we do.
     """
 
     def __init__(self, log: Log, tasks: Tasks, *, steady: Callable[[], float] = steady_s) -> None:
         self._log, self._tasks, self._steady = log, tasks, steady
         self._next: asyncio.Future[None] | None = None
         self.waiting = 0
+        self.is_certain = True
         self._asking = False
         self._down_until_s = 0.0
 
-    @property
-    def is_certain(self) -> bool:
-        """False while the store does not answer: others may know more than we do."""
-        return self._steady() >= self._down_until_s
-
     async def wait(self) -> None:
         """Returns at once while the store is gone."""
-        if not self.is_certain:
+        if self._steady() < self._down_until_s:
             return
         if self._next is None:
             self._next = asyncio.get_running_loop().create_future()
@@ -63,7 +60,9 @@ class Freshness:
                 try:
                     async with asyncio.timeout(PATIENCE_S):
                         await self._log.look()
+                    self.is_certain = True
                 except (LogUnavailable, TimeoutError) as error:
+                    self.is_certain = False
                     self._down_until_s = self._steady() + DOWN_S
                     log_.warning("answering with what is known here: %s", error or "no answer")
                 finally:
