@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from engine.intents.host import (
     AddHost,
+    AddHosts,
     ChangeSignIn,
     PrepareHost,
     ReconnectHost,
@@ -33,6 +34,25 @@ async def _add_host(rig: Rig) -> object:
         pod_id=POD,
         cluster_id=CLUSTER,
     )
+
+
+async def _add_hosts(rig: Rig) -> object:
+    """Two at one address, in a cluster that is made for them; each has a password of its own."""
+    cluster_id = named("pool of two")
+    asks = [
+        AddHost(
+            id=named(f"pool host {number}"),
+            name=f"pool-{number}",
+            url=f"sim://pool/{number}",
+            hypervisor="Simulator",
+            zone_id=ZONE,
+            pod_id=POD,
+            cluster_id=cluster_id,
+            password_ref=str(await rig.vault.put("a password", key=named(f"of pool {number}"))),
+        )
+        for number in (1, 2)
+    ]
+    return AddHosts(cluster_id=cluster_id, hosts=asks, new_cluster="pool of two")
 
 
 async def _remove_host(rig: Rig) -> object:
@@ -72,6 +92,7 @@ async def _change_sign_in(rig: Rig) -> object:
 
 EXAMPLES = {
     "host.add:1": _add_host,
+    "hosts.add:1": _add_hosts,
     "host.remove:1": _remove_host,
     "host.reconnect:1": _reconnect_host,
     "host.maintain:1": _maintain_host,
