@@ -32,7 +32,7 @@ from sagastack.settings import Settings
 from sagastack.tools.simulate import simulated
 from tests.peers import kafka, postgres
 
-DEPLOYS, AT_A_TIME, HOSTS, WARM = 256, 64, 20, 64
+DEPLOYS, AT_A_TIME, HOSTS, WARM = 1024, 64, 60, 512
 ROUNDS = 3
 DEADLINE_S = 180.0
 _numbers = count(1)
