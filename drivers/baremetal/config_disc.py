@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from io import BytesIO
-
-from pycdlib.pycdlib import PyCdlib
 
 from drivers.baremetal.partition import CONFIG_BYTES
 from drivers.contract.errors import Refused
+from drivers.kit import discs
 
 Files = tuple[tuple[str, bytes], ...]
-LABEL = "config-2"
 
 
 def digest(files: Files) -> str:
@@ -29,35 +25,10 @@ def image(files: Files) -> bytes:
     """The disc; zeros if there is nothing to tell, so that nothing old is found there."""
     if not files:
         return bytes(64 * 1024)
-    disc, made, known = PyCdlib(), BytesIO(), {""}
-    disc.new(interchange_level=3, joliet=3, rock_ridge="1.09", vol_ident=LABEL)
-    inside = {"": ""}
-    for number, (path, content) in enumerate(files):
-        folder = path.rpartition("/")[0]
-        for one in _above(folder):
-            if one not in known:
-                inside[one] = f"{inside[one.rpartition('/')[0]]}/D{len(known)}"
-                disc.add_directory(
-                    inside[one], rr_name=one.rpartition("/")[2], joliet_path=f"/{one}"
-                )
-                known.add(one)
-        disc.add_fp(
-            BytesIO(content),
-            len(content),
-            f"{inside[folder]}/F{number}.;1",
-            rr_name=path.rpartition("/")[2],
-            joliet_path=f"/{path}",
-        )
-    disc.write_fp(made)
-    disc.close()
-    if made.tell() > CONFIG_BYTES:
+    made = discs.image(files)
+    if len(made) > CONFIG_BYTES:
         raise Refused(
-            f"what the guest is to be told takes {made.tell()} bytes, its config partition has "
+            f"what the guest is to be told takes {len(made)} bytes, its config partition has "
             f"{CONFIG_BYTES}: shorten its user data"
         )
-    return made.getvalue()
-
-
-def _above(folder: str) -> Iterable[str]:
-    parts = folder.split("/") if folder else []
-    return ("/".join(parts[: n + 1]) for n in range(len(parts)))
+    return made

@@ -25,7 +25,7 @@ from drivers.contract.compute import HostAddress
 from drivers.contract.driver import Capabilities, Driver, HostSession
 from drivers.contract.errors import Refused
 from drivers.extension.program import Program
-from drivers.extension.words import VERBS, Verb
+from drivers.kit.verbs import VERBS, Verb
 
 MANIFEST = "extension.toml"
 
@@ -100,7 +100,7 @@ def _asking(verb: Verb) -> Callable[..., Any]:
     async def ask(self: ExternalSession, *args: Any, **kwargs: Any) -> Any:
         if (why := self._cannot.get(verb.name)) is not None:
             raise Refused(why)
-        arguments = verb.pack(*args, **kwargs)
+        arguments = msgspec.Raw(msgspec.json.encode(verb.bind(*args, **kwargs)))
         return await self._program.ask(
             verb.name, self._address, arguments, verb.answer, changes=verb.changes
         )

@@ -19,7 +19,8 @@ import msgspec
 
 from drivers.contract.compute import HostAddress
 from drivers.contract.errors import Refused, Unavailable, Unknown
-from drivers.extension.words import ERRORS, Answer, Ask
+from drivers.extension.words import Answer, Ask
+from drivers.kit.verbs import ERRORS
 
 log_ = logging.getLogger("sagastack.extension")
 

@@ -7,13 +7,14 @@ from uuid import UUID
 
 from drivers.contract.compute import GuestSpec, GuestStatus, NicSpec
 from drivers.contract.errors import Refused, Unavailable, Unknown
-from drivers.hyperv import cluster, config_disc, errors, places, translate
+from drivers.hyperv import cluster, errors, places, translate
 from drivers.hyperv.client import Client
 from drivers.hyperv.facts import Facts
 from drivers.hyperv.files import Files
 from drivers.hyperv.observe import Observer
 from drivers.hyperv.translate import Guest, Note, by_id
 from drivers.hyperv.words import ask, cmd, do
+from drivers.kit import discs
 
 WAIT_S = 60.0
 
@@ -62,7 +63,7 @@ class Guests:
         vm_id, disc = str(born[0][0]["Id"]), ""
         if spec.config:
             disc = translate.config_path(born[0][0]["Path"])
-            content = config_disc.image(spec.config)
+            content = discs.image(spec.config)
             await self._files.send_bytes(content, disc, about=spec.guest_id)
         note = Note(guest_id=spec.guest_id, key=key, room_mib=spec.memory_max_mib)
         statements = translate.shape(spec, vm_id, note, switch, disc)

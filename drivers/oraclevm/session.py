@@ -40,7 +40,8 @@ from drivers.contract.storage import (
     PoolSpec,
     SnapshotStatus,
 )
-from drivers.oraclevm import config_disc, files
+from drivers.kit import discs
+from drivers.oraclevm import files
 from drivers.oraclevm.copies import Copies
 from drivers.oraclevm.dialect import Dialect, Seen
 from drivers.oraclevm.disks import RAW, Disks
@@ -111,7 +112,7 @@ class OracleSession:
             return ""
         repo = self._disks.at(split(spec.disks[0].path)[0])
         await files.prepare(repo)
-        content = await asyncio.to_thread(config_disc.image, spec.config)
+        content = await asyncio.to_thread(discs.image, spec.config)
         within = repo.config(spec.guest_id)
         await files.write(repo, within, content)
         return repo.path(within)

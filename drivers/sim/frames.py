@@ -7,17 +7,14 @@ of the contract needs no word here. Answers come in any order, each under the id
 
 from __future__ import annotations
 
-import inspect
-from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, get_type_hints
+from typing import Any
 
 import msgspec
 
-from drivers.contract.compute import Compute, HostAddress
-from drivers.contract.errors import DriverError, Refused, Unavailable, Unknown
-from drivers.contract.storage import Storage
+from drivers.contract.compute import HostAddress
+from drivers.contract.errors import DriverError, Unknown
+from drivers.kit.verbs import ERRORS
 
 FRAME_MAX_BYTES = 64 * 1024**2
 _HEAD_BYTES = 4
@@ -44,55 +41,12 @@ class Answer(msgspec.Struct, array_like=True):
     value: msgspec.Raw
 
 
-@dataclass(frozen=True, slots=True)
-class Verb:
-    """A verb of the contract as it goes over the line. One that `changes` nothing has no key."""
-
-    name: str
-    arguments: type[msgspec.Struct]
-    answer: Any
-    parameters: inspect.Signature
-    changes: bool
-
-    def pack(self, *args: Any, **kwargs: Any) -> msgspec.Raw:
-        """The arguments of a call, given as the caller gave them."""
-        bound = self.parameters.bind(*args, **kwargs)
-        bound.apply_defaults()
-        return msgspec.Raw(encode(self.arguments(**bound.arguments)))
-
-    def unpack(self, arguments: msgspec.Raw) -> inspect.BoundArguments:
-        """The arguments as a call takes them."""
-        found = msgspec.msgpack.decode(arguments, type=self.arguments)
-        return inspect.BoundArguments(
-            self.parameters,
-            OrderedDict((name, getattr(found, name)) for name in self.arguments.__struct_fields__),
-        )
-
-
-def _verb(name: str, method: Any) -> Verb:
-    hints = get_type_hints(method)
-    signature = inspect.signature(method)
-    parameters = [one for one in signature.parameters.values() if one.name != "self"]
-    arguments = msgspec.defstruct(name, [(one.name, hints[one.name]) for one in parameters])
-    bare = signature.replace(parameters=parameters)
-    return Verb(name, arguments, hints["return"], bare, "key" in hints)
-
-
-VERBS = {
-    name: _verb(name, method)
-    for part in (Compute, Storage)
-    for name, method in vars(part).items()
-    if inspect.iscoroutinefunction(method) and name != "close"
-}
-
-
 class Connect(msgspec.Struct):
     """The argument of `connect`, the one verb that is a driver's and not a session's."""
 
     address: HostAddress
 
 
-KINDS = {kind.__name__: kind for kind in (Refused, Unavailable, Unknown)}
 _ENCODER = msgspec.msgpack.Encoder()
 
 
@@ -110,7 +64,7 @@ def framed(message: Ask | Answer) -> bytes:
 
 def failure(answer: Answer) -> DriverError:
     """The driver's error that an answer tells of."""
-    return KINDS.get(answer.error, Unknown)(answer.text)
+    return ERRORS.get(answer.error, Unknown)(answer.text)
 
 
 class Frames:

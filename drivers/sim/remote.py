@@ -16,17 +16,16 @@ import msgspec
 from drivers.contract.compute import HostAddress
 from drivers.contract.driver import HostSession
 from drivers.contract.errors import Refused, Unavailable, Unknown
+from drivers.kit.verbs import VERBS, Verb
 from drivers.sim.address import behind
 from drivers.sim.frames import (
     CANCEL,
     CONNECT,
     NOTHING,
-    VERBS,
     Answer,
     Ask,
     Connect,
     Frames,
-    Verb,
     encode,
     failure,
     framed,
@@ -183,7 +182,7 @@ class RemoteSession:
 
 def _asking(verb: Verb) -> Callable[..., Any]:
     async def ask(self: RemoteSession, *args: Any, **kwargs: Any) -> Any:
-        arguments = verb.pack(*args, **kwargs)
+        arguments = msgspec.Raw(encode(verb.bind(*args, **kwargs)))
         return await self._sim.ask(
             verb.name, self.url, arguments, verb.answer, changes=verb.changes
         )

@@ -16,12 +16,12 @@ from typing import Any
 import msgspec
 
 from drivers.contract.errors import DriverError, Refused
+from drivers.kit.verbs import VERBS
 from drivers.sim.driver import SimDriver
 from drivers.sim.frames import (
     CANCEL,
     CONNECT,
     NOTHING,
-    VERBS,
     Answer,
     Ask,
     Connect,
@@ -98,7 +98,7 @@ class Server:
             verb = VERBS.get(ask.verb)
             if verb is None:
                 raise Refused(f"the simulator has no verb {ask.verb}; is it of this version?")
-            arguments = verb.unpack(ask.arguments)
+            arguments = verb.taken(msgspec.msgpack.decode(ask.arguments, type=verb.arguments))
         except msgspec.DecodeError as error:
             raise Refused(f"the simulator does not understand {ask.verb}: {error}") from error
         method = getattr(self._driver.session(ask.url), verb.name)

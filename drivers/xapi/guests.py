@@ -13,7 +13,8 @@ from uuid import UUID
 
 from drivers.contract.compute import GuestSpec, HostFacts
 from drivers.contract.errors import DriverError, Refused, Unavailable, Unknown
-from drivers.xapi import config_disc, marks, transfer, translate, vdis
+from drivers.kit import discs
+from drivers.xapi import marks, transfer, translate, vdis
 from drivers.xapi.client import Line
 from drivers.xapi.disks import Disks
 from drivers.xapi.errors import code_of, unless
@@ -172,7 +173,7 @@ class Guests:
             await call("VBD.create", translate.vbd(vm, vdi_ref, CONFIG_DEVICE, **fields))
 
     async def _write_config(self, spec: GuestSpec, root: Vdi) -> str:
-        content = config_disc.image(spec.config)
+        content = discs.image(spec.config)
         sr = root.record["SR"]
         place = Repository(sr, await self.line.sr_uuid(sr))
         size = vdis.whole_grains(len(content))
