@@ -15,9 +15,10 @@ from drivers.contract.compute import DiskAttachment, GuestSpec, HostAddress, Nic
 from drivers.contract.driver import Driver, HostSession
 from drivers.contract.storage import ImageSource, PoolSpec
 from drivers.oraclevm.driver import make_all
+from tests.peers.certificate import new
 from tests.peers.oraclevm.agent2 import Agent2
 from tests.peers.oraclevm.agent3 import Agent3
-from tests.peers.oraclevm.wire import PASSWORD, USER, Certificate
+from tests.peers.oraclevm.wire import PASSWORD, USER
 from tests.peers.oraclevm.world import Domain, World
 
 MIB = 1024**2
@@ -41,7 +42,7 @@ class Site:
         for last in (1, 2):
             ip = f"{self.base}.{last}"
             machine = self.world.machine(ip, f"ovm-{last}")
-            self.agents.append(made(self.world, machine, Certificate(folder, ip)))
+            self.agents.append(made(self.world, machine, new(ip)))
 
     @property
     def mounts(self) -> str:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import ssl
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -27,6 +25,7 @@ from drivers.contract.storage import DiskSpec, DiskStatus, PoolSpec
 from tests.drivers import harness_baremetal as rig
 from tests.peers.baremetal.machine import Machine
 from tests.peers.baremetal.redfish_bmc import RedfishServer, serving
+from tests.peers.certificate import new
 
 MIB = 1024**2
 SIZES = (48 * MIB, 64 * MIB)
@@ -155,7 +154,7 @@ async def test_a_bmc_without_a_trusted_certificate_is_refused_until_it_is_pinned
 ) -> None:
     machine = Machine(mac=rig.MAC, folder=tmp_path / "disks", disk_bytes=SIZES)
     driver = make_all(rig.settings(tmp_path))[0]
-    async with serving(RedfishServer({"1": machine}), tls=self_signed(tmp_path)) as port:
+    async with serving(RedfishServer({"1": machine}), tls=new("127.0.0.1").server()) as port:
         url = rig.url(port, rig.free_port(), rig.MAC).replace("redfish+http:", "redfish:")
         with pytest.raises(Refused, match="not trusted") as refused:
             await driver.connect(HostAddress(url=url, username="admin", password="secret"))
@@ -408,16 +407,3 @@ async def test_every_system_of_a_service_is_a_host(tmp_path: Path) -> None:
         with pytest.raises(Refused, match="has 3 systems"):
             await driver.connect(HostAddress(url=url, username="admin", password="secret"))
     await driver.close()
-
-
-def self_signed(folder: Path) -> ssl.SSLContext:
-    """A certificate that no authority signed."""
-    cert, key = folder / "cert.pem", folder / "key.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1",
-         "-subj", "/CN=bmc", "-keyout", str(key), "-out", str(cert)],
-        check=True, capture_output=True, timeout=30,
-    )  # fmt: skip
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(cert, key)
-    return context

@@ -17,7 +17,7 @@ from drivers.contract.errors import DriverError, Refused, Unavailable, Unknown
 from drivers.contract.storage import DiskSpec, DiskStatus, PoolSpec
 from drivers.openstack.driver import make_all
 from tests.drivers.harness_openstack import OpenStackHarness, region
-from tests.peers.openstack.certificate import self_signed
+from tests.peers.certificate import new
 from tests.peers.openstack.server import serving
 from tests.peers.openstack.state import Fault
 
@@ -72,7 +72,7 @@ async def test_a_wrong_address_is_refused_in_words(
 
 
 async def test_certificates_are_verified_and_pinned(tmp_path: Path) -> None:
-    async with serving(tmp_path, tls=self_signed(tmp_path)) as (_, port):
+    async with serving(tmp_path, tls=new("127.0.0.1").server()) as (_, port):
         where = f"127.0.0.1:{port}/identity/v3?region=RegionOne&project=cloud"
         (driver,) = make_all({})
         address = HostAddress(

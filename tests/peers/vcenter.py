@@ -14,16 +14,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from functools import cache
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from tests.peers.certificate import new
 
 BINARY = Path(__file__).parents[2] / "var" / "peers" / "vcsim"
 READY_S = 30.0
@@ -91,7 +86,9 @@ def start(*, machines: int = 0) -> VcenterPeer:
     """Call it from the main thread: the peer is tied to the thread that started it."""
     root = Path(tempfile.mkdtemp(prefix="sagastack-vcsim-"))
     (root / "tmp").mkdir()
-    pin = _certificate(root)
+    shown = new("127.0.0.1")
+    (root / "cert.pem").write_text(shown.pem)
+    (root / "key.pem").write_text(shown.key)
     process = subprocess.Popen(
         [
             *("setpriv", "--pdeathsig", "KILL", str(BINARY)),
@@ -111,38 +108,10 @@ def start(*, machines: int = 0) -> VcenterPeer:
         raise RuntimeError(f"vcsim did not start: {(root / 'vcsim.log').read_text()}")
     port = urlsplit(line).port
     assert port is not None
-    return VcenterPeer(port, pin, root, process)
+    return VcenterPeer(port, shown.pin, root, process)
 
 
 def stop(peer: VcenterPeer) -> None:
     peer.process.kill()
     peer.process.wait(timeout=10)
     shutil.rmtree(peer.root, ignore_errors=True)
-
-
-def _certificate(root: Path) -> str:
-    """Signed by itself, as a vCenter's is when it is new; answers with its pin."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "vcsim")])
-    now = datetime.now(UTC)
-    names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
-    cert = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=2))
-        .add_extension(names, critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    (root / "cert.pem").write_bytes(cert.public_bytes(serialization.Encoding.PEM))
-    (root / "key.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return f"sha256:{cert.fingerprint(hashes.SHA256()).hex()}"

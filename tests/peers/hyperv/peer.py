@@ -9,24 +9,17 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import ssl
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
-from hashlib import sha256
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from aiohttp import web
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from tests.peers.certificate import new
 from tests.peers.hyperv.world import Host, Vm, World, kind_of, tool
 from tests.peers.hyperv.wsman import Account, Service
 
@@ -47,7 +40,6 @@ class HypervPeer:
         self, folder: Path, names: tuple[str, ...] = ("127.0.0.1",), *, tls: bool = True
     ) -> None:
         self.world, self._folder, self._tls = World(folder), folder, tls
-        self.certificate = folder / "host.pem"
         self._executor = ThreadPoolExecutor(16, thread_name_prefix="hyperv peer")
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -56,8 +48,7 @@ class HypervPeer:
         self.port = 0
         for name in names:
             Host(self.world, name)
-        if tls:
-            make_certificate(self.certificate, names)
+        self.certificate = new(*names)
         users = folder / "users"
         users.write_text(f":{USER}:{PASSWORD}\n")
         os.environ["NTLM_USER_FILE"] = str(users)
@@ -65,8 +56,7 @@ class HypervPeer:
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the certificate, as a pin names it."""
-        found = x509.load_pem_x509_certificate(self.certificate.read_bytes())
-        return sha256(found.public_bytes(serialization.Encoding.DER)).hexdigest()
+        return self.certificate.pin.removeprefix("sha256:")
 
     def url(self, name: str) -> str:
         if self._tls:
@@ -127,10 +117,7 @@ class HypervPeer:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
 
     async def _serve(self) -> None:
-        context = None
-        if self._tls:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(self.certificate)
+        context = self.certificate.server() if self._tls else None
         for name, host in self.world.hosts.items():
             account = Account(USER, PASSWORD)
             service = Service(host, account, not self._tls, self._executor)
@@ -158,27 +145,3 @@ def put(local: Path, byte: int) -> None:
 def get(local: Path) -> int:
     said = tool("qemu-io", "-U", "-r", "-f", kind_of(local), "-c", "read -v 1M 16", str(local))
     return int(said.split()[1], 16)
-
-
-def make_certificate(path: Path, names: tuple[str, ...]) -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
-    now = datetime.now(UTC)
-    alternatives = x509.SubjectAlternativeName([x509.IPAddress(ip_address(n)) for n in names])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=30))
-        .add_extension(alternatives, critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    secret = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    path.write_bytes(secret + made.public_bytes(serialization.Encoding.PEM))

@@ -11,7 +11,8 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid4, uuid5
 from xmlrpc.client import Fault
 
-from tests.peers.oraclevm.wire import Certificate, Line, Method
+from tests.peers.certificate import Certificate
+from tests.peers.oraclevm.wire import Line, Method
 from tests.peers.oraclevm.world import DOM0_MIB, Domain, Machine, World, image
 
 MOUNT = "/var/ovs/mount"

@@ -13,7 +13,8 @@ from uuid import UUID
 from xml.sax.saxutils import escape
 from xmlrpc.client import Fault
 
-from tests.peers.oraclevm.wire import Certificate, Line, Method
+from tests.peers.certificate import Certificate
+from tests.peers.oraclevm.wire import Line, Method
 from tests.peers.oraclevm.world import DOM0_MIB, Domain, Machine, World, copy, image, xm
 
 ROOT = "/OVS/Repositories"

@@ -4,53 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import datetime
-import hashlib
-import ipaddress
-import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 from xmlrpc.client import Fault, dumps, loads
 
 from aiohttp import web
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+
+from tests.peers.certificate import Certificate
 
 USER, PASSWORD = "oracle", "a-secret-of-the-agent"
-
-
-class Certificate:
-    """One that nobody signed, for one address."""
-
-    def __init__(self, folder: Path, ip: str) -> None:
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, ip)])
-        now = datetime.datetime.now(datetime.UTC)
-        made = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + datetime.timedelta(days=1))
-            .add_extension(
-                x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(ip))]), False
-            )
-            .sign(key, hashes.SHA256())
-        )
-        path = folder / f"{ip}.pem"
-        pem = serialization.Encoding.PEM
-        plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        path.write_bytes(key.private_bytes(pem, *plain) + made.public_bytes(pem))
-        der = made.public_bytes(serialization.Encoding.DER)
-        self.pin = f"sha256:{hashlib.sha256(der).hexdigest()}"
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(path)
 
 
 Method = Callable[..., Awaitable[Any]]
@@ -79,7 +42,7 @@ class Line:
         app.router.add_post("/RPC2", self._answer)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, ip, port, ssl_context=self.certificate.context)
+        site = web.TCPSite(self._runner, ip, port, ssl_context=self.certificate.server())
         await site.start()
         self.port = self._runner.addresses[0][1]
         try:

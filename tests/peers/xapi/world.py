@@ -13,10 +13,10 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.peers.certificate import Certificate, certificate
 from tests.peers.xapi import disks, networks, rules
 from tests.peers.xapi.behaviour import Behaviour
 from tests.peers.xapi.calls import Context
-from tests.peers.xapi.certificates import Certificate, certificate
 from tests.peers.xapi.model import BACK, CLASSES, NULL
 from tests.peers.xapi.store import Store, XapiError
 
@@ -196,7 +196,7 @@ class World:
         return self._certificates[host].pem
 
     def pin(self, host: str) -> str:
-        return self._certificates[host].fingerprint
+        return self._certificates[host].pin
 
     def server_tls(self, host: str) -> ssl.SSLContext:
         return self._certificates[host].server()
