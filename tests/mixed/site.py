@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from drivers.sim import SimWorld
 from tests.drivers.ovm import EXPORTS, left
 from tests.drivers.vcenter_hand import Hand
 from tests.e2e.server import Api, Awaitable, Server, serving
@@ -39,12 +41,13 @@ LABELS = {
 
 @dataclass
 class Kind:
-    """`host` is what `addHost` is told beside where, and `left` what its peer has of guests."""
+    """`host` is what `addHost` is told beside where. `left` tells what its peer has of guests and
+    their disks; it is given the template, whose image stays."""
 
     name: str
     host: dict[str, str]
     pool: str
-    left: Callable[[], list[str]]
+    left: Callable[[str], list[str]]
     template: str = ""
 
 
@@ -68,6 +71,17 @@ class Simulated:
         found = re.search(r":(\d+)\s*$", said)
         assert found, f"the simulator did not start: {said}"
         self.port = int(found[1])
+
+    def left(self) -> list[str]:
+        """What its guests have there still, by a copy of its journal."""
+        copy = self.state.with_suffix(".copy")
+        shutil.copy(self.state, copy)
+        world = SimWorld.open(copy)
+        try:
+            residue = world.residue()
+            return [f"{one}" for one in (*residue.guests, *residue.disks)]
+        finally:
+            world.close()
 
     def kill(self) -> None:
         if self.process is not None:
@@ -102,7 +116,9 @@ def site(folder: Path) -> Iterator[Site]:
         api = server.api()
         api.cs.timeout, api.cs.job_timeout = 120, 240
         found = Site(server, api, simulated, asyncio.run(_zone(Awaitable(api))))
-        found.kinds = [*kinds, Kind("Simulator", {"url": "sim://rack"}, "sim://pool", list)]
+        rack = {"url": "sim://rack"}
+        kinds.append(Kind("Simulator", rack, "sim://pool", lambda _: simulated.left()))
+        found.kinds = kinds
         _furnish(found, folder)
         yield found
 
@@ -131,25 +147,25 @@ def _peers(stack: ExitStack, folder: Path) -> tuple[list[Kind], dict[str, str]]:
             "VMware",
             {"url": esx.url(), "username": vcenter.USER, "password": vcenter.PASSWORD},
             f"vmfs://{vcenter.DATACENTER}/{vcenter.STORES[0]}",
-            hand.machines,
+            lambda _: [*hand.machines(), *_vmdks(esx)],
         ),
         Kind(
             "XenServer",
             {"url": xen.told["url"], **xen_who},
             "presetup://localhost/one",
-            lambda: xen.ask("left").get("VM", []),
+            lambda template: [one for some in xen.left(template).values() for one in some],
         ),
         Kind(
             "Ovm3",
             {"url": owner.url, "username": owner.username, "password": owner.password},
             f"nfs://{EXPORTS[0].replace(':', '')}",
-            lambda: left(oracle),
+            lambda _: left(oracle),
         ),
         Kind(
             "Hyperv",
             {"url": node, "username": USER, "password": PASSWORD},
             "smb://store/pool",
-            lambda: [vm.name for vm in windows.world.vms()],
+            lambda _: [*(vm.name for vm in windows.world.vms()), *_vhds(windows)],
         ),
         Kind(
             "OpenStack",
@@ -159,7 +175,7 @@ def _peers(stack: ExitStack, folder: Path) -> tuple[list[Kind], dict[str, str]]:
                 "password": witness.password,
             },
             "cinder://fast",
-            lambda: witness.left()["servers"] + witness.left()["volumes"],
+            lambda _: [one for some in witness.left().values() for one in some],
         ),
     ]
     settings = {
@@ -167,6 +183,18 @@ def _peers(stack: ExitStack, folder: Path) -> tuple[list[Kind], dict[str, str]]:
         "SAGASTACK_DRIVER_OPENSTACK": "poll_s=0.05",
     }
     return kinds, settings
+
+
+def _vmdks(esx: vcenter.VcenterPeer) -> list[str]:
+    folder = esx.file(f"[{vcenter.STORES[0]}] sagastack")
+    files = [one for one in folder.rglob("*") if one.is_file()]
+    return [str(one) for one in files if one.parent.name != "images"]
+
+
+def _vhds(windows: HypervPeer) -> list[str]:
+    folder = windows.world.folder / "shares" / "pool"
+    kept = ("disks", "snapshots", "machines", "notes", "incoming")
+    return [str(one) for name in kept for one in (folder / name).glob("*")]
 
 
 async def _zone(api: Any) -> dict[str, str]:
