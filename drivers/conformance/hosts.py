@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 from uuid import uuid4
 
@@ -125,15 +126,16 @@ async def errors_are_driver_errors(rig: Rig) -> None:
     session, gone = rig.session, uuid4()
     target = rig.harness.second_address() or rig.harness.address()
     data = await rig.disk(size_bytes=16 * 1024**2, blank=True)
-    for verb in (
-        session.reboot_guest(gone, force=False, key=uuid4()),
-        session.migrate_guest(gone, target, key=uuid4()),
-        session.attach_disk(gone, attachment(data, 1), key=uuid4()),
-        session.attach_nic(gone, rig.nic(), key=uuid4()),
-        session.console(gone),
-    ):
+    verbs: tuple[Callable[[], Awaitable[object]], ...] = (
+        lambda: session.reboot_guest(gone, force=False, key=uuid4()),
+        lambda: session.migrate_guest(gone, target, key=uuid4()),
+        lambda: session.attach_disk(gone, attachment(data, 1), key=uuid4()),
+        lambda: session.attach_nic(gone, rig.nic(), key=uuid4()),
+        lambda: session.console(gone),
+    )
+    for verb in verbs:
         try:
-            await rig.within(verb)
+            await rig.within(verb())
         except DriverError as error:
             must(len(str(error)) > 10, f"{error!r} says too little")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -76,7 +77,8 @@ class LocalShell:
             raise Unknown(f"{argv[0]} was not over after {timeout_s:g} s") from None
         finally:
             if process.returncode is None:
-                os.killpg(process.pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):  # Over already, and not yet told so.
+                    os.killpg(process.pid, signal.SIGKILL)
                 await process.wait()
         code = process.returncode if process.returncode is not None else -1
         return Output(code, out.decode(errors="replace"), err.decode(errors="replace"))

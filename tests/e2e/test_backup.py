@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,10 +31,20 @@ def told(server: Server, *words: str, status: int = 0) -> dict[str, Any]:
     return found
 
 
+def sealed(server: Server) -> None:
+    """Wait until the server has sealed once: it does so within seconds, of its own."""
+    for _ in range(60):
+        if json.loads(server.tool("verify", "--json").stdout)["seals"]:
+            return
+        time.sleep(0.5)
+    raise AssertionError("no seal after half a minute")
+
+
 def test_a_cloud_goes_back_to_a_moment_and_is_served_again(lived: Place, tmp_path: Path) -> None:
     server = lived.server
     tenant = lived.tenant()
     vm = lived.deploy(tenant, name="kept")
+    sealed(server)
     full = told(server, "backup", "--out", str(tmp_path))
     assert full["signed"] and full["events"] == full["position"] > 100
     assert oct(os.stat(full["file"]).st_mode & 0o777) == "0o600"
