@@ -47,28 +47,40 @@ class Copies:
         guest = await self._user(disk.path) if disk else None
         if kept is not None:
             if guest is not None:
-                await self._let_go(guest, snapshot_id, doing)
+                await self.let_go(guest, snapshot_id, doing)
             return kept
         if disk is None:
             raise Refused(f"{doing}: it is not in pool {pool.url}")
         if guest is None:
             return await self._keep(pool, disk.path, snapshot_id, doing)
         try:
-            still = await self._hold(guest, disk.path, volume_id, snapshot_id, doing)
+            still = await self.hold(guest, disk.path, volume_id, snapshot_id, doing)
             return await self._keep(pool, still, snapshot_id, doing)
         finally:
-            await self._let_go(guest, snapshot_id, doing)
+            await self.let_go(guest, snapshot_id, doing)
 
-    async def _hold(
-        self, guest: Guest, path: str, volume_id: UUID, snapshot_id: UUID, doing: str
+    async def hold(
+        self,
+        guest: Guest,
+        path: str,
+        volume_id: UUID,
+        snapshot_id: UUID,
+        doing: str,
+        *,
+        kind: str = "",
     ) -> str:
-        """Lay our checkpoint over the disk, unless a lost call has; gives what it holds still."""
+        """Lay our checkpoint over the disk, unless a lost call has; gives what it holds still.
+
+        `kind` is Hyper-V's: Standard with the guest's memory, Production without, where the guest
+        brings its files into order first if it can. Empty is what the machine has.
+        """
         vm, name = by_id(guest.vm_id), f"{CHECKPOINT}{snapshot_id}"
         await self._settled(guest)
         found = ask(vm, cmd("Get-VMCheckpoint", quiet=True, Name=name), properties=("Name",))
         if not (await self._client.ask(found, doing=doing))[0]:
-            hold = do(vm, cmd("Checkpoint-VM", SnapshotName=name))
-            await self._client.order(hold, about=volume_id, doing=doing, timeout_s=self._copy_s)
+            steps = [do(vm, cmd("Set-VM", CheckpointType=kind))] if kind else []
+            steps.append(do(vm, cmd("Checkpoint-VM", SnapshotName=name)))
+            await self._client.order(*steps, about=volume_id, doing=doing, timeout_s=self._copy_s)
         held = await self._settled(guest)
         seat = held.seat_at(path) if held is not None else None
         if seat is None:
@@ -92,7 +104,7 @@ class Copies:
             raise Unavailable(f"{doing}: what was kept is not there")
         return kept
 
-    async def _let_go(self, guest: Guest, snapshot_id: UUID, doing: str) -> None:
+    async def let_go(self, guest: Guest, snapshot_id: UUID, doing: str) -> None:
         """Take our checkpoint away, and wait until its disks are one again."""
         vm, name = by_id(guest.vm_id), f"{CHECKPOINT}{snapshot_id}"
         gone = do(vm, cmd("Get-VMCheckpoint", quiet=True, Name=name), cmd("Remove-VMCheckpoint"))
@@ -145,11 +157,21 @@ class Copies:
             raise Refused(f"{doing}: it, or snapshot {snapshot_id}, is not in pool {pool.url}")
         if (guest := await self._user(disk.path)) is not None:
             raise Refused(f"{doing}: guest {guest.name} uses it: stop it first")
-        new, steps = place_of(pool).incoming(volume_id), []
-        steps.append(_copy(kept.path, new))
-        if disk.size_bytes > kept.size_bytes:
-            steps.append(_grown(new, disk.size_bytes))
-        steps.append(move(new, disk.path, over=True))
+        larger = disk.size_bytes if disk.size_bytes > kept.size_bytes else 0
+        await self.put_back(kept.path, disk.path, volume_id, doing, grown_to=larger)
+        return await self._disks.status(disk.path, volume_id)
+
+    async def put_back(
+        self, kept: str, path: str, volume_id: UUID, doing: str, *, grown_to: int = 0
+    ) -> None:
+        """Let a disk that no guest uses be what is kept; it rests on no image from then on."""
+        place = places.place_around(path)
+        told = (await self._disks.look(path)).get(path.lower(), {})
+        new = place.incoming(volume_id)
+        steps = [_copy(kept, new)]
+        if grown_to:
+            steps.append(_grown(new, grown_to))
+        steps.append(move(new, path, over=True))
         try:
             await self._made(*steps, about=volume_id, doing=doing)
         except errors.CommandFailed as failed:
@@ -157,7 +179,16 @@ class Copies:
             if failed.hresult == errors.IN_USE:
                 raise Refused(f"{doing}: a guest uses it: {failed.message}") from failed
             raise errors.of_command(failed, doing=doing) from failed
-        return await self._disks.status(disk.path, volume_id)
+        await self._disks.no_longer_needed(place, told.get("ParentPath") or "", volume_id)
+
+    async def lay(self, source: str, target: str, about: UUID, doing: str) -> None:
+        """A copy of a disk that stands alone, under its name once it is whole."""
+        new = places.place_around(source).incoming(about)
+        try:
+            await self._made(_copy(source, new), move(new, target), about=about, doing=doing)
+        except errors.CommandFailed as failed:
+            await self._files.gone(new, about=about, doing=doing)
+            raise errors.of_command(failed, doing=doing) from failed
 
     async def copy(self, source: DiskPlace, pool: PoolSpec, disk: DiskSpec) -> DiskStatus:
         if (there := await self._disks.find(pool, disk.volume_id)) is not None:

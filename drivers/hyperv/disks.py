@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from ntpath import basename
+from ntpath import basename, dirname
 from typing import Any
 from uuid import UUID
 
@@ -225,7 +225,8 @@ class Disks:
             if shelf.disk_id(place, path) == volume_id:
                 base = (await self.look(path)).get(path.lower(), {}).get("ParentPath") or ""
                 await self._remove_file(path, volume_id, doing)
-                await self._no_longer_needed(place, base, volume_id)
+                await self.no_longer_needed(place, base, volume_id)
+        await self._forget_kept(place, volume_id, doing)
         for kind in (OURS, MOVING):
             named = shelf.ours.get(volume_id)
             words = (volume_id, named) if kind == OURS else (volume_id,)
@@ -241,11 +242,22 @@ class Disks:
                 raise Refused(f"{doing}: a guest uses it ({held})") from held
             raise
 
-    async def _no_longer_needed(self, place: Place, base: str, volume_id: UUID) -> None:
+    async def _forget_kept(self, place: Place, volume_id: UUID, doing: str) -> None:
+        """What whole guests keep of a disk goes with it; what keeps no disk any more goes too."""
+        vhdx = listing(place.inside("kept"), "*.vhdx", deep=True)
+        files = [one["FullName"] for one in (await self._client.ask(vhdx, doing=doing))[0]]
+        mine = [path for path in files if basename(path).lower() == f"{volume_id}.vhdx"]
+        for path in mine:
+            await self._files.gone(path, about=volume_id, doing=doing)
+            folder = dirname(path)
+            if not any(same(dirname(one), folder) for one in files if one not in mine):
+                await self._files.swept(folder, about=volume_id, doing=doing)
+
+    async def no_longer_needed(self, place: Place, base: str, volume_id: UUID) -> None:
         """A disk that rested on an image of another pool has let it go."""
         image_id = places.id_in(base) if base else None
         if image_id is not None and not same(places.folder_above(base), place.folder):
-            other = Place(places.folder_above(base), is_share=base.startswith("\\\\"))
+            other = places.place_around(base)
             path = other.note(NEEDED, image_id, volume_id)
             await self._files.gone(path, about=volume_id, doing="let an image go")
 

@@ -13,10 +13,9 @@ from drivers.contract.errors import Refused
 from drivers.hyperv import cluster
 from drivers.hyperv.address import at_node, read_address
 from drivers.hyperv.client import Client
-from drivers.hyperv.session import NO_CHECKPOINTS, HypervSession
+from drivers.hyperv.session import HypervSession
 
 KIND = "Hyperv"
-CHECKPOINTS = ("guest_snapshots", "snapshot_guest", "revert_guest", "forget_snapshot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +37,12 @@ class HypervDriver:
         nic_hot_plug=True,
         guest_growth=True,
         adoption=True,
+        guest_snapshots=True,
+        disk_snapshots_alive=True,
         snapshots=True,
         live_disk_move=True,
         image_formats=("vhdx", "vhd"),
         pool_types=MappingProxyType({"smb": "SMB", "file": "Filesystem"}),
-        cannot=MappingProxyType(dict.fromkeys(CHECKPOINTS, NO_CHECKPOINTS)),
     )
 
     def __init__(self, settings: Settings) -> None:

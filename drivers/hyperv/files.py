@@ -50,8 +50,9 @@ $drive.FreeSpace
 FILE = ("Name", "FullName", "Length", "LastWriteTimeUtc")
 
 
-def listing(folder: str, wanted: str = "*") -> Statement:
-    found = cmd("Get-ChildItem", "File", LiteralPath=folder, Filter=wanted, quiet=True)
+def listing(folder: str, wanted: str = "*", *, deep: bool = False) -> Statement:
+    switches = ("File", "Recurse") if deep else ("File",)
+    found = cmd("Get-ChildItem", *switches, LiteralPath=folder, Filter=wanted, quiet=True)
     return ask(found, properties=FILE)
 
 

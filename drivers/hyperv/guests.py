@@ -128,7 +128,7 @@ class Guests:
         reset = cmd("Restart-VM", "Force", Type="Reset")
         await self._client.order(do(vm, reset), about=guest_id, doing=doing)
 
-    async def remove(self, guest_id: UUID) -> None:
+    async def remove(self, guest_id: UUID, *, with_home: bool = True) -> None:
         """Power, role, definition, and the folder of its own; never disks."""
         guest = await self._observer.idle(guest_id, limit_s=WAIT_S)
         if guest is None:
@@ -146,7 +146,7 @@ class Guests:
         except errors.CommandFailed as failed:
             if not errors.is_missing(failed):
                 raise errors.of_command(failed, doing=doing) from failed
-        if translate.is_home(guest.folder, guest_id):
+        if with_home and translate.is_home(guest.folder, guest_id):
             await self._files.swept(guest.folder, about=guest_id, doing=doing)
 
     async def _merge(self, guest: Guest, guest_id: UUID, doing: str) -> None:

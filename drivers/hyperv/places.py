@@ -1,9 +1,10 @@
 """Where things lie in a pool's folder. Names come from ids and never from users.
 
-`disks` finished disks, `images` each template's image once, `snapshots` what was kept, `incoming`
-what is being written, `machines` a folder for each guest, `notes` empty files whose names say what
-a disk that cannot be renamed (a guest has it open) is called. All folders are equally deep, so that
-the relative path by which a differencing disk finds its parent stays true when it is moved.
+`disks` finished disks, `images` each template's image once, `snapshots` what was kept of disks,
+`kept` a folder for each snapshot of a whole guest, `incoming` what is being written, `machines` a
+folder for each guest, `notes` empty files whose names say what a disk that cannot be renamed (a
+guest has it open) is called. Where disks rest on others all folders are equally deep, so that the
+relative path by which a differencing disk finds its parent stays true when it is moved.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from uuid import UUID, uuid4
 from drivers.contract.errors import Refused
 from drivers.contract.storage import PoolSpec
 
-FOLDERS = ("disks", "images", "snapshots", "incoming", "machines", "notes")
+FOLDERS = ("disks", "images", "snapshots", "kept", "incoming", "machines", "notes")
 LEAF = re.compile(r"(_[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})+\.avhdx$")
 DRIVE = re.compile(r"/[A-Za-z]:(/.*)?")
 UNFIT = set('<>:"|?*')
 # A note's kinds: a stranger's file is a disk of ours; a file of ours is nobody's; an image is
-# needed by a disk of another pool; a disk is on its way and not whole yet.
-OURS, NOBODYS, NEEDED, MOVING = "ours", "nobodys", "needed", "moving"
+# needed by a disk of another pool; a disk is on its way and not whole yet; a guest goes back to a
+# snapshot with its memory.
+OURS, NOBODYS, NEEDED, MOVING, BACK = "ours", "nobodys", "needed", "moving", "back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,9 @@ class Place:
 
     def snapshot(self, snapshot_id: UUID) -> str:
         return f"{self.folder}\\snapshots\\{snapshot_id}.vhdx"
+
+    def kept(self, snapshot_id: UUID) -> str:
+        return f"{self.folder}\\kept\\{snapshot_id}"
 
     def image(self, image_id: UUID, image_format: str) -> str:
         ending = "iso" if image_format == "iso" else "vhdx"
@@ -58,6 +63,11 @@ class Place:
         """The share, or the drive."""
         parts = self.folder.split("\\")
         return "\\".join(parts[:4]) if self.is_share else parts[0] + "\\"
+
+
+def place_around(path: str) -> Place:
+    """The pool of one of its disks."""
+    return Place(folder_above(path), is_share=path.startswith("\\\\"))
 
 
 def place_of(pool: PoolSpec) -> Place:

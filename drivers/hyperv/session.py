@@ -21,7 +21,6 @@ from drivers.contract.compute import (
     NicSpec,
     Stranger,
 )
-from drivers.contract.errors import Refused
 from drivers.contract.storage import (
     DiskPlace,
     DiskSpec,
@@ -39,15 +38,12 @@ from drivers.hyperv.disks import Disks
 from drivers.hyperv.facts import Facts
 from drivers.hyperv.files import Files
 from drivers.hyperv.guests import WAIT_S, Guests
+from drivers.hyperv.kept import Kept
 from drivers.hyperv.migrate import Moves
 from drivers.hyperv.observe import SURVEY, Observer
 from drivers.hyperv.plugs import Plugs
 
 VMCONNECT_PORT = 2179
-NO_CHECKPOINTS = (
-    "checkpoints belong to a machine's definition on one host, not to its disks, and would be lost "
-    "when it stops or moves: keep snapshots of its volumes"
-)
 
 
 class Limits(Protocol):
@@ -85,6 +81,7 @@ class HypervSession:
         self._plugs = Plugs(client, self.observer, self._guests)
         shared = (client, self.files, self.disks, self.observer)
         self._copies = Copies(*shared, copy_s=limits.image_s)
+        self._kept = Kept(*shared, self._copies, self._guests, copy_s=limits.image_s)
         self._moves = Moves(*shared, move_s=limits.move_s)
 
     async def node_name(self) -> str:
@@ -136,7 +133,7 @@ class HypervSession:
         with_memory: bool,
         key: UUID,
     ) -> None:
-        raise Refused(NO_CHECKPOINTS)
+        await self._kept.keep(guest_id, snapshot_id, disks, with_memory=with_memory)
 
     async def revert_guest(
         self,
@@ -147,12 +144,12 @@ class HypervSession:
         with_memory: bool,
         key: UUID,
     ) -> None:
-        raise Refused(NO_CHECKPOINTS)
+        await self._kept.revert(guest_id, snapshot_id, disks, with_memory=with_memory, key=key)
 
     async def forget_snapshot(
         self, guest_id: UUID, snapshot_id: UUID, disks: tuple[DiskAttachment, ...], *, key: UUID
     ) -> None:
-        raise Refused(NO_CHECKPOINTS)
+        await self._kept.forget(guest_id, snapshot_id, disks)
 
     async def attach_disk(self, guest_id: UUID, disk: DiskAttachment, *, key: UUID) -> None:
         await self._plugs.attach_disk(guest_id, disk)

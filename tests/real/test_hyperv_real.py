@@ -195,13 +195,34 @@ def test_disks_come_and_go_and_guests_move(cloud: Cloud) -> None:
     assert cloud.peer.read(cloud.disk()) == OTHER
 
 
-def test_what_hyperv_cannot_is_refused_before_anything_starts(cloud: Cloud) -> None:
-    with pytest.raises(CloudStackApiException, match="checkpoints belong to"):
-        cloud.api("createVMSnapshot", virtualmachineid=cloud.vm["id"])
+def test_the_whole_guest_goes_back_with_and_without_its_memory(cloud: Cloud) -> None:
+    """Two snapshots of one that runs; no chain and no checkpoint is left of either."""
+    api, vm_id = cloud.api, cloud.vm["id"]
+    vm = cloud.machine(vm_id)
+    assert vm is not None
+    vm.mind = "first"
+    asked = {"virtualmachineid": vm_id}
+    alive = api("createVMSnapshot", **asked, snapshotmemory=True)["vmsnapshot"]
+    disks = api("createVMSnapshot", **asked)["vmsnapshot"]
+    assert (alive["type"], disks["type"]) == ("DiskAndMemory", "Disk")
+    assert not vm.checkpoints and cloud.disk() in {drive.path for drive in vm.drives}
+    vm.mind = "second"
+    cloud.peer.write_in_guest(cloud.disk(), BYTE + 2)
+    api("revertToVMSnapshot", vmsnapshotid=alive["id"])
+    vm = cloud.machine(vm_id)
+    assert vm is not None and (vm.state, vm.mind) == ("Running", "first")
+    cloud.peer.write_in_guest(cloud.disk(), BYTE + 2)
+    with pytest.raises(CloudStackApiException, match="stop it first"):
+        api("revertToVMSnapshot", vmsnapshotid=disks["id"])
+    api("stopVirtualMachine", id=vm_id)
+    api("revertToVMSnapshot", vmsnapshotid=disks["id"])
+    assert cloud.peer.read(cloud.disk()) == OTHER
+    api("deleteVMSnapshot", vmsnapshotid=disks["id"])
+    api("startVirtualMachine", id=vm_id)
 
 
 def test_nothing_is_left(cloud: Cloud) -> None:
     cloud.api("destroyVirtualMachine", id=cloud.vm["id"], expunge=True)
     assert not list(cloud.peer.world.vms())
-    for folder in ("disks", "snapshots", "machines", "notes", "incoming"):
+    for folder in ("disks", "snapshots", "kept", "machines", "notes", "incoming"):
         assert not cloud.files(folder), folder

@@ -10,6 +10,7 @@ from tests.peers.hyperv import (
     cmdlets_host,
     cmdlets_vhd,
     cmdlets_vm,
+    exports,
 )
 from tests.peers.hyperv.peer import HypervPeer
 from tests.peers.hyperv.world import Host, Vm, World
@@ -24,4 +25,5 @@ __all__ = [
     "cmdlets_host",
     "cmdlets_vhd",
     "cmdlets_vm",
+    "exports",
 ]

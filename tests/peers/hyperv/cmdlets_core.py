@@ -165,7 +165,7 @@ def _two(call: Call) -> tuple[Path, Path]:
         call.host.local(call.get("LiteralPath")),
         call.host.local(call.get("Destination")),
     )
-    if not source.is_file():
+    if not source.exists():
         raise _no_path(call.get("LiteralPath"))
     if not target.parent.is_dir():
         raise _no_path(call.get("Destination"))

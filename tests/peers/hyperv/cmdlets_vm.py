@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
-from tests.peers.hyperv import cmdlets_vhd
+from tests.peers.hyperv import cmdlets_vhd, exports
 from tests.peers.hyperv.commands import Call, cmdlet
 from tests.peers.hyperv.values import Enum, Failure, Record, Stamp, invalid
 from tests.peers.hyperv.world import MIB, Card, Checkpoint, Drive, Vm, kind_of, tool
@@ -201,6 +201,8 @@ def start_vm(call: Call) -> Iterator[Any]:
             for drive in vm.drives:
                 if drive.path:
                     require_free(vm, drive)
+            if vm.state == "Off":
+                vm.mind = ""
             vm.state, vm.started_s = "Running", time.monotonic()
     yield from ()
 
@@ -295,7 +297,9 @@ def checkpoint_vm(call: Call) -> Iterator[Any]:
         with call.host.world.under_way(vm, "CreatingSnapshot", call.host.slow.get("snapshot", 0)):
             if vm.checkpoint_type == "Disabled":
                 raise Failure("Checkpoints have been disabled for it.", "OperationFailed")
-            kept = Checkpoint(call.get("SnapshotName", vm.name), uuid4(), {}, time.time())
+            name, kind = call.get("SnapshotName", vm.name), kind_of_checkpoint(vm)
+            kept = Checkpoint(name, uuid4(), {}, time.time(), kind, exports.config_of(vm))
+            kept.mind = vm.mind if kind == "Standard" and vm.state == "Running" else ""
             for drive in vm.drives:
                 if not drive.path or drive.is_dvd:
                     continue
@@ -307,6 +311,21 @@ def checkpoint_vm(call: Call) -> Iterator[Any]:
             vm.checkpoints.append(kept)
         if call.get("Passthru"):
             yield checkpoint_record(vm, kept)
+
+
+def kind_of_checkpoint(vm: Vm) -> str:
+    """Production asks the guest to order its files; where it cannot, it is a standard one."""
+    if vm.checkpoint_type == "Standard" or vm.state != "Running":
+        return "Standard"
+    if vm.heeds_power:  # it has integration services
+        return "Production"
+    if vm.checkpoint_type == "ProductionOnly":
+        raise Failure(
+            f"'{vm.name}': production checkpoints cannot be created. (0x80004005)",
+            "OperationFailed",
+            hresult=0x80004005,
+        )
+    return "Standard"
 
 
 @cmdlet("Get-VMCheckpoint", VMName="str", Name="str")
@@ -323,7 +342,7 @@ def checkpoint_record(vm: Vm, kept: Checkpoint) -> Record:
         "VMName": vm.name,
         "Name": kept.name,
         "Id": kept.id,
-        "SnapshotType": Enum("Standard", 0),
+        "SnapshotType": Enum(kept.kind, 0 if kept.kind == "Standard" else 5),
         "CreationTime": Stamp(kept.created_s),
     }
     return Record(fields, of=(vm, kept))

@@ -60,6 +60,9 @@ class Checkpoint:
     id: UUID
     leaves: dict[str, str]
     created_s: float
+    kind: str = "Standard"
+    config: dict[str, Any] = field(default_factory=dict)
+    mind: str = ""
 
 
 @dataclass
@@ -88,6 +91,7 @@ class Vm:
     secure_boot: bool = True
     boot: str = ""
     role: str = ""
+    mind: str = ""
 
     def record(self) -> Record:
         runs = self.state in ("Running", "Paused")
