@@ -3,6 +3,9 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 PACKAGES := aggregates engine projections drivers api sagastack guest consumers scripts benchmarks
 ARGS ?=
+# Tests wait more than they compute: two workers for a core. WORKERS=0 runs them in one process.
+WORKERS ?= $(shell echo $$((2 * $$(nproc) < 8 ? 2 * $$(nproc) : 8)))
+SPREAD = -n $(WORKERS) --no-loadscope-reorder  # in the order of tests/conftest.py
 ONLY ?=
 SEED ?=
 
@@ -16,7 +19,7 @@ run: setup ## set up, then serve a first cloud on http://127.0.0.1:8080
 	@exec .venv/bin/sagastack quickstart $(ARGS)
 
 test: setup-dev ## set up, then run the tests (ARGS="-k name" for some)
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest $(SPREAD) $(ARGS)
 
 check: setup-dev ## all that a commit needs: style, types, imports, tidiness
 	@$(PY) -m ruff check .
@@ -32,7 +35,7 @@ sim: setup-dev ## simulate a whole cloud with faults (SEED=n repeats one run)
 	@$(PY) -m tests.sim $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 test-real: setup-dev ## end to end against real and emulated peers; a line for each driver
-	@$(PY) -m tests.real $(ARGS)
+	@$(PY) -m tests.real $(SPREAD) $(ARGS)
 
 test-cluster: setup-dev ## three controllers through chaos (CHAOS_S=600 for longer); judges last
 	@$(PY) -m tests.chaos $(ARGS)

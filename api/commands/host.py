@@ -228,6 +228,10 @@ def _same(row: Host, value: Any) -> bool:
     return str(row.state).lower() == str(value).lower()
 
 
+def _ours(row: Host, controller_id: Any) -> bool:
+    return bool(controller_id == CONTROLLER_ID)
+
+
 @dataclass(frozen=True, kw_only=True)
 class HostFilters:
     """What hosts are listed by."""
@@ -259,7 +263,7 @@ class HostFilters:
         UUID | None,
         "of this controller",
         Free("no controller is a secret"),
-        Filter(test=lambda row, wanted: wanted == CONTROLLER_ID),
+        Filter(test=_ours),
     ] = None
 
     def matches(self, row: Host, caller: Caller) -> bool:

@@ -73,8 +73,8 @@ Waiting = Pending | Look
 class Batch:
     """What one turn did: the new events in log order, and who waited, with their answers."""
 
-    units: Sequence[Pending]
-    looks: Sequence[Look] = ()
+    units: list[Pending]
+    looks: list[Look] = field(default_factory=list)
     recorded: list[Recorded] = field(default_factory=list)
     duration_s: float = 0.0
     size_bytes: int = 0
@@ -133,10 +133,12 @@ class Writer:
     def _drain(self) -> list[Waiting] | None:
         """Wait for one unit and take with it all that wait behind it, up to a bound."""
         first = self._queue.get()
-        if first is None:
-            return None
-        waiting, size = [first], _size(first)
-        while size < BATCH_EVENTS:
+        return None if first is None else [first, *self._waiting(_size(first))]
+
+    def _waiting(self, event_count: int) -> list[Waiting]:
+        """All that wait now, beside so many events that are taken already."""
+        waiting: list[Waiting] = []
+        while event_count < BATCH_EVENTS:
             try:
                 more = self._queue.get_nowait()
             except queue.Empty:
@@ -145,23 +147,23 @@ class Writer:
                 self._queue.put(None)
                 break
             waiting.append(more)
-            size += _size(more)
+            event_count += _size(more)
         return waiting
 
     def _turn(self, waiting: list[Waiting]) -> None:
         """Commit what may be committed; every unit has an answer afterwards."""
         began = time.perf_counter()
-        units = [one for one in waiting if isinstance(one, Pending)]
-        batch = Batch(units, [one for one in waiting if isinstance(one, Look)])
+        batch = Batch(_units(waiting), _looks(waiting))
         try:
             for look in batch.looks:
                 self._see(look, batch)
-            if units:
-                self._write(units, batch)
+            if batch.units:
+                self._write(batch)
         except (StoreDown, Unreadable) as down:
             self._unsure = True
             self._store.reset()
-            for one in waiting:
+            waited: list[Waiting] = [*batch.units, *batch.looks]
+            for one in waited:
                 if one.answer is None:
                     one.answer = LogUnavailable(
                         f"nothing was acknowledged, ask again later: {down}"
@@ -200,20 +202,35 @@ class Writer:
 
     # ---- commits ---------------------------------------------------------------------------
 
-    def _write(self, units: Sequence[Pending], batch: Batch) -> None:
+    def _write(self, batch: Batch) -> None:
         """Commit these together; if they clash with rows that we did not know, one by one."""
         try:
             try:
-                self._commit(units, batch)
+                self._commit(batch.units, batch, joining=self._store.shared)
             except StoreDown:
                 self._unsure = True
                 self._store.reset()
                 if not self._landed(batch):
-                    self._commit(units, batch)
+                    self._commit(batch.units, batch)
         except Clash as clash:
-            self._apart([one for one in units if one.answer is None], batch, clash)
+            self._apart([one for one in batch.units if one.answer is None], batch, clash)
 
-    def _commit(self, units: Sequence[Pending], batch: Batch, *, trusting: bool = True) -> None:
+    def _join(self, batch: Batch) -> None:
+        """Take with us who came while we waited for our turn. All that others wrote is known."""
+        came = self._waiting(sum(one.size for one in batch.units))
+        batch.units += _units(came)
+        for look in _looks(came):
+            look.answer = []
+            batch.looks.append(look)
+
+    def _commit(
+        self,
+        units: Sequence[Pending],
+        batch: Batch,
+        *,
+        trusting: bool = True,
+        joining: bool = False,
+    ) -> None:
         """One turn at the store. What others wrote before it is taken in, and decides with."""
         self._attempt = None
         with self._store.turn() as turn:
@@ -221,6 +238,8 @@ class Writer:
                 while missed := turn.missed(self._end, CATCH_UP_ROWS):
                     self._take_in(missed, batch)
                 self._unsure = False
+            if joining:
+                self._join(batch)
             ready = self._admit([one for one in units if one.answer is None], turn, trusting)
             rows = self._rows(ready)
             if rows:
@@ -365,6 +384,14 @@ def _conflict(stream: UUID, expected: int, actual: int) -> Conflict:
         f"stream {stream} is at version {actual}, not {expected} as expected: "
         "read it again and decide again"
     )
+
+
+def _units(waiting: Sequence[Waiting]) -> list[Pending]:
+    return [one for one in waiting if isinstance(one, Pending)]
+
+
+def _looks(waiting: Sequence[Waiting]) -> list[Look]:
+    return [one for one in waiting if isinstance(one, Look)]
 
 
 def _size(one: Waiting) -> int:
