@@ -26,9 +26,10 @@ from tests.chaos.consumer import Consumer
 from tests.chaos.linear import Op, Outcome, check
 from tests.chaos.load import GONE, Ledger
 from tests.chaos.machines import Cluster
-from tests.chaos.models import EXHAUSTED, LIMIT, Addresses, Limited, Register
+from tests.chaos.models import EXHAUSTED, LIMIT, Addresses, Limited
 from tests.chaos.nemesis import Nemesis
 from tests.chaos.pictures import differences
+from tests.chaos.register import check_register
 from tests.chaos.visitor import Visitors
 from tests.sim import laws
 
@@ -167,7 +168,7 @@ async def names(ledger: Ledger, nemesis: Nemesis, first: dict[str, str]) -> Find
             if not stale:
                 history.append(op)
         operations += len(history)
-        verdict = check(Register(first[group]), history)
+        verdict = check_register(history, first[group])
         if not verdict.is_linear:
             wrong.append(str(verdict))
     figures = f"{operations} operations on {len(ledger.names)} names ({left_out} reads left out)"
