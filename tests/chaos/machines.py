@@ -29,7 +29,7 @@ from tests.peers.relay import Relay
 
 ROOT = Path(__file__).resolve().parents[2]
 SAGASTACK = (sys.executable, "-m", "sagastack.cli")
-START_S, STOP_S, TOOL_S = 60.0, 30.0, 180.0
+START_S, STOP_S, TOOL_S = 120.0, 60.0, 300.0
 POLL_S = 0.1
 NO_LOG = ("the log cannot be", "cannot be asked")
 

@@ -21,14 +21,14 @@ LONG_S = float(os.environ.get("CHAOS_S", SHORT_S))
 
 
 @pytest.mark.real
-@pytest.mark.timeout(int(LONG_S) + 400)
+@pytest.mark.timeout(int(LONG_S) + 900)
 async def test_one_controller_on_postgresql_comes_through(tmp_path: Path) -> None:
     setup = Setup(folder=tmp_path, controllers=1, kafka=False)
     await come_through(Plan(setup=setup, seconds_s=LONG_S, seed=SEED))
 
 
 @pytest.mark.real
-@pytest.mark.timeout(int(LONG_S) + 600)
+@pytest.mark.timeout(int(LONG_S) + 900)
 async def test_three_controllers_come_through(tmp_path: Path) -> None:
     await come_through(Plan(setup=Setup(folder=tmp_path), seconds_s=LONG_S, seed=SEED))
 

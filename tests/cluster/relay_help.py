@@ -17,7 +17,7 @@ from engine.cluster.topics import Topics
 from engine.log import Log, Stored
 from tests.peers.kafka import Kafka
 
-WAIT_S = 60.0
+WAIT_S = 180.0
 CHILD = Path(__file__).with_name("relay_child.py")
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -114,7 +114,7 @@ async def child(
 async def said(process: asyncio.subprocess.Process, text: str) -> None:
     """Wait for a line of the child."""
     assert process.stdout is not None
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while line := (await process.stdout.readline()).decode():
             if text in line:
                 return

@@ -58,7 +58,7 @@ class Place:
         return [len(one.mine) for one in owners if isinstance(one, Partitions)]
 
 
-async def until(holds: Callable[[], bool | Awaitable[bool]], timeout_s: float = 60) -> None:
+async def until(holds: Callable[[], bool | Awaitable[bool]], timeout_s: float = 180) -> None:
     """Wait for what others bring about."""
     async with asyncio.timeout(timeout_s):
         while True:
@@ -113,7 +113,7 @@ async def test_sagas_are_shared_and_outlive_their_controller(place: Place) -> No
     await place.stop(1)
     second = place.controllers[2].engine
     for job in jobs:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             await second.runner.wait(job.id)
     guests = list(second.cloud[vms])
     assert [guest.state for guest in guests] == ["Running"] * 20
@@ -131,7 +131,7 @@ async def test_the_cloud_goes_on_without_kafka(place: Place, kafka: Kafka) -> No
         found = await two.call("listAccounts", listall="true", keyword="p")
         assert {row["name"] for row in found["account"]} >= {"p0", "p1"}
         for number, made in place.controllers.items():
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(180):
                 await made.engine.perform(deploy(f"g{number}"), BY)
     finally:
         kafka.broker.start()

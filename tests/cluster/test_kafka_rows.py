@@ -18,7 +18,7 @@ from tests.cluster.published import SOURCE, Publisher, make_topic, publisher, ro
 from tests.peers.kafka import Kafka
 
 PARTITIONS = 6
-WAIT_S = 60
+WAIT_S = 180
 
 
 @pytest.fixture

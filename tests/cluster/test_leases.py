@@ -21,7 +21,7 @@ from tests.peers.postgres import Cluster
 from tests.peers.relay import Relay
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 20
+PATIENCE_S = 60
 
 
 class Duty:

@@ -36,7 +36,7 @@ class Browser:
 
     async def ask(self, server: Api, command: str, **params: Any) -> int:
         body = {"command": command, "response": "json", "sessionkey": self.key, **params}
-        answer = await asyncio.to_thread(self.http.post, server.endpoint, data=body, timeout=20)
+        answer = await asyncio.to_thread(self.http.post, server.endpoint, data=body, timeout=60)
         if command == "login" and answer.status_code == 200:
             self.key = answer.json()["loginresponse"]["sessionkey"]
         assert "postgres" not in answer.text
@@ -103,7 +103,7 @@ async def test_without_the_database_scripts_go_on_and_nobody_signs_in(
         assert await copied.ask(one, "listUsers") == 503, "it is served no more here"
     finally:
         postgres_cluster.start()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (told := await copied.ask(one, "listUsers")) == 503:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
     assert told == 401, "what was to end has ended now"

@@ -33,7 +33,7 @@ async def test_who_slept_gives_all_up_and_comes_anew(kafka: Kafka, topics: Topic
 
     member = asyncio.create_task(ours.run(changed))
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             while seen != [many]:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
             assert ours.owns(uuid4())

@@ -19,7 +19,7 @@ async def enter(url: str, holder: str, *, alone: bool) -> Presence:
 
 async def staying(one: Presence) -> None:
     """Until it is cancelled or put out."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         await one.stay()
 
 

@@ -36,7 +36,7 @@ async def published(kafka: Kafka, topics: Topics, many: int) -> list[bytes]:
     )
     await consumer.start()
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             found = [(await consumer.getone()).value for _ in range(many)]
         more = await consumer.getmany(timeout_ms=1500)
         return found + [one.value for some in more.values() for one in some]

@@ -27,7 +27,7 @@ from tests.tenant.test_vm_life import deploy
 from tests.tenant.world import MEDIUM, Place, named, place
 
 ROOT = Path(__file__).parents[2]
-WAIT_S = 30.0
+WAIT_S = 120.0
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 

@@ -19,7 +19,7 @@ from tests.consumers.publisher import Publisher, stream_of
 from tests.peers.kafka import Broker, Kafka
 
 ROOT = Path(__file__).parents[2]
-WAIT_S = 60.0
+WAIT_S = 180.0
 STREAMS = [stream_of(n) for n in range(12)]
 KILLS = 8
 

@@ -11,7 +11,7 @@ from consumers import Event, LogGap, SourceGone, Stream, consume
 from tests.consumers.publisher import Publisher, stream_of
 from tests.peers.kafka import Broker, Kafka
 
-WAIT_S = 60.0
+WAIT_S = 180.0
 STREAMS = [stream_of(n) for n in range(12)]
 
 

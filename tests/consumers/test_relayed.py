@@ -15,7 +15,7 @@ from tests.peers.kafka import Kafka
 from tests.tenant.test_vm_life import deploy
 from tests.tenant.world import place
 
-WAIT_S = 60.0
+WAIT_S = 180.0
 
 
 async def up_to(stream: Stream, position: int) -> list[Event]:

@@ -19,7 +19,7 @@ from engine.intents.record import CreateRecord
 from sagastack.boot import Controller, controller
 from sagastack.settings import Settings
 
-WAIT_S = 30.0
+WAIT_S = 120.0
 
 
 def free_port() -> int:

@@ -34,11 +34,13 @@ Opened = tuple[Driver, HostSession]
 
 
 @asynccontextmanager
-async def running(folder: Path, body: str, extra: str = "") -> AsyncIterator[Opened]:
+async def running(
+    folder: Path, body: str, extra: str = "", *, patience_s: float = 60
+) -> AsyncIterator[Opened]:
     """A program that answers `connect`, and else does as `body` says."""
     lines = "".join(f"    {line}\n" for line in body.splitlines())
     (folder / "program.py").write_text(BEGIN + lines)
-    manifest = f'command = ["{sys.executable}", "program.py"]\npatience_s = 0.6\n{extra}'
+    manifest = f'command = ["{sys.executable}", "program.py"]\npatience_s = {patience_s}\n{extra}'
     (folder / "extension.toml").write_text(manifest)
     driver = make_all({"state": "", "folder": str(folder)})[0]
     try:
@@ -57,7 +59,7 @@ async def test_a_program_that_dies_may_have_changed_something(tmp_path: Path) ->
 
 
 async def test_a_silent_program_is_not_waited_for(tmp_path: Path) -> None:
-    async with running(tmp_path, "pass") as (_, session):
+    async with running(tmp_path, "pass", patience_s=4) as (_, session):
         with pytest.raises(Unknown, match="no word"):
             await session.stop_guest(uuid4(), grace_s=0, key=uuid4())
         with pytest.raises(Unavailable, match="no word"):
@@ -68,11 +70,11 @@ async def test_who_tells_of_progress_has_time(tmp_path: Path) -> None:
     body = """
 if "verb" in ask:
     for part in range(5):
-        time.sleep(0.3)
+        time.sleep(1.2)
         say(id=number, progress=20 * part, text="on it")
     say(id=number, value=[])
 """
-    async with running(tmp_path, body) as (_, session):
+    async with running(tmp_path, body, patience_s=4) as (_, session):
         assert await session.list_guests() == []
 
 

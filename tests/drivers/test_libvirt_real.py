@@ -27,7 +27,7 @@ from tests.peers import libvirt as peer
 pytestmark = pytest.mark.real
 
 MIB = 1024**2
-BOOT_S = 60.0
+BOOT_S = 180.0
 
 
 @dataclass

@@ -22,7 +22,7 @@ from tests.drivers.harness_sim import guest_spec
 from tests.peers.relay import Relay
 
 ONE = HostAddress(url="sim://one.test?cpus=4&memory_gib=8")
-START_S = 30
+START_S = 120
 
 
 @asynccontextmanager

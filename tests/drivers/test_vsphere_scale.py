@@ -19,7 +19,7 @@ from tests.drivers.harness_vsphere import address, pool
 from tests.guest.tiny import absent
 from tests.peers import vcenter as peer
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 MACHINES, PAGE, DISKS = 1000, 200, 12
 
 

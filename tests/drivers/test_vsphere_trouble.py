@@ -23,7 +23,7 @@ from tests.guest.tiny import absent
 from tests.peers import vcenter as peer
 from tests.peers.relay import Relay
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
 SMALL_BYTES = 2**20
 SHORT = Settings(verb_s=2.0, connect_s=3.0, task_s=3.0)

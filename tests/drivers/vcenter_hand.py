@@ -14,7 +14,7 @@ from pyVim.connect import SmartConnect
 from tests.peers import vcenter as peer
 
 vim: Any = pyVmomi.vim
-TASK_S = 20.0
+TASK_S = 60.0
 
 
 class Hand:

@@ -25,9 +25,9 @@ from cs import CloudStack, CloudStackApiException
 
 SAGASTACK = (sys.executable, "-m", "sagastack.cli")
 ROOT = Path(__file__).parents[2]
-READY_S = 30.0
-STOP_S = 20.0
-TOOL_S = 60.0
+READY_S = 120.0
+STOP_S = 60.0
+TOOL_S = 180.0
 
 
 class Server:

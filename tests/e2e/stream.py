@@ -13,7 +13,7 @@ import aiohttp
 from tests.api.signing import sign
 from tests.e2e.server import Api
 
-READ_S = 10.0
+READ_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,7 @@ class Crowd:
             self._noted.set()
 
     async def _end(self, end: Callable[[], object]) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             await self._noted.wait()
         await asyncio.to_thread(end)
 
@@ -88,7 +88,7 @@ class Crowd:
                         return str(job["jobresult"].get("errortext", ""))
                     await asyncio.sleep(0.1)
 
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(180):
                 texts = await asyncio.gather(*map(look, self.accepted.values()))
         return dict(zip(self.accepted, texts, strict=True))
 
@@ -98,7 +98,7 @@ class Crowd:
         return Client(session, self._server.endpoint, key, secret, SystemClock())
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(600)
 async def test_sigkill_during_200_deployments(tmp_path: Path) -> None:
     server = Server(tmp_path / "home", SAGASTACK_SIMULATOR=DELAY)
     server.start()

@@ -16,7 +16,7 @@ SAMPLE = re.compile(r'[a-z_]+(\{[a-z_]+="[^"\\]*"(,[a-z_]+="[^"\\]*")*\})? -?[0-
 
 
 def get(place: Place, path: str) -> requests.Response:
-    return requests.get(place.server.base + path, timeout=10)
+    return requests.get(place.server.base + path, timeout=60)
 
 
 async def test_events_resume_where_a_reader_stood(place: Place) -> None:

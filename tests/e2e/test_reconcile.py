@@ -31,7 +31,7 @@ from tests.infra.build import data_center
 from tests.sagas.judge import judge
 
 LOOK_S = 0.05
-SEEN_S = 10.0
+SEEN_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from tests.e2e.server import Api, Awaitable
 from tests.infra import build
 
 PERSON = {"email": "c@example.org", "firstname": "C", "lastname": "C", "accounttype": 0}
-IMAGE_S = 10.0
+IMAGE_S = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def test_an_expired_signature(safe: Place) -> None:
 
 def test_an_unknown_command_and_none_at_all(safe: Place) -> None:
     safe.api.refused("launchRocket", 432, "launchRocket")
-    answer = requests.get(safe.api.endpoint, params={"response": "json"}, timeout=10)
+    answer = requests.get(safe.api.endpoint, params={"response": "json"}, timeout=60)
     assert answer.status_code == 401
     assert list(answer.json()) == ["errorresponse"]
 
@@ -270,7 +270,7 @@ def test_no_secret_ever_shows(safe: Place) -> None:
 
 def login(api: Api, name: str, password: str) -> None:
     form = {"command": "login", "response": "json", "username": name, "password": password}
-    requests.post(api.endpoint, data=form, timeout=10)
+    requests.post(api.endpoint, data=form, timeout=60)
 
 
 class Canary:

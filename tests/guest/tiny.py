@@ -21,7 +21,7 @@ from guest.debs import Missing
 
 HOME = Path(__file__).parents[2] / "var"
 EMULATOR = "qemu-system-x86_64"
-BOOT_S = 60.0
+BOOT_S = 180.0
 
 
 def absent(what: str) -> None:

@@ -39,7 +39,7 @@ class Traced:
     async def ended(self, job_id: str) -> None:
         """Until the job is over and the last word of it is on its way to the collector."""
         runner = self.place.controller.engine.runner
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             await runner.wait(UUID(job_id))
             while UUID(job_id) in runner._driving:  # noqa: ASYNC110 - that is no event
                 await asyncio.sleep(0.01)
@@ -102,7 +102,7 @@ async def test_a_job_is_one_trace_across_controllers(tmp_path: Path) -> None:
             simulator: Any = here.place.controller.drivers.get("Simulator")
             asked = simulator.faults.fail("create_disk", Fault.BEFORE, nth=1000)
             job = (await here.ann("deployVirtualMachine", **DEPLOY))["jobid"]
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while not asked.calls:  # noqa: ASYNC110 - no event says it
                     await asyncio.sleep(0.01)
         async with reopened(tmp_path, told.url, "two", UUID(job)):
@@ -126,7 +126,7 @@ async def reopened(home: Path, otlp: str, name: str, job: UUID) -> AsyncIterator
     async with tracing(otlp, SystemClock(), name) as traces, controller(settings) as running:
         engine = running.engine
         traces.follow(engine, engine._world)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             await engine.runner.wait(job)
             while job in engine.runner._driving:  # noqa: ASYNC110 - that is no event
                 await asyncio.sleep(0.01)

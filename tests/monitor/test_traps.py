@@ -39,7 +39,7 @@ from tests.peers.postgres import postgres  # noqa: F401 - a fixture
 from tests.tenant.test_vm_life import deploy
 from tests.tenant.world import Place, named, place
 
-WAIT_S = 10
+WAIT_S = 60
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ PROGRAMS = (
     *("ip", "iptables", "curl"),
 )
 NETAVARK = Path("/usr/lib/podman/netavark")
-READY_S, RUN_S = 30.0, 120.0
+READY_S, RUN_S = 120.0, 300.0
 CLONE_NEWNET = 0x40000000
 FOLDERS = ("/var/lib/containers/storage", "/run/containers", "/run/libpod", "/run/podman")
 # Nobody counts or limits here, so no control groups are made, and none are left. Limits that root

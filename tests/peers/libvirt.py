@@ -26,7 +26,7 @@ from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
-READY_S = 60.0
+READY_S = 120.0
 LEAVE_S = 5.0
 NET = f"10.{200 + os.getpid() % 50}.{os.getpid() // 50 % 250}"
 SECURED = f"{NET}.3"
@@ -282,7 +282,7 @@ def _spawn(parent: Path, index: int, *, pki: Path | None = None, groups: str = "
 
 def _stop(init: subprocess.Popen[bytes]) -> None:
     init.kill()
-    init.wait(timeout=10)
+    init.wait(timeout=60)
 
 
 def _wire(hosts: LibvirtPair) -> None:
@@ -312,12 +312,12 @@ def _wire_to_us(host: LibvirtHost, index: int) -> None:
 
 
 def _ip(arguments: str) -> None:
-    subprocess.run(["ip", *arguments.split()], check=True, timeout=10)
+    subprocess.run(["ip", *arguments.split()], check=True, timeout=60)
 
 
 def _ip_in(host: LibvirtHost, arguments: str) -> None:
     enter = ["nsenter", "--net", "--target", str(host.pid)]
-    subprocess.run([*enter, "ip", *arguments.split()], check=True, timeout=10)
+    subprocess.run([*enter, "ip", *arguments.split()], check=True, timeout=60)
 
 
 def _in_own_network(host: LibvirtHost) -> bool:

@@ -19,7 +19,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
-WAIT_S = 15
+WAIT_S = 60
 MODULES = {
     "SNMPv2-SMI": """
         org OBJECT IDENTIFIER ::= { iso 3 }

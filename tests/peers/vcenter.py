@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from tests.peers.certificate import new
 
 BINARY = Path(__file__).parents[2] / "var" / "peers" / "vcsim"
-READY_S = 30.0
+READY_S = 120.0
 USER, PASSWORD = "administrator@vsphere.local", "tell-nobody"
 DATACENTER, CLUSTER = "DC0", "DC0_C0"
 HOSTS = ("DC0_C0_H0", "DC0_C0_H1")

@@ -24,7 +24,7 @@ from tests.peers.hyperv.peer import PASSWORD, USER, missing
 from tests.peers.hyperv.world import MIB, tool
 
 DRIVERS = ("hyperv",)
-pytestmark = [pytest.mark.real, pytest.mark.timeout(280)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
 BYTE, OTHER = 0x11, 0x22
 IMAGE_BYTES = 32 * MIB

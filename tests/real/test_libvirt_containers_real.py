@@ -26,7 +26,7 @@ from tests.peers import libvirt as peer
 from tests.real.test_quickstart import until
 
 DRIVERS = ("libvirt",)
-pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
 
 @dataclass

@@ -25,7 +25,7 @@ from tests.infra.build import physical_network, pod, zone
 from tests.real.test_quickstart import until
 
 DRIVERS = ("oraclevm",)
-pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 SYSTEM = (
     b"a system of ours".ljust(510)
     + b"\x55\xaa"

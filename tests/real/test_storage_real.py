@@ -17,7 +17,7 @@ from tests.real.test_quickstart import First, first, until
 __all__ = ["first"]
 
 DRIVERS = ("libvirt",)
-pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
 # Where in the disk the tests write: behind all that the guest has.
 AT = "48M"

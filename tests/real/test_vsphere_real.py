@@ -31,7 +31,7 @@ from tests.peers import vcenter as peer
 from tests.real.test_quickstart import until
 
 DRIVERS = ("vsphere",)
-pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 MIB, GIB = 2**20, 2**30
 OVF = """<?xml version="1.0"?>
 <Envelope xmlns="http://schemas.dmtf.org/ovf/envelope/1"

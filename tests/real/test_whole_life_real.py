@@ -20,7 +20,7 @@ from tests.real.test_quickstart import First, first, until
 __all__ = ["first"]
 
 DRIVERS = ("libvirt",)
-pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
 GIB = 2**30
 

@@ -29,7 +29,7 @@ from tests.infra.build import physical_network, pod, zone
 from tests.real.test_quickstart import until
 
 DRIVERS = ("xapi",)
-pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 ROOT = Path(__file__).parents[2]
 MIB, GIB = 2**20, 2**30
 AT = 4 * MIB

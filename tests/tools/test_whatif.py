@@ -147,7 +147,7 @@ async def test_nobody_outside_is_told(real: Settings, tmp_path: Path) -> None:
     into = tmp_path / "fork"
     into.mkdir()
     async with forked(real, Moment("now"), into) as (_, served):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await Webhooks(served.engine, served.vault, served.feed, SystemClock()).run()
         with pytest.raises(NotAllowed, match="rehearsal"):
             await served.gateway.engine.send_webhook(nothing)
@@ -239,7 +239,7 @@ async def test_a_job_goes_on_in_the_fork_from_any_moment(lived: Lived, tmp_path:
         into = tmp_path / str(position)
         into.mkdir()
         at = Moment(f"@{position}", position=position)
-        async with forked(source, at, into) as (fork, served), asyncio.timeout(20):
+        async with forked(source, at, into) as (fork, served), asyncio.timeout(120):
             assert made < fork.position < lived.marks["web"]
             job = served.cloud[vms][vm_id].job_id
             if job is not None:

@@ -49,7 +49,7 @@ def told(hook: Endpoint) -> list[str | None]:
 async def on_record(client: Client, hook: Endpoint) -> list[dict[str, Any]]:
     """The list, once the last that was told is in it."""
     last = hook.told[-1][0]["X-CS-Event-ID"]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         while True:
             found = await deliveries(client)
             if any(one["eventid"] == last for one in found):

@@ -136,7 +136,7 @@ class Rack:
             check=True,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=60,
         ).stdout.strip()
         auth.write_text(f"{USER}:{hashed}\n")
         config.write_text(
@@ -168,14 +168,14 @@ class Rack:
     def close(self) -> None:
         for bmc in self.bmcs:
             bmc.kill()
-            bmc.wait(timeout=10)
+            bmc.wait(timeout=60)
         for computer in self.computers:
             if self.runs(computer):
                 self.virsh("destroy", computer.name)
             self.virsh("undefine", computer.name)
-        subprocess.run(["ip", "link", "del", self.interface], check=False, timeout=10)
+        subprocess.run(["ip", "link", "del", self.interface], check=False, timeout=60)
         enter = ["nsenter", "--net", "--target", str(self.host.pid)]
-        subprocess.run([*enter, "ip", "link", "del", self.bridge], check=False, timeout=10)
+        subprocess.run([*enter, "ip", "link", "del", self.bridge], check=False, timeout=60)
 
     def _spawn(self, argv: list[str], name: str) -> None:
         with (self.root / f"{name}.log").open("ab") as log:
@@ -219,7 +219,7 @@ def rack(root: Path) -> Iterator[Rack]:
 
 def ip(arguments: str, host: peer.LibvirtHost | None = None) -> None:
     enter = ["nsenter", "--net", "--target", str(host.pid)] if host is not None else []
-    subprocess.run([*enter, "ip", *arguments.split()], check=True, timeout=10)
+    subprocess.run([*enter, "ip", *arguments.split()], check=True, timeout=60)
 
 
 def until(holds: Callable[[], bool], complaint: str, timeout_s: float = READY_S) -> None:
