@@ -25,6 +25,7 @@ CANNOT: Mapping[str, str] = MappingProxyType(
         "survey_strangers": _STRANGE,
         "adopt_guest": _STRANGE,
         "disown_guest": _STRANGE,
+        "run_hook": "a machine belongs to its guest, and nobody signs in there",
         "snapshot_disk": _SNAPSHOT,
         "remove_snapshot": _SNAPSHOT,
         "revert_disk": _SNAPSHOT,

@@ -29,6 +29,7 @@ from drivers.contract.compute import (
     Stranger,
 )
 from drivers.contract.errors import DriverError, Refused
+from drivers.contract.hooks import Hook, HookResult
 from drivers.contract.storage import (
     DiskPlace,
     DiskSpec,
@@ -74,6 +75,9 @@ class BareMetalSession:
     async def sensors(self) -> tuple[Sensor, ...]:
         """What the machine's own instruments read."""
         return await self._node.bmc.sensors()
+
+    async def run_hook(self, hook: Hook, *, key: UUID) -> HookResult:
+        _cannot("run_hook")
 
     async def host_stats(self) -> HostStats:
         """Nobody looks into a machine that is a guest's: what is given counts as used."""

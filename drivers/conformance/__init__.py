@@ -11,6 +11,7 @@ from drivers.conformance import (
     copies,
     growth,
     guests,
+    hooks,
     hosts,
     kept,
     lateness,
@@ -33,6 +34,7 @@ def compute_checks() -> list[Check]:
         *kept.SUITE,
         *adoption.SUITE,
         *lateness.SUITE,
+        *hooks.SUITE,
         *cannot.SUITE,
     ]
 

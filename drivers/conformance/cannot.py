@@ -9,6 +9,7 @@ from drivers.conformance.checks import Exempt, Rig, Suite, must
 from drivers.contract.compute import Adoption, DiskAttachment, DiskLimits
 from drivers.contract.driver import FEATURES, HostSession
 from drivers.contract.errors import Refused
+from drivers.contract.hooks import Hook, HookStage
 from drivers.contract.storage import DiskPlace
 
 SUITE = Suite()
@@ -26,6 +27,7 @@ async def what_it_cannot_it_refuses(rig: Rig) -> None:
         must(why != "", f"no reason is given for {name}")
         if name in FEATURES:
             must(getattr(rig.capabilities, name, False) is False, f"{name}: it can and it cannot")
+        if name not in calls:
             continue
         try:
             await rig.within(calls[name](rig.bare))
@@ -45,6 +47,7 @@ async def _calls(rig: Rig) -> Mapping[str, Call]:
     place, blank = DiskPlace(pool=rig.pool, disk_id=volume), rig.disk_spec(2**20, blank=True)
     imported = rig.disk_spec(rig.harness.image().virtual_bytes)
     address, nic = rig.harness.address(), rig.nic()
+    hook = Hook(stage=HookStage.PRE_FLIGHT, folder="/nowhere", timeout_s=9)
     return {
         "reboot_guest": lambda s: s.reboot_guest(guest, force=True, key=key),
         "migrate_guest": lambda s: s.migrate_guest(guest, address, key=key),
@@ -69,6 +72,7 @@ async def _calls(rig: Rig) -> Mapping[str, Call]:
         ),
         "disown_guest": lambda s: s.disown_guest(guest, key=key),
         "console": lambda s: s.console(guest),
+        "run_hook": lambda s: s.run_hook(hook, key=key),
         "resize_disk": lambda s: s.resize_disk(rig.pool, volume, size_bytes=2**31, key=key),
         "keep_image": lambda s: s.keep_image(rig.pool, rig.harness.image(), key=key),
         "drop_image": lambda s: s.drop_image(rig.pool, snapshot, key=key),

@@ -25,6 +25,7 @@ from typing import Protocol, runtime_checkable
 from uuid import UUID
 
 from drivers.contract.hardware import Hardware
+from drivers.contract.hooks import Hook, HookResult
 from drivers.contract.storage import PoolSpec
 
 
@@ -370,6 +371,14 @@ class Compute(Protocol):
 
     async def console(self, guest_id: UUID) -> Console:
         """Where to look at the guest. Refused if it does not run."""
+
+    async def run_hook(self, hook: Hook, *, key: UUID) -> HookResult:
+        """Run an operator's script on the host, once for each key: asking again tells how it ended.
+
+        How a script ends is an answer and no error. One that a crash of the controller left alone
+        runs on. If its host restarts meanwhile it is run again, with `HOOK_RESTARTED=1` in its
+        environment, so that it may restart the host itself. Unavailable: the host is out of reach.
+        """
 
     async def host_stats(self) -> HostStats: ...
 

@@ -38,6 +38,7 @@ FEATURES: Mapping[str, str] = MappingProxyType(
         "passthrough": "no device of a host is given to a guest",
         "config_disc": "guests get no disc with their user data",
         "disk_limits": "what a guest does with its disks has no limit",
+        "run_hook": "no script of an operator is run on a host",
     }
 )
 NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -52,6 +53,7 @@ class Capabilities:
     disks of a guest at one moment, of one that runs with its memory; `disk_snapshots_alive`:
     without it too. `snapshots`: disks, of running guests too. `live_disk_move`: a running guest's
     disk to another pool. `remembers_keys`: a call that comes too late for its key is refused.
+    `run_hook`: scripts of operators are run on its hosts.
 
     `cannot` says of a verb of the contract (`resize_disk`), or of one of `FEATURES`, why this kind
     does not do it, in a sentence for people that goes on from "BareMetal hosts: "; the verb then
@@ -73,6 +75,7 @@ class Capabilities:
     snapshots: bool = False
     live_disk_move: bool = False
     remembers_keys: bool = False
+    run_hook: bool = False
     max_guests_per_host: int | None = None
     whole_host: bool = False
     image_formats: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ from drivers.contract.errors import Refused
 from drivers.hyperv import cluster
 from drivers.hyperv.address import at_node, read_address
 from drivers.hyperv.client import Client
-from drivers.hyperv.session import HypervSession
+from drivers.hyperv.session import NO_HOOKS, HypervSession
 
 KIND = "Hyperv"
 
@@ -43,6 +43,7 @@ class HypervDriver:
         live_disk_move=True,
         image_formats=("vhdx", "vhd"),
         pool_types=MappingProxyType({"smb": "SMB", "file": "Filesystem"}),
+        cannot=MappingProxyType({"run_hook": NO_HOOKS}),
     )
 
     def __init__(self, settings: Settings) -> None:

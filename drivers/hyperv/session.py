@@ -21,6 +21,8 @@ from drivers.contract.compute import (
     NicSpec,
     Stranger,
 )
+from drivers.contract.errors import Refused
+from drivers.contract.hooks import Hook, HookResult
 from drivers.contract.storage import (
     DiskPlace,
     DiskSpec,
@@ -44,6 +46,7 @@ from drivers.hyperv.observe import SURVEY, Observer
 from drivers.hyperv.plugs import Plugs
 
 VMCONNECT_PORT = 2179
+NO_HOOKS = "WinRM ends what it started with its connection, and so no script outlasts it here"
 
 
 class Limits(Protocol):
@@ -189,6 +192,9 @@ class HypervSession:
         guest = await self.observer.running(guest_id, verb="console", limit_s=WAIT_S)
         host = self.client.route.host
         return Console(url=f"rdp://{host}:{VMCONNECT_PORT}?vmid={guest.vm_id}", protocol="rdp")
+
+    async def run_hook(self, hook: Hook, *, key: UUID) -> HookResult:
+        raise Refused(NO_HOOKS)
 
     async def host_stats(self) -> HostStats:
         return await self._facts.host_stats()

@@ -127,6 +127,7 @@ KVM = Kind(
         adoption=True,
         guest_snapshots=True,
         disk_snapshots_alive=True,
+        run_hook=True,
         image_formats=("qcow2", "raw"),
     ),
 )
@@ -139,7 +140,11 @@ LXC = Kind(
     words=translate_lxc,
     button=libvirt.VIR_DOMAIN_SHUTDOWN_SIGNAL,
     capabilities=Capabilities(
-        snapshots=True, nic_hot_plug=True, image_formats=("raw",), cannot=LXC_CANNOT
+        snapshots=True,
+        nic_hot_plug=True,
+        run_hook=True,
+        image_formats=("raw",),
+        cannot=LXC_CANNOT,
     ),
 )
 XEN = Kind(
@@ -150,7 +155,11 @@ XEN = Kind(
     package="libvirt-daemon-driver-xen and a Xen hypervisor",
     words=translate_xen,
     capabilities=Capabilities(
-        disk_hot_plug=True, nic_hot_plug=True, image_formats=("raw",), cannot=XEN_CANNOT
+        disk_hot_plug=True,
+        nic_hot_plug=True,
+        run_hook=True,
+        image_formats=("raw",),
+        cannot=XEN_CANNOT,
     ),
 )
 KINDS: Mapping[str, Kind] = MappingProxyType({one.name: one for one in (KVM, LXC, XEN)})

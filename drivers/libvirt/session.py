@@ -24,6 +24,7 @@ from drivers.contract.compute import (
     Stranger,
 )
 from drivers.contract.errors import DriverError, Refused, Unavailable
+from drivers.contract.hooks import Hook, HookResult
 from drivers.contract.storage import (
     DiskPlace,
     DiskSpec,
@@ -41,6 +42,7 @@ from drivers.libvirt import (
     facts,
     growth,
     guests,
+    hooks,
     hotplug,
     live,
     migrate,
@@ -294,6 +296,9 @@ class LibvirtSession:
             serial_log=domain.serial_log,
             serial_device=domain.serial_device,
         )
+
+    async def run_hook(self, hook: Hook, *, key: UUID) -> HookResult:
+        return await hooks.run(self._line.shell, hook, base=self._line.settings.hook_dir, key=key)
 
     async def host_stats(self) -> HostStats:
         return await self._statistics.host()

@@ -21,7 +21,7 @@ class Settings:
     not over SSH. `init` is what a container starts, and `link_dir` a folder of a short name for
     links to its disks; `xen_kernel` and `xen_initrd` are files of a Xen host that start its guests,
     in the place of those in a guest's own disk. `shared_paths` are folders known to be the same on
-    every host.
+    every host. `hook_dir` keeps how scripts of operators ended.
     """
 
     state: str = ""
@@ -31,6 +31,7 @@ class Settings:
     link_dir: str = "/run/sagastack"
     xen_kernel: str = ""
     xen_initrd: str = ""
+    hook_dir: str = "/var/lib/sagastack/hooks"
     swtpm_dir: str = "/var/lib/libvirt/swtpm"
     probe_kernel: str = ""
     probe_initrd: str = ""

@@ -16,6 +16,7 @@ CANNOT = {
     "limit_disk": "Cinder limits a disk by its volume type alone: give the pool's type a QoS spec",
     "disk_limits": "Cinder limits a disk by its volume type alone: give the pool's type a QoS spec",
     "storage_migration": "volumes stay where they are when a guest migrates: move them first",
+    "run_hook": "a region runs no script on its compute hosts: use its own tools for them",
     "iso": "Nova has no call that puts a disc into a guest's drive",
     "secure_boot": "this driver does not ask Nova for secure boot yet",
 }

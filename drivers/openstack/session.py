@@ -22,6 +22,7 @@ from drivers.contract.compute import (
     Stranger,
 )
 from drivers.contract.errors import Refused
+from drivers.contract.hooks import Hook, HookResult
 from drivers.contract.storage import (
     DiskPlace,
     DiskSpec,
@@ -188,6 +189,9 @@ class OpenStackSession:
         inner = parse_qs(urlsplit(url).query).get("path", [""])[0]
         token = parse_qs(urlsplit(inner).query or inner).get("token", [""])[0]
         return Console(url=url, protocol="html", token=token)
+
+    async def run_hook(self, hook: Hook, *, key: UUID) -> HookResult:
+        raise Refused(CANNOT["run_hook"])
 
     async def host_stats(self) -> HostStats:
         return await hosts.stats(self._cloud.client, self._region.host)

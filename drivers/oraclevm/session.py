@@ -30,6 +30,7 @@ from drivers.contract.compute import (
     StrangerNic,
 )
 from drivers.contract.errors import DriverError, Refused, Unavailable
+from drivers.contract.hooks import Hook, HookResult
 from drivers.contract.storage import (
     DiskPlace,
     DiskSpec,
@@ -287,6 +288,9 @@ class OracleSession:
 
     async def console(self, guest_id: UUID) -> Console:
         return await self._dialect.console(await self._running(guest_id, "show its screen"))
+
+    async def run_hook(self, hook: Hook, *, key: UUID) -> HookResult:
+        self._refuse("run_hook")
 
     async def host_stats(self) -> HostStats:
         return await self._dialect.stats()

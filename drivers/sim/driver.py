@@ -12,7 +12,8 @@ from drivers.contract.errors import Refused
 from drivers.sim.address import behind
 from drivers.sim.faults import ANY, Fault, SimFaults
 from drivers.sim.kind import CAPABILITIES, KIND
-from drivers.sim.session import SimSession, Site
+from drivers.sim.session import SimSession
+from drivers.sim.site import Site
 from drivers.sim.world import SimWorld
 
 

@@ -13,6 +13,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from drivers.contract.compute import DiskAttachment, GuestStatus, NicSpec, Power
+from drivers.contract.hooks import HookEnd, HookStage
 from drivers.contract.storage import DiskStatus, SnapshotStatus
 
 # A crashed or paused guest still holds its memory and the locks of its disks; one that is off
@@ -132,7 +133,26 @@ class Asked(Struct, frozen=True, array_like=True, tag="asked"):
     verb: str
 
 
-Row = SimHost | SimGuest | SimPool | SimDisk | Gone | Asked
+class SimHook(Struct, frozen=True, array_like=True, tag="hook"):
+    """How an operator's script for a stage ends on a host."""
+
+    host: str
+    stage: HookStage
+    end: HookEnd
+    said: str = ""
+
+
+class HookRun(Struct, frozen=True, array_like=True, tag="hook_run"):
+    """A script that has run, under this key."""
+
+    host: str
+    stage: HookStage
+    key: UUID
+    end: HookEnd
+    said: str = ""
+
+
+Row = SimHost | SimGuest | SimPool | SimDisk | Gone | Asked | SimHook | HookRun
 
 
 def disk_file(volume_id: UUID) -> str:

@@ -7,7 +7,6 @@ what the caller hears of it. A session is four slots, so that thirty thousand ar
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
@@ -29,6 +28,7 @@ from drivers.contract.compute import (
     Stranger,
 )
 from drivers.contract.errors import Refused, Unavailable, Unknown
+from drivers.contract.hooks import Hook, HookResult
 from drivers.contract.storage import (
     DiskPlace,
     DiskSpec,
@@ -39,27 +39,17 @@ from drivers.contract.storage import (
     PoolSpec,
     SnapshotStatus,
 )
-from drivers.sim import adoption, compute, copies, kept, storage, vitals
+from drivers.sim import adoption, compute, copies, hooks, kept, storage, vitals
 from drivers.sim.address import hardware_id, identity
-from drivers.sim.faults import CLEAR, Fault, SimFaults
+from drivers.sim.faults import CLEAR, Fault
 from drivers.sim.rows import SimHost
-from drivers.sim.world import SimWorld
+from drivers.sim.site import Site
 
 T = TypeVar("T")
 
 VERSION = "1.0"
 # The place of snapshots of whole guests, which lie within disks, wherever those are.
 KEPT = "kept"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
-    """What all sessions of a driver share. `now_s` dates guests; it is never used to wait."""
-
-    world: SimWorld
-    faults: SimFaults
-    now_s: Callable[[], float]
-    serial_dir: Path | None = None
 
 
 class SimSession:
@@ -403,6 +393,10 @@ class SimSession:
     def _serial_log(self, guest_id: UUID) -> Path:
         assert self._site.serial_dir is not None
         return self._site.serial_dir / f"{guest_id}.log"
+
+    async def run_hook(self, hook: Hook, *, key: UUID) -> HookResult:
+        world = self._site.world
+        return await self._call("run_hook", key, lambda host: hooks.run(world, host, hook, key))
 
     async def host_stats(self) -> HostStats:
         site = self._site

@@ -21,10 +21,24 @@ from msgspec.structs import replace
 
 from drivers.contract.compute import DiskAttachment, NicSpec, Power
 from drivers.contract.errors import Refused
+from drivers.contract.hooks import HookEnd, HookStage
 from drivers.sim.address import hardware_id, host_from_url, identity, pool_from_url
 from drivers.sim.journal import Journal
 from drivers.sim.keys import Keys
-from drivers.sim.rows import ALIVE, Asked, Gone, Row, SimDisk, SimGuest, SimHost, SimPool
+from drivers.sim.rows import (
+    ALIVE,
+    Asked,
+    Gone,
+    HookRun,
+    Row,
+    SimDisk,
+    SimGuest,
+    SimHook,
+    SimHost,
+    SimPool,
+)
+
+HOOK_RUNS_MAX = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +67,9 @@ class SimWorld:
         self.spent_bytes: dict[str, int] = {}
         # The config discs of guests. They may hold secrets, so no journal has them.
         self.configs: dict[UUID, dict[str, bytes]] = {}
+        # How scripts of operators end by host and stage, and those that ran by their keys.
+        self.hooks: dict[tuple[str, HookStage], SimHook] = {}
+        self.hook_runs: dict[UUID, HookRun] = {}
         self._keys = Keys()
         self._users: dict[UUID, set[tuple[str, str]]] = {}
         self._journal: Journal | None = None
@@ -115,6 +132,12 @@ class SimWorld:
                 self.pools[row.url] = row
             case Asked():
                 self._keys.note(row)
+            case SimHook():
+                self.hooks[row.host, row.stage] = row
+            case HookRun():
+                self.hook_runs[row.key] = row
+                if len(self.hook_runs) > HOOK_RUNS_MAX:
+                    del self.hook_runs[next(iter(self.hook_runs))]
 
     def _forget_guest(self, host: str, ident: str) -> None:
         guests = self.guests.get(host, {})
@@ -189,6 +212,8 @@ class SimWorld:
         for guests in self.guests.values():
             yield from guests.values()
         yield from self._keys
+        yield from self.hooks.values()
+        yield from self.hook_runs.values()
 
     def residue(self) -> Residue:
         """All guests and disks there are, for a judge to compare with what the log says."""
@@ -256,6 +281,10 @@ class SimWorld:
         """Undo `partition`, for these hosts or for all."""
         cut = [self.host(url) for url in urls] or list(self.hosts.values())
         self.commit(*(replace(host, reachable=True) for host in cut if not host.reachable))
+
+    def set_hook(self, url: str, stage: HookStage, end: HookEnd, said: str = "") -> None:
+        """Let an operator's script on a host end like this from now on."""
+        self.commit(SimHook(self.host(url).url, stage, end, said))
 
     def set_pool_reachable(self, url: str, reachable: bool) -> None:
         """Cut a pool off from every host, or bring it back."""

@@ -14,12 +14,13 @@ from drivers.vsphere import address as addresses
 from drivers.vsphere.address import Place
 from drivers.vsphere.disks import FORMATS
 from drivers.vsphere.line import Line
-from drivers.vsphere.session import VsphereSession
+from drivers.vsphere.session import NO_HOOKS, VsphereSession
 from drivers.vsphere.settings import Settings, read_settings
 
 KIND = "VMware"
 CANNOT = MappingProxyType(
     {
+        "run_hook": NO_HOOKS,
         "tpm": "a TPM of vSphere's needs a key provider, which this driver does not set up",
         "cpu_model": "a cluster's EVC mode says what processor its guests see",
         "cpu_pinning": "vCenter spreads guests over cores by itself",

@@ -21,6 +21,7 @@ from drivers.contract.compute import (
     Stranger,
 )
 from drivers.contract.errors import Refused, Unavailable
+from drivers.contract.hooks import Hook, HookResult
 from drivers.contract.storage import (
     DiskPlace,
     DiskSpec,
@@ -42,6 +43,8 @@ from drivers.vsphere.moves import Moves
 from drivers.vsphere.plugs import Plugs
 from drivers.vsphere.sdk import vim
 from drivers.vsphere.stats import Statistics
+
+NO_HOOKS = "vCenter runs no script on its hosts: keep them with Lifecycle Manager"
 
 
 class VsphereSession:
@@ -190,6 +193,9 @@ class VsphereSession:
             protocol="webmks",
             token=str(ticket.ticket),
         )
+
+    async def run_hook(self, hook: Hook, *, key: UUID) -> HookResult:
+        raise Refused(NO_HOOKS)
 
     async def host_stats(self) -> HostStats:
         return await self._statistics.host()

@@ -21,6 +21,7 @@ from drivers.contract.compute import (
     Stranger,
 )
 from drivers.contract.errors import Refused, Unavailable
+from drivers.contract.hooks import Hook, HookResult
 from drivers.contract.storage import (
     DiskPlace,
     DiskSpec,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 
 NO_LIMITS = "XenServer limits no disk by operations or bytes a second"
 CANNOT = {
+    "run_hook": "XAPI runs plugins of its hosts alone, and no script of an operator",
     "limit_disk": NO_LIMITS,
     "disk_limits": NO_LIMITS,
     "live_disk_growth": "XenServer's repositories grow a disk only while no guest uses it",
@@ -211,6 +213,9 @@ class XapiSession:
 
     async def console(self, guest_id: UUID) -> Console:
         return await self._consoles.of(guest_id)
+
+    async def run_hook(self, hook: Hook, *, key: UUID) -> HookResult:
+        raise Refused(CANNOT["run_hook"])
 
     async def host_stats(self) -> HostStats:
         return await self._statistics.host()

@@ -18,6 +18,7 @@ from uuid import UUID, uuid4
 from drivers.conformance import Harness
 from drivers.contract.compute import DiskAttachment, GuestSpec, HostAddress, NicSpec
 from drivers.contract.driver import HostSession
+from drivers.contract.hooks import HookStage
 from drivers.contract.storage import ImageSource, PoolSpec
 from drivers.libvirt.driver import make
 from guest.build import MEMORY_MIB, GuestImage, build
@@ -61,6 +62,7 @@ class LibvirtHarness:
         self._image = tiny()
         self._folder = str(folder)
         self._pool = PoolSpec(pool_id=uuid4(), url=f"SharedMountPoint://{folder}")
+        self._hooks = hosts.shared / f"hooks-{uuid4().hex[:8]}"
         self._numbers = count(1)
         self._strangers: list[str] = []
         self.driver = make(settings(hosts))
@@ -133,6 +135,13 @@ class LibvirtHarness:
         self._strangers.append(name)
         return name
 
+    async def hook(self, stage: HookStage, status: int | None) -> str:
+        return await asyncio.to_thread(write_hook, self._hooks, stage, status)
+
+    async def hook_runs(self, stage: HookStage) -> int:
+        ran = self._hooks / f"{stage}.ran"
+        return len(await asyncio.to_thread(ran.read_text)) if ran.exists() else 0
+
     async def disconnect(self, session: HostSession) -> bool:
         self._relay.cut()
         return True
@@ -149,6 +158,7 @@ def settings(hosts: peer.LibvirtPair) -> dict[str, object]:
         "acceleration": "emulation",
         "log_dir": str(hosts.shared / "serial"),
         "config_dir": str(hosts.shared / "config"),
+        "hook_dir": str(hosts.shared / "hook-runs"),
         "local_hosts": ["127.0.0.1", hosts.first.address, hosts.second.address],
         "connect_s": 10.0,
         "reboot_s": 4.0,
@@ -173,6 +183,21 @@ def guest_spec(
         disks=tuple(disks),
         nics=tuple(nics),
     )
+
+
+def write_hook(folder: Path, stage: HookStage, status: int | None) -> str:
+    """Put a script into the folder, or take it away; it leaves a mark each time that it runs."""
+    folder.mkdir(parents=True, exist_ok=True)
+    script = folder / f"{stage}.sh"
+    if status is None:
+        script.unlink(missing_ok=True)
+    else:
+        script.write_text(
+            f'#!/bin/sh\nprintf x >>"{folder}/{stage}.ran"\n'
+            f'echo "it ran: $*"; sleep 0.2; exit {status}\n'
+        )
+        script.chmod(0o755)
+    return str(folder)
 
 
 async def write_in_guest(host: peer.LibvirtHost, guest_id: UUID, path: str, byte: int) -> None:

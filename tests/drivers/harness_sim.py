@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from drivers.conformance import Harness
 from drivers.contract.compute import DiskAttachment, GuestSpec, HostAddress, NicSpec
 from drivers.contract.driver import HostSession
+from drivers.contract.hooks import HookEnd, HookStage, end_of
 from drivers.contract.storage import ImageSource, PoolSpec
 from drivers.sim import SimDriver, SimFaults, SimWorld
 from drivers.sim.rows import SimDisk
@@ -105,6 +106,14 @@ class SimHarness:
 
     async def add_stranger(self) -> str | None:
         return self._world.add_stranger(self.address().url, "not-ours").name
+
+    async def hook(self, stage: HookStage, status: int | None) -> str:
+        end = HookEnd.ABSENT if status is None else end_of(status)
+        self._world.set_hook(self.address().url, stage, end, "it ran: a b $(c) d")
+        return "/hooks"
+
+    async def hook_runs(self, stage: HookStage) -> int:
+        return sum(run.stage is stage for run in self._world.hook_runs.values())
 
     async def disconnect(self, session: HostSession) -> bool:
         assert isinstance(session, SimSession)
