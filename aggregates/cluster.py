@@ -20,7 +20,10 @@ HYPERVISORS = (
     references={"zone_id": "zone", "pod_id": "pod"},
 )
 class Cluster(Aggregate):
-    """Overcommit says how much more of a resource may be promised than its hosts have."""
+    """Overcommit says how much more of a resource may be promised than its hosts have.
+
+    `rolling_id` is the rolling maintenance that has it; until that is over it takes no new guests.
+    """
 
     zone_id: UUID
     pod_id: UUID
@@ -32,3 +35,4 @@ class Cluster(Aggregate):
     managed_state: str = "Managed"
     cpu_overcommit: float = 1.0
     memory_overcommit: float = 1.0
+    rolling_id: UUID | None = None

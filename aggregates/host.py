@@ -97,6 +97,7 @@ class Host(Aggregate):
         return HostMaintenanceBegun(job_id=job_id)
 
     def leave_maintenance(self) -> HostMaintenanceEnded:
+        self.idle()
         if self.resource_state not in (ResourceState.MAINTENANCE, ResourceState.ERROR):
             raise NotAllowed(f"host {self.name} is {self.resource_state}: not in maintenance")
         return HostMaintenanceEnded()
@@ -173,8 +174,12 @@ class HostMaintenanceBegun(Event, frozen=True, kw_only=True):
 
 @event("host.maintenance_entered")
 class HostMaintenanceEntered(Event, frozen=True, kw_only=True):
+    """Its guests have left. A job that goes on to work on it keeps it."""
+
+    job_id: UUID | None = None
+
     def apply(self, row: Host, at_ms: int) -> None:
-        row.resource_state, row.job_id = ResourceState.MAINTENANCE, None
+        row.resource_state, row.job_id = ResourceState.MAINTENANCE, self.job_id
 
 
 @event("host.maintenance_failed")
@@ -188,7 +193,7 @@ class HostMaintenanceFailed(Event, frozen=True, kw_only=True):
 @event("host.maintenance_ended")
 class HostMaintenanceEnded(Event, frozen=True, kw_only=True):
     def apply(self, row: Host, at_ms: int) -> None:
-        row.resource_state = ResourceState.ENABLED
+        row.resource_state, row.job_id = ResourceState.ENABLED, None
 
 
 @event("host.removed", removes=True)

@@ -202,6 +202,27 @@ OPERATION: tuple[KnownSetting, ...] = (
         scopes=ACCOUNT,
     ),
     KnownSetting(
+        "host.maintenance.local.storage.strategy",
+        "String",
+        "Error",
+        "what becomes of guests that cannot leave a host alive when it is to be emptied: Error "
+        "refuses, ForceStop stops them",
+        options=("Error", "ForceStop"),
+    ),
+    KnownSetting(
+        "kvm.rolling.maintenance.stage.timeout",
+        "Integer",
+        "1800",
+        "seconds that an operator's script may take on a host in rolling maintenance",
+        between=(1, 82_800),
+    ),
+    KnownSetting(
+        "rolling.maintenance.hooks.dir",
+        "String",
+        "/etc/sagastack/hooks.d",
+        "folder on hosts with the scripts that rolling maintenance runs there",
+    ),
+    KnownSetting(
         "quota.enable.enforcement",
         "Boolean",
         "false",

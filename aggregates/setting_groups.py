@@ -23,7 +23,7 @@ GROUPS: dict[str, tuple[str, dict[str, str]]] = {
         {
             "Virtual Machine": "vm.*,expunge.*,enable.dynamic.scale.vm,restart.*,instance.*",
             "Placement": "cpu.overprovisioning.*,mem.overprovisioning.*,cluster.*",
-            "Host": "host.*,ping.*,agent.*,direct.*,wait,workers,capacity.*",
+            "Host": "host.*,*rolling.maintenance.*,ping.*,agent.*,direct.*,wait,workers,capacity.*",
             "VM Snapshot": "vmsnapshot.*",
         },
     ),

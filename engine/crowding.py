@@ -1,4 +1,4 @@
-"""Clusters that are so full that no new guest goes there: what is left is for those that grow.
+"""Clusters that no new guest goes to: they are worked on, or what is left is for those that grow.
 
 How full is what the capacity ledgers say; from where on is a setting of each cluster. A host that
 was named is taken all the same: whoever names one has decided.
@@ -12,13 +12,17 @@ from uuid import UUID
 
 import numpy as np
 
+from aggregates.errors import NotAllowed
 from aggregates.operation_settings import DISABLES
 from engine.allocator import Policy, at_random, first_fit, pack, spread
 from projections.capacity import Capacity
 from projections.cloud import Cloud
 from projections.cluster import clusters
+from projections.host import hosts
+from projections.rolling_maintenance import rolling_clusters
 from projections.setting import is_on, number_of, settings, value_of
 
+ROLLED = "is in rolling maintenance and takes no new guests"
 # CloudStack's planners by what they prefer; the others are first fit here.
 PLANNERS: dict[str, Policy] = {
     "FirstFitPlanner": first_fit,
@@ -35,8 +39,22 @@ ALGORITHMS: dict[str, Policy] = {
 
 def told(cloud: Cloud, full: frozenset[UUID]) -> list[str]:
     """What people are told of clusters that take no new guests."""
-    names = sorted(row.name for one in full if (row := cloud[clusters].get(one)) is not None)
-    return [f"cluster {name} is promised to its disable threshold" for name in names]
+    rolled = frozenset(rolling_clusters(cloud))
+    found = sorted(
+        (row.name, one in rolled) for one in full if (row := cloud[clusters].get(one)) is not None
+    )
+    return [
+        f"cluster {name} {ROLLED if is_rolled else 'is promised to its disable threshold'}"
+        for name, is_rolled in found
+    ]
+
+
+def refuse_rolling(cloud: Cloud, host_id: UUID | None) -> None:
+    """A cluster in rolling maintenance takes no new guest, not even on a host that was named."""
+    host = cloud[hosts].get(host_id)
+    if host is not None and host.cluster_id in rolling_clusters(cloud):
+        name = cloud[clusters][host.cluster_id].name
+        raise NotAllowed(f"cluster {name} {ROLLED}: wait until it is over, or name no host")
 
 
 def policy_for(cloud: Cloud, planner: str, zone_id: UUID, key: UUID) -> Policy:
@@ -51,6 +69,11 @@ def policy_for(cloud: Cloud, planner: str, zone_id: UUID, key: UUID) -> Policy:
 
 
 def crowded(cloud: Cloud, zone_id: UUID, mhz: int, mib: int) -> frozenset[UUID]:
+    """The clusters that take no guest of this size: they would be too full, or are worked on."""
+    return frozenset(rolling_clusters(cloud)) | _filled(cloud, zone_id, mhz, mib)
+
+
+def _filled(cloud: Cloud, zone_id: UUID, mhz: int, mib: int) -> frozenset[UUID]:
     """The clusters that a guest of this size would fill beyond their thresholds."""
     if not is_on(cloud, "cluster.threshold.enabled", zone_id):
         return frozenset()

@@ -32,7 +32,7 @@ from engine.allocator import (
     PlaceRequest,
     SpaceRequest,
 )
-from engine.crowding import crowded, policy_for, told
+from engine.crowding import crowded, policy_for, refuse_rolling, told
 from engine.decide import Desk
 from engine.dedication import kept_for
 from engine.discs import disc_for, pool_of
@@ -50,6 +50,7 @@ from engine.hardware import hardware_of
 from engine.routers import implement
 from engine.saga import Run, Saga, Step
 from projections.capacity import Capacity
+from projections.cloud import Cloud
 from projections.host import hosts
 from projections.network import networks
 from projections.storage_pool import StoragePool, storage_pools
@@ -101,6 +102,7 @@ def take_room(run: Run[Any], vm: Vm, where: Where) -> Room:
     for disk in disks:
         in_service(run, disk)
     place = _narrowed(run, disks, where)
+    refuse_rolling(run.cloud, place.host_id)
     kept = kept_for(run.cloud, vm.account_id, vm.zone_id)
     wishes = wishes_of(run.cloud, vm.affinity_group_ids, vm.id)
     last = kept.prefers(vm.last_host_id if where.consider_last_host else None)
@@ -131,7 +133,7 @@ def take_room(run: Run[Any], vm: Vm, where: Where) -> Room:
         try:
             chosen = run.world.allocator.place(request, run.key)
         except NothingFits as nothing:
-            raise _named(run, short or nothing, (*wishes.words, *told(run.cloud, full))) from None
+            raise named(run, short or nothing, (*wishes.words, *told(run.cloud, full))) from None
         try:
             chosen = _whole(run, request, chosen)
             pools = list(_take_pools(run, vm, disks, chosen.host_id))
@@ -168,7 +170,7 @@ def _whole(run: Run[Any], request: PlaceRequest, chosen: HostDecision) -> HostDe
     return run.world.allocator.place(everything, run.key)
 
 
-def _named(run: Run[Any], nothing: NothingFits, words: tuple[str, ...]) -> Exhausted:
+def named(run: Run[Any], nothing: NothingFits, words: tuple[str, ...]) -> Exhausted:
     """The refusal with hosts and pools by their names, as its reader knows them."""
 
     def name_of(place_id: UUID) -> str:
@@ -241,13 +243,24 @@ def take_room_elsewhere(
     cluster_id: UUID | None = None,
 ) -> UUID:
     """Promise a guest that runs a place on another host, by the rules that its start went by."""
+    request = request_elsewhere(at.cloud, vm, host_id=host_id, cluster_id=cluster_id)
+    chosen = at.world.allocator.place(request, hold)
+    at.add(chosen, hold)
+    meet(at, vm, chosen.host_id)
+    return chosen.host_id
+
+
+def request_elsewhere(
+    cloud: Cloud, vm: Vm, *, host_id: UUID | None, cluster_id: UUID | None
+) -> PlaceRequest:
+    """What a guest that runs needs of another host."""
     assert vm.host_id is not None
-    kept = kept_for(at.cloud, vm.account_id, vm.zone_id)
-    wishes = wishes_of(at.cloud, vm.affinity_group_ids, vm.id)
-    request = PlaceRequest(
+    kept = kept_for(cloud, vm.account_id, vm.zone_id)
+    wishes = wishes_of(cloud, vm.affinity_group_ids, vm.id)
+    return PlaceRequest(
         vm_id=vm.id,
         zone_id=vm.zone_id,
-        pod_id=pod_of(at.cloud, vm.nics),
+        pod_id=pod_of(cloud, vm.nics),
         cluster_id=cluster_id,
         host_id=host_id,
         hypervisor=vm.hypervisor,
@@ -260,10 +273,6 @@ def take_room_elsewhere(
         prefer=wishes.prefer or kept.own,
         prefer_not=wishes.prefer_not,
     )
-    chosen = at.world.allocator.place(request, hold)
-    at.add(chosen, hold)
-    meet(at, vm, chosen.host_id)
-    return chosen.host_id
 
 
 def free_capacity(at: Deciding, vm: Vm) -> None:

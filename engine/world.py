@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from drivers.contract.compute import HostAddress
@@ -49,6 +49,7 @@ class Children(Protocol):
     """Sagas that a saga starts: under an id of its choosing, so that a retry finds the same one."""
 
     async def submit(self, ask: object, by: By, *, run_id: UUID | None = None) -> Job: ...
+    async def decide(self, ask: object, by: By) -> Any: ...
     async def outcome(self, run_id: UUID) -> str:
         """Empty once the run has succeeded; what went wrong if it did not."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
+from typing import Any
 from uuid import UUID, uuid5
 
 from aggregates.host import HostConnected, HostDisconnected, HostState
@@ -47,7 +48,7 @@ async def connect(run: Run[ReconnectHost]) -> HostConnected:
     session = await run.world.hosts.session(run.intent.id)
     facts = await ask_facts(session)
     if run.cloud[hosts][run.intent.id].state is not HostState.UP:
-        await _end_stale(run, session)
+        await end_stale(run, run.intent.id, session)
     return facts
 
 
@@ -58,14 +59,14 @@ def record(run: Run[ReconnectHost]) -> None:
     supply(run, host.id)
 
 
-async def _end_stale(run: Run[ReconnectHost], session: HostSession) -> None:
+async def end_stale(run: Run[Any], host_id: UUID, session: HostSession) -> None:
     """While a host is away nothing is started on it, so what is there is from before.
 
     A guest that a job has is that job's to see to.
     """
     for seen in await session.list_guests():
         vm = None if seen.guest_id is None else run.cloud[vms].get(seen.guest_id)
-        if vm is None or vm.job_id is not None or vm.host_id == run.intent.id:
+        if vm is None or vm.job_id is not None or vm.host_id == host_id:
             continue
         if vm.host_id is not None and not await _runs(run, vm.host_id, vm.id):
             continue  # It may have come here by itself: the sweeps see where it belongs.
@@ -73,7 +74,7 @@ async def _end_stale(run: Run[ReconnectHost], session: HostSession) -> None:
         await session.remove_guest(vm.id, key=uuid5(run.key, str(vm.id)))
 
 
-async def _runs(run: Run[ReconnectHost], host_id: UUID, vm_id: UUID) -> bool:
+async def _runs(run: Run[Any], host_id: UUID, vm_id: UUID) -> bool:
     """Whether the guest is seen to run where the log has it."""
     with suppress(DriverError):
         session = await run.world.hosts.session(host_id)

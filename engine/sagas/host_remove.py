@@ -16,11 +16,11 @@ from engine.decide import Desk
 from engine.decisions.host import supply
 from engine.decisions.record import unneeded
 from engine.decisions.storage_pool import empty
+from engine.evacuation import UNTIL_EMPTY
 from engine.intents import SYSTEM, By
 from engine.intents.host import RemoveHost
 from engine.intents.vm import StopVm
 from engine.saga import Run, Saga
-from engine.sagas.host_maintain import UNTIL_EMPTY
 from projections.capacity import Capacity
 from projections.host import hosts
 from projections.storage_pool import storage_pools

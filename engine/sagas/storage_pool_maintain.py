@@ -13,11 +13,11 @@ from aggregates.storage_pool import StoragePoolMaintenanceEnded, StoragePoolMain
 from aggregates.vm import Vm, VmState
 from drivers.contract.errors import Refused, Unavailable
 from engine.decisions.storage_pool import supply_space
+from engine.evacuation import UNTIL_EMPTY
 from engine.intents import By
 from engine.intents.storage_pool import MaintainStoragePool, ServeStoragePool
 from engine.intents.vm import StartVm, StopVm
 from engine.saga import Run, Saga
-from engine.sagas.host_maintain import UNTIL_EMPTY
 from projections.storage_pool import storage_pools
 from projections.vm import vms
 from projections.volume import volumes

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from aggregates.rolling_maintenance import RollingMaintenanceBegun
+from engine.draft import Draft
 from engine.intents.host import (
     AddHost,
     AddHosts,
@@ -11,6 +13,8 @@ from engine.intents.host import (
     RemoveHost,
     SignIn,
 )
+from engine.intents.rolling_maintenance import RollHost, RollHosts, Scripts
+from engine.log import Unit
 from projections.host import hosts
 from projections.vm import vms
 from tests.sagas.rig import Rig
@@ -90,7 +94,31 @@ async def _change_sign_in(rig: Rig) -> object:
     )
 
 
+SCRIPTS = Scripts(folder="/hooks", timeout_s=60, arguments=("-v",))
+
+
+async def roll_of_one(rig: Rig) -> RollHost:
+    """A host with a guest, in a rolling maintenance that is under way."""
+    host_id = rig.cloud[vms][await running(rig)].host_id
+    assert host_id is not None
+    draft, roll_id = Draft(rig.cloud), named("rolling maintenance")
+    begun = RollingMaintenanceBegun(
+        job_id=named("job"), cluster_ids=[CLUSTER], host_ids=[host_id], forced=False
+    )
+    draft.create(roll_id, begun)
+    await rig.engine.runner.commits.append(Unit(draft.appends()), draft)
+    return RollHost(roll_id=roll_id, host_id=host_id, scripts=SCRIPTS)
+
+
+async def roll_of_two(rig: Rig) -> RollHosts:
+    """Two hosts, of which the first has a guest."""
+    await running(rig)
+    return RollHosts(id=named("rolling maintenance"), host_ids=HOSTS[:2], scripts=SCRIPTS)
+
+
 EXAMPLES = {
+    "host.roll:1": roll_of_one,
+    "hosts.roll:1": roll_of_two,
     "host.add:1": _add_host,
     "hosts.add:1": _add_hosts,
     "host.remove:1": _remove_host,
