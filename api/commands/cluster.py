@@ -9,7 +9,7 @@ from uuid import UUID
 from api.declare import Caller, Later, Names, OneOf, Success, command
 from api.lists import NONE_IS, Filter, list_command
 from api.views.capacity import capacities
-from api.views.cluster import ClusterView
+from api.views.cluster import ClusterView, state_of
 from api.views.metrics import ClusterMetricsView
 from engine.intents.cluster import AddCluster, UpdateCluster
 from engine.intents.record import RemoveRecord
@@ -140,6 +140,10 @@ class DeleteCluster:
         await caller.decide(RemoveRecord(kind="cluster", id=self.id))
 
 
+def _in_state(row: Cluster, wanted: Any) -> bool:
+    return state_of(row).lower() == str(wanted).lower()
+
+
 @dataclass(frozen=True, kw_only=True)
 class ClusterFilters:
     """What clusters are listed by."""
@@ -148,7 +152,7 @@ class ClusterFilters:
     pod_id: Annotated[UUID | None, "clusters of this pod", Names("pod", right="see")] = None
     hypervisor: Annotated[str | None, "clusters of this kind"] = None
     cluster_type: Annotated[str | None, "CloudManaged or ExternalManaged"] = None
-    allocation_state: Annotated[str | None, "Enabled or Disabled"] = None
+    allocation_state: Annotated[str | None, "Enabled or Disabled", Filter(test=_in_state)] = None
     managed_state: Annotated[str | None, "Managed or Unmanaged"] = None
     arch: Annotated[str | None, "clusters of this architecture"] = None
     show_capacities: Annotated[bool | None, "add how much there is", Filter()] = None

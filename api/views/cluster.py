@@ -14,6 +14,11 @@ from projections.pod import pods
 from projections.zone import zones
 
 
+def state_of(row: Cluster) -> str:
+    """Whether it takes new guests: one in rolling maintenance does not."""
+    return row.allocation_state if row.rolling_id is None else "Disabled"
+
+
 @view
 class ClusterView(View, kw_only=True):
     id: Annotated[UUID, "the cluster"]
@@ -44,7 +49,7 @@ class ClusterView(View, kw_only=True):
             zone_name=cloud[zones][row.zone_id].name,
             hypervisor_type=row.hypervisor,
             cluster_type=row.cluster_type,
-            allocation_state=row.allocation_state,
+            allocation_state=state_of(row),
             managed_state=row.managed_state,
             cpu_overcommit_ratio=str(row.cpu_overcommit),
             memory_overcommit_ratio=str(row.memory_overcommit),
