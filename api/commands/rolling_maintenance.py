@@ -23,7 +23,7 @@ SCOPES = ("hostids", "clusterids", "podids", "zoneids")
     key="rollingmaintenance",
     allow="A",
     is_async=True,
-    action="HOST.MAINTENANCE.ROLLING",
+    action="SYSTEM.ROLLING.MAINTENANCE",
 )
 class StartRollingMaintenance:
     """Empty hosts one after the other, run an operator's scripts on each, and let it serve again.
