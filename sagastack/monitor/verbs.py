@@ -90,5 +90,8 @@ class ToldChildren:
         )
         return job
 
+    async def decide(self, ask: object, by: By) -> Any:
+        return await self._children.decide(ask, by)
+
     async def outcome(self, run_id: UUID) -> str:
         return await self._children.outcome(run_id)
