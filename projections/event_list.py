@@ -8,18 +8,18 @@ they are read. Only the latest are kept here; the log has them all.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from itertools import takewhile
 from pkgutil import iter_modules
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 import msgspec
 from msgspec.structs import replace
 
 import aggregates
-from aggregates.base import EVENTS, Recorded
+from aggregates.base import EVENTS, Event, Recorded
 from aggregates.event_list import EventsArchived, EventsDeleted
 from aggregates.saga import SagaFailed, SagaParked, SagaStarted, SagaSucceeded, UndoStarted
 from projections.cloud import projection
@@ -118,25 +118,28 @@ class EventList:
         return one.position in self._archived or one.position in self._deleted
 
     def fold(self, recorded: Recorded) -> None:
-        match recorded.event:
-            case SagaStarted():
-                self._begin(recorded, recorded.event)
-            case SagaSucceeded():
-                self._end(recorded, "", over=True)
-            case UndoStarted(text=text):
-                self._blame(recorded.stream, text)
-            case SagaFailed():
-                self._end(recorded, self._why(recorded.stream), over=True)
-            case SagaParked(error=error, text=text):
-                self._end(recorded, f"parked: {error}: {text}", over=False)
-            case EventsArchived(positions=positions):
-                self._archived.update(positions)
-                self._add(recorded, recorded.action, "", None)
-            case EventsDeleted(positions=positions):
-                self._deleted.update(positions)
-                self._add(recorded, recorded.action, "", None)
-            case _ if recorded.action and recorded.action != HOUSEKEEPING:
-                self._add(recorded, recorded.action, recorded.event.KIND, recorded.stream)
+        fold = _FOLDS.get(type(recorded.event))
+        if fold is not None:
+            fold(self, recorded, recorded.event)
+        elif recorded.action and recorded.action != HOUSEKEEPING:
+            self._add(recorded, recorded.action, recorded.event.KIND, recorded.stream)
+
+    def _succeed(self, recorded: Recorded, _: SagaSucceeded) -> None:
+        self._end(recorded, "", over=True)
+
+    def _fail(self, recorded: Recorded, _: SagaFailed) -> None:
+        self._end(recorded, self._why(recorded.stream), over=True)
+
+    def _park(self, recorded: Recorded, parked: SagaParked) -> None:
+        self._end(recorded, f"parked: {parked.error}: {parked.text}", over=False)
+
+    def _archive(self, recorded: Recorded, put_away: EventsArchived) -> None:
+        self._archived.update(put_away.positions)
+        self._add(recorded, recorded.action, "", None)
+
+    def _delete(self, recorded: Recorded, put_away: EventsDeleted) -> None:
+        self._deleted.update(put_away.positions)
+        self._add(recorded, recorded.action, "", None)
 
     def _begin(self, recorded: Recorded, begun: SagaStarted) -> None:
         if begun.action and begun.action != HOUSEKEEPING:
@@ -145,11 +148,11 @@ class EventList:
                 recorded, begun.action, kind, subject_id, state="Started"
             )
 
-    def _blame(self, run_id: UUID, text: str) -> None:
+    def _blame(self, recorded: Recorded, undo: UndoStarted) -> None:
         """Remember why a saga goes back, until it has."""
-        first = self._live.get(run_id)
+        first = self._live.get(recorded.stream)
         if first is not None:
-            self._live[run_id] = replace(first, error=text)
+            self._live[recorded.stream] = replace(first, error=undo.text)
 
     def _why(self, run_id: UUID) -> str:
         first = self._live.get(run_id)
@@ -204,3 +207,15 @@ class EventList:
             encoded, type=tuple[list[Entry], dict[UUID, Entry], set[int], set[int]]
         )
         self._entries = deque(entries, maxlen=KEPT)
+
+
+# What is more than an entry of its own. All else is looked at once, for its action.
+_FOLDS: dict[type[Event], Callable[[EventList, Recorded, Any], None]] = {
+    SagaStarted: EventList._begin,
+    SagaSucceeded: EventList._succeed,
+    UndoStarted: EventList._blame,
+    SagaFailed: EventList._fail,
+    SagaParked: EventList._park,
+    EventsArchived: EventList._archive,
+    EventsDeleted: EventList._delete,
+}

@@ -96,7 +96,7 @@ class SqliteTarget:
         try:
             with closing(sqlite3.connect(built, isolation_level=None)) as database:
                 # A crash leaves a file that nobody takes for a log, so none of it need be durable.
-                database.execute("PRAGMA journal_mode=DELETE")
+                database.execute("PRAGMA journal_mode=OFF")
                 database.execute("PRAGMA synchronous=OFF")
                 database.execute("BEGIN")
                 for batch in _batches(rows):
