@@ -17,6 +17,7 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
+from aggregates.appliance import Appliance
 from aggregates.base import Aggregate, Event, event
 from aggregates.errors import NotAllowed
 
@@ -56,7 +57,8 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
 
 class Image(Aggregate):
     """`real_format` and the sizes are known once it was looked at; `source_id` is what it was
-    made from: a volume or a snapshot."""
+    made from: a volume or a snapshot. An `appliance` has disks and words of its own, which rule
+    its guests if `deploy_as_is`."""
 
     name: str
     display_text: str
@@ -89,6 +91,18 @@ class Image(Aggregate):
     real_format: str = ""
     size_bytes: int = 0
     physical_bytes: int = 0
+    appliance: Appliance | None = None
+    deploy_as_is: bool = False
+
+    @property
+    def parts(self) -> list[int]:
+        """Which disks of it hold something: an appliance may have several."""
+        disks = () if self.appliance is None else self.appliance.disks
+        return [number for number, disk in enumerate(disks) if disk.file] or [0]
+
+    def part_bytes(self, part: int) -> int:
+        """What a disk that is made of one of its parts has at least."""
+        return self.size_bytes if self.appliance is None else self.appliance.disks[part].size_bytes
 
     @property
     def is_ready(self) -> bool:
@@ -174,6 +188,7 @@ class ImageRegistered(Event, frozen=True, kw_only=True):
     details: dict[str, str]
     job_id: UUID | None
     source_id: UUID | None = None
+    deploy_as_is: bool = False
 
 
 class ImageReady(Event, frozen=True, kw_only=True):
@@ -189,10 +204,12 @@ class ImageReady(Event, frozen=True, kw_only=True):
     checksum: str
     path: str = ""
     zone_ids: list[UUID | None] = msgspec.field(default_factory=list)
+    appliance: Appliance | None = None
 
     def apply(self, row: Any, at_ms: int) -> None:
         for name in ("real_format", "size_bytes", "physical_bytes", "checksum"):
             setattr(row, name, getattr(self, name))
+        row.appliance = self.appliance or row.appliance
         path_of = {copy.zone_id: copy.path for copy in row.copies}
         whole = [
             Copy(zone_id=zone_id, path=path_of.get(zone_id, self.path), state=ImageState.READY)

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import msgspec
 
+from aggregates.appliance import Deployed
 from aggregates.base import Aggregate, Event, aggregate, event
 from aggregates.errors import Busy, NotAllowed, NotFound
 
@@ -64,6 +65,7 @@ class Vm(Aggregate):
     of None is the template's. `doing` names what a job does to it without leaving its state, such
     as a reboot. `hold` is the room that it started with on its host, and `more_holds` what it grew
     by since. `why_stopped` is empty when it was asked to stop. `iso_id` is the disc in its drive.
+    `appliance` is what it was told of the appliance that it was made of.
     """
 
     name: str
@@ -114,6 +116,7 @@ class Vm(Aggregate):
     state_at_ms: int = 0
     growing_cores: int = 0
     growing_mib: int = 0
+    appliance: Deployed | None = None
 
     @property
     def holds(self) -> list[UUID]:
@@ -208,6 +211,7 @@ class VmCreated(Event, frozen=True, kw_only=True, omit_defaults=True):
     nics: list[Nic]
     security_group_ids: list[UUID] = msgspec.field(default_factory=list)
     iso_id: UUID | None = None
+    appliance: Deployed | None = None
 
 
 @event("vm.nics_set")

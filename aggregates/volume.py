@@ -38,6 +38,7 @@ class VolumeState(StrEnum):
 class Volume(Aggregate):
     """`device` is its slot in the guest: 0 is the root disk. `path` is the pool's name for it.
 
+    `part` is which disk of its template it is made of, for an appliance may have several.
     `growing_to_bytes` is what a job is about to make of it: its owner is charged with that already.
     `snapshot_id` is what it was made from, and `upload_path` the image that it shall be made of.
     What a custom offering leaves open is said by `min_iops` and `max_iops`, operations a second.
@@ -52,6 +53,7 @@ class Volume(Aggregate):
     size_bytes: int
     offering_id: UUID | None = None
     template_id: UUID | None = None
+    part: int = 0
     vm_id: UUID | None = None
     device: int | None = None
     attached_at_ms: int = 0
@@ -157,6 +159,7 @@ class VolumeCreated(Event, frozen=True, kw_only=True):
     snapshot_id: UUID | None = None
     min_iops: int | None = None
     max_iops: int | None = None
+    part: int = 0
 
 
 @event("volume.busy")

@@ -57,6 +57,7 @@ def demand_deploy(run: Run[Any], ask: DeployVm) -> None:
         "cpu_model": bool(wanted.cpu_mode or wanted.cpu_model),
         "cpu_pinning": bool(wanted.cpu_pins),
         "huge_pages": bool(wanted.huge_page_kib),
+        "appliances": ask.appliance is not None,
         "passthrough": bool(wanted.pci_devices),
     }
     demand(run, ask.hypervisor, *(what for what, needed in needs.items() if needed))

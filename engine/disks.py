@@ -9,6 +9,7 @@ from uuid import UUID, uuid5
 
 from msgspec.structs import replace
 
+from aggregates.appliance import part_id
 from aggregates.image import Image
 from aggregates.vm import Vm, VmState, VmWorkEnded
 from aggregates.volume import Volume
@@ -47,8 +48,10 @@ def pool_spec(run: Run[Any], pool_id: UUID) -> PoolSpec:
     return PoolSpec(pool_id=pool.id, url=pool.url)
 
 
-def image_of(run: Run[Any], template_id: UUID | None, zone_id: UUID) -> ImageSource | None:
-    """The image that a root disk in a zone is cloned from; None for a disk that is blank.
+def image_of(
+    run: Run[Any], template_id: UUID | None, zone_id: UUID, part: int = 0
+) -> ImageSource | None:
+    """The image that a disk in a zone is cloned from; None for a disk that is blank.
 
     Refused: there is a template no longer, and a blank disk is not what was asked for.
     """
@@ -57,17 +60,18 @@ def image_of(run: Run[Any], template_id: UUID | None, zone_id: UUID) -> ImageSou
     template = run.cloud[templates].get(template_id)
     if template is None:
         raise Refused(f"template {template_id} is gone: no disk can be made of it")
-    return source_of(run, template, zone_id)
+    return source_of(run, template, zone_id, part)
 
 
-def source_of(run: Run[Any], image: Image, zone_id: UUID | None) -> ImageSource:
-    """An image as drivers are told of it: the copy that serves this zone."""
+def source_of(run: Run[Any], image: Image, zone_id: UUID | None, part: int = 0) -> ImageSource:
+    """An image, or a part of one, as drivers are told of it: the copy that serves this zone."""
     path = image.ready_in(zone_id).path
     return ImageSource(
-        image_id=image.id,
+        image_id=part_id(image.id, part),
         path=path if is_simulated(path) else str(on_disk(run.world.home, path)),
         image_format=called(image.real_format),
-        virtual_bytes=image.size_bytes,
+        virtual_bytes=image.part_bytes(part),
+        part=part,
     )
 
 
@@ -76,7 +80,7 @@ def disk_spec(run: Run[Any], volume: Volume, vm_id: UUID | None = None) -> DiskS
     return DiskSpec(
         volume_id=volume.id,
         size_bytes=volume.size_bytes,
-        image=image_of(run, volume.template_id, volume.zone_id),
+        image=image_of(run, volume.template_id, volume.zone_id, volume.part),
         provisioning=_laid_out(run, volume, vm_id or volume.vm_id),
     )
 

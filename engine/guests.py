@@ -23,7 +23,7 @@ from aggregates.vm import Nic, Vm, VmStarted
 from aggregates.volume import Volume, VolumeReady
 from drivers.contract.compute import GuestSpec, NicSpec
 from drivers.contract.driver import HostSession
-from engine import config_drive, passwords
+from engine import appliances, config_drive, passwords
 from engine.addresses import Deciding, pod_of
 from engine.affinity import meet, wishes_of
 from engine.allocator import (
@@ -327,6 +327,9 @@ async def whole_spec(
     `password` it is told one that is due.
     """
     spec = guest_spec(run, vm, paths)
+    if vm.appliance is not None:
+        secrets = await passwords.properties(run, vm)
+        spec = replace(spec, appliance=appliances.told(vm.appliance, secrets))
     told = config_drive.files_for(run, vm, password or await passwords.due(run, vm))
     if told:
         spec = replace(spec, config=told)
@@ -386,8 +389,8 @@ def add_running_steps(
     @create_disks.undo
     async def delete_disks(run: Run[I]) -> None:
         await remove_disks(run, run[hold_room])
-        if is_first and run.row(vms, vm_id(run.intent)).password_due:
-            await passwords.forget(run, vm_id(run.intent))
+        if is_first:
+            await passwords.forget_all(run, run.row(vms, vm_id(run.intent)))
 
     @saga.step(timeout_s=120)
     async def start(run: Run[I]) -> None:
@@ -436,4 +439,14 @@ def nic_spec(run: Run[Any], vm: Vm, nic: Nic) -> NicSpec:
     named = vm.hypervisor.lower()
     family = LABEL_OF.get(named, named)
     label = next((t.labels.get(family, "") for t in carriers if t.traffic_type == "Guest"), "")
-    return NicSpec(nic_id=nic.id, mac=nic.mac, bridge=label, vlan=network.vlan, ip4=nic.ip4)
+    model = card_model(vm, nic)
+    return NicSpec(
+        nic_id=nic.id, mac=nic.mac, bridge=label, vlan=network.vlan, ip4=nic.ip4, model=model
+    )
+
+
+def card_model(vm: Vm, nic: Nic) -> str:
+    """The card that an appliance knows, for the first ones; else what is best."""
+    known = () if vm.appliance is None else vm.appliance.cards
+    at = next((number for number, one in enumerate(vm.nics) if one.id == nic.id), len(known))
+    return (known[at].lower() if at < len(known) else "") or "virtio"

@@ -8,14 +8,13 @@ appliance of one disk becomes that disk. So what the controller keeps is what ho
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tarfile
 from pathlib import Path
 
 from aggregates.errors import Invalid
 from drivers.contract.errors import Refused
+from drivers.kit import ovf
 from drivers.kit.images import convert
-from engine.images import FORMATS, WORD_OF, disk_of, look, partial_of, settle
+from engine.images import FORMATS, WORD_OF, look, partial_of, settle
 from engine.world import Hosts
 
 # Discs are never converted.
@@ -75,10 +74,10 @@ def beside(place: Path) -> tuple[Path, Path]:
 
 def _extract(appliance: Path, target: Path) -> None:
     """The one disk of an appliance."""
-    with tarfile.open(appliance, "r:") as archive:
-        name = disk_of(archive)
-        file = archive.extractfile(name)
-        if file is None:
-            raise Refused(f"the image is no OVA: {name} in it is no file")
-        with target.open("wb") as out:
-            shutil.copyfileobj(file, out, 1 << 20)
+    count = len(ovf.read(str(appliance)).disks)
+    if count != 1:
+        raise Refused(
+            f"the appliance has {count} disks: for this hypervisor it must have one; register "
+            "each disk as a template of its own"
+        )
+    ovf.extract(str(appliance), 0, str(target))

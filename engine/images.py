@@ -15,15 +15,16 @@ import os
 import re
 import shutil
 import struct
-import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from aggregates.appliance import Appliance
 from aggregates.errors import Invalid
 from drivers.contract.errors import Refused, Unavailable
+from engine import appliances
 
 # CloudStack's word for a format, and what qemu-img calls it.
 FORMATS = {
@@ -49,7 +50,6 @@ MAGIC = {
 SECTOR_BYTES = 512
 # Where a disc says what it is (ECMA-119 8.1, ECMA-167 2/9.1).
 DISC_MARK_AT, DISC_MARKS = 32_769, (b"CD001", b"BEA01")
-OVF_BYTES_MAX = 1 << 20
 VIRTUAL_BYTES_MAX = 64 * 2**40
 LOOK_S = 60
 # What a probe of a malformed file may take: OpenStack guards its probes in the same way.
@@ -58,13 +58,17 @@ LIMITS = ("prlimit", f"--as={2**30}", "--cpu=30")
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image that was looked at. `size_bytes` is what a guest sees, `physical_bytes` the file."""
+    """An image that was looked at. `size_bytes` is what a guest sees, `physical_bytes` the file.
+
+    Of an appliance that is the sum of its disks.
+    """
 
     path: str
     real_format: str
     size_bytes: int
     physical_bytes: int
     checksum: str
+    appliance: Appliance | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +136,10 @@ async def look(path: Path, image_format: str, wanted: str) -> Image:
         raise Refused(f"the image has the {algorithm} sum {digest}, and {said.digest} was expected")
     expected = FORMATS[image_format]
     await asyncio.to_thread(_read_header, path, expected)
+    appliance = None
     if expected == "ova":
-        real, size_bytes = "ova", await asyncio.to_thread(_ova_bytes, path)
+        appliance = await asyncio.to_thread(appliances.look, str(path))
+        real, size_bytes = "ova", sum(disk.size_bytes for disk in appliance.disks)
     elif expected == "iso":
         real, size_bytes = "iso", (await asyncio.to_thread(path.stat)).st_size
     else:
@@ -141,7 +147,8 @@ async def look(path: Path, image_format: str, wanted: str) -> Image:
     if not 0 < size_bytes <= VIRTUAL_BYTES_MAX:
         raise Refused(f"the image claims a disk of {size_bytes} bytes")
     facts = await asyncio.to_thread(path.stat)
-    return Image(str(path), real, size_bytes, facts.st_size, str(Checksum(algorithm, digest)))
+    told = str(Checksum(algorithm, digest))
+    return Image(str(path), real, size_bytes, facts.st_size, told, appliance)
 
 
 def _digest(path: Path, algorithm: str) -> str:
@@ -190,36 +197,6 @@ def _qcow2(head: bytes) -> None:
         raise Refused("the image has a backing file: flatten it with `qemu-img convert`")
     if incompatible & 4:
         raise Refused("the image keeps its data in another file: flatten it first")
-
-
-def _ova_bytes(path: Path) -> int:
-    """The sum of the disks that an appliance's descriptor declares (DMTF DSP0243)."""
-    try:
-        with tarfile.open(path, "r:") as archive:
-            descriptor = next((one for one in archive if one.name.endswith(".ovf")), None)
-            file = archive.extractfile(descriptor) if descriptor else None
-            text = file.read(OVF_BYTES_MAX).decode(errors="replace") if file else ""
-    except (tarfile.TarError, EOFError) as wrong:
-        raise Refused(f"the image is no OVA: {wrong}") from wrong
-    total = 0
-    for disk in re.findall(r"<(?:\w+:)?Disk\s[^>]*>", text):
-        capacity = re.search(r'capacity="(\d{1,18})"', disk)
-        unit = re.search(r'capacityAllocationUnits="byte \* 2\^(\d{1,2})"', disk)
-        total += int(capacity[1]) << int(unit[1] if unit else 0) if capacity else 0
-    if not total:
-        raise Refused("the image is no OVA: no descriptor in it declares a disk")
-    return total
-
-
-def disk_of(archive: tarfile.TarFile) -> str:
-    """The name of an appliance's disk; Refused if it has none, or several."""
-    disks = [one.name for one in archive if one.isfile() and one.name.lower().endswith(".vmdk")]
-    if len(disks) != 1:
-        raise Refused(
-            f"the appliance has {len(disks)} disks: for this hypervisor it must have one; register "
-            "each disk as a template of its own"
-        )
-    return disks[0]
 
 
 async def _ask_qemu(path: Path, expected: str) -> tuple[str, int]:

@@ -9,8 +9,11 @@ import secrets
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from aggregates.vm import Vm
-from engine.intents.vm import password_entry
+from drivers.contract.errors import Refused
+from engine.intents.vm import password_entry, properties_entry
 from engine.saga import Run
 
 LENGTH = 16
@@ -37,6 +40,28 @@ async def kept(run: Run[Any], vm: Vm) -> str:
         password = made_up()
         await run.world.vault.put(password, key=entry)
         return password
+
+
+async def properties(run: Run[Any], vm: Vm) -> dict[str, str]:
+    """What only this guest of an appliance may be told, by the names of properties."""
+    if vm.appliance is None or not vm.appliance.is_sealed:
+        return {}
+    try:
+        kept_text = await run.world.vault.get(properties_entry(vm.id))
+    except KeyError:
+        raise Refused(
+            f"the passwords among the properties of virtual machine {vm.name} are gone from the "
+            "sealed store: bring back its key, or deploy the guest anew"
+        ) from None
+    return msgspec.json.decode(kept_text, type=dict[str, str])
+
+
+async def forget_all(run: Run[Any], vm: Vm) -> None:
+    """Nothing that was sealed for a guest outlives it."""
+    if vm.password_job_id is not None or vm.password_due:
+        await forget(run, vm.id)
+    if vm.appliance is not None and vm.appliance.is_sealed:
+        await run.world.vault.shred(properties_entry(vm.id))
 
 
 async def forget(run: Run[Any], vm_id: UUID) -> None:

@@ -59,18 +59,28 @@ def bytes_max(caller: Caller) -> int:
     return int(number_of(caller.cloud, "max.template.iso.size") * GIB)
 
 
-def refuse_foreign(direct_download: bool | None = None, deploy_as_is: bool | None = None) -> None:
-    """Hosts fetch nothing from strangers, and an appliance's own settings rule nothing."""
+def refuse_foreign(direct_download: bool | None = None) -> None:
+    """Hosts fetch nothing from strangers."""
     if direct_download:
         raise InvalidValue(
             "directdownload is not offered: the controller looks at every image before a host "
             "opens it; leave directdownload out"
         )
-    if deploy_as_is:
+
+
+def as_is(deploy_as_is: bool | None, image_format: str, hypervisor: str) -> bool:
+    """Whether an appliance's own words rule its guests, which only an appliance can ask for."""
+    if deploy_as_is and image_format.upper() != "OVA":
         raise InvalidValue(
-            "deployasis is not offered: it is for VMware alone; convert the disk of the "
+            f"deployasis is for appliances (format OVA), and this is {image_format.upper()}: "
+            "leave deployasis out"
+        )
+    if deploy_as_is and hypervisor.lower() != "vmware":
+        raise InvalidValue(
+            f"deployasis is for VMware, and this is for {hypervisor}: convert the disk of the "
             "appliance to QCOW2 and register that"
         )
+    return bool(deploy_as_is)
 
 
 @dataclass(frozen=True, kw_only=True)

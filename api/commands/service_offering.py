@@ -279,6 +279,6 @@ class ListServiceOfferings(ForDomain):
         if vm is not None and vm.service_offering_id == row.id:
             return False
         template = caller.cloud[templates].get(self.template_id)
-        if template is not None and 0 < (row.root_disk_bytes or 0) < template.size_bytes:
+        if template is not None and 0 < (row.root_disk_bytes or 0) < template.part_bytes(0):
             return False
         return shown(row, self.state, getattr(self, "id", None) is not None)

@@ -8,6 +8,7 @@ from uuid import UUID
 from api.caller import Caller, Job
 from api.commands.image_checks import (
     SharingFields,
+    as_is,
     fetched,
     image,
     open_zones,
@@ -85,7 +86,9 @@ class RegisterTemplateCommand(FileFields, TemplateFields, TypeFields):
     zone_id: Annotated[UUID | None, "its zone; -1 for all", Names("zone", every=True)] = None
     zone_ids: Annotated[tuple[UUID, ...] | None, "its zones", Names("zone")] = None
     direct_download: Annotated[bool | None, "not offered"] = None
-    deploy_as_is: Annotated[bool | None, "not offered"] = None
+    deploy_as_is: Annotated[
+        bool | None, "let an appliance say what hardware and properties its guests have"
+    ] = None
     external_details: Annotated[
         dict[str, str] | None, "not offered yet", Later("there are no extensions")
     ] = None
@@ -96,7 +99,7 @@ class RegisterTemplateCommand(FileFields, TemplateFields, TypeFields):
 
     async def run(self, caller: Caller) -> list[InZone]:
         """Settle every choice, so that the download can be repeated from the intent alone."""
-        refuse_foreign(self.direct_download, self.deploy_as_is)
+        refuse_foreign(self.direct_download)
         ask = RegisterTemplate(
             template_id=caller.new_id(),
             url=plain_url(self.url, "put the image where none is needed"),
@@ -104,6 +107,7 @@ class RegisterTemplateCommand(FileFields, TemplateFields, TypeFields):
             image_format=self.format.upper(),
             zone_ids=open_zones(caller, *(self.zone_ids or ()), self.zone_id),
             template_type=self.type_for(caller),
+            deploy_as_is=as_is(self.deploy_as_is, self.format, self.hypervisor),
             **fetched(caller),
             **self.said(caller),
             **self.machines(),

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from api.caller import Caller
-from api.commands.image_checks import bytes_max, open_zones, refuse_foreign
+from api.commands.image_checks import as_is, bytes_max, open_zones
 from api.commands.image_fields import FileFields, TemplateFields, TypeFields
 from api.commands.template import HYPERVISORS
 from api.commands.volume_upload import VolumeFields
@@ -69,13 +69,14 @@ class GetUploadParamsForTemplate(FileFields, TemplateFields, TypeFields):
     format: Annotated[str, "QCOW2, RAW, VHD, VHDX, VMDK or OVA"]
     hypervisor: Annotated[str, "the hypervisor that it is for", HYPERVISORS]
     zone_id: Annotated[UUID, "its zone", Names("zone")]
-    deploy_as_is: Annotated[bool | None, "not offered"] = None
+    deploy_as_is: Annotated[
+        bool | None, "let an appliance say what hardware and properties its guests have"
+    ] = None
     for_cks: Annotated[
         bool | None, "not offered yet", Later("there are no Kubernetes clusters")
     ] = None
 
     async def run(self, caller: Caller) -> UploadParamsView:
-        refuse_foreign(deploy_as_is=self.deploy_as_is)
         ask = RegisterTemplate(
             template_id=caller.new_id(),
             url="",
@@ -84,6 +85,7 @@ class GetUploadParamsForTemplate(FileFields, TemplateFields, TypeFields):
             trusted=False,
             zone_ids=open_zones(caller, self.zone_id),
             template_type=self.type_for(caller),
+            deploy_as_is=as_is(self.deploy_as_is, self.format, self.hypervisor),
             **self.said(caller),
             **self.machines(),
         )

@@ -144,14 +144,15 @@ def root_disk_bytes(
 
     `fixed_bytes` is what the disk offering says that takes the service offering's place.
     """
+    least = made_of.part_bytes(0) if isinstance(made_of, Image) else made_of.size_bytes
     if fixed_bytes is not None:
         size_bytes = fixed_bytes
     elif asked_gib is not None:
         size_bytes = asked_gib * GIB
     else:
-        size_bytes = offering.root_disk_bytes or made_of.size_bytes
-    if size_bytes < made_of.size_bytes:
-        least_gib = -(-made_of.size_bytes // GIB)
+        size_bytes = offering.root_disk_bytes or least
+    if size_bytes < least:
+        least_gib = -(-least // GIB)
         raise InvalidValue(
             f"{made_of.KIND} {made_of.name} needs a root disk of at least {least_gib} GiB: "
             "raise rootdisksize, or choose another offering"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 from uuid import UUID
 
+import msgspec
+
 from api.commands.security_group_use import settle_groups
+from api.commands.vm_appliance import AsIs, CardToNetwork, Property, settle_appliance
 from api.commands.vm_belongs import (
     LEASE_ACTIONS,
     Told,
@@ -27,21 +30,34 @@ from api.commands.vm_checks import (
     refuse_later,
     size_of,
 )
-from api.commands.vm_disks import DiskDetails, Source, settle_disks, settle_source
+from api.commands.vm_disks import (
+    DiskDetails,
+    PartOffering,
+    Source,
+    settle_disks,
+    settle_source,
+)
 from api.commands.vm_networks import IpToNetwork, needs_network, settle_nics
 from api.commands.vm_password import submit_with
 from api.declare import Bound, Caller, Free, Job, Later, Length, Names, OneOf, Roles, Wire, command
 from api.errors import Denied, InvalidValue
 from api.scope import owner_for
 from api.views.vm import VmView
-from engine.intents.vm import CreateVm, DeployVm, DiskAsk, NicAsk, password_entry
+from engine.intents.vm import (
+    CreateVm,
+    DeployVm,
+    DiskAsk,
+    NicAsk,
+    password_entry,
+    properties_entry,
+)
 from projections.service_offering import ServiceOffering, service_offerings
 from projections.vm import vms
 from projections.zone import zones
 
 GIB_MAX = 65_536
 # What belongs to other hypervisors, or to a part of the cloud that there is not.
-LATER = ("ip6_address", "extra_config", "properties", "nic_network_list", "external_details")
+LATER = ("ip6_address", "extra_config", "external_details")
 LONG = Wire(type="long")
 KEYBOARDS = OneOf("de", "de-ch", "es", "es-latam", "fi", "fr", "fr-be", "fr-ch", "is", "it", "jp",
                   "nl-be", "no", "pt", "uk", "us")  # fmt: skip
@@ -56,6 +72,7 @@ class Settled:
     source: Source
     size: Size
     told: Told
+    as_is: AsIs
 
 
 @command(
@@ -169,8 +186,13 @@ class DeployVirtualMachine:
     start_vm: Annotated[bool | None, "false makes it without starting it"] = None
     display_vm: Annotated[bool | None, "whether its owner sees it", Roles("Admin")] = None
     extra_config: Annotated[str | None, "not offered: words for one hypervisor alone"] = None
-    properties: Annotated[dict[str, str] | None, "not offered: an appliance's own"] = None
-    nic_network_list: Annotated[dict[str, str] | None, "not offered: an appliance's own"] = None
+    properties: Annotated[
+        tuple[Property, ...] | None, "what an appliance is told", Wire(type="map")
+    ] = None
+    nic_network_list: Annotated[
+        tuple[CardToNetwork, ...] | None, "the network of each card of an appliance",
+        Wire(type="map"),
+    ] = None  # fmt: skip
     external_details: Annotated[dict[str, str] | None, "not offered: an extension's own"] = None
     dynamic_scaling_enabled: Annotated[
         bool | None, "whether it can grow while it runs, if template and offering allow it"
@@ -179,8 +201,9 @@ class DeployVirtualMachine:
         bool | None, "not offered yet", Later("tags are set by createTags")
     ] = None
     data_disk_offering_list: Annotated[
-        dict[str, str] | None, "not offered yet", Later("templates have one disk")
-    ] = None
+        tuple[PartOffering, ...] | None, "the offering of each further disk of an appliance",
+        Wire(type="map"),
+    ] = None  # fmt: skip
     io_driver_policy: Annotated[str | None, "not offered yet", Later("the hypervisor chooses")] = (
         None
     )
@@ -204,20 +227,28 @@ class DeployVirtualMachine:
         if not caller.dry_run and self._makes_more(caller, settled):
             await caller.rehearse(self.run)
         disks = settle_disks(self, caller, vm_id, settled.source)
-        nics = await settle_nics(self, caller, settled.account_id, settled.domain_id)
+        on = replace(self, network_ids=settled.as_is.network_ids)
+        nics = await settle_nics(on, caller, settled.account_id, settled.domain_id)
         group_id = await group_for(caller, settled.account_id, settled.domain_id, self.group)
         networks = [nic.network_id for nic in nics]
         guards = await settle_groups(self, caller, settled.account_id, settled.domain_id, networks)
         ask = self._ask(caller, vm_id, name, settled, disks, nics, guards, group_id)
         intent = ask if self.start_vm is not False else CreateVm(deploy=ask)
-        if not self.password:
-            return await caller.submit(intent)
-        return await submit_with(caller, password_entry(vm_id), self.password, intent)
+        return await submit_with(caller, self._secrets(vm_id, settled), intent)
+
+    def _secrets(self, vm_id: UUID, settled: Settled) -> dict[UUID, str]:
+        """What is to be sealed for it, by its place in the vault."""
+        secrets = {} if not self.password else {password_entry(vm_id): self.password}
+        if settled.as_is.secrets:
+            told = msgspec.json.encode(settled.as_is.secrets).decode()
+            secrets[properties_entry(vm_id)] = told
+        return secrets
 
     def _makes_more(self, caller: Caller, settled: Settled) -> bool:
         """Are a network or a group made for it, which would be left if the guest is refused?"""
         owner = settled.account_id, settled.domain_id
-        return bool(self.group) or needs_network(self, caller.cloud, *owner)
+        on = replace(self, network_ids=settled.as_is.network_ids)
+        return bool(self.group) or needs_network(on, caller.cloud, *owner)
 
     def _settle(self, caller: Caller) -> Settled:
         """Check what is asked for against what there is, before anything is promised."""
@@ -240,7 +271,7 @@ class DeployVirtualMachine:
         told = told_by(
             caller, self.user_data, self.user_data_id, self.user_data_details, source.image
         )
-        return Settled(account_id, domain_id, source, size, told)
+        return Settled(account_id, domain_id, source, size, told, settle_appliance(self, source))
 
     def _id(self, caller: Caller) -> UUID:
         if self.custom_id is None:
@@ -257,6 +288,11 @@ class DeployVirtualMachine:
             action = self.lease_expiry_action or offering.lease_action
             return lease_until(caller.now_ms, offering.lease_days, action)
         return lease_until(caller.now_ms, self.lease_duration, self.lease_expiry_action)
+
+    def _boot(self, settled: Settled) -> str:
+        """The firmware that was asked for, else what an appliance needs."""
+        asked = check_boot(settled.source.hypervisor, self.boot_type, self.boot_mode, None)
+        return asked if self.boot_type else settled.as_is.firmware or asked
 
     def _key_pairs(self) -> list[str]:
         named = [self.key_pair] if self.key_pair else []
@@ -309,7 +345,7 @@ class DeployVirtualMachine:
             security_group_ids=security_group_ids,
             group_id=group_id,
             iso_id=source.iso.id if source.iso else None,
-            boot=check_boot(source.hypervisor, self.boot_type, self.boot_mode, None),
+            boot=self._boot(settled),
             keyboard=self.keyboard or "",
             password_due=source.takes_password,
             lease_ends_at_ms=ends_at_ms,
@@ -317,4 +353,5 @@ class DeployVirtualMachine:
             details={name: value or "" for name, value in (self.details or {}).items()},
             is_displayed=self.display_vm is not False,
             is_scalable=False if self.dynamic_scaling_enabled is False else None,
+            appliance=settled.as_is.deployed,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Protocol
 from uuid import UUID
@@ -14,7 +15,7 @@ from api.commands.vm_checks import (
     root_disk_bytes,
     usable_template,
 )
-from api.declare import Bound, Caller, Names, entry
+from api.declare import Bound, Caller, Free, Names, entry
 from api.errors import InvalidValue, missing
 from engine.intents.vm import DiskAsk
 from projections.disk_offering import DiskOffering, disk_offerings
@@ -23,11 +24,12 @@ from projections.iso import Iso, isos
 from projections.service_offering import service_offerings
 from projections.snapshot import Snapshot, snapshots
 from projections.storage_pool import storage_pools
-from projections.template import Image, Template, templates
+from projections.template import Image, Template, part_id, templates
 from projections.volume import Volume, volumes
 from projections.zone import Zone, zones
 
 GIB_MAX = 65_536
+PART = Free("a disk of a template that is named beside it; nobody owns it by itself")
 # Device 0 is the root disk and 3 is kept for the CD-ROM drive.
 DATA_DEVICES = tuple(device for device in range(1, 16) if device != 3)
 
@@ -41,6 +43,14 @@ class DiskDetails:
     device_id: Annotated[int | None, "its slot in the guest, from 1 and never 3"] = None
     min_iops: Annotated[int | None, "operations a second that it gets", Bound(1)] = None
     max_iops: Annotated[int | None, "operations a second at most", Bound(1)] = None
+
+
+@entry
+class PartOffering:
+    """A further disk of an appliance, and its offering."""
+
+    data_disk_template_id: Annotated[UUID, "the disk, as the template's childtemplates", PART]
+    disk_offering_id: Annotated[UUID, "its offering", Names("disk_offering")]
 
 
 class DisksAsked(Protocol):
@@ -66,6 +76,8 @@ class DisksAsked(Protocol):
     def disk_offering_id(self) -> UUID | None: ...
     @property
     def size(self) -> int | None: ...
+    @property
+    def data_disk_offering_list(self) -> tuple[PartOffering, ...] | None: ...
     @property
     def data_disks_details(self) -> tuple[DiskDetails, ...] | None: ...
 
@@ -177,7 +189,7 @@ def settle_disks(ask: DisksAsked, caller: Caller, vm_id: UUID, source: Source) -
     if len(taken) != sum(one.device_id is not None for one in wanted):
         raise InvalidValue("datadisksdetails gives one deviceid twice: give each its own")
     free = iter([device for device in DATA_DEVICES if device not in taken])
-    disks = [root]
+    disks = [root, *_parts(ask, caller, short, source, free, zone)]
     for number, one in enumerate(wanted):
         offering = cloud[disk_offerings][one.disk_offering_id]
         check_offered(offering, "disk offering", zone)
@@ -196,6 +208,61 @@ def settle_disks(ask: DisksAsked, caller: Caller, vm_id: UUID, source: Source) -
             )
         )
     return disks
+
+
+def _parts(
+    ask: DisksAsked, caller: Caller, short: str, source: Source, free: Iterator[int], zone: Zone
+) -> list[DiskAsk]:
+    """The further disks of an appliance, in its order and before any other data disk."""
+    template = source.template
+    if template is None or source.volume is not None or source.snapshot is not None:
+        template = None
+    appliance = None if template is None else template.appliance
+    offerings = {
+        one.data_disk_template_id: caller.cloud[disk_offerings][one.disk_offering_id]
+        for one in ask.data_disk_offering_list or ()
+    }
+    made = []
+    for number, part in enumerate(() if appliance is None else appliance.disks[1:], 1):
+        assert template is not None
+        offering = offerings.pop(part_id(template.id, number), None)
+        if offering is not None:
+            check_offered(offering, "disk offering", zone)
+        device = next(free, None)
+        if device is None:
+            raise InvalidValue(
+                f"template {template.name} has {len(template.parts)} disks: with those asked for "
+                "beside them there is no slot left; give fewer"
+            )
+        made.append(
+            DiskAsk(
+                volume_id=caller.new_id(),
+                name=f"DATA-{short}-{number}",
+                device=device,
+                size_bytes=_part_bytes(part.size_bytes, offering, template),
+                offering_id=None if offering is None else offering.id,
+                is_blank=not part.file,
+                part=number,
+            )
+        )
+    if offerings:
+        raise InvalidValue(
+            f"datadiskofferinglist: there is no disk {next(iter(offerings))}: see childtemplates "
+            "of the template"
+        )
+    return made
+
+
+def _part_bytes(least: int, offering: DiskOffering | None, template: Template) -> int:
+    """As large as the offering says, and never smaller than what it is made of."""
+    if offering is None or offering.size_bytes is None:
+        return least
+    if offering.size_bytes < least:
+        raise InvalidValue(
+            f"disk offering {offering.name} is too small for a disk of template {template.name}, "
+            f"which has {least} bytes: choose another"
+        )
+    return offering.size_bytes
 
 
 def _root(ask: DisksAsked, caller: Caller, name: str, source: Source, zone: Zone) -> DiskAsk:

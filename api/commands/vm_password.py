@@ -8,6 +8,7 @@ the guest's own SSH key.
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -60,7 +61,7 @@ class ResetPasswordForVirtualMachine:
         check_password(self.password, template)
         entry = caller.new_id()
         ask = ResetPassword(vm_id=vm.id, password_ref=str(entry))
-        return await submit_with(caller, entry, self.password, ask)
+        return await submit_with(caller, {entry: self.password}, ask)
 
 
 def _can_be_told(caller: Caller, vm: Vm) -> bool:
@@ -89,18 +90,24 @@ class GetVmPassword:
         return VmPasswordView(encrypted_password=base64.b64encode(sealed).decode())
 
 
-async def submit_with(caller: Caller, entry: UUID, password: str, ask: Any) -> Job:
-    """Submit what needs a password that was given. If that is refused, nothing of it is kept."""
-    await caller.seal(password, entry)
+async def submit_with(caller: Caller, secrets: Mapping[UUID, str], ask: Any) -> Job:
+    """Submit what needs secrets that were given. If that is refused, nothing of them is kept."""
     try:
+        for entry, secret in secrets.items():
+            await caller.seal(secret, entry)
         job = await caller.submit(ask)
     except BaseException:
-        await caller.shred(str(entry))
+        await _shred(caller, secrets)
         raise
     row = caller.cloud.table("saga").get(job.id)
     if row is not None and row.failed_step:
-        await caller.shred(str(entry))
+        await _shred(caller, secrets)
     return job
+
+
+async def _shred(caller: Caller, entries: Iterable[UUID]) -> None:
+    for entry in entries:
+        await caller.shred(str(entry))
 
 
 async def tell_password(caller: Caller, job: JobRow, made: JobView) -> None:

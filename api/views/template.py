@@ -11,6 +11,7 @@ import msgspec
 from api.authz import noun
 from api.caller import Identity
 from api.declare import Cloud, Date, Roles, View, date, view
+from api.views.appliance import ChildTemplateView, children, details_of
 from api.views.owner import OwnedView, owner
 from api.views.resource_icon import ResourceIconView
 from api.views.tag import TagView, tags_of
@@ -104,6 +105,12 @@ class TemplateView(OwnedView, kw_only=True):
     is_dynamically_scalable: Annotated[bool, "whether guests can be resized while they run"]
     direct_download: Annotated[bool, "whether hosts fetch it themselves"]
     deploy_as_is: Annotated[bool, "whether an appliance's own settings rule"]
+    deploy_as_is_details: Annotated[
+        dict[str, str] | None, "what the appliance says of itself: properties, networks, licences"
+    ] = None
+    child_templates: Annotated[
+        list[ChildTemplateView] | None, "the further disks of an appliance"
+    ] = None
     bits: Annotated[int, "32 or 64"]
     arch: Annotated[str, "the processor that it is for"]
     details: Annotated[dict[str, str], "settings of machines made from it"]
@@ -147,7 +154,9 @@ class TemplateView(OwnedView, kw_only=True):
             checksum=image.checksum or None,
             template_tag=image.template_tag or None,
             direct_download=False,
-            deploy_as_is=False,
+            deploy_as_is=image.deploy_as_is,
+            deploy_as_is_details=details_of(image),
+            child_templates=children(image),
             download_details=[download],
             bootable=image.is_bootable,
             for_cks=False,

@@ -24,6 +24,7 @@ from enum import StrEnum
 from typing import Protocol, runtime_checkable
 from uuid import UUID
 
+from drivers.contract.guest_appliance import GuestAppliance
 from drivers.contract.hardware import Hardware
 from drivers.contract.hooks import Hook, HookResult
 from drivers.contract.storage import PoolSpec
@@ -171,6 +172,7 @@ class GuestSpec:
     memory_max_mib: int = 0
     config: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
     hardware: Hardware = field(default_factory=Hardware)
+    appliance: GuestAppliance | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,6 +37,7 @@ FEATURES: Mapping[str, str] = MappingProxyType(
         "huge_pages": "memory is given to guests in pages of the usual size",
         "passthrough": "no device of a host is given to a guest",
         "config_disc": "guests get no disc with their user data",
+        "appliances": "what an appliance says of itself does not rule its guests",
         "disk_limits": "what a guest does with its disks has no limit",
         "run_hook": "no script of an operator is run on a host",
     }
@@ -54,6 +55,8 @@ class Capabilities:
     without it too. `snapshots`: disks, of running guests too. `live_disk_move`: a running guest's
     disk to another pool. `remembers_keys`: a call that comes too late for its key is refused.
     `run_hook`: scripts of operators are run on its hosts.
+    `appliances`: guests are told the properties of the appliance (OVF) that they are made of, and
+    have the hardware that it says.
 
     `cannot` says of a verb of the contract (`resize_disk`), or of one of `FEATURES`, why this kind
     does not do it, in a sentence for people that goes on from "BareMetal hosts: "; the verb then
@@ -76,6 +79,7 @@ class Capabilities:
     live_disk_move: bool = False
     remembers_keys: bool = False
     run_hook: bool = False
+    appliances: bool = False
     max_guests_per_host: int | None = None
     whole_host: bool = False
     image_formats: tuple[str, ...] = ()

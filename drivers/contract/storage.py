@@ -32,12 +32,16 @@ class PoolFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageSource:
-    """A template's image as the controller holds it: a local path and what it really is."""
+    """A template's image as the controller holds it: a local path and what it really is.
+
+    Of an appliance (`ova`) it is one disk, the `part`th; each has an `image_id` of its own.
+    """
 
     image_id: UUID
     path: str
     image_format: str
     virtual_bytes: int
+    part: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,8 +22,7 @@ from drivers.contract.storage import (
     PoolFacts,
     PoolSpec,
 )
-from drivers.kit import images
-from drivers.vsphere import ova
+from drivers.kit import images, ovf
 from drivers.vsphere.client import Vcenter
 from drivers.vsphere.files import SECTOR_BYTES
 from drivers.vsphere.inventory import Inventory, Store
@@ -121,7 +120,8 @@ class Disks:
         async with self.scratch() as folder:
             source, kind = image.path, image.image_format
             if kind == "ova":
-                source, kind = await asyncio.to_thread(ova.first_disk, image.path, folder), "vmdk"
+                source, kind = f"{folder}/disk.vmdk", "vmdk"
+                await asyncio.to_thread(ovf.extract, image.path, image.part, source)
             seen = await images.look(source, kind)
             if seen.backing:
                 raise Refused(f"image {image.image_id} needs another file: {seen.backing}")

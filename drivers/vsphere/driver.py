@@ -47,6 +47,7 @@ class VsphereDriver:
         disk_snapshots_alive=True,
         snapshots=True,
         live_disk_move=True,
+        appliances=True,
         image_formats=FORMATS,
         pool_types={"vmfs": "VMFS", "nfs": "NetworkFilesystem", "vsan": "PreSetup"},
         disk_unit_bytes=1024,

@@ -198,6 +198,8 @@ class Guests:
                 about=spec.guest_id, doing=f"bring guest {spec.name} to {self.esx.name}",
             )  # fmt: skip
         config = await self._config(spec, key)
+        if spec.appliance is not None and (has := await self._told(machine.ref)):
+            config.vAppConfig = translate.environment(spec.appliance, has)
         wanted = translate.note_of(spec, key, spec.nics)
         held = {disk.slot: disk for disk in machine.disks}
         keeps = {
@@ -230,6 +232,14 @@ class Guests:
         config.deviceChange = fresh
         await self.tasks.run(lambda: machine.ref.ReconfigVM_Task(config), about=about, doing=doing)
         return machine.ref
+
+    async def _told(self, ref: Managed) -> list[int]:
+        """The keys of the properties that a machine has."""
+        found = await self.vcenter.properties(
+            vim.VirtualMachine, ("config.vAppConfig",), start=ref, doing="look at vApp options"
+        )
+        config = found[0].get("config.vAppConfig") if found else None
+        return [one.key for one in config.property or ()] if config is not None else []
 
     async def _power_on(self, ref: Managed, spec: GuestSpec) -> None:
         doing = f"start guest {spec.name} ({spec.guest_id})"

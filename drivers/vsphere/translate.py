@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from drivers.contract.compute import DiskAttachment, DiskLimits, GuestSpec, NicSpec
+from drivers.contract.guest_appliance import GuestAppliance, GuestProperty
 from drivers.vsphere import notes
 from drivers.vsphere.notes import HeldDisk, Note
 from drivers.vsphere.sdk import vim
@@ -16,6 +17,8 @@ SCSI_RESERVED = 7
 NAME_MAX = 80
 # vSphere counts a request for every 32 KiB (Disk.SchedCostUnit), so bytes have a limit by these.
 COST_BYTES = 32 * 1024
+# How a guest reads its OVF environment if its appliance does not say: by VMware Tools.
+GUEST_INFO = "com.vmware.guestInfo"
 DISC_DRIVE, CONFIG_DRIVE = (201, 0), (201, 1)
 
 device = vim.vm.device
@@ -68,9 +71,8 @@ def config(
     config_disc: str = "",
 ) -> Any:
     """A whole machine. `files` are where the disks are now, `networks` each card's backing."""
-    changes = [added(device.ParaVirtualSCSIController(
-        key=SCSI_KEY, busNumber=0, sharedBus="noSharing",
-    ))]  # fmt: skip
+    appliance = spec.appliance
+    changes = [added(controller("" if appliance is None else appliance.controller))]
     disc = ""
     for disk in spec.disks:
         if disk.is_cdrom:
@@ -83,7 +85,7 @@ def config(
     changes += [added(card(nic, backing)) for nic, backing in zip(spec.nics, networks, strict=True)]
     asked = sizes(spec.cpu_count, spec.cpu_mhz, spec.memory_mib)
     asked.name = machine_name(spec)
-    asked.guestId = "otherLinux64Guest"
+    asked.guestId = (appliance.os_id if appliance is not None else "") or "otherLinux64Guest"
     asked.instanceUuid = str(spec.guest_id)
     asked.uuid = str(spec.guest_id)
     asked.firmware = "efi" if spec.boot.startswith("uefi") else "bios"
@@ -94,7 +96,58 @@ def config(
     asked.cpuHotAddEnabled = spec.cpu_max > spec.cpu_count
     asked.memoryHotAddEnabled = spec.memory_max_mib > spec.memory_mib
     asked.extraConfig = extra(note)
+    if appliance is not None:
+        asked.vAppConfig = environment(appliance)
     return asked
+
+
+def controller(model: str) -> Any:
+    """The SCSI controller that an appliance knows, by OVF's word for it; else the fastest."""
+    kinds = {
+        "buslogic": device.VirtualBusLogicController,
+        "lsilogic": device.VirtualLsiLogicController,
+        "lsilogicsas": device.VirtualLsiLogicSASController,
+    }
+    kind = kinds.get(model.lower(), device.ParaVirtualSCSIController)
+    return kind(key=SCSI_KEY, busNumber=0, sharedBus="noSharing")
+
+
+def environment(appliance: GuestAppliance, there: Iterable[int] = ()) -> Any:
+    """The vApp options of a machine, from which vCenter makes its OVF environment at a start.
+
+    `there` are the keys of the properties that the machine has already.
+    """
+    has = set(there)
+    kind = vim.vApp
+    product = kind.ProductInfo(
+        key=0,
+        name=appliance.product,
+        vendor=appliance.vendor,
+        version=appliance.release,
+    )
+    found = [
+        kind.PropertySpec(operation="edit" if number in has else "add", info=_property(number, one))
+        for number, one in enumerate(appliance.properties)
+    ]
+    return kind.VmConfigSpec(
+        product=[kind.ProductSpec(operation="edit" if has else "add", info=product)],
+        property=found,
+        ovfEnvironmentTransport=[*(appliance.transports or (GUEST_INFO,))],
+    )
+
+
+def _property(number: int, one: GuestProperty) -> Any:
+    return vim.vApp.PropertyInfo(
+        key=number,
+        classId=one.class_id,
+        instanceId=one.instance_id,
+        id=one.key,
+        category=one.category,
+        label=one.label or one.key,
+        type=one.type,
+        userConfigurable=True,
+        value=one.value,
+    )
 
 
 def sizes(cpu_count: int, cpu_mhz: int, memory_mib: int) -> Any:

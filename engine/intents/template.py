@@ -48,6 +48,7 @@ class RegisterTemplate:
     source_id: UUID | None = None
     sites: list[str] = field(default_factory=list)
     bytes_max: int | None = None
+    deploy_as_is: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

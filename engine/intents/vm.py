@@ -5,12 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from uuid import UUID, uuid5
 
+from aggregates.appliance import Deployed
 from engine.intents.ending import GUESTS, ending
 
 
 def password_entry(vm_id: UUID) -> UUID:
     """Where the vault keeps the password that a guest was given last."""
     return uuid5(vm_id, "password")
+
+
+def properties_entry(vm_id: UUID) -> UUID:
+    """Where the vault keeps what only a guest of an appliance may be told."""
+    return uuid5(vm_id, "properties")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +35,7 @@ class DiskAsk:
     """A disk of the new guest; device 0 is its root disk, from the template.
 
     `is_blank` has nothing on it; `is_there` is a volume that exists already, and stays as it is.
-    With `snapshot_id` it holds what that snapshot holds.
+    With `snapshot_id` it holds what that snapshot holds; `part` is which disk of its template.
     """
 
     volume_id: UUID
@@ -40,6 +46,7 @@ class DiskAsk:
     is_blank: bool = False
     is_there: bool = False
     snapshot_id: UUID | None = None
+    part: int = 0
     min_iops: int | None = None
     max_iops: int | None = None
 
@@ -85,6 +92,7 @@ class DeployVm:
     is_scalable: bool | None = None
     details: dict[str, str] = field(default_factory=dict)
     is_displayed: bool = True
+    appliance: Deployed | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
+from aggregates.appliance import images_of_part
 from aggregates.errors import DomainError
 from aggregates.host import HostState
 from aggregates.vm import VmState
@@ -307,10 +308,13 @@ class Sweeper:
         The log has nothing of such copies, as they can be brought again: no finding is opened.
         """
         cloud, ever = self._engine.cloud, self._engine.ever
-        image = cloud[templates].get(image_id) or cloud[isos].get(image_id)
-        if image is not None and image.copy_in(pool.zone_id) is not None:
+        whole = images_of_part(image_id)
+        found = [cloud[isos].get(image_id), *map(cloud[templates].get, whole)]
+        if any(one is not None and one.copy_in(pool.zone_id) is not None for one in found):
             return
-        ours = await ever(image_id, "template") or await ever(image_id, "iso")
+        ours = await ever(image_id, "iso")
+        for one in whole:
+            ours = ours or await ever(one, "template")
         if ours and self._twice("unwanted image", str(image_id), pool.id):
             await session.drop_image(spec, image_id, key=uuid5(pool.id, str(image_id)))
 

@@ -150,7 +150,9 @@ def check(run: Run[PrepareTemplate]) -> None:
 )
 async def bring(run: Run[PrepareTemplate]) -> None:
     ask = run.intent
-    image = source_of(run, run.row(templates, ask.template_id), ask.zone_id)
+    template = run.row(templates, ask.template_id)
+    parts = [source_of(run, template, ask.zone_id, part) for part in template.parts]
     for pool_id in ask.pool_ids:
         session, pool = await run.world.hosts.with_pool(pool_id)
-        await session.keep_image(pool, image, key=run.key)
+        for part in parts:
+            await session.keep_image(pool, part, key=run.key)

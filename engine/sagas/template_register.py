@@ -9,6 +9,7 @@ from uuid import UUID
 
 from aggregates.errors import Invalid
 from aggregates.image import WORDS, Copy, ImageRegistered
+from engine.abilities import demand
 from engine.image_fetch import Source, check_url, fetch, networks
 from engine.image_forms import clear, form_for, settle_as
 from engine.image_places import (
@@ -54,6 +55,8 @@ def accept(run: Run[RegisterTemplate]) -> list[str]:
     Simulated hosts need no image, so theirs is ready now.
     """
     ask, words = run.intent, WORDS[run.intent.NOUN]
+    if ask.deploy_as_is:
+        demand(run, ask.hypervisor, "appliances")
     simulated = ask.hypervisor == "Simulator"
     if not simulated:
         check_url(Source(ask.url, ask.trusted))
@@ -129,6 +132,7 @@ def _ready(run: Run[RegisterTemplate], made: Image) -> None:
             size_bytes=made.size_bytes,
             physical_bytes=made.physical_bytes,
             checksum=made.checksum,
+            appliance=made.appliance,
         ),
     )
 

@@ -113,6 +113,7 @@ def record(run: Run[TakeUpload]) -> None:
             size_bytes=looked.size_bytes,
             physical_bytes=looked.physical_bytes,
             checksum=looked.checksum,
+            appliance=looked.appliance,
         )
         run.change(run.row(TABLES[upload.kind], upload.thing_id), ready)
     run.change(upload, UPLOAD.removed())

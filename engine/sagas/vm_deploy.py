@@ -101,7 +101,8 @@ def _write(run: Run[Any], ask: DeployVm) -> None:
                 kind="ROOT" if is_root else "DATADISK",
                 size_bytes=disk.size_bytes,
                 offering_id=disk.offering_id,
-                template_id=ask.template_id if is_root and not disk.is_blank else None,
+                template_id=_made_of(ask, disk),
+                part=disk.part,
                 vm_id=ask.vm_id,
                 device=disk.device,
                 is_displayed=True,
@@ -110,6 +111,11 @@ def _write(run: Run[Any], ask: DeployVm) -> None:
                 max_iops=disk.max_iops,
             ),
         )
+
+
+def _made_of(ask: DeployVm, disk: DiskAsk) -> UUID | None:
+    """The template of a root disk, and of the further disks of an appliance."""
+    return ask.template_id if (disk.device == 0 or disk.part) and not disk.is_blank else None
 
 
 def _instance_name(run: Run[Any], ask: DeployVm) -> str:
@@ -121,7 +127,7 @@ def _instance_name(run: Run[Any], ask: DeployVm) -> str:
 TOLD = (
     *("group_id", "user_data", "user_data_id", "user_data_details", "key_pairs", "public_keys"),
     *("affinity_group_ids", "security_group_ids", "iso_id", "boot", "keyboard", "password_due"),
-    *("lease_ends_at_ms", "lease_action", "is_scalable"),
+    *("lease_ends_at_ms", "lease_action", "is_scalable", "appliance"),
 )
 
 

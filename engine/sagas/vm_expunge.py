@@ -54,8 +54,7 @@ async def remove_root_disk(run: Run[ExpungeVm]) -> None:
     for disk in disks_of(run, run.intent.vm_id):
         if _goes(run, disk):
             await delete_disk(run, disk)
-    if _vm(run).password_job_id is not None or _vm(run).password_due:
-        await passwords.forget(run, run.intent.vm_id)
+    await passwords.forget_all(run, _vm(run))
 
 
 @expunge_vm.step(timeout_s=600)

@@ -1,19 +1,17 @@
-"""What is said to a vCenter and read from it, without one: URLs, notes, limits, appliances."""
+"""What is said to a vCenter and read from it, without one: URLs, notes, limits, machines."""
 
 from __future__ import annotations
 
-import tarfile
 from dataclasses import replace
-from io import BytesIO
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from drivers.contract.compute import DiskAttachment, DiskLimits
 from drivers.contract.errors import Refused, Unavailable, Unknown
+from drivers.contract.guest_appliance import GuestAppliance, GuestProperty
 from drivers.contract.storage import PoolSpec
-from drivers.vsphere import address, errors, notes, ova, translate
+from drivers.vsphere import address, errors, notes, translate
 from drivers.vsphere.client import Found
 from drivers.vsphere.machines import DEVICES, Machine
 from drivers.vsphere.notes import HeldDisk, Note
@@ -120,49 +118,32 @@ def test_faults_are_told_apart(fault: object, kind: type[Exception]) -> None:
         assert (getattr(fault, detail, None) or "") in str(told)
 
 
-def appliance(path: Path, files: dict[str, bytes]) -> str:
-    with tarfile.open(path, "w") as archive:
-        for name, content in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            archive.addfile(member, BytesIO(content))
-    return str(path)
-
-
-def ovf(*disks: str) -> bytes:
-    space = "http://schemas.dmtf.org/ovf/envelope/1"
-    files = "".join(f'<File o:href="{one}" o:id="f{n}"/>' for n, one in enumerate(disks))
-    parts = "".join(f'<Disk o:diskId="d{n}" o:fileRef="f{n}"/>' for n in range(len(disks)))
-    return (
-        f'<Envelope xmlns="{space}" xmlns:o="{space}"><References>{files}</References>'
-        f"<DiskSection>{parts}</DiskSection></Envelope>"
-    ).encode()
+def test_a_guest_is_told_the_properties_of_its_appliance() -> None:
+    """Those that its machine has already are changed, and the others are added."""
+    told = GuestAppliance(
+        product="Router",
+        properties=(
+            GuestProperty(key="ip", class_id="net", type="ip", value="192.0.2.7"),
+            GuestProperty(key="secret", type="string", value="tell-nobody"),
+        ),
+    )
+    assert "tell-nobody" not in repr(told)
+    spec = translate.environment(told, [0])
+    assert [(one.operation, one.info.key) for one in spec.property] == [("edit", 0), ("add", 1)]
+    first = spec.property[0].info
+    assert (first.classId, first.id, first.value) == ("net", "ip", "192.0.2.7")
+    assert list(spec.ovfEnvironmentTransport) == ["com.vmware.guestInfo"]
+    assert spec.product[0].operation == "edit"
 
 
 @pytest.mark.parametrize(
-    ("files", "why"),
+    ("model", "kind"),
     [
-        ({"a.txt": b"x"}, "holds 0 descriptors"),
-        ({"a.ovf": b"<Envelope"}, "no XML"),
-        ({"a.ovf": b"<Other/>"}, "not an OVF 1 Envelope"),
-        ({"a.ovf": ovf()}, "has 0 disks"),
-        ({"a.ovf": ovf("1.vmdk", "2.vmdk"), "1.vmdk": b"", "2.vmdk": b""}, "has 2 disks"),
-        ({"a.ovf": ovf("1.vmdk")}, "lacks its file 1.vmdk"),
-        (
-            {"a.ovf": ovf("1.vmdk"), "a.mf": b"SHA1(1.vmdk)= 00ff\n", "1.vmdk": b"x"},
-            "damaged: its sha1",
-        ),
+        ("lsilogic", "VirtualLsiLogicController"),
+        ("lsilogicsas", "VirtualLsiLogicSASController"),
+        ("VirtualSCSI", "ParaVirtualSCSIController"),
+        ("", "ParaVirtualSCSIController"),
     ],
 )
-def test_what_is_wrong_with_an_appliance_is_said(
-    tmp_path: Path, files: dict[str, bytes], why: str
-) -> None:
-    with pytest.raises(Refused, match=why):
-        ova.first_disk(appliance(tmp_path / "a.ova", files), str(tmp_path))
-
-
-def test_a_disk_is_taken_out_of_its_appliance(tmp_path: Path) -> None:
-    files = {"a.ovf": ovf("../1.vmdk"), "../1.vmdk": b"bytes"}
-    found = ova.first_disk(appliance(tmp_path / "a.ova", files), str(tmp_path))
-    assert Path(found).read_bytes() == b"bytes"
-    assert Path(found).parent == tmp_path, "whatever its name says"
+def test_an_appliance_gets_the_controller_that_it_knows(model: str, kind: str) -> None:
+    assert type(translate.controller(model)).__name__.rpartition(".")[2] == kind
