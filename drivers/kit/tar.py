@@ -95,10 +95,10 @@ def _number(field: bytes) -> int:
     return int(text or b"0", 8)
 
 
-def _said_size(said: dict[str, str], size: int) -> int:
+def _said_size(said: dict[str, str], size_bytes: int) -> int:
     """What an extension says of a file's size, which the header may have no room for."""
     if (told := said.get("size")) is None:
-        return size
+        return size_bytes
     if not LONG.fullmatch(told):
         raise Refused("the tar is damaged: a size in it is none")
     return int(told)
@@ -137,5 +137,5 @@ def _plain(name: str) -> str:
     return "/".join(parts)
 
 
-def _whole(size: int) -> int:
-    return -(-size // BLOCK) * BLOCK
+def _whole(size_bytes: int) -> int:
+    return -(-size_bytes // BLOCK) * BLOCK
