@@ -4,6 +4,7 @@ The folder holds `extension.toml`:
 
     command = ["./my-driver"]     # run in the folder; it may be any executable
     patience_s = 600              # how long a verb may say nothing
+    config_disc = "iso"           # files (the default), or one finished image
     [capabilities]                # fields of drivers.contract.driver.Capabilities
     image_formats = ["qcow2"]
     [capabilities.cannot]         # what it does not do, and why, for people
@@ -16,15 +17,17 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import msgspec
 
-from drivers.contract.compute import HostAddress
+from drivers.contract.compute import GuestSpec, HostAddress
 from drivers.contract.driver import Capabilities, Driver, HostSession
 from drivers.contract.errors import Refused
 from drivers.extension.program import Program
+from drivers.kit import discs
 from drivers.kit.verbs import VERBS, Verb
 
 MANIFEST = "extension.toml"
@@ -35,6 +38,7 @@ class Manifest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     command: list[str]
     patience_s: float = 600.0
+    config_disc: Literal["files", "iso"] = "files"
     capabilities: Capabilities = Capabilities()
 
 
@@ -46,7 +50,7 @@ class ExternalDriver:
     def __init__(self, folder: Path, state: str) -> None:
         self._folder = folder
         self._program: Program | None = None
-        self._why = ""
+        self._why, self._discs = "", False
         self.capabilities = Capabilities()
         try:
             said = read(folder)
@@ -54,6 +58,7 @@ class ExternalDriver:
             self._why = str(error)
             return
         self.capabilities = said.capabilities
+        self._discs = said.config_disc == "iso"
         environment = {"SAGASTACK_EXTENSION_STATE": state}
         self._program = Program(
             said.command, folder, patience_s=said.patience_s, environment=environment
@@ -73,7 +78,8 @@ class ExternalDriver:
     async def connect(self, address: HostAddress) -> HostSession:
         program = self._running()
         await program.ask("connect", address, msgspec.Raw(b"{}"), None, changes=False)
-        return cast(HostSession, ExternalSession(program, address, self.capabilities.cannot))
+        cannot = self.capabilities.cannot
+        return cast(HostSession, ExternalSession(program, address, cannot, discs=self._discs))
 
     async def close(self) -> None:
         if self._program is not None:
@@ -83,10 +89,21 @@ class ExternalDriver:
 class ExternalSession:
     """A host. Its verbs are those of the contract, made below."""
 
-    __slots__ = ("_address", "_cannot", "_program")
+    __slots__ = ("_address", "_cannot", "_discs", "_program")
 
-    def __init__(self, program: Program, address: HostAddress, cannot: Mapping[str, str]) -> None:
+    def __init__(
+        self, program: Program, address: HostAddress, cannot: Mapping[str, str], *, discs: bool
+    ) -> None:
         self._program, self._address, self._cannot = program, address, cannot
+        self._discs = discs
+
+    def tell(self, asked: msgspec.Struct) -> msgspec.Raw:
+        """Arguments as the program wants them: a guest's config disc may come ready made."""
+        spec = getattr(asked, "spec", None)
+        if self._discs and isinstance(spec, GuestSpec) and spec.config:
+            disc = ((f"{discs.LABEL}.iso", discs.image(spec.config)),)
+            asked = msgspec.structs.replace(asked, spec=replace(spec, config=disc))
+        return msgspec.Raw(msgspec.json.encode(asked))
 
     def drop(self) -> None:
         """End the program, as a crash would."""
@@ -100,7 +117,7 @@ def _asking(verb: Verb) -> Callable[..., Any]:
     async def ask(self: ExternalSession, *args: Any, **kwargs: Any) -> Any:
         if (why := self._cannot.get(verb.name)) is not None:
             raise Refused(why)
-        arguments = msgspec.Raw(msgspec.json.encode(verb.bind(*args, **kwargs)))
+        arguments = self.tell(verb.bind(*args, **kwargs))
         return await self._program.ask(
             verb.name, self._address, arguments, verb.answer, changes=verb.changes
         )
