@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -44,8 +44,7 @@ class Pipes(asyncio.SubprocessProtocol):
         return self._transport is not None and not self.over.is_set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.SubprocessTransport)
-        self._transport = transport
+        self._transport = cast(asyncio.SubprocessTransport, transport)  # uvloop's is no subclass.
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         if fd != STDOUT:
@@ -83,8 +82,7 @@ class Pipes(asyncio.SubprocessProtocol):
 
     def write(self, ask: Ask) -> None:
         assert self._transport is not None
-        pipe = self._transport.get_pipe_transport(STDIN)
-        assert isinstance(pipe, asyncio.WriteTransport)
+        pipe = cast(asyncio.WriteTransport, self._transport.get_pipe_transport(STDIN))
         pipe.write(msgspec.json.encode(ask) + b"\n")
 
     def end(self) -> None:

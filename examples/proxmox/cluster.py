@@ -103,7 +103,8 @@ class Cluster:
         return f"/nodes/{vm['node']}/qemu/{vm['vmid']}"
 
     def config(self, vm: Vm) -> dict[str, Any]:
-        found: dict[str, Any] = self.line.get(f"{self.place(vm)}/config")
+        """As it is now, whatever is pending."""
+        found: dict[str, Any] = self.line.get(f"{self.place(vm)}/config", current=True)
         return found
 
     def is_running(self, vm: Vm) -> bool:
@@ -146,4 +147,5 @@ class Cluster:
             return
 
     def node_of(self, vmid: int) -> Vm:
+        """A VM by its number; nothing, if it is not there."""
         return next((one for one in self.vms() if one["vmid"] == vmid), {})

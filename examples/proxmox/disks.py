@@ -126,7 +126,7 @@ class Disks:
                 begin(vmid, thing)
             except Taken as error:
                 raise Unavailable(f"somebody else makes {thing.name} now: {error}") from error
-        vm = half or self.cluster.node_of(vmid)
+        vm = half or self.cluster.node_of(vmid)  # Clones are where their source is.
         self.strip(vm, slot)
         self.enlarge(vm, size_bytes)
         self.line.put(f"{self.cluster.place(vm)}/config", tags=tags(thing), description=NOTE)
