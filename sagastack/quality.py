@@ -1,6 +1,7 @@
 """What each driver says of itself: per verb, whether it is done, and by what that was proved.
 
-A driver's folder holds `quality.toml`, and `quality.<kind>.toml` for each further kind:
+A driver's folder holds `quality.toml`, and `quality.<kind>.toml` for each further kind; an
+extension's may hold one too, whose kind is the name of what it drives:
 
     kind = "VMware"
     proved = "emulator"             # what verbs were tried against, unless [proved_by] says other
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import drivers
+from aggregates.errors import Invalid
 from drivers.contract.compute import Compute
 from drivers.contract.driver import Driver
 from drivers.contract.storage import Storage
@@ -70,6 +72,21 @@ def read_all() -> list[Quality]:
     """Every quality file of every driver, by folder and kind."""
     root = Path(next(iter(drivers.__path__)))
     return [read(path) for path in sorted(root.glob("*/quality*.toml"))]
+
+
+def examples() -> list[Path]:
+    """The folders of the extensions that come with the source, where that is at hand."""
+    root = Path(next(iter(drivers.__path__))).parent / "examples"
+    return sorted(one.parent for one in root.glob("*/extension.toml"))
+
+
+def read_extension(folder: Path) -> Quality | None:
+    """What an extension says of itself; None if it says nothing."""
+    path = folder / "quality.toml"
+    try:
+        return read(path) if path.is_file() else None
+    except (tomllib.TOMLDecodeError, KeyError) as error:
+        raise Invalid(f"{path} is not understood: {error!r}") from error
 
 
 def read(path: Path) -> Quality:

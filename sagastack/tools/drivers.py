@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 from engine.drivers import Folder, folders
 from sagastack.commands import Commands
-from sagastack.quality import Quality, read_all
+from sagastack.quality import Quality, examples, read_all, read_extension
 from sagastack.settings import Settings
 
 
@@ -31,6 +32,21 @@ def told(quality: Quality, folder: Folder | None) -> dict[str, Any]:
     }
 
 
+def extensions(settings: Settings) -> list[dict[str, Any]]:
+    """The one that is installed, and those that come as examples, as far as they say."""
+    said = settings.drivers.get("extension", {})
+    installed = Path(said.get("folder") or settings.home / "drivers" / "extension").resolve()
+    found = []
+    for folder in dict.fromkeys([installed, *examples()]):
+        quality = read_extension(folder)
+        if quality is not None:
+            kind = told(quality, None) | {"driver": "extension", "folder": str(folder)}
+            kind["usable"] = folder == installed
+            kind["missing"] = "" if kind["usable"] else "the extension"
+            found.append(kind)
+    return found
+
+
 def add(commands: Commands) -> None:
     one = commands.command(
         "drivers",
@@ -44,10 +60,11 @@ def add(commands: Commands) -> None:
 
 async def _run(args: argparse.Namespace, settings: Settings) -> int:
     by_name = {one.name: one for one in folders()}
+    kinds = [told(one, by_name.get(one.folder)) for one in read_all()]
     kinds = [
-        told(one, by_name.get(one.folder))
-        for one in read_all()
-        if args.kind.lower() in ("", one.kind.lower())
+        one
+        for one in [*kinds, *extensions(settings)]
+        if args.kind.lower() in ("", one["kind"].lower())
     ]
     if args.json:
         print(json.dumps({"drivers": kinds}, indent=2))

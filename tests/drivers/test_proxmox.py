@@ -16,7 +16,7 @@ from drivers.conformance.checks import attachment
 from drivers.contract.compute import DiskLimits, HostAddress, Power
 from drivers.contract.driver import Driver, HostSession
 from drivers.contract.errors import Refused, Unavailable, Unknown
-from drivers.contract.storage import DiskSpec
+from drivers.contract.storage import DiskSpec, DiskStatus
 from drivers.extension.driver import ExternalSession, make_all
 from tests.drivers.harness_proxmox import ProxmoxHarness, address_of, harness, missing, pool
 from tests.guest.tiny import absent
@@ -42,6 +42,11 @@ async def here() -> AsyncIterator[tuple[ProxmoxHarness, HostSession]]:
 
 def blank(size_bytes: int = 16 * MIB) -> DiskSpec:
     return DiskSpec(volume_id=uuid4(), size_bytes=size_bytes)
+
+
+async def gone(ready: ProxmoxHarness, session: HostSession, disk: DiskStatus) -> None:
+    assert disk.volume_id is not None
+    await session.remove_disk(ready.pool(), disk.volume_id, key=uuid4())
 
 
 def begun(ready: ProxmoxHarness, kind: str) -> int:
@@ -119,7 +124,7 @@ async def test_a_persons_clone_is_nobody_of_ours() -> None:
         }
         await session.remove_guest(spec.guest_id, key=uuid4())
         assert 777 in ready.world.vms, "the clone was removed with the guest"
-        await session.remove_disk(ready.pool(), disk.volume_id, key=uuid4())  # type: ignore[arg-type]
+        await gone(ready, session, disk)
 
 
 async def test_what_a_guest_has_is_as_it_was_asked_for() -> None:
@@ -144,7 +149,7 @@ async def test_what_a_guest_has_is_as_it_was_asked_for() -> None:
         assert [one.guest_id for one in told] == [spec.guest_id]
         await session.remove_guest(spec.guest_id, key=uuid4())
         assert disc.volid not in ready.world.volumes
-        await session.remove_disk(ready.pool(), disk.volume_id, key=uuid4())  # type: ignore[arg-type]
+        await gone(ready, session, disk)
 
 
 async def test_a_screen_is_opened_by_its_ticket() -> None:
@@ -162,7 +167,7 @@ async def test_a_screen_is_opened_by_its_ticket() -> None:
         ):
             assert await line.receive_bytes(timeout=5) == GREETING
         await session.remove_guest(spec.guest_id, key=uuid4())
-        await session.remove_disk(ready.pool(), disk.volume_id, key=uuid4())  # type: ignore[arg-type]
+        await gone(ready, session, disk)
 
 
 async def test_guests_that_heed_nothing() -> None:
@@ -186,7 +191,7 @@ async def test_guests_that_heed_nothing() -> None:
         assert found is not None and found.power is Power.OFF
         await session.remove_guest(spec.guest_id, key=uuid4())
         for disk in (root, data):
-            await session.remove_disk(ready.pool(), disk.volume_id, key=uuid4())  # type: ignore[arg-type]
+            await gone(ready, session, disk)
 
 
 async def test_a_disk_is_reached_from_any_node() -> None:

@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from drivers.contract.compute import Compute
-from drivers.contract.driver import Capabilities
+from drivers.contract.driver import FEATURES, Capabilities
 from drivers.contract.storage import Storage
+from drivers.extension.driver import read as read_manifest
 from engine.drivers import Drivers, folders
-from sagastack.quality import Quality, read_all
+from sagastack.quality import Quality, examples, read_all, read_extension
 from tests.tidy.tree import Module, modules
 
 FORMATS = {"raw", "qcow2", "vmdk", "vhd", "vhdx", "vdi", "ova", "iso"}
@@ -73,6 +74,15 @@ async def test_what_a_kind_cannot_is_exempt_in_its_quality_file(
     cannot = {name for name in capabilities.cannot if name in verbs}
     exempt = {one.name for one in quality.verbs if one.state == "exempt"}
     assert cannot <= exempt, f"{quality.kind}: cannot, but not exempt: {cannot - exempt}"
+
+
+@pytest.mark.parametrize("folder", examples(), ids=lambda folder: folder.name)
+def test_an_example_of_an_extension_says_how_good_it_is(folder: Path) -> None:
+    quality, capabilities = read_extension(folder), read_manifest(folder).capabilities
+    assert quality is not None and quality.problems() == []
+    assert set(capabilities.image_formats) <= FORMATS
+    exempt = {one.name for one in quality.verbs if one.state == "exempt"}
+    assert exempt == set(capabilities.cannot) - set(FEATURES)
 
 
 def test_every_quality_file_has_a_kind() -> None:
