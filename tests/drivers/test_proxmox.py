@@ -283,7 +283,7 @@ async def test_what_a_token_or_a_storage_does_not_allow() -> None:
 async def test_a_storage_of_blocks() -> None:
     """LVM has raw disks and no files: images go elsewhere, and a running guest is not kept."""
     async with here() as (ready, session):
-        blocks = pool("local-lvm")
+        blocks = pool("blocks")
         await session.open_pool(blocks)
         spec = replace(blank(), image=ready.image())
         disk = await session.create_disk(blocks, spec, key=uuid4())

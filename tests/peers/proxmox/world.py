@@ -105,7 +105,7 @@ class World:
         self.storages: dict[str, Storage] = {}
         for name in ("one", "two"):
             self.storages[name] = Storage(name, "nfs", ("images", "iso", "import"))
-        self.storages["local-lvm"] = Storage("local-lvm", "lvmthin", ("images",), shared=False)
+        self.storages["blocks"] = Storage("blocks", "lvm", ("images",), shared=False)
         self.storages["backups"] = Storage("backups", "nfs", ("backup",))
         self.volumes: dict[str, Volume] = {}
         self.vms: dict[int, Vm] = {}
