@@ -37,9 +37,16 @@ async def _run(rig: Rig, hook: Hook, key: UUID | None = None) -> HookResult:
 
 
 @SUITE.promise
-async def a_script_is_told_its_arguments_and_how_it_ends_is_told(rig: Rig) -> None:
-    """A script has the arguments that it was given; 0 is done, 70 avoids, all else has failed."""
+async def scripts_run_once_and_how_they_end_is_told(rig: Rig) -> None:
+    """A script runs once for its key, with its arguments, and how it ended is told; or no script."""
     harness = _hooked(rig)
+    await _ends_are_told(rig, harness)
+    await _absence_is_told(rig, harness)
+    await _a_key_is_a_run(rig, harness)
+
+
+async def _ends_are_told(rig: Rig, harness: HookedHarness) -> None:
+    """A script has the arguments that it was given; 0 is done, 70 avoids, all else has failed."""
     ends = {0: HookEnd.DONE, AVOIDS: HookEnd.AVOID, 3: HookEnd.FAILED}
     for stage, status in STAGES.items():
         folder = await harness.hook(stage, status)
@@ -49,10 +56,9 @@ async def a_script_is_told_its_arguments_and_how_it_ends_is_told(rig: Rig) -> No
         must("a b $(c) d" in result.said, f"{stage} was given other arguments: {result}")
 
 
-@SUITE.promise
-async def no_script_is_no_failure(rig: Rig) -> None:
+async def _absence_is_told(rig: Rig, harness: HookedHarness) -> None:
     """A stage without a script is told as absent, and a look runs nothing."""
-    harness = _hooked(rig)
+    ran = await harness.hook_runs(HookStage.MAINTENANCE)
     folder = await harness.hook(HookStage.MAINTENANCE, 0)
     await harness.hook(HookStage.POST_MAINTENANCE, None)
     for stage, end in (
@@ -62,15 +68,14 @@ async def no_script_is_no_failure(rig: Rig) -> None:
         look = Hook(stage=stage, folder=folder, timeout_s=30, only_look=True)
         result = await _run(rig, look)
         must(result.end is end, f"looked for {stage}: {result}")
-    must(await harness.hook_runs(HookStage.MAINTENANCE) == 0, "a look ran the script")
+    must(await harness.hook_runs(HookStage.MAINTENANCE) == ran, "a look ran the script")
     absent = await _run(rig, Hook(stage=HookStage.POST_MAINTENANCE, folder=folder, timeout_s=30))
     must(absent.end is HookEnd.ABSENT, f"there is no script: {absent}")
 
 
-@SUITE.promise
-async def a_script_runs_once_for_its_key(rig: Rig) -> None:
+async def _a_key_is_a_run(rig: Rig, harness: HookedHarness) -> None:
     """Asking again with its key tells how it ended, over a new session too; a new key runs it."""
-    harness = _hooked(rig)
+    ran = await harness.hook_runs(HookStage.MAINTENANCE)
     folder, key = await harness.hook(HookStage.MAINTENANCE, 3), uuid4()
     hook = Hook(stage=HookStage.MAINTENANCE, folder=folder, timeout_s=30)
     await rig.cancelled(rig.session.run_hook(hook, key=key), after_s=0.05)
@@ -79,6 +84,6 @@ async def a_script_runs_once_for_its_key(rig: Rig) -> None:
     other = await rig.connect()
     again = await rig.within(other.run_hook(hook, key=key))
     must(first == again and first.end is HookEnd.FAILED, f"first {first}, then {again}")
-    must(await harness.hook_runs(HookStage.MAINTENANCE) == 1, "it did not run once")
+    must(await harness.hook_runs(HookStage.MAINTENANCE) == ran + 1, "it did not run once")
     must((await _run(rig, hook)).end is HookEnd.DONE, "another key is another run")
-    must(await harness.hook_runs(HookStage.MAINTENANCE) == 2, "another key ran nothing")
+    must(await harness.hook_runs(HookStage.MAINTENANCE) == ran + 2, "another key ran nothing")

@@ -30,10 +30,9 @@ done
 """
 # $1 the folder of the key, $2 how long it may take, $3 the script and the rest its arguments.
 RUN = """
-umask 077
 at=$1 limit=$2 life=$(cat /proc/sys/kernel/random/boot_id)
 shift 2
-mkdir -p "$at" || exit 3
+mkdir -p -m 700 "$at" || exit 3
 find "${at%/*}" -mindepth 1 -maxdepth 1 -mtime +30 -exec rm -rf -- {} + 2>/dev/null
 [ ! -e "$at/status" ] && [ ! -e "$at/$life" ] || exit 0
 for one in "$at"/*-*; do [ ! -d "$one" ] || export HOOK_RESTARTED=1; done

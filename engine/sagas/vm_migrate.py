@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from aggregates.vm import Vm, VmMigrated, VmState, VmWorkEnded
 from drivers.contract.compute import Power
+from drivers.contract.driver import HostSession
 from engine.abilities import demand
-from engine.guests import Room, free_capacity, take_room_elsewhere
+from engine.disks import pool_spec
+from engine.guests import Room, disks_of, free_capacity, take_room_elsewhere
 from engine.intents.vm import MigrateVm
 from engine.saga import Run, Saga
 from projections.host import hosts
@@ -59,7 +63,17 @@ async def move(run: Run[MigrateVm]) -> None:
         arrived = await run.world.hosts.session(room.host_id)
         if await arrived.find_guest(vm.id) is not None:
             return
+    await _open_pools(run, source, room.host_id)
     await source.migrate_guest(vm.id, target, key=run.key)
+
+
+async def _open_pools(run: Run[MigrateVm], source: HostSession, target_id: UUID) -> None:
+    """Both ends have the pools of its disks open: either may never have met them in this life."""
+    target = await run.world.hosts.session(target_id)
+    held = (disk.pool_id for disk in disks_of(run, run.intent.vm_id))
+    for pool_id in {one for one in held if one is not None}:
+        for session in (source, target):
+            await session.open_pool(pool_spec(run, pool_id))
 
 
 @move.undo
@@ -80,6 +94,7 @@ async def move_back(run: Run[MigrateVm]) -> None:
         await target.remove_guest(vm.id, key=run.key)
     elif there is not None:
         home = await run.world.hosts.address(vm.host_id)
+        await _open_pools(run, target, vm.host_id)
         await target.migrate_guest(vm.id, home, key=run.undo_key)
 
 
