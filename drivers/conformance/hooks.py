@@ -38,7 +38,7 @@ async def _run(rig: Rig, hook: Hook, key: UUID | None = None) -> HookResult:
 
 @SUITE.promise
 async def scripts_run_once_and_how_they_end_is_told(rig: Rig) -> None:
-    """A script runs once for its key, with its arguments, and how it ended is told; or no script."""
+    """A script runs once for its key, with its arguments, and how it ended is told."""
     harness = _hooked(rig)
     await _ends_are_told(rig, harness)
     await _absence_is_told(rig, harness)
