@@ -15,6 +15,7 @@ HOW = {
     "html": "open it with a browser",
     "vnc": "open it with a VNC client that speaks WebSocket",
     "rdp": "open it with an RDP client from where the host can be reached",
+    "serial": "it is a serial line on a WebSocket: open it with a client of Nova's serial console",
     "sol": "it is a serial line: open it with an IPMI client",
 }
 

@@ -7,8 +7,8 @@ two that two controllers made, one could not have had the disks.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from uuid import UUID
 
@@ -18,10 +18,11 @@ from drivers.openstack import names
 from drivers.openstack.cloud import Cloud
 from drivers.openstack.errors import Conflict, Invalid, NotThere, of_fault
 from drivers.openstack.translate import (
-    FIRMWARE,
+    firmware,
     guest_status,
     host_of,
     is_leaving,
+    public_key,
     server_request,
     volumes_of,
 )
@@ -71,7 +72,7 @@ class Guests:
         return [one for one in found if self.is_here(one)]
 
     async def start(self, spec: GuestSpec, *, key: UUID, network: str) -> GuestStatus:
-        doing = f"start guest {spec.guest_id}"
+        doing, login = f"start guest {spec.guest_id}", public_key(spec)
         async with self._cloud.guests.held(spec.guest_id):
             if (runs := await self._already(spec.guest_id, doing)) is not None:
                 return await self.status(runs)
@@ -87,11 +88,27 @@ class Guests:
                     volumes=volumes,
                     ports=ports,
                 )
-                row = await self._make(spec, asked, doing)
+                async with self._key_pair(spec.guest_id, login):
+                    row = await self._make(spec, asked, doing)
             except (Refused, Unavailable):
                 await self._cloud.ports.remove(spec.guest_id)
                 raise
             return await self.status(row)
+
+    @asynccontextmanager
+    async def _key_pair(self, guest_id: UUID, public_key: str) -> AsyncIterator[None]:
+        """A key pair of Nova's while a server is made: the server keeps the key, not the pair."""
+        if not public_key:
+            yield
+            return
+        name, doing = names.key_pair(guest_id), f"let a key into guest {guest_id}"
+        await self._client.delete("compute", f"/os-keypairs/{name}", doing)
+        pair = {"keypair": {"name": name, "public_key": public_key, "type": "ssh"}}
+        await self._client.post("compute", "/os-keypairs", doing, pair)
+        try:
+            yield
+        finally:
+            await self._client.delete("compute", f"/os-keypairs/{name}", doing)
 
     async def _already(self, guest_id: UUID, doing: str) -> Row | None:
         """The server that runs here, also if it was still being made; one that is off goes."""
@@ -127,9 +144,8 @@ class Guests:
 
     async def _firmware(self, root: Row, boot: str) -> None:
         """Nova reads a guest's firmware from what its root volume says of the image."""
-        wanted = FIRMWARE.get(boot, {})
-        has = root.get("volume_image_metadata") or {}
-        if any(has.get(name) != value for name, value in wanted.items()):
+        wanted = firmware(boot, root.get("volume_image_metadata") or {})
+        if wanted:
             doing = f"let volume {root['id']} start by {boot}"
             asked = {"metadata": dict(wanted)}
             await self._cloud.volumes.act(root, "os-set_image_metadata", asked, doing)

@@ -18,7 +18,6 @@ CANNOT = {
     "storage_migration": "volumes stay where they are when a guest migrates: move them first",
     "run_hook": "a region runs no script on its compute hosts: use its own tools for them",
     "iso": "Nova has no call that puts a disc into a guest's drive",
-    "secure_boot": "this driver does not ask Nova for secure boot yet",
 }
 CAPABILITIES = Capabilities(
     live_migration=True,

@@ -28,6 +28,10 @@ def guest_tag(guest_id: UUID) -> str:
     return f"{GUEST_TAG}{guest_id}"
 
 
+def key_pair(guest_id: UUID) -> str:
+    return f"sagastack-{guest_id}"
+
+
 def guest_of(server: Mapping[str, Any]) -> UUID | None:
     """The guest that a server is; None for one that no controller made."""
     for tag in server.get("tags", ()):

@@ -37,12 +37,18 @@ from drivers.openstack import address, hosts
 from drivers.openstack.address import Region
 from drivers.openstack.adoption import Strangers, names_of
 from drivers.openstack.cloud import Cloud
+from drivers.openstack.errors import Invalid
 from drivers.openstack.guests import Guests
 from drivers.openstack.kind import CANNOT
 from drivers.openstack.plugs import Plugs
 from drivers.openstack.translate import guest_status, volumes_of
 
-NOVNC = {"remote_console": {"protocol": "vnc", "type": "novnc"}}
+# What a region may offer of a server, the best first, and how to speak at the address.
+CONSOLES = (
+    ("vnc", "novnc", "html"),
+    ("spice", "spice-html5", "html"),
+    ("serial", "serial", "serial"),
+)
 
 
 class OpenStackSession:
@@ -180,15 +186,25 @@ class OpenStackSession:
         await self._cloud.disks.disown(pool, volume_id)
 
     async def console(self, guest_id: UUID) -> Console:
-        """A page of noVNC at Nova's proxy; its token is good for ten minutes or so."""
-        doing = f"open the console of guest {guest_id}"
+        """A page, or a serial line, at Nova's proxy; its token is good for ten minutes or so.
+
+        Nova says only by a refusal which kinds a region has.
+        """
+        doing, why = f"open the console of guest {guest_id}", ""
         row = await self._guests.running(guest_id, doing)
         path = f"/servers/{row['id']}/remote-consoles"
-        said = await self._cloud.client.post("compute", path, doing, NOVNC)
-        url: str = said["remote_console"]["url"]
-        inner = parse_qs(urlsplit(url).query).get("path", [""])[0]
-        token = parse_qs(urlsplit(inner).query or inner).get("token", [""])[0]
-        return Console(url=url, protocol="html", token=token)
+        for protocol, kind, how in CONSOLES:
+            asked = {"remote_console": {"protocol": protocol, "type": kind}}
+            try:
+                said = await self._cloud.client.post("compute", path, doing, asked)
+            except Invalid as unavailable:
+                why = why or str(unavailable)
+                continue
+            url: str = said["remote_console"]["url"]
+            return Console(url=url, protocol=how, token=_token(url))
+        raise Refused(
+            f"{why}: the region offers none of {', '.join(one for _, one, _ in CONSOLES)}"
+        )
 
     async def run_hook(self, hook: Hook, *, key: UUID) -> HookResult:
         raise Refused(CANNOT["run_hook"])
@@ -270,3 +286,11 @@ class OpenStackSession:
 
     async def close(self) -> None:
         await self._forget(self)
+
+
+def _token(url: str) -> str:
+    """What opens the address: a parameter of it, or for noVNC of the path that it names."""
+    given = parse_qs(urlsplit(url).query)
+    inner = given.get("path", [""])[0]
+    found = given.get("token") or parse_qs(urlsplit(inner).query or inner).get("token")
+    return found[0] if found else ""

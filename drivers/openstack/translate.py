@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from drivers.contract.compute import GuestSpec, GuestStatus, Power
+from drivers.contract.errors import Refused
 from drivers.openstack import names
 
 # What a server's status says of the guest. Whatever else Nova has on the way is running.
@@ -23,8 +25,13 @@ POWER: Mapping[str, Power] = {
 GONE = ("DELETED", "SOFT_DELETED")
 USER_DATA = "openstack/latest/user_data"
 NAME_CHARS = 200
+META_DATA = "openstack/latest/meta_data.json"
+UEFI: Mapping[str, str] = {"hw_firmware_type": "uefi", "hw_machine_type": "q35"}
+SECURE = "os_secure_boot"
+# What Nova reads of a root volume's image; secure boot from its release 23 on.
 FIRMWARE: Mapping[str, Mapping[str, str]] = {
-    "uefi": {"hw_firmware_type": "uefi", "hw_machine_type": "q35"},
+    "uefi": UEFI,
+    "uefi-secure": {**UEFI, SECURE: "required"},
 }
 
 
@@ -62,7 +69,37 @@ def server_request(
         asked["config_drive"] = True
     if data := user_data(spec):
         asked["user_data"] = data
+    told = meta_data(spec)
+    if password := told.get("admin_pass"):
+        asked["adminPass"] = password
+    if told.get("public_keys"):
+        asked["key_name"] = names.key_pair(spec.guest_id)
     return {"server": asked}
+
+
+def meta_data(spec: GuestSpec) -> Mapping[str, Any]:
+    """What the guest is told on its disc; Nova makes a disc of its own, and is told this."""
+    found: Mapping[str, Any] = json.loads(dict(spec.config).get(META_DATA, b"{}"))
+    return found
+
+
+def public_key(spec: GuestSpec) -> str:
+    """The key that may log in. Refused: several, of which Nova would tell the guest one."""
+    keys = list(meta_data(spec).get("public_keys", {}).values())
+    if len(keys) > 1:
+        raise Refused(
+            f"guest {spec.guest_id}: Nova gives a server one key pair, and it has {len(keys)}: "
+            "name one, and put the others into its user data"
+        )
+    return str(keys[0]) if keys else ""
+
+
+def firmware(boot: str, has: Mapping[str, str]) -> Mapping[str, str]:
+    """What must change in what a root volume says, for a guest that starts by `boot`."""
+    wanted = dict(FIRMWARE.get(boot, {}))
+    if wanted and has.get(SECURE, "disabled") != "disabled":
+        wanted.setdefault(SECURE, "disabled")
+    return {name: value for name, value in wanted.items() if has.get(name) != value}
 
 
 def user_data(spec: GuestSpec) -> str:

@@ -1,17 +1,29 @@
-"""The driver's Xen on a real one: what libxl does, and how guests are known there."""
+"""The driver's Xen on a real one: what libxl does, and how guests are known there.
+
+Each promise of the contract is checked at the end of SSH, where the host's files are.
+"""
 
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
-from uuid import uuid4
+from itertools import count
+from pathlib import Path
+from uuid import UUID, uuid4
 
+import asyncssh
 import pytest
 
-from drivers.contract.compute import GuestSpec, HostAddress, Power
+from drivers.conformance import Check, compute_checks, storage_checks
+from drivers.contract.compute import DiskAttachment, GuestSpec, HostAddress, NicSpec, Power
+from drivers.contract.driver import HostSession
 from drivers.contract.errors import Refused
+from drivers.contract.storage import ImageSource, PoolSpec
 from drivers.libvirt.driver import make
-from tests.drivers.harness_libvirt import guest_spec, tiny
+from tests.drivers.harness_libvirt import guest_spec, tool
 from tests.peers import xen as peer
 
 pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(1200)]
@@ -24,6 +36,10 @@ SETTINGS = {
     "verb_s": 120.0,
     "reboot_s": 2.0,
 }
+CHECKS = {one.name: one for one in (*compute_checks(), *storage_checks())}
+IMAGE_BYTES = 8 * 1024**2
+MARK_AT = 1024**2
+POOLS = ("/pool", "/pool/second")
 
 
 def host() -> peer.XenHost:
@@ -31,7 +47,7 @@ def host() -> peer.XenHost:
         if os.environ.get("SAGASTACK_REQUIRE_PEERS") == "1":
             pytest.fail(f"no Xen host here: {lacking}")
         pytest.skip(f"NOT TESTED: no Xen host here: {lacking}")
-    return peer.xen_host(tiny())
+    return peer.xen_host()
 
 
 def spec() -> GuestSpec:
@@ -70,3 +86,117 @@ async def test_a_guest_of_xen_lives_and_leaves_nothing() -> None:
             await session.start_guest(replace(spec(), memory_mib=2**20), key=uuid4())
     finally:
         await driver.close()
+
+
+class XenHarness:
+    """Files are looked at through a line of its own. What a guest writes is in its file at once."""
+
+    name = "libvirt, Xen"
+    verb_s = 180.0
+    settle_s = 90.0
+    grace_s = 0.0
+
+    def __init__(self, host: peer.XenHost, line: asyncssh.SSHClientConnection, folder: str) -> None:
+        self._host, self._line, self._folder = host, line, folder
+        self._pools = [PoolSpec(pool_id=uuid4(), url=f"file://{path}") for path in POOLS]
+        self._numbers = count(1)
+        settings = {**SETTINGS, "local_hosts": [], "unplug_s": 90.0, "state": f"{folder}/state"}
+        self.driver = make(settings, "Xen")
+
+    def address(self) -> HostAddress:
+        return HostAddress(url=self._host.by_ssh, private_key=self._host.key)
+
+    def wrong_address(self) -> HostAddress:
+        return HostAddress(url="xen+ssh://root@127.0.0.1:9/system", private_key=self._host.key)
+
+    def second_address(self) -> HostAddress | None:
+        return None
+
+    async def connect(self) -> HostSession:
+        return await self.driver.connect(self.address())
+
+    def pool(self) -> PoolSpec:
+        return self._pools[0]
+
+    def second_pool(self) -> PoolSpec:
+        return self._pools[1]
+
+    def image(self) -> ImageSource:
+        path = Path(self._folder, "image.raw")
+        if not path.exists():
+            path.write_bytes(b"\x2a" * 4096)
+            os.truncate(path, IMAGE_BYTES)
+        return ImageSource(
+            image_id=UUID(int=0xE4), path=str(path), image_format="raw", virtual_bytes=IMAGE_BYTES
+        )
+
+    def broken_image(self) -> ImageSource | None:
+        return ImageSource(
+            image_id=uuid4(), path=__file__, image_format="qcow2", virtual_bytes=1024**2
+        )
+
+    def scratch(self) -> str:
+        return f"{self._folder}/image-{uuid4().hex}"
+
+    async def write(self, path: str, byte: int) -> None:
+        one = f"printf '\\{byte:03o}' | dd of={path} bs=1 seek={MARK_AT} conv=notrunc"
+        await self._line.run(one, check=True)
+
+    async def read(self, path: str) -> int:
+        if path.startswith(self._folder):
+            said = await tool("qemu-io", "-r", "-f", "qcow2", "-c", "read -v 1M 16", path)
+            return int(said.split()[1], 16)
+        done = await self._line.run(f"od -An -tu1 -j{MARK_AT} -N1 {path}", check=True)
+        return int(str(done.stdout))
+
+    async def write_in_guest(self, guest_id: UUID, path: str, byte: int) -> None:
+        await self.write(path, byte)
+
+    def guest(
+        self, *, disks: Sequence[DiskAttachment] = (), nics: Sequence[NicSpec] = ()
+    ) -> GuestSpec:
+        return replace(guest_spec(memory_mib=128), disks=tuple(disks), nics=tuple(nics))
+
+    def too_large(self) -> GuestSpec:
+        return replace(guest_spec(), memory_mib=2**20)
+
+    def nic(self) -> NicSpec:
+        mac = f"00:16:3e:00:00:{next(self._numbers):02x}"
+        return NicSpec(nic_id=uuid4(), mac=mac, bridge=peer.BRIDGE)
+
+    async def add_stranger(self) -> str | None:
+        return None
+
+    async def disconnect(self, session: HostSession) -> bool:
+        return False
+
+    async def close(self) -> None:
+        await self.driver.close()
+
+
+@asynccontextmanager
+async def harness() -> AsyncIterator[XenHarness]:
+    """What a check leaves on the host is the check's own fault."""
+    there = host()
+    key = asyncssh.import_private_key(there.key)
+    with tempfile.TemporaryDirectory(prefix="sagastack-xen-") as folder:
+        async with asyncssh.connect(
+            "127.0.0.1", there.ssh_port, username="root", client_keys=[key], known_hosts=None,
+            config=None,
+        ) as line:  # fmt: skip
+            ready = XenHarness(there, line, folder)
+            try:
+                yield ready
+            finally:
+                await ready.close()
+            guests = await line.run("virsh -q -c xen:///system list --name | grep -v Domain-0")
+            files = await line.run("find /pool -name '*.raw' ! -path '*/images/*'")
+            left = f"{guests.stdout!s}{files.stdout!s}".split()
+            assert not left, f"left over: {left}"
+
+
+@pytest.mark.parametrize("check", CHECKS.values(), ids=lambda check: check.name)
+async def test_xen_keeps_its_promise(check: Check) -> None:
+    async with harness() as ready:
+        if outcome := await check.run(ready):
+            pytest.skip(f"Xen is {outcome}")

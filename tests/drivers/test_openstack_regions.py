@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -290,18 +291,46 @@ async def test_a_card_on_no_network_is_refused(there: OpenStackHarness, bridge: 
 
 async def test_what_a_guest_is_told_and_where_it_is_seen(there: OpenStackHarness) -> None:
     session = await there.connect()
-    files = (("openstack/latest/user_data", b"#cloud-config\n"),)
-    spec = await guest(there, session, config=files, boot="uefi")
+    login = "ssh-ed25519 AAAA somebody"
+    spec = await guest(there, session, config=disc({"mine": login}), boot="uefi-secure")
     await session.start_guest(spec, key=uuid4())
     (server,) = (one for one in there.region.servers.values())
     assert base64.b64decode(server["user_data"]) == b"#cloud-config\n"
     assert server["config_drive"] == "True"
+    assert (server["public_key"], server["admin_pass"]) == (login, "sesame")
+    assert not there.region.key_pairs, "a key pair is there only while its server is made"
     (volume,) = there.region.volumes.values()
-    assert volume["volume_image_metadata"]["hw_firmware_type"] == "uefi"
+    said = volume["volume_image_metadata"]
+    assert (said["hw_firmware_type"], said["os_secure_boot"]) == ("uefi", "required")
     console = await session.console(spec.guest_id)
     assert console.url.startswith(there.region.public) and console.protocol == "html"
     assert console.token in console.url and UUID(console.token)
     assert console.token not in repr(console).replace(console.url, "")
+    del there.region.consoles["novnc"]
+    line = await session.console(spec.guest_id)
+    assert line.url.startswith("ws://") and line.protocol == "serial" and UUID(line.token)
+    there.region.consoles.clear()
+    with pytest.raises(Refused, match="offers none of novnc"):
+        await session.console(spec.guest_id)
+    await session.remove_guest(spec.guest_id, key=uuid4())
+    await session.start_guest(replace(spec, boot="uefi"), key=uuid4())
+    assert said["os_secure_boot"] == "disabled"
+
+
+def disc(keys: dict[str, str]) -> tuple[tuple[str, bytes], ...]:
+    meta = {"public_keys": keys, "admin_pass": "sesame"}
+    return (
+        ("openstack/latest/meta_data.json", json.dumps(meta).encode()),
+        ("openstack/latest/user_data", b"#cloud-config\n"),
+    )
+
+
+async def test_a_second_key_is_refused_before_anything_is_made(there: OpenStackHarness) -> None:
+    session = await there.connect()
+    spec = await guest(there, session, config=disc({"one": "ssh-rsa A", "two": "ssh-rsa B"}))
+    with pytest.raises(Refused, match="one key pair, and it has 2: name one"):
+        await session.start_guest(spec, key=uuid4())
+    assert servers(there) == []
 
 
 async def test_a_migration_that_finds_no_room_leaves_the_guest(there: OpenStackHarness) -> None:

@@ -2,7 +2,8 @@
 
 The image is made once, below the repository's own `var`, by debootstrap from where apt gets its
 packages. Xen needs no virtualization to run paravirtual guests, so that plain emulation is enough.
-Only libvirt's TCP port is forwarded, to loopback.
+Only libvirt's TCP port and SSH are forwarded, to loopback. Who may log in is a key that is made
+with the image.
 """
 
 from __future__ import annotations
@@ -20,13 +21,15 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from guest.build import GuestImage
+from guest import initramfs
+from guest.build import RECIPE
 
 VAR = Path(__file__).parents[2] / "var" / "xen"
 PACKAGES = (
     *("linux-image-amd64", "xen-hypervisor-4.17-amd64", "xen-utils-4.17", "initramfs-tools"),
     *("libvirt-daemon", "libvirt-daemon-driver-xen", "libvirt-clients", "iproute2", "kmod", "udev"),
     *("libvirt-daemon-config-network", "qemu-system-xen", "qemu-utils", "busybox-static"),
+    *("openssh-server", "xen-utils-common"),
 )
 SUITE = "bookworm"
 IMAGE_BYTES = 1800 * 1024**2
@@ -34,7 +37,10 @@ MACHINE_MIB, DOM0_MIB = 1700, 900
 BUILD_S, BOOT_S = 900.0, 300.0
 KERNEL, INITRD = "/guest/vmlinuz", "/guest/initramfs.gz"
 READY = "XEN-HOST-READY"
-BINARIES = ("debootstrap", "qemu-system-x86_64", "mke2fs", "virsh")
+# What a guest's kernel needs beside what it finds in a machine of QEMU's.
+FRONTENDS = ("xen_blkfront", "xen_netfront")
+BRIDGE = "br0"
+BINARIES = ("debootstrap", "qemu-system-x86_64", "mke2fs", "virsh", "ssh-keygen")
 CONF = """\
 listen_tls = 0
 listen_tcp = 1
@@ -43,6 +49,7 @@ auth_tcp = "none"
 auth_unix_rw = "none"
 unix_sock_group = "root"
 """
+SSH = "UsePAM no\nPermitRootLogin prohibit-password\nUseDNS no\n"
 # Drivers that would look for a hypervisor of their own in a machine this small.
 UNWANTED = ("qemu", "lxc", "vbox", "interface", "nwfilter", "storage")
 INIT = f"""\
@@ -52,11 +59,14 @@ mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev
 mkdir -p /dev/pts; mount -t devpts devpts /dev/pts; mount -t tmpfs run /run
 mount -o remount,rw /; mount -t xenfs xenfs /proc/xen
 mkdir -p /run/lock /run/xen /run/xenstored /run/libvirt /var/lib/xenstored /var/log/libvirt
-for one in xen-evtchn xen-gntdev xen-gntalloc xen-privcmd xen-blkback xen-netback loop virtio_net
+for one in xen-evtchn xen-gntdev xen-gntalloc xen-privcmd xen-blkback xen-netback loop virtio_net \
+  bridge
 do modprobe $one; done
 ip link set lo up
 card=$(ls /sys/class/net | grep -v lo | head -n 1)
 ip link set $card up; ip addr add 10.0.2.15/24 dev $card; ip route add default via 10.0.2.2
+ip link add {BRIDGE} type bridge; ip link set {BRIDGE} up
+mkdir -p /run/sshd; /usr/sbin/sshd
 hostname xenhost
 xenstored --pid-file /run/xen/xenstored.pid
 xen-init-dom0
@@ -70,12 +80,18 @@ while :; do sleep 1000; done
 @dataclass(frozen=True, slots=True)
 class XenHost:
     port: int
+    ssh_port: int
+    key: str
     root: Path
     machine: subprocess.Popen[bytes]
 
     @property
     def uri(self) -> str:
         return f"xen+tcp://127.0.0.1:{self.port}/system"
+
+    @property
+    def by_ssh(self) -> str:
+        return f"xen+ssh://root@127.0.0.1:{self.ssh_port}/system"
 
 
 def missing() -> str:
@@ -87,17 +103,17 @@ def missing() -> str:
 
 
 @cache
-def xen_host(tiny: GuestImage) -> XenHost:
+def xen_host() -> XenHost:
     """The host of this test run, started at the first call and stopped when the process ends."""
-    image = _built(tiny)
+    image = _built()
     root = Path(tempfile.mkdtemp(prefix="sagastack-xen-"))
     atexit.register(shutil.rmtree, root, ignore_errors=True)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port, ssh_port = _free_ports()
     # What it writes goes into a file of its own: the image stays as it was built.
     disk = f"file={image / 'xen.img'},format=raw,if=virtio,snapshot=on"
-    network = f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{port}-10.0.2.15:16509"
+    doors = ((port, 16509), (ssh_port, 22))
+    forwards = (f"hostfwd=tcp:127.0.0.1:{here}-10.0.2.15:{there}" for here, there in doors)
+    network = f"user,id=net,restrict=on,{','.join(forwards)}"
     linux = f"{image / 'vmlinuz'} root=/dev/vda rw console=hvc0 init=/sbin/xen-init quiet"
     machine = subprocess.Popen(
         [
@@ -114,13 +130,20 @@ def xen_host(tiny: GuestImage) -> XenHost:
         stderr=subprocess.STDOUT,
     )
     atexit.register(_stop, machine)
-    host = XenHost(port, root, machine)
+    host = XenHost(port, ssh_port, (image / "key").read_text(), root, machine)
     end = time.monotonic() + BOOT_S
     while READY not in _said(host):
         if machine.poll() is not None or time.monotonic() > end:
             raise RuntimeError(f"the Xen host did not come up: {_said(host)[-2000:]}")
         time.sleep(0.5)
     return host
+
+
+def _free_ports() -> tuple[int, int]:
+    with socket.socket() as one, socket.socket() as other:
+        one.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.1", 0))
+        return one.getsockname()[1], other.getsockname()[1]
 
 
 def _said(host: XenHost) -> str:
@@ -133,22 +156,23 @@ def _stop(machine: subprocess.Popen[bytes]) -> None:
     machine.wait(timeout=20)
 
 
-def _built(tiny: GuestImage) -> Path:
+def _built() -> Path:
     """The folder of the built image; one build at a time, and only a whole one is used."""
     VAR.mkdir(parents=True, exist_ok=True)
-    stamp, recipe = VAR / "stamp", INIT + CONF + " ".join(PACKAGES)
+    stamp, recipe = VAR / "stamp", INIT + CONF + SSH + " ".join((*PACKAGES, *FRONTENDS))
     with (VAR / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if stamp.exists() and stamp.read_text() == recipe:
             return VAR
         stamp.unlink(missing_ok=True)
         root = VAR / "root"
-        if not (root / ".whole").exists():
+        whole = root / ".whole"
+        if not whole.exists() or whole.read_text() != " ".join(PACKAGES):
             shutil.rmtree(root, ignore_errors=True)
             include = f"--include={','.join(PACKAGES)}"
             _run("debootstrap", "--variant=minbase", include, SUITE, str(root), _mirror())
-            (root / ".whole").touch()
-        _furnish(root, tiny)
+            whole.write_text(" ".join(PACKAGES))
+        _furnish(root)
         image = VAR / "xen.img"
         image.unlink(missing_ok=True)
         with image.open("wb") as file:
@@ -158,7 +182,8 @@ def _built(tiny: GuestImage) -> Path:
     return VAR
 
 
-def _furnish(root: Path, tiny: GuestImage) -> None:
+def _furnish(root: Path) -> None:
+    """The host's own settings, and a guest of the host's kernel with the tiny guest's insides."""
     for name in UNWANTED:
         for one in root.glob(f"usr/lib/*/libvirt/connection-driver/libvirt_driver_{name}.so"):
             one.unlink()
@@ -174,9 +199,22 @@ def _furnish(root: Path, tiny: GuestImage) -> None:
     shutil.copyfile(kernel, VAR / "vmlinuz")
     shutil.copyfile(kernel, root / KERNEL.lstrip("/"))
     shutil.copyfile(max(boot.glob("initrd.img-*")), VAR / "initrd")
-    shutil.copyfile(tiny.initramfs, root / INITRD.lstrip("/"))
+    modules = (*initramfs.MODULES, *FRONTENDS)
+    packed_guest = initramfs.write(root, root, RECIPE, modules=modules)
+    (root / INITRD.lstrip("/")).write_bytes(packed_guest)
+    _let_in(root)
     with gzip.open(max(boot.glob("xen-*.gz"))) as packed:
         (VAR / "xen").write_bytes(packed.read())
+
+
+def _let_in(root: Path) -> None:
+    key, home = VAR / "key", root / "root" / ".ssh"
+    for old in (key, key.with_suffix(".pub")):
+        old.unlink(missing_ok=True)
+    _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "tests", "-f", str(key))
+    home.mkdir(mode=0o700, exist_ok=True)
+    (home / "authorized_keys").write_bytes(key.with_suffix(".pub").read_bytes())
+    (root / "etc" / "ssh" / "sshd_config.d" / "tests.conf").write_text(SSH)
 
 
 def _mirror() -> str:

@@ -238,16 +238,23 @@ def test_a_whole_life_leaves_nothing(site: Site) -> None:
     ports = site.witness("network", f"/ports?device_id={server['id']}")["ports"]
     assert [one["mac_address"] for one in ports] == [vm["nic"][0]["macaddress"]]
 
+    screen = api("createConsoleEndpoint", virtualmachineid=vm["id"])["consoleendpoint"]
+    assert screen["success"] and "vnc_auto.html?path=%3Ftoken%3D" in screen["url"]
+    assert screen["details"] == "open it with a browser"
     data_id = data_disk(site, vm)
     api("rebootVirtualMachine", id=vm["id"])
     assert site.of(vm)["id"] == server["id"], "it is rebooted in place"
     snapshot = api("createSnapshot", volumeid=root["id"])["snapshot"]
     assert snapshot["state"] == "BackedUp"
+    bigger = api("createServiceOffering", name="bigger", displaytext="bigger", cpunumber=2,
+                 cpuspeed=500, memory=512, tags="fast")["serviceoffering"]  # fmt: skip
+    for more in ({}, {"dryrun": True}):
+        api.refused("scaleVirtualMachine", 431, "only by stopping it", id=vm["id"],
+                    serviceofferingid=bigger["id"], **more)  # fmt: skip
+    api.refused("createVMSnapshot", 431, "never the memory", virtualmachineid=vm["id"])
     api("stopVirtualMachine", id=vm["id"])
     assert site.of(vm) is None, "a guest that does not run is on no host"
     assert site.disk(root)["status"] == "available"
-    bigger = api("createServiceOffering", name="bigger", displaytext="bigger", cpunumber=2,
-                 cpuspeed=500, memory=512, tags="fast")["serviceoffering"]  # fmt: skip
     api("scaleVirtualMachine", id=vm["id"], serviceofferingid=bigger["id"])
     api("revertSnapshot", id=snapshot["id"])
     api("startVirtualMachine", id=vm["id"])

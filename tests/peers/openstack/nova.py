@@ -38,6 +38,8 @@ CREATE_FIELDS: dict[str, Any] = {
     "host": str,
     "config_drive": (bool, str),
     "user_data": str,
+    "key_name": str,
+    "adminPass": str,
     "availability_zone": str,
 }
 REQUIRED = ("name", "flavorRef", "networks")
@@ -63,6 +65,8 @@ class Nova:
             ("GET", f"{prefix}/", self.version),
             ("GET", f"{prefix}/servers/detail", self.list),
             ("POST", f"{prefix}/servers", self.create),
+            ("POST", f"{prefix}/os-keypairs", self.add_key_pair),
+            ("DELETE", f"{prefix}/os-keypairs/{{name}}", self.remove_key_pair),
             ("GET", one, self.show),
             ("DELETE", one, self.delete),
             ("POST", f"{one}/action", self.act),
@@ -145,6 +149,8 @@ class Nova:
         for tag in said.get("tags", ()):
             if len(tag) > 60 or "/" in tag or "," in tag:
                 raise wrong(400, f"Invalid input for field/attribute tags. Value: {tag}")
+        if said.get("key_name", "") not in {"", *self._region.key_pairs}:
+            raise wrong(400, "Invalid key_name provided.")
         self._within_quota(request, flavor)
         volumes = [self._bootable(one) for one in said.get("block_device_mapping_v2", ())]
         ports = self._usable_ports(said["networks"])
@@ -157,6 +163,23 @@ class Nova:
         self._region.servers[row["id"]] = row
         self._region.later(partial(self._spawn, row, volumes, ports, said.get("host", "")))
         return web.json_response({"server": {"id": row["id"], "adminPass": "x"}}, status=202)
+
+    async def add_key_pair(self, request: web.Request) -> web.Response:
+        fields = {"name": str, "public_key": str, "type": str}
+        said = check_fields(await body_of(request, "keypair"), fields, ("name",))
+        kind, _, rest = said.get("public_key", "").partition(" ")
+        if not kind.startswith(("ssh-", "ecdsa-")) or not rest or "\n" in rest.strip():
+            raise wrong(400, "Keypair data is invalid: failed to generate fingerprint")
+        if said["name"] in self._region.key_pairs:
+            raise wrong(409, f"Key pair '{said['name']}' already exists.")
+        self._region.key_pairs[said["name"]] = said["public_key"]
+        return web.json_response({"keypair": said}, status=201)
+
+    async def remove_key_pair(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        if self._region.key_pairs.pop(name, None) is None:
+            raise wrong(404, f"Keypair {name} not found for user")
+        return web.Response(status=204)
 
     def _within_quota(self, request: web.Request, flavor: Row) -> None:
         mine = [one for one in self._region.servers.values() if one["status"] != "DELETED"]
@@ -211,6 +234,8 @@ class Nova:
             "os-extended-volumes:volumes_attached": [],
             "config_drive": str(said.get("config_drive") or ""),
             "user_data": said.get("user_data", ""),
+            "public_key": self._region.key_pairs.get(said.get("key_name", ""), ""),
+            "admin_pass": said.get("adminPass", ""),
             "created": now(),
             "updated": now(),
             "actions": [],
@@ -444,11 +469,13 @@ class Nova:
 
     async def console(self, request: web.Request) -> web.Response:
         row, asked = self._one(request), await body_of(request, "remote_console")
-        if asked != {"protocol": "vnc", "type": "novnc"}:
+        if self._region.consoles.get(asked.get("type", "")) != asked.get("protocol"):
             raise wrong(400, f"Unavailable console type {asked.get('type')}.")
         if row["status"] != "ACTIVE":
             raise wrong(409, f"Instance {row['id']} is not ready")
         url = f"{self._region.public}/vnc_auto.html?path=%3Ftoken%3D{uuid4()}"
+        if asked["type"] == "serial":
+            url = f"{self._region.public.replace('http', 'ws', 1)}/?token={uuid4()}"
         return web.json_response({"remote_console": {**asked, "url": url}})
 
     async def diagnose(self, request: web.Request) -> web.Response:

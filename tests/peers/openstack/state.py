@@ -77,6 +77,8 @@ class Region:
             User("stranger", "someone else's", "other", is_admin=True),
         ]
         self.token_s = 3600.0
+        self.key_pairs: dict[str, str] = {}
+        self.consoles = {"novnc": "vnc", "serial": "serial"}
         self.tokens: dict[str, tuple[User, float]] = {}
         self.services = ["compute", "image", "network", "block-storage", "placement"]
         self.newest_compute = "2.96"
