@@ -14,7 +14,6 @@ from drivers.conformance import (
     hooks,
     hosts,
     kept,
-    lateness,
     moves,
     storage,
 )
@@ -33,7 +32,6 @@ def compute_checks() -> list[Check]:
         *growth.SUITE,
         *kept.SUITE,
         *adoption.SUITE,
-        *lateness.SUITE,
         *hooks.SUITE,
         *cannot.SUITE,
     ]

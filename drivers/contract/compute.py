@@ -8,11 +8,9 @@ controller's id for it, which the driver must keep on the backend so that `list_
 guests that the controller forgot. Deadlines are the caller's: a verb must let itself be
 cancelled, and what was under way then counts as `Unknown`.
 
-Several controllers may call, and one that was paused calls late, when another has finished or
-undone its step. A driver that says `remembers_keys` refuses such a call: what a key has unmade
-(`remove`, `detach`, `disown`, `forget`, whether or not there was anything) is never made again
-under that key, and a call that was made before is not repeated once another key has changed the
-same thing. An undo that makes something therefore has a key of its own.
+Several controllers may call, and one that was paused may call late, when another has finished or
+undone its step. No driver is asked to tell such a call apart: see ADR 46. An undo that makes
+something has a key of its own, so that a backend which remembers what a key has unmade can.
 
 Sizes and times carry their unit in the name.
 """

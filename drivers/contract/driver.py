@@ -24,7 +24,6 @@ FEATURES: Mapping[str, str] = MappingProxyType(
         "snapshots": "no snapshots of disks are kept",
         "live_disk_move": "the disk of a running guest does not move",
         "live_disk_growth": "the disk of a running guest does not grow",
-        "remembers_keys": "a call that comes too late is not told from one in time",
         "data_disks": "a guest has its root disk only",
         "several_nics": "a guest has one network card",
         "no_nics": "a guest has a network card",
@@ -53,7 +52,7 @@ class Capabilities:
     memory for one that runs. `adoption`: guests that no controller made. `guest_snapshots`: all
     disks of a guest at one moment, of one that runs with its memory; `disk_snapshots_alive`:
     without it too. `snapshots`: disks, of running guests too. `live_disk_move`: a running guest's
-    disk to another pool. `remembers_keys`: a call that comes too late for its key is refused.
+    disk to another pool.
     `run_hook`: scripts of operators are run on its hosts.
     `appliances`: guests are told the properties of the appliance (OVF) that they are made of, and
     have the hardware that it says.
@@ -77,7 +76,6 @@ class Capabilities:
     disk_snapshots_alive: bool = False
     snapshots: bool = False
     live_disk_move: bool = False
-    remembers_keys: bool = False
     run_hook: bool = False
     appliances: bool = False
     max_guests_per_host: int | None = None

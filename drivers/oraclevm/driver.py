@@ -35,7 +35,6 @@ BOTH = {
     "revert_guest": "an agent keeps no moment of a guest with all of its disks",
     "forget_snapshot": "an agent keeps no moment of a guest with all of its disks",
     "run_hook": "an agent runs no script of an operator",
-    "remembers_keys": "an agent does not know which call came first",
 }
 NO_PLUG = "an agent of Oracle VM 2.x plugs nothing into a guest that runs, but discs into its drive"
 NO_NAME = "a guest of Oracle VM 2.x is known by its name alone, which cannot be changed"

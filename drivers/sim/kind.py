@@ -15,7 +15,6 @@ CAPABILITIES = Capabilities(
     adoption=True,
     guest_snapshots=True,
     disk_snapshots_alive=True,
-    remembers_keys=True,
     run_hook=True,
     image_formats=IMAGE_FORMATS,
 )

@@ -14,8 +14,9 @@ from drivers.contract.errors import Refused
 from drivers.sim import adoption, compute, kept, storage, vitals
 from drivers.sim.world import SimWorld
 from tests.drivers.harness_sim import SimHarness
+from tests.drivers.test_sim_lateness import SUITE
 
-CHECKS = {check.name: check for check in [*compute_checks(), *storage_checks()]}
+CHECKS = {check.name: check for check in [*compute_checks(), *storage_checks(), *SUITE]}
 
 
 move_alone = compute.migrate

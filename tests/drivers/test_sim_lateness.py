@@ -1,27 +1,29 @@
-"""What a driver promises to several controllers: a call that comes too late changes nothing."""
+"""The simulated world refuses a call that comes too late for its key, served here or elsewhere.
+
+No other kind does: see ADR 46.
+"""
 
 from __future__ import annotations
 
+from types import ModuleType
 from uuid import uuid4
 
-from drivers.conformance.checks import Exempt, Rig, Suite, attachment, is_running, must
+import pytest
+
+from drivers.conformance import Check
+from drivers.conformance.checks import Rig, Suite, attachment, is_running, must
 from drivers.contract.errors import Refused
 from drivers.contract.storage import DiskPlace, DiskSpec
+from tests.drivers import harness_sim, harness_sim_remote
 
 SUITE = Suite()
 
 SMALL_BYTES = 16 * 1024**2
 
 
-def _remembers(rig: Rig) -> None:
-    if not rig.capabilities.remembers_keys:
-        raise Exempt("the driver says that it remembers no keys")
-
-
 @SUITE.promise
 async def an_undone_start_is_not_done_again(rig: Rig) -> None:
     """A start that comes after the removal with its key is refused, begun before or not."""
-    _remembers(rig)
     session = rig.session
     for begun in (True, False):
         spec, key = await rig.guest_spec(), uuid4()
@@ -38,7 +40,6 @@ async def an_undone_start_is_not_done_again(rig: Rig) -> None:
 @SUITE.promise
 async def an_undone_disk_is_not_made_again(rig: Rig) -> None:
     """A disk that was removed is neither made nor copied again with the key of its removal."""
-    _remembers(rig)
     session, source = rig.session, await rig.disk()
     assert source.volume_id is not None
     place = DiskPlace(pool=rig.pool, disk_id=source.volume_id)
@@ -57,7 +58,6 @@ async def an_undone_disk_is_not_made_again(rig: Rig) -> None:
 @SUITE.promise
 async def an_undone_snapshot_is_not_made_again(rig: Rig) -> None:
     """A snapshot that was removed is not made again with the key of its removal."""
-    _remembers(rig)
     session, disk = rig.session, await rig.disk()
     assert disk.volume_id is not None
     snapshot_id, key = rig.snapshot_id(), uuid4()
@@ -72,7 +72,6 @@ async def an_undone_snapshot_is_not_made_again(rig: Rig) -> None:
 @SUITE.promise
 async def an_undone_plug_is_not_plugged_again(rig: Rig) -> None:
     """A disk that was unplugged is not plugged again with the key of its unplugging."""
-    _remembers(rig)
     spec, session, key = await rig.start(), rig.session, uuid4()
     plug = attachment(await rig.disk(size_bytes=SMALL_BYTES, blank=True), 1)
     await rig.within(session.attach_disk(spec.guest_id, plug, key=key))
@@ -85,7 +84,6 @@ async def an_undone_plug_is_not_plugged_again(rig: Rig) -> None:
 @SUITE.promise
 async def a_late_repeat_is_refused(rig: Rig) -> None:
     """A stop that was done before does not stop the guest again once others have started it."""
-    _remembers(rig)
     spec, session, key = await rig.start(), rig.session, uuid4()
     for _ in range(2):
         await rig.within(session.stop_guest(spec.guest_id, grace_s=0, key=key))
@@ -99,9 +97,6 @@ async def a_late_repeat_is_refused(rig: Rig) -> None:
 @SUITE.promise
 async def a_late_move_is_refused(rig: Rig) -> None:
     """A guest that was moved there and back is not moved there again by a late call."""
-    _remembers(rig)
-    if not rig.capabilities.live_migration:
-        raise Exempt("the driver says that it cannot migrate")
     target, spec, session, key = await rig.second_host(), await rig.start(), rig.session, uuid4()
     there, home = rig.harness.second_address(), rig.harness.address()
     assert there is not None
@@ -109,3 +104,10 @@ async def a_late_move_is_refused(rig: Rig) -> None:
     await rig.within(target.migrate_guest(spec.guest_id, home, key=uuid4()))
     await rig.refuses(session.migrate_guest(spec.guest_id, there, key=key), Refused)
     must(is_running(await rig.found(spec.guest_id)), "a late move has moved the guest")
+
+
+@pytest.mark.parametrize("check", SUITE, ids=lambda check: check.name)
+@pytest.mark.parametrize("where", [harness_sim, harness_sim_remote], ids=["here", "served"])
+async def test_a_late_call_changes_nothing(where: ModuleType, check: Check) -> None:
+    async with where.harness() as ready:
+        assert await check.run(ready) == ""
