@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from uuid import UUID, uuid5
 
 from engine.intents import By, Job
-from engine.intents.adopt import FoundGuest
+from engine.intents.adopt import FoundElsewhere, FoundGuest
 from engine.intents.placement import ExplainPlacement, Placement
 from engine.intents.webhook import SendWebhook, Sent
 from projections.cloud import Cloud
@@ -208,6 +208,12 @@ class Engine(Protocol):
 
     async def strangers(self, cluster_id: UUID) -> list[FoundGuest]:
         """The guests on the hosts of a cluster that no controller made, as they are now."""
+        ...
+
+    async def strangers_at(
+        self, hypervisor: str, url: str, username: str, password: str
+    ) -> list[FoundElsewhere]:
+        """The guests on the hosts that an address stands for which no controller made."""
         ...
 
     async def check_password(self, user_id: UUID | None, password: str) -> bool:

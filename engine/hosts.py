@@ -14,7 +14,7 @@ from uuid import UUID
 
 from aggregates.host import Host, HostState, ResourceState
 from aggregates.storage_pool import StoragePool
-from drivers.contract.compute import HostAddress
+from drivers.contract.compute import HostAddress, Stranger
 from drivers.contract.driver import Capabilities, HostSession
 from drivers.contract.errors import Refused, Unavailable
 from drivers.contract.storage import PoolSpec
@@ -60,6 +60,20 @@ class HostRegistry:
                 return await self._drivers.get(hypervisor).discover(address)
         except TimeoutError:
             raise Unavailable(f"nobody answered within {self._connect_s:.0f} s") from None
+
+    async def survey(self, hypervisor: str, address: HostAddress) -> list[Stranger]:
+        """The guests of a host that need not be here which no controller made."""
+        try:
+            async with asyncio.timeout(self._connect_s):
+                session = await self._drivers.get(hypervisor).connect(address)
+                try:
+                    return await session.survey_strangers()
+                finally:
+                    await session.close()
+        except TimeoutError:
+            raise Unavailable(
+                f"{address.url} did not answer within {self._connect_s:.0f} s"
+            ) from None
 
     async def session(self, host_id: UUID) -> HostSession:
         """The host, connected; `Unavailable` while it cannot be reached."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
 
-from drivers.contract.compute import HostAddress
+from drivers.contract.compute import HostAddress, Stranger
 from drivers.contract.driver import Capabilities, HostSession
 from drivers.contract.storage import PoolSpec
 from engine.allocator import Allocator
@@ -31,6 +31,9 @@ class Hosts(Protocol):
 
     async def discover(self, hypervisor: str, address: HostAddress) -> tuple[HostAddress, ...]:
         """The hosts that an address stands for: one, or those of a cluster, a pool, a region."""
+
+    async def survey(self, hypervisor: str, address: HostAddress) -> list[Stranger]:
+        """The guests of a host that need not be here which no controller made."""
 
     def kinds(self) -> list[str]:
         """Every kind that can be driven."""

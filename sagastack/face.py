@@ -14,7 +14,7 @@ from drivers.contract.compute import HostAddress
 from engine.engine import Engine
 from engine.genesis import NO_PASSWORD
 from engine.intents import By, Job
-from engine.intents.adopt import FoundGuest
+from engine.intents.adopt import FoundElsewhere, FoundGuest
 from engine.intents.placement import ExplainPlacement, Placement
 from engine.intents.webhook import SendWebhook, Sent
 from engine.log import LogUnavailable
@@ -28,7 +28,7 @@ from projections.user import users
 from projections.vm import vms
 from sagastack import looks, placing
 from sagastack.status import server_status
-from sagastack.strangers import strangers
+from sagastack.strangers import strangers, strangers_at
 
 T = TypeVar("T")
 # How long a request waits for another's job; usual clients give up after ten seconds.
@@ -159,6 +159,13 @@ class Face:
     async def strangers(self, cluster_id: UUID) -> list[FoundGuest]:
         """The guests of a cluster's hosts that no controller made."""
         return await strangers(self.cloud, self._world.hosts, cluster_id)
+
+    async def strangers_at(
+        self, hypervisor: str, url: str, username: str, password: str
+    ) -> list[FoundElsewhere]:
+        """The guests on the hosts that an address stands for which no controller made."""
+        address = HostAddress(url=url, username=username, password=password)
+        return await strangers_at(self.cloud, self._world.hosts, hypervisor, address)
 
     async def check_password(self, user_id: UUID | None, password: str) -> bool:
         user = self.cloud[users].get(user_id)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 from aggregates.host import HostState
 from aggregates.storage_pool import PoolState
-from drivers.contract.compute import Stranger
+from drivers.contract.compute import HostAddress, Stranger
 from drivers.contract.driver import HostSession
 from drivers.contract.errors import DriverError
 from drivers.contract.storage import PoolSpec
-from engine.intents.adopt import FoundDisk, FoundGuest, FoundNic
+from engine.intents.adopt import FoundDisk, FoundElsewhere, FoundGuest, FoundNic
 from engine.world import Hosts
 from projections.cloud import Cloud
 from projections.host import Host, hosts
 from projections.storage_pool import is_reached, storage_pools
+
+# How many hosts that are not ours are asked at a time.
+HOSTS_AT_ONCE = 8
 
 
 async def strangers(cloud: Cloud, registry: Hosts, cluster_id: UUID) -> list[FoundGuest]:
@@ -47,6 +52,46 @@ async def _pools(cloud: Cloud, session: HostSession, host: Host) -> dict[str, UU
     return where
 
 
+async def strangers_at(
+    cloud: Cloud, registry: Hosts, hypervisor: str, address: HostAddress
+) -> list[FoundElsewhere]:
+    """Those of every host that an address stands for, a few hosts at a time."""
+    there = await registry.discover(hypervisor, address)
+    gate = asyncio.Semaphore(HOSTS_AT_ONCE)
+    ours = {host.url: host.id for host in cloud[hosts]}
+
+    async def on(one: HostAddress) -> list[FoundElsewhere]:
+        async with gate:
+            try:
+                seen = await registry.survey(hypervisor, one)
+            except DriverError:
+                return []  # what a silent host runs is not known now
+        return [_elsewhere(hypervisor, one.url, ours.get(one.url), stranger) for stranger in seen]
+
+    async with asyncio.TaskGroup() as group:
+        asked = [group.create_task(on(one), name=f"survey {one.url}") for one in there]
+    found = [guest for one in asked for guest in one.result()]
+    return sorted(found, key=lambda one: one.name)
+
+
+def _elsewhere(
+    hypervisor: str, url: str, host_id: UUID | None, stranger: Stranger
+) -> FoundElsewhere:
+    names = [unquote(one) for one in urlsplit(url).path.split("/") if one]
+    return FoundElsewhere(
+        host_id=host_id,
+        host_name=names[-1] if names else url,
+        cluster_name=names[-2] if len(names) > 1 else "",
+        hypervisor=hypervisor,
+        name=stranger.name,
+        power=stranger.power.value,
+        cpu_count=stranger.cpu_count,
+        memory_mib=stranger.memory_mib,
+        disks=_disks(stranger, {}, ()),
+        nics=_nics(stranger),
+    )
+
+
 def _found(
     host: Host, stranger: Stranger, pools: dict[str, UUID], formats: tuple[str, ...]
 ) -> FoundGuest:
@@ -56,16 +101,26 @@ def _found(
         power=stranger.power.value,
         cpu_count=stranger.cpu_count,
         memory_mib=stranger.memory_mib,
-        disks=tuple(
-            FoundDisk(
-                label=disk.label,
-                path=disk.path,
-                size_bytes=disk.size_bytes,
-                image_format=disk.image_format,
-                pool_id=pools.get(disk.path),
-                convert_to="" if disk.image_format in formats else formats[0],
-            )
-            for disk in stranger.disks
-        ),
-        nics=tuple(FoundNic(mac=nic.mac, bridge=nic.bridge) for nic in stranger.nics),
+        disks=_disks(stranger, pools, formats),
+        nics=_nics(stranger),
     )
+
+
+def _disks(
+    stranger: Stranger, pools: dict[str, UUID], formats: tuple[str, ...]
+) -> tuple[FoundDisk, ...]:
+    return tuple(
+        FoundDisk(
+            label=disk.label,
+            path=disk.path,
+            size_bytes=disk.size_bytes,
+            image_format=disk.image_format,
+            pool_id=pools.get(disk.path),
+            convert_to="" if disk.image_format in formats or not formats else formats[0],
+        )
+        for disk in stranger.disks
+    )
+
+
+def _nics(stranger: Stranger) -> tuple[FoundNic, ...]:
+    return tuple(FoundNic(mac=nic.mac, bridge=nic.bridge) for nic in stranger.nics)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any
 from uuid import UUID
 
+from api.commands.vmware_dc import sign_in
 from api.declare import Caller, Free, Job, Later, Names, OneOf, Roles, Success, command
 from api.errors import missing
 from api.lists import NONE_IS, Filter, list_command
@@ -60,8 +61,9 @@ class AddHostCommand:
 
     async def run(self, caller: Caller) -> list[Host]:
         cluster_id, new_cluster = self._cluster(caller, caller.new_id())
-        urls = await self._urls(caller)
-        asks = [await self._ask(caller, url, cluster_id) for url in urls]
+        url, username, password = await sign_in(caller, self.zone_id, self._url(), self)
+        urls = await self._urls(caller, url, username, password)
+        asks = [await self._ask(caller, one, cluster_id, username, password) for one in urls]
         if len(asks) == 1:
             await caller.perform(replace(asks[0], new_cluster=new_cluster))
         else:
@@ -70,15 +72,17 @@ class AddHostCommand:
             )
         return [caller.cloud[hosts][ask.id] for ask in asks]
 
-    async def _urls(self, caller: Caller) -> tuple[str, ...]:
+    async def _urls(
+        self, caller: Caller, url: str, username: str, password: str
+    ) -> tuple[str, ...]:
         """The hosts that the address stands for and that are not here yet; itself if all are."""
-        url = self._url()
-        who = (self.username or "", self.password or "")
-        found = await caller.engine.discover(self.hypervisor, url, *who)
+        found = await caller.engine.discover(self.hypervisor, url, username, password)
         known = {host.url for host in caller.cloud[hosts].by("zone_id", self.zone_id)}
         return tuple(one for one in found if one not in known) or found[:1]
 
-    async def _ask(self, caller: Caller, url: str, cluster_id: UUID) -> AddHost:
+    async def _ask(
+        self, caller: Caller, url: str, cluster_id: UUID, username: str, password: str
+    ) -> AddHost:
         return AddHost(
             id=caller.new_id(),
             name=address_of(url),
@@ -87,8 +91,8 @@ class AddHostCommand:
             zone_id=self.zone_id,
             pod_id=self.pod_id,
             cluster_id=cluster_id,
-            username=self.username or "",
-            password_ref=await caller.seal(self.password) if self.password else "",
+            username=username,
+            password_ref=await caller.seal(password) if password else "",
             tags=list(self.host_tags or ()),
             enabled=not (self.allocation_state or "Enabled").startswith("Disable"),
         )

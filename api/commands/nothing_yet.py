@@ -32,7 +32,6 @@ listKubernetesSupportedVersions kubernetessupportedversion ARDU: id:kubernetes_v
 listLdapConfigurations LdapConfiguration@ldapconfigurationresponse ARDU: domainid:domain hostname
     listall? port#
 listObjectStoragePools objectstore ARDU: id:object_store name provider
-listVmwareDcs VMwareDC A: zoneid:zone!
 listSwifts imagestore A: id#
 """
 

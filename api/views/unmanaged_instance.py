@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from api.declare import Cloud, View, view
-from engine.intents.adopt import FoundGuest
+from engine.intents.adopt import FoundElsewhere, FoundGuest
 from projections.cluster import clusters
 from projections.host import hosts
 from projections.storage_pool import storage_pools
@@ -41,9 +41,9 @@ class UnmanagedInstanceView(View, kw_only=True):
     """A guest that no controller made, with what one must know to import it."""
 
     name: Annotated[str, "its name on its host"]
-    cluster_id: Annotated[UUID, "the cluster"]
+    cluster_id: Annotated[UUID | None, "the cluster"] = None
     cluster_name: Annotated[str, "its name"]
-    host_id: Annotated[UUID, "the host that runs it"]
+    host_id: Annotated[UUID | None, "the host that runs it"] = None
     host_name: Annotated[str, "its name"]
     power_state: Annotated[str, "PowerOn or PowerOff"]
     cpu_number: Annotated[int, "how many cores"]
@@ -53,24 +53,34 @@ class UnmanagedInstanceView(View, kw_only=True):
     nic: Annotated[list[UnmanagedNicView], "its network cards"]
 
     @classmethod
-    def of(cls, row: FoundGuest, cloud: Cloud) -> UnmanagedInstanceView:
-        host = cloud[hosts][row.host_id]
+    def of(cls, row: FoundGuest | FoundElsewhere, cloud: Cloud) -> UnmanagedInstanceView:
+        host = cloud[hosts].get(row.host_id)
+        place = _place(row, cloud)
         return cls(
             name=row.name,
-            cluster_id=host.cluster_id,
-            cluster_name=cloud[clusters][host.cluster_id].name,
-            host_id=host.id,
-            host_name=host.name,
+            cluster_id=None if host is None else host.cluster_id,
+            cluster_name=place[1],
+            host_id=None if host is None else host.id,
+            host_name=place[0],
             power_state=POWER.get(row.power, "PowerOff"),
             cpu_number=row.cpu_count,
             memory=row.memory_mib,
-            hypervisor=host.hypervisor,
+            hypervisor=place[2],
             disk=[_disk(disk, place, cloud) for place, disk in enumerate(row.disks)],
             nic=[
                 UnmanagedNicView(id=nic.mac, mac_address=nic.mac, network_name=nic.bridge or None)
                 for nic in row.nics
             ],
         )
+
+
+def _place(row: FoundGuest | FoundElsewhere, cloud: Cloud) -> tuple[str, str, str]:
+    """The names of its host and cluster, as they are here or there, and what runs it."""
+    host = cloud[hosts].get(row.host_id)
+    if host is not None:
+        return host.name, cloud[clusters][host.cluster_id].name, host.hypervisor
+    assert isinstance(row, FoundElsewhere), "the others are of hosts that are here"
+    return row.host_name, row.cluster_name, row.hypervisor
 
 
 def _disk(disk: Any, place: int, cloud: Cloud) -> UnmanagedDiskView:

@@ -16,6 +16,8 @@ from drivers.kit.tls import Trust, split_pin, with_pin
 FORM = "vsphere://vcenter[:port]/<datacenter>/<cluster>[/<host>]"
 POOL_FORM = "vmfs://<datacenter>/<datastore> or nfs://<datacenter>/<datastore>"
 PORT = 443
+# What stands for every cluster of a datacenter, where that is asked what it has.
+EVERY = "*"
 POOL_SCHEMES = ("vmfs", "nfs", "vsan")
 
 

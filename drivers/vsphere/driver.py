@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -11,7 +12,7 @@ from drivers.contract.compute import HostAddress
 from drivers.contract.driver import Capabilities, Driver, HostSession
 from drivers.contract.errors import Refused
 from drivers.vsphere import address as addresses
-from drivers.vsphere.address import Place
+from drivers.vsphere.address import EVERY, Place
 from drivers.vsphere.disks import FORMATS
 from drivers.vsphere.line import Line
 from drivers.vsphere.session import NO_HOOKS, VsphereSession
@@ -63,6 +64,8 @@ class VsphereDriver:
         place = addresses.read(address.url)
         line = await self._line(place, address)
         try:
+            if place.cluster == EVERY:
+                return await _everywhere(line, place, address)
             names = sorted(await line.inventory.hosts(place))
             if place.esx:
                 await line.inventory.host(place)
@@ -80,7 +83,7 @@ class VsphereDriver:
 
     async def connect(self, address: HostAddress) -> HostSession:
         place = addresses.read(address.url)
-        if not place.esx:
+        if not place.esx or place.cluster == EVERY:
             raise Refused(f"{address.url} names a cluster and no host of it: {addresses.FORM}")
         line = await self._line(place, address)
         try:
@@ -116,6 +119,17 @@ class VsphereDriver:
         while self._lines:
             _, line = self._lines.popitem()
             await line.close()
+
+
+async def _everywhere(line: Line, place: Place, address: HostAddress) -> tuple[HostAddress, ...]:
+    """The hosts of all clusters of a datacenter; one may have none yet."""
+    found = []
+    for cluster in sorted(await line.inventory.clusters(place)):
+        there = replace(place, cluster=cluster, esx="")
+        found += [there.url_of(name) for name in sorted(await line.inventory.hosts(there))]
+    return tuple(
+        HostAddress(url=url, username=address.username, password=address.password) for url in found
+    )
 
 
 def _who(place: Place, address: HostAddress) -> Who:

@@ -83,6 +83,24 @@ class Inventory:
             )
         return self._datacenters[name]
 
+    async def clusters(self, place: Place) -> list[str]:
+        """The names of a datacenter's clusters, and of hosts that stand alone; in any folder."""
+        datacenter = await self.datacenter(place.datacenter)
+        doing = f"look for the clusters of {place.datacenter}"
+
+        def search() -> list[str]:
+            manager = self._vcenter.content.viewManager
+            top = datacenter.ref.hostFolder
+            view = manager.CreateContainerView(top, [vim.ComputeResource], True)
+            try:
+                along = ((vim.view.ContainerView, "view"),)
+                found = self._vcenter.walk(vim.ComputeResource, ("name",), [view], along)
+                return [unquote(one.get("name", "")) for one in found]
+            finally:
+                view.DestroyView()
+
+        return await self._vcenter.read(search, doing=doing)
+
     async def hosts(self, place: Place) -> dict[str, Esx]:
         """Every host of a cluster by its name."""
         datacenter = await self.datacenter(place.datacenter)

@@ -41,6 +41,22 @@ class FoundGuest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FoundElsewhere:
+    """A stranger on a host that need not be one of ours: `host_id` is None then."""
+
+    host_id: UUID | None
+    host_name: str
+    cluster_name: str
+    hypervisor: str
+    name: str
+    power: str
+    cpu_count: int
+    memory_mib: int
+    disks: tuple[FoundDisk, ...] = ()
+    nics: tuple[FoundNic, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AdoptDisk:
     volume_id: UUID
     name: str

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from opentelemetry.trace import SpanKind, get_current_span
 
-from drivers.contract.compute import HostAddress
+from drivers.contract.compute import HostAddress, Stranger
 from drivers.contract.driver import Capabilities, HostSession
 from drivers.contract.storage import PoolSpec
 from engine.intents import By, Job
@@ -27,6 +27,9 @@ class ToldHosts:
 
     async def discover(self, hypervisor: str, address: HostAddress) -> tuple[HostAddress, ...]:
         return await self._hosts.discover(hypervisor, address)
+
+    async def survey(self, hypervisor: str, address: HostAddress) -> list[Stranger]:
+        return await self._hosts.survey(hypervisor, address)
 
     async def session(self, host_id: UUID) -> HostSession:
         return self._told(await self._hosts.session(host_id), {"sagastack.host": str(host_id)})

@@ -58,6 +58,8 @@ NAME_NOTHING = {
     ),
     "part of what another id names": (
         "deleteUserFromProject.userid",
+        "deployVirtualMachine.datadiskofferinglist[].datadisktemplateid",
+        "deployVirtualMachine.nicnetworklist[].nic",
         "listProjectAccounts.userid",
         "updateProject.userid",
         "updateProjectRolePermission.ruleorder",
