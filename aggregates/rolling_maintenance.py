@@ -42,7 +42,7 @@ class HostSkipped(msgspec.Struct, frozen=True, kw_only=True):
 class RollingMaintenance(Aggregate):
     """`host_ids` are in the order in which they are worked on, cluster by cluster."""
 
-    job_id: UUID
+    job_id: UUID | None
     cluster_ids: list[UUID]
     host_ids: list[UUID]
     forced: bool
@@ -113,4 +113,5 @@ class RollingMaintenanceEnded(Event, frozen=True, kw_only=True):
     details: str
 
     def apply(self, row: RollingMaintenance, at_ms: int) -> None:
-        row.state, row.success, row.details = RollState.ENDED, self.success, self.details
+        row.state, row.job_id = RollState.ENDED, None
+        row.success, row.details = self.success, self.details

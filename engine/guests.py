@@ -53,6 +53,7 @@ from projections.capacity import Capacity
 from projections.cloud import Cloud
 from projections.host import hosts
 from projections.network import networks
+from projections.rolling_maintenance import rolling_clusters
 from projections.storage_pool import StoragePool, storage_pools
 from projections.table import TableSpec
 from projections.traffic_type import traffic_types
@@ -253,8 +254,11 @@ def take_room_elsewhere(
 def request_elsewhere(
     cloud: Cloud, vm: Vm, *, host_id: UUID | None, cluster_id: UUID | None
 ) -> PlaceRequest:
-    """What a guest that runs needs of another host."""
+    """What a guest that runs needs of another host. It is new to clusters other than its own."""
     assert vm.host_id is not None
+    closed = frozenset(rolling_clusters(cloud)) - {cloud[hosts][vm.host_id].cluster_id}
+    if host_id is not None and cloud[hosts][host_id].cluster_id in closed:
+        refuse_rolling(cloud, host_id)
     kept = kept_for(cloud, vm.account_id, vm.zone_id)
     wishes = wishes_of(cloud, vm.affinity_group_ids, vm.id)
     return PlaceRequest(
@@ -272,6 +276,7 @@ def request_elsewhere(
         only=wishes.only,
         prefer=wishes.prefer or kept.own,
         prefer_not=wishes.prefer_not,
+        crowded=closed,
     )
 
 

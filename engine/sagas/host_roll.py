@@ -62,7 +62,7 @@ async def run_stage(
     look: bool = False,
 ) -> HookResult:
     """How the script of a stage ended; hosts of kinds that run none have none."""
-    host = run.cloud[hosts][host_id]
+    host = run.row(hosts, host_id)
     if run.world.hosts.capabilities(host.hypervisor).why_not("run_hook") is not None:
         return HookResult(end=HookEnd.ABSENT)
     session = await run.world.hosts.session(host_id)
@@ -87,6 +87,12 @@ def skip(run: Run[Any], roll_id: UUID, host_id: UUID, reason: str, *, failed: bo
 
 def _host(run: Run[RollHost]) -> Host:
     return run.row(hosts, run.intent.host_id)
+
+
+def _held(run: Run[RollHost]) -> Host | None:
+    """The host, if this job has it; one that it left alone may be gone by now."""
+    known = run.cloud[hosts].get(run.intent.host_id)
+    return _host(run) if known is not None and known.job_id == run.id else None
 
 
 async def _done(run: Run[RollHost], stage: HookStage) -> HookResult:
@@ -115,7 +121,7 @@ def tell_why(run: Run[RollHost]) -> None:
 async def pre_maintenance(run: Run[RollHost]) -> HookResult:
     """A host on which there is no work to be done is left alone."""
     ask = run.intent
-    host = run.cloud[hosts][ask.host_id]
+    host = _host(run)
     if run.world.hosts.capabilities(host.hypervisor).why_not("run_hook") is None:
         stage = HookStage.MAINTENANCE
         found = await run_stage(run, ask.host_id, stage, ask.scripts, run.key, look=True)
@@ -142,8 +148,8 @@ def close(run: Run[RollHost]) -> bool:
 
 @close.undo
 def serve_again(run: Run[RollHost]) -> None:
-    host = _host(run)
-    if host.job_id == run.id and host.resource_state is ResourceState.PREPARING:
+    host = _held(run)
+    if host is not None and host.resource_state is ResourceState.PREPARING:
         run.change(host, HostMaintenanceFailed())
         supply(run, host.id)
 
@@ -166,8 +172,8 @@ def enter(run: Run[RollHost]) -> None:
 @enter.undo
 def stay(run: Run[RollHost]) -> None:
     """Work on it has begun and did not end well: it is in maintenance, and nobody's."""
-    if run[close] and _host(run).job_id == run.id:
-        run.change(_host(run), HostMaintenanceEntered())
+    if (host := _held(run)) is not None:
+        run.change(host, HostMaintenanceEntered())
 
 
 @roll_host.step(timeout_s=SCRIPT_S, patience=UNTIL_BACK, no_undo=DONE_IS_DONE)
@@ -193,9 +199,9 @@ async def look(run: Run[RollHost]) -> HostConnected | None:
 
 @roll_host.step(no_undo="the last step: nothing after it can fail")
 def serve(run: Run[RollHost]) -> None:
-    host, facts = _host(run), run[look]
-    if facts is None:
+    if (facts := run[look]) is None:
         return
+    host = _host(run)
     run.change(host, facts, HostMaintenanceEnded())
     supply(run, host.id)
     said = (run[pre_maintenance].said, run[work], run[post_maintenance])

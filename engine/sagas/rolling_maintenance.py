@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from uuid import UUID, uuid5
 
-from aggregates.errors import Busy, DomainError, NotAllowed
+from aggregates.errors import Busy, DomainError, NotAllowed, NotFound
 from aggregates.record import RECORDS
 from aggregates.rolling_maintenance import (
     RollingMaintenance,
@@ -112,7 +112,7 @@ async def pre_flight(run: Run[RollHosts]) -> dict[UUID, HookResult]:
         async with turns:
             try:
                 return await run_stage(run, host_id, HookStage.PRE_FLIGHT, run.intent.scripts, key)
-            except (Refused, Unavailable) as error:
+            except (Refused, Unavailable, NotFound) as error:
                 return HookResult(end=HookEnd.FAILED, said=str(error))
 
     async with asyncio.TaskGroup() as group:

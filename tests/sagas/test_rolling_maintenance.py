@@ -29,11 +29,12 @@ from projections.cluster import clusters
 from projections.host import hosts
 from projections.rolling_maintenance import rolling_maintenances
 from projections.saga import saga_runs
+from projections.storage_pool import storage_pools
 from projections.vm import vms
 from tests.sagas.examples.host import SCRIPTS
 from tests.sagas.judge import judge
 from tests.sagas.rig import Crash, Rig, new_sim, rig
-from tests.sagas.seed import CLUSTER, HOSTS, deploy, named, running, seed
+from tests.sagas.seed import CLUSTER, HOSTS, POOL, deploy, named, running, seed
 from tests.sagas.test_every_saga import home, instead, step_of
 
 __all__ = ["home"]
@@ -289,6 +290,14 @@ async def test_a_kind_that_moves_nothing_is_refused_before_anything_starts(r: Ri
     await r.engine.decide(EndMaintenance(id=HOSTS[0]), r.by)
     assert (await r.run(StartVm(vm_id=vm_id))).state is RunState.SUCCEEDED
     await judge(r)
+
+
+async def test_a_disk_on_storage_of_its_host_alone_keeps_a_guest_there(r: Rig) -> None:
+    await running(r)
+    r.cloud[storage_pools][POOL].host_id = HOSTS[0]
+    for it in (PrepareHost(id=HOSTS[0]), ask()):
+        with pytest.raises(NotAllowed, match="which its host alone reaches"):
+            await r.engine.submit(it, r.by)
 
 
 async def test_a_kind_that_runs_no_scripts_is_emptied_and_serves_again(r: Rig) -> None:

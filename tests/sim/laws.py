@@ -25,6 +25,7 @@ from projections.addresses import Addresses
 from projections.affinity_group import affinity_groups
 from projections.capacity import Capacity
 from projections.cloud import Cloud
+from projections.cluster import clusters
 from projections.counts import Counts
 from projections.finding import findings
 from projections.host import hosts
@@ -95,6 +96,8 @@ async def at_peace(bed: Bed, world: SimWorld, tenants: Tenants) -> None:
     for host in cloud[hosts]:
         assert host.state is HostState.UP, f"host {host.name} is {host.state}"
         assert host.job_id is None, f"host {host.name} is kept by job {host.job_id}"
+    for cluster in cloud[clusters]:
+        assert cluster.rolling_id is None, f"cluster {cluster.name} is closed by what is over"
     wrong = [one.text for one in cloud[findings] if one.finding is not FindingKind.TOO_FULL]
     assert not wrong, wrong
     await judge(SimpleNamespace(cloud=cloud, sim=SimpleNamespace(world=world), history=bed.history))
