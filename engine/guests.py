@@ -23,6 +23,7 @@ from aggregates.vm import Nic, Vm, VmStarted
 from aggregates.volume import Volume, VolumeReady
 from drivers.contract.compute import GuestSpec, NicSpec
 from drivers.contract.driver import HostSession
+from drivers.contract.errors import Unavailable
 from engine import appliances, config_drive, passwords
 from engine.addresses import Deciding, pod_of
 from engine.affinity import meet, wishes_of
@@ -171,13 +172,13 @@ def _whole(run: Run[Any], request: PlaceRequest, chosen: HostDecision) -> HostDe
     return run.world.allocator.place(everything, run.key)
 
 
-def named(run: Run[Any], nothing: NothingFits, words: tuple[str, ...]) -> Exhausted:
+def named(at: Desk | Run[Any], nothing: NothingFits, words: tuple[str, ...]) -> Exhausted:
     """The refusal with hosts and pools by their names, as its reader knows them."""
 
     def name_of(place_id: UUID) -> str:
         kinds: tuple[tuple[str, TableSpec[Any]], ...] = (("host", hosts), ("pool", storage_pools))
         for kind, spec in kinds:
-            if (row := run.cloud[spec].get(place_id)) is not None:
+            if (row := at.cloud[spec].get(place_id)) is not None:
                 return f"{kind} {row.name}"
         return str(place_id)
 
@@ -245,7 +246,10 @@ def take_room_elsewhere(
 ) -> UUID:
     """Promise a guest that runs a place on another host, by the rules that its start went by."""
     request = request_elsewhere(at.cloud, vm, host_id=host_id, cluster_id=cluster_id)
-    chosen = at.world.allocator.place(request, hold)
+    try:
+        chosen = at.world.allocator.place(request, hold)
+    except NothingFits as nothing:
+        raise named(at, nothing, ()) from None
     at.add(chosen, hold)
     meet(at, vm, chosen.host_id)
     return chosen.host_id
@@ -306,11 +310,18 @@ async def make_disks(run: Run[Any], vm: Vm, room: Room) -> dict[UUID, str]:
 
 
 async def remove_disks(run: Run[Any], room: Room) -> None:
-    """Undo of `make_disks`."""
-    session = await run.world.hosts.session(room.host_id)
+    """Undo of `make_disks`, by another host that reaches the pool if that one does not answer.
+
+    No guest has these disks. One that a host still makes after all is an orphan for the sweeps.
+    """
     for volume_id, pool_id in room.pools.items():
         key = space_key(run.key, volume_id)
-        await session.remove_disk(pool_spec(run, pool_id), volume_id, key=key)
+        try:
+            session = await run.world.hosts.session(room.host_id)
+            await session.remove_disk(pool_spec(run, pool_id), volume_id, key=key)
+        except Unavailable:
+            session, pool = await run.world.hosts.with_pool(pool_id)
+            await session.remove_disk(pool, volume_id, key=key)
 
 
 async def start_guest(run: Run[Any], vm: Vm, room: Room, paths: dict[UUID, str]) -> None:

@@ -2,6 +2,7 @@
 
 One that was away may come back with guests that have since been stopped, or started elsewhere.
 Those copies end before it serves again: they hold the disks and the addresses of the real ones.
+Jobs that could not be finished or undone without it are taken up once it serves.
 """
 
 from __future__ import annotations
@@ -14,15 +15,19 @@ from uuid import UUID, uuid5
 from aggregates.host import HostConnected, HostDisconnected, HostState
 from drivers.contract.compute import Power
 from drivers.contract.driver import HostSession
-from drivers.contract.errors import DriverError
+from drivers.contract.errors import DriverError, Unavailable, Unknown
 from engine.decisions.host import supply
 from engine.intents.host import ReconnectHost
 from engine.saga import Run, Saga
 from engine.sagas.host_add import ONCE_MORE, ask_facts
 from projections.host import hosts
+from projections.saga import RunState, saga_runs
 from projections.vm import vms
 
 log_ = logging.getLogger("sagastack.reconnect")
+
+# What a job was parked for that may be over with a host's absence.
+PASSING = (Unavailable.__name__, Unknown.__name__)
 
 reconnect_host = Saga(
     "host.reconnect:1", ReconnectHost, subject="host", subject_id=lambda ask: ask.id
@@ -55,8 +60,21 @@ async def connect(run: Run[ReconnectHost]) -> HostConnected:
 @reconnect_host.step(no_undo="the last step: nothing after it can fail")
 def record(run: Run[ReconnectHost]) -> None:
     host = run.row(hosts, run.intent.id)
+    was_away = host.state is not HostState.UP
     run.change(host, run[connect])
     supply(run, host.id)
+    if was_away:
+        _take_up(run)
+
+
+def _take_up(run: Run[ReconnectHost]) -> None:
+    """Which host a parked job waits for is not on record: one that waits for another parks again.
+
+    Its step is repeated under its own key, so that this does no harm.
+    """
+    for row in list(run.cloud[saga_runs].by("state", RunState.PARKED)):
+        if row.error in PASSING:
+            run.change(row, row.mend("retry"))
 
 
 async def end_stale(run: Run[Any], host_id: UUID, session: HostSession) -> None:

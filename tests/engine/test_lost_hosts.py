@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from typing import Any
 from uuid import UUID
 
@@ -15,15 +16,17 @@ from aggregates.vm import VmState
 from drivers.sim.faults import Fault
 from drivers.sim.rows import Gone
 from engine.intents.host import PrepareHost, ReconnectHost
-from engine.intents.vm import MigrateVm, StartVm, StopVm
+from engine.intents.vm import ExpungeVm, MigrateVm, StartVm, StopVm
 from engine.reconcilers import sweep as sweep_module
 from projections.capacity import Capacity
 from projections.host import hosts
 from projections.saga import saga_runs
 from projections.vm import vms
+from tests.engine.acting import mend
 from tests.engine.looking import Cloud
 from tests.sagas.seed import (
     HOSTS,
+    deploy,
     running,
 )
 
@@ -125,6 +128,38 @@ async def test_a_guest_that_came_to_a_lost_host_by_itself_is_left_alone(here: Cl
     assert here.cloud[hosts][away].state is HostState.UP
     assert here.copies(vm_id) == [url]
     await here.look(3)  # The sweeps settle whose it is.
+
+
+async def test_a_job_that_waits_for_a_lost_host_goes_on_when_it_is_back(here: Cloud) -> None:
+    """What was parked for another reason is a person's still."""
+    vm_id, other = await running(here.r), await running(here.r, "other")
+    assert here.cloud[vms][other].host_id == HOSTS[0]
+    here.r.sim.faults.fail("remove_guest", Fault.REFUSED)
+    refused = await here.r.run(ExpungeVm(vm_id=other))
+    here.r.sim.faults.clear()
+    here.world.partition("sim://host1")
+    await here.look(2)
+    waits = await here.r.run(ExpungeVm(vm_id=vm_id))
+    assert (waits.state, refused.state) == (RunState.PARKED, RunState.PARKED)
+    here.world.heal()
+    await here.look(2)
+    assert vm_id not in here.cloud[vms]
+    assert here.copies(vm_id) == []
+    assert here.cloud[saga_runs][refused.id].state is RunState.PARKED
+    assert (await mend(here.r, refused.id, "retry")).state is RunState.SUCCEEDED
+
+
+async def test_what_a_lost_host_began_to_make_is_taken_away_by_another(here: Cloud) -> None:
+    """Its deployment fails while it is away still, and nobody has to see to that."""
+    ask = dataclasses.replace(deploy("begun"), host_id=HOSTS[0])
+    lost = {"host": "sim://host1"}
+    here.r.sim.faults.fail("create_disk", Fault.AFTER, **lost, times=1)
+    for verb in ("create_disk", "remove_disk"):
+        here.r.sim.faults.fail(verb, Fault.BEFORE, **lost)
+    row = await here.r.run(ask)
+    assert (row.state, row.error) == (RunState.FAILED, "Unavailable")
+    assert ask.vm_id not in here.cloud[vms]
+    assert not here.world.residue().disks
 
 
 async def test_one_reconnection_at_a_time(here: Cloud) -> None:
