@@ -8,7 +8,8 @@ namespaces except one veth end per host, which its other end takes along.
 
 The hosts meet on a veth pair between their bridges (`br0`, the guests' network) and on another
 that carries migration; both are reached from the tests at `address`. A third host, of one test's
-own, meets nobody but us: it also listens with TLS.
+own, meets nobody but us: it also listens with TLS. So does one that runs containers. A pair of one
+test's own may be killed, and come back as a machine does whose power returns.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from uuid import uuid4
 
 READY_S = 120.0
 LEAVE_S = 5.0
+MORTALS = (5, 6)
+NOWHERE = "unreachable {address}/32 metric 4096"
 NET = f"10.{200 + os.getpid() % 50}.{os.getpid() // 50 % 250}"
 SECURED = f"{NET}.3"
 BINARIES = ("libvirtd", "virtlogd", "qemu-system-x86_64", "qemu-img", "unshare", "ip", "setpriv")
@@ -164,11 +167,55 @@ def _pair() -> LibvirtPair:
     first, second = (_spawn(root, index) for index in (1, 2))
     hosts = LibvirtPair(first, second, shared)
     _wire(hosts)
-    for host in (first, second):
-        (host.root / "wired").touch()
-    for host in (first, second):
-        _wait_ready(host)
     return hosts
+
+
+class MortalPair:
+    """Two hosts of one test's own, of which either may die."""
+
+    def __init__(self, root: Path) -> None:
+        self.shared = root / "shared"
+        self.shared.mkdir()
+        self._root = root
+        self.hosts = [_spawn(root, index) for index in MORTALS]
+        _wire(LibvirtPair(self.hosts[0], self.hosts[1], self.shared))
+
+    def kill(self, number: int) -> None:
+        """Its power is cut: daemons, guests and wires are gone, and nobody answers there.
+
+        What is sent to its address must not leave this machine by another way.
+        """
+        host = self.hosts[number]
+        _ip(f"route add {NOWHERE.format(address=host.address)}")
+        _stop(host.init)
+        wire = Path("/sys/class/net", _our_end(MORTALS[number]))
+        _wait_for(lambda: not wire.exists(), f"the wire of {host.name} outlives it")
+
+    def power_on(self, number: int) -> None:
+        """It boots: what was on its disks is there still, what was in memory is not."""
+        host = self.hosts[number] = _spawn(self._root, MORTALS[number])
+        _wire_to_us(host, MORTALS[number])
+        _ip(f"route del {NOWHERE.format(address=host.address)}")
+        _bridge(host)
+        _join(self.hosts[1 - number], host)
+        _start(host)
+
+    def close(self) -> None:
+        for host in self.hosts:
+            _stop(host.init)
+            way = f"ip route del {NOWHERE.format(address=host.address)}"
+            subprocess.run(way.split(), check=False, timeout=10, stderr=subprocess.DEVNULL)
+
+
+@contextmanager
+def mortal_pair() -> Iterator[MortalPair]:
+    """Call it from the main thread: the hosts are tied to the thread that started them."""
+    with tempfile.TemporaryDirectory(prefix="sagastack-libvirt-", ignore_cleanup_errors=True) as at:
+        hosts = MortalPair(Path(at))
+        try:
+            yield hosts
+        finally:
+            hosts.close()
 
 
 @contextmanager
@@ -181,8 +228,7 @@ def secured(pki: Path) -> Iterator[LibvirtHost]:
         host = _spawn(Path(at), 3, pki=pki)
         try:
             _wire_to_us(host, 3)
-            (host.root / "wired").touch()
-            _wait_ready(host)
+            _start(host)
             yield host
         finally:
             _stop(host.init)
@@ -208,10 +254,8 @@ def container_host() -> LibvirtHost:
     atexit.register(shutil.rmtree, root, ignore_errors=True)
     host = _spawn(root, 4, groups=f"sagastack-{os.getpid()}")
     _wire_to_us(host, 4)
-    for words in ("link add br0 type bridge", "link set br0 up"):
-        _ip_in(host, words)
-    (host.root / "wired").touch()
-    _wait_ready(host, "lxc")
+    _bridge(host)
+    _start(host, "lxc")
     return host
 
 
@@ -234,17 +278,21 @@ def _leave_groups(name: str) -> None:
 def _spawn(parent: Path, index: int, *, pki: Path | None = None, groups: str = "") -> LibvirtHost:
     """Start one host's init; it waits for its wires before it starts libvirt.
 
-    With `groups` it is in control groups of this name, and can run containers.
+    With `groups` it is in control groups of this name, and can run containers. One that was here
+    before is the same machine still, by its configuration.
     """
     address = f"{NET}.{index}"
     root = parent / f"host{index}"
+    (root / "wired").unlink(missing_ok=True)
+    shutil.rmtree(root / "run", ignore_errors=True)
     for name, target in FOLDERS.items():
-        (root / name).mkdir(parents=True)
+        (root / name).mkdir(parents=True, exist_ok=True)
         Path(target).mkdir(parents=True, exist_ok=True)
-    (root / "etc" / "qemu.conf").write_text(QEMU_CONF.format(address=address))
-    conf = LIBVIRTD_CONF.format(address=address, uuid=uuid4(), tls=1 if pki else 0)
-    conf += TLS_CONF.format(pki=pki) if pki else ""
-    (root / "etc" / "libvirtd.conf").write_text(conf)
+    if not (root / "etc" / "libvirtd.conf").exists():
+        (root / "etc" / "qemu.conf").write_text(QEMU_CONF.format(address=address))
+        conf = LIBVIRTD_CONF.format(address=address, uuid=uuid4(), tls=1 if pki else 0)
+        conf += TLS_CONF.format(pki=pki) if pki else ""
+        (root / "etc" / "libvirtd.conf").write_text(conf)
     binds = " ".join(f"{root / name}={target}" for name, target in FOLDERS.items())
     name = f"lvhost{index}"
     controllers = " ".join(CONTROLLERS)
@@ -273,7 +321,7 @@ def _spawn(parent: Path, index: int, *, pki: Path | None = None, groups: str = "
     init = subprocess.Popen(
         ["setpriv", "--pdeathsig", "KILL", *join, "unshare", *spaces, "sh", "-ec", script],
         stdin=subprocess.DEVNULL,
-        stdout=(root / "init.log").open("wb"),
+        stdout=(root / "init.log").open("ab"),
         stderr=subprocess.STDOUT,
     )
     atexit.register(_stop, init)
@@ -286,29 +334,51 @@ def _stop(init: subprocess.Popen[bytes]) -> None:
 
 
 def _wire(hosts: LibvirtPair) -> None:
-    """Join the two hosts' bridges, and both of them and us by veth pairs."""
-    a, b = hosts.first, hosts.second
-    for index, host in enumerate((a, b), 1):
-        _wire_to_us(host, index)
+    """Join the two hosts' bridges, and both of them and us by veth pairs; then they start."""
+    both = (hosts.first, hosts.second)
+    for host in both:
+        _wire_to_us(host, int(host.address.rpartition(".")[2]))
+        _bridge(host)
+    _join(*both)
+    for host in both:
+        (host.root / "wired").touch()
+    for host in both:
+        _wait_ready(host)
+
+
+def _bridge(host: LibvirtHost) -> None:
+    for words in ("link add br0 type bridge", "link set br0 up"):
+        _ip_in(host, words)
+
+
+def _join(a: LibvirtHost, b: LibvirtHost) -> None:
+    """The wires between two hosts: one carries migration, the other one their guests."""
     for near, far in (("mig0", "mig0"), ("guest0", "guest0")):
         _ip_in(a, f"link add {near} type veth peer name {far} netns /proc/{b.pid}/ns/net")
     for host, other in ((a, b), (b, a)):
         _ip_in(host, "link set mig0 up")
         _ip_in(host, f"route add {other.address}/32 dev mig0 src {host.address}")
-        _ip_in(host, "link add br0 type bridge")
         _ip_in(host, "link set guest0 master br0 up")
-        _ip_in(host, "link set br0 up")
 
 
 def _wire_to_us(host: LibvirtHost, index: int) -> None:
     _wait_for(lambda: _in_own_network(host), f"{host.name} has no network namespace")
-    ours, end = f"{NET}.254", f"sgt{os.getpid() % 100000}-{index}"
+    ours, end = f"{NET}.254", _our_end(index)
     _ip(f"link add {end} type veth peer name ctl0 netns {host.pid}")
     _ip(f"address add {ours}/32 dev {end}")
     _ip(f"link set {end} up")
     _ip(f"route add {host.address}/32 dev {end} src {ours}")
     _ip_in(host, "link set ctl0 up")
     _ip_in(host, f"route add {ours}/32 dev ctl0")
+
+
+def _our_end(index: int) -> str:
+    return f"sgt{os.getpid() % 100000}-{index}"
+
+
+def _start(host: LibvirtHost, scheme: str = "qemu") -> None:
+    (host.root / "wired").touch()
+    _wait_ready(host, scheme)
 
 
 def _ip(arguments: str) -> None:
