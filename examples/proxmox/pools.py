@@ -1,4 +1,6 @@
-"""Storages of Proxmox VE as pools: `presetup://localhost/STORAGE`, which holds disk images.
+"""Storages of Proxmox VE as pools: `proxmox://CLUSTER/STORAGE`, which holds disk images.
+
+What stands for the cluster tells people, and the controller, storages of one name apart.
 
 Images and discs are files, which not every storage takes: they go to the pool's own storage if it
 does, else to the first that does, rather a shared one.
@@ -35,8 +37,8 @@ class Pools:
     def storage(self, pool: Said) -> str:
         parts = urlsplit(pool["url"])
         name = unquote(parts.path.strip("/"))
-        if parts.scheme != "presetup" or not name or "/" in name:
-            raise Refused(f"{pool['url']} is no storage: such are presetup://localhost/STORAGE")
+        if parts.scheme != "proxmox" or not name or "/" in name:
+            raise Refused(f"{pool['url']} is no storage: such are proxmox://CLUSTER/STORAGE")
         return name
 
     def open(self, pool: Said) -> Said:

@@ -155,7 +155,7 @@ class ProxmoxHarness:
 
 
 def pool(storage: str) -> PoolSpec:
-    return PoolSpec(pool_id=uuid4(), url=f"presetup://localhost/{storage}")
+    return PoolSpec(pool_id=uuid4(), url=f"proxmox://there/{storage}")
 
 
 def address_of(world: World, node: str = "") -> HostAddress:

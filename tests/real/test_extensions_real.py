@@ -140,7 +140,7 @@ def proxmox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cloud, P
     folder = tmp_path_factory.mktemp("proxmox")
     chosen = {"SAGASTACK_DRIVER_EXTENSION": f"folder={harness_proxmox.installed(folder)}"}
     with cluster(folder / "there") as peer, serving(folder / "home", **chosen) as server:
-        pools = {name: f"presetup://localhost/{name}" for name in ("one", "two")}
+        pools = {name: f"proxmox://there/{name}" for name in ("one", "two")}
         host = {name: peer.told[name] for name in ("url", "username", "password")}
         yield build(server, folder, pools, **host), peer
 
