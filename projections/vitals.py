@@ -36,6 +36,15 @@ class DiskSample(NamedTuple):
     writes: int
 
 
+class Reading(NamedTuple):
+    """What one of a host's instruments showed."""
+
+    name: str
+    value: float
+    unit: str
+    health: str
+
+
 class HostSample(NamedTuple):
     """What a host said of itself at one moment. Bytes over its network are since it started."""
 
@@ -45,6 +54,7 @@ class HostSample(NamedTuple):
     network_read_bytes: int
     network_write_bytes: int
     uptime_s: int
+    sensors: tuple[Reading, ...] = ()
 
 
 class Vitals:

@@ -46,6 +46,7 @@ from projections.addresses import Addresses
 from projections.capacity import Capacity
 from projections.cloud import Cloud
 from projections.space import Space
+from sagastack.console_door import ConsoleDoor
 from sagastack.face import Face
 from sagastack.membership import Member, enter, take_part, watched
 from sagastack.sealed import open_vault
@@ -211,6 +212,7 @@ async def _serve(
     app = make_app(gateway, feed=feed.follow, metrics=watching.metrics, version="0")
     watching.add_to(app, face, gateway)
     Transfers(face, settings.home, clock.now_ms).add_to(app)
+    ConsoleDoor(face, clock.now_ms).add_to(app)
     port = await _open(stack, app, settings.host, settings.port)
     face.store_url, face.started_at_ms = settings.store_url, clock.now_ms()
     face.listens_at = f"http://{settings.reached_at}:{port}"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
+from api.console_ticket import TICKET_S, admit
 from api.declare import Caller, Names, command
-from api.views.console import ConsoleView
+from api.views.console import ConsoleView, ConsoleWebsocketView
 
 # How to speak at an address that is no plain VNC, by the driver's word for it.
 HOW = {
@@ -32,8 +33,9 @@ HOW = {
 class CreateConsoleEndpoint:
     """Say where the screen of a running virtual machine can be looked at.
 
-    The address is one of a host, so only root administrators are told it; there is no proxy in
-    between yet that others could be let through.
+    A serial line is carried by this server, so whoever may operate the machine is let through,
+    with a ticket that opens it once. A screen's address is one of a host, so only root
+    administrators are told it.
     """
 
     virtual_machine_id: Annotated[UUID, "the virtual machine", Names("vm", right="operate")]
@@ -41,6 +43,16 @@ class CreateConsoleEndpoint:
 
     async def run(self, caller: Caller) -> ConsoleView:
         console = await caller.engine.console(self.virtual_machine_id)
+        if console.line is not None:
+            place = await admit(caller, self.virtual_machine_id)
+            return ConsoleView(
+                success=True,
+                url=place.page,
+                details=f"its serial line: open it with a browser within {TICKET_S} seconds, once",
+                websocket=ConsoleWebsocketView(
+                    token=place.token, host=place.host, port=place.port, path=place.path
+                ),
+            )
         if not console.vnc_port and not console.url:
             return ConsoleView(success=False, details="its hypervisor gives it no screen")
         if not caller.is_root:

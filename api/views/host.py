@@ -133,7 +133,7 @@ class HostView(View, kw_only=True):
             username=row.username or None,
             disconnected=date(row.disconnected_at_ms) if row.state != "Up" else None,
             created=date(row.created_at_ms),
-            details=_details(row),
+            details=_details(row, cloud),
             ha=HostHaView(ha_enable=False, ha_state=NOTHING_DOES),
             out_of_band_management=PowerView(enabled=False, power_state=NOTHING_DOES),
             uefi_capability="uefi" in row.capabilities,
@@ -169,10 +169,15 @@ def _noted(row: Host, cloud: Cloud) -> dict[str, Any]:
     return {"annotation": last.text, "last_annotated": date(last.created_at_ms)}
 
 
-def _details(row: Host) -> dict[str, str] | None:
+def _details(row: Host, cloud: Cloud) -> dict[str, str] | None:
+    """What no field is for; instruments that are measured stand here as `sensor.<name>`."""
     known = {"hardwareid": row.hardware_id, "note": row.detail}
     if row.hardware_id:
         known["accelerated"] = "true" if row.accelerated else "false"
+    sample = cloud.vitals.host(row.id)
+    for one in sample.sensors if sample is not None else ():
+        words = (f"{one.value:g}", one.unit, one.health)
+        known[f"sensor.{one.name}"] = " ".join(word for word in words if word)
     return {name: value for name, value in known.items() if value} or None
 
 

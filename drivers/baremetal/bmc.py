@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from drivers.contract.compute import Console
+from drivers.contract.compute import Console, Sensor
 
 
 class Turn(StrEnum):
@@ -36,16 +36,6 @@ class BmcFacts:
     model: str = ""
     serial: str = ""
     firmware: str = ""
-    health: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sensor:
-    """One reading, for example `Inlet Temp`, 23.0, `Cel`."""
-
-    name: str
-    value: float | None
-    unit: str
     health: str = ""
 
 

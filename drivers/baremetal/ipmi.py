@@ -18,9 +18,10 @@ from pyghmi.ipmi.command import Command
 from pyghmi.ipmi.private.session import Session
 
 from drivers.baremetal.address import NodeAddress
-from drivers.baremetal.bmc import BmcFacts, Boot, Sensor, Turn
+from drivers.baremetal.bmc import BmcFacts, Boot, Turn
 from drivers.baremetal.errors import lost, of_words
-from drivers.contract.compute import Console
+from drivers.baremetal.sol import HEAL_S, serial_port
+from drivers.contract.compute import Console, Sensor
 from drivers.contract.errors import Unavailable
 
 T = TypeVar("T")
@@ -37,9 +38,12 @@ DEVICES = {Boot.NETWORK: "network", Boot.DISK: "hd"}
 class IpmiBmc:
     """Fulfils `bmc.Bmc`."""
 
-    def __init__(self, address: NodeAddress, call_s: float = CALL_S) -> None:
+    def __init__(
+        self, address: NodeAddress, call_s: float = CALL_S, heal_s: float = HEAL_S
+    ) -> None:
         self.name = f"the BMC at {address.host}:{address.port}"
         self._address, self._call_s = address, call_s
+        self._serial = serial_port(self.name, address, address.port, heal_s=heal_s)
         self._thread = ThreadPoolExecutor(1, f"ipmi-{address.host}")
         self._command: Any = None
 
@@ -67,10 +71,12 @@ class IpmiBmc:
 
     async def console(self) -> Console:
         at = self._address
-        return Console(url=f"ipmi-sol://{at.host}:{at.port}", protocol="sol")
+        url = f"ipmi-sol://{at.host}:{at.port}"
+        return Console(url=url, protocol="sol", line=self._serial.open)
 
     async def close(self) -> None:
         """Log out, for a BMC has few sessions; a thread that hangs is left to end by itself."""
+        await self._serial.close()
         command, self._command = self._command, None
         if command is not None:
             with suppress(TimeoutError, RuntimeError, *BROKEN):

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from drivers.baremetal.address import NodeAddress
-from drivers.baremetal.bmc import BmcFacts, Boot, Sensor, Turn
+from drivers.baremetal.address import SCHEMES, NodeAddress
+from drivers.baremetal.bmc import BmcFacts, Boot, Turn
 from drivers.baremetal.redfish import ROOT, Json, Service
-from drivers.contract.compute import Console
-from drivers.contract.errors import Refused
+from drivers.baremetal.sol import SerialPort, serial_port
+from drivers.contract.compute import Console, Sensor
+from drivers.contract.errors import Refused, Unknown
 
 TURNS: dict[Turn, tuple[str, ...]] = {
     Turn.ON: ("On", "ForceOn"),
@@ -19,6 +20,14 @@ TURNS: dict[Turn, tuple[str, ...]] = {
     Turn.SOFT: ("GracefulShutdown", "PushPowerButton"),
     Turn.RESET: ("ForceRestart", "PowerCycle"),
 }
+VOLUMES = {
+    "RAID0": "NonRedundant",
+    "RAID1": "Mirrored",
+    "RAID5": "StripedWithParity",
+    "RAID6": "StripedWithParity",
+    "RAID10": "SpannedMirrors",
+}
+SERIAL_KINDS = ("IPMI", "SSH", "Telnet")
 TARGETS = {Boot.NETWORK: "Pxe", Boot.DISK: "Hdd"}
 
 
@@ -29,6 +38,7 @@ class RedfishBmc:
         self.name = service.name
         self._address, self._service = address, service
         self._path = address.path
+        self._serial: SerialPort | None = None
 
     async def systems(self) -> list[str]:
         return await self._service.members(f"{ROOT}/Systems")
@@ -100,18 +110,47 @@ class RedfishBmc:
         return await self._make_raid() or changed
 
     async def console(self) -> Console:
-        """The serial console that the service tells of, for a client of its protocol."""
-        serial = (await self._system()).get("SerialConsole") or {}
-        for kind, scheme in (("SSH", "ssh"), ("IPMI", "ipmi-sol"), ("Telnet", "telnet")):
-            if (serial.get(kind) or {}).get("ServiceEnabled"):
-                port = serial[kind].get("Port")
-                url = f"{scheme}://{self._address.host}" + (f":{port}" if port else "")
-                return Console(url=url, protocol="sol")
-        raise Refused(
-            f"{self.name} offers no serial console: enable serial over LAN in its settings"
-        )
+        """The serial console that the service tells of. What speaks IPMI is carried from here."""
+        ports = await self._serial_ports()
+        if not ports:
+            raise Refused(
+                f"{self.name} offers no serial console: enable serial over LAN in its settings"
+            )
+        if "IPMI" in ports:
+            port = ports["IPMI"] or SCHEMES["ipmi"]
+            url = f"ipmi-sol://{self._address.host}:{port}"
+            return Console(url=url, protocol="sol", line=self._line_at(port).open)
+        kind, port = next(iter(ports.items()))
+        url = f"{kind.lower()}://{self._address.host}" + (f":{port}" if port else "")
+        return Console(url=url, protocol="sol")
+
+    async def _serial_ports(self) -> dict[str, int]:
+        """The ways to the serial console that are on, and their ports as far as they are told.
+
+        `ComputerSystem.SerialConsole`, or before its version 1.13 that of the system's manager.
+        """
+        system = await self._system()
+        serial = system.get("SerialConsole") or {}
+        found = {
+            kind: int((serial[kind] or {}).get("Port") or 0)
+            for kind in SERIAL_KINDS
+            if (serial.get(kind) or {}).get("ServiceEnabled")
+        }
+        for link in () if serial else (system.get("Links") or {}).get("ManagedBy") or ():
+            of_bmc = (await self._service.get(link["@odata.id"])).get("SerialConsole") or {}
+            if of_bmc.get("ServiceEnabled"):
+                offered = of_bmc.get("ConnectTypesSupported") or ()
+                found |= {kind: 0 for kind in SERIAL_KINDS if kind in offered}
+        return found
+
+    def _line_at(self, port: int) -> SerialPort:
+        if self._serial is None or self._serial.port != port:
+            self._serial = serial_port(self.name, self._address, port)
+        return self._serial
 
     async def close(self) -> None:
+        if self._serial is not None:
+            await self._serial.close()
         await self._service.close()
 
     async def _system(self) -> Json:
@@ -150,12 +189,38 @@ class RedfishBmc:
             volumes = (storage.get("Volumes") or {}).get("@odata.id")
             if not volumes or not drives or await self._service.members(volumes):
                 continue
-            await self._service.post(
-                volumes,
-                {"RAIDType": self._address.raid.upper(), "Links": {"Drives": list(drives)}},
-            )
+            await self._make_volume(volumes, [str(one["@odata.id"]) for one in drives])
             made = True
         return made
+
+    async def _make_volume(self, volumes: str, drives: list[str]) -> None:
+        """As the schema has it; and where that is not enough, with a name and a size as well."""
+        kind = self._address.raid.upper()
+        asked: Json = {"RAIDType": kind, "Links": {"Drives": [{"@odata.id": d} for d in drives]}}
+        try:
+            await self._service.post(volumes, asked)
+        except (Refused, Unknown) as failed:
+            sizes = [(await self._service.get(one)).get("CapacityBytes") for one in drives]
+            size_bytes = _usable_bytes(kind, [int(one or 0) for one in sizes])
+            if not size_bytes or await self._service.members(volumes):
+                raise
+            more = {"Name": "system", "CapacityBytes": size_bytes, "VolumeType": VOLUMES[kind]}
+            try:
+                await self._service.post(volumes, asked | more)
+            except Refused:
+                raise failed from None
+
+
+def _usable_bytes(kind: str, sizes: list[int]) -> int:
+    """What a volume over these drives holds; 0 if that cannot be told."""
+    parts = {
+        "RAID0": len(sizes),
+        "RAID1": 1,
+        "RAID5": len(sizes) - 1,
+        "RAID6": len(sizes) - 2,
+        "RAID10": len(sizes) // 2,
+    }
+    return parts.get(kind, 0) * min(sizes, default=0)
 
 
 def _typed(text: str, like: Any) -> Any:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NoReturn
 from uuid import UUID
 
-from drivers.baremetal.bmc import Sensor
 from drivers.baremetal.cannot import CANNOT
 from drivers.baremetal.disks import Disks, pattern_of
 from drivers.baremetal.guests import Guests
@@ -26,6 +26,7 @@ from drivers.contract.compute import (
     HostFacts,
     HostStats,
     NicSpec,
+    Sensor,
     Stranger,
 )
 from drivers.contract.errors import DriverError, Refused
@@ -41,6 +42,8 @@ from drivers.contract.storage import (
     SnapshotStatus,
 )
 
+SENSE_S = 6.0
+
 
 class BareMetalSession:
     """Fulfils `HostSession`. What a machine without a hypervisor cannot is in `cannot.py`."""
@@ -49,6 +52,7 @@ class BareMetalSession:
         self._node, self._images, self._forget = node, images, forget
         self._disks = Disks(node, images)
         self._guests = Guests(node, self._disks)
+        self._sensed: tuple[Sensor, ...] = ()
         self._began_s = asyncio.get_running_loop().time()
 
     # ---- the host ----------------------------------------------------------------------------
@@ -72,9 +76,12 @@ class BareMetalSession:
             detail=f"{bmc.model or card.model}; disks: {disks}; cards: {nics}{health}",
         )
 
-    async def sensors(self) -> tuple[Sensor, ...]:
-        """What the machine's own instruments read."""
-        return await self._node.bmc.sensors()
+    async def _sensors(self) -> tuple[Sensor, ...]:
+        """What the machine's own instruments read; what they read before, if its BMC takes long."""
+        with suppress(DriverError, TimeoutError):
+            async with asyncio.timeout(SENSE_S):
+                self._sensed = await self._node.bmc.sensors()
+        return self._sensed
 
     async def run_hook(self, hook: Hook, *, key: UUID) -> HookResult:
         _cannot("run_hook")
@@ -88,6 +95,7 @@ class BareMetalSession:
             network_read_bytes=0,
             network_write_bytes=0,
             uptime_s=int(asyncio.get_running_loop().time() - self._began_s),
+            sensors=await self._sensors(),
         )
 
     async def close(self) -> None:

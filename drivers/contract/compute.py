@@ -22,6 +22,7 @@ from enum import StrEnum
 from typing import Protocol, runtime_checkable
 from uuid import UUID
 
+from drivers.contract.console import Console as Console
 from drivers.contract.guest_appliance import GuestAppliance
 from drivers.contract.hardware import Hardware
 from drivers.contract.hooks import Hook, HookResult
@@ -54,12 +55,25 @@ class HostFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sensor:
+    """One reading of a host's own instruments, for example `Inlet Temp`, 23.0, `Cel`."""
+
+    name: str
+    value: float | None
+    unit: str
+    health: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostStats:
+    """How busy a host is. `sensors` are its instruments, of hosts that show theirs."""
+
     cpu_used_percent: float
     memory_used_bytes: int
     network_read_bytes: int
     network_write_bytes: int
     uptime_s: int
+    sensors: tuple[Sensor, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,25 +236,6 @@ class Adoption:
     name: str
     disks: tuple[tuple[UUID, str], ...] = ()
     nics: tuple[tuple[UUID, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Console:
-    """Where a guest's screen and serial line can be reached from the controller.
-
-    `url` is a way that is neither plain VNC nor a file: `protocol` says how to speak there (`vnc`
-    over a WebSocket, `webmks`, `html` for a page, `rdp`, `sol`), `token` is what opens it, for a
-    short time, and is never logged.
-    """
-
-    vnc_host: str = ""
-    vnc_port: int = 0
-    vnc_password: str = field(default="", repr=False)
-    url: str = ""
-    protocol: str = "vnc"
-    token: str = field(default="", repr=False)
-    serial_log: str = ""
-    serial_device: str = ""
 
 
 @runtime_checkable

@@ -12,7 +12,7 @@ from engine.chores.chore import chore
 from engine.engine import Engine
 from projections.host import hosts
 from projections.setting import number_of
-from projections.vitals import DiskSample, HostSample, Sample
+from projections.vitals import DiskSample, HostSample, Reading, Sample
 from projections.vm import vms
 
 SIDE_BY_SIDE = 16
@@ -104,5 +104,10 @@ async def _measure_host(
         network_read_bytes=stats.network_read_bytes,
         network_write_bytes=stats.network_write_bytes,
         uptime_s=stats.uptime_s,
+        sensors=tuple(
+            Reading(one.name, one.value, one.unit, one.health)
+            for one in stats.sensors
+            if one.value is not None
+        ),
     )
     vitals.note_host(host_id, sample)

@@ -48,8 +48,18 @@ def families(cloud: Cloud) -> Iterator[Family]:
     yield by_label(gauge("hosts_resource", "Hosts by what operators let them do."), "state", kept)
     shown = Counter(str(row.finding) for row in cloud[findings] if not row.shelf)
     yield by_label(gauge("alerts", "Alerts that are listed, by kind."), "kind", shown)
+    yield _sensors(cloud)
     yield _promised(cloud)
     yield from _capacity(cloud)
+
+
+def _sensors(cloud: Cloud) -> Family:
+    family = gauge("host_sensor", "What the instruments of hosts showed when last measured.")
+    for host in cloud[hosts]:
+        sample = cloud.vitals.host(host.id)
+        for one in sample.sensors if sample is not None else ():
+            family.add(one.value, host=host.name, sensor=one.name, unit=one.unit)
+    return family
 
 
 def _promised(cloud: Cloud) -> Family:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from engine.chores.vitals import measure_guests
+from dataclasses import replace
+
+import aiohttp
+import pytest
+
+from drivers.contract.compute import HostStats, Sensor
+from drivers.sim.session import SimSession
+from engine.chores.vitals import measure_guests, measure_hosts
 from tests.tenant.test_vm_life import deploy
 from tests.tenant.world import Place
 
@@ -45,3 +52,26 @@ async def test_a_running_guest_is_measured_and_its_lists_tell(here: Place) -> No
     assert "diskkbsread" not in root
     seen = await here.ann.one("listVirtualMachines", "virtualmachine", id=vm["id"])
     assert "cpuused" not in seen
+
+
+async def test_what_a_hosts_instruments_show_is_told(
+    here: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = SimSession.host_stats
+    shown = (Sensor(name="Inlet", value=23.5, unit="Cel", health="OK"),
+             Sensor(name="Fan 1", value=None, unit="RPM"))  # fmt: skip
+
+    async def host_stats(self: SimSession) -> HostStats:
+        return replace(await plain(self), sensors=shown)
+
+    monkeypatch.setattr(SimSession, "host_stats", host_stats)
+    engine = here.controller.engine
+    await measure_hosts(engine, engine.cloud.at_ms + 60 * MINUTE_MS)
+    told = (await here.admin("listHosts"))["host"][0]
+    assert told["details"]["sensor.Inlet"] == "23.5 Cel OK"
+    assert "sensor.Fan 1" not in told["details"]
+    url = here.controller.endpoint.replace("/client/api", "/metrics")
+    async with aiohttp.ClientSession() as http, http.get(url) as answer:
+        metrics = await answer.text()
+    labels = f'host="{told["name"]}",sensor="Inlet",unit="Cel"'
+    assert f"host_sensor{{{labels}}} 23.5" in metrics

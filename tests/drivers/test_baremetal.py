@@ -382,7 +382,7 @@ async def test_a_firmware_setting_that_is_not_there_is_refused(tmp_path: Path) -
 async def test_sensors_and_console_are_told(tmp_path: Path) -> None:
     async with opened(tmp_path) as bench:
         session: Any = await bench.connect()
-        read = {one.name: (one.value, one.unit) for one in await session.sensors()}
+        read = {s.name: (s.value, s.unit) for s in (await session.host_stats()).sensors}
         assert read == {"Inlet": (23.0, "Cel"), "Fan 1": (5400.0, "RPM"), "Power": (180.0, "W")}
         spec = spec_on(await bench.made(session))
         await session.start_guest(spec, key=uuid4())

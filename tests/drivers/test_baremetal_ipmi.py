@@ -22,7 +22,8 @@ from drivers.contract.compute import HostAddress
 from drivers.contract.errors import Refused, Unavailable
 from tests.peers.baremetal.rack import free_port
 
-PROGRAM = Path(__file__).parents[1] / "peers" / "baremetal" / "plain_ipmi.py"
+ROOT = Path(__file__).parents[2]
+PROGRAM = ("-m", "tests.peers.baremetal.plain_ipmi")
 
 
 class Peer:
@@ -34,7 +35,8 @@ class Peer:
 
     def begin(self) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, str(PROGRAM), str(self.port), "admin", "secret"],
+            [sys.executable, *PROGRAM, str(self.port), "admin", "secret"],
+            cwd=ROOT,
             stdout=subprocess.PIPE,
         )
         assert self.process.stdout is not None

@@ -1,6 +1,9 @@
 """VirtualBMC for one libvirt domain, as a program: an IPMI 2.0 BMC by others than us.
 
-    python ipmi_bmc.py PORT USER PASSWORD DOMAIN LIBVIRT_URI
+    python -m tests.peers.baremetal.ipmi_bmc PORT USER PASSWORD DOMAIN LIBVIRT_URI LINE
+
+VirtualBMC has no serial over LAN; what carries it here is pyghmi's own, between its session and
+LINE, the Unix socket of the domain's serial port.
 
 pyghmi's server side says yes to any cipher suite that is proposed, and then speaks suite 3 whatever
 was agreed. As an old BMC does, this one refuses the others, so that a client comes down to it.
@@ -13,6 +16,8 @@ from typing import Any
 
 from pyghmi.ipmi.private.serversession import ServerSession
 from virtualbmc.vbmc import VirtualBMC
+
+from tests.peers.baremetal.serial_line import SerialOverLan
 
 HMAC_SHA1 = 1
 NO_SUCH_SUITE = 0x11
@@ -27,11 +32,19 @@ def only_suite_3(self: Any, request: bytearray) -> bytearray:
     return bytearray((request[0], NO_SUCH_SUITE, 0, 0)) + bytearray(request[4:8])
 
 
+class SerialBmc(SerialOverLan, VirtualBMC):  # type: ignore[misc]
+    """VirtualBMC, and the domain's serial port."""
+
+    def is_active(self) -> bool:
+        return bool(self.get_power_state())
+
+
 def main() -> None:
-    port, user, password, domain, uri = sys.argv[1:]
+    port, user, password, domain, uri, line = sys.argv[1:]
     ServerSession.create_open_session_response = only_suite_3
-    bmc = VirtualBMC(user, password, int(port), "::ffff:127.0.0.1", domain, uri)
-    bmc.listen(timeout=60)
+    bmc = SerialBmc(user, password, int(port), "::ffff:127.0.0.1", domain, uri)
+    bmc.has_serial(line)
+    bmc.serve()
 
 
 if __name__ == "__main__":

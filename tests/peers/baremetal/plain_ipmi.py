@@ -1,7 +1,8 @@
 """A BMC of pyghmi's own server side, as a program, before a machine that is a few variables.
 
-    python plain_ipmi.py PORT USER PASSWORD
+    python -m tests.peers.baremetal.plain_ipmi PORT USER PASSWORD [LINE]
 
+LINE is the Unix socket of the machine's serial line.
 As an old BMC does, it knows cipher suite 3 alone.
 """
 
@@ -12,6 +13,8 @@ from typing import Any
 
 from pyghmi.ipmi.bmc import Bmc
 from pyghmi.ipmi.private.serversession import ServerSession
+
+from tests.peers.baremetal.serial_line import SerialOverLan
 
 HMAC_SHA1 = 1
 NO_SUCH_SUITE = 0x11
@@ -26,13 +29,16 @@ def only_suite_3(self: Any, request: bytearray) -> bytearray:
     return bytearray((request[0], NO_SUCH_SUITE, 0, 0)) + bytearray(request[4:8])
 
 
-class PlainBmc(Bmc):  # type: ignore[misc]
+class PlainBmc(SerialOverLan, Bmc):  # type: ignore[misc]
     """Power and boot device."""
 
     power, device = "off", "default"
 
     def get_power_state(self) -> str:
         return self.power
+
+    def is_active(self) -> bool:
+        return self.power == "on"
 
     def get_boot_device(self) -> str:
         return self.device
@@ -54,11 +60,12 @@ class PlainBmc(Bmc):  # type: ignore[misc]
 
 
 def main() -> None:
-    port, user, password = sys.argv[1:]
+    port, user, password, *line = sys.argv[1:]
     ServerSession.create_open_session_response = only_suite_3
     bmc = PlainBmc({user: password}, port=int(port), address="::ffff:127.0.0.1")
+    bmc.has_serial("".join(line))
     print("listening", flush=True)
-    bmc.listen(timeout=5)
+    bmc.serve()
 
 
 if __name__ == "__main__":

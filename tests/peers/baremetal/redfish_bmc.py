@@ -31,7 +31,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass
 class RedfishServer:
-    """`machines` by the id of their system."""
+    """`machines` by the id of their system. `serial` and `of_bmc` are where it and its manager
+    tell of a serial console."""
 
     machines: dict[str, Machine]
     user: str = "admin"
@@ -44,6 +45,10 @@ class RedfishServer:
     said: dict[str, tuple[str, float]] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
     hangs: asyncio.Event = field(default_factory=asyncio.Event)
+    serial: dict[str, Any] = field(
+        default_factory=lambda: {"SSH": {"ServiceEnabled": True, "Port": 2200}}
+    )
+    of_bmc: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.hangs.set()
@@ -74,6 +79,7 @@ class RedfishServer:
                 web.get(f"{system}/Storage/RAID/Volumes", self._volumes),
                 web.post(f"{system}/Storage/RAID/Volumes", self._make_volume),
                 web.get(f"{V1}/TaskService/TaskMonitors/{{task}}", self._monitor),
+                web.get(f"{V1}/Managers/1", self._manager),
                 web.get(f"{V1}/Chassis/1", self._chassis),
                 web.get(f"{V1}/Chassis/1/Thermal", self._thermal),
                 web.get(f"{V1}/Chassis/1/Power", self._power),
@@ -171,8 +177,11 @@ class RedfishServer:
             "EthernetInterfaces": link(f"{at}/EthernetInterfaces"),
             "Bios": link(f"{at}/Bios"),
             "Storage": link(f"{at}/Storage"),
-            "SerialConsole": {"SSH": {"ServiceEnabled": True, "Port": 2200}},
-            "Links": {"Chassis": [link(f"{V1}/Chassis/1")]},
+            **({"SerialConsole": self.serial} if self.serial else {}),
+            "Links": {
+                "Chassis": [link(f"{V1}/Chassis/1")],
+                "ManagedBy": [link(f"{V1}/Managers/1")],
+            },
         }
 
     async def _system(self, request: web.Request) -> web.Response:
@@ -281,6 +290,9 @@ class RedfishServer:
     async def _chassis(self, request: web.Request) -> web.Response:
         at = f"{V1}/Chassis/1"
         return shown({"Thermal": link(f"{at}/Thermal"), "Power": link(f"{at}/Power")})
+
+    async def _manager(self, request: web.Request) -> web.Response:
+        return shown({"@odata.id": f"{V1}/Managers/1", "Id": "1", "SerialConsole": self.of_bmc})
 
     async def _thermal(self, request: web.Request) -> web.Response:
         return shown(
