@@ -19,6 +19,8 @@ from engine.world import Hosts
 
 # Discs are never converted.
 KEPT = ("iso",)
+# An installer is no disk, and nothing can be made of it.
+INSTALLERS = ("tar",)
 # What drivers call a format that an image's own record calls as qemu-img does.
 CALLED = {"vpc": "vhd"}
 REAL = {ours: real for real, ours in CALLED.items()}
@@ -31,6 +33,12 @@ def form_for(hosts: Hosts, hypervisor: str, image_format: str) -> str:
         formats = hosts.capabilities(hypervisor).image_formats
     except Invalid:
         return image_format  # of a kind that no driver here is for: kept as it came
+    if real in INSTALLERS and real not in formats:
+        raise Invalid(
+            f"{image_format} is an installer, and {hypervisor} starts guests from disks: register "
+            "a disk image, or the installer for a kind that installs",
+            field="format",
+        )
     if real in KEPT or not formats or called(real) in formats:
         return image_format
     return WORD_OF[REAL.get(formats[0], formats[0])]

@@ -24,6 +24,7 @@ import msgspec
 from aggregates.appliance import Appliance
 from aggregates.errors import Invalid
 from drivers.contract.errors import Refused, Unavailable
+from drivers.kit import installer
 from engine import appliances
 
 # CloudStack's word for a format, and what qemu-img calls it.
@@ -35,6 +36,7 @@ FORMATS = {
     "VMDK": "vmdk",
     "OVA": "ova",
     "ISO": "iso",
+    "TAR": "tar",
 }
 WORD_OF = {real: word for word, real in FORMATS.items()}
 ALGORITHMS = {32: "md5", 40: "sha1", 56: "sha224", 64: "sha256", 96: "sha384", 128: "sha512"}
@@ -140,6 +142,8 @@ async def look(path: Path, image_format: str, wanted: str) -> Image:
     if expected == "ova":
         appliance = await asyncio.to_thread(appliances.look, str(path))
         real, size_bytes = "ova", sum(disk.size_bytes for disk in appliance.disks)
+    elif expected == "tar":
+        real, size_bytes = "tar", await asyncio.to_thread(installer.look, path)
     elif expected == "iso":
         real, size_bytes = "iso", (await asyncio.to_thread(path.stat)).st_size
     else:

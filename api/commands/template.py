@@ -82,7 +82,7 @@ class RegisterTemplateCommand(FileFields, TemplateFields, TypeFields):
         str, "where the image is: http, https, or a file of the controller", Length(2048)
     ]
     hypervisor: Annotated[str, "the hypervisor that it is for", HYPERVISORS]
-    format: Annotated[str, "QCOW2, RAW, VHD, VHDX, VMDK or OVA"]
+    format: Annotated[str, "QCOW2, RAW, VHD, VHDX, VMDK, OVA, or TAR: an installer"]
     zone_id: Annotated[UUID | None, "its zone; -1 for all", Names("zone", every=True)] = None
     zone_ids: Annotated[tuple[UUID, ...] | None, "its zones", Names("zone")] = None
     direct_download: Annotated[bool | None, "not offered"] = None

@@ -29,7 +29,7 @@ ALIVE = ("power", "dhcp")
 KNOWN = frozenset(
     (
         *("mac", "provision", "http", "dhcp", "alive", "uefi", "root", "erase"),
-        *("bios", "raid", "name", "boot_s", "pin", "privilege"),
+        *("bios", "raid", "name", "boot_s", "install_s", "pin", "privilege"),
     )
 )
 
@@ -62,6 +62,7 @@ class NodeAddress:
     bios: tuple[tuple[str, str], ...] = ()
     raid: str = ""
     boot_s: float = 300.0
+    install_s: float = 3600.0
     privilege: int = 4
     pin: str = ""
 
@@ -117,6 +118,7 @@ def parse(address: HostAddress) -> NodeAddress:
         bios=_pairs(asked.get("bios", "")),
         raid=asked.get("raid", ""),
         boot_s=float(_number(asked, "boot_s", 300)),
+        install_s=float(_number(asked, "install_s", 3600)),
         privilege=_number(asked, "privilege", 4),
     )
 

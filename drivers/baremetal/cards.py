@@ -12,13 +12,16 @@ from pathlib import Path
 
 import msgspec
 
+from drivers.baremetal.installing import Installing
+
 
 class Volume(msgspec.Struct):
     """A volume of ours. It is listed only when it is `whole`: its image and label are on disk.
 
     `rests`: its image is to stay while it is there. `config` is a digest of what its config
     partition at `config_at` (0: it has none) was last written with.
-    `labelled`: the disk itself says so too.
+    `labelled`: the disk itself says so too. `installer` is the folder of the installer that has
+    yet to install a system onto it; `installs`: what is on it came so, or will.
     """
 
     volume_id: str
@@ -31,6 +34,8 @@ class Volume(msgspec.Struct):
     config_at: int = 0
     labelled: bool = True
     whole: bool = False
+    installer: str = ""
+    installs: bool = False
 
 
 class Disk(msgspec.Struct):
@@ -61,7 +66,7 @@ class Nic(msgspec.Struct):
 
 
 class Guest(msgspec.Struct):
-    """The guest that the machine was given to. `stage`: preparing, booting, running or off."""
+    """The guest that has the machine. `stage`: preparing, installing, booting, running or off."""
 
     guest_id: str
     name: str
@@ -88,6 +93,7 @@ class Card(msgspec.Struct):
     guest: Guest | None = None
     token: str = ""
     ip4: str = ""
+    installing: Installing | None = None
 
     @property
     def inspected(self) -> bool:

@@ -7,6 +7,7 @@ depends on what asks: iPXE gets our script's URL, a BIOS gets iPXE by TFTP, UEFI
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Interface
@@ -41,6 +42,7 @@ dhcp-boot=tag:!ipxe,tag:efihttp,{url}/files/ipxe.efi
 dhcp-option-force=tag:!ipxe,tag:efihttp,60,HTTPClient
 dhcp-boot=tag:!ipxe,tag:!efi,tag:!efihttp,undionly.kpxe
 """
+FIRMWARE = re.compile(r"vendor class: (PXE|HTTP)Client")
 ROUTER = "enable-ra\ndhcp-range=::,constructor:{interface},ra-only\n"
 """With an IPv6 network on the interface: saves iPXE the wait for a router that is not there."""
 
@@ -127,13 +129,15 @@ class Dhcp:
             return ""
         return next((line for line in lines if f" {mac} " in line), "")
 
-    def asked(self, mac: str) -> int:
-        """How many requests of a machine dnsmasq has seen."""
+    def asked(self, mac: str, *, by_system: bool = False) -> int:
+        """How many requests of a machine dnsmasq has seen; or of its system, not its firmware."""
         try:
-            text = (self._folder / "log").read_text(errors="replace")
+            lines = (self._folder / "log").read_text(errors="replace").splitlines()
         except FileNotFoundError:
             return 0
-        return sum("DHCPDISCOVER" in line and mac in line for line in text.splitlines())
+        of_firmware = {_transaction(one) for one in lines if FIRMWARE.search(one)}
+        asked = (one for one in lines if "DHCPDISCOVER" in one and mac in one)
+        return sum(not by_system or _transaction(one) not in of_firmware for one in asked)
 
     def _write(self, at: IPv4Interface, url: str, ipv6: bool) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -155,6 +159,11 @@ class Dhcp:
         text = await asyncio.to_thread(_read, Path("/proc/net/if_inet6"))
         rows = (line.split() for line in text.splitlines())
         return any(row[5] == self._interface and row[3] == "00" for row in rows)
+
+
+def _transaction(line: str) -> str:
+    """The number that dnsmasq puts before each line about one exchange (`log-dhcp`)."""
+    return line.partition("]: ")[2].partition(" ")[0]
 
 
 def _read(path: Path) -> str:

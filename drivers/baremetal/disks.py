@@ -56,7 +56,10 @@ class Disks:
         )
 
     async def create(self, pool: PoolSpec, spec: DiskSpec, *, rests: bool) -> DiskStatus:
-        """`rests`: the image is kept for as long as the disk is there."""
+        """`rests`: the image is kept for as long as the disk is there.
+
+        Of an installer's image the disk stays empty until the guest's first start.
+        """
         async with self._node.turn:
             if (there := self._node.card.whole(spec.volume_id)) is not None:
                 return status(*there)
@@ -75,13 +78,15 @@ class Disks:
                 size_bytes=size_bytes,
                 image_id=str(spec.image.image_id) if spec.image else "",
                 rests=rests and spec.image is not None,
-                labelled=image is None or label.fits(Path(image.path)),
+                labelled=image is None or image.is_installer or label.fits(Path(image.path)),
+                installer=image.path if image is not None and image.is_installer else "",
+                installs=image is not None and image.is_installer,
             )
             if disk.volume is not None and disk.volume.volume_id != volume.volume_id:
                 raise Unavailable(f"{disk.path} was taken meanwhile: try again")
             disk.volume = volume
             self._node.save()
-            if image is not None:
+            if image is not None and not image.is_installer:
                 await self._write_image(disk, volume, image)
             await self.put_label(disk, volume)
             volume.whole = True

@@ -13,6 +13,7 @@ from drivers.baremetal import config_disc
 from drivers.baremetal.bmc import Boot, Turn
 from drivers.baremetal.cards import Disk, Guest, Volume
 from drivers.baremetal.disks import Disks
+from drivers.baremetal.installs import Installs
 from drivers.baremetal.node import LIVE, Node
 from drivers.baremetal.power import soften, switch
 from drivers.baremetal.wait import until
@@ -27,13 +28,16 @@ class Guests:
 
     def __init__(self, node: Node, disks: Disks) -> None:
         self._node, self._disks = node, disks
+        self._installs = Installs(node, self._boot, self._comes_alive, self._mark_lease)
 
     async def start(self, spec: GuestSpec, key: UUID) -> GuestStatus:
         async with self._node.turn:
             card = self._node.card
             there = card.guest if card.guest and card.guest.guest_id == str(spec.guest_id) else None
             if there is not None and there.stage in LIVE and await self._node.power():
-                if there.stage == "booting":
+                if there.stage == "installing":
+                    await self._installs.go_on(there)
+                elif there.stage == "booting":
                     await self._comes_alive(there)
                 return await self._status(there)
             held = self._check(spec)
@@ -48,7 +52,11 @@ class Guests:
             card.guest = guest
             self._node.save()
             await self._prepare(spec, held)
-            await self._boot(guest)
+            root = card.whole(spec.disks[0].volume_id)
+            if root is not None and root[1].installer:
+                await self._installs.begin(spec, guest, *root)
+            else:
+                await self._boot(guest)
             return await self._status(guest)
 
     async def stop(self, guest_id: UUID, *, grace_s: float) -> None:
@@ -165,7 +173,9 @@ class Guests:
         there = self._node.card.whole(root_id)
         assert there is not None
         disk, volume = there
-        if wanted and not volume.config_at:
+        if volume.installs:  # Its installer's answers tell it, once.
+            volume.config = wanted
+        if volume.config != wanted and wanted and not volume.config_at:
             raise Refused(
                 f"{disk.path} has no room or no partition table for what guest {spec.name} is to "
                 "be told: use a disk that is some MiB larger than the image, and a partitioned "
@@ -189,7 +199,7 @@ class Guests:
         node = self._node
         await node.power_off()
         node.booting.strays = 0
-        self._lease = node.provision.dhcp.lease(node.address.mac) if node.provision.dhcp else ""
+        self._mark_lease()
         guest.stage = "booting"
         node.save()
         await node.power_on(Boot.DISK, once=False)
@@ -228,7 +238,12 @@ class Guests:
 
     _lease = ""
 
+    def _mark_lease(self) -> None:
+        node = self._node
+        self._lease = node.provision.dhcp.lease(node.address.mac) if node.provision.dhcp else ""
+
     async def _off(self, guest: Guest, grace_s: float) -> None:
+        self._installs.drop()
         if guest.stage in LIVE:
             on = await self._node.power()
             if on and grace_s > 0:

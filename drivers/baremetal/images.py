@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import shutil
 from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
@@ -18,17 +19,20 @@ import msgspec
 from drivers.contract.errors import Refused
 from drivers.contract.storage import ImageSource
 from drivers.kit import images as kit
+from drivers.kit import installer
 
 CHUNK_BYTES = 4 * 1024**2
-FORMATS = ("raw", "qcow2", "vmdk", "vhd", "vhdx")
+FORMATS = ("raw", "qcow2", "vmdk", "vhd", "vhdx", "tar")
+INSTALLER = "tar"
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """An image that is ready to be written."""
+    """An image that is ready to be written; or the folder of an installer, of no size."""
 
     path: str
     size_bytes: int
     sha256: str
+    is_installer: bool = False
 
 
 class Images:
@@ -50,6 +54,8 @@ class Images:
                     f"{image.image_format}"
                 )
             await asyncio.to_thread(at.parent.mkdir, parents=True, exist_ok=True)
+            if image.image_format == INSTALLER:
+                return await asyncio.to_thread(_keep_installer, Path(image.path), at)
             found = await kit.look(image.path, image.image_format)
             if found.backing:
                 raise Refused(
@@ -70,6 +76,7 @@ class Images:
         for path in (at.with_suffix(".json"), at):
             with suppress(FileNotFoundError):
                 path.unlink()
+        shutil.rmtree(_folder(at), ignore_errors=True)
         with suppress(OSError):
             at.parent.rmdir()
 
@@ -79,7 +86,28 @@ def _read(at: Path) -> Kept | None:
         kept = msgspec.json.decode(at.with_suffix(".json").read_bytes(), type=Kept)
     except (FileNotFoundError, msgspec.DecodeError):
         return None
+    if kept.is_installer:
+        return kept if Path(kept.path).is_dir() else None
     return kept if at.exists() and at.stat().st_size == kept.size_bytes else None
+
+
+def _folder(at: Path) -> Path:
+    return at.with_suffix(".installer")
+
+
+def _keep_installer(archive: Path, at: Path) -> Kept:
+    """Its parts in a folder, which has its name once it is whole."""
+    folder = _folder(at)
+    partial = folder.with_suffix(".partial")
+    for one in (partial, folder):
+        shutil.rmtree(one, ignore_errors=True)
+    partial.mkdir()
+    installer.look(archive)
+    installer.unpack(archive, partial)
+    partial.rename(folder)
+    made = Kept(str(folder), 0, "", is_installer=True)
+    _write(at, made)
+    return made
 
 
 def _write(at: Path, kept: Kept) -> None:

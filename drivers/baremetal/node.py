@@ -22,7 +22,7 @@ from drivers.baremetal.settings import Settings
 from drivers.baremetal.wait import until
 from drivers.contract.errors import Unavailable
 
-LIVE = ("booting", "running")
+LIVE = ("installing", "booting", "running")
 RETURNS_S = 15.0
 
 
@@ -44,10 +44,12 @@ class Node:
         self.turn = asyncio.Lock()
         self._cards, self._files = cards, files
         self.agent = Agent(
-            self.name, self._now_s, poll_s=settings.poll_s, silent_s=settings.silent_s
+            self.name, self.now_s, poll_s=settings.poll_s, silent_s=settings.silent_s
         )
-        self._made_s = self._now_s()
-        self.booting = Booting(self.agent, self.card.token, uefi=address.uefi)
+        self._made_s = self.now_s()
+        self.booting = Booting(
+            self.agent, self.card.token, uefi=address.uefi, installing=self.card.installing
+        )
         self._began_s = 0.0
         self._asked_before = 0
         self._prepared = False
@@ -73,6 +75,7 @@ class Node:
             self.card.ip4 = dhcp.address_for(mac, self.card.ip4, taken)
             dhcp.hosts[mac] = self.card.ip4
             self.save()
+        self.booting.ip4, self.booting.saved = self.card.ip4, self.save
         await dhcp.start(self.provision.url)
 
     def unregister(self) -> None:
@@ -91,7 +94,7 @@ class Node:
     @property
     def may_have_agent(self) -> bool:
         """The agent runs, boots, or may yet be heard of from before this process began."""
-        early = self._now_s() - self._made_s < self.agent.silent_s
+        early = self.now_s() - self._made_s < self.agent.silent_s
         return self.agent.is_here or self.booting.wanted or (bool(self.card.token) and early)
 
     async def guest_runs(self) -> bool:
@@ -112,7 +115,7 @@ class Node:
         await self._files.ready()
         if not await self._on_its_way():
             await self._boot_agent()
-        left_s = self.address.boot_s - (self._now_s() - self._began_s)
+        left_s = self.address.boot_s - (self.now_s() - self._began_s)
         if not await until(self._is_here, within_s=max(1.0, left_s), every_s=self.pace.every_s):
             self._began_s = 0.0
             raise Unavailable(await self._why_no_agent())
@@ -174,7 +177,7 @@ class Node:
         if not await self.bmc.is_on():
             return False
         if self.booting.wanted and self._began_s:
-            return self._now_s() - self._began_s < self.address.boot_s
+            return self.now_s() - self._began_s < self.address.boot_s
         if self.card.token:
             return await until(self._is_here, within_s=RETURNS_S, every_s=self.pace.every_s)
         if self.card.guest is None:
@@ -193,9 +196,9 @@ class Node:
         self.booting.wanted, self.booting.scripts, self.booting.strays = True, 0, 0
         self.agent.arrived.clear()
         self.save()
-        self._asked_before = self._asked()
+        self._asked_before = self.asked()
         await self.power_on(Boot.NETWORK, once=True)
-        self._began_s = self._now_s()
+        self._began_s = self.now_s()
 
     async def _why_no_agent(self) -> str:
         """How far the machine got."""
@@ -208,7 +211,7 @@ class Node:
                 f"{waited}: it fetched its boot script, so the agent's kernel does not start or "
                 "has no driver for its network card; look at its console"
             )
-        if self.provision.dhcp is not None and self._asked() == self._asked_before:
+        if self.provision.dhcp is not None and self.asked() == self._asked_before:
             return (
                 f"{waited}: {self.bmc.name} says that it is on, but nothing asked for an address "
                 f"from {mac} on {where}. Is it really on? Is mac= the card that boots? Check its "
@@ -219,8 +222,10 @@ class Node:
             f"{self.provision.url}; check that TFTP and HTTP pass, and uefi= in the host's URL"
         )
 
-    def _asked(self) -> int:
-        return self.provision.dhcp.asked(self.address.mac) if self.provision.dhcp else 0
+    def asked(self, *, by_system: bool = False) -> int:
+        """How often the machine has asked for an address, as far as our DHCP knows."""
+        dhcp = self.provision.dhcp
+        return dhcp.asked(self.address.mac, by_system=by_system) if dhcp is not None else 0
 
-    def _now_s(self) -> float:
+    def now_s(self) -> float:
         return asyncio.get_running_loop().time()

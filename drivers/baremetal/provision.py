@@ -7,6 +7,7 @@ that its boot script gave it, which is new at each boot.
 from __future__ import annotations
 
 import asyncio
+import hmac
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from aiohttp import web
 from drivers.baremetal import agent_report
 from drivers.baremetal.agents import Agent
 from drivers.baremetal.dhcp import Dhcp
+from drivers.baremetal.installing import Installing, answer
 from drivers.contract.errors import Refused, Unavailable
 
 IPXE = Path("/usr/lib/ipxe")
@@ -37,6 +39,9 @@ class Booting:
     scripts: int = 0
     strays: int = 0
     uefi: bool = False
+    installing: Installing | None = None
+    ip4: str = ""
+    saved: Callable[[], None] = lambda: None
 
 
 @dataclass
@@ -71,6 +76,8 @@ class Provision:
                     web.post("/agent/{token}/progress/{number}", self._progress),
                     web.post("/agent/{token}/done/{number}", self._done),
                     web.get("/agent/{token}/data/{number}", self._data),
+                    web.get("/install/{token}/{what}", self._install),
+                    web.post("/install/{token}/{what}", self._install),
                 ]
             )
             runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
@@ -100,6 +107,10 @@ class Provision:
         """The script of a machine that boots over the network: the agent, or its own disk."""
         mac = request.match_info["mac"].lower().replace("-", ":")
         booting = self.booting.get(mac)
+        if booting is not None and booting.ip4 not in ("", request.remote):
+            raise web.HTTPForbidden(text="this is another machine's\n")
+        if booting is not None and (one := booting.installing) is not None:
+            return self._boot_installer(booting, one)
         if booting is None or not booting.wanted:
             if booting is not None:
                 booting.strays += 1
@@ -111,6 +122,28 @@ class Provision:
             text=f"#!ipxe\nkernel {self.url}/files/vmlinuz{initrd} {line}\n"
             f"initrd {self.url}/files/agent.gz\nboot\n"
         )
+
+    def _boot_installer(self, booting: Booting, one: Installing) -> web.Response:
+        """A machine that comes back after it had its answers has its system installed."""
+        one.came, one.returned = True, one.fetched or one.is_over
+        booting.saved()
+        text = LOCAL if one.returned else one.script(self.url, uefi=booting.uefi)
+        return web.Response(text=text)
+
+    async def _install(self, request: web.Request) -> web.StreamResponse:
+        token, what = request.match_info["token"], request.match_info["what"]
+        for mac, booting in self.booting.items():
+            one = booting.installing
+            if one is None or one.is_over:
+                continue
+            if hmac.compare_digest(one.token.encode(), token.encode()):
+                if booting.ip4 not in ("", request.remote):
+                    raise web.HTTPForbidden(text="this is another machine's\n")
+                said = await request.text() if request.method == "POST" else ""
+                response = answer(one, what, name=mac, said=said)
+                booting.saved()
+                return response
+        raise web.HTTPGone(text="this installation is over\n")
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]

@@ -88,7 +88,8 @@ def listen(typed: SimpleQueue[bytes]) -> None:
 
 
 def tell(words: str) -> None:
-    print(words, file=sys.stderr, flush=True)
+    sys.stderr.write(f"{words}\n")
+    sys.stderr.flush()
 
 
 def main() -> int:

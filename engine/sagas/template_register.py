@@ -61,6 +61,7 @@ def accept(run: Run[RegisterTemplate]) -> list[str]:
     if not simulated:
         check_url(Source(ask.url, ask.trusted))
         networks(ask.sites)
+        form_for(run.world.hosts, ask.hypervisor, ask.image_format)
     run.create(ask.template_id, registered(ask, run.id))
     copies = [
         Copy(

@@ -1,26 +1,34 @@
 """Machines that boot over the network, through the API, in a zone that has simulated hosts too.
 
-Two QEMU machines stand on a network of their own. VirtualBMC is the BMC of one, sushy-tools of the
-other; the controller's dnsmasq, agent and image writing bring each from an empty disk to a system
-that booted from the chosen image, and back to an empty disk.
+Four QEMU machines stand on a network of their own, two with a BIOS and two with OVMF, of which one
+boots by HTTP alone. VirtualBMC or sushy-tools is the BMC of each; the controller's dnsmasq, agent
+and image writing bring each from an empty disk to a system that booted from the chosen image, and
+back to an empty disk.
 """
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import json
 import shutil
 import socket
 import subprocess
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import aiohttp
 import pytest
 from cs import CloudStackApiException
 
 from guest import agent
 from guest.build import READY
 from tests.e2e.place import Place, cloud
+from tests.e2e.server import Api
+from tests.guest import efi
+from tests.guest.installer import tiny_installer
 from tests.guest.tiny import absent, image
 from tests.peers.baremetal import rack as peer
 from tests.peers.baremetal.rack import Computer, Rack
@@ -31,6 +39,8 @@ pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(600)]
 
 BOOT_S = 180.0
 KINDS = ("ipmi", "redfish")
+UEFI = ("uefi", "uefi-http")
+BY_IPMI, BY_REDFISH = ("ipmi", "uefi-http"), ("redfish", "uefi")
 MARKS = (b"SAGASTACK-DISK volume=", b"SAGATINY")
 
 
@@ -42,7 +52,7 @@ class Machines:
     rack: Rack
     urls: dict[str, str]
     computers: dict[str, Computer]
-    template: dict[str, Any]
+    templates: dict[str, str]
     offering: dict[str, Any]
     where: dict[str, str]
 
@@ -54,6 +64,8 @@ class Machines:
 def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
     if lacking := peer.missing():
         absent(f"there can be no machines: {lacking}")
+    if lacking := efi.lacking():
+        absent(f"there is no {lacking}")
     tiny, root = image(), tmp_path_factory.mktemp("baremetal")
     agent.build(peer.VAR / "agent", peer.VAR)
     (root / "agent").mkdir()
@@ -62,14 +74,18 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
     chosen = {"SAGASTACK_DRIVER_BAREMETAL": f"agent={root}/agent,every_s=0.5,wipe_wait_s=120"}
     with peer.rack(root) as rack, cloud(root / "home", **chosen) as place:
         computers = {kind: rack.add(f"bm-{kind}-{rack.interface}") for kind in KINDS}
+        computers |= {kind: rack.add(f"bm-{kind}-{rack.interface}", kind) for kind in UEFI}
         http = peer.free_port(socket.SOCK_STREAM)
         tail = f"provision={rack.interface}&http={http}&alive=dhcp&boot_s={BOOT_S:.0f}"
-        system = f"redfish/v1/Systems/{computers['redfish'].uuid}"
-        urls = {
-            "ipmi": f"ipmi://127.0.0.1:{rack.ipmi(computers['ipmi'])}/",
-            "redfish": f"redfish+http://127.0.0.1:{rack.redfish()}/{system}",
+        port = rack.redfish()
+        urls = {kind: f"ipmi://127.0.0.1:{rack.ipmi(computers[kind])}/" for kind in BY_IPMI}
+        urls |= {
+            kind: f"redfish+http://127.0.0.1:{port}/redfish/v1/Systems/{computers[kind].uuid}"
+            for kind in BY_REDFISH
         }
         urls = {kind: f"{url}?mac={computers[kind].mac}&{tail}" for kind, url in urls.items()}
+        urls["redfish"] += "&bios=NicBoot1:Disabled,QuietBoot:false&raid=RAID1"
+        urls |= {kind: f"{urls[kind]}&uefi=yes" for kind in UEFI}
         api = place.api
         # addHost answers once the machine has been inspected, and an image takes its time.
         api.cs.timeout = api.cs.job_timeout = 900
@@ -79,26 +95,31 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
             clustertype="CloudManaged", hypervisor="BareMetal",
         )["cluster"][0]  # fmt: skip
         os_type = api("listOsTypes", description="Other Linux (64-bit)")["ostype"][0]["id"]
-        template = api(
-            "registerTemplate", name="tiny", displaytext="tiny", format="QCOW2",
-            hypervisor="BareMetal", url=tiny.disk.as_uri(), zoneid=zone, ostypeid=os_type,
-        )["template"][0]  # fmt: skip
+        images = {
+            "tiny": (tiny.disk, "QCOW2"),
+            "efi": (efi.efi_disk(tiny, root), "QCOW2"),
+            "installer": (tiny_installer(tiny, root), "TAR"),
+        }
+        templates = {
+            name: api(
+                "registerTemplate", name=name, displaytext=name, format=form, url=path.as_uri(),
+                hypervisor="BareMetal", zoneid=zone, ostypeid=os_type,
+            )["template"][0]["id"]
+            for name, (path, form) in images.items()
+        }  # fmt: skip
         offering = api(
             "createServiceOffering", name="machine", displaytext="machine", cpunumber=1,
             cpuspeed=500, memory=256,
         )["serviceoffering"]  # fmt: skip
         where = {"zoneid": zone, "podid": pod, "clusterid": cluster["id"]}
-        made = Machines(place, rack, urls, computers, template, offering, where)
-        until(lambda: bool(_template(made)["isready"]), "the template is ready")
+        made = Machines(place, rack, urls, computers, templates, offering, where)
+
+        def ready() -> bool:
+            found = api("listTemplates", templatefilter="all", hypervisor="BareMetal")
+            return all(one["isready"] for one in found["template"])
+
+        until(ready, "the templates are ready")
         yield made
-
-
-def _template(machines: Machines) -> dict[str, Any]:
-    api, template_id = machines.place.api, machines.template["id"]
-    found: dict[str, Any] = api.one(
-        "listTemplates", "template", id=template_id, templatefilter="all"
-    )
-    return found
 
 
 def _again(verb: Callable[[], Any], *, until_s: float) -> Any:
@@ -129,26 +150,44 @@ def test_a_wrong_password_is_told_and_adds_nothing(machines: Machines, kind: str
     assert not machines.rack.runs(machines.computers[kind]), "nothing was turned on"
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_machine_from_an_empty_disk_to_a_system_and_back(machines: Machines, kind: str) -> None:
-    api, rack, computer = machines.place.api, machines.rack, machines.computers[kind]
+def _added(machines: Machines, kind: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The machine as a host, and its disks as a pool."""
+    api = machines.place.api
     credentials = {"username": peer.USER, "password": peer.PASSWORD}
     asked = {"url": machines.urls[kind], "hypervisor": "BareMetal", **credentials}
     host = _again(lambda: api("addHost", **asked, **machines.where), until_s=BOOT_S)["host"][0]
-    assert (host["state"], host["hypervisor"], host["cpunumber"]) == ("Up", "BareMetal", 1)
-    assert 256 * 2**20 < host["memorytotal"] <= peer.MEMORY_MIB * 2**20
     pool = api(
         "createStoragePool", name=f"disks-{kind}", url="disk:///", scope="HOST",
         **{"details[0].hostid": host["id"]}, **machines.where,
     )["storagepool"]  # fmt: skip
+    return host, pool
+
+
+def _removed(machines: Machines, host: dict[str, Any], pool: dict[str, Any]) -> None:
+    machines.place.api("deleteStoragePool", id=pool["id"])
+    machines.place.api("prepareHostForMaintenance", id=host["id"])
+    machines.place.api("deleteHost", id=host["id"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_machine_from_an_empty_disk_to_a_system_and_back(machines: Machines, kind: str) -> None:
+    api, rack, computer = machines.place.api, machines.rack, machines.computers[kind]
+    host, pool = _added(machines, kind)
+    assert (host["state"], host["hypervisor"], host["cpunumber"]) == ("Up", "BareMetal", 1)
+    assert 256 * 2**20 < host["memorytotal"] <= peer.MEMORY_MIB * 2**20
     assert pool["disksizetotal"] == peer.DISK_BYTES
     ask = {
         "zoneid": machines.where["zoneid"], "serviceofferingid": machines.offering["id"],
-        "templateid": machines.template["id"], "hostid": host["id"],
+        "templateid": machines.templates["tiny"], "hostid": host["id"],
     }  # fmt: skip
     vm = api("deployVirtualMachine", name=f"vm-{kind}", **ask)["virtualmachine"]
     assert (vm["state"], vm["hypervisor"], vm["hostid"]) == ("Running", "BareMetal", host["id"])
     until(lambda: machines.booted(kind), "the machine booted the image", BOOT_S)
+    if kind == "ipmi":
+        asyncio.run(_talked_to_by_serial_line(api, vm["id"]))
+    else:
+        assert machines.rack.volumes(), "sushy-tools was told to make a RAID volume"
+        _set_by_redfish(machines)
     written = computer.disk.read_bytes()
     assert all(mark in written for mark in MARKS), "the label and the image are on the disk"
 
@@ -171,10 +210,72 @@ def test_a_machine_from_an_empty_disk_to_a_system_and_back(machines: Machines, k
     api("destroyVirtualMachine", id=vm["id"], expunge=True)
     assert not any(computer.disk.read_bytes()), "the disk was wiped for the next tenant"
     assert not api("listVirtualMachines", name=f"vm-{kind}").get("virtualmachine")
-    api("deleteStoragePool", id=pool["id"])
-    api("prepareHostForMaintenance", id=host["id"])
-    api("deleteHost", id=host["id"])
+    _removed(machines, host, pool)
     assert not api("listHosts", hypervisor="BareMetal").get("host")
+
+
+async def _talked_to_by_serial_line(api: Api, vm_id: str) -> None:
+    """A shell of the machine's answers through the door: QEMU's serial port, SOL, a WebSocket."""
+    told = await asyncio.to_thread(api, "createConsoleEndpoint", virtualmachineid=vm_id)
+    at, heard = told["consoleendpoint"]["websocket"], b""
+    url = f"http://{at['host']}:{at['port']}{at['path']}"
+    async with aiohttp.ClientSession() as http, http.ws_connect(url) as line:
+        await line.send_str(at["token"])
+        async with asyncio.timeout(60):
+            while b"says 42" not in heard:
+                if b"echo" not in heard:
+                    await line.send_bytes(b"\recho says $((6 * 7))\r")
+                message = await line.receive()
+                assert message.type is aiohttp.WSMsgType.BINARY, message
+                heard += message.data
+
+
+def _set_by_redfish(machines: Machines) -> None:
+    url = machines.urls["redfish"].partition("?")[0].replace("redfish+http", "http")
+    word = base64.b64encode(f"{peer.USER}:{peer.PASSWORD}".encode()).decode()
+    asked = urllib.request.Request(f"{url}/BIOS", headers={"Authorization": f"Basic {word}"})
+    with urllib.request.urlopen(asked, timeout=20) as answer:
+        has = json.load(answer)["Attributes"]
+    assert (has["NicBoot1"], str(has["QuietBoot"]).lower()) == ("Disabled", "false"), has
+
+
+@pytest.mark.parametrize("kind", UEFI)
+def test_a_machine_that_boots_by_uefi(machines: Machines, kind: str) -> None:
+    """By PXE and by HTTP: real firmware fetches iPXE, that the agent; then it starts from disk."""
+    api, computer = machines.place.api, machines.computers[kind]
+    host, pool = _added(machines, kind)
+    log = machines.place.server.home / f"drivers/baremetal/provision-{machines.rack.interface}/log"
+    by_http = "HTTPClient:Arch:00016" in log.read_text()
+    assert by_http == (kind == "uefi-http"), "the one that boots by HTTP comes last"
+    if by_http:
+        vm = api(
+            "deployVirtualMachine", name=f"vm-{kind}", zoneid=machines.where["zoneid"],
+            serviceofferingid=machines.offering["id"], templateid=machines.templates["efi"],
+            hostid=host["id"], boottype="UEFI", bootmode="LEGACY",
+        )["virtualmachine"]  # fmt: skip
+        assert vm["state"] == "Running"
+        until(lambda: machines.booted(kind), "the machine booted the image", BOOT_S)
+        api("destroyVirtualMachine", id=vm["id"], expunge=True)
+        assert not any(computer.disk.read_bytes()), "the disk was wiped for the next tenant"
+    _removed(machines, host, pool)
+
+
+def test_a_system_is_installed_by_its_own_installer(machines: Machines) -> None:
+    """Kernel, initrd and answers from us; the machine's word ends it; it boots what it has."""
+    api, computer = machines.place.api, machines.computers["ipmi"]
+    host, pool = _added(machines, "ipmi")
+    computer.log.write_bytes(b"")
+    vm = api(
+        "deployVirtualMachine", name="installed", zoneid=machines.where["zoneid"],
+        serviceofferingid=machines.offering["id"], templateid=machines.templates["installer"],
+        hostid=host["id"],
+    )["virtualmachine"]  # fmt: skip
+    assert vm["state"] == "Running"
+    until(lambda: machines.booted("ipmi"), "the machine booted what was installed", BOOT_S)
+    assert f"INSTALLING {vm['name']} onto /dev/vda" in computer.console()
+    api("destroyVirtualMachine", id=vm["id"], expunge=True)
+    assert not any(computer.disk.read_bytes()), "the disk was wiped for the next tenant"
+    _removed(machines, host, pool)
 
 
 def test_nothing_is_left(machines: Machines) -> None:

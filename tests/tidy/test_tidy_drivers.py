@@ -20,7 +20,7 @@ from engine.drivers import Drivers, folders
 from sagastack.quality import Quality, examples, read_all, read_extension
 from tests.tidy.tree import Module, modules
 
-FORMATS = {"raw", "qcow2", "vmdk", "vhd", "vhdx", "vdi", "ova", "iso"}
+FORMATS = {"raw", "qcow2", "vmdk", "vhd", "vhdx", "vdi", "ova", "iso", "tar"}
 SHARED = ("contract", "kit")
 MAY_IMPORT = {"contract": (), "kit": ("contract",), "conformance": ("contract",)}
 

@@ -28,7 +28,8 @@ class Faults:
 
     `deaf`: it is powered but boots nothing. `sticks`: its power cannot be turned off. `denies`:
     its BMC says off while it is on. `late_s`: its BMC tells of a change only after so long.
-    `garbles`: what is written to its disks is not what comes back.
+    `garbles`: what is written to its disks is not what comes back. `installs`: its installer
+    `reports` and restarts, `turns off` or `restarts` without a word, `fails`, or `hangs`.
     """
 
     deaf: bool = False
@@ -36,6 +37,7 @@ class Faults:
     denies: bool = False
     late_s: float = 0.0
     garbles: bool = False
+    installs: str = "reports"
 
 
 @dataclass
@@ -54,6 +56,7 @@ class Machine:
     once: bool = False
     boots: list[str] = field(default_factory=list)
     orders: list[str] = field(default_factory=list)
+    fetched: dict[str, bytes] = field(default_factory=dict)
     on: bool = False
     runs_system: bool = False
     _running: asyncio.Task[None] | None = None
@@ -136,6 +139,11 @@ class Machine:
                     script = await answer.text()
             except aiohttp.ClientError:
                 script = ""
+            asked = re.search(r"kernel (\S+/install/\S+)/kernel (.*)", script)
+            if asked is not None:
+                self.boots.append("installer")
+                await self._install(http, asked[1], asked[2])
+                return
             found = re.search(r"sagastack\.url=(\S+)", script)
             if found is None:
                 if "sanboot" in script and self._bootable():
@@ -144,6 +152,37 @@ class Machine:
             assert found is not None
             self.boots.append("agent")
             await self._agent(http, found[1])
+
+    # ---- an installer ------------------------------------------------------------------------
+
+    async def _install(self, http: aiohttp.ClientSession, at: str, cmdline: str) -> None:
+        """As an installer does: its parts, its answers, a system on its first disk, a word."""
+        for part in ("kernel", "initrd"):
+            async with http.get(f"{at}/{part}") as answer:
+                self.fetched[part] = await answer.read()
+        url = next(one.removeprefix("url=") for one in cmdline.split() if one.startswith("url="))
+        async with http.get(url) as answer:
+            self.fetched["answers"] = await answer.read()
+        how = self.faults.installs
+        if how == "hangs":
+            await asyncio.Event().wait()
+        told = dict(line.split(" ", 1) for line in self.fetched["answers"].decode().splitlines())
+        if how == "fails":
+            await http.post(told["failed"], data="the mirror has no such release")
+            await asyncio.Event().wait()
+        with self.disk(0).open("r+b") as file:
+            file.seek(SECTOR - 2)
+            file.write(b"\x55\xaa" + b"a system that was installed")
+        if how == "reports":
+            await http.post(told["done"])
+        if how == "turns off":
+            self.on = False
+            return
+        await asyncio.sleep(0.02)
+        if self.target in ("Pxe", "UefiHttp"):
+            await self._boot_network()
+        else:
+            await self._boot_disk()
 
     # ---- the agent ---------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from tests.peers import libvirt as peer
@@ -30,10 +31,11 @@ FETCH_S, READY_S = 300, 30.0
 USER, PASSWORD = "admin", "secret"
 MEMORY_MIB = 512
 DISK_BYTES = 160 * 1024**2
+DRIVES, DRIVE_BYTES = ("drive-1", "drive-2"), 64 * 1024**2
 DOMAIN = """\
 <domain type='qemu'>
   <name>{name}</name><uuid>{uuid}</uuid><memory unit='MiB'>{memory}</memory><vcpu>1</vcpu>
-  <os><type arch='x86_64' machine='q35'>hvm</type><boot dev='hd'/>
+  {told}<os><type arch='x86_64' machine='q35'>hvm</type>{firmware}<boot dev='hd'/>
     <bios useserial='yes' rebootTimeout='1000'/></os>
   <features><acpi/><apic/></features>
   <on_reboot>restart</on_reboot>
@@ -42,11 +44,20 @@ DOMAIN = """\
     <disk type='file' device='disk'><driver name='qemu' type='raw' cache='unsafe'/>
       <source file='{disk}'/><target dev='vda' bus='virtio'/><serial>{name}</serial></disk>
     <interface type='bridge'><source bridge='{bridge}'/><mac address='{mac}'/>
-      <model type='virtio'/></interface>
-    <serial type='file'><source path='{log}'/></serial>
+      <model type='virtio'/>{rom}</interface>
+    <serial type='unix'><source mode='bind' path='{line}'/><log file='{log}' append='on'/></serial>
   </devices>
 </domain>
 """
+OVMF = Path("/usr/share/OVMF")
+UEFI = """\
+<loader readonly='yes' type='pflash'>{ovmf}/OVMF_CODE_4M.fd</loader>
+<nvram template='{ovmf}/OVMF_VARS_4M.fd'>{nvram}</nvram>"""
+# Without the card's ROM, which is an iPXE that would boot before OVMF's own PXE and HTTP could.
+NO_PXE = """\
+<sysinfo type='fwcfg'><entry name='opt/org.tianocore/IPv4PXESupport'>n</entry>
+  <entry name='opt/org.tianocore/IPv6PXESupport'>n</entry></sysinfo>"""
+"""What OVMF is told so that it offers HTTP boot alone, as firmware does whose PXE is turned off."""
 
 
 def missing() -> str:
@@ -80,6 +91,8 @@ class Computer:
     mac: str
     disk: Path
     log: Path
+    line: Path
+    uefi: bool
 
     def console(self) -> str:
         return self.log.read_text(errors="replace") if self.log.exists() else ""
@@ -96,14 +109,17 @@ class Rack:
     computers: list[Computer] = field(default_factory=list)
     bmcs: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
-    def add(self, name: str) -> Computer:
-        """Another computer, off, with an empty disk."""
+    def add(self, name: str, firmware: str = "bios") -> Computer:
+        """Another computer, off, with an empty disk. `firmware`: bios, uefi or uefi-http."""
         number = len(self.computers) + 1
         mac = f"52:54:00:bb:{os.getpid() % 256:02x}:{number:02x}"
         disk, log = self.root / f"{name}.raw", self.root / f"{name}.log"
+        uefi = firmware != "bios"
+        line = self.root / f"{number}.line"  # A socket's path is short.
         with disk.open("wb") as file:
             file.truncate(DISK_BYTES)
-        made = Computer(name, str(uuid4()), mac, disk, log)
+        made = Computer(name, str(uuid4()), mac, disk, log, line, uefi)
+        nvram = self.root / f"{name}.nvram"
         xml = DOMAIN.format(
             name=name,
             uuid=made.uuid,
@@ -112,6 +128,10 @@ class Rack:
             bridge=self.bridge,
             mac=mac,
             log=log,
+            line=line,
+            firmware=UEFI.format(ovmf=OVMF, nvram=nvram) if uefi else "",
+            rom="<rom enabled='no'/>" if uefi else "",
+            told=NO_PXE if firmware == "uefi-http" else "",
         )
         self.virsh("define", "/dev/stdin", given=xml)
         self.computers.append(made)
@@ -120,8 +140,9 @@ class Rack:
     def ipmi(self, computer: Computer) -> int:
         """VirtualBMC in front of it; the UDP port."""
         port = free_port(socket.SOCK_DGRAM)
-        program = [sys.executable, str(HERE / "ipmi_bmc.py")]
-        self._spawn([*program, str(port), USER, PASSWORD, computer.name, self.host.uri], "ipmi")
+        program = [sys.executable, "-m", "tests.peers.baremetal.ipmi_bmc"]
+        told = (str(port), USER, PASSWORD, computer.name, self.host.uri, str(computer.line))
+        self._spawn([*program, *told], "ipmi")
         return port
 
     def redfish(self) -> int:
@@ -139,16 +160,53 @@ class Rack:
             timeout=60,
         ).stdout.strip()
         auth.write_text(f"{USER}:{hashed}\n")
+        settings, volumes = self._controllers()
         config.write_text(
-            f"SUSHY_EMULATOR_LISTEN_IP = '127.0.0.1'\nSUSHY_EMULATOR_LISTEN_PORT = {port}\n"
+            settings
+            + f"SUSHY_EMULATOR_LISTEN_IP = '127.0.0.1'\nSUSHY_EMULATOR_LISTEN_PORT = {port}\n"
             f"SUSHY_EMULATOR_LIBVIRT_URI = '{self.host.uri}'\n"
             f"SUSHY_EMULATOR_AUTH_FILE = '{auth}'\n"
             f"SUSHY_EMULATOR_STATE_DIR = '{self.root}'\n"
         )
         code = "from sushy_tools.emulator.main import main; main()"
+        self._pool(volumes)
         self._spawn([sys.executable, "-c", code, "--config", str(config)], "redfish")
         until(lambda: _answers(port), f"sushy-tools did not answer; see {self.root}/redfish.log")
         return port
+
+    def _controllers(self) -> tuple[str, Path]:
+        """Each computer has a RAID controller with two drives and no volume yet, as sushy-tools
+        is told it; volumes that are made are files of the libvirt pool `default`."""
+        storage: dict[str, Any] = {}
+        drives: dict[tuple[str, str], Any] = {}
+        volumes: dict[tuple[str, str], Any] = {}
+        for one in self.computers:
+            storage[one.uuid] = [
+                {
+                    "Id": "1",
+                    "Name": "Local Storage Controller",
+                    "StorageControllers": [
+                        {"MemberId": "0", "Name": "Contoso Integrated RAID", "SpeedGbps": 12}
+                    ],
+                    "Drives": list(DRIVES),
+                }
+            ]
+            drives[one.uuid, "1"] = [
+                {"Id": name, "Name": name, "CapacityBytes": DRIVE_BYTES, "Protocol": "SAS"}
+                for name in DRIVES
+            ]
+            volumes[one.uuid, "1"] = []
+        told = {"STORAGE": storage, "DRIVES": drives, "VOLUMES": volumes}
+        text = "".join(f"SUSHY_EMULATOR_{name} = {value!r}\n" for name, value in told.items())
+        return text, self.root / "volumes"
+
+    def _pool(self, folder: Path) -> None:
+        folder.mkdir()
+        self.virsh("pool-create-as", "default", "dir", "--target", str(folder))
+
+    def volumes(self) -> list[str]:
+        """What sushy-tools made in its pool."""
+        return self.virsh("vol-list", "default").split()[::2]
 
     def virsh(self, *arguments: str, given: str = "") -> str:
         done = subprocess.run(
@@ -172,7 +230,9 @@ class Rack:
         for computer in self.computers:
             if self.runs(computer):
                 self.virsh("destroy", computer.name)
-            self.virsh("undefine", computer.name)
+            self.virsh("undefine", computer.name, *(["--nvram"] if computer.uefi else []))
+        if "default" in self.virsh("pool-list", "--name").split():
+            self.virsh("pool-destroy", "default")
         subprocess.run(["ip", "link", "del", self.interface], check=False, timeout=60)
         enter = ["nsenter", "--net", "--target", str(self.host.pid)]
         subprocess.run([*enter, "ip", "link", "del", self.bridge], check=False, timeout=60)
@@ -190,7 +250,7 @@ class Rack:
         self.bmcs.append(process)
 
     def _environment(self) -> dict[str, str]:
-        return os.environ | {"PYTHONPATH": str(packages())}
+        return os.environ | {"PYTHONPATH": f"{packages()}:{HERE.parents[2]}"}
 
 
 @contextmanager
