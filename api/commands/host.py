@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any
 from uuid import UUID
 
+from api.baremetal_hosts import completed
 from api.commands.vmware_dc import sign_in
 from api.declare import Caller, Free, Job, Later, Names, OneOf, Roles, Success, command
 from api.errors import missing
@@ -61,7 +62,8 @@ class AddHostCommand:
 
     async def run(self, caller: Caller) -> list[Host]:
         cluster_id, new_cluster = self._cluster(caller, caller.new_id())
-        url, username, password = await sign_in(caller, self.zone_id, self._url(), self)
+        at = completed(caller, self.zone_id, self._url())
+        url, username, password = await sign_in(caller, self.zone_id, at, self)
         urls = await self._urls(caller, url, username, password)
         asks = [await self._ask(caller, one, cluster_id, username, password) for one in urls]
         if len(asks) == 1:

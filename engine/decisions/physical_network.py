@@ -18,6 +18,7 @@ from engine.intents.physical_network import (
     UpdatePhysicalNetwork,
 )
 from engine.intents.record import CreateRecord, RemoveRecord, UpdateRecord
+from projections.baremetal_service import baremetal_services
 from projections.network_service_provider import network_service_providers
 from projections.physical_network import physical_networks
 from projections.router_element import router_elements
@@ -63,6 +64,8 @@ def remove(ask: RemovePhysicalNetwork, desk: Desk) -> None:
     for provider in cloud[network_service_providers].by("physical_network_id", row.id):
         _remove_all(desk, "router_element", cloud[router_elements].by("provider_id", provider.id))
         _remove_all(desk, "network_service_provider", (provider,))
+    served = cloud[baremetal_services].by("physical_network_id", row.id)
+    _remove_all(desk, "baremetal_service", served)
     _remove_all(desk, "traffic_type", cloud[traffic_types].by("physical_network_id", row.id))
     record.remove(RemoveRecord(kind="physical_network", id=row.id), desk)
 
