@@ -13,10 +13,11 @@ from uuid import UUID, uuid4
 from drivers.conformance import Harness
 from drivers.contract.compute import DiskAttachment, GuestSpec, HostAddress, NicSpec
 from drivers.contract.driver import HostSession
+from drivers.contract.hooks import HookStage
 from drivers.contract.storage import ImageSource, PoolSpec
 from drivers.libvirt.driver import make
 from guest.debs import Missing
-from tests.drivers.harness_libvirt import LIBVIRT_PORT, tool
+from tests.drivers.harness_libvirt import LIBVIRT_PORT, tool, write_hook
 from tests.guest.container import SIZE_BYTES, container_image, lacking
 from tests.peers import libvirt as peer
 from tests.peers.relay import Relay
@@ -48,6 +49,7 @@ class ContainerHarness:
     def __init__(self, host: peer.LibvirtHost, relay: Relay, folder: Path) -> None:
         self._host, self._relay, self._folder = host, relay, str(folder)
         self._pool = PoolSpec(pool_id=uuid4(), url=f"file://{folder}")
+        self._hooks = host.root / f"hooks-{uuid4().hex[:8]}"
         self._numbers = count(1)
         self._strangers: list[str] = []
         self.driver = make(settings(host), "LXC")
@@ -125,6 +127,13 @@ class ContainerHarness:
         self._strangers.append(name)
         return name
 
+    async def hook(self, stage: HookStage, status: int | None) -> str:
+        return await asyncio.to_thread(write_hook, self._hooks, stage, status)
+
+    async def hook_runs(self, stage: HookStage) -> int:
+        ran = self._hooks / f"{stage}.ran"
+        return len(await asyncio.to_thread(ran.read_text)) if ran.exists() else 0
+
     async def disconnect(self, session: HostSession) -> bool:
         self._relay.cut()
         return True
@@ -140,6 +149,7 @@ def settings(host: peer.LibvirtHost) -> dict[str, object]:
     """Commands run here: the host shares our file system."""
     return {
         "config_dir": str(host.root / "config"),
+        "hook_dir": str(host.root / "hook-runs"),
         "local_hosts": ["127.0.0.1", host.address],
         "connect_s": 10.0,
         "reboot_s": 4.0,

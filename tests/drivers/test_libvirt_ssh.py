@@ -14,6 +14,7 @@ import pytest
 from drivers.contract.compute import DiskAttachment, GuestSpec, HostAddress, Power
 from drivers.contract.driver import Driver, HostSession
 from drivers.contract.errors import DriverError, Refused, Unavailable, Unknown
+from drivers.contract.hooks import Hook, HookEnd, HookStage
 from drivers.contract.storage import DiskPlace, DiskSpec, ImageSource, PoolSpec
 from drivers.libvirt.driver import make
 from tests.drivers import harness_libvirt as bench
@@ -89,6 +90,31 @@ async def test_a_guest_runs_at_the_end_of_ssh(
         await session.remove_disk(pool, root.volume_id, key=uuid4())
         assert await session.list_disks(pool) == []
         assert not list((tmp_path / "pool" / ".incoming").iterdir())
+
+
+async def test_a_script_outlives_the_line_that_began_it(
+    hosts: peer.LibvirtPair, tmp_path: Path
+) -> None:
+    """Who comes back is told how it ended, and runs nothing again."""
+    folder, key = tmp_path / "hooks", uuid4()
+    bench.write_hook(folder, HookStage.MAINTENANCE, 3)
+    script = folder / "Maintenance.sh"
+    script.write_text(script.read_text().replace("sleep 0.2", f"sleep 1; touch {tmp_path}/over"))
+    hook = Hook(stage=HookStage.MAINTENANCE, folder=str(folder), timeout_s=30, arguments=("a b",))
+    async with ssh_host(hosts.first) as server, driver(hosts, tmp_path / "state") as kvm:
+        asking = asyncio.create_task((await kvm.connect(by_key(server))).run_hook(hook, key=key))
+        for _ in range(1000):
+            if (folder / "Maintenance.ran").exists():
+                break
+            await asyncio.sleep(0.02)
+        asking.cancel()
+        await asyncio.wait([asking])
+        assert not (tmp_path / "over").exists()
+        await kvm.close()
+        session = await kvm.connect(by_key(server))
+        told = await session.run_hook(hook, key=key)
+        assert (told.end, told.said) == (HookEnd.FAILED, "it ran: a b")
+        assert (folder / "Maintenance.ran").read_text() == "x"
 
 
 async def test_snapshots_and_images_come_and_go_by_ssh(
