@@ -5,6 +5,7 @@ A zone has one at most. With it addHost needs no name and password, and refuses 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import quote, unquote, urlsplit
@@ -24,6 +25,9 @@ from projections.zone import zones
 
 KIND, VMWARE = "vmware_dc", "VMware"
 PIN = "?pin="
+# A name of labels, or an address; with a port perhaps.
+LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+HOST = re.compile(rf"(?=.{{1,253}}$)({LABEL}(\.{LABEL})*\.?|\[[0-9A-Fa-f:.]+\])(:[0-9]{{1,5}})?")
 # What stands for every cluster of a datacentre in a URL.
 EVERY = "*"
 Zone = Annotated[UUID, "the zone", Names("zone", right="operate")]
@@ -55,7 +59,7 @@ def read_vcenter(text: str) -> tuple[str, str]:
     plain = plain.strip().rstrip("/")
     try:
         parts = urlsplit(f"vsphere://{plain}")
-        wrong = not parts.hostname or parts.port == 0 or parts.path or "@" in plain
+        wrong = parts.port == 0 or parts.path or not HOST.fullmatch(parts.netloc)
     except ValueError:
         wrong = True
     if wrong or parts.query or parts.fragment:

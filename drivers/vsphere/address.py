@@ -6,6 +6,7 @@ name in its datacenter whatever it lies on. What is no plain name is percent-enc
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlsplit
 
@@ -16,6 +17,9 @@ from drivers.kit.tls import Trust, split_pin, with_pin
 FORM = "vsphere://vcenter[:port]/<datacenter>/<cluster>[/<host>]"
 POOL_FORM = "vmfs://<datacenter>/<datastore> or nfs://<datacenter>/<datastore>"
 PORT = 443
+# A name of labels, or an address (RFC 1123, RFC 4291).
+LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+HOST = re.compile(rf"(?=.{{1,253}}$)({LABEL}(\.{LABEL})*\.?|[0-9A-Fa-f]*:[0-9A-Fa-f:.%]+)")
 # What stands for every cluster of a datacenter, where that is asked what it has.
 EVERY = "*"
 POOL_SCHEMES = ("vmfs", "nfs", "vsan")
@@ -53,6 +57,8 @@ def read(url: str) -> Place:
     except ValueError as error:
         raise Refused(f"{url!r} is no URL: {error}") from error
     names = [unquote(part) for part in parts.path.split("/") if part]
+    if parts.hostname and not HOST.fullmatch(parts.hostname):
+        raise Refused(f"{url!r} names no vCenter: {parts.hostname!r} is no name of a machine")
     if parts.scheme != "vsphere" or not parts.hostname or len(names) not in (2, 3):
         raise Refused(f"{url!r} names no cluster of a vCenter: it must be like {FORM}")
     if parts.username or parts.password or parts.query or parts.fragment:

@@ -32,6 +32,12 @@ def test_a_hosts_url_is_read_as_it_was_written() -> None:
     assert address.read("vsphere://v.test/d/c").url_of("h") == "vsphere://v.test/d/c/h"
 
 
+@pytest.mark.parametrize("host", ["a..b", "\ufffe", "-a", "a" * 64, "a b", ""])
+def test_what_is_no_name_of_a_machine_is_no_vcenter(host: str) -> None:
+    with pytest.raises(Refused):
+        address.read(f"vsphere://{host}/d/c")
+
+
 def test_a_pool_is_a_datastore_of_a_datacenter() -> None:
     names = address.pool_names(PoolSpec(pool_id=uuid4(), url="vmfs://Our%20DC/store%201"))
     assert names == ("Our DC", "store 1")
