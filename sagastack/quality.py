@@ -7,6 +7,7 @@ extension's may hold one too, whose kind is the name of what it drives:
     proved = "emulator"             # what verbs were tried against, unless [proved_by] says other
     [driver]                        # and [compute], [storage]: every verb of the contract, by part
     connect = "done"                # or "todo: what is missing", or "exempt: why it does not apply"
+    console = "done: but ..."       # what the hypervisor itself offers no call for
     [proved_by]
     console = "protocol"
     [unproved]                      # anything that no test has run, for people
@@ -35,7 +36,9 @@ PARTS: Mapping[str, type] = {"driver": Driver, "compute": Compute, "storage": St
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """`why` is what is missing of a `todo`, and why an `exempt` one does not apply."""
+    """`why` is what is missing of a `todo`, why an `exempt` one does not apply, and what the
+    hypervisor itself cannot of what is done.
+    """
 
     name: str
     part: str

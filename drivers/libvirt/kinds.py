@@ -155,6 +155,7 @@ XEN = Kind(
     package="libvirt-daemon-driver-xen and a Xen hypervisor",
     words=translate_xen,
     capabilities=Capabilities(
+        snapshots=True,
         disk_hot_plug=True,
         nic_hot_plug=True,
         run_hook=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -25,7 +26,7 @@ HOW = (
     libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE
     | libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
 )
-KIB = 1024
+KIB, NS = 1024, 10**9
 PROC = "cat /proc/uptime; tail -n +3 /proc/net/dev"
 
 
@@ -41,18 +42,16 @@ class Statistics:
 
     async def host(self) -> HostStats:
         """CPU use since the look before; the first look counts from the host's boot."""
-        cpu, memory = await self._client.read(_node, doing="read the host's counters")
-        busy = sum(cpu.get(kind, 0) for kind in ("kernel", "user", "iowait", "intr"))
-        total = busy + cpu.get("idle", 0)
-        busy_before, total_before = self._cpu
-        self._cpu = (busy, total)
-        span = total - total_before
-        percent = 100.0 * (busy - busy_before) / span if span > 0 else 0.0
-        free = sum(memory.get(kind, 0) for kind in ("free", "buffers", "cached"))
+        node = await self._client.read(_node, doing="read the host's counters")
         uptime_s, received, sent = await self._proc()
+        total = node.total or uptime_s * node.cores * NS
+        busy_before, total_before = self._cpu
+        self._cpu = (node.busy, total)
+        span = total - total_before
+        percent = 100.0 * (node.busy - busy_before) / span if span > 0 else 0.0
         return HostStats(
             cpu_used_percent=min(100.0, max(0.0, percent)),
-            memory_used_bytes=(memory.get("total", 0) - free) * KIB,
+            memory_used_bytes=node.used_bytes,
             network_read_bytes=received,
             network_write_bytes=sent,
             uptime_s=uptime_s,
@@ -114,9 +113,38 @@ def one_by_one(connection: Connection) -> list[GuestStats]:
     return stats
 
 
-def _node(connection: Connection) -> tuple[dict[str, int], dict[str, int]]:
-    cpu = connection.getCPUStats(libvirt.VIR_NODE_CPU_STATS_ALL_CPUS)
-    return cpu, connection.getMemoryStats(libvirt.VIR_NODE_MEMORY_STATS_ALL_CELLS)
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """What all cores did, in ns. `total` is 0 where only the host's uptime tells it."""
+
+    busy: int
+    total: int
+    cores: int
+    used_bytes: int
+
+
+def _node(connection: Connection) -> _Node:
+    try:
+        cpu = connection.getCPUStats(libvirt.VIR_NODE_CPU_STATS_ALL_CPUS)
+        memory = connection.getMemoryStats(libvirt.VIR_NODE_MEMORY_STATS_ALL_CELLS)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_NO_SUPPORT:
+            raise
+        return _by_domains(connection)
+    busy = sum(cpu.get(kind, 0) for kind in ("kernel", "user", "iowait", "intr"))
+    free = sum(memory.get(kind, 0) for kind in ("free", "buffers", "cached"))
+    used_bytes = (memory.get("total", 0) - free) * KIB
+    return _Node(busy, busy + cpu.get("idle", 0), 1, used_bytes)
+
+
+def _by_domains(connection: Connection) -> _Node:
+    """Under Xen the host's own system is a guest as well, and what all guests use is all."""
+    _, memory_mib, cores, *_ = connection.getInfo()
+    busy = 0
+    for domain in connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE):
+        with suppress(libvirt.libvirtError):  # it went away between two lines
+            busy += domain.info()[4]
+    return _Node(busy, 0, cores, memory_mib * KIB * KIB - connection.getFreeMemory())
 
 
 def _is_ours(domain: Any) -> bool:

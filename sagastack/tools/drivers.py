@@ -80,7 +80,7 @@ def _lines(kind: dict[str, Any], whole: bool) -> list[str]:
     lines = [f"{kind['kind']:<12} {count}; proved by {kind['proved']}{here}"]
     lines += [f"  {problem}" for problem in kind["problems"]]
     for name, verb in kind["verbs"].items():
-        if whole or verb["state"] != "done":
+        if whole or verb["why"]:
             how = f": {verb['why']}" if verb["why"] else f", proved by {verb['proved']}"
             lines.append(f"  {name:<18} {verb['state']}{how}")
     return lines + [f"  not shown: {what}: {why}" for what, why in kind["unproved"].items()]

@@ -36,7 +36,14 @@ SETTINGS = {
     "verb_s": 120.0,
     "reboot_s": 2.0,
 }
-CHECKS = {one.name: one for one in (*compute_checks(), *storage_checks())}
+# Those of all promises that show each verb once: an emulated Xen takes half a minute for each, and
+# two for those with a guest.
+SHOWN = {
+    *("disk_hot_plug", "nic_hot_plug", "snapshot_of_a_running_guest", "blank_disk_has_its_size"),
+    *("an_image_stays_while_a_disk_rests_on_it", "listing_names_disks_only", "disk_grows"),
+    *("snapshot_twice_is_once", "revert_brings_back", "copy_stands_alone", "export_and_import"),
+}
+CHECKS = [one for one in (*compute_checks(), *storage_checks()) if one.name in SHOWN]
 IMAGE_BYTES = 8 * 1024**2
 MARK_AT = 1024**2
 POOLS = ("/pool", "/pool/second")
@@ -69,6 +76,8 @@ async def test_a_guest_of_xen_lives_and_leaves_nothing() -> None:
         assert len(listed) == 1 and (listed[0].key, listed[0].name) == (key, "para")
         stats = {one.guest_id: one for one in await session.guest_stats()}
         assert stats[asked.guest_id].memory_used_bytes > 0
+        whole = await session.host_stats()
+        assert whole.memory_used_bytes > 2**29 and whole.cpu_used_percent > 0
         assert (await session.console(asked.guest_id)).serial_device
         again = uuid4()
         for _ in range(2):
@@ -195,8 +204,7 @@ async def harness() -> AsyncIterator[XenHarness]:
             assert not left, f"left over: {left}"
 
 
-@pytest.mark.parametrize("check", CHECKS.values(), ids=lambda check: check.name)
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
 async def test_xen_keeps_its_promise(check: Check) -> None:
     async with harness() as ready:
-        if outcome := await check.run(ready):
-            pytest.skip(f"Xen is {outcome}")
+        assert await check.run(ready) == "", "nothing of these is exempt"
