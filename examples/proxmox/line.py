@@ -34,7 +34,8 @@ WORDS: tuple[tuple[type[Failure], str], ...] = (
     (
         Unavailable,
         r"can't lock|got timeout|is locked|lock-|no quorum|file changed by other|too many|"
-        r"no space|not enough|out of space|cannot allocate memory|is not online|interrupted",
+        r"no space|not enough|out of space|cannot allocate memory|is not online|interrupted|"
+        r"connection refused|connection timed out|ipcc_send|broken pipe",
     ),
 )
 

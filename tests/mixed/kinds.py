@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from drivers.sim import SimWorld
+from tests.drivers import harness_proxmox
 from tests.drivers.ovm import EXPORTS, left
 from tests.drivers.vcenter_hand import Hand
 from tests.peers import vcenter
 from tests.peers.hyperv import HypervPeer
 from tests.peers.hyperv.peer import PASSWORD, USER
+from tests.real.test_extensions_real import cluster as proxmox_cluster
 from tests.real.test_openstack_real import Witness, in_a_thread
 from tests.real.test_oraclevm_real import agents
 from tests.real.test_xapi_real import pool as xen_pool
@@ -57,6 +59,7 @@ def protocols(stack: ExitStack, folder: Path) -> list[Kind]:
         _oracle(stack, folder / "oracle"),
         _windows(stack, folder / "windows"),
         _openstack(stack, folder / "region"),
+        _proxmox(stack, folder / "proxmox"),
     ]
 
 
@@ -121,6 +124,19 @@ def _windows(stack: ExitStack, folder: Path) -> Kind:
         [{"url": node, "username": USER, "password": PASSWORD}],
         "smb://store/pool",
         lambda _: [*(vm.name for vm in windows.world.vms()), *disks()],
+    )
+
+
+def _proxmox(stack: ExitStack, folder: Path) -> Kind:
+    """By an extension: a kind that is not ours."""
+    folder.mkdir()
+    there = stack.enter_context(proxmox_cluster(folder / "there"))
+    return Kind(
+        "External",
+        [{name: there.told[name] for name in ("url", "username", "password")}],
+        "proxmox://there/one",
+        lambda _: [one for some in there.ask("left").values() for one in some],
+        {"SAGASTACK_DRIVER_EXTENSION": f"folder={harness_proxmox.installed(folder)}"},
     )
 
 

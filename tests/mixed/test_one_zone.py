@@ -1,9 +1,10 @@
-"""Eight kinds of host in one zone under one load, while hosts die: nothing stuck, nothing left.
+"""Nine kinds of host in one zone under one load, while hosts die: nothing stuck, nothing left.
 
 KVM by real libvirt and QEMU; VMware by govmomi's simulator; XenServer, Oracle VM, Hyper-V and
-OpenStack by servers of their published protocols; simulated hosts; and in the long run a machine
-that boots over the network. In the middle of the load one KVM host and the simulated ones are
-killed. The tests follow the zone through its life, in their order.
+OpenStack by servers of their published protocols, and Proxmox VE by one too, which an extension
+drives; simulated hosts; and in the long run a machine that boots over the network. In the middle
+of the load one KVM host and the simulated ones are killed. The tests follow the zone through its
+life, in their order.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ from tests.mixed.site import Site, site
 from tests.peers import libvirt, vcenter
 from tests.peers.baremetal import rack
 
-DRIVERS = (*("libvirt", "vsphere", "xapi", "oraclevm", "hyperv", "openstack", "baremetal", "sim"),)
+DRIVERS = (
+    *("libvirt", "vsphere", "xapi", "oraclevm", "hyperv", "openstack", "extension", "baremetal"),
+    "sim",
+)
 pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 
 WAIT_S = 240.0
