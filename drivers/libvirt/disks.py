@@ -119,6 +119,7 @@ mark="$1/.incoming/$2.moving"
 if [ -e "$1/$2.FORM" ] && [ ! -e "$mark" ]; then exit 5; fi
 mkdir -p -- "$1/.incoming" && : >"$mark" && sync -- "$1/.incoming" && rm -f -- "$1/$2.FORM"
 """
+EXPECTED = '[ -e "$1/$2.FORM" ] && [ -e "$1/.incoming/$2.moving" ]'
 ARRIVED = 'sync -- "$1/$2.FORM" "$1" && rm -f -- "$1/.incoming/$2.moving"'
 ABANDON = """
 mark="$1/.incoming/$2.moving"
@@ -233,6 +234,11 @@ class Disks:
             raise Refused(f"disk {volume_id} lies in pool {pool.url} already: remove it first")
         if done.code:
             raise await self.failed(done, pool, f"move disk {volume_id}")
+
+    async def is_expected(self, pool: PoolSpec, volume_id: UUID) -> bool:
+        """Whether the file that was marked as half made is there."""
+        done = await self.sh(EXPECTED, pool_folder(pool), str(volume_id))
+        return not done.code
 
     async def abandon(self, pool: PoolSpec, volume_id: UUID) -> None:
         """Remove what was expected and never became whole."""

@@ -8,6 +8,8 @@ way, the guest runs from the very file that it had.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 from xml.etree import ElementTree as ET
@@ -130,9 +132,19 @@ def path_of(connection: Connection, guest_id: UUID, volume_id: UUID) -> tuple[st
 
 
 async def mirror(
-    client: Client, guest_id: UUID, volume_id: UUID, path: str, target: str, *, limit_s: float
+    client: Client,
+    guest_id: UUID,
+    volume_id: UUID,
+    path: str,
+    target: str,
+    *,
+    limit_s: float,
+    is_there: Callable[[], Awaitable[bool]],
 ) -> None:
-    """Copy the guest's disk to `target` while it runs, and let it go on from there."""
+    """Copy the guest's disk to `target` while it runs, and let it go on from there.
+
+    It goes on only from a file that has its name: of one that lost it nothing would be left.
+    """
     doing = f"move disk {volume_id} of guest {guest_id} to {target}"
 
     def begin(connection: Connection) -> None:
@@ -161,17 +173,28 @@ async def mirror(
         await client.change(begin, about=volume_id, doing=doing)
         async with asyncio.timeout(limit_s):
             await _until(client, guest_id, is_ready, doing)
+        if not await is_there():
+            raise Unavailable(f"{doing}: the copy is gone, it is begun anew")
         await client.change(change_over, about=volume_id, doing=doing)
     except TimeoutError:
-        await give_up(client, path, target)
+        await _broken_off(client, volume_id, path, target)
         raise Unavailable(f"{doing}: not copied within {limit_s:g} s") from None
     except (DriverError, asyncio.CancelledError):
-        await give_up(client, path, target)
+        await _broken_off(client, volume_id, path, target)
         raise
 
 
-async def give_up(client: Client, path: str, target: str) -> None:
-    """Break off a copy of the disk at `path` (any, if empty) to `target`, if there is one."""
+async def _broken_off(client: Client, volume_id: UUID, path: str, target: str) -> None:
+    """Whoever asks again finds a copy that could not be broken off, and goes on with it."""
+    with suppress(DriverError, TimeoutError):
+        await give_up(client, path, target, about=volume_id)
+
+
+async def give_up(client: Client, path: str, target: str, *, about: UUID) -> None:
+    """Break off a copy of the disk at `path` (any, if empty) to `target`, if there is one.
+
+    A beginning or a change over that nobody waits for any more has ended first.
+    """
 
     def stop(connection: Connection) -> None:
         for domain in connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE):
@@ -182,4 +205,4 @@ async def give_up(client: Client, path: str, target: str) -> None:
                         domain.blockJobAbort(state.target_of(held), 0)
 
     async with asyncio.timeout(ABORT_S):
-        await client.read(stop, doing=f"break off a copy to {target}")
+        await client.change(stop, about=about, doing=f"break off a copy to {target}")

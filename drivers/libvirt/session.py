@@ -340,7 +340,7 @@ class LibvirtSession:
         )
 
     async def remove_disk(self, pool: PoolSpec, volume_id: UUID, *, key: UUID) -> None:
-        await live.give_up(self.client, "", self._disks.path(pool, volume_id))
+        await live.give_up(self.client, "", self._disks.path(pool, volume_id), about=volume_id)
         await self._unused(pool, volume_id)
         await self._disks.remove(pool, volume_id)
 
@@ -398,16 +398,20 @@ class LibvirtSession:
     ) -> DiskStatus:
         """The file that the copy is written to is marked, so that it is taken for no disk."""
         target = self._disks.path(pool, volume_id)
-        path, going = await self.client.read(
-            lambda connection: live.path_of(connection, guest_id, volume_id),
-            doing=f"look where guest {guest_id} has disk {volume_id}",
-        )
+        path, going = await self._place(guest_id, volume_id)
         if path != target:
             if going != target:
                 await self._disks.expect(pool, volume_id)
-            limit_s = self._line.settings.image_s
             try:
-                await live.mirror(self.client, guest_id, volume_id, path, target, limit_s=limit_s)
+                await live.mirror(
+                    self.client,
+                    guest_id,
+                    volume_id,
+                    path,
+                    target,
+                    limit_s=self._line.settings.image_s,
+                    is_there=lambda: self._disks.is_expected(pool, volume_id),
+                )
             except (DriverError, asyncio.CancelledError):
                 await self._abandon(guest_id, volume_id, pool)
                 raise
@@ -439,14 +443,21 @@ class LibvirtSession:
         await hotplug.detach(self.client, guest_id, thing, patience_s=patience_s)
 
     async def _abandon(self, guest_id: UUID, volume_id: UUID, pool: PoolSpec) -> None:
-        """After a failed move: what was half copied goes, if the guest has not gone on from it."""
-        doing = f"look where guest {guest_id} has disk {volume_id}"
+        """After a failed move: what was half copied goes, unless the guest has or writes it."""
         with suppress(DriverError):
-            path, _ = await self.client.read(
-                lambda connection: live.path_of(connection, guest_id, volume_id), doing=doing
-            )
-            if path != self._disks.path(pool, volume_id):
+            if self._disks.path(pool, volume_id) not in await self._place(guest_id, volume_id):
                 await self._disks.abandon(pool, volume_id)
+
+    async def _place(self, guest_id: UUID, volume_id: UUID) -> tuple[str, str]:
+        """Where the guest has the disk, and where that is being copied to.
+
+        Told once no earlier call about the disk is under way: its answer would be old at once.
+        """
+        return await self.client.change(
+            lambda connection: live.path_of(connection, guest_id, volume_id),
+            about=volume_id,
+            doing=f"look where guest {guest_id} has disk {volume_id}",
+        )
 
     async def _source_unused(self, source: DiskPlace) -> None:
         if not source.is_snapshot:
