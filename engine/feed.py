@@ -36,8 +36,9 @@ class Feed:
             news = self._news
             if after < self._position:
                 if self._recent and self._recent[0].position <= after + 1:
-                    missed = [one for one in self._recent if one.position > after]
-                    for recorded in missed:
+                    # Positions have no holes, so those behind `after` are the last so many.
+                    last = range(after - self._position, 0)
+                    for recorded in [self._recent[at] for at in last]:
                         yield recorded
                         after = recorded.position
                 else:
