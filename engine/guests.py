@@ -62,7 +62,7 @@ from projections.vm import vms
 from projections.volume import volumes
 
 # Kinds that go by the network label of another, as the wire has one for each family.
-LABEL_OF = {"xenserver": "xen", "lxc": "kvm", "ovm": "ovm3", "external": "kvm"}
+LABEL_OF = {"xen": "xenserver", "lxc": "kvm", "ovm": "ovm3", "external": "kvm"}
 
 I = TypeVar("I")  # noqa: E741 - the intent
 
