@@ -58,11 +58,12 @@ def accept(run: Run[RegisterTemplate]) -> list[str]:
     if ask.deploy_as_is:
         demand(run, ask.hypervisor, "appliances")
     simulated = ask.hypervisor == "Simulator"
+    facts = registered(ask, run.id)
     if not simulated:
         check_url(Source(ask.url, ask.trusted))
         networks(ask.sites)
         form_for(run.world.hosts, ask.hypervisor, ask.image_format)
-    run.create(ask.template_id, registered(ask, run.id))
+    run.create(ask.template_id, facts)
     copies = [
         Copy(
             zone_id=zone_id,

@@ -36,6 +36,7 @@ NAME_NOTHING = {
         "getUploadParamsForVolume.imagestoreuuid",
         "listVirtualMachines.backupofferingid",
         "listVirtualMachinesMetrics.backupofferingid",
+        "notifyBaremetalProvisionDone.mac",
         "registerIso.imagestoreuuid",
         "updateVirtualMachine.customid",
         "updateVolume.customid",

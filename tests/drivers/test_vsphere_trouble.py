@@ -196,7 +196,7 @@ async def test_an_image_of_another_kind_than_it_says(
     (tmp_path / "cat.jpeg").write_bytes(b"\xff\xd8\xff\xe0 not a disk at all")
     async with connected(vcenter) as session:
         await session.open_pool(at)
-        for kind, why in (("vmdk", "qemu-img"), ("ova", "no appliance"), ("jpeg", "vSphere takes")):
+        for kind, why in (("vmdk", "qemu-img"), ("ova", "no OVA"), ("jpeg", "vSphere takes")):
             image = ImageSource(
                 image_id=uuid4(),
                 path=str(tmp_path / "cat.jpeg"),
