@@ -1,4 +1,4 @@
-"""A follower gets every event once and in order, whether it keeps up or lags behind what is kept."""
+"""A follower gets every event once and in order, if it keeps up or lags behind what is kept."""
 
 from __future__ import annotations
 
