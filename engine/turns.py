@@ -16,7 +16,7 @@ from collections import deque
 
 DECISIONS_A_TURN = 12
 # For how many seconds of lists, less their requests' own cost, one decision is let in.
-LISTS_TO_ONE_S = 0.0015
+LISTS_TO_ONE_S = 0.0023
 # What a turn earns however little was read in it: nobody waits for ever.
 LEAST_A_TURN = 0.1
 # Whoever reads without a pause is answered at least once in so many turns.
