@@ -186,7 +186,7 @@ async def mirror(
 
 async def _broken_off(client: Client, volume_id: UUID, path: str, target: str) -> None:
     """Whoever asks again finds a copy that could not be broken off, and goes on with it."""
-    with suppress(DriverError, TimeoutError):
+    with suppress(DriverError):
         await give_up(client, path, target, about=volume_id)
 
 
@@ -204,5 +204,10 @@ async def give_up(client: Client, path: str, target: str, *, about: UUID) -> Non
                     if path in ("", held) and state.mirror_of(held)[0] == target:
                         domain.blockJobAbort(state.target_of(held), 0)
 
-    async with asyncio.timeout(ABORT_S):
-        await client.change(stop, about=about, doing=f"break off a copy to {target}")
+    try:
+        async with asyncio.timeout(ABORT_S):
+            await client.change(stop, about=about, doing=f"break off a copy to {target}")
+    except TimeoutError:
+        raise Unavailable(
+            f"a copy to {target} is not broken off within {ABORT_S:g} s: ask again"
+        ) from None
