@@ -3,7 +3,7 @@
 A ticket opens it: made by `createConsoleEndpoint` for one user and one machine, sealed, good for a
 minute and once. It stands behind the `#` of the page's URL, which no browser sends to a server, and
 is the first message of the WebSocket; so no log has it. Whoever came in stays for as long as they
-are a user and the machine runs where it ran.
+are a user and the machine runs where it ran, for whom it ran.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ LOOK_S = 5.0
 HEARTBEAT_S = 20.0
 MESSAGE_BYTES_MAX = 64 * 1024
 REASON_BYTES_MAX = 120
+# On which host a machine runs, and whose it is.
+Whose = tuple[UUID | None, UUID]
 
 
 class NotIn(Exception):
@@ -47,6 +49,7 @@ class ConsoleDoor:
 
     def __init__(self, engine: Engine, now_ms: Any) -> None:
         self._engine, self._now_ms = engine, now_ms
+        self._taking = asyncio.Lock()
 
     def add_to(self, app: web.Application) -> None:
         app.router.add_get("/client/console/{vm}", self.page)
@@ -100,7 +103,7 @@ class ConsoleDoor:
         if console.line is None:
             raise NotIn("its hypervisor gives it no serial line that can be carried")
         vm = self._engine.cloud[vms].get(vm_id)
-        host_id = None if vm is None else vm.host_id
+        was = None if vm is None else (vm.host_id, vm.account_id)
         line = await console.line()
         try:
             async with asyncio.TaskGroup() as group:
@@ -109,7 +112,7 @@ class ConsoleDoor:
                     for one in (
                         _listen(line, socket),
                         _type(socket, line),
-                        self._watch(user_id, vm_id, host_id),
+                        self._watch(user_id, vm_id, was),
                     )
                 ]
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -127,35 +130,42 @@ class ConsoleDoor:
                 message = await socket.receive()
         except TimeoutError:
             raise NotIn("no ticket came: send it as the first message") from None
-        try:
-            vm_id = UUID(named)
-            sealed = await self._engine.secret(str(entry_of(vm_id)))
-        except (ValueError, KeyError):
-            raise NotIn("there is no such ticket: ask for a console again") from None
-        ticket = msgspec.json.decode(sealed, type=Ticket)
         given = message.data if message.type is WSMsgType.TEXT else ""
-        if not hmac.compare_digest(ticket.token.encode(), given.encode()):
-            raise NotIn("there is no such ticket: ask for a console again")
-        await self._engine.shred(str(entry_of(vm_id)))
+        async with self._taking:  # Two who come with one ticket at once are two.
+            vm_id, ticket = await self._taken(named, given)
         if self._now_ms() >= ticket.expires_at_ms:
             raise NotIn("this ticket is over: ask for a console again")
         if identify(self._engine.cloud, ticket.user_id) is None:
             raise NotIn("its user may not come in any more")
         return vm_id, ticket.user_id
 
-    async def _watch(self, user_id: UUID, vm_id: UUID, host_id: UUID | None) -> None:
+    async def _taken(self, named: str, given: str) -> tuple[UUID, Ticket]:
+        """The ticket with this token, which is nobody's any more."""
+        try:
+            vm_id = UUID(named)
+            sealed = await self._engine.secret(str(entry_of(vm_id)))
+        except (ValueError, KeyError):
+            raise NotIn("there is no such ticket: ask for a console again") from None
+        ticket = msgspec.json.decode(sealed, type=Ticket)
+        if not hmac.compare_digest(ticket.token.encode(), given.encode()):
+            raise NotIn("there is no such ticket: ask for a console again")
+        await self._engine.shred(str(entry_of(vm_id)))
+        return vm_id, ticket
+
+    async def _watch(self, user_id: UUID, vm_id: UUID, was: Whose | None) -> None:
         """Ends when the visitor or the machine is not what it was."""
         loop = asyncio.get_running_loop()
-        while _stays(self._engine.cloud, user_id, vm_id, host_id):
+        while _stays(self._engine.cloud, user_id, vm_id, was):
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(loop.time() + LOOK_S):
                     await loop.create_future()
         raise NotIn("the machine was stopped, or you may not look at it any more")
 
 
-def _stays(cloud: Cloud, user_id: UUID, vm_id: UUID, host_id: UUID | None) -> bool:
+def _stays(cloud: Cloud, user_id: UUID, vm_id: UUID, was: Whose | None) -> bool:
     vm = cloud[vms].get(vm_id)
-    return vm is not None and vm.host_id == host_id and identify(cloud, user_id) is not None
+    same = vm is not None and (vm.host_id, vm.account_id) == was
+    return same and identify(cloud, user_id) is not None
 
 
 async def _listen(line: SerialLine, socket: web.WebSocketResponse) -> None:
