@@ -28,7 +28,7 @@ check: setup-dev ## all that a commit needs: style, types, imports, tidiness
 	@.venv/bin/lint-imports --no-logo
 	@$(PY) -m pytest tests/tidy
 
-bench: setup-dev ## measure (ONLY=name for one)
+bench: setup-dev ## measure (ONLY=name for one; ARGS=--short for seconds)
 	@$(PY) -m benchmarks $(ONLY) $(ARGS)
 
 sim: setup-dev ## simulate a whole cloud with faults (SEED=n repeats one run)

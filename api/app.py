@@ -11,6 +11,7 @@ import ipaddress
 import logging
 import time
 from collections.abc import Callable
+from contextlib import aclosing
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -26,7 +27,7 @@ from api.identity import identify
 from api.openapi import document
 from api.parse import integer
 from api.schemas import serve_schema
-from api.stream import Feed, pour
+from api.stream import HEARTBEAT_S, Feed, Frames, pour
 
 log = logging.getLogger("sagastack.access")
 
@@ -42,6 +43,7 @@ HEADERS = {
 }
 GATEWAY = web.AppKey("gateway", Gateway)
 FEED: web.AppKey[Feed] = web.AppKey("feed")
+FRAMES = web.AppKey("frames", Frames)
 TRUSTED = web.AppKey("trusted", bool)
 METRICS: web.AppKey[Callable[[], str]] = web.AppKey("metrics")
 VERSION = web.AppKey("version", str)
@@ -133,8 +135,9 @@ async def serve_events(request: web.Request) -> web.StreamResponse:
     assert own is not None
     open_streams.add(own)
     try:
-        await pour(feed(after), still, response.write)
-    except* (TimeoutError, ConnectionError):
+        async with aclosing(feed(after, HEARTBEAT_S)) as batches:
+            await pour(batches, still, response.write, request.app[FRAMES])
+    except (TimeoutError, ConnectionError):
         # The reader is stuck or gone. It knows its last position and may come again.
         log.info("events reader %s is gone", reader.username)
     finally:
@@ -211,6 +214,7 @@ def make_app(
     """The public application. Boot may add routes (the console) before it runs."""
     app = _api(gateway, [access], trusted=False)
     app[FEED], app[METRICS], app[VERSION], app[STREAMS] = feed, metrics, version, set()
+    app[FRAMES] = Frames()
     # The session's cookies are for /client alone, so a console reads the events there.
     for path in ("/events", "/client/events"):
         app.router.add_get(path, serve_events)

@@ -2,13 +2,14 @@
 
 A reader says where it stands, by `Last-Event-ID` or `?after=`, and is given what follows. Events
 are pulled from the feed as fast as this reader takes them, so a slow one lags in the log and never
-holds up a writer; one that takes nothing for a minute is let go, and may resume where it was.
+holds up a writer; one that takes nothing for a minute is let go, and may resume where it was. What
+an event looks like on the wire is made once for all readers.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -16,8 +17,9 @@ import msgspec
 
 from api.caller import Identity
 
-BUFFER_EVENTS = 256
+FRAMES_KEPT = 4096
 HEARTBEAT_S = 15.0
+STILL_HERE = b": still here\n\n"
 STUCK_S = 60.0
 
 
@@ -46,8 +48,8 @@ class Happened(Protocol):
     def event(self) -> Any: ...
 
 
-Feed = Callable[[int], AsyncIterator[Happened]]
-"""What follows a position of the log, for ever."""
+Feed = Callable[[int, float], AsyncGenerator[Sequence[Happened], None]]
+"""What follows a position of the log, for ever; nothing, whenever nothing came for so long."""
 
 
 def may_see(caller: Identity, happened: Happened) -> bool:
@@ -77,10 +79,28 @@ def frame(happened: Happened) -> bytes:
     return head.encode() + data + b"\n\n"
 
 
+class Frames:
+    """The latest events as they are on the wire, each made once however many read it."""
+
+    def __init__(self) -> None:
+        self._kept: dict[int, tuple[Happened, bytes]] = {}
+
+    def of(self, happened: Happened) -> bytes:
+        kept = self._kept.get(happened.position)
+        if kept is not None and kept[0] is happened:
+            return kept[1]
+        made = frame(happened)
+        self._kept[happened.position] = (happened, made)
+        if len(self._kept) > FRAMES_KEPT:
+            del self._kept[next(iter(self._kept))]
+        return made
+
+
 async def pour(
-    events: AsyncIterator[Happened],
+    batches: AsyncIterator[Sequence[Happened]],
     still: Callable[[], Identity | None],
     write: Callable[[bytes], Awaitable[None]],
+    frames: Frames,
     *,
     heartbeat_s: float = HEARTBEAT_S,
     stuck_s: float = STUCK_S,
@@ -89,26 +109,14 @@ async def pour(
 
     `still` says who the reader is now: a user that is disabled loses its stream.
     """
-    waiting: asyncio.Queue[Happened | None] = asyncio.Queue(BUFFER_EVENTS)
-
-    async def pull() -> None:
-        async for happened in events:
-            await waiting.put(happened)
-        await waiting.put(None)
-
-    async def push() -> None:
-        while (reader := still()) is not None:
-            try:
-                happened = await asyncio.wait_for(waiting.get(), heartbeat_s)
-            except TimeoutError:
-                await asyncio.wait_for(write(b": still here\n\n"), stuck_s)
-                continue
-            if happened is None:
-                return
-            if may_see(reader, happened):
-                await asyncio.wait_for(write(frame(happened)), stuck_s)
-
-    async with asyncio.TaskGroup() as tasks:
-        pulling = tasks.create_task(pull())
-        await push()
-        pulling.cancel()
+    loop = asyncio.get_running_loop()
+    wrote_s = loop.time()
+    async for batch in batches:
+        if (reader := still()) is None:
+            return
+        told = b"".join([frames.of(one) for one in batch if may_see(reader, one)])
+        if not told and batch and loop.time() - wrote_s < heartbeat_s:
+            continue
+        async with asyncio.timeout(stuck_s):
+            await write(told or STILL_HERE)
+        wrote_s = loop.time()

@@ -1,8 +1,10 @@
-"""`python -m benchmarks [NAME ...]`: measure, print a table, and fail where a budget is broken.
+"""`python -m benchmarks [--short] [NAME ...]`: measure, print a table, fail over budget.
 
-Every module here with an `async def measure()` is a benchmark. A figure is held to the budget in
+Every module here with an `async def measure()` is a benchmark, and runs in a process of its own: a
+figure of memory or of the collector is not another's. A figure is held to the budget in
 `budgets.toml` under its name, or to the one that its module brings with it. The results are also
-written to `benchmarks/results.json`.
+written to `benchmarks/results.json`. With `--short`, only modules with an `async def short()` run,
+for some seconds each, and only ratios are judged: those hold on any machine.
 """
 
 from __future__ import annotations
@@ -11,57 +13,115 @@ import argparse
 import asyncio
 import importlib
 import json
+import os
 import pkgutil
+import signal
+import subprocess
 import sys
+import tempfile
 import textwrap
 import tomllib
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+import uvloop
+
 from benchmarks.skipped import Skipped, required
 
 FOLDER = Path(__file__).resolve().parent
 MEASURE_S = 900.0
+END_S = 30.0
+KEYS = ("name", "value", "unit", "limit", "ratio", "budget", "ok")
 Row = dict[str, Any]
 Measure = Callable[[], Coroutine[Any, Any, list[Row]]]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    found = benchmarks()
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(found))
-    names = parser.parse_args().names or list(found)
-    if unknown := sorted(set(names) - set(found)):
+    parser.add_argument("names", nargs="*", metavar="NAME", help="which; all, if none is named")
+    parser.add_argument("--short", action="store_true", help="seconds, and ratios alone")
+    parser.add_argument("--rows", type=Path, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.rows:
+        return measure_here(args.names[0], args.short, args.rows)
+    found = benchmarks(args.short)
+    if unknown := sorted(set(args.names) - set(found)):
         parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(found)}")
+    return run_all(args.names or found, args.short)
+
+
+def run_all(names: list[str], short: bool) -> int:
     budgets = tomllib.loads((FOLDER / "budgets.toml").read_text())
+    if short:
+        budgets = {name: one for name, one in budgets.items() if one["judge"] == "ratio"}
     rows: list[Row] = []
-    skipped: set[str] = set()
+    measured: list[str] = []
+    failed: list[str] = []
     for name in names:
         print(f"\n{name}: {summary(name)}", flush=True)
-        try:
-            measured = [judged(row, budgets) for row in asyncio.run(timed(found[name]))]
-        except Skipped as lacking:
-            if required():
-                raise
-            print(f"  SKIPPED, so its budgets are not judged: {lacking}", flush=True)
-            skipped.add(name)
-            continue
-        print("\n".join(line for row in measured for line in lines(row)), flush=True)
-        rows += measured
+        told = measured_apart(name, short)
+        if told is None:
+            failed.append(name)
+        elif isinstance(told, str):
+            print(f"  SKIPPED, so its budgets are not judged: {told}", flush=True)
+        else:
+            judgements = [judged(row, budgets, short) for row in told]
+            print("\n".join(line for row in judgements for line in lines(row)), flush=True)
+            rows += judgements
+            measured.append(name)
     (FOLDER / "results.json").write_text(json.dumps(rows, indent=1) + "\n")
-    return verdict(rows, budgets, [name for name in names if name not in skipped])
+    return verdict(rows, budgets, measured, failed, short)
 
 
-def benchmarks() -> dict[str, Measure]:
+def benchmarks(short: bool) -> list[str]:
     """Every benchmark by its module's name."""
     names = [one.name for one in pkgutil.iter_modules([str(FOLDER)]) if one.name != "__main__"]
-    modules = {name: importlib.import_module(f"benchmarks.{name}") for name in names}
-    return {name: one.measure for name, one in modules.items() if hasattr(one, "measure")}
+    return [name for name in names if hasattr(module(name), "short" if short else "measure")]
+
+
+def module(name: str) -> Any:
+    return importlib.import_module(f"benchmarks.{name}")
 
 
 def summary(name: str) -> str:
-    return (sys.modules[f"benchmarks.{name}"].__doc__ or "").partition("\n")[0]
+    return (module(name).__doc__ or "").partition("\n")[0]
+
+
+def measured_apart(name: str, short: bool) -> list[Row] | str | None:
+    """The rows of a benchmark from a process of its own, or why it is skipped; None: it failed."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.json"
+        words = [sys.executable, "-m", "benchmarks", name, "--rows", str(path)]
+        child = subprocess.Popen(
+            words + ["--short"] * short, stdin=subprocess.DEVNULL, start_new_session=True
+        )
+        try:
+            child.wait(MEASURE_S + END_S)
+        except subprocess.TimeoutExpired:
+            print(f"  ended: it took longer than {MEASURE_S:.0f} s", flush=True)
+        finally:
+            if child.poll() is None:
+                os.killpg(child.pid, signal.SIGKILL)
+                child.wait(END_S)
+        if child.returncode != 0 or not path.exists():
+            return None
+        told: list[Row] | str = json.loads(path.read_text())
+        return told
+
+
+def measure_here(name: str, short: bool, path: Path) -> int:
+    """In the process that was made for it; on the event loop that controllers run on."""
+    measure: Measure = module(name).short if short else module(name).measure
+    told: list[Row] | str
+    try:
+        told = uvloop.run(timed(measure))
+    except Skipped as lacking:
+        if required():
+            raise
+        told = str(lacking)
+    path.write_text(json.dumps(told))
+    return 0
 
 
 async def timed(measure: Measure) -> list[Row]:
@@ -69,10 +129,13 @@ async def timed(measure: Measure) -> list[Row]:
         return await measure()
 
 
-def judged(row: Row, budgets: dict[str, Any]) -> Row:
-    """The row with the verdict of its budget, if it has one."""
+def judged(row: Row, budgets: dict[str, Any], short: bool) -> Row:
+    """The row whole, with the verdict of its budget; without a budget there is nothing to break."""
+    row = {**dict.fromkeys(KEYS), **row}
     budget = budgets.get(row["name"])
     if budget is None:
+        if short or row["budget"] is None:
+            row |= {"budget": None, "ok": True}
         return row
     value = row[budget["judge"]]
     at_least, at_most = budget.get("at_least", float("-inf")), budget.get("at_most", float("inf"))
@@ -83,27 +146,33 @@ def judged(row: Row, budgets: dict[str, Any]) -> Row:
 
 def lines(row: Row) -> list[str]:
     """One line of the table, and the note below it."""
-    limit = f"limit {row['limit']:,}" if row.get("limit") is not None else ""
-    ratio = f"ratio {row['ratio']}" if row.get("ratio") is not None else ""
-    budget = f"budget {row['budget']}" if row.get("budget") is not None else ""
-    mark = "" if row.get("ok") is None else "ok" if row["ok"] else "OVER BUDGET"
+    limit = f"limit {row['limit']:,}" if row["limit"] is not None else ""
+    ratio = f"ratio {row['ratio']}" if row["ratio"] is not None else ""
+    budget = f"budget {row['budget']}" if row["budget"] is not None else ""
+    mark = "" if row["budget"] is None else "ok" if row["ok"] else "OVER BUDGET"
     told = f"  {row['name']:<46} {row['value']:>12,} {row['unit']:<26}"
     first = f"{told} {limit:<18} {ratio:<13} {budget:<22} {mark}".rstrip()
     note = textwrap.wrap(row.get("note", ""), 94, initial_indent=" " * 6, subsequent_indent=" " * 6)
     return [first, *note]
 
 
-def verdict(rows: list[Row], budgets: dict[str, Any], names: list[str]) -> int:
-    over = [row["name"] for row in rows if row.get("ok") is False]
-    mine = {name for name in budgets if name.partition(".")[0] in names}
-    unmeasured = sorted(mine - {row["name"] for row in rows})
+def verdict(
+    rows: list[Row], budgets: dict[str, Any], measured: list[str], failed: list[str], short: bool
+) -> int:
+    over = [row["name"] for row in rows if not row["ok"]]
+    mine = {name for name in budgets if name.partition(".")[0] in measured}
+    # A short form may leave out what takes long.
+    unmeasured = [] if short else sorted(mine - {row["name"] for row in rows})
+    for name in failed:
+        print(f"FAILED: {name} measured nothing; what it said is above")
     for name in over:
         print(f"OVER BUDGET: {name}")
     for name in unmeasured:
         print(f"NOT MEASURED: {name} has a budget")
-    if not over and not unmeasured:
-        print("\nevery budget holds")
-    return 1 if over or unmeasured else 0
+    if over or unmeasured or failed:
+        return 1
+    print("\nevery budget holds")
+    return 0
 
 
 if __name__ == "__main__":

@@ -209,7 +209,7 @@ async def _serve(
     clock: SystemClock,
 ) -> int:
     """Open the public port, and the one for tooling if it was asked for."""
-    app = make_app(gateway, feed=feed.follow, metrics=watching.metrics, version="0")
+    app = make_app(gateway, feed=feed.batches, metrics=watching.metrics, version="0")
     watching.add_to(app, face, gateway)
     Transfers(face, settings.home, clock.now_ms).add_to(app)
     ConsoleDoor(face, clock.now_ms).add_to(app)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,10 +45,8 @@ async def served() -> AsyncIterator[Served]:
     gateway = make_gateway(engine, clock)
     happened: list[Any] = []
 
-    async def feed(after: int) -> AsyncIterator[Any]:
-        for one in happened:
-            if one.position > after:
-                yield one
+    async def feed(after: int, patience_s: float) -> AsyncGenerator[list[Any], None]:
+        yield [one for one in happened if one.position > after]
 
     public, port = await start(
         make_app(gateway, feed=feed, metrics=lambda: "up 1\n"), "127.0.0.1", 0

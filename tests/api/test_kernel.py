@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import time
 import xml.etree.ElementTree as ElementTree
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 from uuid import uuid4
 
@@ -90,9 +90,9 @@ def test_xml_of_nested_answers() -> None:
 
 
 async def test_an_open_stream_does_not_hold_up_the_shutdown() -> None:
-    async def feed(after: int) -> AsyncIterator[Any]:
+    async def feed(after: int, patience_s: float) -> AsyncGenerator[list[Any], None]:
         await asyncio.Event().wait()
-        yield None
+        yield []
 
     gateway = make_gateway(make_engine())
     runner, port = await start(make_app(gateway, feed=feed), "127.0.0.1", 0)

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from api.stream import BUFFER_EVENTS, pour
+from api.stream import Frames, pour
 from tests.api.conftest import Served
 from tests.api.fakes import MakeDisk, make_engine, named, who
 from tests.api.signing import signed
@@ -90,42 +90,45 @@ async def test_nobody_and_the_unentitled_get_nothing(served: Served) -> None:
 
 
 async def test_a_slow_reader_holds_nobody_up() -> None:
-    """The feed is pulled: at most a buffer ahead of what the reader took."""
+    """The feed is pulled: nothing is taken from it before the reader took what came before."""
     engine = make_engine()
     pulled, gate = 0, asyncio.Event()
+    written: list[bytes] = []
 
     async def feed() -> AsyncIterator[Any]:
         nonlocal pulled
-        for position in range(1, 5000):
-            pulled = position
-            yield Toy(position, None)
+        for position in range(1, 5000, 2):
+            pulled = position + 1
+            yield [Toy(position, None), Toy(position + 1, None)]
 
     async def write(frame: bytes) -> None:
         await gate.wait()
+        written.append(frame)
 
     async def watch() -> None:
         await asyncio.sleep(0.05)
-        assert pulled <= BUFFER_EVENTS + 2
+        assert pulled == 2
         gate.set()
 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(watch())
-        await pour(feed(), lambda: who(engine, "root"), write)
-    assert pulled == 4999
+        await pour(feed(), lambda: who(engine, "root"), write, Frames())
+    assert b"".join(written).count(b"\nevent: ") == pulled == 5000
 
 
 async def test_a_stuck_reader_is_let_go_and_a_disabled_one_too() -> None:
     engine = make_engine()
 
-    async def forever() -> AsyncIterator[Any]:
-        yield Toy(1, None)
-        await asyncio.Event().wait()
+    async def slowly() -> AsyncIterator[Any]:
+        yield [Toy(1, None)]
+        while True:
+            yield []
 
     async def never(frame: bytes) -> None:
         await asyncio.Event().wait()
 
-    with pytest.raises(ExceptionGroup):
-        await pour(forever(), lambda: who(engine, "root"), never, stuck_s=0.02)
+    with pytest.raises(TimeoutError):
+        await pour(slowly(), lambda: who(engine, "root"), never, Frames(), stuck_s=0.02)
 
     written: list[bytes] = []
 
@@ -136,5 +139,30 @@ async def test_a_stuck_reader_is_let_go_and_a_disabled_one_too() -> None:
         return who(engine, "root") if len(written) < 3 else None
 
     async with asyncio.timeout(5):
-        await pour(forever(), still, write, heartbeat_s=0.01)
+        await pour(slowly(), still, write, Frames())
     assert written[1:] == [b": still here\n\n"] * 2
+
+
+async def test_who_may_see_nothing_is_still_told_that_the_line_is_open() -> None:
+    """What others did is no sign of life to a reader who is shown none of it."""
+    engine, written = make_engine(), list[bytes]()
+
+    async def busy() -> AsyncIterator[Any]:
+        for position in range(1, 4):
+            await asyncio.sleep(0.01)
+            yield [Toy(position, named("account bob"))]
+
+    async def write(frame: bytes) -> None:
+        written.append(frame)
+
+    ann = who(engine, "ann")
+    await pour(busy(), lambda: ann, write, Frames())
+    assert written == []
+    await pour(busy(), lambda: ann, write, Frames(), heartbeat_s=0.001)
+    assert written == [b": still here\n\n"] * 3
+
+
+def test_a_frame_is_made_once_and_never_another_events() -> None:
+    frames, one, other = Frames(), Toy(1, None), Toy(1, None, topic="toy.lost")
+    assert frames.of(one) is frames.of(one)
+    assert b"toy.lost" in frames.of(other)

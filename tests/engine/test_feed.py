@@ -11,7 +11,7 @@ import pytest
 
 from aggregates.base import Recorded
 from aggregates.saga import SagaSucceeded
-from engine.feed import RECENT_EVENTS, Feed
+from engine.feed import RECENT_EVENTS, WOKEN_A_TURN, Feed
 from engine.log import Log
 
 
@@ -64,3 +64,39 @@ async def test_each_once_in_order(before: int, batches: list[int], reads: int) -
             log.write(count)
     assert seen == list(range(1, total + 1))
     assert log.reads == reads
+
+
+async def test_many_followers_are_woken_some_in_a_turn_and_all_hear_everything() -> None:
+    log = Written()
+    feed = Feed(cast(Log, cast(Any, log)), 0)
+    seen: list[list[int]] = [[] for _ in range(3 * WOKEN_A_TURN)]
+
+    async def follow(mine: list[int]) -> None:
+        async for batch in feed.batches(0):
+            mine += [one.position for one in batch]
+            if mine[-1] == 3:
+                return
+
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+        for mine in seen:
+            group.create_task(follow(mine))
+        await asyncio.sleep(0.01)
+        log.write(1)
+        for _ in range(2):
+            await asyncio.sleep(0)
+        heard = sum(bool(mine) for mine in seen)
+        log.write(2)
+    assert 0 < heard <= 2 * WOKEN_A_TURN
+    assert seen == [[1, 2, 3]] * len(seen)
+
+
+async def test_a_follower_is_told_that_nothing_came() -> None:
+    log = Written()
+    feed = Feed(cast(Log, cast(Any, log)), 0)
+    batches = feed.batches(0, 0.001)
+    async with asyncio.timeout(30):
+        assert [len(await anext(batches)) for _ in range(3)] == [0, 0, 0]
+        log.write(2)
+        assert len(await anext(batches)) == 2
+        assert len(await anext(batches)) == 0
+    await batches.aclose()
