@@ -22,6 +22,7 @@ from drivers.contract.storage import (
 from drivers.kit import images
 from drivers.vsphere.client import Vcenter
 from drivers.vsphere.disks import Disks, disk_path, whole_kib
+from drivers.vsphere.firmware import Firmware
 from drivers.vsphere.inventory import Store
 from drivers.vsphere.machines import Machine, slot_of
 from drivers.vsphere.moments import Moments
@@ -35,9 +36,11 @@ COPYING = "sagastack-copy-"
 class Copies:
     """Copies of the disks of one vCenter's datastores."""
 
-    def __init__(self, vcenter: Vcenter, tasks: Tasks, disks: Disks, moments: Moments) -> None:
+    def __init__(
+        self, vcenter: Vcenter, tasks: Tasks, disks: Disks, moments: Moments, firmware: Firmware
+    ) -> None:
         self._vcenter, self._tasks = vcenter, tasks
-        self._disks, self._moments = disks, moments
+        self._disks, self._moments, self._firmware = disks, moments, firmware
         self._stores: Stores = disks.stores
 
     async def keep(
@@ -152,11 +155,20 @@ class Copies:
             doing = f"copy {source.disk_id} to disk {disk.volume_id}"
             origin, file, _ = await self._source(source, doing)
             store, about = await self._stores.at(pool), disk.volume_id
+            if not source.is_snapshot and source.disk_id == about:
+                await self._remembered(source.pool, pool, about)
             part = await self._disks.part(store, about, key)
             await self._stores.copy(origin, file, store, part, "thin", about=about)
             await self._disks.grown(store, part, whole_kib(disk.size_bytes), about=about)
             await self._stores.finish(store, part, disk_path(store, about), about=about)
             return await self._disks.made(pool, about)
+
+    async def _remembered(self, old: PoolSpec, new: PoolSpec, volume_id: UUID) -> None:
+        """A disk that goes to another pool has what its guest's firmware remembers with it."""
+        if (was := await self._disks.find(old, volume_id)) is not None:
+            source, target = await self._stores.at(old), await self._stores.at(new)
+            to = disk_path(target, volume_id)
+            await self._firmware.along(source, was.path, target, to, about=volume_id)
 
     async def export(self, source: DiskPlace, path: str, *, key: UUID) -> ImageFacts:
         """A chain is made one file first: what is fetched has no parent."""

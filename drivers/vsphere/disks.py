@@ -25,6 +25,7 @@ from drivers.contract.storage import (
 from drivers.kit import images, ovf
 from drivers.vsphere.client import Vcenter
 from drivers.vsphere.files import SECTOR_BYTES
+from drivers.vsphere.firmware import kept_path
 from drivers.vsphere.inventory import Inventory, Store
 from drivers.vsphere.machines import Machine
 from drivers.vsphere.notes import Note
@@ -273,11 +274,15 @@ class Disks:
             path = store.path(one.folder, one.name)
             if one.folder in ("disks", "incoming") and one.name.endswith(".vmdk"):
                 await self.stores.delete(store, path, about=volume_id)
+            elif one.folder == "disks":  # what its guest's firmware remembered
+                await self.stores.delete_file(store, path, about=volume_id)
             elif one.folder == "marks":
                 if one.name.endswith(ADOPTED):
                     adopted = await self._adopted(store, volume_id)
                     if adopted is not None:
                         await self.stores.delete(store, adopted.path, about=volume_id)
+                        kept = kept_path(adopted.path)
+                        await self.stores.delete_file(store, kept, about=volume_id)
                 await self.stores.delete_file(store, path, about=volume_id)
 
     async def adopt(self, pool: PoolSpec, path: str, volume_id: UUID) -> DiskStatus:

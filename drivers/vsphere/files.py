@@ -69,6 +69,12 @@ class Files:
             _fine(answer, f"read {path}")
             return (await answer.content.read(64 * 1024)).decode(errors="replace")
 
+    async def exists(self, store: Store, path: str) -> bool:
+        async with self._request("GET", store, path, doing=f"look for {path}") as answer:
+            if answer.status != 404:
+                _fine(answer, f"look for {path}")
+            return answer.status != 404
+
     async def put_text(self, store: Store, path: str, text: str | bytes) -> None:
         data = text.encode() if isinstance(text, str) else text
         async with self._request("PUT", store, path, data=data, doing=f"write {path}") as answer:

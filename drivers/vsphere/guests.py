@@ -22,6 +22,7 @@ from drivers.kit import discs
 from drivers.vsphere import translate
 from drivers.vsphere.client import Vcenter
 from drivers.vsphere.disks import Disks
+from drivers.vsphere.firmware import Firmware
 from drivers.vsphere.inventory import Esx, Inventory, Store
 from drivers.vsphere.machines import SEEN, Machine, disc_of
 from drivers.vsphere.moments import Moments
@@ -42,10 +43,11 @@ class Guests:
         inventory: Inventory,
         disks: Disks,
         moments: Moments,
+        firmware: Firmware,
         esx: Esx,
     ) -> None:
         self.vcenter, self.tasks, self.inventory = vcenter, tasks, inventory
-        self.disks, self.moments, self.esx = disks, moments, esx
+        self.disks, self.moments, self.firmware, self.esx = disks, moments, firmware, esx
 
     async def find(self, guest_id: UUID) -> Machine | None:
         """A guest's machine, if it is on this host and not parked."""
@@ -169,10 +171,7 @@ class Guests:
         return found
 
     async def _store_of(self, path: str) -> Store:
-        name = path[1:].split("]", 1)[0]
-        if not path.startswith("[") or not name:
-            raise Refused(f"{path!r} is no path on a datastore")
-        return await self.inventory.store_named(self.esx.datacenter, name)
+        return await self.inventory.store_of(self.esx.datacenter, path)
 
     async def _config_disc(self, spec: GuestSpec) -> str:
         """The disc of the guest's own, beside its root disk; it is written anew at each start."""
@@ -242,11 +241,12 @@ class Guests:
         return [one.key for one in config.property or ()] if config is not None else []
 
     async def _power_on(self, ref: Managed, spec: GuestSpec) -> None:
-        doing = f"start guest {spec.name} ({spec.guest_id})"
+        doing, about = f"start guest {spec.name} ({spec.guest_id})", spec.guest_id
+        if spec.boot.startswith("uefi"):
+            root = _root(spec).path
+            await self.firmware.bring(ref, root, self.esx.datacenter, about=about)
         try:
-            await self.tasks.run(
-                lambda: ref.PowerOnVM_Task(self.esx.ref), about=spec.guest_id, doing=doing
-            )
+            await self.tasks.run(lambda: ref.PowerOnVM_Task(self.esx.ref), about=about, doing=doing)
         except Refused as error:
             if not isinstance(error.__cause__, vim.fault.InvalidPowerState):
                 raise
@@ -331,6 +331,7 @@ class Guests:
         """The disks are let go of first: a machine that is destroyed takes along what it has."""
         note = machine.note
         assert note is not None
+        await self.firmware.keep(machine, note, self.esx.datacenter)
         await self.let_go(machine, note, machine.disks)
         again = await self.inventory.look(machine.ref)
         if again is not None:
@@ -420,8 +421,7 @@ def _is_gone(error: DriverError) -> bool:
     return isinstance(error.__cause__, vmodl.fault.ManagedObjectNotFound)
 
 
-def _home(spec: GuestSpec) -> str:
-    """The datastore of the root disk holds the machine; the vCenter names the folder."""
+def _root(spec: GuestSpec) -> DiskAttachment:
     root = min(
         (one for one in spec.disks if not one.is_cdrom), key=lambda one: one.device, default=None
     )
@@ -429,7 +429,12 @@ def _home(spec: GuestSpec) -> str:
         raise Refused(
             f"guest {spec.name} has no disk: vSphere keeps a machine beside its root disk"
         )
-    return root.path.split("]", 1)[0] + "]"
+    return root
+
+
+def _home(spec: GuestSpec) -> str:
+    """The datastore of the root disk holds the machine; the vCenter names the folder."""
+    return _root(spec).path.split("]", 1)[0] + "]"
 
 
 def _disc_path(home: str, guest_id: UUID) -> str:

@@ -155,6 +155,13 @@ class Inventory:
         url = f"vmfs://{quote(datacenter.name, safe='')}/{quote(name, safe='')}"
         return await self.store(PoolSpec(pool_id=UUID(int=0), url=url))
 
+    async def store_of(self, datacenter: Datacenter, path: str) -> Store:
+        """The datastore that a path names."""
+        name = path[1:].split("]", 1)[0]
+        if not path.startswith("[") or not name:
+            raise Refused(f"{path!r} is no path on a datastore")
+        return await self.store_named(datacenter, name)
+
     async def machine(self, guest_id: UUID, datacenter: Datacenter) -> Machine | None:
         """The machine of a guest, by its instance UUID: one question, however many there are."""
         found = await self._vcenter.read(

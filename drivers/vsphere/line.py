@@ -7,6 +7,7 @@ from drivers.vsphere.client import Vcenter
 from drivers.vsphere.copies import Copies
 from drivers.vsphere.disks import Disks
 from drivers.vsphere.files import Files
+from drivers.vsphere.firmware import Firmware
 from drivers.vsphere.inventory import Inventory
 from drivers.vsphere.moments import Moments
 from drivers.vsphere.settings import Settings
@@ -24,8 +25,9 @@ class Line:
         self.inventory = Inventory(self.vcenter, self.tasks)
         self.stores = Stores(self.vcenter, self.tasks, self.inventory, self.files)
         self.moments = Moments(self.vcenter, self.tasks, self.inventory)
+        self.firmware = Firmware(self.vcenter, self.inventory, self.stores)
         self.disks = Disks(self.vcenter, self.tasks, self.inventory, self.stores)
-        self.copies = Copies(self.vcenter, self.tasks, self.disks, self.moments)
+        self.copies = Copies(self.vcenter, self.tasks, self.disks, self.moments, self.firmware)
         self.users = 0
 
     async def open(self) -> None:

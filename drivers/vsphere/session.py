@@ -56,7 +56,7 @@ class VsphereSession:
         self._line, self._esx, self._let_go = line, esx, let_go
         self.vcenter = line.vcenter
         self._guests = Guests(
-            line.vcenter, line.tasks, line.inventory, line.disks, line.moments, esx
+            line.vcenter, line.tasks, line.inventory, line.disks, line.moments, line.firmware, esx
         )
         self._plugs, self._kept = Plugs(self._guests), Kept(self._guests)
         self._moves, self._strangers = Moves(self._guests, place), Strangers(self._guests)

@@ -226,6 +226,18 @@ class Stores:
             about=about, doing=f"move {path} to {to}",
         )  # fmt: skip
 
+    async def copy_file(
+        self, source: Store, path: str, target: Store, to: str, *, about: UUID
+    ) -> None:
+        """A file that is no disk, over what has the name already."""
+        manager = self._vcenter.content.fileManager
+        await self._tasks.run(
+            lambda: manager.CopyDatastoreFile_Task(
+                path, source.datacenter.ref, to, target.datacenter.ref, True
+            ),
+            about=about, doing=f"copy {path} to {to}",
+        )  # fmt: skip
+
     async def finish(self, store: Store, part: str, final: str, *, about: UUID) -> None:
         """Give what is whole its name; if another had it first, ours is not needed."""
         try:

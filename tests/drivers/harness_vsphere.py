@@ -78,6 +78,10 @@ class VsphereHarness:
     def scratch(self) -> str:
         return f"{self._folder}/image-{uuid4().hex}"
 
+    def file(self, path: str) -> Path:
+        """Where a file of a datastore is here."""
+        return self._vcenter.file(path)
+
     async def write(self, path: str, byte: int) -> None:
         """Where the disk's bytes are now, which a guest's snapshot or a move changes."""
         file = await asyncio.to_thread(self.hand.file_of, path)
