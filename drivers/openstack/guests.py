@@ -138,9 +138,16 @@ class Guests:
                 raise Refused(f"{doing}: its disk {disk.volume_id} is not in {disk.path}")
             await self._cloud.disks.unused(fit[0], doing)
             if disk.device == 0:
+                await self._bootable(fit[0])
                 await self._firmware(fit[0], spec.boot)
             found.append(fit[0]["id"])
         return found
+
+    async def _bootable(self, root: Row) -> None:
+        """Nova starts nothing from a volume that was not made of an image, unless it is told."""
+        if root["bootable"] != "true":
+            doing = f"let volume {root['id']} be started from"
+            await self._cloud.volumes.act(root, "os-set_bootable", {"bootable": True}, doing)
 
     async def _firmware(self, root: Row, boot: str) -> None:
         """Nova reads a guest's firmware from what its root volume says of the image."""

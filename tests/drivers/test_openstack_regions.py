@@ -364,6 +364,30 @@ async def test_adopted_volumes_no_longer_go_with_their_server(there: OpenStackHa
         await session.adopt_guest(other, Adoption(guest_id=uuid4(), name="x"), key=uuid4())
 
 
+async def test_a_guest_starts_from_a_disk_that_no_image_made(there: OpenStackHarness) -> None:
+    """Nova wants to be told of such a volume, and only of the one that is started from."""
+    session = await there.connect()
+    blank = [
+        await session.create_disk(
+            there.pool(), DiskSpec(volume_id=uuid4(), size_bytes=GIB), key=uuid4()
+        )
+        for _ in range(2)
+    ]
+    disks = tuple(
+        DiskAttachment(volume_id=one.volume_id, path=one.path, device=at, image_format="raw")
+        for at, one in enumerate(blank)
+        if one.volume_id is not None
+    )
+    spec = there.guest(disks=disks)
+    await session.start_guest(spec, key=uuid4())
+    told = {
+        one["metadata"]["sagastack_volume"]: one["bootable"]
+        for one in there.region.volumes.values()
+    }
+    assert [told[str(one.volume_id)] for one in blank] == ["true", "false"]
+    await session.remove_guest(spec.guest_id, key=uuid4())
+
+
 async def test_another_projects_servers_are_not_ours_to_see(there: OpenStackHarness) -> None:
     session = await there.connect()
     await there.add_stranger()

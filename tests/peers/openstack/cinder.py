@@ -104,6 +104,8 @@ class Cinder:
         image = self._image(request, said.get("imageRef", ""), size)
         self._within_quota(request, size)
         row = self._made(request, said, size, kind, image)
+        if source is not None:
+            row["bootable"] = source["bootable"]
         self._region.volumes[row["id"]] = row
         self._region.later(partial(self._fill, row, source, image))
         return web.json_response({"volume": row}, status=202)
@@ -226,6 +228,9 @@ class Cinder:
                 return self._retype(row, asked)
             case "os-volume_upload_image":
                 return self._upload(request, row, asked)
+            case "os-set_bootable":
+                row["bootable"] = str(check_fields(asked, {"bootable": bool})["bootable"]).lower()
+                return web.Response(status=200)
             case "os-set_image_metadata":
                 row.setdefault("volume_image_metadata", {}).update(asked["metadata"])
                 return web.json_response({"metadata": row["volume_image_metadata"]})

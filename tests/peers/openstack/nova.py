@@ -201,6 +201,8 @@ class Nova:
         if volume["status"] != "available":
             raise wrong(400, f"Invalid volume: volume {volume['id']} status must be 'available'. "
                         f"Currently in '{volume['status']}'")  # fmt: skip
+        if asked.get("boot_index") == 0 and volume["bootable"] != "true":
+            raise wrong(400, f"Block Device {volume['id']} is not bootable.")
         return volume
 
     def _usable_ports(self, asked: Any) -> list[Row]:
