@@ -1,7 +1,8 @@
-"""The driver against the services themselves: Keystone, Nova, Glance, Neutron and Cinder.
+"""The services themselves: Keystone, Nova, Glance, Placement, Neutron and Cinder.
 
-One life on two compute hosts of Nova's fake hypervisor, on disks whose bytes are real. The
-services take minutes to install and to start, so this runs under `make test-real` alone.
+Guests' lives through the API, and one by the driver alone, on two compute hosts of Nova's fake
+hypervisor, on disks whose bytes are real. The services take minutes to install and to start, so
+this runs under `make test-real` alone.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ from drivers.contract.driver import HostSession
 from drivers.contract.errors import Refused
 from drivers.contract.storage import DiskPlace, DiskSpec, DiskStatus, ImageSource, PoolSpec
 from drivers.openstack.driver import make_all
+from tests.e2e.server import serving
 from tests.peers.openstack import real
+from tests.real.openstack_lives import Lives
+from tests.real.openstack_site import Site, Witness, added
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 
@@ -43,6 +47,20 @@ def keystone() -> Iterator[str]:
         pytest.skip(f"no region can run here: {lacking}")
     with real.region() as region:
         yield region.keystone
+
+
+@pytest.fixture(scope="module")
+def site(keystone: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("services")
+    witness = Witness(keystone, "admin", real.PASSWORD)
+    witness.sign_in()
+    settings = {"SAGASTACK_DRIVER_OPENSTACK": "poll_s=0.5,call_s=180,task_s=600"}
+    with serving(folder / "home", SAGASTACK_RECONCILE_S="5", **settings) as server:
+        yield added(witness, server, folder)
+
+
+class TestTheServices(Lives):
+    """Each life that our own server of a region shows, on the real ones."""
 
 
 @dataclass
@@ -116,6 +134,8 @@ async def test_a_life_on_the_services_themselves(keystone: str, tmp_path: Path) 
     try:
         await lives(bench, root)
         await copies(bench, root)
+        await from_nothing(bench)
+        await known(bench)
     finally:
         await bench.clear()
     assert await bench.here.drop_image(bench.fast, bench.image.image_id, key=uuid4())
@@ -173,11 +193,43 @@ async def lives(bench: Bench, root: DiskStatus) -> None:
     assert await there.find_guest(guest) is None
 
 
+async def known(bench: Bench) -> None:
+    """What is looked at from time to time: the host, the pool's images, and strangers' disks."""
+    here = bench.here
+    assert (await here.host_stats()).memory_used_bytes > 0
+    assert bench.image.image_id in await here.list_images(bench.fast)
+    before = {one.path for one in await here.list_disks(bench.fast)}
+    disk = await bench.disk()
+    assert disk.volume_id is not None
+    await here.disown_disk(bench.fast, disk.volume_id, key=uuid4())
+    assert await here.find_disk(bench.fast, disk.volume_id) is None
+    (path,) = {one.path for one in await here.list_disks(bench.fast)} - before
+    again = await here.adopt_disk(bench.fast, path, disk.volume_id, key=uuid4())
+    assert again.size_bytes == disk.size_bytes
+
+
+async def from_nothing(bench: Bench) -> None:
+    """A guest starts from a disk that no image made, which Nova refuses by itself."""
+    blank = await bench.disk()
+    spec = GuestSpec(
+        guest_id=uuid4(),
+        name="from nothing",
+        cpu_count=1,
+        cpu_mhz=500,
+        memory_mib=256,
+        disks=(plug(blank, 0),),
+    )
+    told = await bench.here.start_guest(spec, key=uuid4())
+    assert (told.power, told.disks) == (Power.RUNNING, (blank.path,))
+    await bench.here.remove_guest(spec.guest_id, key=uuid4())
+
+
 async def copies(bench: Bench, root: DiskStatus) -> None:
     """A snapshot, back to it, into another type, out to a file, and in again."""
     here, volume_id, snapshot_id = bench.here, root.volume_id, uuid4()
     assert volume_id is not None
-    await here.snapshot_disk(bench.fast, volume_id, snapshot_id, key=uuid4())
+    kept = await here.snapshot_disk(bench.fast, volume_id, snapshot_id, key=uuid4())
+    assert await here.find_snapshot(bench.fast, snapshot_id) == kept
     back = await here.revert_disk(bench.fast, volume_id, snapshot_id, key=uuid4())
     assert back.path == root.path
     other, place = uuid4(), DiskPlace(pool=bench.fast, disk_id=volume_id)
