@@ -6,7 +6,7 @@ them. What is saved holds only what the log holds, so a rebuild gives the same b
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, cast
 from uuid import UUID
@@ -121,6 +121,14 @@ class Capacity:
         hosts, pendings = self.hosts, self.pendings
         stream, version = hosts.streams[slot], hosts.versions[slot]
         return pendings.add(pendings.takes, held.hold, stream, version, held, loose=True)
+
+    def promise_all(self, slot: int, held: Sequence[CapacityHeld]) -> list[Pending]:
+        """The same for many on one host, marked at once."""
+        hosts = self.hosts
+        taken_mhz, taken_mib = sum(h.cpu_mhz for h in held), sum(h.memory_mib for h in held)
+        hosts.shift(slot, -taken_mhz, -taken_mib)
+        keyed = [(one.hold, one) for one in held]
+        return self.pendings.take_all(hosts.streams[slot], hosts.versions[slot], keyed)
 
     def forget(self, hold: UUID) -> None:
         """Take back whatever is pending under this key; its commit failed."""

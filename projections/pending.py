@@ -8,6 +8,7 @@ numbering starts again where it failed. Nothing here is ever saved: after a cras
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from aggregates.base import Event, Recorded
@@ -77,6 +78,21 @@ class Pendings:
         tail.next += 1
         tail.waiting.append(pending)
         return pending
+
+    def take_all(
+        self, stream: UUID, committed: int, keyed: Iterable[tuple[UUID, Event]]
+    ) -> list[Pending]:
+        """Give each of these the next place on `stream`, whichever others come in between."""
+        tail, takes = self._tails.get(stream), self.takes
+        if tail is None:
+            self._tails[stream] = tail = _Tail(committed)
+        found = []
+        for expected, (key, event) in enumerate(keyed, tail.next):
+            takes[key] = pending = Pending(takes, key, stream, expected, event, True)
+            found.append(pending)
+        tail.next += len(found)
+        tail.waiting += found
+        return found
 
     def settle(self, recorded: Recorded) -> Pending | None:
         """The log holds `recorded`: the pending append that it was, or None for somebody else's."""

@@ -1,5 +1,6 @@
 """Who gets which host, pool and number. `Allocator` is the way in."""
 
+from engine.allocator.alike import Guest
 from engine.allocator.allocator import Allocator
 from engine.allocator.explain import Explanation, NothingFits, Refusal
 from engine.allocator.policy import Policy, at_random, first_fit, pack, spread
@@ -20,6 +21,7 @@ __all__ = [
     "Decision",
     "Explanation",
     "GrowRequest",
+    "Guest",
     "HostDecision",
     "NothingFits",
     "PlaceRequest",

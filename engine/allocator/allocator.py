@@ -20,11 +20,12 @@ from aggregates.capacity import (
     CapacityWithdrawn,
     capacity_ledger,
 )
-from aggregates.errors import Exhausted
+from aggregates.errors import Conflict, Exhausted
 from aggregates.space import SpaceFreed, SpaceHeld, SpaceSupplied, SpaceWithdrawn, space_ledger
 from engine.allocator import promises
+from engine.allocator.alike import Guest, promise_alike
 from engine.allocator.explain import Explanation, NothingFits, explain_place, explain_space
-from engine.allocator.hosts import choose_host
+from engine.allocator.hosts import choose_host, chooser
 from engine.allocator.numbers import choose_number
 from engine.allocator.pools import choose_pool
 from engine.allocator.request import (
@@ -61,30 +62,51 @@ class Allocator:
         if held is not None:
             promises.refuse_if_leaving(capacity.pendings, hold)
             return HostDecision((), held.host_id)
-        pending = promises.standing(capacity, hold) or self._promise_host(request, hold)
-        host_id = cast(CapacityHeld, pending.event).host_id
-        return HostDecision(promises.writes(pending, self._left_on(host_id)), host_id)
+        pending = promises.standing(capacity, hold)
+        if pending is None:
+            return self._promise_host(request, hold)
+        return self._answer(pending)
 
-    def _left_on(self, host_id: UUID) -> tuple[int, int]:
+    def place_alike(self, request: PlaceRequest, guests: Sequence[Guest]) -> list[HostDecision]:
+        """Promise room to many guests of one size under new keys, as far as there is any.
+
+        Fewer answers than guests: nothing fits the rest, and `explain` says why.
+        """
+        capacity = self._capacity
+        keys = {hold for _, hold in guests}
+        # Taking dicts from a set reads the hashes that it has; a look at each makes them anew.
+        fresh = keys.difference(capacity.holds, capacity.pendings.takes)
+        if len(fresh) < len(guests):
+            raise Conflict("a guest of these was promised room already: ask for it with `place`")
+        choose = chooser(capacity.hosts, self._shapes, self._space, request)
+        return promise_alike(capacity, choose, request, guests)
+
+    def _answer(self, pending: Pending) -> HostDecision:
+        host_id = cast(CapacityHeld, pending.event).host_id
+        slack = self._left_on(self._capacity.hosts.slots[host_id])
+        return HostDecision(promises.writes(pending, slack), host_id)
+
+    def _left_on(self, slot: int) -> tuple[int, int]:
         """What is free there beside all that is promised here: others may take that much."""
         hosts = self._capacity.hosts
-        slot = hosts.slots[host_id]
-        return int(hosts.free_mhz[slot]), int(hosts.free_mib[slot])
+        return hosts.mhz[slot], hosts.mib[slot]
 
-    def _promise_host(self, request: PlaceRequest, hold: UUID) -> Pending:
+    def _promise_host(self, request: PlaceRequest, hold: UUID) -> HostDecision:
         hosts = self._capacity.hosts
         slot = choose_host(hosts, self._shapes, self._space, request)
         if slot is None:
             raise NothingFits(lambda: self.explain(request))
+        host_id = hosts.ids[slot]
         held = CapacityHeld(
             hold=hold,
-            host_id=hosts.ids[slot],
+            host_id=host_id,
             vm_id=request.vm_id,
             cpu_count=request.cpu_count,
             cpu_mhz=request.cpu_count * request.cpu_mhz,
             memory_mib=request.memory_mib,
         )
-        return self._capacity.promise(slot, held)
+        pending = self._capacity.promise(slot, held)
+        return HostDecision(promises.writes(pending, self._left_on(slot)), host_id)
 
     def grow(self, request: GrowRequest, hold: UUID) -> HostDecision:
         """Promise a guest more room on the host that it is on; `Exhausted` says what is short."""
@@ -94,15 +116,14 @@ class Allocator:
             promises.refuse_if_leaving(capacity.pendings, hold)
             return HostDecision((), held.host_id)
         pending = promises.standing(capacity, hold) or self._promise_growth(request, hold)
-        slack = self._left_on(request.host_id)
-        return HostDecision(promises.writes(pending, slack), request.host_id)
+        return self._answer(pending)
 
     def _promise_growth(self, ask: GrowRequest, hold: UUID) -> Pending:
         hosts, slot = self._capacity.hosts, self._capacity.hosts.slots[ask.host_id]
         for what, wanted, free in (
             ("cores", ask.cpu_count, int(hosts.cores[slot])),
-            ("MHz more", ask.more_mhz, int(hosts.free_mhz[slot])),
-            ("MiB more", ask.more_mib, int(hosts.free_mib[slot])),
+            ("MHz more", ask.more_mhz, hosts.mhz[slot]),
+            ("MiB more", ask.more_mib, hosts.mib[slot]),
         ):
             if wanted > free:
                 raise Exhausted(

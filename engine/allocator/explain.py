@@ -16,7 +16,7 @@ from engine.allocator.hosts import uncrowded
 from engine.allocator.pools import refusal
 from engine.allocator.reach import reach_mask
 from engine.allocator.request import PlaceRequest, SpaceRequest
-from engine.allocator.shapes import hypervisor_mask, scope_mask, shape_of, tag_mask
+from engine.allocator.shapes import hypervisor_mask, scope_mask, tag_mask
 from projections.capacity import Capacity
 from projections.capacity_columns import HostColumns, Ints, Mask
 from projections.space import Space
@@ -97,9 +97,8 @@ def explain_place(capacity: Capacity, space: Space, request: PlaceRequest) -> Ex
 
 def _rules(hosts: HostColumns, request: PlaceRequest, every: Ints) -> list[tuple[str, Mask]]:
     """Each rule by name, in the order in which they refuse; the first is the scope."""
-    key = shape_of(request)
     supplied = np.fromiter((row is not None for row in hosts.supplies), bool, len(hosts))
-    here = supplied & scope_mask(hosts, key, every)
+    here = supplied & scope_mask(hosts, request, every)
     if request.host_id is not None:
         here &= every == hosts.slots.get(request.host_id, -1)
     only = every >= 0 if request.only is None else _isin(hosts, every, request.only)
@@ -107,8 +106,8 @@ def _rules(hosts: HostColumns, request: PlaceRequest, every: Ints) -> list[tuple
     return [
         ("elsewhere", here),
         ("disabled", hosts.enabled[every] == 1),
-        ("of another hypervisor", hypervisor_mask(hosts, key, every)),
-        ("without the tags", tag_mask(hosts, key, every)),
+        ("of another hypervisor", hypervisor_mask(hosts, request, every)),
+        ("without the tags", tag_mask(hosts, request, every)),
         ("kept for others", ~_isin(hosts, every, request.barred)),
         ("avoided", ~_isin(hosts, every, request.avoid)),
         ("outside the affinity group", only),

@@ -8,9 +8,10 @@ one from the cursor on: exactly that of a scan from the start.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from heapq import heappop, heappush
 
-from projections.capacity_columns import HostColumns, Mark, Mask
+from projections.capacity_columns import HostColumns, Mask
 
 _LATE = 256
 _SCAN_AT_FIRST = 256
@@ -21,29 +22,33 @@ class FirstFit:
 
     def __init__(self, mhz: int, mib: int) -> None:
         self._mhz, self._mib = mhz, mib
-        self._mark = Mark(-1, 0)
+        self._mark = -1
         self._cursor = 0
         self._loose: list[int] = []
         self._queued: set[int] = set()
 
-    def find(self, hosts: HostColumns, mask: Mask) -> int | None:
-        """The lowest slot of `mask` with room, or None."""
+    def find(self, hosts: HostColumns, mask: Mask, barred: Container[int] = ()) -> int | None:
+        """The lowest slot of `mask` with room that is not barred, or None."""
         self._catch_up(hosts)
-        loose = self._loose
+        loose, free_mhz, free_mib = self._loose, hosts.mhz, hosts.mib
+        passed: list[int] = []
+        found: int | None = None
         while loose:
             slot = loose[0]
-            if (
-                hosts.free_mib[slot] >= self._mib
-                and hosts.free_mhz[slot] >= self._mhz
-                and mask[slot]
-            ):
-                return slot
-            self._queued.discard(heappop(loose))
-        return self._scan(hosts, mask)
+            if free_mib[slot] < self._mib or free_mhz[slot] < self._mhz or not mask[slot]:
+                self._queued.discard(heappop(loose))
+            elif barred and slot in barred:
+                passed.append(heappop(loose))
+            else:
+                found = slot
+                break
+        for slot in passed:
+            heappush(loose, slot)
+        return self._beyond(hosts, mask, barred) if found is None else found
 
     def _catch_up(self, hosts: HostColumns) -> None:
         """Queue the slots below the cursor that were given something back since the last look."""
-        raised = hosts.raised.after(self._mark, at_most=_LATE)
+        raised = hosts.raised.after(self._mark, at_most=_LATE) if self._mark >= 0 else None
         self._mark = hosts.raised.mark
         if raised is None:
             # Too long ago: looking at everything once costs less than looking at all of these.
@@ -51,14 +56,22 @@ class FirstFit:
             self._loose.clear()
             self._queued.clear()
             return
+        cursor, queued = self._cursor, self._queued
         for slot in raised:
-            if slot < self._cursor and slot not in self._queued:
-                self._queued.add(slot)
+            if slot < cursor and slot not in queued:
+                queued.add(slot)
                 heappush(self._loose, slot)
 
-    def _scan(self, hosts: HostColumns, mask: Mask) -> int | None:
-        """Look on from the cursor, in ever wider strides."""
-        start, width, count = self._cursor, _SCAN_AT_FIRST, len(hosts)
+    def _beyond(self, hosts: HostColumns, mask: Mask, barred: Container[int]) -> int | None:
+        """From the cursor on. The cursor stays before what only this guest may not have."""
+        found = self._cursor = self._scan(hosts, mask, self._cursor)
+        while barred and found in barred:
+            found = self._scan(hosts, mask, found + 1)
+        return found if found < len(hosts) else None
+
+    def _scan(self, hosts: HostColumns, mask: Mask, start: int) -> int:
+        """The first slot with room from `start` on, looking in ever wider strides."""
+        width, count = _SCAN_AT_FIRST, len(hosts)
         while start < count:
             stop = min(start + width, count)
             room = hosts.free_mhz[start:stop] >= self._mhz
@@ -66,8 +79,6 @@ class FirstFit:
             room &= mask[start:stop]
             at = int(room.argmax())
             if room[at]:
-                self._cursor = start + at
-                return self._cursor
+                return start + at
             start, width = stop, width * 4
-        self._cursor = count
-        return None
+        return count

@@ -2,32 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Callable, Set
+from functools import partial
 from uuid import UUID
 
 import numpy as np
 
+from engine.allocator.policy import first_fit
 from engine.allocator.reach import reach_mask, reaches
 from engine.allocator.request import PlaceRequest
-from engine.allocator.search import among, find
-from engine.allocator.shapes import Shape, Shapes, shape_of
-from projections.capacity_columns import HostColumns, Ints, Mask
+from engine.allocator.search import find
+from engine.allocator.shapes import Shape, Shapes
+from projections.capacity_columns import HostColumns, Mask
 from projections.space import Space
+
+NONE: frozenset[int] = frozenset()
 
 
 def choose_host(
     hosts: HostColumns, shapes: Shapes, space: Space, request: PlaceRequest
 ) -> int | None:
     """The slot to place on, or None when every host refuses."""
-    shape = shapes.get(hosts, shape_of(request))
+    shape = shapes.get(hosts, request)
     within = uncrowded(hosts, request)
-    slot = _Search(hosts, shape, request, within).run()
+    slot = _chosen(hosts, shape, request, within)
     if slot is None or not request.volumes or reaches(space, hosts, slot, request.volumes):
         return slot
     # Storage rarely decides, so who reaches it is worked out only when it does.
     reach = reach_mask(space, hosts, request.volumes)
-    within = reach if within is None else reach & within
-    return _Search(hosts, shape, request, within).run()
+    return _chosen(hosts, shape, request, reach if within is None else reach & within)
+
+
+def chooser(
+    hosts: HostColumns, shapes: Shapes, space: Space, request: PlaceRequest
+) -> Callable[[], int | None]:
+    """What chooses for one request again and again, while nothing but room changes."""
+    shape = shapes.get(hosts, request)
+    plain = not (request.prefer or request.prefer_not or request.volumes or request.crowded)
+    if plain and request.host_id is None and request.only is None:
+        barred = _slots(hosts, request.avoid) | _slots(hosts, request.barred)
+        mhz, mib = request.cpu_count * request.cpu_mhz, request.memory_mib
+        return partial(find, hosts, shape, mhz, mib, request.policy, barred)
+    return partial(choose_host, hosts, shapes, space, request)
 
 
 def uncrowded(hosts: HostColumns, request: PlaceRequest) -> Mask | None:
@@ -38,48 +54,65 @@ def uncrowded(hosts: HostColumns, request: PlaceRequest) -> Mask | None:
     return mask
 
 
+def _chosen(hosts: HostColumns, shape: Shape, ask: PlaceRequest, within: Mask | None) -> int | None:
+    """With all its wishes, then with fewer of them, then with none."""
+    search, slot = _Search(hosts, shape, ask, within), None
+    barred = _slots(hosts, ask.avoid) | _slots(hosts, ask.barred)
+    if not ask.prefer and not ask.prefer_not:
+        return search.anywhere(barred)
+    shy = barred | _slots(hosts, ask.prefer_not)
+    if ask.prefer:
+        slot = search.among(search.allowed(ask.prefer), shy)
+    if slot is None and ask.prefer_not:
+        slot = search.anywhere(shy)
+    return search.anywhere(barred) if slot is None else slot
+
+
 class _Search:
     """One request among the hosts of its shape, and `within` a mask if there is one."""
 
+    __slots__ = ("ask", "hosts", "mhz", "mib", "shape", "within")
+
     def __init__(
-        self, hosts: HostColumns, shape: Shape, request: PlaceRequest, within: Mask | None = None
+        self, hosts: HostColumns, shape: Shape, ask: PlaceRequest, within: Mask | None
     ) -> None:
-        self.hosts, self.shape, self.request, self.within = hosts, shape, request, within
-        self.mhz, self.mib = request.cpu_count * request.cpu_mhz, request.memory_mib
+        self.hosts, self.shape, self.ask, self.within = hosts, shape, ask, within
+        self.mhz, self.mib = ask.cpu_count * ask.cpu_mhz, ask.memory_mib
 
-    def run(self) -> int | None:
-        """With all its wishes, then with fewer of them, then with none."""
-        ask, slot = self.request, None
-        avoid = ask.avoid | ask.barred
-        if ask.prefer:
-            slot = self._among(self._allowed(ask.prefer), avoid | ask.prefer_not)
-        if slot is None and ask.prefer_not:
-            slot = self._anywhere(avoid | ask.prefer_not)
-        return self._anywhere(avoid) if slot is None else slot
-
-    def _anywhere(self, avoid: Set[UUID]) -> int | None:
-        ask = self.request
+    def anywhere(self, barred: frozenset[int]) -> int | None:
+        ask = self.ask
         if ask.host_id is not None:
-            return self._among(self._allowed({ask.host_id}), avoid)
+            return self.among(self.allowed({ask.host_id}), barred)
         if ask.only is not None:
-            return self._among(ask.only, avoid)
-        barred = self._slots(avoid) if avoid else []
+            return self.among(ask.only, barred)
         return find(self.hosts, self.shape, self.mhz, self.mib, ask.policy, barred, self.within)
 
-    def _allowed(self, named: Set[UUID]) -> Set[UUID]:
+    def allowed(self, named: Set[UUID]) -> Set[UUID]:
         """Those of the named hosts that the request's own bounds leave."""
-        ask = self.request
+        ask = self.ask
         if ask.host_id is not None:
             named = named & {ask.host_id}
         return named if ask.only is None else named & ask.only
 
-    def _among(self, named: Set[UUID], avoid: Set[UUID]) -> int | None:
-        slots: Ints = np.array(sorted(self._slots(named - avoid)), np.int64)
-        slots = slots[self.shape.mask[slots]]
-        if self.within is not None:
-            slots = slots[self.within[slots]]
-        return among(self.hosts, slots, self.mhz, self.mib, self.request.policy)
+    def among(self, named: Set[UUID], barred: frozenset[int]) -> int | None:
+        """Of a few named hosts. One by one: that is cheaper than numpy for so few."""
+        hosts, mask, within = self.hosts, self.shape.mask, self.within
+        fitting = [
+            slot
+            for slot in sorted(_slots(hosts, named))
+            if hosts.mib[slot] >= self.mib
+            and hosts.mhz[slot] >= self.mhz
+            and mask[slot]
+            and slot not in barred
+            and (within is None or within[slot])
+        ]
+        if len(fitting) < 2 or self.ask.policy is first_fit:
+            return fitting[0] if fitting else None
+        return fitting[self.ask.policy(hosts, np.array(fitting, np.int64))]
 
-    def _slots(self, ids: Set[UUID]) -> list[int]:
-        known = self.hosts.slots
-        return [known[one] for one in ids if one in known]
+
+def _slots(hosts: HostColumns, ids: Set[UUID]) -> frozenset[int]:
+    if not ids:
+        return NONE
+    known = hosts.slots
+    return frozenset([known[one] for one in ids if one in known])

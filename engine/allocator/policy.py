@@ -1,7 +1,8 @@
 """Which of the hosts with room gets the guest: small pure functions over columns.
 
 A policy sees the slots that fit, in order, and answers with an index into them. `first_fit` is
-known to the search, which then stops at the first slot instead of collecting all of them.
+known to the search, which then stops at the first slot instead of collecting all of them; so are
+`pack` and `spread`, by `RANKS`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import random as stdlib_random
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from projections.capacity_columns import HostColumns, Ints
 
@@ -24,12 +24,16 @@ def first_fit(hosts: HostColumns, slots: Ints) -> int:
 
 def pack(hosts: HostColumns, slots: Ints) -> int:
     """The fullest host (best fit): leaves whole hosts empty for large guests or for the night."""
-    return int(np.argmin(_free_share(hosts, slots)))
+    return int(np.argmin(hosts.shares(slots)))
 
 
 def spread(hosts: HostColumns, slots: Ints) -> int:
     """The emptiest host (worst fit): a host that dies takes the fewest guests with it."""
-    return int(np.argmax(_free_share(hosts, slots)))
+    return int(np.argmax(hosts.shares(slots)))
+
+
+# Policies that go by how empty hosts are: 1 has the fullest first, -1 the emptiest.
+RANKS: dict[Policy, int] = {pack: 1, spread: -1}
 
 
 def at_random(rng: stdlib_random.Random) -> Policy:
@@ -39,11 +43,3 @@ def at_random(rng: stdlib_random.Random) -> Policy:
         return rng.randrange(len(slots))
 
     return policy
-
-
-def _free_share(hosts: HostColumns, slots: Ints) -> NDArray[np.float64]:
-    """How empty each host is: its free share of CPU plus its free share of memory."""
-    mhz = hosts.free_mhz[slots] / np.maximum(hosts.offered_mhz[slots], 1)
-    mib = hosts.free_mib[slots] / np.maximum(hosts.offered_mib[slots], 1)
-    share: NDArray[np.float64] = mhz + mib
-    return share

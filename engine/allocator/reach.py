@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import msgspec
 import numpy as np
 
-from engine.allocator.pools import choose_pool, refusal
+from engine.allocator.pools import refusal, refused
 from engine.allocator.request import SpaceRequest
 from projections.capacity_columns import HostColumns, Mask
-from projections.space import Space
+from projections.space import Pool, Space
 
 
 def reaches(space: Space, hosts: HostColumns, slot: int, volumes: Iterable[SpaceRequest]) -> bool:
@@ -21,9 +20,18 @@ def reaches(space: Space, hosts: HostColumns, slot: int, volumes: Iterable[Space
     row = hosts.supplies[slot]
     if row is None:
         return False
-    place = {"pod_id": row.pod_id, "cluster_id": row.cluster_id, "host_id": row.host_id}
-    here = (msgspec.structs.replace(volume, **place) for volume in volumes)
-    return all(choose_pool(space, volume) is not None for volume in here)
+    near = list(space.serving((row.host_id, row.cluster_id, row.pod_id, row.zone_id)))
+    return all(any(_may_serve(pool, volume) for pool in near) for volume in volumes)
+
+
+def _may_serve(pool: Pool, volume: SpaceRequest) -> bool:
+    """Whether a pool that the host reaches takes the volume, wherever that was to be before."""
+    assert pool.supply is not None, "only a supplied pool serves a place"
+    return (
+        not refused(pool, volume)
+        and (volume.pool_id is None or volume.pool_id == pool.id)
+        and pool.supply.zone_id == volume.zone_id
+    )
 
 
 def reach_mask(space: Space, hosts: HostColumns, volumes: Sequence[SpaceRequest]) -> Mask:

@@ -1,10 +1,12 @@
 """Find a slot with room for one guest among those that its shape allows.
 
-First fit has an index for each size of guest. The other policies compare all slots with room,
-which takes one scan over the columns; so does first fit when its answer is barred.
+First fit, pack and spread have an index for each size of guest. Other policies compare all slots
+with room, which takes one scan over the columns; so does everything that is kept `within` a mask.
 """
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 import numpy as np
 
@@ -12,7 +14,7 @@ from engine.allocator.policy import Policy, first_fit
 from engine.allocator.shapes import Shape
 from projections.capacity_columns import HostColumns, Ints, Mask
 
-_FEW_SLOTS = 1024
+_FEW_SLOTS = 64
 
 
 def find(
@@ -21,21 +23,19 @@ def find(
     mhz: int,
     mib: int,
     policy: Policy,
-    barred: list[int],
+    barred: Collection[int],
     within: Mask | None = None,
 ) -> int | None:
     """The slot that `policy` picks of those with room; never a `barred` one, always `within`."""
-    few = len(shape.slots) <= _FEW_SLOTS
+    few = shape.count <= _FEW_SLOTS
     if few and not barred and within is None:
         return among(hosts, shape.slots, mhz, mib, policy)
-    if policy is first_fit and not few and within is None:
-        lowest = shape.first_fit(mhz, mib).find(hosts, shape.mask)
-        if lowest is None or lowest not in barred:
-            return lowest
+    if within is None and (index := shape.index(mhz, mib, policy)) is not None:
+        return index.find(hosts, shape.mask, barred)
     room = hosts.free_mhz >= mhz
     room &= hosts.free_mib >= mib
     room &= shape.mask
-    room[barred] = False
+    room[list(barred)] = False
     if within is not None:
         room &= within
     slots = np.flatnonzero(room)

@@ -7,79 +7,71 @@ only at what is free.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from uuid import UUID
-
 import numpy as np
-from msgspec import Struct
 
 from engine.allocator.first_fit import FirstFit
+from engine.allocator.policy import RANKS, Policy, first_fit
+from engine.allocator.ranked import Ranked
+from engine.allocator.recent import Recent
 from engine.allocator.request import PlaceRequest
-from projections.capacity_columns import HostColumns, Ints, Mark, Mask
+from projections.capacity_columns import HostColumns, Ints, Mask
 
-_KEPT_SHAPES, _KEPT_SIZES = 256, 64
+_KEPT_SHAPES, _KEPT_INDEXES = 256, 128
 _LATE = 64
 
 
-class ShapeKey(Struct, frozen=True):
-    """What of a request does not depend on who else is served."""
-
-    zone_id: UUID
-    pod_id: UUID | None
-    cluster_id: UUID | None
-    hypervisor: str | None
-    tags: frozenset[str]
-    cpu_count: int
-    cpu_mhz: int
+# What of a request does not depend on who else is served.
+ShapeKey = tuple[object, ...]
 
 
-def shape_of(request: PlaceRequest) -> ShapeKey:
-    return ShapeKey(
-        request.zone_id,
-        request.pod_id,
-        request.cluster_id,
-        request.hypervisor,
-        request.tags,
-        request.cpu_count,
-        request.cpu_mhz,
+def shape_of(ask: PlaceRequest) -> ShapeKey:
+    return (
+        ask.zone_id,
+        ask.pod_id,
+        ask.cluster_id,
+        ask.hypervisor,
+        ask.tags,
+        ask.cpu_count,
+        ask.cpu_mhz,
     )
 
 
-def scope_mask(hosts: HostColumns, key: ShapeKey, span: slice | Ints) -> Mask:
+def scope_mask(hosts: HostColumns, ask: PlaceRequest, span: slice | Ints) -> Mask:
     """The hosts of `span` in the zone, pod and cluster that were asked for."""
-    mask: Mask = hosts.zone[span] == hosts.places.find(key.zone_id)
-    if key.pod_id is not None:
-        mask &= hosts.pod[span] == hosts.places.find(key.pod_id)
-    if key.cluster_id is not None:
-        mask &= hosts.cluster[span] == hosts.places.find(key.cluster_id)
+    mask: Mask = hosts.zone[span] == hosts.places.find(ask.zone_id)
+    if ask.pod_id is not None:
+        mask &= hosts.pod[span] == hosts.places.find(ask.pod_id)
+    if ask.cluster_id is not None:
+        mask &= hosts.cluster[span] == hosts.places.find(ask.cluster_id)
     return mask
 
 
-def hypervisor_mask(hosts: HostColumns, key: ShapeKey, span: slice | Ints) -> Mask:
-    if key.hypervisor is None:
+def hypervisor_mask(hosts: HostColumns, ask: PlaceRequest, span: slice | Ints) -> Mask:
+    if ask.hypervisor is None:
         return np.ones(len(hosts.hypervisor[span]), bool)
-    mask: Mask = hosts.hypervisor[span] == hosts.hypervisors.find(key.hypervisor)
+    mask: Mask = hosts.hypervisor[span] == hosts.hypervisors.find(ask.hypervisor)
     return mask
 
 
-def tag_mask(hosts: HostColumns, key: ShapeKey, span: slice | Ints) -> Mask:
+def tag_mask(hosts: HostColumns, ask: PlaceRequest, span: slice | Ints) -> Mask:
     """Hosts with every tag that was asked for. Sets of tags are few, so each is looked at once."""
-    if not key.tags:
+    if not ask.tags:
         return np.ones(len(hosts.tags[span]), bool)
-    sets = [isinstance(tags, frozenset) and key.tags <= tags for tags in hosts.tag_sets.values]
+    sets = [isinstance(tags, frozenset) and ask.tags <= tags for tags in hosts.tag_sets.values]
     mask: Mask = np.array(sets, bool)[hosts.tags[span]] if sets else hosts.tags[span] < 0
     return mask
 
 
-class Shape:
-    """The mask of one shape, its slots in order, and an index for each size of guest."""
+Index = FirstFit | Ranked
+Indexes = Recent[tuple[int, int, Policy, object], Index]
 
-    def __init__(self, key: ShapeKey, hosts: HostColumns) -> None:
-        self.key = key
-        self._sizes: OrderedDict[tuple[int, int], FirstFit] = OrderedDict()
-        self.mask: Mask
-        self.slots: Ints
-        self._mark: Mark
+
+class Shape:
+    """The mask of one shape, its slots in order, its indexes. `ask` is a request of this shape."""
+
+    def __init__(self, ask: PlaceRequest, hosts: HostColumns, indexes: Indexes) -> None:
+        self._ask, self._indexes = ask, indexes
+        self._mark = 0
         self._begin(hosts)
 
     def follow(self, hosts: HostColumns) -> None:
@@ -92,34 +84,41 @@ class Shape:
             return
         span = np.array(late, np.int64)
         self.mask[span] = self._eligible(hosts, span)
-        self.slots = np.flatnonzero(self.mask)
+        self._list()
         self._mark = hosts.changed.mark
 
-    def first_fit(self, mhz: int, mib: int) -> FirstFit:
-        """The index for guests of this size."""
-        size = (mhz, mib)
-        index = self._sizes.get(size)
-        if index is None:
-            self._sizes[size] = index = FirstFit(mhz, mib)
-            if len(self._sizes) > _KEPT_SIZES:
-                self._sizes.popitem(last=False)
-        else:
-            self._sizes.move_to_end(size)
-        return index
+    def index(self, mhz: int, mib: int, policy: Policy) -> Index | None:
+        """The index of this policy for guests of this size; None for a policy that has none."""
+        named = (mhz, mib, policy, self._begun)
+        found = self._indexes.get(named)
+        if found is None:
+            if policy is first_fit:
+                found = FirstFit(mhz, mib)
+            elif (rank := RANKS.get(policy)) is not None:
+                found = Ranked(mhz, mib, rank)
+            else:
+                return None
+            self._indexes.put(named, found)
+        return found
 
     def _begin(self, hosts: HostColumns) -> None:
         self._hosts, self._mark = hosts, hosts.changed.mark
-        self.mask = self._eligible(hosts, slice(None))
-        self.slots = np.flatnonzero(self.mask)
-        self._sizes.clear()
+        self.mask: Mask = self._eligible(hosts, slice(None))
+        self._list()
+        self._begun = object()  # what was indexed before is asked for no more
+
+    def _list(self) -> None:
+        self.slots: Ints = np.flatnonzero(self.mask)
+        self.count = len(self.slots)
 
     def _eligible(self, hosts: HostColumns, span: slice | Ints) -> Mask:
-        mask = scope_mask(hosts, self.key, span)
+        ask = self._ask
+        mask = scope_mask(hosts, ask, span)
         mask &= hosts.enabled[span] == 1
-        mask &= hypervisor_mask(hosts, self.key, span)
-        mask &= tag_mask(hosts, self.key, span)
-        mask &= hosts.cores[span] >= self.key.cpu_count
-        mask &= hosts.core_mhz[span] >= self.key.cpu_mhz
+        mask &= hypervisor_mask(hosts, ask, span)
+        mask &= tag_mask(hosts, ask, span)
+        mask &= hosts.cores[span] >= ask.cpu_count
+        mask &= hosts.core_mhz[span] >= ask.cpu_mhz
         return mask
 
 
@@ -127,15 +126,15 @@ class Shapes:
     """The shapes asked for lately."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[ShapeKey, Shape] = OrderedDict()
+        self._kept: Recent[ShapeKey, Shape] = Recent(_KEPT_SHAPES)
+        self._indexes: Indexes = Recent(_KEPT_INDEXES)
 
-    def get(self, hosts: HostColumns, key: ShapeKey) -> Shape:
+    def get(self, hosts: HostColumns, ask: PlaceRequest) -> Shape:
+        key = shape_of(ask)
         shape = self._kept.get(key)
         if shape is None:
-            self._kept[key] = shape = Shape(key, hosts)
-            if len(self._kept) > _KEPT_SHAPES:
-                self._kept.popitem(last=False)
-            return shape
-        self._kept.move_to_end(key)
-        shape.follow(hosts)
+            shape = Shape(ask, hosts, self._indexes)
+            self._kept.put(key, shape)
+        else:
+            shape.follow(hosts)
         return shape
