@@ -7,8 +7,9 @@ decide which events may be. The same state serves decisions and reads: there is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from operator import attrgetter
 from typing import Any, ClassVar, NewType, TypeVar, cast
 from uuid import UUID
 
@@ -20,8 +21,11 @@ Version = NewType("Version", int)
 Upcast = Callable[[dict[str, Any]], dict[str, Any]]
 
 
-class Event(Struct, frozen=True, kw_only=True):
-    """A fact. Its fields are plain JSON values; its topic, given by `@event`, never changes."""
+class Event(Struct, frozen=True, kw_only=True, gc=False):
+    """A fact. Its fields are plain JSON values; its topic, given by `@event`, never changes.
+
+    Neither facts nor rows form cycles, so the cyclic collector need not know of them.
+    """
 
     TOPIC: ClassVar[str] = ""
     KIND: ClassVar[str] = ""
@@ -43,7 +47,7 @@ class Event(Struct, frozen=True, kw_only=True):
             setattr(row, name, getattr(self, name))
 
 
-class Aggregate(Struct, kw_only=True):
+class Aggregate(Struct, kw_only=True, gc=False):
     """State that is only ever the fold of a stream. `version` counts the events in it."""
 
     KIND: ClassVar[str] = ""
@@ -97,7 +101,7 @@ def event(
     return register
 
 
-class Recorded(Struct, frozen=True, kw_only=True):
+class Recorded(Struct, frozen=True, kw_only=True, gc=False):
     """An event as the log holds it: where it stands, when, by whom, and what caused it.
 
     `position` is its place in the whole log, `version` its place in its own stream (both from 1).
@@ -123,20 +127,24 @@ def build(recorded: Recorded) -> Aggregate:
     """The first state of an aggregate, from the event that creates it."""
     happened = recorded.event
     assert happened.CREATES is not None, f"{happened.TOPIC} creates nothing"
+    names, values = _carried(type(happened))
     return happened.CREATES(
         id=recorded.stream,
         version=recorded.version,
         created_at_ms=recorded.at_ms,
-        **{name: getattr(happened, name) for name in _carried(type(happened))},
+        **dict(zip(names, values(happened), strict=True)),
     )
 
 
 @cache
-def _carried(kind: type[Event]) -> tuple[str, ...]:
-    """The fields that a creating event hands to its row under the same name."""
+def _carried(kind: type[Event]) -> tuple[tuple[str, ...], Callable[[Event], Iterable[Any]]]:
+    """The fields that a creating event hands to its row under the same name, and their reader."""
     assert kind.CREATES is not None
     known = set(kind.CREATES.__struct_fields__)
-    return tuple(name for name in kind.__struct_fields__ if name in known)
+    names = tuple(name for name in kind.__struct_fields__ if name in known)
+    if len(names) > 1:
+        return names, attrgetter(*names)
+    return names, lambda happened: [getattr(happened, name) for name in names]
 
 
 def fields_of(event: Event) -> dict[str, Any]:

@@ -78,7 +78,7 @@ class History:
 
     async def rebuild(self, until: int | None = None) -> Cloud:
         """The cloud from the log alone, no checkpoint trusted."""
-        return await self._extend(Cloud(), until)
+        return await self._extend(Cloud().defer(), until)
 
     async def run(self, run_id: UUID, until: int | None = None) -> SagaRun:
         """A saga run by its own stream, as it was at a position, or began behind that."""
@@ -126,12 +126,15 @@ class History:
         return await self._extend(await self._nearest(end), until)
 
     async def _extend(self, cloud: Cloud, until: int | None) -> Cloud:
-        async for batch in self._log.read(cloud.position, until=until):
+        async for batch in self._log.read_past(cloud.position, until=until):
             await asyncio.to_thread(cloud.fold, batch)
-        return cloud
+        return await asyncio.to_thread(cloud.settle)
 
     async def _nearest(self, until: int) -> Cloud:
-        """One that does not end with a row of this log is of another: it was restored, say."""
+        """A cloud to go on from, not settled yet.
+
+        One that does not end with a row of this log is of another: it was restored, say.
+        """
         for path in sorted(self._folder.glob(f"*-{fingerprint()}-*.checkpoint"), reverse=True):
             position, _, its_mark = path.stem.split("-")
             if int(position) > until or its_mark != await self._mark_at(int(position)):
@@ -140,7 +143,7 @@ class History:
                 return await asyncio.to_thread(_load, path)
             except (OSError, msgspec.DecodeError) as error:
                 log_.warning("checkpoint %s is left out: %s", path.name, error)
-        return Cloud()
+        return Cloud().defer()
 
     async def _mark_at(self, position: int) -> str:
         """The mark of the row at a position; empty where there is none."""
@@ -149,4 +152,4 @@ class History:
 
 
 def _load(path: Path) -> Cloud:
-    return Cloud.load(path.read_bytes())
+    return Cloud.deferred(path.read_bytes())

@@ -23,6 +23,9 @@ class Attached(Table[R]):
         assert on in spec.indexed, f"{spec.kind} hangs on {on}, which is not indexed"
         self.on = on
 
+    def defer(self) -> None:
+        """What hangs on a thing is found by its index when the thing ends, in the past as well."""
+
     def fold(self, recorded: Recorded) -> None:
         """An event about a row that went with its thing says nothing any more."""
         if recorded.event.CREATES is not None or recorded.stream in self.rows:

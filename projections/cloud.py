@@ -26,6 +26,7 @@ class Fold(Protocol):
     """A projection that is no table. It names the topics that it folds and can be saved whole.
 
     One that says `KIND` holds the rows of a noun that lives inside another, as cards do in guests.
+    One with `acted` is told of every event that carries an action, besides the topics it names.
     """
 
     TOPICS: ClassVar[tuple[str, ...]]
@@ -41,6 +42,13 @@ class Reading(Protocol):
     """A fold that reads tables, each of which has folded an event before it does."""
 
     def bind(self, cloud: Cloud, /) -> None: ...
+
+
+@runtime_checkable
+class Derived(Protocol):
+    """A fold that can be made of the rows that there are; while a past is folded it is not kept."""
+
+    def derive(self) -> None: ...
 
 
 FOLDS: dict[str, type[Fold]] = {}
@@ -74,7 +82,8 @@ class Cloud:
             kind: one for one in self._folds.values() if (kind := getattr(one, "KIND", ""))
         }
         self.vitals = Vitals()
-        self._dispatch = self._routes()
+        self._acted = [one.acted for one in self._folds.values() if hasattr(one, "acted")]
+        self._dispatch = self._routes(self._folds.values())
 
     def __getitem__(self, spec: TableSpec[R]) -> Table[R]:
         found: Table[R] = self._by_spec[spec]
@@ -94,6 +103,25 @@ class Cloud:
         for one in self._tables.values():
             one.watch = watcher
 
+    def defer(self) -> Cloud:
+        """Make ready for a long past: indexes, and what follows from rows, wait for `settle`."""
+        for table in self._tables.values():
+            table.defer()
+        self._dispatch = self._routes(
+            one for one in self._folds.values() if not isinstance(one, Derived)
+        )
+        return self
+
+    def settle(self) -> Cloud:
+        """The past is folded: make what waited for that, all at once."""
+        for table in self._tables.values():
+            table.settle()
+        for fold in self._folds.values():
+            if isinstance(fold, Derived):
+                fold.derive()
+        self._dispatch = self._routes(self._folds.values())
+        return self
+
     def fold(self, batch: Iterable[Recorded]) -> None:
         """Fold events in log order, each exactly once."""
         dispatch, position, at_ms = self._dispatch, self.position, self.at_ms
@@ -101,6 +129,9 @@ class Cloud:
             assert recorded.position > position, f"{recorded.position} after {position}"
             for fold in dispatch[recorded.event.TOPIC]:
                 fold(recorded)
+            if recorded.action:
+                for acted in self._acted:
+                    acted(recorded)
             position, at_ms = recorded.position, recorded.at_ms
         self.position, self.at_ms = position, at_ms
 
@@ -118,18 +149,26 @@ class Cloud:
 
     @classmethod
     def load(cls, saved: bytes) -> Cloud:
+        return cls.deferred(saved).settle()
+
+    @classmethod
+    def deferred(cls, saved: bytes) -> Cloud:
+        """A saved cloud that is to fold what came after it before it is settled."""
         position, at_ms, parts = msgspec.msgpack.decode(
             saved, type=tuple[int, int, dict[str, bytes]]
         )
-        cloud = cls()
+        cloud = cls().defer()
         cloud.position, cloud.at_ms = position, at_ms
         for kind, one in cloud._tables.items():
             one.restore(parts[f"table:{kind}"])
         for name, fold in cloud._folds.items():
-            fold.restore(parts[f"fold:{name}"])
+            if not isinstance(fold, Derived):
+                fold.restore(parts[f"fold:{name}"])
         return cloud
 
-    def _routes(self) -> Mapping[str, tuple[Callable[[Recorded], None], ...]]:
+    def _routes(
+        self, folds: Iterable[Fold]
+    ) -> Mapping[str, tuple[Callable[[Recorded], None], ...]]:
         routes: dict[str, list[Callable[[Recorded], None]]] = {}
         hanging = [one for one in self._tables.values() if isinstance(one, Attached)]
         for topic, kind in EVENTS.items():
@@ -137,7 +176,7 @@ class Cloud:
             routes[topic] = [one.fold] if one is not None else []
             if kind.REMOVES:
                 routes[topic] += [one.ended for one in hanging]
-        for fold in self._folds.values():
+        for fold in folds:
             for topic in fold.TOPICS:
                 routes[topic].append(fold.fold)
         return {topic: tuple(folds) for topic, folds in routes.items()}

@@ -237,7 +237,10 @@ class Counts:
         return msgspec.msgpack.encode(dict(sorted(told.items())))
 
     def restore(self, encoded: bytes) -> None:
-        """Rows were restored before; what they weigh follows from them."""
+        self.derive()
+
+    def derive(self) -> None:
+        """What rows weigh follows from them."""
         self._recount()
 
 

@@ -19,7 +19,7 @@ import msgspec
 from msgspec.structs import replace
 
 import aggregates
-from aggregates.base import EVENTS, Event, Recorded
+from aggregates.base import Event, Recorded
 from aggregates.event_list import EventsArchived, EventsDeleted
 from aggregates.saga import SagaFailed, SagaParked, SagaStarted, SagaSucceeded, UndoStarted
 from projections.cloud import projection
@@ -89,7 +89,13 @@ def resource_type(kind: str) -> str | None:
 class EventList:
     """The latest entries, and the first entry of each saga that is not over."""
 
-    TOPICS: ClassVar[tuple[str, ...]] = tuple(EVENTS)
+    TOPICS: ClassVar[tuple[str, ...]] = tuple(
+        one.TOPIC
+        for one in (
+            *(SagaStarted, SagaSucceeded, UndoStarted, SagaFailed, SagaParked),
+            *(EventsArchived, EventsDeleted),
+        )
+    )
 
     def __init__(self) -> None:
         self._entries: deque[Entry] = deque(maxlen=KEPT)
@@ -118,10 +124,12 @@ class EventList:
         return one.position in self._archived or one.position in self._deleted
 
     def fold(self, recorded: Recorded) -> None:
-        fold = _FOLDS.get(type(recorded.event))
-        if fold is not None:
-            fold(self, recorded, recorded.event)
-        elif recorded.action and recorded.action != HOUSEKEEPING:
+        """What is more than an entry of its own."""
+        _FOLDS[type(recorded.event)](self, recorded, recorded.event)
+
+    def acted(self, recorded: Recorded) -> None:
+        """Everything else that somebody asked for is an entry."""
+        if recorded.action != HOUSEKEEPING and type(recorded.event) not in _FOLDS:
             self._add(recorded, recorded.action, recorded.event.KIND, recorded.stream)
 
     def _succeed(self, recorded: Recorded, _: SagaSucceeded) -> None:
@@ -209,7 +217,7 @@ class EventList:
         self._entries = deque(entries, maxlen=KEPT)
 
 
-# What is more than an entry of its own. All else is looked at once, for its action.
+# What is more than an entry of its own.
 _FOLDS: dict[type[Event], Callable[[EventList, Recorded, Any], None]] = {
     SagaStarted: EventList._begin,
     SagaSucceeded: EventList._succeed,

@@ -7,18 +7,19 @@ that an id of a card or of an address on the wire can be looked up and guarded a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
 
 from aggregates.base import Recorded
-from aggregates.vm import Nic, VmCreated, VmExpunged, VmNicsSet
+from aggregates.vm import Vm, VmCreated, VmExpunged, VmNicsSet
 from aggregates.vm_life import VmAssigned, VmUnmanaged
-from projections.cloud import projection
+from projections.cloud import Cloud, projection
+from projections.vm import vms
 
 
-class NicRow(msgspec.Struct, kw_only=True):
+class NicRow(msgspec.Struct, kw_only=True, gc=False):
     """A card, whose it is, and the guest that it is in."""
 
     id: UUID
@@ -28,7 +29,7 @@ class NicRow(msgspec.Struct, kw_only=True):
     network_id: UUID
 
 
-class NicIpRow(msgspec.Struct, kw_only=True):
+class NicIpRow(msgspec.Struct, kw_only=True, gc=False):
     """A further address of a card."""
 
     id: UUID
@@ -43,28 +44,16 @@ class NicIpRow(msgspec.Struct, kw_only=True):
 P = TypeVar("P", NicRow, NicIpRow)
 
 
-class _Owner(msgspec.Struct, frozen=True, array_like=True):
-    account_id: UUID
-    domain_id: UUID
-
-
-class _Saved(msgspec.Struct, frozen=True, array_like=True):
-    owners: dict[UUID, _Owner]
-    rows: list[Any]
-
-
 class _InGuests(Generic[P]):
     """The parts of each guest's cards, by their own ids."""
 
     TOPICS: ClassVar[tuple[str, ...]] = tuple(
         one.TOPIC for one in (VmCreated, VmNicsSet, VmAssigned, VmExpunged, VmUnmanaged)
     )
-    ROW: ClassVar[type]
 
     def __init__(self) -> None:
         self.rows: dict[UUID, P] = {}
-        self._owners: dict[UUID, _Owner] = {}
-        self._of_vm: dict[UUID, list[UUID]] = {}
+        self._of_vm: dict[UUID, tuple[UUID, ...]] = {}
 
     def get(self, row_id: UUID | None) -> P | None:
         return None if row_id is None else self.rows.get(row_id)
@@ -81,40 +70,40 @@ class _InGuests(Generic[P]):
     def __len__(self) -> int:
         return len(self.rows)
 
-    def fold(self, recorded: Recorded) -> None:
-        """Let one event of a guest happen to its parts."""
-        happened, vm_id = recorded.event, recorded.stream
-        if happened.REMOVES:
-            self._put(vm_id, ())
-            del self._owners[vm_id]
-            return
-        if isinstance(happened, VmCreated | VmAssigned):
-            self._owners[vm_id] = _Owner(happened.account_id, happened.domain_id)
-        if isinstance(happened, VmCreated | VmNicsSet | VmAssigned):
-            self._put(vm_id, self._parts(vm_id, self._owners[vm_id], happened.nics))
+    def bind(self, cloud: Cloud) -> None:
+        """Cards are read where guests hold them."""
+        self._cloud = cloud
 
-    def _parts(self, vm_id: UUID, owner: _Owner, nics: Iterable[Nic]) -> Iterable[P]:
+    def fold(self, recorded: Recorded) -> None:
+        """Turn the cards of one guest around anew."""
+        vm = self._cloud[vms].get(recorded.stream)
+        self._put(recorded.stream, () if vm is None else self._parts(vm))
+
+    def derive(self) -> None:
+        """All of it follows from guests."""
+        self.rows, self._of_vm = {}, {}
+        for vm in self._cloud[vms]:
+            self._put(vm.id, self._parts(vm))
+
+    def _parts(self, vm: Vm) -> Iterable[P]:
         raise NotImplementedError
 
     def _put(self, vm_id: UUID, parts: Iterable[P]) -> None:
         for gone in self._of_vm.pop(vm_id, ()):
             del self.rows[gone]
-        fresh = list(parts)
-        self.rows |= {part.id: part for part in fresh}
+        fresh = tuple(parts)
+        for part in fresh:
+            self.rows[part.id] = part
         if fresh:
-            self._of_vm[vm_id] = [part.id for part in fresh]
+            self._of_vm[vm_id] = tuple(part.id for part in fresh)
 
     def encode(self) -> bytes:
-        return msgspec.msgpack.encode(_Saved(self._owners, list(self.rows.values())))
+        """In an order that does not tell how it came to be."""
+        return msgspec.msgpack.encode(sorted(self.rows.values(), key=lambda row: row.id))
 
     def restore(self, encoded: bytes) -> None:
-        saved = msgspec.msgpack.decode(encoded, type=_Saved)
-        self._owners = saved.owners
-        rows: list[P] = msgspec.convert(saved.rows, list[self.ROW])  # type: ignore[name-defined]
-        self.rows = {row.id: row for row in rows}
-        self._of_vm = {}
-        for row in rows:
-            self._of_vm.setdefault(row.vm_id, []).append(row.id)
+        """Guests were restored before."""
+        self.derive()
 
 
 @projection
@@ -122,15 +111,14 @@ class Nics(_InGuests[NicRow]):
     """Every network card."""
 
     KIND: ClassVar[str] = "nic"
-    ROW: ClassVar[type] = NicRow
 
-    def _parts(self, vm_id: UUID, owner: _Owner, nics: Iterable[Nic]) -> Iterator[NicRow]:
-        for nic in nics:
+    def _parts(self, vm: Vm) -> Iterator[NicRow]:
+        for nic in vm.nics:
             yield NicRow(
                 id=nic.id,
-                vm_id=vm_id,
-                account_id=owner.account_id,
-                domain_id=owner.domain_id,
+                vm_id=vm.id,
+                account_id=vm.account_id,
+                domain_id=vm.domain_id,
                 network_id=nic.network_id,
             )
 
@@ -140,17 +128,16 @@ class NicIps(_InGuests[NicIpRow]):
     """Every further address of a card."""
 
     KIND: ClassVar[str] = "nic_ip"
-    ROW: ClassVar[type] = NicIpRow
 
-    def _parts(self, vm_id: UUID, owner: _Owner, nics: Iterable[Nic]) -> Iterator[NicIpRow]:
-        for nic in nics:
+    def _parts(self, vm: Vm) -> Iterator[NicIpRow]:
+        for nic in vm.nics:
             for more in nic.more_ips:
                 yield NicIpRow(
                     id=more.id,
                     nic_id=nic.id,
-                    vm_id=vm_id,
-                    account_id=owner.account_id,
-                    domain_id=owner.domain_id,
+                    vm_id=vm.id,
+                    account_id=vm.account_id,
+                    domain_id=vm.domain_id,
                     network_id=nic.network_id,
                     ip4=more.ip4,
                 )

@@ -66,6 +66,9 @@ class Limits:
         return b""
 
     def restore(self, encoded: bytes) -> None:
+        self.derive()
+
+    def derive(self) -> None:
         self._known.clear()
         self._tags.clear()
 

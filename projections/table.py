@@ -71,6 +71,7 @@ class Table(Generic[R]):
         self._folds = spec.folded
         self.watch: Watch | None = None
         self._keys = _keys_of(spec.indexed)
+        self._is_deferred = False
         self._empty()
 
     def _empty(self) -> None:
@@ -110,8 +111,22 @@ class Table(Generic[R]):
         """The first row whose indexed `attribute` equals `value`."""
         return next(iter(self.by(attribute, value)), None)
 
+    def defer(self) -> None:
+        """Leave the indexes be while a long past is folded; until `settle` only rows are right."""
+        self._is_deferred = True
+        self._empty()
+
+    def settle(self) -> None:
+        """Index the rows that there are by now."""
+        if self._is_deferred:
+            self._is_deferred = False
+            self._index_all()
+
     def fold(self, recorded: Recorded) -> None:
         """Let one event happen to its row. Called in log order, by the feed alone."""
+        if self._is_deferred:
+            self._fold_rows(recorded)
+            return
         happened = recorded.event
         if happened.CREATES is not None:
             row: Any = build(recorded)
@@ -133,9 +148,22 @@ class Table(Generic[R]):
             left = zip(self.spec.indexed, before, after, strict=True)
             self.watch(self.spec.kind, row, {name: old for name, old, new in left if old != new})
 
+    def _fold_rows(self, recorded: Recorded) -> None:
+        happened = recorded.event
+        if happened.CREATES is not None:
+            self.rows[recorded.stream] = build(recorded)  # type: ignore[assignment]
+        elif happened.REMOVES:
+            self.discard(recorded.stream)
+        else:
+            row = self.rows[recorded.stream]
+            happened.apply(row, recorded.at_ms)
+            row.version = recorded.version
+
     def discard(self, row_id: UUID) -> None:
         """Forget a row; the log still has it."""
         row = self.rows.pop(row_id)
+        if self._is_deferred:
+            return
         self._drop(row, self._keys(row))
         if self.watch is not None:
             self.watch(self.spec.kind, row, {})
@@ -173,8 +201,22 @@ class Table(Generic[R]):
         rows: list[R] = msgspec.msgpack.decode(encoded, type=list[form])
         self.rows = {row.id: row for row in rows}
         self._empty()
-        for row in rows:
-            self._add(row)
+        if not self._is_deferred:
+            self._index_all()
+
+    def _index_all(self) -> None:
+        for name in self.spec.indexed:
+            index, key_of = self._index[name], attrgetter(name)
+            for row in self.rows.values():
+                key = key_of(row)
+                found = index.get(key)
+                if found is None:
+                    index[key] = {row.id: row}
+                else:
+                    found[row.id] = row
+        for name in self._folds:
+            for row in self.rows.values():
+                self._text[name].setdefault(getattr(row, name).casefold(), {})[row.id] = row
 
 
 def _keys_of(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:

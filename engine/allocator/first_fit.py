@@ -71,11 +71,14 @@ class FirstFit:
 
     def _scan(self, hosts: HostColumns, mask: Mask, start: int) -> int:
         """The first slot with room from `start` on, looking in ever wider strides."""
-        width, count = _SCAN_AT_FIRST, len(hosts)
+        width, count, mhz, mib = _SCAN_AT_FIRST, len(hosts), self._mhz, self._mib
+        # The cursor mostly stays where it is, and a look in Python costs less than calling numpy.
+        if start < count and hosts.mib[start] >= mib and hosts.mhz[start] >= mhz and mask[start]:
+            return start
         while start < count:
             stop = min(start + width, count)
-            room = hosts.free_mhz[start:stop] >= self._mhz
-            room &= hosts.free_mib[start:stop] >= self._mib
+            room = hosts.free_mhz[start:stop] >= mhz
+            room &= hosts.free_mib[start:stop] >= mib
             room &= mask[start:stop]
             at = int(room.argmax())
             if room[at]:

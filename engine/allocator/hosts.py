@@ -38,12 +38,20 @@ def chooser(
 ) -> Callable[[], int | None]:
     """What chooses for one request again and again, while nothing but room changes."""
     shape = shapes.get(hosts, request)
-    plain = not (request.prefer or request.prefer_not or request.volumes or request.crowded)
-    if plain and request.host_id is None and request.only is None:
-        barred = _slots(hosts, request.avoid) | _slots(hosts, request.barred)
-        mhz, mib = request.cpu_count * request.cpu_mhz, request.memory_mib
-        return partial(find, hosts, shape, mhz, mib, request.policy, barred)
-    return partial(choose_host, hosts, shapes, space, request)
+    plain = not (request.prefer or request.prefer_not or request.crowded)
+    if not plain or request.host_id is not None or request.only is not None:
+        return partial(choose_host, hosts, shapes, space, request)
+    barred = _slots(hosts, request.avoid) | _slots(hosts, request.barred)
+    mhz, mib = request.cpu_count * request.cpu_mhz, request.memory_mib
+    look = partial(find, hosts, shape, mhz, mib, request.policy, barred)
+
+    def choose() -> int | None:
+        slot = look()
+        if slot is None or not request.volumes or reaches(space, hosts, slot, request.volumes):
+            return slot
+        return choose_host(hosts, shapes, space, request)
+
+    return choose
 
 
 def uncrowded(hosts: HostColumns, request: PlaceRequest) -> Mask | None:
@@ -56,9 +64,13 @@ def uncrowded(hosts: HostColumns, request: PlaceRequest) -> Mask | None:
 
 def _chosen(hosts: HostColumns, shape: Shape, ask: PlaceRequest, within: Mask | None) -> int | None:
     """With all its wishes, then with fewer of them, then with none."""
-    search, slot = _Search(hosts, shape, ask, within), None
     barred = _slots(hosts, ask.avoid) | _slots(hosts, ask.barred)
-    if not ask.prefer and not ask.prefer_not:
+    wishes = ask.prefer or ask.prefer_not
+    if not wishes and ask.host_id is None and ask.only is None:
+        mhz = ask.cpu_count * ask.cpu_mhz
+        return find(hosts, shape, mhz, ask.memory_mib, ask.policy, barred, within)
+    search, slot = _Search(hosts, shape, ask, within), None
+    if not wishes:
         return search.anywhere(barred)
     shy = barred | _slots(hosts, ask.prefer_not)
     if ask.prefer:

@@ -6,6 +6,7 @@ Each volume is looked at by itself: two that only fit into different pools still
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from uuid import UUID
 
 import numpy as np
 
@@ -20,8 +21,12 @@ def reaches(space: Space, hosts: HostColumns, slot: int, volumes: Iterable[Space
     row = hosts.supplies[slot]
     if row is None:
         return False
-    near = list(space.serving((row.host_id, row.cluster_id, row.pod_id, row.zone_id)))
-    return all(any(_may_serve(pool, volume) for pool in near) for volume in volumes)
+    places = (row.host_id, row.cluster_id, row.pod_id, row.zone_id)
+    return all(_served(space, places, volume) for volume in volumes)
+
+
+def _served(space: Space, places: Iterable[UUID], volume: SpaceRequest) -> bool:
+    return any(_may_serve(pool, volume) for pool in space.serving(places))
 
 
 def _may_serve(pool: Pool, volume: SpaceRequest) -> bool:

@@ -10,7 +10,7 @@ never enters the log, and the live folds see exactly what a replay will see.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -129,6 +129,45 @@ def decode(row: Stored) -> Recorded:
 
 def decode_all(rows: Sequence[Stored]) -> list[Recorded]:
     return [decode(row) for row in rows]
+
+
+def skim_all(rows: Sequence[Stored]) -> list[Recorded]:
+    """The same events for folds, decoded in one go with the part of the envelope that folds read.
+
+    Who asked and for which saga is told of events with an action alone; nothing else reads it.
+    """
+    found = []
+    for row in rows:
+        skim = _skimmers.get(row.topic) or _skimmer(row.topic)
+        try:
+            one = skim(row.state)
+        except DAMAGED:
+            found.append(decode(row))  # of an older shape, or damaged: that says which
+            continue
+        if one.v != one.event.VERSION or one.action:
+            found.append(decode(row))
+            continue
+        one.position, one.stream, one.version = row.position, row.stream, row.version
+        found.append(one)
+    return found
+
+
+NOT_READ = {"user": "-by", "account": "-acct"}
+_skimmers: dict[str, Callable[[bytes], Any]] = {}
+
+
+def _skimmer(topic: str) -> Callable[[bytes], Any]:
+    """What decodes rows of a topic into something that is to folds as a `Recorded`."""
+    kind = EVENTS.get(topic, Event)
+    fields: list[Any] = [("at_ms", int), ("event", kind), ("v", int, 1), ("action", str, "")]
+    fields += [("position", int, 0), ("stream", Any, None), ("version", int, 0)]
+    fields += [("user", UUID | None, None), ("account", UUID | None, None), ("saga", Any, None)]
+    names = {"at_ms": "at", "event": "d", "action": "do", "saga": "-saga"}
+    # Folds ask who wanted a job where it begins and ends, and of other events with an action only.
+    names |= {"user": "by", "account": "acct"} if kind.KIND == "saga" else NOT_READ
+    skimmed = msgspec.defstruct("Skimmed", fields, rename=names, gc=False)
+    found = _skimmers[topic] = msgspec.json.Decoder(skimmed).decode
+    return found
 
 
 def envelope(row: Stored) -> Envelope:

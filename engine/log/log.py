@@ -211,6 +211,20 @@ class Log:
             yield found
             after = found[-1].position
 
+    async def read_past(
+        self, after: int = 0, *, until: int | None = None, batch: int = 5_000
+    ) -> AsyncIterator[list[Recorded]]:
+        """The same at half the cost, for folds that read much and keep no event's own record."""
+        while after < (2**63 if until is None else until):
+            found = await self._ask(partial(self._skimmed, after, until, batch))
+            if not found:
+                return
+            yield found
+            after = found[-1].position
+
+    def _skimmed(self, after: int, until: int | None, limit: int) -> list[Recorded]:
+        return codec.skim_all(self._store.rows(after, until, limit))
+
     def _decoded(self, after: int, until: int | None, limit: int) -> list[Recorded]:
         return codec.decode_all(self._store.rows(after, until, limit))
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
+import msgspec
 from eventsourcing.persistence import InterfaceError, PersistenceError
 from eventsourcing.sqlite import (
     SQLiteApplicationRecorder,
@@ -66,12 +67,13 @@ def _insert_of(count: int) -> str:
     return f"INSERT INTO stored_events ({columns}) VALUES {rows}"
 
 
-# A stream's rows lie close together, and making a UUID costs as much as reading its row.
-_uuid = lru_cache(maxsize=16_384)(UUID)
-
-
-def _stored(row: tuple[int, str, int, str, bytes]) -> Stored:
-    return Stored(row[0], _uuid(row[1]), row[2], row[3], row[4])
+def _stored(rows: Sequence[tuple[int, str, int, str, bytes]]) -> list[Stored]:
+    """Rows as they are told. All ids are made in one call: one by one costs more than reading."""
+    if not rows:
+        return []
+    positions, streams, versions, topics, states = zip(*rows, strict=True)
+    ids = msgspec.convert(streams, list[UUID])
+    return list(map(Stored._make, zip(positions, ids, versions, topics, states, strict=True)))
 
 
 class SqliteTurn:
@@ -82,7 +84,7 @@ class SqliteTurn:
         cursor.row_factory = None
 
     def missed(self, after: int, limit: int) -> list[Stored]:
-        return list(map(_stored, self._cursor.execute(BEHIND, (after, LAST, limit)).fetchall()))
+        return _stored(self._cursor.execute(BEHIND, (after, LAST, limit)).fetchall())
 
     def head(self, stream: UUID) -> int:
         asked = "SELECT max(originator_version) FROM stored_events WHERE originator_id=?"
@@ -131,7 +133,7 @@ class SqliteStore:
 
     def rows(self, after: int, until: int | None, limit: int) -> list[Stored]:
         found = self._select(BEHIND, (after, LAST if until is None else until, limit))
-        return list(map(_stored, found))
+        return _stored(found)
 
     def stream(self, stream: UUID, after: int) -> list[Stored]:
         found = self._select(
