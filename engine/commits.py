@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from uuid import UUID
 
 from aggregates.base import Recorded
 from aggregates.errors import Conflict
 from engine.clock import Clock
 from engine.draft import Draft
-from engine.failure import Caught
 from engine.fence import Fence
 from engine.log import Log, LogUnavailable, Unit
-from engine.tasks import Tasks
+from engine.under_way import UnderWay
 
 log_ = logging.getLogger("sagastack.saga")
 
@@ -25,8 +25,9 @@ LOG_RETRY_S = 1.0
 
 
 class Commits:
-    def __init__(self, log: Log, clock: Clock, tasks: Tasks, fence: Fence) -> None:
-        self._log, self._clock, self._tasks, self._fence = log, clock, tasks, fence
+    def __init__(self, log: Log, clock: Clock, fence: Fence) -> None:
+        self._log, self._clock, self._fence = log, clock, fence
+        self.under_way = UnderWay()
 
     async def append(self, unit: Unit, draft: Draft, *, patient: bool = True) -> bool:
         """Commit a draft. False: somebody else was first, decide again.
@@ -35,12 +36,19 @@ class Commits:
         who is not `patient`, is told so by `LogUnavailable`. What was not acknowledged may be on
         disk all the same, and then the second try is refused for the first one's sake.
         """
+        self.under_way.begin(draft)
+        if not patient:
+            return await self._ask(unit, draft)
+        try:
+            return await self._insist(unit, draft)
+        finally:
+            self.under_way.end(draft)
+
+    async def _insist(self, unit: Unit, draft: Draft) -> bool:
         doubted = False
         while True:
             try:
-                recorded = await (
-                    self._log.append(unit) if patient else self._outlasting(unit, draft)
-                )
+                recorded = await self._log.append(unit)
                 self._fence.wrote(recorded, unit.saga)
             except Conflict:
                 if doubted and (held := await self._landed(unit)):
@@ -50,55 +58,46 @@ class Commits:
                 await self._clock.sleep(0)
                 return False
             except LogUnavailable as error:
-                if not patient:
-                    draft.abort()
-                    raise
                 log_.error("the log cannot be written, waiting: %s", error)
+                self.under_way.stalled(error)
                 doubted, unit = True, unit.strict()
                 await self._clock.sleep(LOG_RETRY_S)
-            except asyncio.CancelledError:
-                if patient:
-                    draft.abort()
-                raise
             except BaseException:
                 draft.abort()
                 raise
             else:
                 return True
 
-    async def _outlasting(self, unit: Unit, draft: Draft) -> list[Recorded]:
+    async def _ask(self, unit: Unit, draft: Draft) -> bool:
         """Append for a caller who may go away at any moment, as a request's connection breaks.
 
         The unit is on its way to the disk all the same, so what was promised for it stays promised
         until the log has said that it is not to be. It is queued at once: units are committed in
         the order of their decisions, as each leaves others only what those before it left.
         """
-        queued = self._log.submit(unit)
-        answer: asyncio.Future[list[Recorded]] = asyncio.get_running_loop().create_future()
-        work = self._answer(queued, draft, answer)
-        if self._tasks.spawn(work, name="append"):
-            return await answer
-        return await queued
-
-    async def _answer(
-        self,
-        queued: asyncio.Future[list[Recorded]],
-        draft: Draft,
-        answer: asyncio.Future[list[Recorded]],
-    ) -> None:
-        recorded: list[Recorded] = []
         try:
-            with Caught() as caught:
-                recorded = await queued
-            if answer.cancelled() and caught.error is not None:
-                draft.abort()
-            elif not answer.done() and caught.error is not None:
-                answer.set_exception(caught.error)
-            elif not answer.done():
-                answer.set_result(recorded)
-        finally:
-            if not answer.done():
-                answer.set_exception(LogUnavailable("the controller is closing"))
+            queued = self._log.submit(unit)
+        except BaseException:
+            self._given_up(draft)
+            raise
+        queued.add_done_callback(partial(self._answered, draft))
+        try:
+            recorded = await asyncio.shield(queued)
+        except Conflict:
+            await self._clock.sleep(0)
+            return False
+        self._fence.wrote(recorded, unit.saga)
+        return True
+
+    def _answered(self, draft: Draft, queued: asyncio.Future[list[Recorded]]) -> None:
+        if queued.cancelled() or queued.exception() is not None:
+            self._given_up(draft)
+        else:
+            self.under_way.end(draft)
+
+    def _given_up(self, draft: Draft) -> None:
+        draft.abort()
+        self.under_way.end(draft)
 
     async def _landed(self, unit: Unit) -> list[Recorded]:
         """What the log holds where this unit should be, if that is just this unit."""

@@ -83,6 +83,11 @@ class Draft:
         """Call `take_back` if the commit does not happen."""
         self._aborts.append(take_back)
 
+    @property
+    def promises(self) -> bool:
+        """Whether something is promised for this draft that others must not have meanwhile."""
+        return bool(self._aborts)
+
     def touched(self) -> Iterator[tuple[UUID, list[Event]]]:
         """Each stream that this draft writes to, with what it writes."""
         return ((stream, events) for stream, events in self._events.items() if events)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
@@ -27,7 +27,7 @@ from engine import limits
 from engine.clock import Clock
 from engine.decide import DECISIONS, Desk
 from engine.draft import Draft
-from engine.failure import Failure
+from engine.failure import Failure, failure_of
 from engine.fence import Owner
 from engine.history import History
 from engine.intents import By, Job
@@ -37,6 +37,7 @@ from engine.rehearsal import is_rehearsal
 from engine.runner import CONFLICTS_MAX, Runner
 from engine.saga import BY_INTENT, SAGAS
 from engine.tasks import Tasks
+from engine.under_way import Rounds
 from engine.world import Hosts, World
 from projections.cloud import Cloud
 from projections.saga import saga_runs
@@ -96,13 +97,7 @@ class Engine:
     async def decide(self, ask: object, by: By) -> Any:
         """Decide and commit; the answer is on disk and readable when this returns."""
         decided = DECISIONS[type(ask)]
-        for _ in range(CONFLICTS_MAX):
-            await self.runner.turns.take()
-            draft = Draft(self.cloud)
-            answer = self._drafted(draft, lambda d=draft: decided(ask, Desk(d, self._world, by)))
-            if not draft or await self._append(draft, by):
-                return answer
-        raise Conflict(f"{by.command or type(ask).__name__}: too many others change it; try again")
+        return await self._commit(lambda draft: decided(ask, Desk(draft, self._world, by)), by)
 
     async def submit(self, ask: object, by: By, *, run_id: UUID | None = None) -> Job:
         """Accept a saga. Its first step has decided when this returns; the rest is the job's.
@@ -110,15 +105,45 @@ class Engine:
         The same `run_id`, or the same idempotency key from the same account, is the same job.
         """
         chosen = run_id or self._run_id(by)
-        for _ in range(CONFLICTS_MAX):
-            await self.runner.turns.take()
+
+        def accept(draft: Draft) -> Job | Failure | None:
             if known := self._known(run_id, by):
                 return Job(known.id, known.subject_id)
-            draft = Draft(self.cloud)
-            self._drafted(draft, lambda d=draft: self._accept(d, chosen, ask, by))
-            if await self._append(draft, by, chosen):
-                return Job(chosen, self.cloud[saga_runs][chosen].subject_id)
-        raise Conflict(f"{by.command or type(ask).__name__}: too many others change it; try again")
+            return self._accept(draft, chosen, ask, by)
+
+        answer = await self._commit(accept, by, chosen)
+        if isinstance(answer, Job):
+            return answer
+        return Job(chosen, self.cloud[saga_runs][chosen].subject_id)
+
+    async def _commit(
+        self, decide: Callable[[Draft], Any], by: By, saga: UUID | None = None
+    ) -> Any:
+        """Decide within everybody's limits, and commit; again whenever somebody else was first.
+
+        What is refused beside mere promises is decided again once those are kept or broken.
+        """
+        commits = self.runner.commits
+        rounds = Rounds(commits.under_way, patient=False)
+        for _ in range(CONFLICTS_MAX):
+            await self.runner.turns.take()
+            draft, error = Draft(self.cloud), ""
+            try:
+                answer = decide(draft)
+                limits.admit(draft)
+                if isinstance(answer, Failure):
+                    error = answer.error
+            except BaseException as refused:
+                draft.abort()
+                if not rounds.worth(error := failure_of(refused)[0]):
+                    raise
+            if rounds.worth(error):
+                draft.abort()
+                await rounds.next()
+                continue
+            if not draft or await commits.append(self._unit(draft, by, saga), draft, patient=False):
+                return answer
+        raise Conflict(f"{by.command or 'this'}: too many others change it; try again")
 
     async def perform(self, ask: object, by: By) -> Job:
         """Submit and wait. Raises `JobFailed` with what the job was refused with."""
@@ -235,19 +260,6 @@ class Engine:
             ),
         )
         return draft.row(saga_runs, run_id)
-
-    def _drafted(self, draft: Draft, decided: Any) -> Any:
-        """Decide, within everybody's limits; give back what was decided if that is refused."""
-        try:
-            answer = decided()
-            limits.admit(draft)
-            return answer
-        except BaseException:
-            draft.abort()
-            raise
-
-    async def _append(self, draft: Draft, by: By, saga: UUID | None = None) -> bool:
-        return await self.runner.commits.append(self._unit(draft, by, saga), draft, patient=False)
 
     def _unit(self, draft: Draft, by: By, saga: UUID | None = None) -> Unit:
         return Unit(

@@ -47,6 +47,7 @@ from engine.saga import SAGAS, Do, Run, Step
 from engine.tasks import Tasks
 from engine.tracing import NoTracer, Tracer
 from engine.turns import Turns
+from engine.under_way import Rounds
 from engine.world import World
 from projections.cloud import Cloud
 from projections.saga import saga_runs
@@ -83,7 +84,7 @@ class Runner:
         self.turns = Turns()
         self.tracer: Tracer = NoTracer()
         self._fence = Fence(owner or Everything())
-        self.commits = Commits(log, clock, tasks, self._fence)
+        self.commits = Commits(log, clock, self._fence)
         self._driving: set[UUID] = set()
         self._drivers: dict[UUID, asyncio.Task[Any]] = {}
         self._intents: dict[UUID, Any] = {}
@@ -416,6 +417,7 @@ class Runner:
         self, row: SagaRun, write: Callable[[Draft], Failure | None]
     ) -> Failure | None:
         """Commit what `write` decides; decide again whenever somebody else was first."""
+        rounds = Rounds(self.commits.under_way, patient=True)
         for _ in range(CONFLICTS_MAX):
             await self.turns.take()
             await self._fence.hold(row, self.commits.read)
@@ -423,7 +425,10 @@ class Runner:
             failure = write(draft)
             if failure is not None:
                 draft.abort()
-                return failure
+                if not rounds.worth(failure.error):
+                    return failure
+                await rounds.next()
+                continue
             if not draft:
                 return None
             by = (row.user_id, row.account_id, row.id)

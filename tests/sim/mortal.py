@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 from aggregates.base import Recorded
 from engine.log import Log, Unit
@@ -55,21 +55,16 @@ class MortalLog:
         self._left, self._before = commits, before
 
     def submit(self, unit: Unit) -> asyncio.Future[list[Recorded]]:
-        return asyncio.ensure_future(self.append(unit))
-
-    async def append(self, unit: Unit) -> list[Recorded]:
+        unanswered = asyncio.get_running_loop().create_future()
         if self.dead.is_set():
-            return await never()
+            return unanswered
         self._left -= 1
         if self._left != 0:
-            return await self._log.append(unit)
+            return self._log.submit(unit)
         if not self._before:
             self._log.submit(unit).add_done_callback(lambda answer: answer.exception())
         self.dead.set()
-        return await never()
+        return unanswered
 
-
-async def never() -> NoReturn:
-    """Wait until cancelled."""
-    await asyncio.get_running_loop().create_future()
-    raise AssertionError("nobody resolves this")
+    async def append(self, unit: Unit) -> list[Recorded]:
+        return await self.submit(unit)
