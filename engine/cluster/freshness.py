@@ -58,9 +58,8 @@ class Freshness:
             while (waiting := self._next) is not None:
                 self._next = None
                 try:
-                    async with asyncio.timeout(PATIENCE_S):
-                        await self._log.look()
-                    self.is_certain = True
+                    await self._look()
+                    self.is_certain, self._down_until_s = True, 0.0
                 except (LogUnavailable, TimeoutError) as error:
                     self.is_certain = False
                     self._down_until_s = self._steady() + DOWN_S
@@ -69,3 +68,15 @@ class Freshness:
                     waiting.set_result(None)
         finally:
             self._asking = False
+
+    async def _look(self) -> None:
+        """Ask once. A time limit that ran out while this whole process stood still says nothing."""
+        while True:
+            began_s = self._steady()
+            try:
+                async with asyncio.timeout(PATIENCE_S):
+                    await self._log.look()
+                return
+            except TimeoutError:
+                if self._steady() - began_s < 2 * PATIENCE_S:
+                    raise
