@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import chain, count
 from typing import Annotated
 from uuid import UUID
 
+from aggregates.vm import Vm
+from aggregates.vm_snapshot import VmSnapshot
 from api.commands.vm_checks import refuse_later
 from api.declare import Caller, Job, Length, Names, Success, command
 from api.errors import InvalidValue
@@ -15,6 +19,15 @@ from api.views.vm_snapshot import VmSnapshotView
 from engine.intents.vm_snapshot import CreateVmSnapshot, DeleteVmSnapshot, RevertToVmSnapshot
 from projections.vm import vms
 from projections.vm_snapshot import vm_snapshots
+
+
+def _name_for(vm: Vm, kept: Sequence[VmSnapshot], now_ms: int) -> str:
+    """A name that tells the second, and a number beside it for one more within that second."""
+    when = datetime.fromtimestamp(now_ms / 1000, UTC).strftime("%Y%m%d%H%M%S")
+    taken = {name for one in kept for name in (one.name, one.display_name)}
+    first = f"{vm.instance_name}_VS_{when}"
+    numbered = (f"{first}_{number}" for number in count(2))
+    return next(name for name in chain((first,), numbered) if name not in taken)
 
 
 @command(
@@ -39,20 +52,18 @@ class CreateVMSnapshot:
     async def run(self, caller: Caller) -> Job:
         refuse_later(self, ("quiesce_vm",))
         vm = caller.cloud[vms][self.virtual_machine_id]
-        when = datetime.fromtimestamp(caller.now_ms / 1000, UTC).strftime("%Y%m%d%H%M%S")
-        name = f"{vm.instance_name}_VS_{when}"
-        display_name = self.name or name
-        kept = caller.cloud[vm_snapshots].by("vm_id", vm.id)
-        if any(one.display_name == display_name for one in kept):
+        kept = list(caller.cloud[vm_snapshots].by("vm_id", vm.id))
+        if any(one.display_name == self.name for one in kept):
             raise InvalidValue(
-                f"virtual machine {vm.name} has a VM snapshot {display_name} already: "
+                f"virtual machine {vm.name} has a VM snapshot {self.name} already: "
                 "choose another name"
             )
+        name = _name_for(vm, kept, caller.now_ms)
         ask = CreateVmSnapshot(
             snapshot_id=caller.new_id(),
             vm_id=vm.id,
             name=name,
-            display_name=display_name,
+            display_name=self.name or name,
             description=self.description or "",
             with_memory=bool(self.snapshot_memory),
         )

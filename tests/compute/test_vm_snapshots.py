@@ -60,6 +60,14 @@ async def test_a_guest_goes_back_to_what_it_was(here: Place) -> None:
     assert kept == {2}, "the deleted one is still in the disks"
 
 
+async def test_several_without_a_name_in_one_second_have_names_of_their_own(here: Place) -> None:
+    vm = await deploy(here.ann)
+    for _ in range(4):
+        await here.ann.job("createVMSnapshot", virtualmachineid=vm["id"])
+    names = [one["displayname"] for one in (await here.ann("listVMSnapshot"))["vmSnapshot"]]
+    assert len(set(names)) == 4, names
+
+
 async def test_its_state_decides_what_may_be_kept_and_returned_to(here: Place) -> None:
     vm = await deploy(here.ann)
     alive = await keep(here.ann, vm["id"], "alive")
