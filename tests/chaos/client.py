@@ -138,8 +138,9 @@ class Client:
         ended = await self.waited(patience, told.answer["jobid"])
         told.answer, told.refusal, told.ended_s = ended.answer, ended.refusal, ended.ended_s
         if told.refusal is not None:
-            # A job that has failed was accepted: no try before it is still to come.
-            told.lost_since_s = None
+            # A job that has failed was accepted: no try before it is still to come, and the first
+            # of them may have been the one that was.
+            told.lost_since_s, told.last_began_s = None, told.began_s
         return told
 
     async def waited(self, patience: Patience, job_id: str) -> Told:

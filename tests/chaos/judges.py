@@ -34,6 +34,8 @@ from tests.chaos.visitor import Visitors
 from tests.sim import laws
 
 PAGE = 5000
+# How much of a history that cannot be is told: what it broke on is mostly near its beginning.
+HISTORY_LINES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +139,9 @@ async def addresses(
     by_end = Counter(op.result if op.result in (LIMIT, EXHAUSTED) else op.what for op in told_of)
     told = ", ".join(f"{count} {what}" for what, count in sorted(by_end.items()))
     figures = f"{told}; {unknown} asked for again later; {len(held)} held; {verdict.steps} steps"
-    return Finding(
-        "addresses are linearisable", figures, () if verdict.is_linear else (str(verdict),)
-    )
+    told_all = "\n".join(map(str, sorted(history, key=lambda op: op.began_s)[:HISTORY_LINES]))
+    wrong = () if verdict.is_linear else (f"{verdict}\nall of it:\n{told_all}",)
+    return Finding("addresses are linearisable", figures, wrong)
 
 
 async def limits(ledger: Ledger, client: Client, most: dict[str, int]) -> Finding:
