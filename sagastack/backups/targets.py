@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from functools import cache
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+import orjson
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -26,9 +26,11 @@ from engine.log.store import StoreDown, sqlite_path
 from engine.log.stores import open_store
 from sagastack.backups.lines import BackupError, sync_folder
 
-# The interpreter is given away once for each statement, to whoever reads beside this: so they are
-# few and large, though SQLite takes no more than 32,766 values in one.
-BATCH = 1_000
+# One statement writes so many rows, and leaves the interpreter to other threads meanwhile.
+BATCH = 5_000
+INSERT = """INSERT INTO stored_events (rowid, originator_id, originator_version, topic, state)
+    SELECT value->>0, value->>1, value->>2, value->>3, substr(?2, value->>4, value->>5)
+    FROM json_each(?1)"""
 CONNECT_TIMEOUT_S = 5
 LOCK_TIMEOUT_S = 10
 REMAINS = ("sagastack_vault", "sagastack_seals")
@@ -100,8 +102,7 @@ class SqliteTarget:
                 database.execute("PRAGMA synchronous=OFF")
                 database.execute("BEGIN")
                 for batch in _batches(rows):
-                    values = [(row[0], row[1].hex, *row[2:]) for row in batch]
-                    database.execute(_insert(len(batch)), list(chain.from_iterable(values)))
+                    database.execute(INSERT, _packed(batch))
                 database.execute("COMMIT")
                 # As every log is; a reader cannot set it.
                 database.execute("PRAGMA journal_mode=WAL")
@@ -116,13 +117,13 @@ class SqliteTarget:
         sync_folder(self.path.parent)
 
 
-@cache
-def _insert(count: int) -> str:
-    """One statement for so many rows."""
-    return (
-        "INSERT INTO stored_events (rowid, originator_id, originator_version, topic, state) VALUES "
-        + ",".join(["(?,?,?,?,?)"] * count)
-    )
+def _packed(rows: Sequence[Stored]) -> tuple[str, bytes]:
+    """What `INSERT` takes: what is told of each row and where its state lies, and all states."""
+    told, begin = [], 1
+    for position, stream, version, topic, state in rows:
+        told.append((position, stream.hex, version, topic, begin, len(state)))
+        begin += len(state)
+    return orjson.dumps(told).decode(), b"".join([row.state for row in rows])
 
 
 def _beside(path: Path) -> list[Path]:
