@@ -8,8 +8,6 @@ from itertools import chain, count
 from typing import Annotated
 from uuid import UUID
 
-from aggregates.vm import Vm
-from aggregates.vm_snapshot import VmSnapshot
 from api.commands.vm_checks import refuse_later
 from api.declare import Caller, Job, Length, Names, Success, command
 from api.errors import InvalidValue
@@ -17,8 +15,8 @@ from api.lists import Filter, list_command
 from api.views.vm import VmView
 from api.views.vm_snapshot import VmSnapshotView
 from engine.intents.vm_snapshot import CreateVmSnapshot, DeleteVmSnapshot, RevertToVmSnapshot
-from projections.vm import vms
-from projections.vm_snapshot import vm_snapshots
+from projections.vm import Vm, vms
+from projections.vm_snapshot import VmSnapshot, vm_snapshots
 
 
 def _name_for(vm: Vm, kept: Sequence[VmSnapshot], now_ms: int) -> str:
