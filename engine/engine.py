@@ -27,7 +27,7 @@ from engine import limits
 from engine.clock import Clock
 from engine.decide import DECISIONS, Desk
 from engine.draft import Draft
-from engine.failure import Failure, failure_of
+from engine.failure import Caught, Failure
 from engine.fence import Owner
 from engine.history import History
 from engine.intents import By, Job
@@ -127,20 +127,18 @@ class Engine:
         rounds = Rounds(commits.under_way, patient=False)
         for _ in range(CONFLICTS_MAX):
             await self.runner.turns.take()
-            draft, error = Draft(self.cloud), ""
-            try:
+            draft, answer = Draft(self.cloud), None
+            with Caught() as caught:
                 answer = decide(draft)
                 limits.admit(draft)
-                if isinstance(answer, Failure):
-                    error = answer.error
-            except BaseException as refused:
-                draft.abort()
-                if not rounds.worth(error := failure_of(refused)[0]):
-                    raise
-            if rounds.worth(error):
+            failed = caught.error or (answer if isinstance(answer, Failure) else None)
+            if failed is not None and rounds.worth(failed):
                 draft.abort()
                 await rounds.next()
                 continue
+            if caught.error is not None:
+                draft.abort()
+                raise caught.error
             if not draft or await commits.append(self._unit(draft, by, saga), draft, patient=False):
                 return answer
         raise Conflict(f"{by.command or 'this'}: too many others change it; try again")

@@ -425,7 +425,7 @@ class Runner:
             failure = write(draft)
             if failure is not None:
                 draft.abort()
-                if not rounds.worth(failure.error):
+                if not rounds.worth(failure):
                     return failure
                 await rounds.next()
                 continue

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 
 from engine.draft import Draft
+from engine.failure import Failure, failure_of
 from engine.log import LogUnavailable
 
 # The failures that may be for the sake of a promise, by class name.
@@ -70,9 +71,12 @@ class Rounds:
     def __init__(self, under_way: UnderWay, *, patient: bool) -> None:
         self._under_way, self._patient, self._left = under_way, patient, ROUNDS_MAX
 
-    def worth(self, error: str) -> bool:
-        """Whether a refusal with this may be for the sake of what is promised just now."""
-        return error in SCARCE and bool(self._left and self._under_way)
+    def worth(self, refusal: Failure | Exception) -> bool:
+        """Whether a refusal may be for the sake of what is promised just now."""
+        if not self._under_way or not self._left:
+            return False
+        known = refusal.error if isinstance(refusal, Failure) else failure_of(refusal)[0]
+        return known in SCARCE
 
     async def next(self) -> None:
         """Wait until what is promised now is settled."""

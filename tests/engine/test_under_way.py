@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from aggregates.errors import Exhausted
+from aggregates.errors import Exhausted, NotFound
 from engine.draft import Draft
 from engine.intents.public_ip_address import AllocateAddress, ReleaseAddress
 from engine.log import Log, LogUnavailable
@@ -59,17 +59,17 @@ async def test_who_cannot_wait_for_the_log_does_not_wait_for_promises_either() -
 async def test_a_refusal_of_another_kind_is_final_and_so_is_one_after_many_rounds() -> None:
     under_way = UnderWay()
     rounds = Rounds(under_way, patient=False)
-    assert not rounds.worth("Exhausted"), "nothing is promised"
+    assert not rounds.worth(Exhausted()), "nothing is promised"
     under_way.begin(_draft())
-    assert not rounds.worth("NotFound")
+    assert not rounds.worth(NotFound())
     for _ in range(ROUNDS_MAX):
         draft = _draft()
         under_way.begin(draft)
-        assert rounds.worth("Exhausted")
+        assert rounds.worth(Exhausted())
         asyncio.get_running_loop().call_soon(under_way.end, draft)
         with patch.object(under_way, "_drafts", {draft}):
             await rounds.next()
-    assert not rounds.worth("Exhausted")
+    assert not rounds.worth(Exhausted())
 
 
 async def test_the_last_address_is_free_for_who_asks_while_its_taker_is_refused_by_the_log(
