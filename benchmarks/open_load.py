@@ -100,8 +100,9 @@ class Crowd:
 
     async def connect(self) -> None:
         loop = asyncio.get_running_loop()
+        host, port = self._at.hostname or "127.0.0.1", self._at.port or 80
         for _ in range(LINES):
-            _, line = await loop.create_connection(Line, self._at.hostname, self._at.port)
+            _, line = await loop.create_connection(Line, host, port)
             self._lines.append(line)
         self._free.extend(self._lines)
 

@@ -35,8 +35,8 @@ class Stalled(BaseException):
 class VirtualLoop(asyncio.SelectorEventLoop):
     """`commit_s` is how long a commit takes in virtual time."""
 
-    def __init__(self, commit_s: float = 0.005) -> None:
-        self.commit_s = commit_s
+    def __init__(self, commit_s: float = 0.005, turns_max: int = TURNS_MAX) -> None:
+        self.commit_s, self._turns_max = commit_s, turns_max
         self.owed = 0
         self.unexpected: list[str] = []
         self._turns = 0
@@ -58,8 +58,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def idle(self, wait_s: float | None) -> None:
         """Called when the loop would wait for `wait_s`: 0 while somebody has work."""
         self._turns += 1
-        if self._turns == TURNS_MAX:
-            raise Stalled(f"{TURNS_MAX} turns, and no end: something repeats for ever")
+        if self._turns == self._turns_max:
+            raise Stalled(f"{self._turns} turns, and no end: something repeats for ever")
         if wait_s is not None and wait_s <= 0:
             return
         if self.owed:
