@@ -175,7 +175,8 @@ class ListAsk:
                 return len(table) - hidden, list(islice(kept, part.start, part.stop))
         if in_order and not tests and len(rows) > FEW and told.filter is not None:
             # Most rows are meant: walking the table is cheaper than putting them in order.
-            kept = filter(_test(told.filter, told.value), table)
+            every = len(rows) == len(table)
+            kept = table if every else filter(_test(told.filter, told.value), table)
             return len(rows), list(islice(kept, part.start, part.stop))
         found = [row for row in rows if all(test(row) for test in tests)] if tests else list(rows)
         if rows is not table or not in_order:
