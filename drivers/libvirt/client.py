@@ -25,7 +25,6 @@ from drivers.contract.errors import Unavailable, Unknown
 from drivers.libvirt import errors
 
 KEEPALIVE_INTERVAL_S = 5
-KEEPALIVE_COUNT = 3
 CLOSE_S = 5.0
 REMOVED = "removed:"
 
@@ -57,7 +56,10 @@ class Watch:
 
 
 class Client:
-    """One connection to one libvirt, healing itself. `dial` says the URI, making any tunnel."""
+    """One connection to one libvirt, healing itself. `dial` says the URI, making any tunnel.
+
+    A host that has been silent for `silence_s` is taken for lost.
+    """
 
     def __init__(
         self,
@@ -68,7 +70,9 @@ class Client:
         threads: int,
         connect_s: float,
         verb_s: float,
+        silence_s: float = 15.0,
     ) -> None:
+        self._keepalives = max(1, round(silence_s / KEEPALIVE_INTERVAL_S))
         self._dial = dial
         self._name = name
         self._credentials = credentials
@@ -208,7 +212,7 @@ class Client:
         kinds = [libvirt.VIR_CRED_AUTHNAME, libvirt.VIR_CRED_PASSPHRASE]
         connection = libvirt.openAuth(uri, [kinds, _answer, self._credentials], 0)
         with suppress(libvirt.libvirtError):  # a driver inside this process has no line to keep
-            connection.setKeepAlive(KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT)
+            connection.setKeepAlive(KEEPALIVE_INTERVAL_S, self._keepalives)
         register = connection.domainEventRegisterAny
         self._callbacks = [
             register(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._on_lifecycle, None),

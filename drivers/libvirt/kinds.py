@@ -28,6 +28,7 @@ LXC_CANNOT = MappingProxyType(
         "detach_disk": NO_FILES,
         "limit_disk": "libvirt sets no limits on the disks of a container",
         "move_disk": "the disk of a container moves while it is off",
+        "live_disk_growth": "the disk of a container grows while it is off",
         "survey_strangers": "containers that were made elsewhere are not taken over",
         "adopt_guest": "containers that were made elsewhere are not taken over",
         "disown_guest": "containers that were made elsewhere are not taken over",
@@ -53,11 +54,12 @@ XEN_CANNOT = MappingProxyType(
         "snapshot_guest": NO_LAYERS,
         "revert_guest": NO_LAYERS,
         "forget_snapshot": NO_LAYERS,
-        "migrate_guest": "moving a Xen guest alive was never tried: stop it and start it elsewhere",
         "grow_guest": "a Xen guest is started without room to grow",
         "limit_disk": "libvirt sets no limits on the disks of a Xen guest",
         "disk_limits": "libvirt sets no limits on the disks of a Xen guest",
         "move_disk": "the disk of a Xen guest moves while it is off",
+        "live_disk_growth": "the disk of a Xen guest grows while it is off",
+        "storage_migration": "a Xen guest moves from pools that its hosts share",
         "survey_strangers": FOREIGN,
         "adopt_guest": FOREIGN,
         "disown_guest": FOREIGN,
@@ -89,7 +91,8 @@ class Words(Protocol):
 class Kind:
     """`scheme` begins its URLs, `form` is the format of its disks, `runs` libvirt's name for the
     types of its guests, `package` what a host needs to run them. `has_reset`: a guest restarts
-    in place. `counts`: libvirt tells the counters of all guests in one call.
+    in place. `counts`: libvirt tells the counters of all guests in one call. `by_libxl`: its guests
+    move as those of Xen do.
     """
 
     name: str
@@ -103,6 +106,7 @@ class Kind:
     emulates: bool = False
     has_reset: bool = False
     counts: bool = False
+    by_libxl: bool = False
 
 
 KVM = Kind(
@@ -154,7 +158,9 @@ XEN = Kind(
     runs=("xen",),
     package="libvirt-daemon-driver-xen and a Xen hypervisor",
     words=translate_xen,
+    by_libxl=True,
     capabilities=Capabilities(
+        live_migration=True,
         snapshots=True,
         disk_hot_plug=True,
         nic_hot_plug=True,

@@ -53,6 +53,7 @@ async def open_line(
             threads=settings.threads,
             connect_s=settings.connect_s,
             verb_s=settings.verb_s,
+            silence_s=settings.silence_s,
         )
         undo.push_async_callback(client.close)
         await client.open()

@@ -3,12 +3,16 @@
 Where the two hosts' libvirt can talk to each other (`qemu+tcp`, `qemu+tls`), the source drives it
 (peer to peer), and our own death changes nothing. Over SSH the hosts have no way in to each other,
 so we carry the handshake between our two connections; the memory still flows from host to host.
+
+libxl holds a guest on both hosts from the first call of its move to the last: whoever carries the
+handshake and dies leaves it standing still on both, under locks that nobody lets go of. So we never
+carry it for Xen (ADR 47). Nor does libxl break a move off, or look whether disks are shared.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
@@ -25,6 +29,10 @@ from drivers.libvirt.translate import alias
 
 FLAGS = libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_ABORT_ON_ERROR
 ABORT_S = 15.0
+NOT_BY_US = (
+    "Xen guests move where the libvirt of one host speaks with that of the other: "
+    "add both hosts by xen+tls:// (or xen+tcp://), or stop the guest and start it there"
+)
 
 
 async def migrate(
@@ -37,6 +45,7 @@ async def migrate(
     shared_folders: frozenset[str],
     limit_s: float,
     copies: Mapping[UUID, str] = MappingProxyType({}),
+    by_libxl: bool = False,
 ) -> None:
     """Move the guest, and by `copies` the disks that go along, each to its path on the target.
 
@@ -52,6 +61,8 @@ async def migrate(
         if there:
             return
         raise Refused(f"guest {guest_id} does not run here: nothing to migrate")
+    if by_libxl and not peer_uri:
+        raise Refused(NOT_BY_US)
     handle = None if peer_uri else await target.read(lambda connection: connection, doing=doing)
 
     where = {libvirt.VIR_MIGRATE_PARAM_URI: f"tcp://{data_host}"} if data_host else {}
@@ -59,7 +70,11 @@ async def migrate(
     def work(connection: Connection) -> None:
         domain = connection.lookupByUUIDString(str(guest_id))
         along, ask = _along(domain, copies)
-        flags = FLAGS | _unsafe(domain, shared_folders, without=along)
+        if by_libxl:
+            _must_be_shared(domain, shared_folders)
+            flags = libvirt.VIR_MIGRATE_LIVE
+        else:
+            flags = FLAGS | _unsafe(domain, shared_folders, without=along)
         if copies:
             flags |= libvirt.VIR_MIGRATE_NON_SHARED_DISK
         if peer_uri:
@@ -70,14 +85,18 @@ async def migrate(
     try:
         await source.change(work, about=guest_id, doing=doing, timeout_s=limit_s)
     except (DriverError, asyncio.CancelledError) as error:
-        await _settle(source, target, guest_id, error)
+        await _settle(source, target, guest_id, error, breaks_off=not by_libxl)
     if not await target.read(lambda connection: runs(connection, guest_id), doing=doing):
         raise Unavailable(f"{doing}: libvirt says moved, but it does not run there")
 
 
-async def _settle(source: Client, target: Client, guest_id: UUID, error: BaseException) -> None:
+async def _settle(
+    source: Client, target: Client, guest_id: UUID, error: BaseException, *, breaks_off: bool
+) -> None:
     """After an error look where the guest is: only one that left counts as moved."""
     if isinstance(error, asyncio.CancelledError):
+        if not breaks_off:
+            raise error
         async with asyncio.timeout(ABORT_S):
             await source.read(lambda connection: _abort(connection, guest_id), doing="abort")
         raise error
@@ -107,6 +126,14 @@ def root_of(connection: Connection, guest_id: UUID) -> str:
     domain = lookup(connection, guest_id)
     paths = () if domain is None else Domain.read(domain.XMLDesc(0)).written_paths
     return paths[0] if paths else ""
+
+
+def bridges_of(connection: Connection, guest_id: UUID) -> tuple[str, ...]:
+    """The bridges that its cards are plugged into."""
+    with suppress_gone():
+        domain = lookup(connection, guest_id)
+        return () if domain is None else Domain.read(domain.XMLDesc(0)).bridges
+    return ()
 
 
 def _along(domain: Any, copies: Mapping[UUID, str]) -> tuple[frozenset[str], dict[str, Any]]:
@@ -148,5 +175,18 @@ def _unsafe(domain: Any, shared_folders: frozenset[str], *, without: frozenset[s
     """
     held = Domain.read(domain.XMLDesc(0)).written_paths
     paths = [one for one in held if one not in without]
-    known = all(any(path.startswith(f"{folder}/") for folder in shared_folders) for path in paths)
-    return libvirt.VIR_MIGRATE_UNSAFE if paths and known else 0
+    return libvirt.VIR_MIGRATE_UNSAFE if paths and not _apart(paths, shared_folders) else 0
+
+
+def _must_be_shared(domain: Any, shared_folders: frozenset[str]) -> None:
+    apart = _apart(Domain.read(domain.XMLDesc(0)).disk_paths, shared_folders)
+    if apart:
+        raise Refused(
+            f"{apart[0]} lies in no folder that the hosts share: a Xen guest moves while it runs "
+            "from pools with a URL of SharedMountPoint://"
+        )
+
+
+def _apart(paths: Iterable[str], shared_folders: frozenset[str]) -> list[str]:
+    """Those that lie in no folder that all hosts share."""
+    return [one for one in paths if not any(one.startswith(f"{at}/") for at in shared_folders)]

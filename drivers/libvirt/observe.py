@@ -65,6 +65,11 @@ class Domain:
         return tuple(path for source in sources if (path := source.get("file")))
 
     @property
+    def bridges(self) -> tuple[str, ...]:
+        sources = self.root.findall("devices/interface[@type='bridge']/source")
+        return tuple(name for source in sources if (name := source.get("bridge", "")))
+
+    @property
     def cdrom_path(self) -> str:
         for disk in self.root.findall("devices/disk[@device='cdrom']"):
             target, source = disk.find("target"), disk.find("source")

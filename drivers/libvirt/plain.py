@@ -13,7 +13,14 @@ from xml.etree import ElementTree as ET
 
 import libvirt
 
-from drivers.contract.compute import DiskAttachment, GuestSpec, GuestStatus, NicSpec
+from drivers.contract.compute import (
+    DiskAttachment,
+    DiskMove,
+    GuestSpec,
+    GuestStatus,
+    HostAddress,
+    NicSpec,
+)
 from drivers.contract.errors import Refused, Unavailable
 from drivers.contract.storage import DiskStatus, PoolSpec, SnapshotStatus
 from drivers.libvirt import hotplug, segments
@@ -62,6 +69,19 @@ class PlainSession(LibvirtSession):
         patience_s = 0.0 if force else self._line.settings.reboot_s
         button = self._kind.button
         await restart(self.client, guest_id, patience_s=patience_s, button=button, key=key)
+
+    async def migrate_guest(
+        self,
+        guest_id: UUID,
+        target: HostAddress,
+        *,
+        key: UUID,
+        moves: tuple[DiskMove, ...] = (),
+    ) -> None:
+        if moves:
+            why = self._kind.capabilities.why_not("storage_migration")
+            raise Refused(f"{self._kind.name} hosts: {why}")
+        await super().migrate_guest(guest_id, target, key=key)
 
     async def attach_disk(self, guest_id: UUID, disk: DiskAttachment, *, key: UUID) -> None:
         _, host = await self._host()

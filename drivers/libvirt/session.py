@@ -147,6 +147,11 @@ class LibvirtSession:
             disc = await config_disc.read(self._line.shell, folder, guest_id)
             if disc is not None:
                 await config_disc.place(line.shell, folder, guest_id, disc)
+            cards = await self.client.read(
+                lambda connection: migrate.bridges_of(connection, guest_id),
+                doing=f"look at the cards of guest {guest_id}",
+            )
+            await segments.follow(line.shell, cards, bridge_kind=line.settings.bridge_kind)
             copies = await self._room_for(moves, line, key=key)
             there = self._firmware_of(line)
             archive = await self._firmware.note(guest_id)
@@ -163,6 +168,7 @@ class LibvirtSession:
                 shared_folders=frozenset(self._shared),
                 limit_s=self._line.settings.migrate_s,
                 copies=copies,
+                by_libxl=self._kind.by_libxl,
             )
             if archive and (root := await self._root_at(line, guest_id)):
                 await there.follow(guest_id, kept_beside(root, "tpm"))

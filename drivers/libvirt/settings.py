@@ -21,7 +21,8 @@ class Settings:
     not over SSH. `init` is what a container starts, and `link_dir` a folder of a short name for
     links to its disks; `xen_kernel` and `xen_initrd` are files of a Xen host that start its guests,
     in the place of those in a guest's own disk. `shared_paths` are folders known to be the same on
-    every host. `hook_dir` keeps how scripts of operators ended.
+    every host. `hook_dir` keeps how scripts of operators ended. A host whose libvirt has said
+    nothing for `silence_s` is taken for lost.
     """
 
     state: str = ""
@@ -46,6 +47,7 @@ class Settings:
     shared_paths: tuple[str, ...] = ()
     threads: int = 6
     connect_s: float = 15.0
+    silence_s: float = 15.0
     verb_s: float = 60.0
     image_s: float = 1800.0
     migrate_s: float = 1800.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import libvirt
@@ -12,10 +13,11 @@ import pytest
 from drivers.contract.compute import DiskStats, HostAddress
 from drivers.contract.errors import DriverError, Refused, Unavailable, Unknown
 from drivers.contract.storage import PoolSpec
-from drivers.libvirt import errors
+from drivers.libvirt import errors, segments
 from drivers.libvirt.address import Transport, read_address
 from drivers.libvirt.disks import pool_folder, read_listing
 from drivers.libvirt.settings import read_settings
+from drivers.libvirt.shell import Output
 from drivers.libvirt.state import State
 from drivers.libvirt.stats import read_guest, read_traffic
 
@@ -181,3 +183,24 @@ def test_counters_add_up() -> None:
         "  eth1: 1 1 0 0 0 0 0 0 2 1 0 0 0 0 0 0",
     ]
     assert read_traffic(lines) == (11, 22)
+
+
+class Heard:
+    """A host's shell that does nothing and remembers the arguments of scripts."""
+
+    def __init__(self) -> None:
+        self.words: list[tuple[str, ...]] = []
+
+    async def run(self, *argv: str, timeout_s: float = 0) -> Output:
+        self.words.append(argv[4:])
+        return Output(0, "", "")
+
+
+async def test_a_vlans_bridge_is_made_where_its_guest_moves_to() -> None:
+    shell: Any = Heard()
+    bridges = ("br0", "br0-150", "cloudbr012-7", "a-b", "br0-0", "br0-12345")
+    await segments.follow(shell, bridges, bridge_kind="linux")
+    assert shell.words == [("br0", "150", "br0-150", "cloudbr012*", "7", "cloudbr012-7")]
+    await segments.follow(shell, bridges, bridge_kind="openvswitch")
+    await segments.follow(shell, ("br0",), bridge_kind="linux")
+    assert len(shell.words) == 1, "nothing to be made is not asked for"
