@@ -283,6 +283,31 @@ def test_a_disk_moves_under_its_guest(here: Here, template: str) -> None:
     assert here.left() == []
 
 
+def test_what_firmware_remembers_goes_with_the_root_volume(here: Here, template: str) -> None:
+    api, entries = here.api, b"boot from the second disk"
+    vm = deploy(
+        here, template, name="efi", networkids=(only := network(here, "sixth")),
+        boottype="UEFI", bootmode="LEGACY",
+    )  # fmt: skip
+    memory(here).write_bytes(entries)
+    api("stopVirtualMachine", id=vm["id"])
+    root = here.volume(virtualmachineid=vm["id"], type="ROOT")
+    pools = api("listStoragePools")["storagepool"]
+    target = next(one for one in pools if one["id"] != root["storageid"])
+    api("migrateVolume", volumeid=root["id"], storageid=target["id"])
+    api("startVirtualMachine", id=vm["id"])
+    assert memory(here).read_bytes() == entries
+    api("destroyVirtualMachine", id=vm["id"], expunge=True)
+    api("deleteNetwork", id=only)
+    assert here.left() == []
+
+
+def memory(here: Here) -> Path:
+    """What the firmware of the one guest writes to."""
+    (machine,) = here.hand.all()
+    return here.vcenter.file(next(o.name for o in machine.layoutEx.file if o.type == "nvram"))
+
+
 def test_an_appliance_becomes_a_guest(here: Here) -> None:
     """An OVA is taken with what its manifest says of it."""
     image = registered(here, "appliance", ova(here.server.home, "appliance"), "OVA")
