@@ -7,11 +7,12 @@ controllers collide only when they take the very same number.
 
 from __future__ import annotations
 
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import msgspec
 
 from aggregates.base import Aggregate, Event, aggregate, event
+from aggregates.ids import uuid5
 
 # Locally administered and unicast, as the two low bits of the first byte say (IEEE 802).
 MAC_FIRST = 0x0253_0000_0000

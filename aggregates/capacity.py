@@ -6,11 +6,12 @@ that it saw there, so of two controllers that fill one host at the same time the
 
 from __future__ import annotations
 
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import msgspec
 
 from aggregates.base import Event, event
+from aggregates.ids import uuid5
 
 
 def capacity_ledger(host_id: UUID) -> UUID:

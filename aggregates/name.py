@@ -8,9 +8,10 @@ claim is never released, the next one simply follows it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from uuid import NAMESPACE_OID, UUID, uuid5
+from uuid import NAMESPACE_OID, UUID
 
 from aggregates.base import Event, event
+from aggregates.ids import uuid5
 
 
 def name_ledger(kind: str, fields: Sequence[str], values: Sequence[object]) -> UUID:

@@ -5,11 +5,12 @@ The same idea as `capacity`: one ledger stream a pool, and the expected version 
 
 from __future__ import annotations
 
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import msgspec
 
 from aggregates.base import Event, event
+from aggregates.ids import uuid5
 
 
 def space_ledger(pool_id: UUID) -> UUID:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import inspect
 import pkgutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, dataclass_transform
@@ -160,11 +160,22 @@ class Spec:
     public: bool
     params: tuple[Field, ...]
     by_wire: dict[str, Field]
+    naming: tuple[Field, ...]
+    places: dict[str, int]
+    needed: frozenset[int]
 
     @property
     def of_any_time(self) -> bool:
         """May it be asked as of a time in the past? Lists may: they read the cloud alone."""
         return self.reads and self.shape == "list"
+
+    def sent(self, *named: Mapping[str, object]) -> list[Field]:
+        """The parameters that were sent by one of these names, and those that must be, in order."""
+        places = self.places
+        found = set(self.needed)
+        for names in named:
+            found.update(places[name] for name in names if name in places)
+        return [self.params[place] for place in sorted(found)]
 
 
 REGISTRY: dict[str, Spec] = {}
@@ -253,6 +264,9 @@ def register(name: str, cls: type[Any], *, key: str, shape: Shape, allow: str, *
         allow=allow,
         params=params,
         by_wire=by_wire,
+        naming=tuple(one for one in params if one.mark(Names) or one.element is Kind.OBJECT),
+        places={param.wire: place for place, param in enumerate(params)},
+        needed=frozenset(place for place, param in enumerate(params) if param.required),
         **rest,
     )
 

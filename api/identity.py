@@ -171,7 +171,10 @@ async def by_signature(engine: Engine, pairs: Pairs, now_ms: int) -> Identity:
     if not key_access(engine.cloud, found):
         raise Unauthorized
     rules = tuple((pattern, bool(ok)) for pattern, ok in getattr(key, "rules", ()))
-    return replace(found, key_rules=rules or None, key_expires_at_ms=_expiry(key))
+    expires_at_ms = _expiry(key)
+    if not rules and expires_at_ms is None:
+        return found
+    return replace(found, key_rules=rules or None, key_expires_at_ms=expires_at_ms)
 
 
 def key_access(cloud: Cloud, who: Identity) -> bool:

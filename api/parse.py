@@ -41,8 +41,10 @@ def shown(path: str, value: str) -> str:
 def normal(raw: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Parameters by their lower-cased names; a map's field keeps its case. The last one wins."""
     found = {}
-    for name, value in raw:
-        if CONTROL.search(value) or CONTROL.search(name):
+    pairs = list(raw)
+    spoiled = CONTROL.search("".join(part for pair in pairs for part in pair)) is not None
+    for name, value in pairs:
+        if spoiled and (CONTROL.search(value) or CONTROL.search(name)):
             shown = CONTROL.sub("?", name)
             raise ParamError(
                 f"The value of parameter {shown} contains control characters: take them out"
@@ -71,9 +73,10 @@ def parse(spec: Spec, query: Query, role_type: str) -> Any:
     """A typed command. Parameters that the role does not have vanish, as unknown ones do."""
     groups = grouped(query)
     made: dict[str, Any] = {}
-    for param in spec.params:
+    params = spec.sent(query, groups)
+    for param in params:
         raw = query.get(param.wire)
-        if (raw is None and not param.required and not groups) or not param.open_to(role_type):
+        if not param.open_to(role_type):
             continue
         if param.kind is Kind.MAP or param.element in (Kind.OBJECT, Kind.MAP):
             if param.wire in groups:
@@ -88,7 +91,7 @@ def parse(spec: Spec, query: Query, role_type: str) -> Any:
                 raise missing(spec.name, param.wire)
             continue
         made[param.attr] = _value(spec.name, param, raw)
-    for param in spec.params:
+    for param in params:
         if param.attr in made:
             _refuse(spec.name, param, made[param.attr])
     return spec.cls(**made)
@@ -241,7 +244,7 @@ def _entry(command: str, param: Field, index: str, fields: Mapping[str, str]) ->
 
 def check_ids(spec: Spec, ask: Any, caller: Caller) -> None:
     """Every id that a command names exists for this caller, who has the declared right on it."""
-    for param in spec.params:
+    for param in spec.naming:
         value = getattr(ask, param.attr)
         if value is None:
             continue

@@ -93,6 +93,7 @@ class Measured:
     client_s: float
     events: int
     commits: int
+    polls: int
     running_ms: list[float] = field(default_factory=list)
 
     @property
@@ -136,6 +137,7 @@ class Bench:
             client_s=told["cpu_s"],
             events=stats.events - events,
             commits=stats.batches - commits,
+            polls=told["polls"],
         )
         assert len(told["jobs"]) == count, f"{len(told['jobs'])} of {count} jobs"
         made.running_ms = sorted(
@@ -184,7 +186,13 @@ async def rates(one: Bench, name: str) -> list[Row]:
             "unit": "ms until Running",
             "note": f"median {_at(middle, 0.5):.0f} ms, from the client's request",
         },
-        {"name": f"{name}.cpu", "value": round(cpu_us), "unit": "us CPU/deploy"},
+        {
+            "name": f"{name}.cpu",
+            "value": round(cpu_us),
+            "unit": "us CPU/deploy",
+            "note": f"with {middle.polls / middle.count:.1f} polls each: the slower a machine, the "
+            "more, so its figures do not compare with another's",
+        },
         {
             "name": f"{name}.events",
             "value": round(middle.events / middle.count, 1),

@@ -69,6 +69,7 @@ class Tenant:
         self._secret = asked["secretkey"].encode()
         self._idle: asyncio.Queue[Connection] = asyncio.Queue()
         self.jobs: dict[str, tuple[float, float, float]] = {}
+        self.polls = 0
 
     def _path(self, command: str, params: dict[str, str]) -> str:
         query = {"command": command, "response": "json", "apiKey": self._asked["apikey"], **params}
@@ -90,6 +91,7 @@ class Tenant:
         accepted_s = time.monotonic()
         while self._asked.get("polls", True):
             await asyncio.sleep(POLL_S)
+            self.polls += 1
             told = await self.call("queryAsyncJobResult", {"jobid": begun["jobid"]})
             if told["jobstatus"]:
                 assert told["jobstatus"] == 1, told
@@ -117,7 +119,7 @@ class Tenant:
                 delay_s = POLL_S * number / asked["at_a_time"]
                 group.create_task(one_after_another(delay_s))
         wall_s, cpu_s = time.monotonic() - began_s, time.process_time()
-        return {"wall_s": wall_s, "cpu_s": cpu_s, "jobs": self.jobs}
+        return {"wall_s": wall_s, "cpu_s": cpu_s, "jobs": self.jobs, "polls": self.polls}
 
 
 if __name__ == "__main__":

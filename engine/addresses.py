@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import IPv4Address
 from typing import Any, Protocol
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from aggregates.address import MAC_FIRST, MAC_LAST, mac_text
 from aggregates.errors import AlreadyExists, Exhausted, NotAllowed
+from aggregates.ids import uuid5
 from aggregates.name import NameClaimed, name_ledger
 from aggregates.network import Network
 from aggregates.vm import Nic

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 from functools import lru_cache
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from msgspec.structs import replace
 
 from aggregates.appliance import part_id
+from aggregates.ids import uuid5
 from aggregates.image import Image
 from aggregates.vm import Vm, VmState, VmWorkEnded
 from aggregates.volume import Volume

@@ -29,8 +29,11 @@ _DEVICE = re.compile(r"[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
 
 def hardware_of(cloud: Cloud, vm: Vm) -> Hardware:
     offering = cloud[service_offerings].get(vm.service_offering_id)
+    offered = {} if offering is None else offering.details
+    if not offered and not vm.details:
+        return PLAIN
     own = {name: value for name, value in vm.details.items() if name.lower() not in OFFERED_ONLY}
-    return hardware({} if offering is None else offering.details, own)
+    return hardware(offered, own)
 
 
 def hardware(offered: Mapping[str, str], own: Mapping[str, str]) -> Hardware:
@@ -82,3 +85,7 @@ def _kib(value: str) -> int:
     if value and not value.isdecimal():
         raise Invalid(f"{PAGES} is {value!r}: say the size of a page in KiB, such as 2048")
     return int(value or 0)
+
+
+# Of most guests nothing is said.
+PLAIN = hardware({}, {})

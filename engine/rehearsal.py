@@ -22,7 +22,7 @@ def is_rehearsal(home: Path) -> bool:
 def mark_beside(settings: Iterable[Mapping[str, str]]) -> Path | None:
     """The mark, if a driver keeps its state in a folder that has one."""
     for one in settings:
-        if "state" in one and (mark := Path(one["state"]).with_name(MARK)).exists():
+        if one.get("state") and (mark := Path(one["state"]).with_name(MARK)).exists():
             return mark
     return None
 

@@ -34,11 +34,12 @@ from typing import (
     get_type_hints,
     overload,
 )
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import msgspec
 
 from aggregates.base import Aggregate, Event
+from aggregates.ids import uuid5
 from engine.draft import Decision, Draft
 from engine.retry import FORWARD, Patience
 from projections.cloud import Cloud

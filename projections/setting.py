@@ -18,7 +18,10 @@ settings = table(Setting, indexed=("name",))
 
 def value_of(cloud: Cloud, name: str, *scope_ids: UUID | None) -> str:
     """The value that counts: that of the first scope which has one, of the cloud, the default."""
-    changed = {row.scope_id: row.value for row in cloud[settings].by("name", name)}
+    rows = cloud[settings].by("name", name)
+    if not rows:
+        return KNOWN[name].default
+    changed = {row.scope_id: row.value for row in rows}
     for scope_id in (*(one for one in scope_ids if one is not None), None):
         if scope_id in changed:
             return changed[scope_id]

@@ -25,6 +25,7 @@ R = TypeVar("R", bound=Aggregate)
 Watch = Callable[[str, Any, dict[str, Any]], None]
 # Indexed attributes that people type, and so look for without regard to case.
 TYPED_BY_PEOPLE = ("name",)
+NOTHING_LEFT: dict[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,11 +143,10 @@ class Table(Generic[R]):
         before = self._keys(row)
         happened.apply(row, recorded.at_ms)
         row.version = recorded.version
-        if (after := self._keys(row)) != before:
-            self._move(row, before, after)
+        after = self._keys(row)
+        left = self._move(row, before, after) if after != before else NOTHING_LEFT
         if self.watch is not None:
-            left = zip(self.spec.indexed, before, after, strict=True)
-            self.watch(self.spec.kind, row, {name: old for name, old, new in left if old != new})
+            self.watch(self.spec.kind, row, left)
 
     def _fold_rows(self, recorded: Recorded) -> None:
         happened = recorded.event
@@ -168,22 +168,25 @@ class Table(Generic[R]):
         if self.watch is not None:
             self.watch(self.spec.kind, row, {})
 
-    def _move(self, row: R, before: tuple[Any, ...], after: tuple[Any, ...]) -> None:
-        """Re-list a row under those of its keys that changed."""
+    def _move(self, row: R, before: tuple[Any, ...], after: tuple[Any, ...]) -> dict[str, Any]:
+        """Re-list a row under those of its keys that changed; the entries that it has left."""
+        left: dict[str, Any] = {}
         for name, old, new in zip(self.spec.indexed, before, after, strict=True):
-            if old == new:
+            if old is new or old == new:
                 continue
+            left[name] = old
             _unlist(self._index[name], old, row.id)
-            self._index[name].setdefault(new, {})[row.id] = row
+            _list(self._index[name], new, row)
             if name in self._text:
                 _unlist(self._text[name], old.casefold(), row.id)
-                self._text[name].setdefault(new.casefold(), {})[row.id] = row
+                _list(self._text[name], new.casefold(), row)
+        return left
 
     def _add(self, row: R) -> None:
-        for name in self.spec.indexed:
-            self._index[name].setdefault(getattr(row, name), {})[row.id] = row
+        for index, key in zip(self._index.values(), self._keys(row), strict=True):
+            _list(index, key, row)
         for name in self._folds:
-            self._text[name].setdefault(getattr(row, name).casefold(), {})[row.id] = row
+            _list(self._text[name], getattr(row, name).casefold(), row)
 
     def _drop(self, row: R, keys: tuple[Any, ...]) -> None:
         for name, key in zip(self.spec.indexed, keys, strict=True):
@@ -224,6 +227,15 @@ def _keys_of(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
     if len(names) > 1:
         return attrgetter(*names)
     return lambda row: tuple(getattr(row, name) for name in names)
+
+
+def _list(index: dict[Any, dict[UUID, Any]], key: Any, row: Any) -> None:
+    """Put a row into an index."""
+    found = index.get(key)
+    if found is None:
+        index[key] = {row.id: row}
+    else:
+        found[row.id] = row
 
 
 def _unlist(index: dict[Any, dict[UUID, Any]], key: Any, row_id: UUID) -> None:

@@ -12,10 +12,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from aiohttp import web
 
+from aggregates.ids import uuid4
 from api.app import make_app, make_integration_app, start
 from api.declare import load as load_api
 from api.dispatch import Gateway

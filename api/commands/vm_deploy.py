@@ -227,7 +227,7 @@ class DeployVirtualMachine:
         if not caller.dry_run and self._makes_more(caller, settled):
             await caller.rehearse(self.run)
         disks = settle_disks(self, caller, vm_id, settled.source)
-        on = replace(self, network_ids=settled.as_is.network_ids)
+        on = self._on(settled)
         nics = await settle_nics(on, caller, settled.account_id, settled.domain_id)
         group_id = await group_for(caller, settled.account_id, settled.domain_id, self.group)
         networks = [nic.network_id for nic in nics]
@@ -235,6 +235,11 @@ class DeployVirtualMachine:
         ask = self._ask(caller, vm_id, name, settled, disks, nics, guards, group_id)
         intent = ask if self.start_vm is not False else CreateVm(deploy=ask)
         return await submit_with(caller, self._secrets(vm_id, settled), intent)
+
+    def _on(self, settled: Settled) -> DeployVirtualMachine:
+        """The same with the networks of an appliance's cards."""
+        networks = settled.as_is.network_ids
+        return self if networks == self.network_ids else replace(self, network_ids=networks)
 
     def _secrets(self, vm_id: UUID, settled: Settled) -> dict[UUID, str]:
         """What is to be sealed for it, by its place in the vault."""
@@ -247,7 +252,7 @@ class DeployVirtualMachine:
     def _makes_more(self, caller: Caller, settled: Settled) -> bool:
         """Are a network or a group made for it, which would be left if the guest is refused?"""
         owner = settled.account_id, settled.domain_id
-        on = replace(self, network_ids=settled.as_is.network_ids)
+        on = self._on(settled)
         return bool(self.group) or needs_network(on, caller.cloud, *owner)
 
     def _settle(self, caller: Caller) -> Settled:

@@ -72,6 +72,7 @@ class SimWorld:
         self.hook_runs: dict[UUID, HookRun] = {}
         self._keys = Keys()
         self._users: dict[UUID, set[tuple[str, str]]] = {}
+        self._used_mib: dict[str, int] = {}
         self._journal: Journal | None = None
 
     @classmethod
@@ -116,6 +117,7 @@ class SimWorld:
                 self._forget_guest(row.host, row.ident)
                 self.guests.setdefault(row.host, {})[row.ident] = row
                 if row.power in ALIVE:
+                    self._used_mib[row.host] = self._used_mib.get(row.host, 0) + row.memory_mib
                     for disk in row.disks:
                         self._users.setdefault(disk.volume_id, set()).add((row.host, row.ident))
             case SimDisk():
@@ -144,6 +146,8 @@ class SimWorld:
         guest = guests.pop(ident, None)
         if guest is None:
             return
+        if guest.power in ALIVE:
+            self._used_mib[host] -= guest.memory_mib
         for disk in guest.disks:
             users = self._users.get(disk.volume_id, set())
             users.discard((host, ident))
@@ -200,8 +204,7 @@ class SimWorld:
         return self._users.get(volume_id, set())
 
     def memory_used_mib(self, host: str) -> int:
-        guests = self.guests.get(host, {}).values()
-        return sum(guest.memory_mib for guest in guests if guest.power in ALIVE)
+        return self._used_mib.get(host, 0)
 
     def rows(self) -> Iterator[Row]:
         """The world as the shortest journal that leads to it."""

@@ -78,7 +78,7 @@ def _common(unit: Unit, at_ms: int) -> bytes:
     parts = [b'"at":%d,' % at_ms]
     for name, value in ((b"by", unit.user), (b"acct", unit.account), (b"saga", unit.saga)):
         if value is not None:
-            parts.append(b'"%s":"%s",' % (name, str(value).encode()))
+            parts.append(b'"%s":%s,' % (name, _encode(value)))
     return b"".join(parts)
 
 

@@ -1,0 +1,34 @@
+"""Ids that are made quickly are those that the library makes."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from aggregates.ids import uuid4, uuid5
+
+NAMESPACES = (uuid.NAMESPACE_OID, uuid.UUID(int=0), uuid.UUID(int=2**128 - 1))
+
+
+@pytest.mark.parametrize("name", ["", "capacity", "1", "dü \N{SNOWMAN}", "x" * 500])
+@pytest.mark.parametrize("namespace", NAMESPACES)
+def test_an_id_of_a_name_is_the_librarys(namespace: uuid.UUID, name: str) -> None:
+    assert uuid5(namespace, name) == uuid.uuid5(namespace, name)
+
+
+def test_every_byte_of_the_hash_may_stand_where_version_and_variant_do() -> None:
+    for number in range(2000):
+        made = uuid5(uuid.NAMESPACE_OID, str(number))
+        assert made == uuid.uuid5(uuid.NAMESPACE_OID, str(number))
+        assert (type(made), str(made), hash(made)) == (
+            uuid.UUID,
+            str(uuid.UUID(str(made))),
+            hash(uuid.UUID(str(made))),
+        )
+
+
+def test_an_id_by_chance_is_of_version_4_and_nobody_has_it() -> None:
+    made = {uuid4() for _ in range(2000)}
+    assert len(made) == 2000
+    assert {(one.version, one.variant) for one in made} == {(4, uuid.RFC_4122)}
