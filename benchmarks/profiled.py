@@ -14,7 +14,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 NOBODY = "the event loop"
-WAITS = ("poll",)
+WAITS = ("poll", "time.sleep")
 Function = tuple[str, int, str]
 
 

@@ -70,7 +70,29 @@ def policy_for(cloud: Cloud, planner: str, zone_id: UUID, key: UUID) -> Policy:
 
 def crowded(cloud: Cloud, zone_id: UUID, mhz: int, mib: int) -> frozenset[UUID]:
     """The clusters that take no guest of this size: they would be too full, or are worked on."""
-    return frozenset(rolling_clusters(cloud)) | _filled(cloud, zone_id, mhz, mib)
+    return worked_on(cloud) | _filled(cloud, zone_id, mhz, mib)
+
+
+def worked_on(cloud: Cloud) -> frozenset[UUID]:
+    """The clusters in rolling maintenance."""
+    return frozenset(rolling_clusters(cloud))
+
+
+def is_filled(cloud: Cloud, zone_id: UUID, host_id: UUID) -> bool:
+    """Whether the host's cluster, with all that is promised there by now, is beyond a threshold."""
+    if not is_on(cloud, "cluster.threshold.enabled", zone_id):
+        return False
+    columns = cloud.view(Capacity).hosts
+    number, sums = columns.cluster[columns.slots[host_id]], columns.clusters
+    cluster_id = cast(UUID, columns.places.values[number])
+    for name, used, offered in (
+        (DISABLES["cpu"], sums.used_mhz, sums.offered_mhz),
+        (DISABLES["memory"], sums.used_mib, sums.offered_mib),
+    ):
+        share = number_of(cloud, name, cluster_id, zone_id)
+        if offered[number] > 0 and used[number] > share * offered[number]:
+            return True
+    return False
 
 
 def _filled(cloud: Cloud, zone_id: UUID, mhz: int, mib: int) -> frozenset[UUID]:

@@ -33,7 +33,7 @@ from engine.allocator import (
     PlaceRequest,
     SpaceRequest,
 )
-from engine.crowding import crowded, policy_for, refuse_rolling, told
+from engine.crowding import crowded, is_filled, policy_for, refuse_rolling, told, worked_on
 from engine.decide import Desk
 from engine.dedication import kept_for
 from engine.discs import disc_for, pool_of
@@ -110,7 +110,9 @@ def take_room(run: Run[Any], vm: Vm, where: Where) -> Room:
     last = kept.prefers(vm.last_host_id if where.consider_last_host else None)
     avoid = set[UUID]()
     policy = policy_for(run.cloud, where.planner, vm.zone_id, run.key)
-    full = crowded(run.cloud, vm.zone_id, vm.cpu_count * vm.cpu_mhz, vm.memory_mib)
+    size = vm.cpu_count * vm.cpu_mhz, vm.memory_mib
+    # Which clusters would be too full is worked out once one is chosen that is, or none is.
+    full, is_certain = worked_on(run.cloud), False
     short: NothingFits | None = None
     while True:
         request = PlaceRequest(
@@ -135,7 +137,16 @@ def take_room(run: Run[Any], vm: Vm, where: Where) -> Room:
         try:
             chosen = run.world.allocator.place(request, run.key)
         except NothingFits as nothing:
-            raise named(run, short or nothing, (*wishes.words, *told(run.cloud, full))) from None
+            if is_certain:
+                words = (*wishes.words, *told(run.cloud, full))
+                raise named(run, short or nothing, words) from None
+            full, is_certain = crowded(run.cloud, vm.zone_id, *size), True
+            continue
+        is_certain |= place.host_id is not None
+        if not is_certain and is_filled(run.cloud, vm.zone_id, chosen.host_id):
+            run.world.allocator.forget(run.key)
+            full, is_certain = crowded(run.cloud, vm.zone_id, *size), True
+            continue
         try:
             chosen = _whole(run, request, chosen)
             pools = list(_take_pools(run, vm, disks, chosen.host_id))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from uuid import UUID
 
 from aggregates.base import Recorded
@@ -16,7 +17,8 @@ class Runs(Table[SagaRun]):
 
     def __init__(self, spec: TableSpec[SagaRun]) -> None:
         super().__init__(spec)
-        self._finished: dict[UUID, None] = {}
+        # A plain dict looks at all that it has forgotten, each time that it is asked for its first.
+        self._finished: OrderedDict[UUID, None] = OrderedDict()
 
     def fold(self, recorded: Recorded) -> None:
         super().fold(recorded)
@@ -25,15 +27,14 @@ class Runs(Table[SagaRun]):
             row.finished_position = recorded.position
             self._finished[row.id] = None
             if len(self._finished) > KEPT_FINISHED:
-                oldest = next(iter(self._finished))
-                del self._finished[oldest]
+                oldest, _ = self._finished.popitem(last=False)
                 self.discard(oldest)
 
     def restore(self, encoded: bytes) -> None:
         super().restore(encoded)
         over = [row for row in self.rows.values() if row.state.is_over]
         over.sort(key=lambda row: row.finished_position)
-        self._finished = {row.id: None for row in over}
+        self._finished = OrderedDict((row.id, None) for row in over)
 
 
 saga_runs = table(
