@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar, get_type_hints
 from uuid import UUID
 
@@ -54,7 +55,7 @@ class Desk:
 
     def add(self, made: Decision, hold: UUID) -> None:
         """Commit what the allocator decided for `hold` with this decision."""
-        self.draft.add(made, lambda: self.world.allocator.forget(hold))
+        self.draft.add(made, partial(self.world.allocator.forget, hold))
 
 
 DECISIONS: dict[type[Any], Callable[[Any, Desk], Any]] = {}

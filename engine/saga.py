@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from inspect import iscoroutinefunction
 from typing import (
     TYPE_CHECKING,
@@ -143,7 +143,8 @@ class Run(Generic[I]):
 
     def add(self, decision: Decision, hold: UUID) -> None:
         """Commit what the allocator decided for `hold` with this step."""
-        self._deciding().add(decision, lambda: self.world.allocator.forget(hold))
+        # Nothing that this run is part of: a circle would wait for the collector.
+        self._deciding().add(decision, partial(self.world.allocator.forget, hold))
 
     async def progress(self, percent: int, text: str = "") -> None:
         """Tell those who watch the job how far this step is; what is said too often is dropped."""

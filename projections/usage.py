@@ -34,7 +34,7 @@ METERED_KINDS = frozenset({
 })  # fmt: skip
 
 
-class Meter(msgspec.Struct, frozen=True, array_like=True):
+class Meter(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What a row is metered for, and as what: a change of any field begins another span.
 
     `kind` is CloudStack's number. `about` is the thing where it is not the row itself.
@@ -57,7 +57,7 @@ class Meter(msgspec.Struct, frozen=True, array_like=True):
     is_source_nat: bool | None = None
 
 
-class Span(msgspec.Struct, frozen=True, array_like=True):
+class Span(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One thing, metered in one way, for as long as that was so. `end_ms` is 0 while it is."""
 
     thing_id: UUID

@@ -1,0 +1,55 @@
+"""What a deploy leaves behind goes with its last reference: nothing waits for the cyclic collector.
+
+Rows live for ever, so each look of the collector at what a deploy left of itself costs more than
+the deploy gained by leaving it.
+"""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from types import SimpleNamespace
+from typing import Any, cast
+from uuid import uuid4
+
+from aggregates.base import AGGREGATES, EVENTS
+from engine.decide import Desk
+from engine.draft import Decision, Draft
+from engine.intents import SYSTEM
+from engine.saga import Run
+from engine.world import World
+from projections.cloud import Cloud
+
+
+class Promised:
+    """A decision of the allocator that has something to take back."""
+
+    appends = ((uuid4(), 0, cast(Any, None), None),)
+
+
+def test_a_draft_with_promises_ends_with_its_last_reference() -> None:
+    world = cast(World, SimpleNamespace(allocator=SimpleNamespace(forget=lambda hold: None)))
+    gc.disable()
+    try:
+        for make in (_run, _desk):
+            draft = Draft(Cloud())
+            make(draft, world)
+            end = weakref.finalize(draft._aborts[0], lambda: None)
+            del draft
+            assert not end.alive, f"{make.__name__}: something of the draft leads back to it"
+    finally:
+        gc.enable()
+
+
+def _run(draft: Draft, world: World) -> None:
+    run = Run(uuid4(), None, world, None, None, {}, "step", draft)
+    run.add(cast(Decision, Promised()), uuid4())
+
+
+def _desk(draft: Draft, world: World) -> None:
+    Desk(draft, world, SYSTEM).add(cast(Decision, Promised()), uuid4())
+
+
+def test_the_collector_looks_at_no_event_and_no_row() -> None:
+    for kind in (*EVENTS.values(), *AGGREGATES.values()):
+        assert not kind.__struct_config__.gc, f"{kind.__name__} is looked at by the collector"
