@@ -44,7 +44,7 @@ async def build(engine: Engine, log: Log, *, hosts: int) -> None:
         fields = {"zone_id": ZONE, "pod_id": POD, "hypervisor": "Simulator"}
         name = f"cluster-{number}"
         await engine.decide(AddCluster(id=named(name), fields=fields | {"name": name}), BY)
-    await _write(engine, log, [part for number in range(hosts) for part in _host(number)])
+    await write(engine, log, [part for number in range(hosts) for part in _host(number)])
     turns = asyncio.Semaphore(SIDE_BY_SIDE)
     async with asyncio.TaskGroup() as group:
         for number in many:
@@ -97,7 +97,7 @@ async def inhabit(engine: Engine, log: Log, *, guests: int, hosts: int, first: i
         if named(f"net-{number}") not in engine.cloud.table("network"):
             await engine.decide(network(f"net-{number}"), BY)
     made = Guests(engine, hosts)
-    await _write(engine, log, [part for n in range(first, first + guests) for part in made.of(n)])
+    await write(engine, log, [part for n in range(first, first + guests) for part in made.of(n)])
 
 
 class Guests:
@@ -172,7 +172,7 @@ class Guests:
         return found
 
 
-async def _write(engine: Engine, log: Log, appends: list[Append]) -> None:
+async def write(engine: Engine, log: Log, appends: list[Append]) -> None:
     """Append them as they come, several to a unit, each stream once in it."""
     waiting: list[asyncio.Future[object]] = []
     unit: dict[UUID, Append] = {}

@@ -19,8 +19,11 @@ from uuid import UUID
 import msgspec
 
 from aggregates.base import Aggregate, Recorded, build
+from projections.shared import share_ids, shared
 
 R = TypeVar("R", bound=Aggregate)
+# Rows by the value of one attribute: the only one that has it, or those that have it by their ids.
+Index = dict[Any, R | dict[UUID, R]]
 # Told of a kind, a row that changed, came or went, and the index entries that it has left.
 Watch = Callable[[str, Any, dict[str, Any]], None]
 # Indexed attributes that people type, and so look for without regard to case.
@@ -76,8 +79,8 @@ class Table(Generic[R]):
         self._empty()
 
     def _empty(self) -> None:
-        self._index: dict[str, dict[Any, dict[UUID, R]]] = {name: {} for name in self.spec.indexed}
-        self._text: dict[str, dict[str, dict[UUID, R]]] = {name: {} for name in self._folds}
+        self._index: dict[str, Index[R]] = {name: {} for name in self.spec.indexed}
+        self._text: dict[str, Index[R]] = {name: {} for name in self._folds}
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -96,17 +99,15 @@ class Table(Generic[R]):
 
     def by(self, attribute: str, value: object) -> Collection[R]:
         """The rows whose indexed `attribute` equals `value`; costs nothing for the others."""
-        found = self._index[attribute].get(value)
-        return found.values() if found else ()
+        return _listed(self._index[attribute].get(value))
 
     def counts(self, attribute: str) -> dict[Any, int]:
         """How many rows have each value of an indexed attribute; costs nothing for the rows."""
-        return {value: len(found) for value, found in self._index[attribute].items()}
+        return {value: len(_listed(found)) for value, found in self._index[attribute].items()}
 
     def by_text(self, attribute: str, text: str) -> Iterable[R]:
         """The rows whose `attribute`, one of `spec.folded`, is this text in any case."""
-        found = self._text[attribute].get(text.casefold())
-        return found.values() if found else ()
+        return _listed(self._text[attribute].get(text.casefold()))
 
     def one(self, attribute: str, value: object) -> R | None:
         """The first row whose indexed `attribute` equals `value`."""
@@ -131,6 +132,7 @@ class Table(Generic[R]):
         happened = recorded.event
         if happened.CREATES is not None:
             row: Any = build(recorded)
+            share_ids(row)
             self.rows[row.id] = row
             self._add(row)
             if self.watch is not None:
@@ -151,7 +153,9 @@ class Table(Generic[R]):
     def _fold_rows(self, recorded: Recorded) -> None:
         happened = recorded.event
         if happened.CREATES is not None:
-            self.rows[recorded.stream] = build(recorded)  # type: ignore[assignment]
+            made: Any = build(recorded)
+            share_ids(made)
+            self.rows[made.id] = made
         elif happened.REMOVES:
             self.discard(recorded.stream)
         else:
@@ -176,6 +180,9 @@ class Table(Generic[R]):
                 continue
             left[name] = old
             _unlist(self._index[name], old, row.id)
+            if type(new) is UUID:
+                new = shared(new)
+                setattr(row, name, new)
             _list(self._index[name], new, row)
             if name in self._text:
                 _unlist(self._text[name], old.casefold(), row.id)
@@ -202,6 +209,8 @@ class Table(Generic[R]):
         """Take over the rows of a checkpoint."""
         form: Any = self.spec.row
         rows: list[R] = msgspec.msgpack.decode(encoded, type=list[form])
+        for row in rows:
+            share_ids(row)
         self.rows = {row.id: row for row in rows}
         self._empty()
         if not self._is_deferred:
@@ -211,15 +220,11 @@ class Table(Generic[R]):
         for name in self.spec.indexed:
             index, key_of = self._index[name], attrgetter(name)
             for row in self.rows.values():
-                key = key_of(row)
-                found = index.get(key)
-                if found is None:
-                    index[key] = {row.id: row}
-                else:
-                    found[row.id] = row
+                _list(index, key_of(row), row)
         for name in self._folds:
+            text, word_of = self._text[name], attrgetter(name)
             for row in self.rows.values():
-                self._text[name].setdefault(getattr(row, name).casefold(), {})[row.id] = row
+                _list(text, word_of(row).casefold(), row)
 
 
 def _keys_of(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
@@ -229,18 +234,30 @@ def _keys_of(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
     return lambda row: tuple(getattr(row, name) for name in names)
 
 
-def _list(index: dict[Any, dict[UUID, Any]], key: Any, row: Any) -> None:
-    """Put a row into an index."""
+def _list(index: Index[R], key: Any, row: R) -> None:
+    """Put a row into an index. One row alone stands for itself: most names have just one."""
     found = index.get(key)
     if found is None:
-        index[key] = {row.id: row}
-    else:
+        index[key] = row
+    elif type(found) is dict:
         found[row.id] = row
+    else:
+        index[key] = {found.id: found, row.id: row}  # type: ignore[union-attr,dict-item]
 
 
-def _unlist(index: dict[Any, dict[UUID, Any]], key: Any, row_id: UUID) -> None:
+def _unlist(index: Index[R], key: Any, row_id: UUID) -> None:
     """Take a row out of an index, and the key with it if it was the last one."""
     found = index[key]
+    if type(found) is not dict:
+        del index[key]
+        return
     del found[row_id]
     if not found:
         del index[key]
+
+
+def _listed(found: R | dict[UUID, R] | None) -> Collection[R]:
+    """The rows of one entry."""
+    if found is None:
+        return ()
+    return found.values() if type(found) is dict else (found,)  # type: ignore[return-value]

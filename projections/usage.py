@@ -204,7 +204,8 @@ class Usage:
 
     def _settle(self, recorded: Recorded, row: Any) -> None:
         """End what is so no more, begin what is so now, and leave alone what goes on."""
-        open_spans = self._open.get(recorded.stream, ())
+        thing_id = recorded.stream if row is None else row.id
+        open_spans = self._open.get(thing_id, ())
         account_id = getattr(row, "account_id", None)
         wanted: list[Meter] = []
         if account_id is not None:
@@ -222,14 +223,14 @@ class Usage:
             return
         zone_id = getattr(row, "zone_id", None)
         goes_on += [
-            Span(recorded.stream, account_id, domain_id, zone_id, meter, recorded.at_ms)
+            Span(thing_id, account_id, domain_id, zone_id, meter, recorded.at_ms)
             for meter in wanted
             if account_id is not None
         ]
         if goes_on:
-            self._open[recorded.stream] = tuple(goes_on)
+            self._open[thing_id] = tuple(goes_on)
         else:
-            self._open.pop(recorded.stream, None)
+            self._open.pop(thing_id, None)
 
     def encode(self) -> bytes:
         return msgspec.msgpack.encode((self._open, self._over))
