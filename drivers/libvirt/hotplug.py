@@ -19,6 +19,8 @@ from drivers.libvirt.translate import alias, cdrom_xml, every_tune
 LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
 LOOK_AGAIN_S = 1.0
 ASK_AGAIN_LOOKS = 5
+# QEMU's word, and libxl's after ten seconds, for a guest that has not let go.
+STILL_HELD = ("already in the process of unplug", "libxenlight failed to detach")
 
 
 async def attach(client: Client, guest_id: UUID, thing: UUID, xml: str) -> None:
@@ -77,7 +79,7 @@ def _ask(connection: Connection, guest_id: UUID, thing: UUID) -> bool:
     except libvirt.libvirtError as error:
         if error.get_error_code() == libvirt.VIR_ERR_DEVICE_MISSING:
             return False
-        if "already in the process of unplug" not in str(error):
+        if not any(words in str(error) for words in STILL_HELD):
             raise
     return True
 

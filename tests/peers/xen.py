@@ -185,7 +185,12 @@ def xen_pair() -> tuple[XenHost, XenHost]:
 
     Both come up at once: one alone would take as long.
     """
-    both = (_started(1), _started(2))
+    first, end = _started(1), time.monotonic() + BOOT_S
+    while not (_meeting() / "wire").exists():  # The other's end of the wire is tried once.
+        if first.machine.poll() is not None or time.monotonic() > end:
+            raise RuntimeError(f"QEMU made no wire: {(first.root / 'qemu.log').read_text()}")
+        time.sleep(0.05)
+    both = (first, _started(2))
     for host in both:
         _await_ready(host)
     return both
@@ -202,8 +207,8 @@ def _started(number: int) -> XenHost:
     up.write_text(UP.format(net=NET, number=number))
     up.chmod(0o755)
     ours = f"tap,id=ours,ifname={card},script={up},downscript=no"
-    server = "server=on" if number == 1 else "server=off"
-    wire = f"stream,id=wire,{server},addr.type=unix,addr.path={meeting / 'wire'}"
+    end, server = meeting / "wire", "server=on" if number == 1 else "server=off"
+    wire = f"stream,id=wire,{server},addr.type=unix,addr.path={end}"
     mac = f"52:54:00:09:00:{number:02x}"
     share = f"local,path={meeting / 'shared'},mount_tag=shared,security_model=none"
     linux = f"{image / 'vmlinuz'} root=/dev/vda rw console=hvc0 init=/sbin/xen-init quiet"
