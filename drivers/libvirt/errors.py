@@ -34,12 +34,15 @@ BY_CODE: dict[int, type[DriverError]] = {
     libvirt.VIR_ERR_AUTH_CANCELLED: Refused,
     libvirt.VIR_ERR_AUTH_UNAVAILABLE: Refused,
 }
+# libxl's word for a guest that cannot be moved yet: its kernel has not told Xen of its memory.
+STILL_BOOTS = "Failed to send migration data to destination host"
 BY_WORDS: tuple[tuple[str, type[DriverError]], ...] = (
     ("Cannot allocate memory", Unavailable),
     ("cannot set up guest memory", Unavailable),
     ("No space left on device", Unavailable),
     ("Too many active clients", Unavailable),
     ("cannot acquire state change lock", Unavailable),
+    (STILL_BOOTS, Unavailable),
 )
 
 

@@ -12,7 +12,7 @@ carry it for Xen (ADR 47). Nor does libxl break a move off, or look whether disk
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
@@ -22,6 +22,7 @@ import libvirt
 
 from drivers.contract.errors import DriverError, Refused, Unavailable
 from drivers.libvirt.client import Client, Connection
+from drivers.libvirt.errors import STILL_BOOTS
 from drivers.libvirt.guests import lookup, suppress_gone
 from drivers.libvirt.hardware import kept_beside
 from drivers.libvirt.observe import Domain
@@ -29,6 +30,7 @@ from drivers.libvirt.translate import alias
 
 FLAGS = libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_ABORT_ON_ERROR
 ABORT_S = 15.0
+BOOT_ASKS, BOOT_S = 12, 5.0
 NOT_BY_US = (
     "Xen guests move where the libvirt of one host speaks with that of the other: "
     "add both hosts by xen+tls:// (or xen+tcp://), or stop the guest and start it there"
@@ -82,12 +84,29 @@ async def migrate(
         else:
             domain.migrate3(handle, where | ask, flags)
 
-    try:
+    async def move() -> None:
         await source.change(work, about=guest_id, doing=doing, timeout_s=limit_s)
+
+    try:
+        await (_once_booted(source, guest_id, move) if by_libxl else move())
     except (DriverError, asyncio.CancelledError) as error:
         await _settle(source, target, guest_id, error, breaks_off=not by_libxl)
     if not await target.read(lambda connection: runs(connection, guest_id), doing=doing):
         raise Unavailable(f"{doing}: libvirt says moved, but it does not run there")
+
+
+async def _once_booted(source: Client, guest_id: UUID, move: Callable[[], Awaitable[None]]) -> None:
+    """Xen moves no guest whose kernel is just starting: ask again for as long as that may take."""
+    with source.watch(guest_id) as watch:
+        for left in reversed(range(BOOT_ASKS)):
+            try:
+                await move()
+            except Unavailable as error:
+                if STILL_BOOTS not in str(error) or not left:
+                    raise
+            else:
+                return
+            await watch.news(at_most_s=BOOT_S)
 
 
 async def _settle(
