@@ -24,10 +24,12 @@ def account_id(number: int) -> UUID:
     return named(f"account {number}")
 
 
-async def crowd(engine: Engine, log: Log, *, accounts: int, guests_each: int, hosts: int) -> None:
-    """Accounts called `tenant-<n>`, each with running guests called `guest-<n>-<m>`."""
+async def crowd(
+    engine: Engine, log: Log, *, accounts: int, guests_each: int, hosts: int, first: int = 0
+) -> None:
+    """Accounts called `tenant-<n>`, from `first` on, with running guests `guest-<n>-<m>` each."""
     appends: list[Append] = []
-    for number in range(accounts):
+    for number in range(first, accounts):
         fields = {
             "name": f"tenant-{number}",
             "domain_id": ROOT_DOMAIN,

@@ -30,7 +30,7 @@ from projections.vm import vms
 
 DEPLOYS = 320
 AT_A_TIME = 64
-ROUNDS = 7
+ROUNDS, SHORT_ROUNDS = 7, 3
 HOSTS = 20
 DEADLINE_S = 120.0
 MODULES_SHOWN = 10
@@ -175,19 +175,28 @@ async def _append(log: Log, commits: list[list[Unit]]) -> None:
 
 
 async def measure() -> list[Row]:
+    engine, bare = await rounds(ROUNDS)
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as one:
+        profile = cProfile.Profile()
+        await engine_round(Path(one), profile)
+    return [_ratio(engine, bare), *_facts(engine, bare), *_shares(profile)]
+
+
+async def short() -> list[Row]:
+    return [_ratio(*await rounds(SHORT_ROUNDS))]
+
+
+async def rounds(count: int) -> tuple[list[Measured], list[Measured]]:
     """Alternate engine and bare appends, so that a busy machine slows both."""
     engine, bare = [], []
-    for _ in range(ROUNDS):
+    for _ in range(count):
         with tempfile.TemporaryDirectory(dir=Path.cwd()) as one:
             with tempfile.TemporaryDirectory(dir=Path.cwd()) as two:
                 measured, units = await engine_round(Path(one))
                 engine.append(measured)
                 bare.append(await append_round(Path(two), units))
     assert [m.events for m in engine] == [m.events for m in bare], "not the same events"
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as one:
-        profile = cProfile.Profile()
-        await engine_round(Path(one), profile)
-    return [_ratio(engine, bare), *_facts(engine, bare), *_shares(profile)]
+    return engine, bare
 
 
 def _ratio(engine: list[Measured], bare: list[Measured]) -> Row:

@@ -115,6 +115,8 @@ def _lines(panel: Panel, at: Callable[[float, float], Point]) -> list[str]:
         parts.append(f'<polyline style="stroke: {colour}" points="{path}"/>')
         if len(where) <= 16:
             parts += [f'<circle style="fill: {colour}" cx="{x}" cy="{y}" r="3"/>' for x, y in where]
+        if not name:
+            continue
         parts.append(
             f'<circle style="fill: {colour}" cx="{left + 4:.0f}" cy="31" r="4"/>'
             + _text(left + 12, 35, name, "faint")
