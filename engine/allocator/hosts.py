@@ -58,7 +58,10 @@ def uncrowded(hosts: HostColumns, request: PlaceRequest) -> Mask | None:
     """The hosts outside the clusters that take no new guest; None if that is all of them."""
     if not request.crowded or request.host_id is not None:
         return None
-    mask: Mask = ~np.isin(hosts.cluster, [hosts.places.find(one) for one in request.crowded])
+    # By place and not by search: there may be as many such clusters as there are clusters.
+    is_open = np.ones(len(hosts.places.values) + 1, bool)
+    is_open[[hosts.places.find(one) for one in request.crowded]] = False
+    mask: Mask = is_open[hosts.cluster]
     return mask
 
 
