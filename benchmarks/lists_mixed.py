@@ -91,7 +91,8 @@ def _rows(alone: Row, mixed: Row, busy: float) -> list[Row]:
             "ratio": round(lists["p99_ms"] / alone["lists"]["p99_ms"], 2),
             "note": f"half within {lists['p50_ms']:.1f} ms, all within {lists['max_ms']:.0f} ms; "
             f"the crowd itself was late by {lists['sent_p99_ms']:.1f} ms (p99); the controller "
-            f"was busy {100 * busy:.0f} % of a core; {lists['unanswered']} were not answered",
+            f"was busy {100 * busy:.0f} % of a core and the crowd {100 * mixed['busy']:.0f} %; "
+            f"{lists['unanswered']} were not answered",
         },
         {
             "name": "lists_mixed.deploys",

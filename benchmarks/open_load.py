@@ -172,14 +172,14 @@ class Crowd:
         async def write(number: int, due_s: float) -> None:
             await self.deploy(f"{label}-{number}", due_s, deploys)
 
-        began = time.perf_counter()
+        began, cpu_s = time.perf_counter(), time.process_time()
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds + PATIENCE_S), asyncio.TaskGroup() as group:
                 group.create_task(at_random(group, lists_per_s, seconds, read))
                 if deploys_per_s:
                     group.create_task(at_random(group, deploys_per_s, seconds, write))
         whole_s = time.perf_counter() - began
-        told: Row = {"whole_s": whole_s}
+        told: Row = {"whole_s": whole_s, "busy": (time.process_time() - cpu_s) / whole_s}
         told["lists"] = lists.told(seconds, int(lists_per_s * seconds), whole_s)
         if deploys_per_s:
             told["deploys"] = deploys.told(seconds, int(deploys_per_s * seconds), whole_s)
