@@ -95,7 +95,7 @@ def test_only_the_latest_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     events = EventList()
     made = RECORDS[Domain.KIND].create({"name": "d", "path": "/d", "level": 1})
     for position in range(1, 10):
-        events.fold(
+        events.acted(
             Recorded(
                 position=position,
                 stream=UUID(int=position),
