@@ -4,7 +4,8 @@ Every module here with an `async def measure()` is a benchmark, and runs in a pr
 figure of memory or of the collector is not another's. A figure is held to the budget in
 `budgets.toml` under its name, or to the one that its module brings with it. The results are also
 written to `benchmarks/results.json`. With `--short`, only modules with an `async def short()` run,
-for some seconds each, and only ratios are judged: those hold on any machine.
+for some seconds each, and only ratios are judged: those hold on any machine. As seconds tell less,
+bounds are a fifth wider then, and what is over one is measured again: noise makes nothing cheaper.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from benchmarks.skipped import Skipped, required
 FOLDER = Path(__file__).resolve().parent
 MEASURE_S = 900.0
 END_S = 30.0
+SHORT_TRIES, SHORT_SLACK = 3, 1.2
 KEYS = ("name", "value", "unit", "limit", "ratio", "budget", "ok")
 Row = dict[str, Any]
 Measure = Callable[[], Coroutine[Any, Any, list[Row]]]
@@ -61,6 +63,11 @@ def run_all(names: list[str], short: bool) -> int:
     for name in names:
         print(f"\n{name}: {summary(name)}", flush=True)
         told = measured_apart(name, short)
+        for _ in range(1, SHORT_TRIES if short else 1):
+            if not isinstance(told, list) or all(judged(one, budgets, short)["ok"] for one in told):
+                break
+            print("  over budget: once more", flush=True)
+            told = measured_apart(name, short)
         if told is None:
             failed.append(name)
         elif isinstance(told, str):
@@ -138,9 +145,11 @@ def judged(row: Row, budgets: dict[str, Any], short: bool) -> Row:
             row |= {"budget": None, "ok": True}
         return row
     value = row[budget["judge"]]
-    at_least, at_most = budget.get("at_least", float("-inf")), budget.get("at_most", float("inf"))
-    bound = f"{budget['judge']} " + ("<= " if "at_most" in budget else ">= ")
-    bound += str(budget.get("at_most", budget.get("at_least")))
+    slack = SHORT_SLACK if short else 1.0
+    at_least = budget.get("at_least", float("-inf")) / slack
+    at_most = budget.get("at_most", float("inf")) * slack
+    bound = f"<= {at_most:.6g}" if "at_most" in budget else f">= {at_least:.6g}"
+    bound = f"{budget['judge']} {bound}"
     return row | {"budget": bound, "ok": at_least <= value <= at_most}
 
 
