@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
@@ -29,6 +30,8 @@ from sagastack.settings import BadSetting, Settings
 from sagastack.tools.opened import opened
 
 BATCH_ROWS = 5_000
+AHEAD = 8
+"""So many batches are read beside the one that is written."""
 SILENT_S = 90.0
 """How long nothing may come before it is given up; a gap is told of earlier, by the reader."""
 
@@ -117,21 +120,23 @@ async def copy(reader: KafkaRows, into: Target, *, say: Say = lambda _: None) ->
 class _Handing:
     """Hands what is read on the loop to the thread that writes; a failed reading fails both.
 
-    While the thread writes a batch, the loop reads the next one.
+    While the thread writes, the loop reads on: what the broker gives at a time is little beside what
+    is written at a time.
     """
 
     def __init__(self, name: str, batches: AsyncIterator[list[Stored]], say: Say) -> None:
         self._name, self._batches, self._say = name, batches, say
         self._loop = asyncio.get_running_loop()
-        self._asked: concurrent.futures.Future[list[Stored]] | None = None
-        self._stopped, self._idle = False, asyncio.Event()
+        self._asked: deque[concurrent.futures.Future[list[Stored]]] = deque()
+        self._stopped, self._reading = False, 0
+        self._turn, self._idle = asyncio.Lock(), asyncio.Event()
         self._idle.set()
         self.count = 0
 
     def stop(self) -> None:
         self._stopped = True
-        if self._asked is not None:
-            self._asked.cancel()
+        for one in list(self._asked):
+            one.cancel()
 
     async def ended(self) -> None:
         """Returns when nothing is read any more."""
@@ -140,18 +145,20 @@ class _Handing:
 
     def rows(self) -> Iterator[Stored]:
         """Called by the writing thread."""
-        self._asked = self._ask_for_more()
-        while batch := self._answer(self._asked):
-            self._asked = self._ask_for_more()
+        for _ in range(AHEAD):
+            self._ask_for_more()
+        while batch := self._answer(self._asked[0]):
+            self._asked.popleft()
+            self._ask_for_more()
             before, self.count = self.count, self.count + len(batch)
             if self.count // EVERY > before // EVERY:
                 self._say(self.count)
             yield from batch
 
-    def _ask_for_more(self) -> concurrent.futures.Future[list[Stored]]:
+    def _ask_for_more(self) -> None:
         if self._stopped:
             raise LogUnavailable("the replay was stopped: nothing was written")
-        return asyncio.run_coroutine_threadsafe(self._read(), self._loop)
+        self._asked.append(asyncio.run_coroutine_threadsafe(self._read(), self._loop))
 
     def _answer(self, asked: concurrent.futures.Future[list[Stored]]) -> list[Stored]:
         try:
@@ -163,12 +170,16 @@ class _Handing:
             ) from silent
 
     async def _read(self) -> list[Stored]:
+        """The next batch, for whoever asked first; none behind the last one."""
+        self._reading += 1
         self._idle.clear()
         try:
-            async with asyncio.timeout(SILENT_S):
+            async with self._turn, asyncio.timeout(SILENT_S):
                 return await anext(self._batches, [])
         finally:
-            self._idle.set()
+            self._reading -= 1
+            if not self._reading:
+                self._idle.set()
 
 
 def _prove(into: str, kept: Chain) -> Verified:

@@ -35,7 +35,7 @@ from tests.peers.baremetal.rack import Computer, Rack
 from tests.real.test_quickstart import until
 
 DRIVERS = ("baremetal",)
-pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(1800)]
 
 BOOT_S = 180.0
 KINDS = ("ipmi", "redfish")
@@ -88,7 +88,7 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
         urls |= {kind: f"{urls[kind]}&uefi=yes" for kind in UEFI}
         api = place.api
         # addHost answers once the machine has been inspected, and an image takes its time.
-        api.cs.timeout = api.cs.job_timeout = 900
+        api.cs.timeout = api.cs.job_timeout = 1500
         zone, pod = place.built.zone, place.built.pod
         cluster = api(
             "addCluster", zoneid=zone, podid=pod, clustername="machines",

@@ -17,7 +17,7 @@ from tests.real.test_quickstart import First, first, until
 __all__ = ["first"]
 
 DRIVERS = ("libvirt",)
-pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")
