@@ -120,8 +120,8 @@ async def copy(reader: KafkaRows, into: Target, *, say: Say = lambda _: None) ->
 class _Handing:
     """Hands what is read on the loop to the thread that writes; a failed reading fails both.
 
-    While the thread writes, the loop reads on: what the broker gives at a time is little beside what
-    is written at a time.
+    While the thread writes, the loop reads on: what the broker gives at a time is little beside
+    what is written at a time.
     """
 
     def __init__(self, name: str, batches: AsyncIterator[list[Stored]], say: Say) -> None:

@@ -26,6 +26,8 @@ from engine.log.unit import Stored
 log_ = logging.getLogger("sagastack.kafka")
 
 BATCH_ROWS = 1_000
+# Of each partition at a time: while little is worked on, the broker makes ready what is next.
+FETCH_BYTES = 64 * 1024
 POLL_MS = 500
 ASK_MS = 10_000
 RETRY_S = 1.0
@@ -96,6 +98,7 @@ class KafkaRows:
             bootstrap_servers=self._servers,
             isolation_level="read_committed",
             enable_auto_commit=False,
+            max_partition_fetch_bytes=FETCH_BYTES,
             auto_offset_reset="earliest",  # What is then missing is seen by its position.
             request_timeout_ms=ASK_MS,
         )

@@ -10,7 +10,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -29,7 +29,8 @@ from sagastack.backups.lines import BackupError, sync_folder
 # One statement writes so many rows, and leaves the interpreter to other threads meanwhile.
 BATCH = 5_000
 INSERT = """INSERT INTO stored_events (rowid, originator_id, originator_version, topic, state)
-    SELECT value->>0, value->>1, value->>2, value->>3, substr(?2, value->>4, value->>5)
+    SELECT value->>0, replace(value->>1, '-', ''), value->>2, value->>3,
+        substr(?2, value->>4, value->>5)
     FROM json_each(?1)"""
 CONNECT_TIMEOUT_S = 5
 LOCK_TIMEOUT_S = 10
@@ -119,11 +120,11 @@ class SqliteTarget:
 
 def _packed(rows: Sequence[Stored]) -> tuple[str, bytes]:
     """What `INSERT` takes: what is told of each row and where its state lies, and all states."""
-    told, begin = [], 1
-    for position, stream, version, topic, state in rows:
-        told.append((position, stream.hex, version, topic, begin, len(state)))
-        begin += len(state)
-    return orjson.dumps(told).decode(), b"".join([row.state for row in rows])
+    positions, streams, versions, topics, states = zip(*rows, strict=True)
+    sizes = list(map(len, states))
+    begins = accumulate(sizes[:-1], initial=1)
+    told = list(zip(positions, streams, versions, topics, begins, sizes, strict=True))
+    return orjson.dumps(told).decode(), b"".join(states)
 
 
 def _beside(path: Path) -> list[Path]:
