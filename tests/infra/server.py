@@ -13,6 +13,7 @@ from cs import CloudStack, CloudStackApiException
 
 from sagastack.boot import Controller, controller
 from sagastack.settings import Settings
+from tests.e2e.server import HANG_S
 
 
 class Api:
@@ -21,7 +22,11 @@ class Api:
     def __init__(self, running: Controller, key: str, secret: str) -> None:
         self.controller = running
         self.cs = CloudStack(
-            endpoint=running.endpoint, key=key, secret=secret, poll_interval=0.02, job_timeout=30
+            endpoint=running.endpoint,
+            key=key,
+            secret=secret,
+            poll_interval=0.02,
+            job_timeout=HANG_S,
         )
 
     async def __call__(self, command: str, **params: Any) -> Any:

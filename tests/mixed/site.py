@@ -50,7 +50,7 @@ class Site:
 
 
 def _patient(api: Api) -> Api:
-    api.cs.timeout, api.cs.job_timeout = 120, 240
+    api.cs.timeout, api.cs.job_timeout = 120, 600
     return api
 
 

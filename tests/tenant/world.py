@@ -28,6 +28,7 @@ from engine.intents.traffic_type import AddTrafficType
 from engine.intents.zone import CreateZone
 from sagastack.boot import Controller, controller
 from sagastack.settings import Settings
+from tests.e2e.server import HANG_S
 
 SMALL = str(stable_id("service_offering", "Small Instance"))
 MEDIUM = str(stable_id("service_offering", "Medium Instance"))
@@ -55,7 +56,7 @@ class Client:
     def __init__(self, endpoint: str, key: str, secret: str) -> None:
         self.endpoint, self.key, self.secret = endpoint, key, secret
         self.cs = CloudStack(
-            endpoint=endpoint, key=key, secret=secret, poll_interval=0.05, job_timeout=20
+            endpoint=endpoint, key=key, secret=secret, poll_interval=0.05, job_timeout=HANG_S
         )
 
     async def __call__(self, command: str, **params: Any) -> Any:

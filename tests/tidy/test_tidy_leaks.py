@@ -40,6 +40,11 @@ def content(name: str) -> str:
     return stored(name).decode("utf-8", errors="replace")
 
 
+def test_no_tool_left_its_copies() -> None:
+    left = [name for name in tracked() if name.endswith((".orig", ".rej", ".bak", ".swp", "~"))]
+    assert not left, f"left by a merge or an editor: {left}"
+
+
 @pytest.mark.parametrize("what", PATTERNS)
 def test_no_tracked_file_holds(what: str) -> None:
     pattern = re.compile(PATTERNS[what])
