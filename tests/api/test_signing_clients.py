@@ -63,12 +63,12 @@ async def test_cs_waits_for_a_job(served: Served) -> None:
             for name, value in more.items():
                 setattr(run, name, value)
 
-    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(120), asyncio.TaskGroup() as tasks:
         tasks.create_task(finish("Succeeded"))
         result = await asyncio.to_thread(cs.startToyDisk, zoneid=ZONE, fetch_result=True)
     assert result["toydisk"]["name"] == "job"
     with pytest.raises(CloudStackApiException) as caught:
-        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(120), asyncio.TaskGroup() as tasks:
             tasks.create_task(finish("Failed", error="Exhausted", error_text="no host fits"))
             failed = asyncio.to_thread(cs.startToyDisk, zoneid=ZONE, fetch_result=True)
             try:

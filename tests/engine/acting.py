@@ -38,12 +38,12 @@ async def hang(run: Any) -> None:
 
 async def mend(r: Rig, run_id: UUID, way: str) -> Any:
     await r.engine.decide(MendJob(job_id=run_id, way=way), r.by)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         return await r.engine.runner.wait(run_id)
 
 
 async def until(met: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not met():  # noqa: ASYNC110 - what is met is no event
             await asyncio.sleep(0)
 

@@ -33,7 +33,7 @@ class Cloud:
         """Look, and let the jobs that follow from it end."""
         for _ in range(times):
             await self.sweeper.sweep()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 for row in list(self.cloud[saga_runs]):
                     await self.r.engine.runner.wait(row.id)
 

@@ -28,7 +28,7 @@ from pathlib import Path
 from uuid import uuid4
 
 READY_S = 120.0
-LEAVE_S = 5.0
+LEAVE_S = 60.0
 MORTALS = (5, 6)
 NOWHERE = "unreachable {address}/32 metric 4096"
 NET = f"10.{200 + os.getpid() % 50}.{os.getpid() // 50 % 250}"

@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
 
 
 async def until_ready(api: Api, template_id: str) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 300
     while True:
         found = await api("listTemplates", id=template_id, templatefilter="all")
         if found["template"][0]["isready"]:

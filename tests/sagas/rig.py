@@ -93,7 +93,7 @@ class Rig:
     async def run(self, ask: object) -> Any:
         """Submit, wait, and give the run as it ended."""
         job: Job = await self.engine.submit(ask, self.by)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             return await self.engine.runner.wait(job.id)
 
 

@@ -189,7 +189,7 @@ async def at_work(r: Rig) -> AsyncIterator[UUID]:
 
     with instead(step, work):
         job = await r.engine.submit(ask(), r.by)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             await met.wait()
             yield job.id
             go.set()
