@@ -156,7 +156,7 @@ async def test_a_line_that_speaks_something_else_is_closed_and_others_go_on() ->
         one = await _session(port)
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET / HTTP/1.1\r\n\r\n")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             assert await reader.read() == b""
         writer.close()
         assert (await one.inspect()).cpu_count == 4

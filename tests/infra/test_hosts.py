@@ -134,7 +134,7 @@ async def test_what_was_built_is_there_after_a_restart_and_rebuilds_equal(tmp_pa
         assert api.controller.cloud.digest() == before
         rows = (await api("listHosts"))["host"]
         assert {row["id"] for row in rows} == set(built.hosts)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await api("reconnectHost", id=built.hosts[0])
 
 
