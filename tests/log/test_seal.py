@@ -173,7 +173,7 @@ async def sealed_to(sealer: Sealer, last: int) -> None:
     """Let the sealer run until it has sealed the log to there, and no further."""
     running = asyncio.create_task(sealer.run(idle_s=0.05))
     async with asyncio.timeout(60):
-        while sealer.position < last:
+        while sealer.position < last:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.01)
     running.cancel()
     await asyncio.wait([running])
