@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from drivers.conformance import Harness
-from drivers.contract.compute import DiskAttachment, GuestSpec, HostAddress, NicSpec
+from drivers.conformance.usual import Usual
+from drivers.contract.compute import HostAddress, NicSpec
 from drivers.contract.driver import Driver, HostSession
 from drivers.contract.storage import ImageSource, PoolSpec
 from drivers.extension.driver import MANIFEST, ExternalSession, make_all
@@ -42,13 +43,16 @@ def installed(folder: Path) -> Path:
     return extension
 
 
-class ExtensionHarness:
+class ExtensionHarness(Usual):
     """One host; its world is new for each check."""
 
     name = "extension"
     verb_s = 20.0
     settle_s = 5.0
     grace_s = 0.0
+    image_format = "jpeg"
+    guest_mib = 256
+    too_large_mib = 2048
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -58,7 +62,7 @@ class ExtensionHarness:
         self._image = folder / "image.raw"
         self._image.write_bytes(b"a system".ljust(4 * MIB, b"."))
         self._image_id, self._cards = uuid4(), count(1)
-        self._pools = [
+        self.pools = [
             PoolSpec(pool_id=uuid4(), url=(folder / name).as_uri()) for name in ("one", "two")
         ]
 
@@ -71,15 +75,6 @@ class ExtensionHarness:
     def second_address(self) -> HostAddress | None:
         return None
 
-    async def connect(self) -> HostSession:
-        return await self.driver.connect(self.address())
-
-    def pool(self) -> PoolSpec:
-        return self._pools[0]
-
-    def second_pool(self) -> PoolSpec:
-        return self._pools[1]
-
     def image(self) -> ImageSource:
         return ImageSource(
             image_id=self._image_id,
@@ -91,31 +86,6 @@ class ExtensionHarness:
     def scratch(self) -> str:
         return str(self._folder / f"scratch-{uuid4().hex}")
 
-    def broken_image(self) -> ImageSource | None:
-        return ImageSource(image_id=uuid4(), path=__file__, image_format="jpeg", virtual_bytes=MIB)
-
-    def guest(
-        self, *, disks: Sequence[DiskAttachment] = (), nics: Sequence[NicSpec] = ()
-    ) -> GuestSpec:
-        return self._guest(tuple(disks), tuple(nics), 256)
-
-    def too_large(self) -> GuestSpec:
-        return self._guest((), (), 2048)
-
-    def _guest(
-        self, disks: tuple[DiskAttachment, ...], nics: tuple[NicSpec, ...], memory_mib: int
-    ) -> GuestSpec:
-        guest_id = uuid4()
-        return GuestSpec(
-            guest_id=guest_id,
-            name=f"guest-{guest_id.hex[:8]}",
-            cpu_count=1,
-            cpu_mhz=1000,
-            memory_mib=memory_mib,
-            disks=disks,
-            nics=nics,
-        )
-
     def nic(self) -> NicSpec:
         return NicSpec(nic_id=uuid4(), mac=f"02:00:00:00:00:{next(self._cards):02x}")
 
@@ -124,9 +94,6 @@ class ExtensionHarness:
 
     async def read(self, path: str) -> int:
         return (await asyncio.to_thread(Path(path).read_bytes))[0]
-
-    async def write_in_guest(self, guest_id: UUID, path: str, byte: int) -> None:
-        await self.write(path, byte)
 
     async def add_stranger(self) -> str | None:
         return None

@@ -19,6 +19,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 from drivers.conformance import Harness
+from drivers.conformance.usual import Usual, small_guest
 from drivers.contract.compute import DiskAttachment, GuestSpec, HostAddress, NicSpec
 from drivers.contract.driver import HostSession
 from drivers.contract.storage import ImageSource, PoolSpec
@@ -54,13 +55,18 @@ def hosts() -> HypervPeer:
     return peer
 
 
-class HypervHarness:
+class HypervHarness(Usual):
     """The hosts are shared by all checks of a run; the driver is not."""
 
     name = "hyperv"
     verb_s = 30.0
     settle_s = 10.0
     grace_s = 0.5
+    image_format = "vhdx"
+    pools = (
+        PoolSpec(pool_id=POOL, url="smb://store/pool"),
+        PoolSpec(pool_id=SECOND_POOL, url="smb://store/second/inner"),
+    )
 
     def __init__(self, peer: HypervPeer) -> None:
         self._peer = peer
@@ -80,15 +86,6 @@ class HypervHarness:
 
     def second_address(self) -> HostAddress | None:
         return self._at(self._second)
-
-    async def connect(self) -> HostSession:
-        return await self.driver.connect(self.address())
-
-    def pool(self) -> PoolSpec:
-        return PoolSpec(pool_id=POOL, url="smb://store/pool")
-
-    def second_pool(self) -> PoolSpec:
-        return PoolSpec(pool_id=SECOND_POOL, url="smb://store/second/inner")
 
     def image(self) -> ImageSource:
         return ImageSource(
@@ -110,16 +107,10 @@ class HypervHarness:
     async def write_in_guest(self, guest_id: UUID, path: str, byte: int) -> None:
         await asyncio.to_thread(self._peer.write_in_guest, path, byte)
 
-    def broken_image(self) -> ImageSource | None:
-        return ImageSource(image_id=uuid4(), path=__file__, image_format="vhdx", virtual_bytes=MIB)
-
     def guest(
         self, *, disks: Sequence[DiskAttachment] = (), nics: Sequence[NicSpec] = ()
     ) -> GuestSpec:
         return guest_spec(disks=disks, nics=nics)
-
-    def too_large(self) -> GuestSpec:
-        return guest_spec(memory_mib=64 * 1024)
 
     def nic(self) -> NicSpec:
         return NicSpec(nic_id=uuid4(), mac=f"02:00:00:5a:00:{next(self._numbers):02x}")
@@ -147,20 +138,9 @@ def guest_spec(
     *,
     disks: Sequence[DiskAttachment] = (),
     nics: Sequence[NicSpec] = (),
-    memory_mib: int = 64,
     boot: str = "uefi",
 ) -> GuestSpec:
-    guest_id = uuid4()
-    return GuestSpec(
-        guest_id=guest_id,
-        name=f"guest-{guest_id.hex[:8]}",
-        cpu_count=1,
-        cpu_mhz=500,
-        memory_mib=memory_mib,
-        disks=tuple(disks),
-        nics=tuple(nics),
-        boot=boot,
-    )
+    return small_guest(disks=disks, nics=nics, memory_mib=64, boot=boot)
 
 
 @asynccontextmanager

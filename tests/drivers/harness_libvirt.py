@@ -16,6 +16,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 from drivers.conformance import Harness
+from drivers.conformance.usual import Usual, small_guest
 from drivers.contract.compute import DiskAttachment, GuestSpec, HostAddress, NicSpec
 from drivers.contract.driver import HostSession
 from drivers.contract.hooks import HookStage
@@ -48,20 +49,25 @@ def tiny() -> GuestImage:
     return build(VAR)
 
 
-class LibvirtHarness:
+class LibvirtHarness(Usual):
     """The hosts are shared by all checks of a run; the pool, the relay and the driver are not."""
 
     name = "libvirt"
     verb_s = 60.0
     settle_s = 30.0
     grace_s = 8.0
+    guest_mib = MEMORY_MIB
+    too_large_mib = 64 * 1024**2
 
     def __init__(self, hosts: peer.LibvirtPair, relay: Relay, folder: Path) -> None:
         self._hosts = hosts
         self._relay = relay
         self._image = tiny()
         self._folder = str(folder)
-        self._pool = PoolSpec(pool_id=uuid4(), url=f"SharedMountPoint://{folder}")
+        self.pools = [
+            PoolSpec(pool_id=uuid4(), url=f"SharedMountPoint://{folder}"),
+            PoolSpec(pool_id=SECOND_POOL, url=f"SharedMountPoint://{folder}/second"),
+        ]
         self._hooks = hosts.shared / f"hooks-{uuid4().hex[:8]}"
         self._numbers = count(1)
         self._strangers: list[str] = []
@@ -76,12 +82,6 @@ class LibvirtHarness:
     def second_address(self) -> HostAddress | None:
         return HostAddress(url=self._hosts.second.uri)
 
-    async def connect(self) -> HostSession:
-        return await self.driver.connect(self.address())
-
-    def pool(self) -> PoolSpec:
-        return self._pool
-
     def image(self) -> ImageSource:
         return ImageSource(
             image_id=IMAGE_ID,
@@ -93,9 +93,6 @@ class LibvirtHarness:
     def scratch(self) -> str:
         return f"{self._folder}/image-{uuid4().hex}"
 
-    def second_pool(self) -> PoolSpec:
-        return PoolSpec(pool_id=SECOND_POOL, url=f"SharedMountPoint://{self._folder}/second")
-
     async def write(self, path: str, byte: int) -> None:
         await tool("qemu-io", "-f", "qcow2", "-c", f"write -P {byte} 1M 4k", path)
 
@@ -106,19 +103,6 @@ class LibvirtHarness:
     async def write_in_guest(self, guest_id: UUID, path: str, byte: int) -> None:
         """QEMU's own monitor writes through the very device that the guest has."""
         await write_in_guest(self._hosts.first, guest_id, path, byte)
-
-    def broken_image(self) -> ImageSource | None:
-        return ImageSource(
-            image_id=uuid4(), path=__file__, image_format="qcow2", virtual_bytes=1024**2
-        )
-
-    def guest(
-        self, *, disks: Sequence[DiskAttachment] = (), nics: Sequence[NicSpec] = ()
-    ) -> GuestSpec:
-        return guest_spec(disks=disks, nics=nics)
-
-    def too_large(self) -> GuestSpec:
-        return guest_spec(memory_mib=64 * 1024**2)
 
     def nic(self) -> NicSpec:
         number = next(self._numbers)
@@ -173,16 +157,7 @@ def guest_spec(
     memory_mib: int = MEMORY_MIB,
 ) -> GuestSpec:
     """A guest as small as the tiny image allows."""
-    guest_id = uuid4()
-    return GuestSpec(
-        guest_id=guest_id,
-        name=f"guest {guest_id.hex[:4]}",
-        cpu_count=1,
-        cpu_mhz=500,
-        memory_mib=memory_mib,
-        disks=tuple(disks),
-        nics=tuple(nics),
-    )
+    return small_guest(disks=disks, nics=nics, memory_mib=memory_mib)
 
 
 def write_hook(folder: Path, stage: HookStage, status: int | None) -> str:

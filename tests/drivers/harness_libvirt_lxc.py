@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
 from uuid import UUID, uuid4
 
 from drivers.conformance import Harness
-from drivers.contract.compute import DiskAttachment, GuestSpec, HostAddress, NicSpec
+from drivers.conformance.usual import Usual
+from drivers.contract.compute import HostAddress, NicSpec
 from drivers.contract.driver import HostSession
 from drivers.contract.hooks import HookStage
 from drivers.contract.storage import ImageSource, PoolSpec
@@ -24,7 +25,6 @@ from tests.peers.relay import Relay
 
 IMAGE_ID = UUID("6f1cfe0a-5a29-4d07-9f0c-0c3a8f8f3b21")
 SECOND_POOL = UUID("6f1cfe0a-5a29-4d07-9f0c-0c3a8f8f3b22")
-MEMORY_MIB = 64
 
 
 def missing() -> str:
@@ -38,17 +38,22 @@ def missing() -> str:
     return ""
 
 
-class ContainerHarness:
+class ContainerHarness(Usual):
     """The host is shared by all checks of a run; the pool, the relay and the driver are not."""
 
     name = "libvirt, containers"
     verb_s = 60.0
     settle_s = 20.0
     grace_s = 8.0
+    guest_mib = 64
+    too_large_mib = 64 * 1024**2
 
     def __init__(self, host: peer.LibvirtHost, relay: Relay, folder: Path) -> None:
         self._host, self._relay, self._folder = host, relay, str(folder)
-        self._pool = PoolSpec(pool_id=uuid4(), url=f"file://{folder}")
+        self.pools = [
+            PoolSpec(pool_id=uuid4(), url=f"file://{folder}"),
+            PoolSpec(pool_id=SECOND_POOL, url=f"file://{folder}/second"),
+        ]
         self._hooks = host.root / f"hooks-{uuid4().hex[:8]}"
         self._numbers = count(1)
         self._strangers: list[str] = []
@@ -63,12 +68,6 @@ class ContainerHarness:
     def second_address(self) -> HostAddress | None:
         return None
 
-    async def connect(self) -> HostSession:
-        return await self.driver.connect(self.address())
-
-    def pool(self) -> PoolSpec:
-        return self._pool
-
     def image(self) -> ImageSource:
         path = str(container_image())
         return ImageSource(
@@ -77,9 +76,6 @@ class ContainerHarness:
 
     def scratch(self) -> str:
         return f"{self._folder}/image-{uuid4().hex}"
-
-    def second_pool(self) -> PoolSpec:
-        return PoolSpec(pool_id=SECOND_POOL, url=f"file://{self._folder}/second")
 
     async def write(self, path: str, byte: int) -> None:
         """The boot block of a file system is nobody's."""
@@ -93,20 +89,6 @@ class ContainerHarness:
     async def write_in_guest(self, guest_id: UUID, path: str, byte: int) -> None:
         """What a container's root is, its loop device shows: a write to the file is one to it."""
         await self.write(path, byte)
-
-    def broken_image(self) -> ImageSource | None:
-        """A raw image is any file, and a qcow2 one of the name alone is none."""
-        return ImageSource(
-            image_id=uuid4(), path=__file__, image_format="qcow2", virtual_bytes=1024**2
-        )
-
-    def guest(
-        self, *, disks: Sequence[DiskAttachment] = (), nics: Sequence[NicSpec] = ()
-    ) -> GuestSpec:
-        return container_spec(disks=disks, nics=nics)
-
-    def too_large(self) -> GuestSpec:
-        return container_spec(memory_mib=64 * 1024**2)
 
     def nic(self) -> NicSpec:
         mac = f"52:54:00:5b:{os.getpid() % 256:02x}:{next(self._numbers):02x}"
@@ -155,24 +137,6 @@ def settings(host: peer.LibvirtHost) -> dict[str, object]:
         "reboot_s": 4.0,
         "unplug_s": 20.0,
     }
-
-
-def container_spec(
-    *,
-    disks: Sequence[DiskAttachment] = (),
-    nics: Sequence[NicSpec] = (),
-    memory_mib: int = MEMORY_MIB,
-) -> GuestSpec:
-    guest_id = uuid4()
-    return GuestSpec(
-        guest_id=guest_id,
-        name=f"container {guest_id.hex[:4]}",
-        cpu_count=1,
-        cpu_mhz=500,
-        memory_mib=memory_mib,
-        disks=tuple(disks),
-        nics=tuple(nics),
-    )
 
 
 async def virsh(host: peer.LibvirtHost, *arguments: str, given: str = "") -> str:

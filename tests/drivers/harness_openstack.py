@@ -6,7 +6,7 @@ The driver reaches it through a relay of ours, so that its line can be cut while
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
 from itertools import count
@@ -16,7 +16,8 @@ from tempfile import TemporaryDirectory
 from uuid import UUID, uuid4
 
 from drivers.conformance import Harness
-from drivers.contract.compute import DiskAttachment, GuestSpec, HostAddress, NicSpec
+from drivers.conformance.usual import Usual
+from drivers.contract.compute import HostAddress, NicSpec
 from drivers.contract.driver import HostSession
 from drivers.contract.storage import ImageSource, PoolSpec
 from drivers.openstack.driver import make_all
@@ -34,7 +35,7 @@ def missing() -> str:
     return "" if shutil.which("qemu-img") else "qemu-img (Debian's qemu-utils)"
 
 
-class OpenStackHarness:
+class OpenStackHarness(Usual):
     """The region, the relay and the driver are of one check."""
 
     name = "openstack"
@@ -51,7 +52,7 @@ class OpenStackHarness:
             image_format="qcow2",
             virtual_bytes=IMAGE_BYTES,
         )
-        self._pools = [
+        self.pools = [
             PoolSpec(pool_id=uuid4(), url=f"cinder://{name}") for name in ("fast", "slow")
         ]
         self._numbers = count(1)
@@ -74,23 +75,11 @@ class OpenStackHarness:
     def second_address(self) -> HostAddress | None:
         return self.host("compute2", self._relay.port)
 
-    async def connect(self) -> HostSession:
-        return await self.driver.connect(self.address())
-
-    def pool(self) -> PoolSpec:
-        return self._pools[0]
-
-    def second_pool(self) -> PoolSpec:
-        return self._pools[1]
-
     def image(self) -> ImageSource:
         return self._image
 
     def scratch(self) -> str:
         return f"{self._folder}/scratch-{uuid4().hex}"
-
-    def broken_image(self) -> ImageSource | None:
-        return ImageSource(image_id=uuid4(), path=__file__, image_format="qcow2", virtual_bytes=MIB)
 
     async def write(self, path: str, byte: int) -> None:
         with self._file(path).open("r+b") as file:
@@ -118,14 +107,6 @@ class OpenStackHarness:
             if wanted.items() <= one["metadata"].items() and one["status"] != "deleting"
         )
         return found
-
-    def guest(
-        self, *, disks: Sequence[DiskAttachment] = (), nics: Sequence[NicSpec] = ()
-    ) -> GuestSpec:
-        return guest_spec(disks=disks, nics=nics)
-
-    def too_large(self) -> GuestSpec:
-        return guest_spec(memory_mib=64 * 1024)
 
     def nic(self) -> NicSpec:
         return NicSpec(nic_id=uuid4(), mac=f"02:00:00:00:00:{next(self._numbers):02x}")
@@ -188,25 +169,6 @@ class OpenStackHarness:
             one["name"] for one in self.region.images.values() if "sagastack_image" not in one
         ]
         return [*servers, *volumes, *passing, *self.region.ports]
-
-
-def guest_spec(
-    *,
-    disks: Sequence[DiskAttachment] = (),
-    nics: Sequence[NicSpec] = (),
-    memory_mib: int = 128,
-) -> GuestSpec:
-    """A small guest."""
-    guest_id = uuid4()
-    return GuestSpec(
-        guest_id=guest_id,
-        name=f"guest {guest_id.hex[:4]}",
-        cpu_count=1,
-        cpu_mhz=500,
-        memory_mib=memory_mib,
-        disks=tuple(disks),
-        nics=tuple(nics),
-    )
 
 
 @cache

@@ -9,24 +9,23 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import cache
 from itertools import count
 from pathlib import Path
 from uuid import UUID, uuid4
 
 from drivers.conformance import Harness
-from drivers.contract.compute import DiskAttachment, GuestSpec, HostAddress, NicSpec
+from drivers.conformance.usual import Usual
+from drivers.contract.compute import HostAddress, NicSpec
 from drivers.contract.driver import Driver, HostSession
 from drivers.contract.storage import ImageSource, PoolSpec
 from drivers.extension.driver import MANIFEST, ExternalSession, make_all
-from drivers.kit import images
+from tests.drivers.small_image import IMAGE_BYTES, small_image
 from tests.peers.proxmox import TOKEN, World, serving
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "proxmox"
 MIB = 1024**2
-IMAGE_BYTES = 16 * MIB
 IMAGE_ID = UUID("0b4c43c1-5f0e-4b0a-9d55-8a3a5be4a7c2")
 
 
@@ -46,24 +45,7 @@ def installed(folder: Path) -> Path:
     return extension
 
 
-@cache
-def _folder() -> Path:
-    return Path(tempfile.mkdtemp(prefix="proxmox-images-"))
-
-
-async def small_image() -> Path:
-    """A qcow2 with something in it, made once for all checks."""
-    made, raw = _folder() / "small.qcow2", _folder() / "small.raw"
-    if not made.exists():
-        with raw.open("wb") as file:
-            file.truncate(IMAGE_BYTES)
-            file.seek(8 * MIB)
-            file.write(b"an image" * 512)
-        await images.convert(str(raw), "raw", str(made), "qcow2")
-    return made
-
-
-class ProxmoxHarness:
+class ProxmoxHarness(Usual):
     """The cluster is new for each check, and so is the program."""
 
     name = "proxmox"
@@ -74,7 +56,7 @@ class ProxmoxHarness:
     def __init__(self, world: World, image: Path, folder: Path) -> None:
         self.world, self._image, self._folder = world, image, folder
         self._numbers = count(1)
-        self._pools = [pool(name) for name in ("one", "two")]
+        self.pools = [pool(name) for name in ("one", "two")]
         self.driver: Driver = make_all({"state": "", "folder": str(installed(folder))})[0]
 
     def address(self) -> HostAddress:
@@ -86,15 +68,6 @@ class ProxmoxHarness:
     def second_address(self) -> HostAddress | None:
         return address_of(self.world, "pve2")
 
-    async def connect(self) -> HostSession:
-        return await self.driver.connect(self.address())
-
-    def pool(self) -> PoolSpec:
-        return self._pools[0]
-
-    def second_pool(self) -> PoolSpec:
-        return self._pools[1]
-
     def image(self) -> ImageSource:
         return ImageSource(
             image_id=IMAGE_ID,
@@ -105,17 +78,6 @@ class ProxmoxHarness:
 
     def scratch(self) -> str:
         return str(self._folder / f"image-{next(self._numbers)}")
-
-    def broken_image(self) -> ImageSource | None:
-        return ImageSource(image_id=uuid4(), path=__file__, image_format="qcow2", virtual_bytes=MIB)
-
-    def guest(
-        self, *, disks: Sequence[DiskAttachment] = (), nics: Sequence[NicSpec] = ()
-    ) -> GuestSpec:
-        return guest_spec(disks=disks, nics=nics)
-
-    def too_large(self) -> GuestSpec:
-        return guest_spec(memory_mib=64 * 1024)
 
     def nic(self) -> NicSpec:
         return NicSpec(
@@ -141,9 +103,6 @@ class ProxmoxHarness:
         with self.file(path).open("rb") as file:
             return file.read(1)[0]
 
-    async def write_in_guest(self, guest_id: UUID, path: str, byte: int) -> None:
-        await self.write(path, byte)
-
     async def add_stranger(self) -> str | None:
         return self.world.add_stranger(f"stranger-{uuid4().hex[:8]}")
 
@@ -163,28 +122,10 @@ def address_of(world: World, node: str = "") -> HostAddress:
     return HostAddress(url=url, username=TOKEN[0], password=TOKEN[1])
 
 
-def guest_spec(
-    *,
-    disks: Sequence[DiskAttachment] = (),
-    nics: Sequence[NicSpec] = (),
-    memory_mib: int = 128,
-) -> GuestSpec:
-    guest_id = uuid4()
-    return GuestSpec(
-        guest_id=guest_id,
-        name=f"guest {guest_id.hex[:4]}",
-        cpu_count=1,
-        cpu_mhz=500,
-        memory_mib=memory_mib,
-        disks=tuple(disks),
-        nics=tuple(nics),
-    )
-
-
 @asynccontextmanager
 async def harness() -> AsyncIterator[Harness]:
     """What a check leaves in the cluster, strangers and the image aside, is its own fault."""
-    image = await small_image()
+    image = await small_image("qcow2")
     with tempfile.TemporaryDirectory(prefix="proxmox-") as name:
         folder = Path(name)
         async with serving(folder / "there") as world:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
 from itertools import count
@@ -17,7 +17,8 @@ from tempfile import TemporaryDirectory
 from uuid import UUID, uuid4
 
 from drivers.conformance import Harness
-from drivers.contract.compute import DiskAttachment, GuestSpec, HostAddress, NicSpec
+from drivers.conformance.usual import Usual
+from drivers.contract.compute import HostAddress, NicSpec
 from drivers.contract.driver import HostSession
 from drivers.contract.storage import ImageSource, PoolSpec
 from drivers.vsphere.driver import VsphereDriver
@@ -37,17 +38,21 @@ def missing() -> str:
     return peer.missing()
 
 
-class VsphereHarness:
+class VsphereHarness(Usual):
     """The vCenter is shared by all checks of a run; the relay and the driver are not."""
 
     name = "vsphere"
     verb_s = 30.0
     settle_s = 10.0
     grace_s = 0.2
+    image_format = "vmdk"
+    guest_mib = 64
+    too_large_mib = 1024**2
 
     def __init__(self, vcenter: peer.VcenterPeer, relay: Relay, folder: str) -> None:
         self._vcenter, self._relay, self._folder = vcenter, relay, folder
         self._numbers = count(1)
+        self.pools = [pool(0), pool(1)]
         self._strangers: list[str] = []
         self.hand = Hand(vcenter)
         self.driver = VsphereDriver(Settings(state=folder, verb_s=15.0, page=3))
@@ -60,15 +65,6 @@ class VsphereHarness:
 
     def second_address(self) -> HostAddress | None:
         return address(self._vcenter.url(peer.HOSTS[1], port=self._relay.port))
-
-    async def connect(self) -> HostSession:
-        return await self.driver.connect(self.address())
-
-    def pool(self) -> PoolSpec:
-        return pool(0)
-
-    def second_pool(self) -> PoolSpec:
-        return pool(1)
 
     def image(self) -> ImageSource:
         return ImageSource(
@@ -90,20 +86,6 @@ class VsphereHarness:
     async def read(self, path: str) -> int:
         file = await asyncio.to_thread(self.hand.file_of, path)
         return await asyncio.to_thread(read_at, self._vcenter.flat(file))
-
-    async def write_in_guest(self, guest_id: UUID, path: str, byte: int) -> None:
-        await self.write(path, byte)
-
-    def broken_image(self) -> ImageSource | None:
-        return ImageSource(image_id=uuid4(), path=__file__, image_format="vmdk", virtual_bytes=MIB)
-
-    def guest(
-        self, *, disks: Sequence[DiskAttachment] = (), nics: Sequence[NicSpec] = ()
-    ) -> GuestSpec:
-        return guest_spec(disks=disks, nics=nics)
-
-    def too_large(self) -> GuestSpec:
-        return guest_spec(memory_mib=1024**2)
 
     def nic(self) -> NicSpec:
         number = next(self._numbers)
@@ -167,24 +149,6 @@ def read_at(path: Path) -> int:
         file.seek(AT_BYTES)
         found = file.read(1)
     return found[0] if found else 0
-
-
-def guest_spec(
-    *,
-    disks: Sequence[DiskAttachment] = (),
-    nics: Sequence[NicSpec] = (),
-    memory_mib: int = 64,
-) -> GuestSpec:
-    guest_id = uuid4()
-    return GuestSpec(
-        guest_id=guest_id,
-        name=f"guest {guest_id.hex[:4]}",
-        cpu_count=1,
-        cpu_mhz=500,
-        memory_mib=memory_mib,
-        disks=tuple(disks),
-        nics=tuple(nics),
-    )
 
 
 @asynccontextmanager

@@ -7,25 +7,24 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import cache
 from itertools import count
 from pathlib import Path
 from uuid import UUID, uuid4
 
 from drivers.conformance import Harness
-from drivers.contract.compute import DiskAttachment, GuestSpec, HostAddress, NicSpec
+from drivers.conformance.usual import Usual
+from drivers.contract.compute import HostAddress, NicSpec
 from drivers.contract.driver import HostSession
 from drivers.contract.storage import ImageSource, PoolSpec
-from drivers.kit import images
 from drivers.xapi.driver import make_all
+from tests.drivers.small_image import IMAGE_BYTES, small_image
 from tests.peers.xapi import World, serving
 from tests.peers.xapi.calls import Context
 from tests.peers.xapi.domains import power_on
 
 MIB = 1024**2
-IMAGE_BYTES = 16 * MIB
 IMAGE_ID = UUID("6f1cfe0a-5a29-4d07-9f0c-0c3a8f8f3b11")
 
 
@@ -34,35 +33,19 @@ def missing() -> str:
     return "" if shutil.which("qemu-img") else "qemu-img is not installed (qemu-utils)"
 
 
-@cache
-def _folder() -> Path:
-    return Path(tempfile.mkdtemp(prefix="xapi-images-"))
-
-
-async def small_image() -> Path:
-    """A VHD with something in it, made once for all checks."""
-    made, raw = _folder() / "small.vhd", _folder() / "small.raw"
-    if not made.exists():
-        with raw.open("wb") as file:
-            file.truncate(IMAGE_BYTES)
-            file.seek(8 * MIB)
-            file.write(b"an image" * 512)
-        await images.convert(str(raw), "raw", str(made), "vhd")
-    return made
-
-
-class XapiHarness:
+class XapiHarness(Usual):
     """The pool is new for each check, and so is the driver."""
 
     name = "xapi"
     verb_s = 30.0
     settle_s = 10.0
     grace_s = 0.2
+    image_format = "vhd"
 
     def __init__(self, world: World, image: Path, folder: Path) -> None:
         self.world, self._image, self._folder = world, image, folder
         self._numbers = count(1)
-        self._pools = [PoolSpec(pool_id=uuid4(), url=f"presetup://{n}") for n in ("one", "two")]
+        self.pools = [PoolSpec(pool_id=uuid4(), url=f"presetup://{n}") for n in ("one", "two")]
         self.driver = make_all({"state": str(folder / "state")})[0]
 
     def address(self) -> HostAddress:
@@ -77,15 +60,6 @@ class XapiHarness:
     def second_address(self) -> HostAddress | None:
         return self.of(1)
 
-    async def connect(self) -> HostSession:
-        return await self.driver.connect(self.address())
-
-    def pool(self) -> PoolSpec:
-        return self._pools[0]
-
-    def second_pool(self) -> PoolSpec:
-        return self._pools[1]
-
     def image(self) -> ImageSource:
         return ImageSource(
             image_id=IMAGE_ID,
@@ -96,17 +70,6 @@ class XapiHarness:
 
     def scratch(self) -> str:
         return str(self._folder / f"image-{next(self._numbers)}")
-
-    def broken_image(self) -> ImageSource | None:
-        return ImageSource(image_id=uuid4(), path=__file__, image_format="vhd", virtual_bytes=MIB)
-
-    def guest(
-        self, *, disks: Sequence[DiskAttachment] = (), nics: Sequence[NicSpec] = ()
-    ) -> GuestSpec:
-        return guest_spec(disks=disks, nics=nics)
-
-    def too_large(self) -> GuestSpec:
-        return guest_spec(memory_mib=64 * 1024)
 
     def nic(self) -> NicSpec:
         return NicSpec(nic_id=uuid4(), mac=f"02:00:00:00:00:{next(self._numbers):02x}")
@@ -131,9 +94,6 @@ class XapiHarness:
     async def read(self, path: str) -> int:
         with self.file(path).open("rb") as file:
             return file.read(1)[0]
-
-    async def write_in_guest(self, guest_id: UUID, path: str, byte: int) -> None:
-        await self.write(path, byte)
 
     async def add_stranger(self) -> str | None:
         return add_stranger(self.world)
@@ -166,28 +126,10 @@ def add_stranger(world: World, name: str = "") -> str:
     return name
 
 
-def guest_spec(
-    *,
-    disks: Sequence[DiskAttachment] = (),
-    nics: Sequence[NicSpec] = (),
-    memory_mib: int = 128,
-) -> GuestSpec:
-    guest_id = uuid4()
-    return GuestSpec(
-        guest_id=guest_id,
-        name=f"guest {guest_id.hex[:4]}",
-        cpu_count=1,
-        cpu_mhz=500,
-        memory_mib=memory_mib,
-        disks=tuple(disks),
-        nics=tuple(nics),
-    )
-
-
 @asynccontextmanager
 async def harness() -> AsyncIterator[Harness]:
     """What a check leaves in the pool, strangers and the template's image aside, is its fault."""
-    image = await small_image()
+    image = await small_image("vhd")
     with tempfile.TemporaryDirectory(prefix="xapi-") as name:
         folder = Path(name)
         async with serving(folder / "pool") as world:

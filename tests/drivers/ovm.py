@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import UUID, uuid4
 
-from drivers.contract.compute import DiskAttachment, GuestSpec, HostAddress, NicSpec
+from drivers.conformance.usual import Usual
+from drivers.contract.compute import HostAddress, NicSpec
 from drivers.contract.driver import Driver, HostSession
 from drivers.contract.storage import ImageSource, PoolSpec
 from drivers.oraclevm.driver import make_all
@@ -79,12 +80,14 @@ class Site:
         return self.world.exports[export] / within
 
 
-class OracleHarness:
+class OracleHarness(Usual):
     """The world is new for each check."""
 
     verb_s = 20.0
     settle_s = 5.0
     grace_s = 0.3
+    guest_mib = 256
+    too_large_mib = 1024**2
 
     def __init__(self, site: Site) -> None:
         self.site, self.name, self.driver = site, site.kind, site.driver()
@@ -93,7 +96,7 @@ class OracleHarness:
             file.write(b"a system\n" * 100)
             file.truncate(64 * MIB)
         self._image_id = uuid4()
-        self._pools = [
+        self.pools = [
             PoolSpec(pool_id=uuid4(), url=f"nfs://{one.replace(':', '')}") for one in EXPORTS
         ]
         self._cards = itertools.count(1)
@@ -107,15 +110,6 @@ class OracleHarness:
     def second_address(self) -> HostAddress | None:
         return self.site.address(1)
 
-    async def connect(self) -> HostSession:
-        return await self.driver.connect(self.address())
-
-    def pool(self) -> PoolSpec:
-        return self._pools[0]
-
-    def second_pool(self) -> PoolSpec:
-        return self._pools[1]
-
     def image(self) -> ImageSource:
         return ImageSource(
             image_id=self._image_id,
@@ -126,31 +120,6 @@ class OracleHarness:
 
     def scratch(self) -> str:
         return str(self.site.folder / f"scratch-{uuid4().hex}")
-
-    def broken_image(self) -> ImageSource | None:
-        return ImageSource(image_id=uuid4(), path=__file__, image_format="qcow2", virtual_bytes=MIB)
-
-    def guest(
-        self, *, disks: Sequence[DiskAttachment] = (), nics: Sequence[NicSpec] = ()
-    ) -> GuestSpec:
-        return self._guest(disks, nics, 256)
-
-    def too_large(self) -> GuestSpec:
-        return self._guest((), (), 1024**2)
-
-    def _guest(
-        self, disks: Sequence[DiskAttachment], nics: Sequence[NicSpec], memory_mib: int
-    ) -> GuestSpec:
-        guest_id = uuid4()
-        return GuestSpec(
-            guest_id=guest_id,
-            name=f"guest-{guest_id.hex[:8]}",
-            cpu_count=1,
-            cpu_mhz=1000,
-            memory_mib=memory_mib,
-            disks=tuple(disks),
-            nics=tuple(nics),
-        )
 
     def nic(self) -> NicSpec:
         return NicSpec(nic_id=uuid4(), mac=f"00:21:F6:00:00:{next(self._cards):02x}", vlan=160)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import count
@@ -18,7 +18,8 @@ import asyncssh
 import pytest
 
 from drivers.conformance import Check, compute_checks, storage_checks
-from drivers.contract.compute import DiskAttachment, GuestSpec, HostAddress, NicSpec, Power
+from drivers.conformance.usual import Usual
+from drivers.contract.compute import GuestSpec, HostAddress, NicSpec, Power
 from drivers.contract.driver import HostSession
 from drivers.contract.errors import Refused
 from drivers.contract.hooks import HookStage
@@ -110,13 +111,14 @@ async def test_a_guest_of_xen_lives_and_leaves_nothing() -> None:
         await driver.close()
 
 
-class XenHarness:
+class XenHarness(Usual):
     """Files are looked at through a line of its own. What a guest writes is in its file at once."""
 
     name = "libvirt, Xen"
     verb_s = 300.0
     settle_s = 90.0
     grace_s = 0.0
+    too_large_mib = 2**20
 
     def __init__(
         self,
@@ -126,7 +128,7 @@ class XenHarness:
     ) -> None:
         self._hosts, self._line, self._folder = hosts, line, folder
         urls = [f"SharedMountPoint://{path}" for path in POOLS]
-        self._pools = [PoolSpec(pool_id=uuid4(), url=url) for url in urls]
+        self.pools = [PoolSpec(pool_id=uuid4(), url=url) for url in urls]
         self._numbers = count(1)
         settings = {**SETTINGS, "unplug_s": 90.0, "state": f"{folder}/state"}
         self.driver = make(settings, "Xen")
@@ -140,15 +142,6 @@ class XenHarness:
     def second_address(self) -> HostAddress | None:
         return by_libvirt(self._hosts[1])
 
-    async def connect(self) -> HostSession:
-        return await self.driver.connect(self.address())
-
-    def pool(self) -> PoolSpec:
-        return self._pools[0]
-
-    def second_pool(self) -> PoolSpec:
-        return self._pools[1]
-
     def image(self) -> ImageSource:
         path = Path(self._folder, "image.raw")
         if not path.exists():
@@ -156,11 +149,6 @@ class XenHarness:
             os.truncate(path, IMAGE_BYTES)
         return ImageSource(
             image_id=UUID(int=0xE4), path=str(path), image_format="raw", virtual_bytes=IMAGE_BYTES
-        )
-
-    def broken_image(self) -> ImageSource | None:
-        return ImageSource(
-            image_id=uuid4(), path=__file__, image_format="qcow2", virtual_bytes=1024**2
         )
 
     def scratch(self) -> str:
@@ -176,17 +164,6 @@ class XenHarness:
             return int(said.split()[1], 16)
         done = await self._line.run(f"od -An -tu1 -j{MARK_AT} -N1 {path}", check=True)
         return int(str(done.stdout))
-
-    async def write_in_guest(self, guest_id: UUID, path: str, byte: int) -> None:
-        await self.write(path, byte)
-
-    def guest(
-        self, *, disks: Sequence[DiskAttachment] = (), nics: Sequence[NicSpec] = ()
-    ) -> GuestSpec:
-        return replace(guest_spec(memory_mib=128), disks=tuple(disks), nics=tuple(nics))
-
-    def too_large(self) -> GuestSpec:
-        return replace(guest_spec(), memory_mib=2**20)
 
     def nic(self) -> NicSpec:
         mac = f"00:16:3e:00:00:{next(self._numbers):02x}"

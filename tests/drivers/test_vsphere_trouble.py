@@ -12,12 +12,13 @@ from uuid import uuid4
 import pytest
 
 from drivers.conformance.checks import attachment
+from drivers.conformance.usual import small_guest
 from drivers.contract.driver import HostSession
 from drivers.contract.errors import DriverError, Refused, Unavailable, Unknown
 from drivers.contract.storage import DiskSpec, ImageSource, PoolSpec
 from drivers.vsphere.driver import VsphereDriver
 from drivers.vsphere.settings import Settings, read_settings
-from tests.drivers.harness_vsphere import address, guest_spec, pool
+from tests.drivers.harness_vsphere import address, pool
 from tests.drivers.vcenter_hand import Hand
 from tests.guest.tiny import absent
 from tests.peers import vcenter as peer
@@ -216,8 +217,8 @@ async def test_a_full_host_leaves_nothing_of_the_guest(vcenter: peer.VcenterPeer
         disk = await session.create_disk(
             at, DiskSpec(volume_id=uuid4(), size_bytes=SMALL_BYTES), key=uuid4()
         )
-        first = guest_spec(disks=[attachment(disk, 0)])
-        second = guest_spec(disks=[attachment(disk, 0)])
+        first = small_guest(disks=[attachment(disk, 0)])
+        second = small_guest(disks=[attachment(disk, 0)])
         await session.start_guest(first, key=uuid4())
         with pytest.raises(Unavailable, match="FileLocked"):
             await session.start_guest(second, key=uuid4())

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from drivers.conformance.usual import small_guest
 from drivers.contract.compute import DiskAttachment, DiskLimits
 from drivers.contract.errors import Refused, Unavailable, Unknown
 from drivers.contract.guest_appliance import GuestAppliance, GuestProperty
@@ -16,7 +17,6 @@ from drivers.vsphere.client import Found
 from drivers.vsphere.machines import DEVICES, Machine
 from drivers.vsphere.notes import HeldDisk, Note
 from drivers.vsphere.sdk import vim, vmodl
-from tests.drivers.harness_vsphere import guest_spec
 
 PIN = f"sha256:{'ab' * 32}"
 
@@ -68,7 +68,7 @@ def test_disks_sit_around_the_controllers_own_place() -> None:
 
 
 def test_a_machines_name_holds_no_mark_of_the_inventory() -> None:
-    spec = replace(guest_spec(), name="50% of a/b\\c" + "x" * 100)
+    spec = replace(small_guest(), name="50% of a/b\\c" + "x" * 100)
     name = translate.machine_name(spec)
     assert not set("/\\") & set(name) and len(name) <= translate.NAME_MAX
     assert name.endswith(spec.guest_id.hex[:12])
@@ -79,7 +79,7 @@ def test_a_machine_is_made_as_it_was_specified() -> None:
     disk = DiskAttachment(
         volume_id=volume, path="[s] p/disks/v.vmdk", device=0, limits=DiskLimits(total_iops=9)
     )
-    spec = replace(guest_spec(disks=[disk]), boot="uefi-secure", cpu_max=2)
+    spec = replace(small_guest(disks=[disk]), boot="uefi-secure", cpu_max=2)
     note = translate.note_of(spec, uuid4(), ())
     made = translate.config(spec, note, {volume: (disk.path, 2**20)}, (), home="[s]")
     assert (made.firmware, made.bootOptions.efiSecureBootEnabled) == ("efi", True)
