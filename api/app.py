@@ -17,7 +17,8 @@ from typing import Any
 from urllib.parse import unquote
 
 import msgspec
-from aiohttp import web
+from aiohttp import payload, web
+from aiohttp.abc import AbstractStreamWriter
 from aiohttp.typedefs import Handler, Middleware
 from multidict import CIMultiDict
 
@@ -115,8 +116,8 @@ def respond(answer: Answer) -> web.Response:
     response = web.Response(
         status=answer.status,
         reason=reason,
-        body=answer.body,
-        headers=_headers(answer.content_type).copy(),
+        body=answer.parts[0] if len(answer.parts) == 1 else Parts(answer.parts),
+        headers=_headers(answer.content_type),
     )
     if answer.note:
         note = "".join(char if char.isprintable() else " " for char in answer.note)
@@ -124,6 +125,23 @@ def respond(answer: Answer) -> web.Response:
     for cookie in answer.set_cookies:
         response.headers.add("Set-Cookie", cookie)
     return response
+
+
+class Parts(payload.Payload):
+    """A body in parts, which go to the socket as they are: nothing is copied together."""
+
+    _value: tuple[bytes, ...]
+
+    def __init__(self, parts: tuple[bytes, ...]) -> None:
+        super().__init__(parts, content_type="application/json")
+        self._size = sum(map(len, parts))
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return b"".join(self._value).decode(encoding, errors)
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        for part in self._value:
+            await writer.write(part)
 
 
 @cache

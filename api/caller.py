@@ -7,7 +7,7 @@ carries who asked, from which command, and the idempotency key.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
@@ -20,6 +20,7 @@ from engine.intents.webhook import SendWebhook, Sent
 from projections.cloud import Cloud
 
 if TYPE_CHECKING:
+    from api.found import Found
     from api.sessions import Door
 
 __all__ = [
@@ -248,8 +249,13 @@ class Engine(Protocol):
 class Memo(Protocol):
     """What rows look like, ready to be sent; see `api.memo`."""
 
-    def of(self, view: Any, role_type: str, rows: Iterable[Any]) -> Sequence[Any]:
-        """The answer for each row, as callers of this role type see it."""
+    @property
+    def found(self) -> Found:
+        """What was found of late."""
+        ...
+
+    def page(self, view: Any, role_type: str, rows: list[Any]) -> bytes:
+        """The answers for these rows as JSON, and what closes an answer behind them."""
         ...
 
 
@@ -269,6 +275,7 @@ class Caller:
     time of the request. Ids that a command needs come from `new_id`: under an idempotency key
     they are the same on every repeat, so a repeated request is the same request. `job_id` is the
     id that the caller chose for its job, if it did. `door` is for the commands of signing in.
+    `memo` (for JSON) and `found` are what is kept of the live cloud, for lists of it.
     """
 
     identity: Identity
@@ -282,6 +289,7 @@ class Caller:
     job_id: UUID | None = None
     door: Door | None = None
     memo: Memo | None = None
+    found: Found | None = None
     _ids: int = field(default=0)
 
     @property

@@ -134,10 +134,14 @@ class Success(View, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Part of a list: `items` of `count` matches. Items are rows or views."""
+    """Part of a list: `items` of `count` matches. Items are rows or views.
+
+    `ready` is what they are in JSON, where that is known: then it counts, and not the items.
+    """
 
     count: int
     items: Sequence[Any]
+    ready: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,14 +67,19 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes out. `note` repeats an error's text for the X-Description header."""
+    """What goes out: `parts`, one after another. `note` repeats an error's text for a header."""
 
     status: int
-    body: bytes
+    parts: tuple[bytes, ...]
     content_type: str
     set_cookies: tuple[str, ...] = ()
     note: str = ""
     command: str = ""
+
+    @property
+    def body(self) -> bytes:
+        """The whole."""
+        return self.parts[0] if len(self.parts) == 1 else b"".join(self.parts)
 
 
 CaughtUp = Callable[[], Awaitable[None]]
@@ -129,8 +134,8 @@ class Gateway:
         try:
             async with asyncio.timeout(self.deadline_s):
                 payload = await self._run(request, name, spec, cookies)
-            body = write(spec.envelope if spec is not None else "errorresponse", payload)
-            return Answer(200, body, kind, tuple(cookies), command=name)
+            parts = write(spec.envelope if spec is not None else "errorresponse", payload)
+            return Answer(200, parts, kind, tuple(cookies), command=name)
         except TimeoutError:
             late = Overdue(f"{name} did not end within {self.deadline_s:.0f} s; look before retry")
             return self.refusal(late, request.params, spec, cookies)
@@ -244,6 +249,7 @@ class Gateway:
         if at_ms is not None and at_ms < now_ms:
             cloud = await self.engine.at(at_ms)
             who = as_then(who, cloud)
+        live = cloud is self.engine.cloud
         key = "" if spec.reads else query.get("idempotencykey", "")
         if len(key) > IDEMPOTENCY_LENGTH:
             raise bad_value(spec.name, "idempotencykey", key[:IDEMPOTENCY_LENGTH], "is too long")
@@ -263,7 +269,8 @@ class Gateway:
             random_id=self.random_id,
             dry_run=not spec.reads and query.get("dryrun", "").lower() == "true",
             job_id=self._own_job(who, spec, query.get("customjobid")),
-            memo=self.memo if cloud is self.engine.cloud and _is_json(query) else None,
+            memo=self.memo if live and _is_json(query) else None,
+            found=self.memo.found if live and self.memo is not None else None,
         )
 
     def _own_job(self, who: Identity, spec: Spec, text: str | None) -> UUID | None:
@@ -326,9 +333,13 @@ def accepted(spec: Spec, result: Any) -> Payload:
     return body | {"jobid": result.id}
 
 
-def _form(params: Mapping[str, str]) -> tuple[Callable[[str, Any], bytes], str]:
+def _form(params: Mapping[str, str]) -> tuple[Callable[[str, Any], tuple[bytes, ...]], str]:
     """How to write the answer: JSON if that was asked for, XML for anything else."""
-    return (to_json, JSON_TYPE) if _is_json(params) else (to_xml, XML_TYPE)
+    return (to_json, JSON_TYPE) if _is_json(params) else (_xml_parts, XML_TYPE)
+
+
+def _xml_parts(envelope: str, payload: Any) -> tuple[bytes, ...]:
+    return (to_xml(envelope, payload),)
 
 
 def _is_json(params: Mapping[str, str]) -> bool:

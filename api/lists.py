@@ -15,11 +15,12 @@ define `matches(row, caller)`, `tests(caller)` (conditions that only some questi
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, make_dataclass
 from enum import StrEnum
 from itertools import islice
 from operator import attrgetter
+from types import FunctionType
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, cast, dataclass_transform
 from uuid import UUID
 
@@ -28,10 +29,11 @@ from api.caller import Caller
 from api.declare import Page, View, register
 from api.errors import ParamError
 from api.fields import Bound, DeclarationError, Field, Idle, Later, Names, read
+from api.found import EVERYTHING as EVERY_ROW
 from api.scope import Asked, Reach, reach_of
 from api.views.resource_icon import icon_of
 from projections.setting import value_of
-from projections.table import TABLES, TableSpec
+from projections.table import TABLES, Table, TableSpec
 from projections.tag import tagged, tags_on
 
 L = TypeVar("L")
@@ -39,7 +41,8 @@ Test = Callable[[Any], bool]
 ListScope = Literal["owned", "catalogue", "admin", "custom"]
 PAGE = "default.page.size"
 EVERYTHING = slice(None)
-FEW = 5_000
+FEW = 500
+"""So many rows are found anew each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,11 @@ class ListAsk:
         return [(how, value) for how, value in found if value is not None]
 
     def tests(self, caller: Caller) -> Iterator[Test]:
-        """Conditions that only some questions need; cheaper than `matches`, which all pay for."""
+        """Conditions that only some questions need; cheaper than `matches`, which all pay for.
+
+        One that looks at the row alone is an `attrgetter` or a function without a closure: what
+        it finds may then be kept.
+        """
         return iter(())
 
     async def run(self, caller: Caller) -> Page:
@@ -130,17 +137,18 @@ class ListAsk:
         count, rows = self.find(caller, span(self.page, self.page_size, caller))
         if getattr(self, "retrieve_only_resource_count", False):
             return Page(count, ())
+        if rows and caller.memo is not None and self.shown_alike():
+            ready = caller.memo.page(self.PLAN.view, caller.role_type, rows)
+            return Page(count, (), ready)
         return Page(count, self.answers(rows, caller))
 
     def answers(self, rows: list[Any], caller: Caller) -> Sequence[Any]:
-        """What is shown of rows does not depend on the question, unless the class says so."""
-        if caller.memo is None or not self.shown_alike():
-            items = [self.show(row, caller) for row in rows]
-            if getattr(self, "show_icon", False):
-                for row, item in zip(rows, items, strict=True):
-                    item.icon = icon_of(row.id, caller.cloud)
-            return items
-        return caller.memo.of(self.PLAN.view, caller.role_type, rows)
+        """What is shown of rows that are not shown alike whatever was asked."""
+        items = [self.show(row, caller) for row in rows]
+        if getattr(self, "show_icon", False):
+            for row, item in zip(rows, items, strict=True):
+                item.icon = icon_of(row.id, caller.cloud)
+        return items
 
     def shown_alike(self) -> bool:
         """Is every row shown as its view makes it, whatever was asked?"""
@@ -152,12 +160,18 @@ class ListAsk:
     def find(self, caller: Caller, part: slice = EVERYTHING) -> tuple[int, list[Any]]:
         """How many there are, and this part of them, in order of creation.
 
-        It starts from the smallest set that an index offers and asks only what is left to ask; if
-        nothing is, no row is looked at that is not shown.
+        It starts from the smallest set that an index offers and asks only what is left to ask. What
+        many rows answer is kept for whoever asks the same again, if rows alone decide it.
         """
         table = caller.cloud.table(self.PLAN.kind)
         asked = self.asked()
         reach = reach_of(cast(Asked, self), caller) if self.PLAN.scope == "owned" else None
+        more = list(self.tests(caller))
+        question = self._question(caller, table, asked, reach, more)
+        if question is not None and caller.found is not None:
+            kept = caller.found.get(table, question)
+            if kept is not None:
+                return len(kept), kept[part]
         told = Told()
         rows: Any = self.rows(caller)
         if rows is None:
@@ -166,23 +180,51 @@ class ListAsk:
         tests = [_test(how, value) for how, value in asked if how is not told.filter]
         if reach is not None and not reach.is_everything and not told.reach:
             tests.append(reach.holds)
-        tests += self._tests(caller, reach)
-        in_order = self.ORDER == ListAsk.ORDER
-        if rows is table and in_order:
-            hidden = _hidden(table, reach, tests)
-            if hidden is not None:
-                kept = filter(tests[0], table) if hidden else table
-                return len(table) - hidden, list(islice(kept, part.start, part.stop))
-        if in_order and not tests and len(rows) > FEW and told.filter is not None:
-            # Most rows are meant: walking the table is cheaper than putting them in order.
-            every = len(rows) == len(table)
-            kept = table if every else filter(_test(told.filter, told.value), table)
-            return len(rows), list(islice(kept, part.start, part.stop))
+        tests += [*more, *self._tests(caller, reach)]
         found = [row for row in rows if all(test(row) for test in tests)] if tests else list(rows)
-        if rows is not table or not in_order:
+        if question is not None and caller.found is not None and len(found) > FEW:
+            tests += [_test(how, value) for how, value in asked if how is told.filter]
+            if told.reach and reach is not None:
+                tests.append(reach.holds)
+            found = caller.found.keep(table, question, found, tests)
+        elif rows is not table or self.ORDER != ListAsk.ORDER:
             # The table is in order of creation; an index may not be, and pages need one order.
             found.sort(key=attrgetter(self.ORDER))
         return len(found), found[part]
+
+    def _question(
+        self,
+        caller: Caller,
+        table: Any,
+        asked: list[tuple[Filter, Any]],
+        reach: Reach | None,
+        more: list[Test],
+    ) -> Hashable | None:
+        """All that decides about a row, if that is asked of the row alone; else None.
+
+        Few rows are as quickly found anew. A tag, a right or the time is no part of a row.
+        """
+        made, live = type(self), caller.found is not None and type(table) is Table
+        if not live or len(table) <= FEW or self.ORDER != ListAsk.ORDER or self._wanted_tags():
+            return None
+        own = (made.matches, made.visible, made.rows)
+        if own != (ListAsk.matches, ListAsk.visible, ListAsk.rows):
+            return None
+        if reach is None and not caller.is_root:
+            return None
+        names = [_name_of(test) for test in more]
+        if None in names:
+            return None
+        scope = None if reach is None or reach.is_everything else reach
+        word = self.keyword and self.keyword.casefold()
+        if not (asked or scope or word or names):
+            return EVERY_ROW
+        question = (tuple(asked), scope, word, tuple(names))
+        try:
+            hash(question)
+        except TypeError:
+            return None
+        return question
 
     def _wanted_tags(self) -> Mapping[str, str]:
         """The tags that a list of owned things asks for; elsewhere the word means another thing."""
@@ -200,7 +242,7 @@ class ListAsk:
         return (found, Told()) if len(found) < len(rows) else (rows, told)
 
     def _tests(self, caller: Caller, reach: Reach | None) -> Iterator[Test]:
-        """What is asked of a row beside filters and reach: rights, keyword, tags, the class's."""
+        """What is asked of a row beside filters, reach and `tests`: rights, keyword, tags, ..."""
         plan, made = self.PLAN, type(self)
         if reach is None and plan.scope != "custom" and not caller.is_root:
             guard, who, cloud = NOUNS[plan.kind], caller.identity, caller.cloud
@@ -213,7 +255,6 @@ class ListAsk:
         tags = self._wanted_tags()
         if tags:
             yield lambda row: bool(tags.items() & self.tags_on(row, caller).items())
-        yield from self.tests(caller)
         if made.matches is not ListAsk.matches:
             yield lambda row: self.matches(row, caller)
         if made.visible is not ListAsk.visible:
@@ -296,14 +337,12 @@ def _narrowest(
     return best, told
 
 
-def _hidden(table: Any, reach: Reach | None, tests: list[Test]) -> int | None:
-    """How many rows of the table are left out, where an index tells it; else None."""
-    if not tests:
-        return 0
-    indexed = "account_id" in table.spec.indexed
-    if reach is None or len(tests) > 1 or not (indexed and reach.is_all_but):
-        return None
-    return sum(len(table.by("account_id", one)) for one in reach.without)
+def _name_of(test: Test) -> Hashable | None:
+    """What says which test this is, if it looks at the row alone; else None."""
+    if isinstance(test, attrgetter):
+        return cast(Hashable, test.__reduce__())
+    own = isinstance(test, FunctionType) and test.__closure__ is None and not test.__defaults__
+    return test if own else None
 
 
 def _test(how: Filter, value: Any) -> Test:

@@ -17,13 +17,15 @@ from uuid import UUID
 import msgspec
 
 from api.declare import View
-from api.render import limited
+from api.found import Found
+from api.pages import Pages
+from api.render import CLOSING, limited
 from projections.cloud import Cloud
 from projections.table import Table, TableSpec
 from projections.vitals import Vitals
 
 Key = tuple[Any, ...]
-Made = dict[int, msgspec.Raw]
+Made = dict[int, bytes]
 
 MEASURED = "measured"
 KEPT_BYTES = 256 * 2**20
@@ -120,10 +122,15 @@ class ReadVitals:
 
 class Memo:
     """What was made of the live cloud's rows. Rows are told apart by identity: each is one object
-    from its creation to its removal, which is forgotten like any other change."""
+    from its creation to its removal, which is forgotten like any other change.
+
+    `found` is what was found of late; it is told of the same changes.
+    """
 
     def __init__(self, cloud: Cloud, *, kept_bytes: int = KEPT_BYTES) -> None:
         self._cloud, self._kept_bytes = cloud, kept_bytes
+        self.found = Found()
+        self._pages = Pages()
         self._made: dict[tuple[type[View], str], Made] = {}
         self._rest_on: dict[Key, set[tuple[type[View], str, int]] | None] = {}
         self._indexed: dict[str, tuple[str, ...]] = {}
@@ -131,7 +138,19 @@ class Memo:
         cloud.watch(self.changed)
         cloud.vitals.watch = self.measured
 
-    def of(self, view: type[View], role_type: str, rows: Iterable[Any]) -> list[msgspec.Raw]:
+    def page(self, view: type[View], role_type: str, rows: list[Any]) -> bytes:
+        """The answers for these rows, with commas between, and what closes an answer behind."""
+        shown = (view, role_type)
+        page = self._pages.get(shown, rows) if rows else CLOSING
+        if page is None:
+            made = self.of(view, role_type, rows)
+            page = b",".join((*made[:-1], made[-1] + CLOSING))
+            known = self._made[shown]
+            if all(id(row) in known for row in rows):
+                self._pages.keep(shown, rows, page)
+        return page
+
+    def of(self, view: type[View], role_type: str, rows: Iterable[Any]) -> list[bytes]:
         """The answer for each row, as callers of this role type see it."""
         made = self._made.get((view, role_type))
         if made is None:
@@ -139,22 +158,22 @@ class Memo:
         get = made.get
         return [get(id(row)) or self._make(view, role_type, row) for row in rows]
 
-    def _make(self, view: type[View], role_type: str, row: Any) -> msgspec.Raw:
+    def _make(self, view: type[View], role_type: str, row: Any) -> bytes:
         reads = Reads(self._cloud)
         shown = limited(view.of(row, cast(Cloud, reads)), role_type)
-        raw = msgspec.Raw(msgspec.json.encode(shown))
+        json = msgspec.json.encode(shown)
         if reads.lasting:
-            self._keep(view, role_type, row, raw, reads.keys)
-        return raw
+            self._keep(view, role_type, row, json, reads.keys)
+        return json
 
     def _keep(
-        self, view: type[View], role_type: str, row: Any, raw: msgspec.Raw, keys: set[Key]
+        self, view: type[View], role_type: str, row: Any, json: bytes, keys: set[Key]
     ) -> None:
-        self.size_bytes += len(memoryview(raw))
+        self.size_bytes += len(json)
         if self.size_bytes > self._kept_bytes:
             self.forget()
-            self.size_bytes = len(memoryview(raw))
-        self._made.setdefault((view, role_type), {})[id(row)] = raw
+            self.size_bytes = len(json)
+        self._made.setdefault((view, role_type), {})[id(row)] = json
         keys.add((row.KIND, row.id))
         mark = (view, role_type, id(row))
         for key in keys:
@@ -171,6 +190,7 @@ class Memo:
 
     def changed(self, kind: str, row: Any, before: dict[str, Any]) -> None:
         """`row` has changed, come or gone; `before` are the index entries that it has left."""
+        self.found.changed(kind, row)
         rest_on = self._rest_on
         if not rest_on:
             return
@@ -193,13 +213,15 @@ class Memo:
             self.forget()
             return
         for view, role_type, ident in marks:
-            raw = self._made[view, role_type].pop(ident, None)
-            if raw is not None:
-                self.size_bytes -= len(memoryview(raw))
+            json = self._made[view, role_type].pop(ident, None)
+            if json is not None:
+                self.size_bytes -= len(json)
+                self._pages.forgot(ident)
 
     def forget(self) -> None:
         """Everything is made anew when it is next asked for."""
         for made in self._made.values():
             made.clear()
         self._rest_on.clear()
+        self._pages.clear()
         self.size_bytes = 0

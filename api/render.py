@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -24,7 +25,20 @@ XML_TYPE = "text/xml; charset=UTF-8"
 # What XML 1.0 cannot hold in any form (its production 2, Char).
 NOT_XML = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
 
-Payload = dict[str, Any] | View
+CLOSING = b"]}}"
+"""What ends the answer of a list in JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The answer of a list whose rows are JSON already, with what closes the answer behind them."""
+
+    count: int
+    key: str
+    rows: bytes
+
+
+Payload = dict[str, Any] | View | Listed
 
 
 def limited(made: View, role_type: str) -> View:
@@ -46,9 +60,9 @@ def shown(spec: Spec, result: Any, cloud: Cloud, role_type: str) -> Payload:
         return result if isinstance(result, Success) else Success(success=True)
     if spec.shape == "list":
         page = result if isinstance(result, Page) else _page(result)
-        items = page.items
-        if not (items and isinstance(items[0], msgspec.Raw)):
-            items = [as_view(spec, item, cloud, role_type) for item in items]
+        if page.ready is not None:
+            return Listed(page.count, spec.key, page.ready)
+        items = [as_view(spec, item, cloud, role_type) for item in page.items]
         if not items:
             return {"count": page.count} if page.count else {}
         return {"count": page.count, spec.key: items}
@@ -67,9 +81,12 @@ def _page(result: Any) -> Page:
     return Page(len(items), items)
 
 
-def to_json(envelope: str, payload: Any) -> bytes:
-    """The one-key object that every answer is."""
-    return msgspec.json.encode({envelope: payload})
+def to_json(envelope: str, payload: Any) -> tuple[bytes, ...]:
+    """The one-key object that every answer is; in two parts, so that long lists are not copied."""
+    if isinstance(payload, Listed):
+        head = f'{{"{envelope}":{{"count":{payload.count},"{payload.key}":['
+        return head.encode(), payload.rows
+    return (msgspec.json.encode({envelope: payload}),)
 
 
 def to_xml(envelope: str, payload: Any) -> bytes:

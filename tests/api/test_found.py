@@ -1,0 +1,134 @@
+"""What is kept of questions and of pages is what a walk, or a new page, would be now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aggregates.base import Recorded
+from aggregates.vm import VmExpunged
+from api.found import CREATED, EVERYTHING, Found
+from api.pages import FEW_ROWS, Pages
+from projections.table import Table
+from projections.vm import Vm, vms
+from tests.api.fakes import named
+from tests.api.test_text_index import created, renamed
+
+HAPPENINGS = st.lists(
+    st.tuples(
+        st.sampled_from(["create", "rename", "remove", "ask", "tick"]),
+        st.integers(0, 5),
+        st.sampled_from(["web", "db"]),
+    ),
+    max_size=40,
+)
+
+
+class Place:
+    """A table that tells `found` of its changes, on a clock that often stands still."""
+
+    def __init__(self, found: Found) -> None:
+        self.table: Table[Vm] = Table(vms)
+        self.found, self.at_ms, self._position = found, 1, 0
+        self.table.watch = lambda kind, row, before: found.changed(kind, row)
+
+    def happen(self, what: str, number: int, name: str) -> None:
+        row_id = named(f"vm {number}")
+        row, event = self.table.get(row_id), cast(Any, None)
+        if what == "create" and row is None:
+            event = created(name)
+        elif what == "rename" and row is not None:
+            event = renamed(row, name)
+        elif what == "remove" and row is not None:
+            event = VmExpunged()
+        if event is not None:
+            self._position += 1
+            self.table.fold(
+                Recorded(
+                    position=self._position, stream=row_id, version=self._position,
+                    at_ms=self.at_ms, event=event,
+                )
+            )  # fmt: skip
+
+    def ask(self, name: str) -> list[Vm]:
+        """Those of a name, by way of the index; with an empty one all."""
+        kept = self.found.get(self.table, name)
+        if kept is not None:
+            return kept
+        tests: list[Callable[[Any], bool]] = [lambda row: bool(row.name == name)] if name else []
+        rows = self.table.by("name", name) if name else self.table
+        return self.found.keep(self.table, name, rows, tests)
+
+    def walked(self, name: str) -> list[Vm]:
+        return sorted((row for row in self.table if name in ("", row.name)), key=CREATED)
+
+
+@given(HAPPENINGS, st.integers(2, 50))
+def test_it_is_a_walk(happenings: list[tuple[str, int, str]], behind_most: int) -> None:
+    place = Place(Found(behind_most=behind_most))
+    for what, number, name in happenings:
+        if what == "ask":
+            assert list(map(id, place.ask(name))) == list(map(id, place.walked(name)))
+        elif what == "tick":
+            place.at_ms += 1
+        else:
+            place.happen(what, number, name)
+    for name in ("web", "db", EVERYTHING):
+        assert list(map(id, place.ask(name))) == list(map(id, place.walked(name)))
+
+
+def test_what_nobody_asks_for_is_not_kept() -> None:
+    place = Place(Found(behind_most=4))
+    place.happen("create", 0, "web")
+    for name in ("web", "db"):
+        place.ask(name)
+    for _ in range(4):
+        place.happen("rename", 0, "db")
+        place.ask("db")
+    place.happen("rename", 0, "web")
+    assert place.found.get(place.table, "web") is None
+    assert place.found.get(place.table, "db") == []
+
+
+def test_no_more_rows_are_kept_than_are_allowed() -> None:
+    place = Place(Found(rows_most=3))
+    for number, name in enumerate(("web", "web", "db", "db")):
+        place.at_ms += 1
+        place.happen("create", number, name)
+    place.ask("web")
+    place.ask("db")
+    assert place.found.get(place.table, "web") is None
+    assert place.found.get(place.table, "db") == place.walked("db")
+
+
+def test_a_page_is_kept_when_it_is_asked_for_again() -> None:
+    rows: list[Any] = [object() for _ in range(FEW_ROWS)]
+    pages = Pages()
+    pages.keep("shown", rows, b"first")
+    assert pages.get("shown", rows) is None
+    pages.keep("shown", rows, b"second")
+    assert pages.get("shown", rows) == b"second"
+    assert pages.get("otherwise", rows) is None
+    assert pages.get("shown", [*rows[:-1], object()]) is None, "it is of other rows"
+    pages.keep("shown", rows, b"third")
+    pages.forgot(id(object()))
+    assert pages.get("shown", rows) == b"third"
+    pages.forgot(id(rows[3]))
+    assert pages.get("shown", rows) is None
+    assert pages.size_bytes == 0
+
+
+def test_pages_are_bounded_and_nothing_forgotten_is_missed() -> None:
+    first, second = ([object() for _ in range(FEW_ROWS)] for _ in range(2))
+    pages = Pages(kept_bytes=5)
+    for rows in (first, first, second, second):
+        pages.keep("shown", list(rows), b"abc")
+    assert pages.get("shown", list(first)) is None
+    assert pages.get("shown", list(second)) == b"abc"
+    pages.forgot(id(second[0]))
+    for _ in range(10_000):
+        pages.forgot(0)
+    assert pages.get("shown", list(second)) is None
