@@ -9,7 +9,7 @@ from uuid import UUID
 from api.caller import Caller
 from api.commands.offering_checks import (
     GIB,
-    ForDomain,
+    OfNobody,
     for_domains,
     given,
     in_zone,
@@ -18,7 +18,7 @@ from api.commands.offering_checks import (
     split,
 )
 from api.commands.vm_checks import refuse_later
-from api.declare import Bound, Free, Idle, Length, Names, OneOf, Roles, Success, Wire, command
+from api.declare import Bound, Free, Length, Names, OneOf, Roles, Success, Wire, command
 from api.errors import InvalidValue
 from api.fields import wire_name
 from api.lists import Filter, list_command
@@ -203,7 +203,7 @@ class DeleteDiskOffering:
     key="diskoffering",
     scope="catalogue",
 )
-class ListDiskOfferings(ForDomain):
+class ListDiskOfferings(OfNobody):
     """List the sizes that data disks can have."""
 
     zone_id: Annotated[
@@ -221,26 +221,6 @@ class ListDiskOfferings(ForDomain):
         UUID | None, "whose tags this pool has", Names("storage_pool", right="see"), Filter()
     ] = None
     encrypt: Annotated[bool | None, "with encryption: none", Filter()] = None
-    account: Annotated[
-        str | None,
-        "accepted, and of no effect",
-        Idle("offerings are for domains, and no account has one"),
-    ] = None
-    list_all: Annotated[
-        bool | None,
-        "accepted, and of no effect",
-        Idle("offerings are for domains, and no account has one"),
-    ] = None
-    is_recursive: Annotated[
-        bool | None,
-        "accepted, and of no effect",
-        Idle("offerings are for domains, and no account has one"),
-    ] = None
-    project_id: Annotated[
-        UUID | None,
-        "accepted, and of no effect",
-        Idle("offerings are for domains, and no project has one"),
-    ] = None
 
     def matches(self, row: DiskOffering, caller: Caller) -> bool:
         pool = caller.cloud[storage_pools].get(self.storage_id)

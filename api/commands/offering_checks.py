@@ -9,7 +9,7 @@ from uuid import UUID
 
 from api.authz import NOUNS, Right, Verdict, domain_path, is_below, judge
 from api.caller import Caller
-from api.declare import Names
+from api.declare import Idle, Names
 from api.errors import Denied, InvalidValue, ParamError
 from api.lists import Filter
 
@@ -99,3 +99,20 @@ class ForDomain:
                     )
                 )
             )
+
+
+NO_ACCOUNT = Idle("offerings are for domains, and no account has one")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfNobody(ForDomain):
+    """Sizes belong to no account and no project: clients may name one all the same."""
+
+    account: Annotated[str | None, "accepted, and of no effect", NO_ACCOUNT] = None
+    list_all: Annotated[bool | None, "accepted, and of no effect", NO_ACCOUNT] = None
+    is_recursive: Annotated[bool | None, "accepted, and of no effect", NO_ACCOUNT] = None
+    project_id: Annotated[
+        UUID | None,
+        "accepted, and of no effect",
+        Idle("offerings are for domains, and no project has one"),
+    ] = None

@@ -9,7 +9,7 @@ from api.caller import Caller
 from api.commands.disk_offering import Rates
 from api.commands.offering_checks import (
     GIB,
-    ForDomain,
+    OfNobody,
     for_domains,
     given,
     in_zone,
@@ -18,7 +18,7 @@ from api.commands.offering_checks import (
     split,
 )
 from api.commands.vm_belongs import LEASE_ACTIONS, lease_until
-from api.declare import Bound, Free, Idle, Later, Length, Names, OneOf, Roles, Success, command
+from api.declare import Bound, Free, Later, Length, Names, OneOf, Roles, Success, command
 from api.errors import InvalidValue
 from api.lists import NONE_IS, Filter, list_command
 from api.views.service_offering import ServiceOfferingView
@@ -228,7 +228,7 @@ class DeleteServiceOffering:
     key="serviceoffering",
     scope="catalogue",
 )
-class ListServiceOfferings(ForDomain):
+class ListServiceOfferings(OfNobody):
     """List the sizes that machines can have."""
 
     zone_id: Annotated[
@@ -243,26 +243,6 @@ class ListServiceOfferings(ForDomain):
     state: Annotated[str | None, "Active, Inactive or all", Filter()] = None
     virtual_machine_id: Annotated[
         UUID | None, "those that this machine could have", Names("vm", right="see"), Filter()
-    ] = None
-    account: Annotated[
-        str | None,
-        "accepted, and of no effect",
-        Idle("offerings are for domains, and no account has one"),
-    ] = None
-    list_all: Annotated[
-        bool | None,
-        "accepted, and of no effect",
-        Idle("offerings are for domains, and no account has one"),
-    ] = None
-    is_recursive: Annotated[
-        bool | None,
-        "accepted, and of no effect",
-        Idle("offerings are for domains, and no account has one"),
-    ] = None
-    project_id: Annotated[
-        UUID | None,
-        "accepted, and of no effect",
-        Idle("offerings are for domains, and no project has one"),
     ] = None
     encrypt_root: Annotated[bool | None, "with encrypted root disks: none", NONE_IS] = None
     gpu_enabled: Annotated[bool | None, "with GPUs: none", NONE_IS] = None
