@@ -1,6 +1,7 @@
 """What an agent reports of its machine, as lines of words, read into a card.
 
-uuid 1b2c...        cpus 8        mhz 2400        memory_kib 16384000      model ACME R1
+uuid 1b2c...        cpus 8        mhz 800         memory_kib 16384000      model ACME R1
+rated base 2400     rated booted 2400                   (WHO MHZ; mhz is what it runs at now)
 disk sda 480103981056 0 blank SERIAL model words        (name, bytes, rotational, blank|used)
 label sda SAGASTACK-DISK volume=...
 nic eth0 52:54:00:00:00:01 up
@@ -11,6 +12,12 @@ from __future__ import annotations
 from drivers.baremetal import label
 from drivers.baremetal.cards import Card, Disk, Nic, Volume
 from drivers.contract.errors import Unavailable
+
+RATED_BY = ("base", "nominal", "name", "booted", "highest", "socket")
+"""Who may say what a processor is rated at, the more exact before the less: cpufreq's base
+frequency, ACPI's nominal one, Intel's name of the model, SMBIOS's speed after booting; then what
+may be a burst of one core: cpufreq's highest, and SMBIOS's highest that the board can do."""
+LEAST_MHZ, MOST_MHZ = 100, 20_000
 
 
 def parse(text: str) -> dict[str, list[str]]:
@@ -31,7 +38,7 @@ def apply(card: Card, said: dict[str, list[str]], *, erase: bool) -> None:
     one = {word: lines[0] for word, lines in said.items()}
     try:
         cpus, memory_kib = int(one["cpus"]), int(one["memory_kib"])
-        mhz = int(float(one.get("mhz", "0") or 0))
+        mhz = _mhz(said)
         disks = [_disk(line) for line in said.get("disk", ())]
     except (KeyError, ValueError, IndexError) as error:
         raise Unavailable(
@@ -48,6 +55,21 @@ def apply(card: Card, said: dict[str, list[str]], *, erase: bool) -> None:
     for disk, blank in disks:
         _carry_over(disk, before.get(disk.path), labels.get(disk.name), blank=blank, erase=erase)
     card.disks = [disk for disk, _ in disks]
+
+
+def _mhz(said: dict[str, list[str]]) -> int:
+    """What each core is rated at; what it runs at now only if nobody says.
+
+    Of processors that differ the slowest counts. What no processor can be rated at is not heard.
+    """
+    rated: dict[str, int] = {}
+    for line in said.get("rated", ()):
+        who, _, value = line.partition(" ")
+        mhz = int(value) if value.isdecimal() else 0
+        if LEAST_MHZ <= mhz <= MOST_MHZ:
+            rated[who] = min(mhz, rated.get(who, mhz))
+    now = said.get("mhz", [""])[0] or "0"
+    return next((rated[who] for who in RATED_BY if who in rated), int(float(now)))
 
 
 def _carry_over(

@@ -250,7 +250,8 @@ class Machine:
         lines = [
             f"uuid {self.uuid}",
             f"cpus {self.cpus}",
-            "mhz 2400.000",
+            "mhz 798.113",  # It saves power.
+            "rated booted 2400",
             f"memory_kib {self.memory_mib * 1024}",
             "model Stand-in R1",
             f"nic eth0 {self.mac} up",
