@@ -13,7 +13,7 @@ from tests.guest.tiny import image
 from tests.mixed.kinds import Kind
 from tests.peers.baremetal import rack as peer
 
-BOOT_S = 180.0
+BOOT_S = 600.0
 
 
 class Bare:

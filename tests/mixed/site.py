@@ -139,19 +139,21 @@ def _add(site: Site, kind: Kind) -> None:
 
 
 def _added(api: Api, asked: dict[str, str]) -> dict[str, Any]:
-    """The host; a machine that is inspected meanwhile is asked for again, as its answer says."""
-    said: list[dict[str, Any]] = []
+    """The host; one that boots for longer than an answer may take is looked for instead."""
 
-    def done() -> bool:
-        try:
-            said.append(api("addHost", **asked)["host"][0])
-        except CloudStackApiException as error:
-            if "no agent came" in str(error.error):
-                raise
-        return bool(said)
+    def up() -> list[dict[str, Any]]:
+        found = api("listHosts", hypervisor=asked["hypervisor"], state="Up").get("host", [])
+        return [one for one in found if one["id"] not in before]
 
-    until(done, f"{asked['hypervisor']} host is added", BOOT_S)
-    return said[0]
+    before: set[str] = set()
+    before = {one["id"] for one in up()}
+    try:
+        return dict(api("addHost", **asked)["host"][0])
+    except CloudStackApiException as error:
+        if "look before retry" not in str(error.error):
+            raise
+    until(lambda: bool(up()), f"{asked['hypervisor']} host is added", BOOT_S)
+    return up()[0]
 
 
 def _image(folder: Path) -> Path:

@@ -30,6 +30,7 @@ WANTED = HERE / "requirements.txt"
 FETCH_S, READY_S = 300, 30.0
 USER, PASSWORD = "admin", "secret"
 MEMORY_MIB = 512
+RATED_MHZ = 2000  # What QEMU's SMBIOS says of any processor.
 DISK_BYTES = 160 * 1024**2
 DRIVES, DRIVE_BYTES = ("drive-1", "drive-2"), 64 * 1024**2
 DOMAIN = """\
@@ -45,7 +46,7 @@ DOMAIN = """\
       <source file='{disk}'/><target dev='vda' bus='virtio'/><serial>{name}</serial></disk>
     <interface type='bridge'><source bridge='{bridge}'/><mac address='{mac}'/>
       <model type='virtio'/>{rom}</interface>
-    <serial type='unix'><source mode='bind' path='{line}'/><log file='{log}' append='on'/></serial>
+    <serial type='pty'><log file='{log}' append='on'/></serial>
   </devices>
 </domain>
 """
@@ -91,7 +92,6 @@ class Computer:
     mac: str
     disk: Path
     log: Path
-    line: Path
     uefi: bool
 
     def console(self) -> str:
@@ -115,10 +115,9 @@ class Rack:
         mac = f"52:54:00:bb:{os.getpid() % 256:02x}:{number:02x}"
         disk, log = self.root / f"{name}.raw", self.root / f"{name}.log"
         uefi = firmware != "bios"
-        line = self.root / f"{number}.line"  # A socket's path is short.
         with disk.open("wb") as file:
             file.truncate(DISK_BYTES)
-        made = Computer(name, str(uuid4()), mac, disk, log, line, uefi)
+        made = Computer(name, str(uuid4()), mac, disk, log, uefi)
         nvram = self.root / f"{name}.nvram"
         xml = DOMAIN.format(
             name=name,
@@ -128,7 +127,6 @@ class Rack:
             bridge=self.bridge,
             mac=mac,
             log=log,
-            line=line,
             firmware=UEFI.format(ovmf=OVMF, nvram=nvram) if uefi else "",
             rom="<rom enabled='no'/>" if uefi else "",
             told=NO_PXE if firmware == "uefi-http" else "",
@@ -141,7 +139,7 @@ class Rack:
         """VirtualBMC in front of it; the UDP port."""
         port = free_port(socket.SOCK_DGRAM)
         program = [sys.executable, "-m", "tests.peers.baremetal.ipmi_bmc"]
-        told = (str(port), USER, PASSWORD, computer.name, self.host.uri, str(computer.line))
+        told = (str(port), USER, PASSWORD, computer.name, self.host.uri)
         self._spawn([*program, *told], "ipmi")
         return port
 

@@ -1,4 +1,8 @@
-"""Serial over LAN for BMCs of pyghmi's: the machine's serial line is a Unix socket.
+"""Serial over LAN for BMCs of pyghmi's: the machine's serial line is a Unix socket or a terminal.
+
+A machine that is real to its firmware has a terminal: it takes some tens of KiB that nobody has
+read yet. A socket is full after some 300 bytes written one by one; firmware takes a serial port
+that does not take its words for broken, and OVMF's shell ends at once.
 
 What pyghmi's server lacks is added: who owns the line (IPMI 2.0, 24.6, Get Payload Instance Info),
 that the owner's leaving frees it, and a drop at the BMC's own will (SIGUSR1), after which it
@@ -7,27 +11,58 @@ answers what is typed with "deactivating" (15.9, bit 4 of the status byte).
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import struct
+import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from pyghmi.ipmi.console import ServerConsole
 from pyghmi.ipmi.private.session import Session
 
 PACE_S = 0.02
 PACKET_BYTES = 200
+UNHEARD_BYTES = 65536
+AGAIN_S = 0.5
 
 OFF, TAKEN = 0x81, 0x80
 INSTANCE_INFO = 0x4B
+
+
+class Wire(Protocol):
+    """One end of a line, as a socket that does not block has it."""
+
+    def recv(self, size: int, /) -> bytes: ...
+
+    def sendall(self, data: bytes, /) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Terminal:
+    """The near end of a pseudo-terminal that belongs to the machine."""
+
+    def __init__(self, path: str) -> None:
+        self._fd = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+
+    def recv(self, size: int) -> bytes:
+        return os.read(self._fd, size)
+
+    def sendall(self, data: bytes) -> None:
+        os.write(self._fd, data)
+
+    def close(self) -> None:
+        os.close(self._fd)
 
 
 class SerialOverLan:
     """Mixed into a BMC before pyghmi's `Bmc`."""
 
     line = ""
-    _wire: socket.socket | None = None
+    _wire: Wire | None = None
+    _tried_s = 0.0
     _owner: Any = None
     _dropping = False
     activated: bool
@@ -41,6 +76,10 @@ class SerialOverLan:
         if path:
             self.iohandler = self.typed  # pyghmi frees no line of a BMC without one.
             signal.signal(signal.SIGUSR1, lambda *_: setattr(self, "_dropping", True))
+
+    def connected(self) -> Wire | None:
+        """The line's near end; None while the machine is off, which has no line then."""
+        return _socket(self.line)
 
     def typed(self, data: Any) -> None:
         if isinstance(data, dict):
@@ -88,25 +127,26 @@ class SerialOverLan:
         self.activated, self.sol, self._owner = False, None, None
 
     def _pump(self) -> None:
-        if self._wire is None:
-            self._wire = _connected(self.line)
+        """What came over the line goes to whoever listens, or nowhere."""
+        if self._wire is None and time.monotonic() - self._tried_s > AGAIN_S:
+            self._tried_s, self._wire = time.monotonic(), self.connected()
         if self._wire is None:
             return
+        listens = self.sol is not None and self.activated
         try:
-            data = self._wire.recv(PACKET_BYTES)
+            data = self._wire.recv(PACKET_BYTES if listens else UNHEARD_BYTES)
         except BlockingIOError:
             return
-        except ConnectionError:
+        except OSError:  # The machine is off.
             data = b""
         if not data:
             self._wire.close()
             self._wire = None
-        elif self.sol is not None and self.activated:
+        elif listens:
             self.sol.send_data(data)
 
 
-def _connected(path: str) -> socket.socket | None:
-    """None while the machine is off, which has no line then."""
+def _socket(path: str) -> Wire | None:
     wire = socket.socket(socket.AF_UNIX)
     try:
         wire.connect(path)
