@@ -336,9 +336,15 @@ async def remove_disks(run: Run[Any], room: Room) -> None:
 
 
 async def start_guest(run: Run[Any], vm: Vm, room: Room, paths: dict[UUID, str]) -> None:
+    may_take_its_kinds_time(run, vm)
     session = await run.world.hosts.session(room.host_id)
     pool_id = next(iter(room.pools.values()), None)
     await session.start_guest(await whole_spec(run, vm, session, paths, pool_id), key=run.key)
+
+
+def may_take_its_kinds_time(run: Run[Any], vm: Vm) -> None:
+    """A hypervisor starts a guest at once; a machine is wiped, installed and booted meanwhile."""
+    run.may_take(run.world.hosts.capabilities(vm.hypervisor).start_s)
 
 
 async def whole_spec(

@@ -333,6 +333,7 @@ class Runner:
         run = self._run(row, None, row.outputs, step.name)
         run.report = Watched(self._clock, partial(self._progressed, row))
         async with asyncio.timeout(step.timeout_s) as scope:
+            run.stretch = partial(_stretch, row, scope)
             if do is not step.do:
                 return await do(run)
             scopes = self._scopes.setdefault(row.id, set())
@@ -457,6 +458,13 @@ class Runner:
                 self._intents[row.id] = intent
         by = (row.account_id, row.user_id)
         return Run(row.id, intent, self._world, *by, outputs, step, draft)
+
+
+def _stretch(row: SagaRun, scope: asyncio.Timeout, within_s: float) -> None:
+    """A step's later end. That which was cut short stays so."""
+    end_s = asyncio.get_running_loop().time() + within_s
+    if not row.cancelled and not scope.expired() and end_s > (scope.when() or end_s):
+        scope.reschedule(end_s)
 
 
 def _plain(output: Any) -> Any:

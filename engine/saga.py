@@ -103,6 +103,7 @@ class Run(Generic[I]):
     step: str = ""
     draft: Draft | None = None
     report: Report | None = None
+    stretch: Callable[[float], None] | None = None
 
     @property
     def key(self) -> Key:
@@ -150,6 +151,11 @@ class Run(Generic[I]):
         """Tell those who watch the job how far this step is; what is said too often is dropped."""
         if self.report is not None:
             await self.report(percent, text)
+
+    def may_take(self, within_s: float) -> None:
+        """This attempt has so long from now on, if that is more than is left of its step's time."""
+        if self.stretch is not None:
+            self.stretch(within_s)
 
     def _deciding(self) -> Draft:
         assert self.draft is not None, f"{self.step} touches the world: write facts in a plain step"

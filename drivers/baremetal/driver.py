@@ -27,6 +27,8 @@ from drivers.contract.errors import Refused
 from drivers.kit.tls import Trust, split_pin, with_pin
 
 KIND = "BareMetal"
+START_S = 12 * 3600.0
+"""More than any takes: what is waited for (wipes, `boot_s`, `install_s`) has limits of its own."""
 
 
 class BareMetalDriver:
@@ -37,6 +39,7 @@ class BareMetalDriver:
         max_guests_per_host=1,
         whole_host=True,
         image_formats=FORMATS,
+        start_s=START_S,
         pool_types=MappingProxyType({"disk": "Filesystem"}),
         cannot=CANNOT,
     )

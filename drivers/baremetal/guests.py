@@ -206,9 +206,14 @@ class Guests:
         await self._comes_alive(guest)
 
     async def _comes_alive(self, guest: Guest) -> None:
-        """The sign of life that the machine's URL asks for; `running` then."""
+        """The sign of life that the machine's URL asks for; `running` then.
+
+        However often a start is tried again, it is waited for once.
+        """
         node, dhcp = self._node, self._node.provision.dhcp
         mac = node.address.mac
+        self._since_s = self._since_s or node.now_s()
+        left_s = max(1.0, node.address.boot_s - (node.now_s() - self._since_s))
 
         async def asked() -> bool:
             if node.booting.strays:
@@ -222,7 +227,7 @@ class Guests:
             return bool(node.booting.strays) or not await node.bmc.is_on()
 
         if node.address.alive == "dhcp":
-            if not await until(asked, within_s=node.address.boot_s, every_s=node.pace.every_s):
+            if not await until(asked, within_s=left_s, every_s=node.pace.every_s):
                 raise Unavailable(
                     f"{node.name} is on, but its system asked for no address within "
                     f"{node.address.boot_s:.0f} s: it does not boot, or not on {mac}; look at its "
@@ -237,9 +242,12 @@ class Guests:
         node.save()
 
     _lease = ""
+    _since_s = 0.0
 
     def _mark_lease(self) -> None:
+        """What counts from now on as a sign of life."""
         node = self._node
+        self._since_s = 0.0
         self._lease = node.provision.dhcp.lease(node.address.mac) if node.provision.dhcp else ""
 
     async def _off(self, guest: Guest, grace_s: float) -> None:

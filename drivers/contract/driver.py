@@ -64,6 +64,8 @@ class Capabilities:
     converted to the first. `pool_types`: schemes of the pools that it opens,
     by what the wire calls such a pool. `disk_unit_bytes`: a disk is as many whole units as hold
     what was asked for. `adopted_formats`: what the disks of a guest may be that is adopted.
+    `start_s`: how long one try of connecting to a new host, or of a guest's start, may take, if
+    that is long because machines boot meanwhile; the kind ends its waits itself, and says why.
     """
 
     live_migration: bool = False
@@ -83,6 +85,7 @@ class Capabilities:
     image_formats: tuple[str, ...] = ()
     pool_types: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     disk_unit_bytes: int = 1
+    start_s: float = 0.0
     adopted_formats: tuple[str, ...] = ("qcow2",)
     cannot: Mapping[str, str] = field(default_factory=lambda: NOTHING)
 

@@ -66,6 +66,7 @@ def forget(run: Run[AddHost]) -> None:
 
 @add_host.step(timeout_s=60, patience=ONCE_MORE)
 async def connect(run: Run[AddHost]) -> HostConnected:
+    run.may_take(run.world.hosts.capabilities(run.intent.hypervisor).start_s)
     session = await run.world.hosts.session(run.intent.id)
     return await ask_facts(session)
 

@@ -26,7 +26,7 @@ from aggregates.volume import (
 from engine import config_drive, passwords
 from engine.allocator import SpaceRequest
 from engine.disks import attachment, delete_disk, disk_spec, pool_tags, release_disk
-from engine.guests import disks_of, whole_spec
+from engine.guests import disks_of, may_take_its_kinds_time, whole_spec
 from engine.intents.vm_life import RestoreVm
 from engine.saga import Run, Saga
 from engine.sagas.vm_stop import GRACE_S, power_off
@@ -145,6 +145,7 @@ async def stop_guest(run: Run[RestoreVm]) -> None:
 async def start_as_it_was(run: Run[RestoreVm]) -> None:
     vm = _vm(run)
     if vm.host_id is not None:
+        may_take_its_kinds_time(run, vm)
         session = await run.world.hosts.session(vm.host_id)
         spec = await whole_spec(run, vm, session, {})
         await session.start_guest(spec, key=run.undo_key)
@@ -155,6 +156,7 @@ async def start_afresh(run: Run[RestoreVm]) -> None:
     vm = _vm(run)
     if vm.host_id is None:
         return
+    may_take_its_kinds_time(run, vm)
     session = await run.world.hosts.session(vm.host_id)
     password = await passwords.kept(run, vm) if _takes_password(run) else ""
     spec = await whole_spec(run, vm, session, {}, password=password)

@@ -17,7 +17,9 @@ from uuid import uuid4
 
 import pytest
 
+from drivers.baremetal import guests
 from drivers.baremetal.driver import make_all
+from drivers.baremetal.node import Node
 from drivers.contract.compute import DiskAttachment, GuestSpec, HostAddress, Power
 from drivers.contract.driver import Driver, HostSession
 from drivers.contract.errors import DriverError, Refused, Unavailable, Unknown
@@ -129,6 +131,11 @@ async def test_an_interface_that_is_not_there_is_refused(tmp_path: Path) -> None
             await bench.connect(provision="nowhere0")
 
 
+async def test_a_machine_that_saves_power_is_as_fast_as_it_is_rated(tmp_path: Path) -> None:
+    async with opened(tmp_path) as bench:
+        assert (await (await bench.connect()).inspect()).cpu_mhz == 2400
+
+
 async def test_a_session_that_expired_is_opened_anew(tmp_path: Path) -> None:
     async with opened(tmp_path) as bench:
         session = await bench.connect()
@@ -236,6 +243,33 @@ async def test_a_disk_that_does_not_boot_is_told(tmp_path: Path) -> None:
         with pytest.raises(Unavailable, match="came back to the network's boot"):
             for _ in range(3):
                 await session.start_guest(spec_on(disk), key=uuid4())
+
+
+async def test_a_system_that_gives_no_sign_of_life_is_waited_for_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start that is tried again goes on waiting where it was, and then says what is wrong."""
+    async with opened(tmp_path) as bench:
+        session = await bench.connect(alive="dhcp", boot_s="300")
+        spec, key = spec_on(await bench.made(session)), uuid4()
+        now_s, waited_s = 1000.0, list[float]()
+
+        async def in_vain(holds: object, *, within_s: float, every_s: float) -> bool:
+            nonlocal now_s
+            now_s += within_s
+            waited_s.append(within_s)
+            return False
+
+        monkeypatch.setattr(Node, "now_s", lambda _: now_s)
+        monkeypatch.setattr(guests, "until", in_vain)
+        for _ in range(3):
+            with pytest.raises(Unavailable, match="asked for no address within 300 s"):
+                await session.start_guest(spec, key=key)
+        assert waited_s == [300.0, 1.0, 1.0]
+        await session.remove_guest(spec.guest_id, key=uuid4())
+        with pytest.raises(Unavailable, match="asked for no address"):
+            await session.start_guest(spec, key=uuid4())
+        assert waited_s[3:] == [300.0], "another start is another wait"
 
 
 # ---- disks and tenants -----------------------------------------------------------------------

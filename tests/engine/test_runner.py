@@ -239,3 +239,33 @@ async def test_a_run_is_told_no_further_than_is_folded(r: Rig) -> None:
         r.cloud.position = behind
         assert (await r.engine.job(row.id)).state is RunState.RUNNING
     r.cloud.position, runs.rows = folded, table
+
+
+async def test_a_step_that_may_take_longer_is_waited_for(r: Rig, script: Script) -> None:
+    """It asks once it knows why; what it asks for beyond that changes nothing."""
+
+    async def boots(run: Any) -> None:
+        run.may_take(60.0)
+        run.may_take(0.1)
+        await asyncio.sleep(0.4)
+
+    script["act"] = boots
+    row = await r.run(Toy())
+    assert (row.state, CALLS.count("act")) == (RunState.SUCCEEDED, 1)
+
+
+async def test_a_step_that_may_take_longer_is_cancelled_as_any(r: Rig, script: Script) -> None:
+    async def boots(run: Any) -> None:
+        run.may_take(3600.0)
+        try:
+            await hang(run)
+        finally:
+            run.may_take(3600.0)  # Too late.
+
+    script["act"] = boots
+    job = await r.engine.submit(Toy(), r.by)
+    await until(lambda: "act" in CALLS)
+    await r.engine.decide(CancelJob(job_id=job.id), r.by)
+    async with asyncio.timeout(10):
+        row = await r.engine.runner.wait(job.id)
+    assert (row.state, row.error, CALLS.count("act")) == (RunState.FAILED, "Cancelled", 1)
