@@ -9,8 +9,11 @@ everything, is untouched.
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 YOUNG, MIDDLE, OLD = 20_000, 20, 50
+_resting = 0
 
 
 def settle() -> None:
@@ -18,3 +21,24 @@ def settle() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG, MIDDLE, OLD)
+
+
+@contextmanager
+def at_rest() -> Iterator[None]:
+    """No collections while a past is folded: it makes millions of objects that live on.
+
+    Each collection would walk all that are there already, which took more than half of a fold.
+    Several pasts may be folded at a time; call it on the event loop.
+    """
+    global _resting
+    if not _resting and not gc.isenabled():  # somebody else's wish
+        yield
+        return
+    _resting += 1
+    gc.disable()
+    try:
+        yield
+    finally:
+        _resting -= 1
+        if not _resting:
+            gc.enable()

@@ -21,6 +21,7 @@ import msgspec
 from aggregates.base import Aggregate, build
 from aggregates.errors import NotFound
 from aggregates.saga import SagaRun
+from engine.collector import at_rest
 from engine.log import Log, Stored
 from projections.cloud import Cloud
 
@@ -126,9 +127,10 @@ class History:
         return await self._extend(await self._nearest(end), until)
 
     async def _extend(self, cloud: Cloud, until: int | None) -> Cloud:
-        async for batch in self._log.read_past(cloud.position, until=until):
-            await asyncio.to_thread(cloud.fold, batch)
-        return await asyncio.to_thread(cloud.settle)
+        with at_rest():
+            async for batch in self._log.read_past(cloud.position, until=until):
+                await asyncio.to_thread(cloud.fold, batch)
+            return await asyncio.to_thread(cloud.settle)
 
     async def _nearest(self, until: int) -> Cloud:
         """A cloud to go on from, not settled yet.
@@ -140,7 +142,8 @@ class History:
             if int(position) > until or its_mark != await self._mark_at(int(position)):
                 continue
             try:
-                return await asyncio.to_thread(_load, path)
+                with at_rest():
+                    return await asyncio.to_thread(_load, path)
             except (OSError, msgspec.DecodeError) as error:
                 log_.warning("checkpoint %s is left out: %s", path.name, error)
         return Cloud().defer()
