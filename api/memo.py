@@ -4,12 +4,15 @@ A view is made from its row and from whatever else it shows: names, disks, tags.
 every row and every index entry that it reads is noted; when the log changes one of them, what was
 made from it is forgotten. So nothing has to be declared, and nothing stale can be served.
 
-What many answers rest on (a zone, an account) is not noted for each: when it changes, everything
-is forgotten. What reads a fold that is no table, or the time, is made anew each time.
+What an answer rests on by its row's own id (a guest's disks, its tags) is noted once for all
+answers of a view. What many answers rest on (a zone, an account) is not noted for each: when it
+changes, everything is forgotten. What reads a fold that is no table, or the time, is made anew
+each time. Answers that nobody has asked for lately are kept packed: see `shelf`.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any, cast
 from uuid import UUID
@@ -20,15 +23,17 @@ from api.declare import View
 from api.found import Found
 from api.pages import Pages
 from api.render import CLOSING, limited
+from api.shelf import Key, Pattern, Shelf
 from projections.cloud import Cloud
 from projections.table import Table, TableSpec
 from projections.vitals import Vitals
 
-Key = tuple[Any, ...]
-Made = dict[int, bytes]
-
 MEASURED = "measured"
+WHOLE = "whole"
+"""What stands for all rows of a table in place of one's id."""
 KEPT_BYTES = 256 * 2**20
+READY_BYTES = 32 * 2**20
+"""Thirty pages of five hundred guests; whole pages are kept besides."""
 COMMON = 256
 """How many answers may rest on one thing before it counts as what everything rests on."""
 
@@ -73,34 +78,34 @@ class ReadTable:
 
     def get(self, row_id: UUID | None) -> Any:
         if row_id is not None:
-            self._keys.add((self.spec.kind, row_id))
+            self._keys.add(((self.spec.kind,), row_id))
         return self._table.get(row_id)
 
     def __getitem__(self, row_id: UUID) -> Any:
-        self._keys.add((self.spec.kind, row_id))
+        self._keys.add(((self.spec.kind,), row_id))
         return self._table[row_id]
 
     def __contains__(self, row_id: object) -> bool:
-        self._keys.add((self.spec.kind, row_id))
+        self._keys.add(((self.spec.kind,), row_id))
         return row_id in self._table
 
     def by(self, attribute: str, value: object) -> Iterable[Any]:
-        self._keys.add((self.spec.kind, attribute, value))
+        self._keys.add(((self.spec.kind, attribute), value))
         return self._table.by(attribute, value)
 
     def one(self, attribute: str, value: object) -> Any:
         return next(iter(self.by(attribute, value)), None)
 
     def by_text(self, attribute: str, text: str) -> Iterable[Any]:
-        self._keys.add((self.spec.kind,))
+        self._keys.add(((self.spec.kind,), WHOLE))
         return self._table.by_text(attribute, text)
 
     def __iter__(self) -> Iterator[Any]:
-        self._keys.add((self.spec.kind,))
+        self._keys.add(((self.spec.kind,), WHOLE))
         return iter(self._table)
 
     def __len__(self) -> int:
-        self._keys.add((self.spec.kind,))
+        self._keys.add(((self.spec.kind,), WHOLE))
         return len(self._table)
 
 
@@ -114,7 +119,7 @@ class ReadVitals:
         ask = getattr(self._vitals, name)
 
         def asked(measured_id: UUID, *more: Any) -> Any:
-            self._keys.add((MEASURED, measured_id))
+            self._keys.add(((MEASURED,), measured_id))
             return ask(measured_id, *more)
 
         return asked
@@ -127,16 +132,29 @@ class Memo:
     `found` is what was found of late; it is told of the same changes.
     """
 
-    def __init__(self, cloud: Cloud, *, kept_bytes: int = KEPT_BYTES) -> None:
-        self._cloud, self._kept_bytes = cloud, kept_bytes
+    def __init__(
+        self, cloud: Cloud, *, kept_bytes: int = KEPT_BYTES, ready_bytes: int = READY_BYTES
+    ) -> None:
         self.found = Found()
         self._pages = Pages()
-        self._made: dict[tuple[type[View], str], Made] = {}
-        self._rest_on: dict[Key, set[tuple[type[View], str, int]] | None] = {}
+        self._cloud, self._kept_bytes, self._most_ready = cloud, kept_bytes, ready_bytes
+        self._shelves: dict[tuple[type[View], str], Shelf] = {}
+        self._of_kind: dict[str, list[Shelf]] = {}
+        self._resting: dict[Pattern, list[Shelf]] = {}
         self._indexed: dict[str, tuple[str, ...]] = {}
-        self.size_bytes = 0
+        self._ready: deque[tuple[Shelf, int]] = deque()
+        self._ready_bytes = self._packed_bytes = 0
         cloud.watch(self.changed)
         cloud.vitals.watch = self.measured
+
+    @property
+    def size_bytes(self) -> int:
+        return self._ready_bytes + self._packed_bytes
+
+    @property
+    def packed_count(self) -> int:
+        """How many answers are packed."""
+        return sum(len(shelf.packed) for shelf in self._shelves.values())
 
     def page(self, view: type[View], role_type: str, rows: list[Any]) -> bytes:
         """The answers for these rows, with commas between, and what closes an answer behind."""
@@ -145,18 +163,27 @@ class Memo:
         if page is None:
             made = self.of(view, role_type, rows)
             page = b",".join((*made[:-1], made[-1] + CLOSING))
-            known = self._made[shown]
-            if all(id(row) in known for row in rows):
+            shelf = self._shelves.get(shown)
+            if shelf is not None and all(id(row) in shelf for row in rows):
                 self._pages.keep(shown, rows, page)
         return page
 
     def of(self, view: type[View], role_type: str, rows: Iterable[Any]) -> list[bytes]:
         """The answer for each row, as callers of this role type see it."""
-        made = self._made.get((view, role_type))
-        if made is None:
-            made = self._made[view, role_type] = {}
-        get = made.get
-        return [get(id(row)) or self._make(view, role_type, row) for row in rows]
+        shelf = self._shelves.get((view, role_type))
+        if shelf is None:
+            return [self._make(view, role_type, row) for row in rows]
+        get = shelf.ready.get
+        return [get(id(row)) or self._found(shelf, view, role_type, row) for row in rows]
+
+    def _found(self, shelf: Shelf, view: type[View], role_type: str, row: Any) -> bytes:
+        """One that is not ready, so it is packed, or not made yet."""
+        ident = id(row)
+        json = shelf.unpack(ident)
+        if json is None:
+            return self._make(view, role_type, row)
+        self._make_room(shelf, ident, len(json))
+        return json
 
     def _make(self, view: type[View], role_type: str, row: Any) -> bytes:
         reads = Reads(self._cloud)
@@ -169,59 +196,100 @@ class Memo:
     def _keep(
         self, view: type[View], role_type: str, row: Any, json: bytes, keys: set[Key]
     ) -> None:
-        self.size_bytes += len(json)
-        if self.size_bytes > self._kept_bytes:
+        shelf = self._shelves.get((view, role_type))
+        if shelf is None:
+            shelf = self._shelves[view, role_type] = Shelf(row.KIND)
+            self._of_kind.setdefault(row.KIND, []).append(shelf)
+        size_bytes, ident = len(json), id(row)
+        if self.size_bytes + size_bytes > self._kept_bytes:
             self.forget()
-            self.size_bytes = len(json)
-        self._made.setdefault((view, role_type), {})[id(row)] = json
-        keys.add((row.KIND, row.id))
-        mark = (view, role_type, id(row))
+        shelf.ready[ident] = json
+        self._make_room(shelf, ident, size_bytes)
+        own, row_id = shelf.own, row.id
         for key in keys:
-            if len(key) == 3:
-                known = self._indexed.get(key[0], ())
-                if key[1] not in known:
-                    self._indexed[key[0]] = (*known, key[1])
-            marks = self._rest_on.setdefault(key, set())
-            if marks is None:
+            pattern, value = key
+            if value == row_id:
+                if pattern not in own:
+                    own.add(pattern)
+                    self._listen(pattern, shelf)
                 continue
-            marks.add(mark)
-            if len(marks) > COMMON:
-                self._rest_on[key] = None
+            if key not in shelf.rests:
+                self._listen(pattern, shelf)
+            shelf.note(key, ident, COMMON)
+
+    def _listen(self, pattern: Pattern, shelf: Shelf) -> None:
+        """Tell this shelf of changes of this pattern."""
+        told = self._resting.setdefault(pattern, [])
+        if shelf not in told:
+            told.append(shelf)
+        kind, *names = pattern
+        known = self._indexed.get(kind, ())
+        if names and names[0] not in known:
+            self._indexed[kind] = (*known, names[0])
+
+    def _make_room(self, shelf: Shelf, ident: int, size_bytes: int) -> None:
+        """One more is ready: pack the oldest if they are too many, but never this one."""
+        self._ready_bytes += size_bytes
+        ready = self._ready
+        ready.append((shelf, ident))
+        while self._ready_bytes > self._most_ready and len(ready) > 1:
+            oldest, its = ready.popleft()
+            plain, packed = oldest.pack(its)
+            self._ready_bytes -= plain
+            self._packed_bytes += packed
+        if len(ready) % COMMON == 0:
+            self._tidy()
+
+    def _tidy(self) -> None:
+        """The queue still names those that were forgotten: begin it anew if they are many."""
+        count = sum(len(shelf.ready) for shelf in self._shelves.values())
+        if len(self._ready) > 2 * count + COMMON:
+            each = self._shelves.values()
+            self._ready = deque((shelf, ident) for shelf in each for ident in shelf.ready)
 
     def changed(self, kind: str, row: Any, before: dict[str, Any]) -> None:
         """`row` has changed, come or gone; `before` are the index entries that it has left."""
         self.found.changed(kind, row)
-        rest_on = self._rest_on
-        if not rest_on:
-            return
-        self._drop((kind, row.id))
-        self._drop((kind,))
+        for shelf in self._of_kind.get(kind, ()):
+            self._drop(shelf, id(row))
+        resting = self._resting
+        if (kind,) in resting:
+            self._drop_resting((kind,), row.id)
+            self._drop_resting((kind,), WHOLE)
         for name in self._indexed.get(kind, ()):
-            self._drop((kind, name, getattr(row, name)))
+            pattern = (kind, name)
+            self._drop_resting(pattern, getattr(row, name))
             if name in before:
-                self._drop((kind, name, before[name]))
+                self._drop_resting(pattern, before[name])
 
     def measured(self, vm_id: UUID) -> None:
         """A guest was measured anew, or is measured no more."""
-        self._drop((MEASURED, vm_id))
+        self._drop_resting((MEASURED,), vm_id)
 
-    def _drop(self, key: Key) -> None:
-        if key not in self._rest_on:
-            return
-        marks = self._rest_on.pop(key)
-        if marks is None:
-            self.forget()
-            return
-        for view, role_type, ident in marks:
-            json = self._made[view, role_type].pop(ident, None)
-            if json is not None:
-                self.size_bytes -= len(json)
-                self._pages.forgot(ident)
+    def _drop_resting(self, pattern: Pattern, value: Any) -> None:
+        for shelf in self._resting.get(pattern, ()):
+            if pattern in shelf.own and value is not WHOLE:
+                shown = self._cloud.table(shelf.kind).get(value)
+                if shown is not None:
+                    self._drop(shelf, id(shown))
+            resting = shelf.resting_on((pattern, value))
+            if resting is None:
+                self.forget()
+                return
+            for ident in resting:
+                self._drop(shelf, ident)
+
+    def _drop(self, shelf: Shelf, ident: int) -> None:
+        plain, packed = shelf.drop(ident)
+        if plain or packed:
+            self._pages.forgot(ident)
+        self._ready_bytes -= plain
+        self._packed_bytes -= packed
 
     def forget(self) -> None:
         """Everything is made anew when it is next asked for."""
-        for made in self._made.values():
-            made.clear()
-        self._rest_on.clear()
+        for shelf in self._shelves.values():
+            shelf.clear()
+        self._ready.clear()
         self._pages.clear()
-        self.size_bytes = 0
+        self._ready_bytes = self._packed_bytes = 0

@@ -12,7 +12,9 @@ import pytest
 
 from api.dispatch import Gateway, Request
 from api.memo import Memo
+from api.views.vm import VmView
 from api.views.zone import ZoneView
+from projections.vm import vms
 from projections.zone import zones
 from tests.api.everybody import House, _signature, commands, filled, house
 from tests.tenant.world import MEDIUM, SMALL, SMALL_DISK, TEMPLATE, ZONE, named
@@ -61,9 +63,10 @@ MEASURED = ("listManagementServers", "listManagementServersMetrics")
 
 
 async def test_nothing_stale_is_served(here: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever is found and shown is kept here, however little it is."""
+    """Whatever is found and shown is kept here, however little it is; most of it packed."""
     monkeypatch.setattr("api.lists.FEW", 0)
     monkeypatch.setattr("api.pages.FEW_ROWS", 1)
+    here.gateway.memo = memo = Memo(here.cloud, ready_bytes=20_000)
     vm, network = str(here.thing("vm")), str(here.thing("network"))
     disk = {"name": "d", "diskofferingid": SMALL_DISK, "zoneid": str(ZONE)}
 
@@ -102,6 +105,7 @@ async def test_nothing_stale_is_served(here: House, monkeypatch: pytest.MonkeyPa
     for what, change in changes:
         await change()
         await agree(here, what)
+        assert memo.packed_count > 10
 
 
 def _pair(key: str, value: str) -> dict[str, str]:
@@ -124,6 +128,28 @@ async def test_what_is_kept_is_used_and_bounded(here: House) -> None:
     assert small.size_bytes == len(bytes(second))
     small.forget()
     assert small.size_bytes == 0
+
+
+async def test_what_nobody_asked_for_lately_is_packed(here: House) -> None:
+    """As small as it is alike, the same to the byte, and never stale."""
+    network = str(here.thing("network"))
+    for number in range(12):
+        told = await here.make(
+            "ann", "deployVirtualMachine", zoneid=str(ZONE), serviceofferingid=SMALL,
+            templateid=TEMPLATE, startvm="false", name=f"guest-{number}", networkids=network,
+        )  # fmt: skip
+        await here.controller.engine.runner.wait(UUID(told["jobid"]))
+    guests = list(here.cloud[vms])
+    plain = [bytes(one) for one in Memo(here.cloud).of(VmView, "Admin", guests)]
+    memo = Memo(here.cloud, ready_bytes=1)
+    for _ in range(2):
+        assert [bytes(one) for one in memo.of(VmView, "Admin", guests)] == plain
+    assert memo.packed_count >= len(guests) - 1
+    assert memo.size_bytes < sum(map(len, plain)) / 3
+    guest = guests[3]
+    await here.make("ann", "updateVirtualMachine", id=str(guest.id), displayname="other")
+    shown = [bytes(one) for one in memo.of(VmView, "Admin", guests)]
+    assert b"other" in shown[3] and shown[:3] == plain[:3] and shown[4:] == plain[4:]
 
 
 async def test_what_much_rests_on_is_noted_once(
