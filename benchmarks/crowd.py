@@ -6,18 +6,48 @@ on it is the reading of a large cloud, not the making of one.
 
 from __future__ import annotations
 
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from uuid import UUID
 
 from aggregates.record import RECORDS
 from aggregates.vm import Nic, VmCreated, VmNicsSet, VmStarted
 from aggregates.volume import VolumeCreated, VolumeReady
-from benchmarks.cloud import NETWORK, OFFERING, POOL, ZONE, named
+from benchmarks.cloud import NETWORK, OFFERING, POOL, ZONE, furnish, named
+from engine.collector import settle
 from engine.engine import Engine
 from engine.genesis import BUILTIN_TEMPLATE, ROOT_DOMAIN, stable_id
 from engine.log import Append, Log, Unit
+from engine.log.seal import SEALS, read_seals
+from sagastack.boot import Controller, controller
+from sagastack.settings import Settings
 
 GIB = 1024**3
 UNIT = 200
+
+
+@asynccontextmanager
+async def crowded(*, accounts: int, guests_each: int, hosts: int) -> AsyncIterator[Controller]:
+    """A controller whose cloud is this full; nothing runs in it by the clock."""
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+        quiet = Settings(home=Path(folder), port=0, reconcile_s=3600, checkpoint_events=10**9)
+        async with controller(quiet) as cloud:
+            await furnish(cloud.engine, host_count=hosts)
+            size = {"accounts": accounts, "guests_each": guests_each, "hosts": hosts}
+            await crowd(cloud.engine, cloud.log, **size)
+            await sealed(cloud)
+            settle()
+            yield cloud
+
+
+async def sealed(cloud: Controller) -> None:
+    """The crowd is sealed; otherwise that would go on beside what is measured."""
+    path = cloud.settings.home / SEALS
+    while not path.exists() or read_seals(path)[-1].last < cloud.cloud.position:  # noqa: ASYNC110
+        await asyncio.sleep(1)
 
 
 def account_id(number: int) -> UUID:

@@ -1,6 +1,6 @@
 """A reader in a process of its own: the same signed list again and again, some at a time.
 
-It is told what to do by one line of JSON on its standard input and answers with one line.
+It is told what to do by lines of JSON on its standard input and answers each with one.
 """
 
 from __future__ import annotations
@@ -45,4 +45,5 @@ async def load(asked: dict[str, Any]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(load(json.loads(sys.stdin.readline())))))
+    for line in sys.stdin:
+        print(json.dumps(asyncio.run(load(json.loads(line)))), flush=True)

@@ -18,6 +18,7 @@ PHASES = (
     ("signature and identity", "api/sign", "api/identity", "engine/vault", "api/throttle"),
     ("authorisation", "api/authz", "api/scope", "api/declare"),
     ("answers", "api/jobs", "api/render", "api/views", "api/memo", "api/records", "api/lists"),
+    ("answers", "api/found", "api/pages"),
     ("command", "api/", "sagastack/face"),
     ("allocator", "engine/allocator", "engine/crowding", "engine/affinity", "engine/dedication"),
     ("limits", "engine/limits", "projections/counts", "projections/resource_limit"),

@@ -10,23 +10,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-import tempfile
 import time
 from itertools import count
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 from uuid import UUID
 
 from api.dispatch import Request
-from benchmarks.cloud import furnish, named
-from benchmarks.crowd import crowd
+from benchmarks.cloud import named
+from benchmarks.crowd import crowded
 from benchmarks.deploy_http import PARAMS
 from benchmarks.lists import signed
-from engine.collector import settle
-from engine.log.seal import SEALS, read_seals
-from sagastack.boot import Controller, controller
-from sagastack.settings import Settings
+from sagastack.boot import Controller
 
 ACCOUNTS, GUESTS_EACH, HOSTS = 20, 500, 100
 READERS, WRITERS = 8, 64
@@ -83,17 +78,10 @@ class Load:
 
 
 async def measure() -> list[dict[str, Any]]:
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
-        quiet = Settings(home=Path(folder), port=0, reconcile_s=3600, checkpoint_events=10**9)
-        async with controller(quiet) as cloud:
-            await furnish(cloud.engine, host_count=HOSTS)
-            size = {"accounts": ACCOUNTS, "guests_each": GUESTS_EACH, "hosts": HOSTS}
-            await crowd(cloud.engine, cloud.log, **size)
-            settle()
-            await sealed(cloud)
-            load = Load(cloud, await cloud.credentials())
-            await load.run(writers=0)
-            rounds = [await _round(load) for _ in range(ROUNDS)]
+    async with crowded(accounts=ACCOUNTS, guests_each=GUESTS_EACH, hosts=HOSTS) as cloud:
+        load = Load(cloud, await cloud.credentials())
+        await load.run(writers=0)
+        rounds = [await _round(load) for _ in range(ROUNDS)]
     ratio, alone, beside, deploys = sorted(rounds)[ROUNDS // 2]
     return [
         {
@@ -110,13 +98,6 @@ async def measure() -> list[dict[str, Any]]:
             "unit": "deploys/s meanwhile",
         },
     ]
-
-
-async def sealed(cloud: Controller) -> None:
-    """The crowd is sealed; otherwise that would go on beside the readers."""
-    path = cloud.settings.home / SEALS
-    while not path.exists() or read_seals(path)[-1].last < cloud.cloud.position:  # noqa: ASYNC110
-        await asyncio.sleep(1)
 
 
 async def _round(load: Load) -> tuple[float, float, float, float]:
