@@ -5,20 +5,22 @@ controllers' processes, with requests over HTTP and their polls, the engine, fol
 store, and publishing. Clients, hosts, PostgreSQL and Kafka are other processes. In one cloud, each
 controller also folds what the other wrote, and decides again where the other was first.
 
-Compared with two controllers side by side, each with a cloud of its own and the same load: two
-busy processes cost each other time on the caches of one machine, which they would not on two. What
-one controller takes alone for all of the load is told beside it.
+Compared with one controller that takes all of the load alone, each pair of rounds one after the
+other. Beside it stand two controllers side by side, each with a cloud of its own and half the load:
+two busy processes cost each other time on the caches of one machine, which they would not on two.
+What makes a difference is counted too: polls, commits, events that others wrote, and the CPU time
+of PostgreSQL and Kafka; the second controller's idle time costs the more the slower the machine is.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import statistics
 import tempfile
-import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import astuple, dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -37,7 +39,7 @@ from tests.peers import kafka, postgres
 DEPLOYS, HOSTS, WARM = 1024, 60, 512
 ROUNDS = 3
 # The members of the group share the sagas out within it; what is left of that is warming up.
-SHARED_OUT_S = 8.0
+SHARED_OUT_S, IDLE_S = 8.0, 3.0
 _numbers = count(1)
 
 
@@ -49,30 +51,67 @@ class Fleet:
     keys: dict[str, str]
 
 
-@dataclass
-class Measured:
-    """One round: CPU seconds of all controllers, seconds, and appends that were decided again."""
+@dataclass(frozen=True)
+class Figures:
+    """What was computed and counted up to one moment, over all controllers of all clouds."""
 
     cpu_s: float
-    wall_s: float
+    postgres_s: float
+    kafka_s: float
     conflicts: float
     units: float
+    commits: float
+    events: float
 
 
-async def round_of(
-    clouds: int, controllers: int, server: postgres.Cluster, servers: str, home: Path
-) -> Measured:
+@dataclass(frozen=True)
+class Measured:
+    """One round: what it took, seconds, polls, and CPU a second while nothing was done."""
+
+    spent: Figures
+    wall_s: float
+    polls: int
+    idle: float
+
+
+@dataclass(frozen=True)
+class Peers:
+    """The processes that all controllers share."""
+
+    postgres: postgres.Cluster
+    kafka: kafka.Broker
+
+    def cpu_s(self) -> tuple[float, float]:
+        """PostgreSQL with all its backends, those that have ended too, and Kafka."""
+        main = self.postgres.pid
+        children = Path(f"/proc/{main}/task/{main}/children").read_text().split()
+        ended = Path(f"/proc/{main}/stat").read_text().rpartition(")")[2].split()[13:15]
+        ticks = sum(map(int, ended)) / os.sysconf("SC_CLK_TCK")
+        alive = sum(_process_s(pid) for pid in (main, *map(int, children)))
+        return alive + ticks, _process_s(self.kafka.pid)
+
+
+async def round_of(clouds: int, controllers: int, peers: Peers, home: Path) -> Measured:
     """So many deploys, spread over so many controllers in each of so many clouds."""
     async with AsyncExitStack() as stack:
         made = [
             await stack.enter_async_context(
-                _cloud(controllers, server.database(), servers, home / f"cloud{number}")
+                _cloud(
+                    controllers,
+                    peers.postgres.database(),
+                    peers.kafka.servers,
+                    home / f"cloud{number}",
+                )
             )
             for number in range(clouds)
         ]
+        fleet = [one for cloud in made for one in cloud.servers]
         await asyncio.sleep(SHARED_OUT_S)
+        before_s = _cpu_s(fleet)
+        await asyncio.sleep(IDLE_S)
+        idle = (_cpu_s(fleet) - before_s) / IDLE_S
         await _deploy(made, WARM, "warm")
-        return await _measured(made)
+        return await _measured(made, peers, idle)
 
 
 @asynccontextmanager
@@ -121,8 +160,9 @@ async def _world(home: Path) -> AsyncIterator[str]:
         await made.wait()
 
 
-async def _deploy(clouds: list[Fleet], many: int, label: str) -> float:
-    """Seconds that clients of all controllers took, each with its part."""
+async def _deploy(clouds: list[Fleet], many: int, label: str) -> tuple[float, int]:
+    """Seconds that clients of all controllers took, each with its part, and how often they asked
+    for jobs."""
     total = sum(len(one.servers) for one in clouds)
     async with asyncio.TaskGroup() as group:
         tasks = [
@@ -132,22 +172,24 @@ async def _deploy(clouds: list[Fleet], many: int, label: str) -> float:
             for cloud in clouds
             for number, one in enumerate(cloud.servers)
         ]
-    return max(task.result() for task in tasks)
+    told = [task.result() for task in tasks]
+    return max(float(one["wall_s"]) for one in told), sum(int(one["polls"]) for one in told)
 
 
-async def _measured(clouds: list[Fleet]) -> Measured:
+async def _measured(clouds: list[Fleet], peers: Peers, idle: float) -> Measured:
     fleet = [one for cloud in clouds for one in cloud.servers]
-    cpu_s, (conflicts, units) = _cpu_s(fleet), await _appends(fleet)
-    began = time.perf_counter()
-    await _deploy(clouds, DEPLOYS, "guest")
-    wall_s = time.perf_counter() - began
+    before, units = await _figures(fleet, peers), [await _metric(one, UNITS) for one in fleet]
+    wall_s, polls = await _deploy(clouds, DEPLOYS, "guest")
     async with aiohttp.ClientSession() as session:
         for cloud in clouds:
             for one in cloud.servers:
                 await _counted(session, one, cloud.keys, (DEPLOYS + WARM) // len(clouds))
-    cpu_s = _cpu_s(fleet) - cpu_s
-    after = await _appends(fleet)
-    return Measured(cpu_s, wall_s, after[0] - conflicts, after[1] - units)
+    after = await _figures(fleet, peers)
+    for one, known in zip(fleet, units, strict=True):
+        wrote = await _metric(one, UNITS) - known
+        assert wrote >= DEPLOYS / len(fleet), f"a controller wrote {wrote} units: has it its part?"
+    spent = [late - early for late, early in zip(astuple(after), astuple(before), strict=True)]
+    return Measured(Figures(*spent), wall_s, polls, idle)
 
 
 async def _counted(
@@ -160,27 +202,37 @@ async def _counted(
     assert found["count"] == many, f"{found['count']} of {many} guests run"
 
 
-def _cpu_s(fleet: list[Server]) -> float:
-    """What these processes have computed so far, in all their threads."""
+def _process_s(pid: int) -> float:
+    """What a process has computed so far, in all its threads; 0 for one that is gone."""
     spent_ns = 0
-    for one in fleet:
-        for task in Path(f"/proc/{one.pid}/task").iterdir():
+    with suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
             spent_ns += int((task / "schedstat").read_text().split()[0])
     return spent_ns / 1e9
 
 
-async def _appends(fleet: list[Server]) -> tuple[float, float]:
-    """How many units were decided again, and how many were committed."""
-    found = [0.0, 0.0]
-    async with aiohttp.ClientSession() as session:
-        for one in fleet:
-            async with session.get(f"{one.base}/metrics") as answer:
-                lines = (await answer.text()).splitlines()
-            for at, name in enumerate(
-                ("sagastack_log_conflicts_total", "sagastack_log_units_total")
-            ):
-                found[at] += sum(float(line.split()[-1]) for line in lines if line.startswith(name))
-    return found[0], found[1]
+def _cpu_s(fleet: list[Server]) -> float:
+    return sum(_process_s(one.pid) for one in fleet)
+
+
+async def _figures(fleet: list[Server], peers: Peers) -> Figures:
+    counted = [sum([await _metric(one, name) for one in fleet]) for name in COUNTED]
+    return Figures(_cpu_s(fleet), *peers.cpu_s(), *counted)
+
+
+UNITS = "sagastack_log_units_total"
+COUNTED = (
+    "sagastack_log_conflicts_total",
+    UNITS,
+    "sagastack_log_commits_total",
+    "sagastack_log_events_total",
+)
+
+
+async def _metric(one: Server, name: str) -> float:
+    async with aiohttp.ClientSession() as session, session.get(f"{one.base}/metrics") as answer:
+        lines = (await answer.text()).splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith(name))
 
 
 # By name: clouds, and controllers in each.
@@ -192,27 +244,21 @@ async def measure() -> list[dict[str, Any]]:
     with postgres.cluster() as server, kafka.broker() as broker:
         for name in ROUNDS * list(SHAPES):
             with tempfile.TemporaryDirectory(dir=Path.cwd()) as home:
-                made = await round_of(*SHAPES[name], server, broker.servers, Path(home))
+                made = await round_of(*SHAPES[name], Peers(server, broker), Path(home))
                 rounds[name].append(made)
-    cpu_s = {name: statistics.median(one.cpu_s for one in side) for name, side in rounds.items()}
-    wall_s = {name: statistics.median(one.wall_s for one in side) for name, side in rounds.items()}
     together, apart = rounds["together"], rounds["apart"]
-    ratios = [one.cpu_s / two.cpu_s for one, two in zip(together, apart, strict=True)]
-    refused, units = sum(m.conflicts for m in together), sum(m.units for m in together)
+    refused = sum(one.spent.conflicts for one in together)
+    units = sum(one.spent.units for one in together)
+    wall_s = {name: statistics.median(one.wall_s for one in side) for name, side in rounds.items()}
     return [
-        {
-            "name": "many_controllers.cpu",
-            "value": round(1e6 * cpu_s["together"] / DEPLOYS),
-            "unit": "us CPU/deploy with two",
-            "limit": round(1e6 * cpu_s["apart"] / DEPLOYS),
-            "ratio": round(statistics.median(ratios), 2),
-            "note": f"one alone takes {1e6 * cpu_s['alone'] / DEPLOYS:,.0f} us",
-        },
+        {"name": "many_controllers.cpu", **_against(together, rounds["alone"])},
+        {"name": "many_controllers.cpu_apart", **_against(together, apart)},
         {
             "name": "many_controllers.rate",
             "value": round(DEPLOYS / wall_s["together"]),
             "unit": "deploys/s with two, clients and all on the same cores",
-            "limit": round(DEPLOYS / wall_s["apart"]),
+            "limit": round(DEPLOYS / wall_s["alone"]),
+            "note": "; ".join(f"{name}: {_told(side)}" for name, side in rounds.items()),
         },
         {
             "name": "many_controllers.conflicts",
@@ -220,6 +266,33 @@ async def measure() -> list[dict[str, Any]]:
             "unit": "% of the appends decided again",
         },
     ]
+
+
+def _against(side: list[Measured], other: list[Measured]) -> dict[str, Any]:
+    """What a deploy takes of the controllers' CPU, round by round."""
+    ratios = [one.spent.cpu_s / two.spent.cpu_s for one, two in zip(side, other, strict=True)]
+    return {
+        "value": _a_deploy_us(one.spent.cpu_s for one in side),
+        "unit": "us CPU/deploy with two",
+        "limit": _a_deploy_us(one.spent.cpu_s for one in other),
+        "ratio": round(statistics.median(ratios), 2),
+    }
+
+
+def _told(side: list[Measured]) -> str:
+    """What may have made the difference."""
+    one = sorted(side, key=lambda made: made.spent.cpu_s)[len(side) // 2]
+    spent = one.spent
+    return (
+        f"{one.polls / DEPLOYS:.1f} polls and {spent.commits / DEPLOYS:.2f} commits a deploy, "
+        f"{spent.events / DEPLOYS:.0f} events folded, PostgreSQL {_a_deploy_us([spent.postgres_s])}"
+        f" us, Kafka {_a_deploy_us([spent.kafka_s])} us, {1000 * one.idle:.0f} ms CPU a second "
+        "when nothing is done"
+    )
+
+
+def _a_deploy_us(seconds: Iterable[float]) -> int:
+    return round(1e6 * statistics.median(seconds) / DEPLOYS)
 
 
 if __name__ == "__main__":

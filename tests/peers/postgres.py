@@ -68,6 +68,10 @@ class Cluster:
     def runs(self) -> bool:
         return (self._data / "postmaster.pid").exists()
 
+    @property
+    def pid(self) -> int:
+        return int((self._data / "postmaster.pid").read_text().split()[0])
+
     def database(self) -> str:
         """The URL of a new, empty database."""
         name = f"log{next(self._numbers)}"
