@@ -1,7 +1,8 @@
 """One controller at a time does a duty, and another takes over in under five seconds.
 
 A lease is a row with a name, a holder and an end by the database's clock. Its holder renews it
-each second; whoever finds it ended takes it, and its token grows. A holder that cannot renew in
+each second; whoever finds it ended takes it, and its token grows. One question serves all leases
+that a controller holds, and one all that it waits for. A holder that cannot renew in
 time stops by its own steady clock before the row ends, so two never work at once, as far as a
 program can know: one that was paused in the middle of a line finds out at its next wait. What must
 not happen twice all the same is fenced by the token, and may ask `token` just before.
@@ -11,13 +12,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 from engine.clock import Clock, steady_s
 from engine.cluster.database import Database, DatabaseGone
+from engine.cluster.together import Together
 
 log_ = logging.getLogger("sagastack.leases")
 
@@ -39,8 +41,15 @@ TAKE = """INSERT INTO sagastack_leases AS had (name, holder, token, since, until
         since = excluded.since, until = clock_timestamp() + make_interval(secs => %s)
     WHERE had.until <= clock_timestamp()
     RETURNING token"""
-RENEW = """UPDATE sagastack_leases SET until = clock_timestamp() + make_interval(secs => %s)
-    WHERE name = %s AND holder = %s AND token = %s RETURNING token"""
+# Holders of different leases touch different rows: the order in which they do cannot matter.
+RENEW = """UPDATE sagastack_leases AS had
+    SET until = clock_timestamp() + make_interval(secs => %s)
+    FROM unnest(%s::text[], %s::bigint[]) AS ours (name, token)
+    WHERE had.name = ours.name AND had.token = ours.token AND had.holder = %s
+    RETURNING had.name"""
+# Who only waits writes nothing: an attempt to take a row that is held would lock it, on disk too.
+TAKEN = """SELECT name FROM sagastack_leases
+    WHERE name = ANY(%s) AND until > clock_timestamp()"""
 RELEASE = """UPDATE sagastack_leases SET until = clock_timestamp()
     WHERE name = %s AND holder = %s AND token = %s"""
 HELD = """SELECT name, holder, token, (extract(epoch FROM since) * 1000)::bigint
@@ -125,6 +134,8 @@ class Leases:
         self._database = Database(url, most=2, timeout_s=QUESTION_S)
         self._made = False
         self._grips: dict[str, _Grip] = {}
+        self._renewals = Together(self._renew_all, clock)
+        self._looks = Together(self._taken, clock)
 
     async def while_held(self, name: str, work: Work) -> None:
         if name in self._grips:
@@ -162,15 +173,34 @@ class Leases:
 
     async def _take(self, name: str) -> _Grip:
         """Wait until the lease is ours, however long the database or another holder takes."""
+        looked = False
         while True:
             with suppress(DatabaseGone):
                 await self._make()
-                began_s = self._steady()
-                values = (name, self.holder, LEASE_S, LEASE_S)
-                # Made twice, it would find itself held by the first time.
-                if found := await self._database.ask(TAKE, values, repeatable=False):
-                    return _Grip(name, int(found[0][0]), began_s + LEASE_S - MARGIN_S)
-            await self._clock.sleep(LOOK_S)
+                if not looked or await self._looks.ask(name) is False:
+                    began_s = self._steady()
+                    values = (name, self.holder, LEASE_S, LEASE_S)
+                    # Made twice, it would find itself held by the first time.
+                    if found := await self._database.ask(TAKE, values, repeatable=False):
+                        return _Grip(name, int(found[0][0]), began_s + LEASE_S - MARGIN_S)
+            looked = True
+            await self._clock.sleep(self._until_next(LOOK_S))
+
+    async def _taken(self, names: Sequence[str]) -> dict[str, bool]:
+        """Which of these leases somebody holds."""
+        held = {str(row[0]) for row in await self._database.ask(TAKEN, (list(names),))}
+        return {name: name in held for name in names}
+
+    async def _renew_all(self, names: Sequence[str]) -> dict[str, bool]:
+        """Which of our leases are ours for another while; one that is not is another's by now."""
+        tokens = [grip.token if (grip := self._grips.get(name)) else 0 for name in names]
+        values = (LEASE_S, list(names), tokens, self.holder)
+        ours = {str(row[0]) for row in await self._database.ask(RENEW, values)}
+        return {name: name in ours for name in names}
+
+    def _until_next(self, every_s: float) -> float:
+        """Until the moment at which whoever does something so often does it."""
+        return every_s - self._steady() % every_s
 
     async def _work(self, grip: _Grip, work: Work) -> bool:
         """Work while the lease is renewed. Did the work end by itself?"""
@@ -197,15 +227,15 @@ class Leases:
             if left_s <= 0 or bound.expired():
                 break
             bound.reschedule(loop.time() + left_s)
-            await self._clock.sleep(RENEW_S)
+            await self._clock.sleep(self._until_next(RENEW_S))
             began_s = self._steady()
             if began_s >= grip.sure_until_s:
                 break
-            values = (LEASE_S, grip.name, self.holder, grip.token)
             with suppress(DatabaseGone):
-                if not await self._database.ask(RENEW, values):
+                renewed = await self._renewals.ask(grip.name)
+                if renewed is False:
                     break
-                if not bound.expired():
+                if renewed and not bound.expired():
                     grip.sure_until_s = began_s + LEASE_S - MARGIN_S
         grip.sure_until_s = 0.0
         if not bound.expired():

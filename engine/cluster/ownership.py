@@ -28,6 +28,8 @@ SESSION_S = 6.0
 HEARTBEAT_S = 1.0
 BEAT_S = 0.5
 AGAIN_S = 1.0
+# There are no records: how long the broker may take to say so each time.
+NOTHING_S = 5.0
 TRIES = 200
 
 Changed = Callable[[], Awaitable[None]]
@@ -106,6 +108,7 @@ class Partitions:
             session_timeout_ms=int(SESSION_S * 1000),
             heartbeat_interval_ms=int(HEARTBEAT_S * 1000),
             rebalance_timeout_ms=int(SESSION_S * 1000),
+            fetch_max_wait_ms=int(NOTHING_S * 1000),
             partition_assignment_strategy=(StickyPartitionAssignor,),
         )
         consumer.subscribe([self._topic], listener=_Listener(self, changed))
