@@ -35,8 +35,9 @@ from engine.log.unit import Stored, Unit
 # Larger commits gain little, and the listeners fold a batch in one go on the event loop.
 BATCH_EVENTS = 512
 # After a commit that served so many, others are about to come: half as many syncs serve them all.
-# Whoever writes alone never waits.
-BUSY_UNITS, GATHER_S = 4, 0.003
+# Whoever writes alone never waits. Where others write too each has fewer units in the same time, so
+# it gathers for longer: as many commits serve all of them as would serve one.
+BUSY_UNITS, GATHER_S, GATHER_AMONG_S = 4, 0.003, 0.008
 KNOWN_STREAMS = 65_536
 CATCH_UP_ROWS = 5_000
 
@@ -104,6 +105,8 @@ class Writer:
         self._others = Others()
         self._unsure = False
         self._together = 0
+        # Whether others wrote since our last turn, and whether they had before that one.
+        self._took_in = self._among_others = False
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
 
     def start(self) -> None:
@@ -140,7 +143,7 @@ class Writer:
         if first is None:
             return None
         if self._together >= BUSY_UNITS:
-            time.sleep(GATHER_S)
+            time.sleep(GATHER_AMONG_S if self._among_others else GATHER_S)
         taken = [first, *self._waiting(_size(first))]
         self._together = len(taken)
         return taken
@@ -165,8 +168,11 @@ class Writer:
         began = time.perf_counter()
         batch = Batch(_units(waiting), _looks(waiting))
         try:
+            # A turn at a shared store begins with the question that they have.
+            turn_tells = self._store.shared and bool(batch.units)
             for look in batch.looks:
-                self._see(look, batch)
+                if look.rows or not turn_tells:
+                    self._see(look, batch)
             if batch.units:
                 self._write(batch)
         except (StoreDown, Unreadable) as down:
@@ -200,6 +206,7 @@ class Writer:
 
     def _take_in(self, rows: Sequence[Stored], batch: Batch) -> None:
         """Rows that lie in the store behind all that is known here."""
+        self._took_in = True
         recorded = codec.decode_all(rows)
         batch.recorded.extend(recorded)
         for row in rows:
@@ -248,6 +255,9 @@ class Writer:
                 while missed := turn.missed(self._end, CATCH_UP_ROWS):
                     self._take_in(missed, batch)
                 self._unsure = False
+                self._among_others, self._took_in = self._took_in, False
+                for look in batch.looks:
+                    look.answer = []
             if joining:
                 self._join(batch)
             ready = self._admit([one for one in units if one.answer is None], turn, trusting)
