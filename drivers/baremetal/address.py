@@ -94,6 +94,9 @@ def parse(address: HostAddress) -> NodeAddress:
     alive = asked.get("alive", "power")
     if alive not in ALIVE:
         raise Refused(f"alive={alive} is not one of {', '.join(ALIVE)}")
+    dhcp = _yes(asked, "dhcp", True)
+    if alive == "dhcp" and not dhcp:
+        raise Refused("alive=dhcp with dhcp=no: another's DHCP tells us of no system; drop alive=")
     try:
         port = parts.port or SCHEMES[parts.scheme]
     except ValueError as error:
@@ -110,7 +113,7 @@ def parse(address: HostAddress) -> NodeAddress:
         password=address.password,
         name=asked.get("name", ""),
         http_port=_number(asked, "http", 8087),
-        dhcp=_yes(asked, "dhcp", True),
+        dhcp=dhcp,
         alive=alive,
         uefi=_yes(asked, "uefi", False),
         root=asked.get("root", ""),

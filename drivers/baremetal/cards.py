@@ -78,7 +78,8 @@ class Guest(msgspec.Struct):
 
 
 class Card(msgspec.Struct):
-    """One machine. `token` is what its agent says to be known as the one that was booted last."""
+    """One machine. `token` is what its agent says to be known as the one that was booted last;
+    `lease` is what our DHCP had given it before its guest was started."""
 
     node: str
     hardware_id: str = ""
@@ -93,6 +94,7 @@ class Card(msgspec.Struct):
     guest: Guest | None = None
     token: str = ""
     ip4: str = ""
+    lease: str = ""
     installing: Installing | None = None
 
     @property

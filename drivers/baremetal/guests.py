@@ -221,7 +221,7 @@ class Guests:
                     f"{node.name} came back to the network's boot: its firmware does not boot from "
                     f"{guest.disks[0]}; check its boot order, root= and uefi= in the host's URL"
                 )
-            return dhcp is not None and dhcp.lease(mac) != self._lease
+            return dhcp is not None and dhcp.lease(mac) != node.card.lease
 
         async def fell() -> bool:
             return bool(node.booting.strays) or not await node.bmc.is_on()
@@ -241,14 +241,13 @@ class Guests:
         guest.stage = "running"
         node.save()
 
-    _lease = ""
     _since_s = 0.0
 
     def _mark_lease(self) -> None:
-        """What counts from now on as a sign of life."""
+        """What the machine has now is none of the system's that is started: a change of it is."""
         node = self._node
         self._since_s = 0.0
-        self._lease = node.provision.dhcp.lease(node.address.mac) if node.provision.dhcp else ""
+        node.card.lease = node.provision.dhcp.lease(node.address.mac) if node.provision.dhcp else ""
 
     async def _off(self, guest: Guest, grace_s: float) -> None:
         self._installs.drop()

@@ -93,6 +93,27 @@ def spec_on(disk: DiskStatus, **labels: str) -> GuestSpec:
     return replace(rig.guest_spec(disks=[root]), labels=tuple(labels.items()))
 
 
+@dataclass
+class Leases:
+    """A DHCP server of ours that has given the machine an address once, when its agent asked."""
+
+    line: str = "the agent's address"
+
+    def lease(self, mac: str) -> str:
+        return self.line
+
+    async def close(self) -> None:
+        """Nothing runs."""
+
+
+def with_leases(bench: Bench, boot_s: float = 300.0) -> Leases:
+    """Let the sign of life of what the machine runs be that it asks for an address."""
+    (node,) = bench.driver._nodes.values()  # type: ignore[attr-defined]
+    node.address = replace(node.address, alive="dhcp", boot_s=boot_s)
+    node.provision.dhcp = Leases()
+    return node.provision.dhcp  # type: ignore[no-any-return]
+
+
 # ---- addresses and credentials ---------------------------------------------------------------
 
 
@@ -104,6 +125,7 @@ def spec_on(disk: DiskStatus, **labels: str) -> GuestSpec:
         ("ipmi://bmc/?mac=52:54:00:00:00:01", "provisioning interface"),
         ("ipmi://bmc/?mac=52:54:00:00:00:01&provision=lo&alive=maybe", "alive=maybe"),
         ("ipmi://bmc/?mac=52:54:00:00:00:01&provision=lo&macc=1", "macc"),
+        ("ipmi://bmc/?mac=52:54:00:00:00:01&provision=lo&alive=dhcp&dhcp=no", "drop alive="),
         ("ipmi://bmc:x/?mac=52:54:00:00:00:01&provision=lo", "no number"),
         ("redfish://bmc/?mac=52:54:00:00:00:01&provision=lo&bios=A", "Attribute:Value"),
     ],
@@ -250,8 +272,9 @@ async def test_a_system_that_gives_no_sign_of_life_is_waited_for_once(
 ) -> None:
     """A start that is tried again goes on waiting where it was, and then says what is wrong."""
     async with opened(tmp_path) as bench:
-        session = await bench.connect(alive="dhcp", boot_s="300")
+        session = await bench.connect()
         spec, key = spec_on(await bench.made(session)), uuid4()
+        leases = with_leases(bench)
         now_s, waited_s = 1000.0, list[float]()
 
         async def in_vain(holds: object, *, within_s: float, every_s: float) -> bool:
@@ -270,6 +293,27 @@ async def test_a_system_that_gives_no_sign_of_life_is_waited_for_once(
         with pytest.raises(Unavailable, match="asked for no address"):
             await session.start_guest(spec, key=uuid4())
         assert waited_s[3:] == [300.0], "another start is another wait"
+        leases.line = "another address"
+        monkeypatch.undo()
+        assert (await session.start_guest(spec, key=uuid4())).power is Power.RUNNING
+
+
+async def test_what_the_agent_was_given_is_no_sign_of_life_to_the_next_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(tmp_path) as bench:
+        session = await bench.connect()
+        spec, key = spec_on(await bench.made(session)), uuid4()
+        with_leases(bench, boot_s=0.1)
+        for _ in range(2):
+            with pytest.raises(Unavailable, match="asked for no address"):
+                await session.start_guest(spec, key=key)
+            await bench.restart()
+            session = await bench.connect()
+            leases = with_leases(bench, boot_s=0.1)
+        leases.line = "another address"
+        assert (await session.start_guest(spec, key=key)).power is Power.RUNNING
+        assert bench.machine.boots == ["agent", "disk"], "it was booted once"
 
 
 # ---- disks and tenants -----------------------------------------------------------------------
