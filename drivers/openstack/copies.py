@@ -23,6 +23,7 @@ from drivers.kit import images as tools
 from drivers.openstack import names, pools
 from drivers.openstack.disks import Disks
 from drivers.openstack.images import Images
+from drivers.openstack.retypes import Retypes
 from drivers.openstack.volumes import (
     Volumes,
     disk_status,
@@ -41,6 +42,7 @@ class Copies:
 
     def __init__(self, volumes: Volumes, images: Images, disks: Disks) -> None:
         self._volumes, self._images, self._disks = volumes, images, disks
+        self._retypes = Retypes(volumes.client, volumes)
 
     async def keep(
         self, pool: PoolSpec, volume_id: UUID, snapshot_id: UUID, *, key: UUID
@@ -81,10 +83,15 @@ class Copies:
     async def copy(
         self, source: DiskPlace, pool: PoolSpec, disk: DiskSpec, *, key: UUID
     ) -> DiskStatus:
-        """A clone of the source's type, that is then given the pool's."""
+        """A clone of the source's type, that is then given the pool's.
+
+        The copying may outlast a controller: who asks again waits for what is under way.
+        """
         doing = f"copy {source.disk_id} to disk {disk.volume_id} in pool {pool.url}"
         async with self._volumes.locks.held(disk.volume_id):
             rows = await self._volumes.marked(pool, names.VOLUME, disk.volume_id)
+            if (whole := await self._retyped(rows, pool, key, doing)) is not None:
+                return disk_status(await self._let_in(whole))
             if (there := await self._volumes.clear_unmade(rows, doing)) is not None:
                 return disk_status(there)
             origin = await self._source(source, doing)
@@ -92,6 +99,17 @@ class Copies:
             size = max(gib(disk.size_bytes), origin["size"])
             made = await self._clone(pool, origin, marks, size)
             return disk_status(await self._volumes.eldest(pool, names.VOLUME, disk.volume_id, made))
+
+    async def _retyped(self, rows: list[Row], pool: PoolSpec, key: UUID, doing: str) -> Row | None:
+        """A clone that an earlier try with this key left, if it came to be of the pool's type."""
+        for row in rows:
+            marks = row["metadata"]
+            if names.MAKING in marks and marks.get(names.KEY) == str(key):
+                now = await self._volumes.settled(row["id"], doing)
+                wanted = pools.volume_type(pool)
+                if now and (now["status"], now["volume_type"]) == ("available", wanted):
+                    return now
+        return None
 
     async def revert(self, pool: PoolSpec, volume_id: UUID, snapshot_id: UUID) -> DiskStatus:
         """Another volume takes the disk's place: a clone of what was kept.
@@ -129,10 +147,7 @@ class Copies:
         The volume keeps its id at Cinder; it lies in the other pool once it is of its type.
         """
         doing = f"move disk {volume_id} to pool {pool.url}"
-        row = origin
-        if row["status"] == "retyping":
-            row = await self._volumes.until(row["id"], ("available", "in-use"), doing)
-        row = await self._retyped(row, pools.volume_type(pool), doing)
+        row = await self._retypes.give(origin, pools.volume_type(pool), doing)
         await self._volumes.mark(row, {names.POOL: str(pool.pool_id)})
         return disk_status(await self._volumes.need(pool, volume_id))
 
@@ -142,7 +157,8 @@ class Copies:
         async with self._volumes.locks.held(("export", source.disk_id)):
             row = await self._source(source, doing)
             if row["status"] == "uploading":
-                row = await self._volumes.until(row["id"], ("available",), doing)
+                limit_s = self._volumes.client.settings.image_s
+                row = await self._volumes.until(row["id"], ("available",), doing, limit_s=limit_s)
             await self._clear(name)
             asked = {
                 "image_name": name,
@@ -206,23 +222,10 @@ class Copies:
             source={"source_volid": origin["id"]},
         )
         if far:
-            made = await self._retyped(made, wanted, doing)
+            made = await self._retypes.give(made, wanted, doing)
             if open_:
                 made = await self._let_in(made)
         return made
-
-    async def _retyped(self, row: Row, wanted: str, doing: str) -> Row:
-        if not wanted or row["volume_type"] == wanted:
-            return row
-        asked = {"new_type": wanted, "migration_policy": "on-demand"}
-        await self._volumes.act(row, "os-retype", asked, doing)
-        row = await self._volumes.until(row["id"], ("available", "in-use"), doing)
-        if row["volume_type"] != wanted:
-            raise Unavailable(
-                f"{doing}: Cinder left the volume of type {row['volume_type']}; the messages of "
-                "Cinder's scheduler and of Nova's compute service say why"
-            )
-        return row
 
     async def _let_in(self, row: Row) -> Row:
         """Now it is whole: a disk like others."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from uuid import UUID
 
-from drivers.contract.errors import Refused, Unavailable
+from drivers.contract.errors import Refused, Unavailable, Unknown
 from drivers.contract.storage import DiskSpec, DiskStatus, ImageSource, PoolFacts, PoolSpec
 from drivers.openstack import names, pools
 from drivers.openstack.client import Client
@@ -111,18 +112,52 @@ class Disks:
         if not is_used(row):
             return row
         for one in row["attachments"]:
-            if await self._is_there(one["server_id"]):
+            if await self._is_there(one["server_id"], doing):
                 raise Refused(f"{doing}: server {one['server_id']} uses it. Stop the guest first")
         if row["status"] in ("attaching", "reserved"):
-            raise Refused(f"{doing}: it is just given to a server")
-        return await self._volumes.until(row["id"], ("available",), doing)
+            raise Refused(
+                f"{doing}: volume {row['id']} is just given to a server. If none is being started "
+                f"with it, free it: openstack volume set --state available {row['id']}"
+            )
+        return await self._let_go(row, doing)
 
-    async def _is_there(self, server_id: str) -> bool:
+    async def _let_go(self, row: Row, doing: str) -> Row:
+        """The volume when Cinder has it back from servers that are no more.
+
+        Nova lets go of volumes before a server is gone. What is attached for longer was forgotten,
+        by a Nova that died meanwhile or had swapped the volume just then: it is freed here.
+        """
+        cinder_id, settings = row["id"], self._client.settings
+        with suppress(Unknown):
+            limit_s = min(settings.let_go_s, settings.task_s)
+            return await self._volumes.until(cinder_id, ("available",), doing, limit_s=limit_s)
+        now = await self._volumes.get(cinder_id)
+        for one in now["attachments"] if now else ():
+            if await self._is_there(one["server_id"], doing):
+                raise Refused(f"{doing}: server {one['server_id']} uses it. Stop the guest first")
+            await self._volumes.detach(one["attachment_id"], doing)
+        try:
+            return await self._volumes.until(cinder_id, ("available",), doing)
+        except Unknown as late:
+            raise Refused(
+                f"{late}: no server has volume {cinder_id}, and Cinder does not give it back. "
+                "Where its storage has let go of it, free it: "
+                f"openstack volume set --state available --detached {cinder_id}"
+            ) from late
+
+    async def _is_there(self, server_id: str, doing: str) -> bool:
+        """Refused for a server that Nova has removed, but keeps for a while with its volumes."""
         try:
             said = await self._client.get("compute", f"/servers/{server_id}", "look at a server")
         except NotThere:
             return False
-        return bool(said["server"]["status"] not in ("DELETED", "SOFT_DELETED"))
+        if said["server"]["status"] == "SOFT_DELETED":
+            raise Refused(
+                f"{doing}: server {server_id} is removed, but Nova keeps it and its volumes for a "
+                "while. Remove it (openstack server delete --force), and set Nova's "
+                "reclaim_instance_interval to 0"
+            )
+        return bool(said["server"]["status"] != "DELETED")
 
     async def find(self, pool: PoolSpec, volume_id: UUID) -> DiskStatus | None:
         row = await self._volumes.find(pool, volume_id)

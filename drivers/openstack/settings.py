@@ -11,8 +11,9 @@ from drivers.contract.errors import Refused
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """`call_s` bounds one request, `task_s` what Nova or Cinder does behind one, `image_s` images.
+    """`call_s` bounds one request, `task_s` what Nova or Cinder does behind one, `image_s` copies.
 
+    `let_go_s` is how long volumes of a server that is gone may be in use before they are freed.
     `poll_s` is the pause between two looks at everything that is waited for. `cpu_mhz` is the
     speed that a core is taken to have: Nova does not tell it.
     """
@@ -21,6 +22,7 @@ class Settings:
     call_s: float = 30.0
     task_s: float = 300.0
     image_s: float = 4 * 3600.0
+    let_go_s: float = 30.0
     poll_s: float = 1.0
     cpu_mhz: int = 2000
     page: int = 500

@@ -7,6 +7,7 @@ while it is made in several steps; it is then no disk to anybody. Cinder counts 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,9 @@ GIB = 1024**3
 UNMADE = ("creating", "downloading", "error", "error_managing", "deleting", "error_deleting")
 USED = ("in-use", "attaching", "detaching", "reserved", "maintenance")
 BUSY = ("creating", "downloading", "uploading", "extending", "retyping", "backing-up", "detaching")
+# Cinder's word for a copy to another back end, and for the two rows that it is made between.
+MIGRATING = ("starting", "migrating", "completing")
+PASSING = ("target:", "deleting")
 ROW_GETS = 3
 
 
@@ -34,11 +38,16 @@ class Volumes:
         self._watch = Watch(self._look, pause_s=client.settings.poll_s)
 
     async def listing(self, **marks: str) -> list[Row]:
-        """All volumes with these marks, the oldest first; without marks all of the project."""
+        """All volumes with these marks, the oldest first; without marks all of the project.
+
+        An administrator is also shown what a volume is being copied to, or was copied from: that
+        bears the volume's own marks, and is Cinder's to remove.
+        """
         asked = {"metadata": str(marks)} if marks else {}
         doing = "list volumes in Cinder"
         found = await self.client.pages("volume", "/volumes/detail", "volumes", doing, **asked)
-        return sorted(found, key=lambda one: (one["created_at"], one["id"]))
+        own = [one for one in found if not _migration(one).startswith(PASSING)]
+        return sorted(own, key=lambda one: (one["created_at"], one["id"]))
 
     async def marked(self, pool: PoolSpec, mark: str, value: UUID) -> list[Row]:
         """The volumes of one id in a pool, whole or not."""
@@ -99,7 +108,7 @@ class Volumes:
         if row is None:
             raise Unavailable(f"{doing}: somebody removed the volume meanwhile")
         if row["status"].startswith("error"):
-            why = await self._why(cinder_id)
+            why = await self.why(cinder_id, None)
             await self.remove(row)
             raise of_fault(why, doing=doing)
         return row
@@ -108,13 +117,15 @@ class Volumes:
         """Wait until a volume is in no state that passes by itself."""
         return await self._watch.until(
             cinder_id,
-            lambda row: row is None or row["status"] not in (*BUSY, "deleting"),
+            lambda row: row is None or not (is_busy(row) or row["status"] == "deleting"),
             limit_s=self.client.settings.image_s,
             doing=doing,
         )
 
-    async def until(self, cinder_id: str, statuses: tuple[str, ...], doing: str) -> Row:
-        """Wait for one of these states; an error on the way is told."""
+    async def until(
+        self, cinder_id: str, statuses: tuple[str, ...], doing: str, *, limit_s: float = 0.0
+    ) -> Row:
+        """Wait for one of these states, `task_s` if no other time is said; an error is told."""
 
         def done(row: Row | None) -> bool:
             if row is None:
@@ -123,7 +134,7 @@ class Volumes:
                 raise of_fault(f"the volume is {row['status']}", doing=doing)
             return row["status"] in statuses
 
-        limit_s = self.client.settings.task_s
+        limit_s = limit_s or self.client.settings.task_s
         row = await self._watch.until(cinder_id, done, limit_s=limit_s, doing=doing)
         assert row is not None
         return row
@@ -132,7 +143,7 @@ class Volumes:
         """What an earlier try left: the whole volume if it came to that, else all of it goes."""
         kept: Row | None = None
         for row in rows:
-            now = await self.settled(row["id"], doing) if row["status"] in BUSY else row
+            now = await self.settled(row["id"], doing) if is_busy(row) else row
             if now is None:
                 continue
             if kept is None and is_whole(now):
@@ -152,13 +163,13 @@ class Volumes:
     async def remove(self, row: Row) -> None:
         """Remove a volume and wait until it is gone; while Cinder is busy with it, it is waited."""
         doing = f"remove volume {row['name'] or row['id']}"
-        if row["status"] in BUSY and await self.settled(row["id"], doing) is None:
+        if is_busy(row) and await self.settled(row["id"], doing) is None:
             return
         if row["status"] != "deleting":
             await self.client.delete("volume", f"/volumes/{row['id']}", doing)
         gone = await self.settled(row["id"], doing)
         if gone is not None:
-            raise of_fault(await self._why(row["id"]), doing=f"{doing} ({gone['status']})")
+            raise of_fault(await self.why(row["id"], None), doing=f"{doing} ({gone['status']})")
 
     async def act(self, row: Row, verb: str, body: Mapping[str, Any], doing: str) -> Any:
         path = f"/volumes/{row['id']}/action"
@@ -174,16 +185,26 @@ class Volumes:
                 path = f"/volumes/{row['id']}/metadata/{mark}"
                 await self.client.delete("volume", path, f"unmark volume {row['id']}")
 
-    async def _why(self, cinder_id: str) -> str:
-        """What Cinder tells its users of a volume's error; that is optional to it."""
+    async def detach(self, attachment_id: str, doing: str) -> None:
+        """Cinder no longer counts a volume as attached so. It refuses if Nova says otherwise."""
+        await self.client.delete("volume", f"/attachments/{attachment_id}", doing)
+
+    async def pause(self) -> None:
+        await self._watch.pause()
+
+    async def why(self, cinder_id: str, since: datetime | None) -> str:
+        """What Cinder tells its users of a volume's error, since then; that is optional to it."""
         try:
             said = await self.client.get(
                 "volume", "/messages", "ask Cinder why", resource_uuid=cinder_id
             )
         except (Refused, Unavailable):
             return ""
-        told = [one.get("user_message", "") for one in said.get("messages", ())]
-        return told[0] if told else ""
+        first = since.strftime("%Y-%m-%dT%H:%M:%S") if since else ""
+        for one in said.get("messages", ()):
+            if str(one.get("created_at", "")) >= first:
+                return str(one.get("user_message", ""))
+        return ""
 
     async def _look(self, wanted: frozenset[str]) -> dict[str, Row]:
         return await self.some(wanted)
@@ -195,6 +216,15 @@ def is_whole(row: Row) -> bool:
 
 def first_whole(rows: Iterable[Row]) -> Row | None:
     return next((row for row in rows if is_whole(row)), None)
+
+
+def is_busy(row: Row) -> bool:
+    """In a state that passes by itself. How far a copy is, only administrators are told."""
+    return row["status"] in BUSY or _migration(row) in MIGRATING
+
+
+def _migration(row: Row) -> str:
+    return str(row.get("migration_status") or "")
 
 
 def is_used(row: Row) -> bool:

@@ -142,6 +142,7 @@ class OpenStackHarness(Usual):
             "created": now(),
             "updated": now(),
             "actions": [],
+            "attachment_ids": {},
         }
         volume["attachments"] = [
             {"server_id": server["id"], "volume_id": volume["id"], "device": "/dev/vda"}

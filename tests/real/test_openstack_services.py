@@ -33,7 +33,7 @@ from tests.peers.openstack import real
 from tests.real.openstack_lives import Lives
 from tests.real.openstack_site import Site, Witness, added
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(3600)]
 
 GIB, MIB = 1024**3, 1024**2
 NIC = NicSpec(nic_id=uuid4(), mac="fa:16:3e:00:00:11")
@@ -54,7 +54,7 @@ def site(keystone: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Si
     folder = tmp_path_factory.mktemp("services")
     witness = Witness(keystone, "admin", real.PASSWORD)
     witness.sign_in()
-    settings = {"SAGASTACK_DRIVER_OPENSTACK": "poll_s=0.5,call_s=180,task_s=600"}
+    settings = {"SAGASTACK_DRIVER_OPENSTACK": "poll_s=0.5,call_s=300,task_s=800"}
     with serving(folder / "home", SAGASTACK_RECONCILE_S="5", **settings) as server:
         yield added(witness, server, folder)
 
@@ -97,13 +97,13 @@ def plug(disk: DiskStatus, device: int) -> DiskAttachment:
 
 
 def tool(*words: str) -> str:
-    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
     return done.stdout
 
 
 async def test_a_life_on_the_services_themselves(keystone: str, tmp_path: Path) -> None:
-    (driver,) = make_all({"poll_s": "0.5", "call_s": "180", "task_s": "600"})
+    (driver,) = make_all({"poll_s": "0.5", "call_s": "300", "task_s": "800"})
     region = keystone.replace("http://", "openstack+http://")
     address = HostAddress(
         url=f"{region}?region=RegionOne&project=cloud&network=public",

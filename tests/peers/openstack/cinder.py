@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from aiohttp import web
 
-from tests.peers.openstack import glance
+from tests.peers.openstack import glance, swaps
 from tests.peers.openstack.state import (
     ADMIN,
     PROJECT,
@@ -38,6 +38,7 @@ CREATE_FIELDS: dict[str, Any] = {
     "source_volid": str,
     "description": (str, type(None)),
 }
+MIGRATING = ("starting", "migrating", "completing")
 DELETABLE = ("available", "error", "error_restoring", "error_extending", "error_managing")
 
 
@@ -55,6 +56,7 @@ class Cinder:
             ("POST", f"{one}/action", self.act),
             ("POST", f"{one}/metadata", self.add_metadata),
             ("DELETE", f"{one}/metadata/{{key}}", self.drop_metadata),
+            ("DELETE", f"{prefix}/attachments/{{id}}", self.detach),
             ("GET", f"{prefix}/types", self.types),
             ("GET", f"{prefix}/limits", self.limits),
             ("GET", f"{prefix}/messages", self.messages),
@@ -85,10 +87,12 @@ class Cinder:
         for name in ("name", "status"):
             if name in request.query:
                 rows = [one for one in rows if one[name] == request.query[name]]
-        return page(request, "volumes", rows)
+        if not request[ADMIN]:
+            rows = [one for one in rows if not _is_target(one)]
+        return page(request, "volumes", [_shown(one, request) for one in rows])
 
     async def show(self, request: web.Request) -> web.Response:
-        return web.json_response({"volume": self._one(request)})
+        return web.json_response({"volume": _shown(self._one(request), request)})
 
     async def create(self, request: web.Request) -> web.Response:
         said = check_fields(await body_of(request, "volume"), CREATE_FIELDS)
@@ -148,7 +152,9 @@ class Cinder:
 
     def _used(self, project_id: str) -> int:
         mine = self._region.volumes.values()
-        return sum(one["size"] for one in mine if one["project"] == project_id)
+        return sum(
+            one["size"] for one in mine if one["project"] == project_id and not _is_target(one)
+        )
 
     def _made(
         self, request: web.Request, said: Row, size: int, kind: str, image: Row | None
@@ -205,7 +211,8 @@ class Cinder:
 
     async def delete(self, request: web.Request) -> web.Response:
         row = self._one(request)
-        if row["status"] not in DELETABLE or row["attachments"]:
+        busy = _is_target(row) or row.get("migration_status") in MIGRATING
+        if row["status"] not in DELETABLE or row["attachments"] or busy:
             raise wrong(400, "Invalid volume: Volume status must be available or error or "
                         "error_restoring or error_extending or error_managing and must not be "
                         "migrating, attached, belong to a group, have snapshots")  # fmt: skip
@@ -258,17 +265,16 @@ class Cinder:
         """To another back end, with its bytes: of a server's volume, Nova swaps it meanwhile."""
         check_fields(asked, {"new_type": str, "migration_policy": str}, ("new_type",))
         kind = self._type(asked["new_type"])
-        if row["status"] not in ("available", "in-use") or kind == row["volume_type"]:
+        busy = row.get("migration_status") in MIGRATING
+        if row["status"] not in ("available", "in-use") or kind == row["volume_type"] or busy:
             raise wrong(400, "Invalid volume: Retype needs status available or in-use, and "
                         "another type")  # fmt: skip
         before, row["status"] = row["status"], "retyping"
-        goes = asked.get("migration_policy") == "on-demand"
-
-        async def retyped() -> None:
-            row["volume_type"] = kind if goes else row["volume_type"]
-            row["status"] = before
-
-        self._region.later(retyped)
+        if asked.get("migration_policy") != "on-demand":
+            self._region.later(partial(_stays, row, before))
+            return web.Response(status=202)
+        row["migration_status"] = "migrating"
+        self._region.later(partial(swaps.retype, self._region, row, kind, before))
         return web.Response(status=202)
 
     def _upload(self, request: web.Request, row: Row, asked: Row) -> web.Response:
@@ -294,6 +300,26 @@ class Cinder:
         row["status"] = before
         if done and image["id"] in self._region.images:
             image["status"], image["size"] = "active", target.stat().st_size
+
+    async def detach(self, request: web.Request) -> web.Response:
+        """An attachment is its user's to remove once Nova knows nothing of it."""
+        if request.headers.get("OpenStack-API-Version", "").removeprefix("volume ") < "3.27":
+            raise wrong(404, "The resource could not be found.")
+        attachment_id = request.match_info["id"]
+        for row in self._region.volumes.values():
+            for one in row["attachments"]:
+                if one.get("attachment_id") != attachment_id:
+                    continue
+                server = self._region.servers.get(one["server_id"])
+                known = {} if server is None else server.get("attachment_ids", {})
+                if server and server["status"] != "DELETED" and attachment_id in known.values():
+                    raise wrong(409, f"Detach volume from instance {one['server_id']} using the "
+                                "Compute API")  # fmt: skip
+                row["attachments"].remove(one)
+                row["status"] = "in-use" if row["attachments"] else "available"
+                return web.json_response({"attachments": []})
+        raise wrong(404, "Volume attachment could not be found with filter: attachment_id = "
+                    f"{attachment_id}.")  # fmt: skip
 
     async def add_metadata(self, request: web.Request) -> web.Response:
         row = self._one(request)
@@ -350,3 +376,18 @@ async def _qemu_img(*words: str) -> bool:
     )
     async with asyncio.timeout(60):
         return await process.wait() == 0
+
+
+def _is_target(row: Row) -> bool:
+    return str(row.get("migration_status") or "").startswith("target:")
+
+
+def _shown(row: Row, request: web.Request) -> Row:
+    """How far a copy to another back end is, administrators are told alone."""
+    if request[ADMIN]:
+        return row
+    return {name: value for name, value in row.items() if name != "migration_status"}
+
+
+async def _stays(row: Row, before: str) -> None:
+    row["status"] = before

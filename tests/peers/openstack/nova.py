@@ -13,6 +13,7 @@ from uuid import uuid4
 from aiohttp import web
 
 from tests.peers.openstack import compute_admin as admin
+from tests.peers.openstack import swaps
 from tests.peers.openstack.state import (
     ADMIN,
     PROJECT,
@@ -82,6 +83,7 @@ class Nova:
             ("POST", f"{one}/remote-consoles", self.console),
             ("GET", f"{one}/diagnostics", self.diagnose),
             ("GET", f"{one}/os-instance-actions", self.actions),
+            ("GET", f"{one}/os-instance-actions/{{request}}", self.action),
         ):
             app.router.add_route(method, path, self._versioned(handler))
         admin.routes(self._region, app, prefix, self._versioned)
@@ -241,6 +243,7 @@ class Nova:
             "created": now(),
             "updated": now(),
             "actions": [],
+            "attachment_ids": {},
         }
 
     def fits(self, row: Row, host: Any) -> bool:
@@ -272,13 +275,15 @@ class Nova:
 
     def attach(self, row: Row, volume: Row) -> None:
         used = len(row["os-extended-volumes:volumes_attached"])
+        attachment_id = str(uuid4())
+        row["attachment_ids"][volume["id"]] = attachment_id
         volume["status"] = "in-use"
         volume["attachments"] = [
             {
                 "id": volume["id"],
                 "volume_id": volume["id"],
                 "server_id": row["id"],
-                "attachment_id": str(uuid4()),
+                "attachment_id": attachment_id,
                 "host_name": row[HOST],
                 "device": f"/dev/vd{chr(ord('a') + used)}",
             }
@@ -288,20 +293,31 @@ class Nova:
         row = self._one(request)
         if row[TASK] != "deleting":
             row[TASK], row["updated"] = "deleting", now()
-            self._region.later(partial(self._delete, row))
+            known = dict(row.get("attachment_ids", {}))
+            self._region.later(partial(self._delete, row, known))
         return web.Response(status=204)
 
-    async def _delete(self, row: Row) -> None:
-        for one in row["os-extended-volumes:volumes_attached"]:
-            volume = self._region.volumes.get(one["id"])
-            if volume is not None:
-                volume |= {"status": "available", "attachments": []}
-                if one["delete_on_termination"]:
-                    del self._region.volumes[one["id"]]
+    async def _delete(self, row: Row, known: dict[str, str]) -> None:
+        """One thing at a time with a server; of attachments it goes by what it knew at first."""
+        async with self._region.turn_of(row["id"]):
+            self._let_go(row, known)
         for port in self._region.ports.values():
             if port["device_id"] == row["id"]:
                 port |= {"device_id": "", "device_owner": "", "status": "DOWN"}
         row["status"], row[TASK], row["updated"] = "DELETED", None, now()
+
+    def _let_go(self, row: Row, known: dict[str, str]) -> None:
+        for one in row["os-extended-volumes:volumes_attached"]:
+            volume = self._region.volumes.get(one["id"])
+            if volume is not None:
+                volume["attachments"] = [
+                    has
+                    for has in volume["attachments"]
+                    if has.get("attachment_id") != known.get(one["id"])
+                ]
+                volume["status"] = "in-use" if volume["attachments"] else "available"
+                if one["delete_on_termination"]:
+                    del self._region.volumes[one["id"]]
 
     async def act(self, request: web.Request) -> web.Response:
         row, said = self._one(request), await body_of(request)
@@ -357,7 +373,7 @@ class Nova:
             row[HOST] = host.name
         else:
             message = "No valid host was found. There are not enough hosts available."
-        row["actions"].insert(0, {"action": "live-migration", "message": message})
+        row["actions"].insert(0, swaps.action("live-migration", message=message))
         row["status"], row[TASK], row["updated"] = "ACTIVE", None, now()
 
     def _allowed(self, row: Row, verb: str, statuses: tuple[str, ...]) -> None:
@@ -499,7 +515,18 @@ class Nova:
         return web.json_response(said)
 
     async def actions(self, request: web.Request) -> web.Response:
-        return web.json_response({"instanceActions": self._one(request)["actions"]})
+        """Each without what happened in it."""
+        rows = self._one(request)["actions"]
+        listed = [{name: one[name] for name in one if name != "events"} for one in rows]
+        return web.json_response({"instanceActions": listed})
+
+    async def action(self, request: web.Request) -> web.Response:
+        """With what happened in it, which others than administrators see since 2.51."""
+        wanted = request.match_info["request"]
+        for one in self._one(request)["actions"]:
+            if one["request_id"] == wanted:
+                return web.json_response({"instanceAction": one})
+        raise wrong(404, f"Action for request_id {wanted} on instance could not be found")
 
 
 async def _becomes(row: Row, status: str) -> None:
@@ -514,7 +541,9 @@ def _fail(row: Row, message: str) -> None:
 
 def _shown(row: Row, request: web.Request) -> Row:
     """Who is no administrator does not see the host; an action log is asked for by itself."""
-    hidden = {"actions", "user_data", "cpu_ns"} | (set() if request[ADMIN] else {HOST})
+    hidden = {"actions", "attachment_ids", "user_data", "cpu_ns"} | (
+        set() if request[ADMIN] else {HOST}
+    )
     return {name: value for name, value in row.items() if name not in hidden}
 
 

@@ -31,7 +31,7 @@ HERE = Path(__file__).parent
 VENV = ROOT / "var" / "openstack" / "venv"
 PINS = HERE / "requirements.txt"
 PASSWORD = "correct horse"
-INSTALL_S, SCHEMA_S, READY_S = 1200.0, 300.0, 180.0
+INSTALL_S, SCHEMA_S, READY_S = 1200.0, 900.0, 900.0
 STOP_S = 8.0
 BELOW = ("mariadb", "epmd", "rabbitmq")
 COMPUTE_HOSTS = ("compute1", "compute2")
@@ -333,7 +333,7 @@ class RealRegion:
         """One request as the administrator, beside the driver."""
         said = {"Content-Type": "application/json", "X-Auth-Token": self._token, **headers}
         data = None if body is None else json.dumps(body).encode()
-        with urlopen(Request(url, data, said, method=method), timeout=60) as answer:
+        with urlopen(Request(url, data, said, method=method), timeout=300) as answer:
             text = answer.read()
             return (json.loads(text) if text else None), answer.headers.get("X-Subject-Token", "")
 

@@ -65,7 +65,11 @@ VERSION = web.RequestKey("version", tuple)
 
 
 class Region:
-    """All state of a region. `public` is where clients find it; `moment_s` how long things take."""
+    """All state of a region. `public` is where clients find it; `moment_s` how long things take.
+
+    A retype takes `retype_s`, and fails if `retype_fault` says why. Nova writes down that a volume
+    was swapped once `swaps_recorded` is set.
+    """
 
     def __init__(self, folder: Path, *, moment_s: float = 0.01, shutdown_s: float = 0.05) -> None:
         self.folder, self.moment_s, self.shutdown_s = folder, moment_s, shutdown_s
@@ -96,10 +100,14 @@ class Region:
             for name in ("fast", "slow")
         ]
         self.pool_gib = 200
+        self.retype_s, self.retype_fault = moment_s, ""
+        self.swaps_recorded = asyncio.Event()
+        self.swaps_recorded.set()
         self.quota = {"cores": 20, "ram": 51_200, "instances": 50, "gigabytes": 1000}
         self.faults: list[Fault] = []
         self.asked: list[tuple[str, str]] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._turns: dict[str, asyncio.Lock] = {}
         (folder / "volumes").mkdir(parents=True, exist_ok=True)
         (folder / "images").mkdir(exist_ok=True)
         for name in ("public", "second"):
@@ -139,6 +147,10 @@ class Region:
         task = asyncio.get_running_loop().create_task(run())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def turn_of(self, server_id: str) -> asyncio.Lock:
+        """Nova's compute hosts do one thing at a time with a server."""
+        return self._turns.setdefault(server_id, asyncio.Lock())
 
     async def rest(self) -> None:
         """Nothing is under way any more."""
