@@ -180,6 +180,17 @@ class CreateGuestNetwork:
             raise InvalidValue(
                 f"network offering {offering.name} is not in zone {zone.name}: choose another"
             )
+        if offering.guest_ip_type == "L2" and offering.specify_vlan:
+            if not caller.is_root:
+                raise Denied(
+                    f"a root admin names the VLAN of networks of offering {offering.name}: choose "
+                    "an offering whose networks get one by themselves"
+                )
+            if not self.vlan:
+                raise InvalidValue(
+                    f"whoever makes a network of offering {offering.name} names its VLAN: say "
+                    "vlan=NUMBER, or vlan=untagged"
+                )
         if self.vlan and not offering.specify_vlan:
             raise InvalidValue(f"network offering {offering.name} chooses the VLAN: leave it out")
         if (

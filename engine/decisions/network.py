@@ -205,11 +205,15 @@ def _physical(ask: CreateNetwork, desk: Desk) -> UUID | None:
 def _vlan(
     ask: CreateNetwork, offering: NetworkOffering, physical: UUID | None, desk: Desk
 ) -> tuple[int | None, Decision | None]:
-    """Isolated networks keep apart by a VLAN of their own, if their wires have any to give.
+    """A network that is its tenant's alone, Isolated or L2, keeps apart by a VLAN of its own.
 
+    Where the wires have no ranges at all there is nothing to keep apart by, and networks are
+    untagged, as whoever set the zone up chose; where all of a range are given, a network is
+    refused rather than put on another one's wire. Who makes an L2 network of an offering that
+    leaves the VLAN to its maker has said untagged by naming none.
     A VLAN that was asked for and lies outside of the wires' ranges is nobody's to give.
     """
-    if ask.vlan is None and offering.guest_ip_type != "Isolated":
+    if ask.vlan is None and not _is_kept_apart(offering):
         return None, None
     try:
         candidates = spaces(desk.world, "vlan", physical_network_id=physical)
@@ -222,10 +226,21 @@ def _vlan(
     if ask.vlan is not None and not any(one.first <= ask.vlan <= one.last for one in ranges):
         return ask.vlan, None
     hold = _vlan_hold(ask.network_id)
-    chosen = desk.world.allocator.take_address(
-        candidates, hold, holder=ask.network_id, purpose="network", wanted=ask.vlan
-    )
+    try:
+        chosen = desk.world.allocator.take_address(
+            candidates, hold, holder=ask.network_id, purpose="network", wanted=ask.vlan
+        )
+    except Exhausted:
+        raise Exhausted(
+            f"no VLAN is left for network {ask.name}: delete a network that is not needed, or let "
+            "the physical network have more of them (updatePhysicalNetwork vlan=...)"
+        ) from None
     return chosen.number, chosen
+
+
+def _is_kept_apart(offering: NetworkOffering) -> bool:
+    kind = offering.guest_ip_type
+    return kind == "Isolated" or (kind == "L2" and not offering.specify_vlan)
 
 
 def _vlan_hold(network_id: UUID) -> UUID:

@@ -106,10 +106,11 @@ def _furnish(site: Site, folder: Path) -> None:
     api("updateZone", id=site.where["zoneid"], allocationstate="Enabled")
     for kind in site.kinds:
         until(lambda kind=kind: _is_ready(api, kind), f"the template of {kind.name} is ready")
-    offered = api("listNetworkOfferings", name="DefaultL2NetworkOffering")["networkoffering"]
+    # Untagged: the KVM hosts' wires are in namespaces, and the bridge of a VLAN would be in ours.
+    offered = api("listNetworkOfferings", name="DefaultL2NetworkOfferingVlan")["networkoffering"]
     network = api(
         "createNetwork", zoneid=site.where["zoneid"], name="plain", displaytext="plain",
-        networkofferingid=offered[0]["id"],
+        networkofferingid=offered[0]["id"], vlan="untagged",
     )["network"]  # fmt: skip
     size = api(
         "createServiceOffering", name="small", displaytext="small", cpunumber=1, cpuspeed=500,

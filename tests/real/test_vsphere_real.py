@@ -224,7 +224,8 @@ def test_a_whole_life_leaves_nothing(here: Here, template: str) -> None:
     assert (vm["state"], here.running()) == ("Running", ["whole"])
     machine = here.hand.all()[0]
     assert machine.parent.parent.name == "sagastack", "a folder for each tenant"
-    assert {one.name for one in machine.network} == {"DVS0.untagged"}
+    vlan = api.one("listNetworks", "network", id=first)["vlan"]
+    assert {one.name for one in machine.network} == {f"DVS0.{vlan}"}, "no other network's guests"
     root = here.volume(virtualmachineid=vm["id"], type="ROOT")
     here.write(root, 1)
     snapshot = api("createSnapshot", volumeid=root["id"])["snapshot"]
