@@ -26,11 +26,10 @@ from api.authz import allowed
 from api.caller import Identity
 from api.dispatch import Answer, Gateway, Request
 from api.errors import ApiError, Denied, MalformedParam, ParamError
-from api.identity import identify
 from api.openapi import document
 from api.parse import integer
 from api.schemas import serve_schema
-from api.stream import HEARTBEAT_S, Feed, Frames, pour
+from api.stream import HEARTBEAT_S, Feed, Frames, Readers, pour
 
 log = logging.getLogger("sagastack.access")
 
@@ -47,6 +46,7 @@ HEADERS = {
 GATEWAY = web.AppKey("gateway", Gateway)
 FEED: web.AppKey[Feed] = web.AppKey("feed")
 FRAMES = web.AppKey("frames", Frames)
+READERS = web.AppKey("readers", Readers)
 TRUSTED = web.AppKey("trusted", bool)
 METRICS: web.AppKey[Callable[[], str]] = web.AppKey("metrics")
 VERSION = web.AppKey("version", str)
@@ -169,8 +169,9 @@ async def serve_events(request: web.Request) -> web.StreamResponse:
     await response.prepare(request)
 
     def still() -> Identity | None:
-        return None if gateway.closing else identify(gateway.engine.cloud, reader.user_id)
+        return None if gateway.closing else readers.who(gateway.engine.cloud, reader.user_id)
 
+    readers = request.app[READERS]
     open_streams, own = request.app[STREAMS], asyncio.current_task()
     assert own is not None
     open_streams.add(own)
@@ -254,7 +255,7 @@ def make_app(
     """The public application. Boot may add routes (the console) before it runs."""
     app = _api(gateway, [access], trusted=False)
     app[FEED], app[METRICS], app[VERSION], app[STREAMS] = feed, metrics, version, set()
-    app[FRAMES] = Frames()
+    app[FRAMES], app[READERS] = Frames(), Readers()
     # The session's cookies are for /client alone, so a console reads the events there.
     for path in ("/events", "/client/events"):
         app.router.add_get(path, serve_events)

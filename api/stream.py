@@ -16,8 +16,11 @@ from uuid import UUID
 import msgspec
 
 from api.caller import Identity
+from api.identity import identify
+from projections.cloud import Cloud
 
 FRAMES_KEPT = 4096
+BATCHES_KEPT = 64
 HEARTBEAT_S = 15.0
 STILL_HERE = b": still here\n\n"
 STUCK_S = 60.0
@@ -80,10 +83,29 @@ def frame(happened: Happened) -> bytes:
 
 
 class Frames:
-    """The latest events as they are on the wire, each made once however many read it."""
+    """The latest events as they are on the wire, each made once however many read it.
+
+    Whoever may see all is told a whole batch at a time, and most are told the same one.
+    """
 
     def __init__(self) -> None:
         self._kept: dict[int, tuple[Happened, bytes]] = {}
+        self._batches: dict[tuple[int, int], tuple[Happened, Happened, bytes]] = {}
+
+    def told(self, reader: Identity, batch: Sequence[Happened]) -> bytes:
+        """What this reader is told of a batch; nothing, if it may see nothing of it."""
+        if not batch or not reader.is_root:
+            return b"".join([self.of(one) for one in batch if may_see(reader, one)])
+        first, last = batch[0], batch[-1]
+        key = first.position, last.position
+        kept = self._batches.get(key)
+        if kept is not None and kept[0] is first and kept[1] is last:
+            return kept[2]
+        made = b"".join([self.of(one) for one in batch])
+        self._batches[key] = first, last, made
+        if len(self._batches) > BATCHES_KEPT:
+            del self._batches[next(iter(self._batches))]
+        return made
 
     def of(self, happened: Happened) -> bytes:
         kept = self._kept.get(happened.position)
@@ -94,6 +116,23 @@ class Frames:
         if len(self._kept) > FRAMES_KEPT:
             del self._kept[next(iter(self._kept))]
         return made
+
+
+class Readers:
+    """Who users are at the position that the cloud is at: looked up once for all their readers."""
+
+    def __init__(self) -> None:
+        self._position = -1
+        self._known: dict[UUID, Identity | None] = {}
+
+    def who(self, cloud: Cloud, user_id: UUID) -> Identity | None:
+        """The user as it is now; None for one that may do nothing any more."""
+        if cloud.position != self._position:
+            self._known.clear()
+            self._position = cloud.position
+        if user_id not in self._known:
+            self._known[user_id] = identify(cloud, user_id)
+        return self._known[user_id]
 
 
 async def pour(
@@ -114,7 +153,7 @@ async def pour(
     async for batch in batches:
         if (reader := still()) is None:
             return
-        told = b"".join([frames.of(one) for one in batch if may_see(reader, one)])
+        told = frames.told(reader, batch)
         if not told and batch and loop.time() - wrote_s < heartbeat_s:
             continue
         async with asyncio.timeout(stuck_s):

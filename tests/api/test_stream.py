@@ -166,3 +166,16 @@ def test_a_frame_is_made_once_and_never_another_events() -> None:
     frames, one, other = Frames(), Toy(1, None), Toy(1, None, topic="toy.lost")
     assert frames.of(one) is frames.of(one)
     assert b"toy.lost" in frames.of(other)
+
+
+def test_a_batch_is_made_once_for_those_who_see_all() -> None:
+    batch = [Toy(1, named("account ann")), Toy(2, None)]
+    engine = make_engine()
+    frames, root, ann = Frames(), who(engine, "root"), who(engine, "ann")
+    whole = frames.told(root, batch)
+    assert whole == frames.of(batch[0]) + frames.of(batch[1])
+    assert frames.told(root, list(batch)) is whole
+    assert frames.told(ann, batch) == frames.of(batch[0])
+    assert frames.told(root, ()) == b""
+    others = [Toy(1, None, topic="toy.other"), batch[1]]
+    assert b"toy.other" in frames.told(root, others), "another log's events have those positions"
