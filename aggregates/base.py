@@ -51,6 +51,8 @@ class Aggregate(Struct, kw_only=True, gc=False):
     """State that is only ever the fold of a stream. `version` counts the events in it."""
 
     KIND: ClassVar[str] = ""
+    # Whether events add to its lists as they are, rather than give it others.
+    GROWS_IN_PLACE: ClassVar[bool] = False
 
     id: UUID
     version: int = 0

@@ -7,6 +7,7 @@ the clusters, so that nothing which an operator had set has to be put back.
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import ClassVar
 from uuid import UUID
 
 import msgspec
@@ -41,6 +42,8 @@ class HostSkipped(msgspec.Struct, frozen=True, kw_only=True):
 @aggregate("rolling_maintenance")
 class RollingMaintenance(Aggregate):
     """`host_ids` are in the order in which they are worked on, cluster by cluster."""
+
+    GROWS_IN_PLACE: ClassVar[bool] = True
 
     job_id: UUID | None
     cluster_ids: list[UUID]

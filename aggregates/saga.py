@@ -8,7 +8,7 @@ hence "may have begun" is all that a resume or an undo must know.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import msgspec
@@ -35,6 +35,8 @@ class SagaRun(Aggregate):
 
     `doubts` are steps of which an attempt may have happened unheard.
     """
+
+    GROWS_IN_PLACE: ClassVar[bool] = True
 
     name: str
     command: str

@@ -24,7 +24,9 @@ from aggregates.address import (
 from aggregates.base import Recorded
 from projections.address_range import AddressRange
 from projections.cloud import projection
+from projections.holders import Holders
 from projections.pending import Pending, Pendings
+from projections.shared import share
 from projections.table import table
 
 address_spaces = table(
@@ -66,7 +68,7 @@ class Addresses:
         self.ranges: dict[UUID, AddressRange] = {}
         self.holds: dict[UUID, AddressTaken] = {}
         self.pendings = Pendings()
-        self._by_holder: dict[UUID, tuple[UUID, ...]] = {}
+        self._by_holder = Holders()
 
     def fold(self, recorded: Recorded) -> None:
         """Let one event of a ledger, or of a space, happen."""
@@ -85,7 +87,7 @@ class Addresses:
 
     def holds_of(self, holder: UUID) -> Iterator[AddressTaken]:
         """Every number that a NIC, a network or another holder has."""
-        return (self.holds[hold] for hold in self._by_holder.get(holder, ()))
+        return (self.holds[hold] for hold in self._by_holder.of(holder))
 
     def holder_of(self, space_id: UUID, number: int) -> AddressTaken | None:
         """Who has a number. Looks through all holds: for messages, not for the hot path."""
@@ -202,13 +204,10 @@ class Addresses:
             new.set_version(number, version)
 
     def _list(self, taken: AddressTaken) -> None:
+        share(taken)
         self.holds[taken.hold] = taken
-        self._by_holder[taken.holder] = (*self._by_holder.get(taken.holder, ()), taken.hold)
+        self._by_holder.add(taken.holder, taken.hold)
 
     def _unlist(self, taken: AddressTaken) -> None:
         del self.holds[taken.hold]
-        rest = tuple(hold for hold in self._by_holder[taken.holder] if hold != taken.hold)
-        if rest:
-            self._by_holder[taken.holder] = rest
-        else:
-            del self._by_holder[taken.holder]
+        self._by_holder.remove(taken.holder, taken.hold)

@@ -28,7 +28,7 @@ class Attached(Table[R]):
 
     def fold(self, recorded: Recorded) -> None:
         """An event about a row that went with its thing says nothing any more."""
-        if recorded.event.CREATES is not None or recorded.stream in self.rows:
+        if recorded.event.CREATES is not None or recorded.stream.int in self.rows:
             super().fold(recorded)
 
     def ended(self, recorded: Recorded) -> None:

@@ -23,7 +23,9 @@ from aggregates.capacity import (
 )
 from projections.capacity_columns import HostColumns
 from projections.cloud import projection
+from projections.holders import Holders
 from projections.pending import Pending, Pendings
+from projections.shared import share
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class Capacity:
         self.hosts = HostColumns()
         self.holds: dict[UUID, CapacityHeld] = {}
         self.pendings = Pendings()
-        self._by_vm: dict[UUID, tuple[UUID, ...]] = {}
+        self._by_vm = Holders()
 
     def fold(self, recorded: Recorded) -> None:
         """Let one event of a ledger happen."""
@@ -91,7 +93,7 @@ class Capacity:
 
     def holds_of_vm(self, vm_id: UUID) -> Iterator[CapacityHeld]:
         """The promises made to a guest: one, or two while it moves between hosts."""
-        return (self.holds[hold] for hold in self._by_vm.get(vm_id, ()))
+        return (self.holds[hold] for hold in self._by_vm.of(vm_id))
 
     def usage(self, by: Literal["zone", "pod", "cluster"] = "zone") -> dict[UUID, Usage]:
         """Offered and used, summed over the hosts of each zone, pod or cluster."""
@@ -185,13 +187,10 @@ class Capacity:
         if held is None or held.host_id != freed.host_id:
             return
         del self.holds[freed.hold]
-        rest = tuple(hold for hold in self._by_vm[held.vm_id] if hold != freed.hold)
-        if rest:
-            self._by_vm[held.vm_id] = rest
-        else:
-            del self._by_vm[held.vm_id]
+        self._by_vm.remove(held.vm_id, freed.hold)
         self.hosts.shift(self.hosts.slots[held.host_id], held.cpu_mhz, held.memory_mib)
 
     def _list(self, held: CapacityHeld) -> None:
+        share(held)
         self.holds[held.hold] = held
-        self._by_vm[held.vm_id] = (*self._by_vm.get(held.vm_id, ()), held.hold)
+        self._by_vm.add(held.vm_id, held.hold)

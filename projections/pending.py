@@ -96,6 +96,8 @@ class Pendings:
 
     def settle(self, recorded: Recorded) -> Pending | None:
         """The log holds `recorded`: the pending append that it was, or None for somebody else's."""
+        if not self._tails:  # as while a past is folded
+            return None
         tail = self._tails.get(recorded.stream)
         if tail is None:
             return None

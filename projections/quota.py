@@ -15,7 +15,8 @@ from uuid import UUID
 from aggregates.quota import QuotaCredit, QuotaTariff
 from projections.cloud import Cloud
 from projections.table import table
-from projections.usage import ISO, SNAPSHOT, TEMPLATE, VM_SNAPSHOT, VOLUME, Span, Usage
+from projections.usage import ISO, SNAPSHOT, TEMPLATE, VM_SNAPSHOT, VOLUME, Usage
+from projections.usage_spans import Span
 
 quota_tariffs = table(QuotaTariff, indexed=("usage_type",))
 quota_credits = table(QuotaCredit, indexed=("account_id", "domain_id"))

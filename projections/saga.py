@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from uuid import UUID
 
 from aggregates.base import Recorded
 from aggregates.saga import RunState, SagaRun
@@ -18,23 +17,23 @@ class Runs(Table[SagaRun]):
     def __init__(self, spec: TableSpec[SagaRun]) -> None:
         super().__init__(spec)
         # A plain dict looks at all that it has forgotten, each time that it is asked for its first.
-        self._finished: OrderedDict[UUID, None] = OrderedDict()
+        self._finished: OrderedDict[int, SagaRun] = OrderedDict()
 
     def fold(self, recorded: Recorded) -> None:
         super().fold(recorded)
-        row = self.rows[recorded.stream]
-        if row.state.is_over and row.id not in self._finished:
+        row = self.rows[recorded.stream.int]
+        if row.state.is_over and row.id.int not in self._finished:
             row.finished_position = recorded.position
-            self._finished[row.id] = None
+            self._finished[row.id.int] = row
             if len(self._finished) > KEPT_FINISHED:
-                oldest, _ = self._finished.popitem(last=False)
-                self.discard(oldest)
+                _, oldest = self._finished.popitem(last=False)
+                self.discard(oldest.id)
 
     def restore(self, encoded: bytes) -> None:
         super().restore(encoded)
         over = [row for row in self.rows.values() if row.state.is_over]
         over.sort(key=lambda row: row.finished_position)
-        self._finished = OrderedDict((row.id, None) for row in over)
+        self._finished = OrderedDict((row.id.int, row) for row in over)
 
 
 saga_runs = table(

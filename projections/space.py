@@ -15,7 +15,9 @@ import msgspec
 from aggregates.base import Recorded
 from aggregates.space import SpaceFreed, SpaceHeld, SpaceSupplied, SpaceWithdrawn, space_ledger
 from projections.cloud import projection
+from projections.holders import Holders
 from projections.pending import Pending, Pendings
+from projections.shared import share
 
 
 class Pool(msgspec.Struct):
@@ -53,7 +55,7 @@ class Space:
         self.pools: dict[UUID, Pool] = {}
         self.holds: dict[UUID, SpaceHeld] = {}
         self.pendings = Pendings()
-        self._by_volume: dict[UUID, tuple[UUID, ...]] = {}
+        self._by_volume = Holders()
         self._by_scope: dict[UUID, dict[UUID, Pool]] = {}
 
     def fold(self, recorded: Recorded) -> None:
@@ -78,7 +80,7 @@ class Space:
 
     def holds_of_volume(self, volume_id: UUID) -> Iterator[SpaceHeld]:
         """The promises made to a volume: one, or more after it grew or while it moves."""
-        return (self.holds[hold] for hold in self._by_volume.get(volume_id, ()))
+        return (self.holds[hold] for hold in self._by_volume.of(volume_id))
 
     def serving(self, scopes: Iterable[UUID | None]) -> Iterator[Pool]:
         """The pools whose own, narrowest scope is one of these places."""
@@ -153,13 +155,10 @@ class Space:
         if held is None or held.pool_id != freed.pool_id:
             return
         del self.holds[freed.hold]
-        rest = tuple(hold for hold in self._by_volume[held.volume_id] if hold != freed.hold)
-        if rest:
-            self._by_volume[held.volume_id] = rest
-        else:
-            del self._by_volume[held.volume_id]
+        self._by_volume.remove(held.volume_id, freed.hold)
         pool.used_bytes -= held.size_bytes
 
     def _list(self, held: SpaceHeld) -> None:
+        share(held)
         self.holds[held.hold] = held
-        self._by_volume[held.volume_id] = (*self._by_volume.get(held.volume_id, ()), held.hold)
+        self._by_volume.add(held.volume_id, held.hold)

@@ -19,11 +19,12 @@ from uuid import UUID
 import msgspec
 
 from aggregates.base import Aggregate, Recorded, build
-from projections.shared import share_ids, shared
+from projections.shared import share, share_some, touched
 
 R = TypeVar("R", bound=Aggregate)
 # Rows by the value of one attribute: the only one that has it, or those that have it by their ids.
-Index = dict[Any, R | dict[UUID, R]]
+# An id is looked up as its number: that is hashed by C code, an id by Python's.
+Index = dict[Any, R | dict[int, R]]
 # Told of a kind, a row that changed, came or went, and the index entries that it has left.
 Watch = Callable[[str, Any, dict[str, Any]], None]
 # Indexed attributes that people type, and so look for without regard to case.
@@ -71,7 +72,7 @@ class Table(Generic[R]):
 
     def __init__(self, spec: TableSpec[R]) -> None:
         self.spec = spec
-        self.rows: dict[UUID, R] = {}
+        self.rows: dict[int, R] = {}
         self._folds = spec.folded
         self.watch: Watch | None = None
         self._keys = _keys_of(spec.indexed)
@@ -89,13 +90,13 @@ class Table(Generic[R]):
         return iter(self.rows.values())
 
     def __contains__(self, row_id: object) -> bool:
-        return row_id in self.rows
+        return isinstance(row_id, UUID) and row_id.int in self.rows
 
     def __getitem__(self, row_id: UUID) -> R:
-        return self.rows[row_id]
+        return self.rows[row_id.int]
 
     def get(self, row_id: UUID | None) -> R | None:
-        return None if row_id is None else self.rows.get(row_id)
+        return None if row_id is None else self.rows.get(row_id.int)
 
     def by(self, attribute: str, value: object) -> Collection[R]:
         """The rows whose indexed `attribute` equals `value`; costs nothing for the others."""
@@ -132,18 +133,19 @@ class Table(Generic[R]):
         happened = recorded.event
         if happened.CREATES is not None:
             row: Any = build(recorded)
-            share_ids(row)
-            self.rows[row.id] = row
+            share(row)
+            self.rows[row.id.int] = row
             self._add(row)
             if self.watch is not None:
                 self.watch(self.spec.kind, row, {})
             return
-        row = self.rows[recorded.stream]
+        row = self.rows[recorded.stream.int]
         if happened.REMOVES:
             self.discard(row.id)
             return
         before = self._keys(row)
         happened.apply(row, recorded.at_ms)
+        share_some(row, touched(type(happened), self.spec.row))
         row.version = recorded.version
         after = self._keys(row)
         left = self._move(row, before, after) if after != before else NOTHING_LEFT
@@ -154,18 +156,19 @@ class Table(Generic[R]):
         happened = recorded.event
         if happened.CREATES is not None:
             made: Any = build(recorded)
-            share_ids(made)
-            self.rows[made.id] = made
+            share(made)
+            self.rows[made.id.int] = made
         elif happened.REMOVES:
             self.discard(recorded.stream)
         else:
-            row = self.rows[recorded.stream]
+            row = self.rows[recorded.stream.int]
             happened.apply(row, recorded.at_ms)
+            share_some(row, touched(type(happened), self.spec.row))
             row.version = recorded.version
 
     def discard(self, row_id: UUID) -> None:
         """Forget a row; the log still has it."""
-        row = self.rows.pop(row_id)
+        row = self.rows.pop(row_id.int)
         if self._is_deferred:
             return
         self._drop(row, self._keys(row))
@@ -180,20 +183,17 @@ class Table(Generic[R]):
                 continue
             left[name] = old
             _unlist(self._index[name], old, row.id)
-            if type(new) is UUID:
-                new = shared(new)
-                setattr(row, name, new)
             _list(self._index[name], new, row)
             if name in self._text:
                 _unlist(self._text[name], old.casefold(), row.id)
-                _list(self._text[name], new.casefold(), row)
+                _list(self._text[name], _folded(new), row)
         return left
 
     def _add(self, row: R) -> None:
         for index, key in zip(self._index.values(), self._keys(row), strict=True):
             _list(index, key, row)
         for name in self._folds:
-            _list(self._text[name], getattr(row, name).casefold(), row)
+            _list(self._text[name], _folded(getattr(row, name)), row)
 
     def _drop(self, row: R, keys: tuple[Any, ...]) -> None:
         for name, key in zip(self.spec.indexed, keys, strict=True):
@@ -210,8 +210,8 @@ class Table(Generic[R]):
         form: Any = self.spec.row
         rows: list[R] = msgspec.msgpack.decode(encoded, type=list[form])
         for row in rows:
-            share_ids(row)
-        self.rows = {row.id: row for row in rows}
+            share(row)
+        self.rows = {row.id.int: row for row in rows}
         self._empty()
         if not self._is_deferred:
             self._index_all()
@@ -224,7 +224,7 @@ class Table(Generic[R]):
         for name in self._folds:
             text, word_of = self._text[name], attrgetter(name)
             for row in self.rows.values():
-                _list(text, word_of(row).casefold(), row)
+                _list(text, _folded(word_of(row)), row)
 
 
 def _keys_of(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
@@ -240,9 +240,9 @@ def _list(index: Index[R], key: Any, row: R) -> None:
     if found is None:
         index[key] = row
     elif type(found) is dict:
-        found[row.id] = row
+        found[row.id.int] = row
     else:
-        index[key] = {found.id: found, row.id: row}  # type: ignore[union-attr,dict-item]
+        index[key] = {found.id.int: found, row.id.int: row}  # type: ignore[union-attr,dict-item]
 
 
 def _unlist(index: Index[R], key: Any, row_id: UUID) -> None:
@@ -251,12 +251,18 @@ def _unlist(index: Index[R], key: Any, row_id: UUID) -> None:
     if type(found) is not dict:
         del index[key]
         return
-    del found[row_id]
+    del found[row_id.int]
     if not found:
         del index[key]
 
 
-def _listed(found: R | dict[UUID, R] | None) -> Collection[R]:
+def _folded(name: str) -> str:
+    """A name without regard to case; most are so already, and are kept once."""
+    folded = name.casefold()
+    return name if folded == name else folded
+
+
+def _listed(found: R | dict[int, R] | None) -> Collection[R]:
     """The rows of one entry."""
     if found is None:
         return ()

@@ -9,21 +9,28 @@ is the same whenever it is asked for, and nothing has to run at midnight.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from importlib import import_module
-from operator import attrgetter
 from pkgutil import iter_modules
 from typing import Any, ClassVar
 from uuid import UUID
-
-import msgspec
 
 import aggregates
 from aggregates.base import EVENTS, Recorded
 from aggregates.usage import UsageForgotten
 from projections.cloud import Cloud, projection
 from projections.network import networks
+from projections.usage_spans import (
+    EndedSpans,
+    Going,
+    Meter,
+    OpenSpans,
+    Span,
+    encode,
+    owner_of,
+    restore,
+    shape_of,
+)
 
 RUNNING_VM, ALLOCATED_VM, IP_ADDRESS, VOLUME = 1, 2, 3, 6
 TEMPLATE, ISO, SNAPSHOT, SECURITY_GROUP, LOAD_BALANCER = 7, 8, 9, 10, 11
@@ -32,41 +39,6 @@ METERED_KINDS = frozenset({
     RUNNING_VM, ALLOCATED_VM, IP_ADDRESS, VOLUME, TEMPLATE, ISO, SNAPSHOT, SECURITY_GROUP,
     LOAD_BALANCER, PORT_FORWARDING, NETWORK_OFFERING, VPN_USER, VM_SNAPSHOT, NETWORK, VPC,
 })  # fmt: skip
-
-
-class Meter(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What a row is metered for, and as what: a change of any field begins another span.
-
-    `kind` is CloudStack's number. `about` is the thing where it is not the row itself.
-    """
-
-    kind: int
-    name: str = ""
-    offering_id: UUID | None = None
-    template_id: UUID | None = None
-    size_bytes: int | None = None
-    virtual_bytes: int | None = None
-    cpu_count: int | None = None
-    cpu_mhz: int | None = None
-    memory_mib: int | None = None
-    what: str = ""
-    about: UUID | None = None
-    vm_id: UUID | None = None
-    network_id: UUID | None = None
-    is_default: bool | None = None
-    is_source_nat: bool | None = None
-
-
-class Span(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One thing, metered in one way, for as long as that was so. `end_ms` is 0 while it is."""
-
-    thing_id: UUID
-    account_id: UUID
-    domain_id: UUID | None
-    zone_id: UUID | None
-    meter: Meter
-    begin_ms: int
-    end_ms: int = 0
 
 
 Meters = Callable[[Any, Cloud], tuple[Meter, ...]]
@@ -176,8 +148,8 @@ class Usage:
     )
 
     def __init__(self) -> None:
-        self._open: dict[UUID, tuple[Span, ...]] = {}
-        self._over: list[Span] = []
+        self._going, self._ended = OpenSpans(), EndedSpans()
+        self._at_ms = 0
 
     def bind(self, cloud: Cloud) -> None:
         """Rows are metered as these tables hold them."""
@@ -185,57 +157,57 @@ class Usage:
 
     def between(self, first_ms: int, last_ms: int) -> Iterator[Span]:
         """The spans that have a part in this time."""
-        for span in self._over[bisect_right(self._over, first_ms, key=attrgetter("end_ms")) :]:
+        for span in self._ended.since(first_ms):
             if span.begin_ms < last_ms:
                 yield span
-        for spans in self._open.values():
-            yield from (span for span in spans if span.begin_ms < last_ms)
+        for thing, one in self._going.every():
+            if one.begin_ms < last_ms:
+                yield one.span(thing)
 
     def fold(self, recorded: Recorded) -> None:
         happened = recorded.event
         if isinstance(happened, UsageForgotten):
-            known = bisect_right(self._over, happened.before_ms, key=attrgetter("end_ms"))
-            del self._over[:known]
+            self._ended.forget(happened.before_ms)
             return
         row: Any = None
         if not happened.REMOVES:
             row = self._cloud.table(happened.KIND).get(recorded.stream)
+        if recorded.at_ms != self._at_ms:  # one object for all spans that begin at the same time
+            self._at_ms = recorded.at_ms
         self._settle(recorded, row)
 
     def _settle(self, recorded: Recorded, row: Any) -> None:
         """End what is so no more, begin what is so now, and leave alone what goes on."""
-        thing_id = recorded.stream if row is None else row.id
-        open_spans = self._open.get(thing_id, ())
-        account_id = getattr(row, "account_id", None)
-        wanted: list[Meter] = []
+        thing_id = recorded.stream
+        before = self._going.get(thing_id)
+        account_id: UUID | None = getattr(row, "account_id", None)
+        wanted: list[tuple[Meter, Meter]] = []
         if account_id is not None:
-            wanted = list(METERED[recorded.event.KIND](row, self._cloud))
-        domain_id = getattr(row, "domain_id", None)
+            meters = METERED[recorded.event.KIND](row, self._cloud)
+            wanted = [(shape_of(meter), meter) for meter in meters]
+        domain_id: UUID | None = getattr(row, "domain_id", None)
         goes_on = []
-        for span in open_spans:
-            same_owner = (span.account_id, span.domain_id) == (account_id, domain_id)
-            if same_owner and span.meter in wanted:
-                wanted.remove(span.meter)
-                goes_on.append(span)
-            elif span.begin_ms < recorded.at_ms:
-                self._over.append(msgspec.structs.replace(span, end_ms=recorded.at_ms))
-        if len(goes_on) == len(open_spans) and not wanted:
+        for one in before:
+            owner = one.owner
+            same = owner.account_id == account_id and owner.domain_id == domain_id
+            at = next((n for n, pair in enumerate(wanted) if one.is_as(*pair)), -1) if same else -1
+            if at >= 0:
+                del wanted[at]
+                goes_on.append(one)
+            elif one.begin_ms < recorded.at_ms:
+                self._ended.add(one.span(thing_id.int, recorded.at_ms))
+        if len(goes_on) == len(before) and not wanted:
             return
-        zone_id = getattr(row, "zone_id", None)
-        goes_on += [
-            Span(thing_id, account_id, domain_id, zone_id, meter, recorded.at_ms)
-            for meter in wanted
-            if account_id is not None
-        ]
-        if goes_on:
-            self._open[thing_id] = tuple(goes_on)
-        else:
-            self._open.pop(thing_id, None)
+        if account_id is not None:
+            owner = owner_of(account_id, domain_id, getattr(row, "zone_id", None))
+            goes_on += [
+                Going(owner, shape, meter.name, meter.about, meter.vm_id, self._at_ms)
+                for shape, meter in wanted
+            ]
+        self._going.put(thing_id, goes_on)
 
     def encode(self) -> bytes:
-        return msgspec.msgpack.encode((self._open, self._over))
+        return encode(self._going, self._ended)
 
     def restore(self, encoded: bytes) -> None:
-        self._open, self._over = msgspec.msgpack.decode(
-            encoded, type=tuple[dict[UUID, tuple[Span, ...]], list[Span]]
-        )
+        restore(encoded, self._going, self._ended)

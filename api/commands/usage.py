@@ -19,7 +19,8 @@ from api.views.usage import TYPES, UsageRecordView, UsageTypeView, record
 from engine.intents.usage import ForgetUsage
 from projections.domain import domains
 from projections.setting import value_of
-from projections.usage import Span, Usage
+from projections.usage import Usage
+from projections.usage_spans import Span
 
 DAY_MS = 24 * 3_600_000
 PERIOD_MAX_DAYS = 366

@@ -18,8 +18,8 @@ from projections.usage import (
     NETWORK_OFFERING,
     RUNNING_VM,
     SECURITY_GROUP,
-    Span,
 )
+from projections.usage_spans import Span
 
 HOUR_MS = 3_600_000
 # CloudStack's numbers, names and descriptions.

@@ -183,7 +183,7 @@ class FakeCloud:
 
     def add(self, row: Any) -> Any:
         table = self.tables[row.KIND]
-        table.rows[row.id] = row
+        table.rows[row.id.int] = row
         table._add(row)
         return row
 

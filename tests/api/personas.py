@@ -110,7 +110,7 @@ def share(here: House) -> None:
 def put(here: House, kind: str, row: Any) -> None:
     """Into the fold of a noun, or into one that lives inside another noun's."""
     table: Any = here.cloud.table(kind)
-    table.rows[row.id] = row
+    table.rows[row.id.int] = row
     if kind in TABLES:
         table._add(row)
 

@@ -232,7 +232,7 @@ async def test_a_run_is_told_no_further_than_is_folded(r: Rig) -> None:
     """A controller that lags behind the store says `under way`: what was made is not here yet."""
     row = await r.run(Toy())
     runs, table = r.cloud[saga_runs], dict(r.cloud[saga_runs].rows)
-    del runs.rows[row.id]
+    del runs.rows[row.id.int]
     assert (await r.engine.job(row.id)).state is RunState.SUCCEEDED, "forgotten, and read again"
     folded, begun = r.cloud.position, (await r.log.read_stream(row.id))[0].position
     for behind in (begun, begun - 1):

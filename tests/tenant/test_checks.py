@@ -44,7 +44,7 @@ def template(size_bytes: int) -> Template:
 def add(cloud: Cloud, spec: Any, row: Any) -> None:
     """Put a row where the fold of its events would have put it."""
     table = cloud[spec]
-    table.rows[row.id] = row
+    table.rows[row.id.int] = row
     table._add(row)
 
 
