@@ -1,6 +1,6 @@
-"""Ids that are made of a name, and ids by chance: those of the library, in a third of the time.
+"""Ids that are made of a name, by chance, and in order: the library's, in a third of the time.
 
-RFC 9562, versions 5 and 4. A deploy makes some twenty, and `uuid.UUID` spends most of its time on
+RFC 9562, versions 5, 4 and 7. A deploy makes some twenty, and `uuid.UUID` spends most of its time on
 finding out in which of six ways it was called.
 """
 
@@ -17,6 +17,7 @@ _HEAD = b"\xc4\x10"
 _made = msgspec.msgpack.Decoder(UUID).decode
 _NAMED = [bytes([0x50 | number & 0x0F]) for number in range(256)]
 _CHANCE = [bytes([0x40 | number & 0x0F]) for number in range(256)]
+_TIMED = [bytes([0x70 | number & 0x0F]) for number in range(256)]
 _VARIANT = [bytes([0x80 | number & 0x3F]) for number in range(256)]
 
 
@@ -34,3 +35,14 @@ def uuid4() -> UUID:
     return _made(
         _HEAD + found[:6] + _CHANCE[found[6]] + found[7:8] + _VARIANT[found[8]] + found[9:16]
     )
+
+
+def in_order(at_ms: int, chance: UUID) -> UUID:
+    """The time, and then chance: ids that were made one after the other sort like that.
+
+    What has many rows in the log goes by such ids: rows that are written together then lie
+    together in the index of streams, and a commit writes few of its pages. Where people or
+    hypervisors know something by the first digits of its id, it needs one by chance alone.
+    """
+    rest = chance.bytes
+    return _made(_HEAD + at_ms.to_bytes(6, "big") + _TIMED[rest[6]] + rest[7:])

@@ -22,6 +22,7 @@ from uuid import UUID, uuid4
 import msgspec
 
 from aggregates.base import Event, Recorded
+from aggregates.ids import in_order
 from aggregates.saga import (
     RunState,
     SagaFailed,
@@ -119,7 +120,8 @@ class Runner:
 
     def new_id(self) -> UUID:
         """An id for a new run; one that is ours is driven without a detour."""
-        return self._fence.owner.pick(uuid4)
+        at_ms = self._clock.now_ms()
+        return self._fence.owner.pick(lambda: in_order(at_ms, uuid4()))
 
     def _take_up(self, run_id: UUID) -> None:
         row = self._cloud[saga_runs].get(run_id)

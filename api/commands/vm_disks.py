@@ -198,7 +198,7 @@ def settle_disks(ask: DisksAsked, caller: Caller, vm_id: UUID, source: Source) -
             raise InvalidValue(f"there is no device {device} for a data disk: 1 to 15, but for 3")
         disks.append(
             DiskAsk(
-                volume_id=caller.new_id(),
+                volume_id=caller.new_disk_id(),
                 name=f"DATA-{short}" if number == 0 else f"DATA-{short}-{number}",
                 device=device,
                 size_bytes=gib(offering, one.size, caller),
@@ -236,7 +236,7 @@ def _parts(
             )
         made.append(
             DiskAsk(
-                volume_id=caller.new_id(),
+                volume_id=caller.new_disk_id(),
                 name=f"DATA-{short}-{number}",
                 device=device,
                 size_bytes=_part_bytes(part.size_bytes, offering, template),
@@ -289,7 +289,7 @@ def _root(ask: DisksAsked, caller: Caller, name: str, source: Source, zone: Zone
         assert made_of is not None
         size_bytes = root_disk_bytes(made_of, offering, asked_gib, fixed)
     return DiskAsk(
-        volume_id=caller.new_id(),
+        volume_id=caller.new_disk_id(),
         name=name,
         device=0,
         size_bytes=size_bytes,

@@ -80,7 +80,7 @@ class RestoreVirtualMachine:
             )
         ask = RestoreVm(
             vm_id=vm.id,
-            volume_id=caller.new_id(),
+            volume_id=caller.new_disk_id(),
             template_id=template.id,
             size_bytes=self._size_bytes(caller, vm, template),
         )

@@ -27,6 +27,9 @@ from engine.log.store import Mark, Turn, told
 from engine.log.unit import Stored
 
 LOCK_TIMEOUT_S = 2
+# What was committed is moved from the write-ahead log into the file after so many pages (32 MiB):
+# a page that many commits wrote to is moved once. After a crash they are read through once.
+MOVED_PAGES = 8_000
 # One for each power of two of rows in a commit, and those that read.
 KEPT_STATEMENTS = 32
 BEHIND = "SELECT rowid, * FROM stored_events WHERE rowid>? AND rowid<=? ORDER BY rowid LIMIT ?"
@@ -48,6 +51,7 @@ class _DurablePool(SQLiteConnectionPool):
             )
             made.execute("PRAGMA journal_mode=WAL")
             made.execute("PRAGMA synchronous=FULL")
+            made.execute(f"PRAGMA wal_autocheckpoint={MOVED_PAGES}")
         except sqlite3.Error as wrong:
             raise InterfaceError(wrong) from wrong
         return SQLiteConnection(made, max_age=None)

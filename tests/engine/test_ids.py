@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from aggregates.ids import uuid4, uuid5
+from aggregates.ids import in_order, uuid4, uuid5
 
 NAMESPACES = (uuid.NAMESPACE_OID, uuid.UUID(int=0), uuid.UUID(int=2**128 - 1))
 
@@ -32,3 +32,13 @@ def test_an_id_by_chance_is_of_version_4_and_nobody_has_it() -> None:
     made = {uuid4() for _ in range(2000)}
     assert len(made) == 2000
     assert {(one.version, one.variant) for one in made} == {(4, uuid.RFC_4122)}
+
+
+def test_ids_in_order_sort_by_their_time_as_text_and_as_bytes_and_keep_their_chance() -> None:
+    times_ms = (0, 1, 255, 256, 1_795_712_154_188, 1_795_712_154_189, 2**48 - 1)
+    made = [in_order(at_ms, uuid4()) for at_ms in times_ms]
+    assert [str(one) for one in made] == sorted(str(one) for one in made)
+    assert [one.bytes for one in made] == sorted(one.bytes for one in made)
+    assert {(one.version, one.variant) for one in made} == {(7, uuid.RFC_4122)}
+    assert [one.int >> 80 for one in made] == list(times_ms)
+    assert len({in_order(5, uuid4()) for _ in range(2000)}) == 2000
