@@ -21,6 +21,11 @@ Version = NewType("Version", int)
 Upcast = Callable[[dict[str, Any]], dict[str, Any]]
 
 
+def as_it_was(fields: dict[str, Any]) -> dict[str, Any]:
+    """The upcast of a shape that only gained fields: what they say by default was so before."""
+    return fields
+
+
 class Event(Struct, frozen=True, kw_only=True, gc=False):
     """A fact. Its fields are plain JSON values; its topic, given by `@event`, never changes.
 
@@ -38,6 +43,13 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
         """How much it takes of a ledger on which the order of such events does not matter.
 
         None: whatever is decided about its stream may depend on it.
+        """
+        return None
+
+    def joined(self, later: Event) -> Event | None:
+        """One event that says this and what came right after it in the same commit, if there is.
+
+        A commit is whole or not at all, so nobody could ever have seen the state between them.
         """
         return None
 

@@ -1,7 +1,7 @@
 """Ids that are made of a name, by chance, and in order: the library's, in a third of the time.
 
-RFC 9562, versions 5, 4 and 7. A deploy makes some twenty, and `uuid.UUID` spends most of its time on
-finding out in which of six ways it was called.
+RFC 9562, versions 5, 4 and 7. A deploy makes some twenty, and `uuid.UUID` spends most of its time
+on finding out in which of six ways it was called.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from aggregates.base import Aggregate, Event, aggregate, event
+from aggregates.base import Aggregate, Event, aggregate, as_it_was, event
 from aggregates.errors import NotAllowed
 
 
@@ -75,8 +75,10 @@ class SagaRun(Aggregate):
         return SagaMended(way=way)
 
 
-@event("saga.started", creates=SagaRun)
-class SagaStarted(Event, frozen=True, kw_only=True):
+@event("saga.started", creates=SagaRun, version=2, upcasts={1: as_it_was})
+class SagaStarted(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """`outputs` are those of the steps that were decided as it began."""
+
     name: str
     command: str
     action: str
@@ -86,6 +88,12 @@ class SagaStarted(Event, frozen=True, kw_only=True):
     subject_id: UUID | None
     intent: dict[str, Any]
     idempotency_key: str = ""
+    outputs: dict[str, Any] = msgspec.field(default_factory=dict)
+
+    def joined(self, later: Event) -> Event | None:
+        if not isinstance(later, StepsSucceeded):
+            return None
+        return msgspec.structs.replace(self, outputs={**self.outputs, **later.outputs})
 
 
 @event("saga.steps_succeeded")
@@ -94,11 +102,19 @@ class StepsSucceeded(Event, frozen=True, kw_only=True):
 
     outputs: dict[str, Any]
 
+    def joined(self, later: Event) -> Event | None:
+        return SagaSucceeded(outputs=self.outputs) if isinstance(later, SagaSucceeded) else None
+
     def apply(self, row: SagaRun, at_ms: int) -> None:
-        row.outputs.update(self.outputs)
-        for step in self.outputs:
-            row.attempts.pop(step, None)
-        row.percent, row.progress = 0, ""
+        _record(row, self.outputs)
+
+
+def _record(row: SagaRun, outputs: dict[str, Any]) -> None:
+    # What the row has may be what an event holds, which never changes.
+    row.outputs = {**row.outputs, **outputs}
+    for step in outputs:
+        row.attempts.pop(step, None)
+    row.percent, row.progress = 0, ""
 
 
 @event("saga.progressed")
@@ -174,14 +190,13 @@ class SagaMended(Event, frozen=True, kw_only=True):
         row.attempts.clear()
         if self.way == "skip":
             row.skipped.append(row.failed_step)
-            (row.undone.append if row.was_undoing else _succeed(row))(row.failed_step)
+            if row.was_undoing:
+                row.undone.append(row.failed_step)
+            else:
+                row.outputs = {row.failed_step: None, **row.outputs}
         if self.way == "undo":
             row.was_undoing = True
         row.state = RunState.UNDOING if row.was_undoing else RunState.RUNNING
-
-
-def _succeed(row: SagaRun) -> Any:
-    return lambda step: row.outputs.setdefault(step, None)
 
 
 @event("saga.cancel_requested")
@@ -190,9 +205,15 @@ class SagaCancelRequested(Event, frozen=True, kw_only=True):
         row.cancelled = True
 
 
-@event("saga.succeeded")
-class SagaSucceeded(Event, frozen=True, kw_only=True):
+@event("saga.succeeded", version=2, upcasts={1: as_it_was})
+class SagaSucceeded(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """`outputs` are those of its last steps."""
+
+    outputs: dict[str, Any] = msgspec.field(default_factory=dict)
+
     def apply(self, row: SagaRun, at_ms: int) -> None:
+        if self.outputs:
+            _record(row, self.outputs)
         row.state, row.finished_at_ms = RunState.SUCCEEDED, at_ms
         row.error = row.error_text = row.failed_step = ""
 

@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 
 from aggregates.appliance import Deployed
-from aggregates.base import Aggregate, Event, aggregate, event
+from aggregates.base import Aggregate, Event, aggregate, as_it_was, event
 from aggregates.errors import Busy, NotAllowed, NotFound
 
 
@@ -175,9 +175,12 @@ def _without_group(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if name != "group"}
 
 
-@event("vm.created", creates=Vm, version=2, upcasts={1: _without_group})
+@event("vm.created", creates=Vm, version=3, upcasts={1: _without_group, 2: as_it_was})
 class VmCreated(Event, frozen=True, kw_only=True, omit_defaults=True):
-    """What is as usual is not written: most guests have no group, no lease and no keys."""
+    """What is as usual is not written: most guests have no group, no lease and no keys.
+
+    `state` and `job_id` tell of the job that has it from its first moment.
+    """
 
     name: str
     display_name: str
@@ -212,6 +215,15 @@ class VmCreated(Event, frozen=True, kw_only=True, omit_defaults=True):
     security_group_ids: list[UUID] = msgspec.field(default_factory=list)
     iso_id: UUID | None = None
     appliance: Deployed | None = None
+    state: VmState = VmState.STOPPED
+    job_id: UUID | None = None
+
+    def joined(self, later: Event) -> Event | None:
+        if isinstance(later, VmBusy):
+            return msgspec.structs.replace(self, state=later.doing, job_id=later.job_id)
+        if isinstance(later, VmNicsSet):
+            return msgspec.structs.replace(self, nics=later.nics)
+        return None
 
 
 @event("vm.nics_set")

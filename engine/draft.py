@@ -68,8 +68,14 @@ class Draft:
         self._events.setdefault(row.id, [])
 
     def append(self, stream: UUID, expected: int, one: Event) -> None:
+        """Add a fact; what it and the one before it say together is told by one event."""
         self._expected.setdefault(stream, expected)
-        self._events.setdefault(stream, []).append(one)
+        events = self._events.setdefault(stream, [])
+        both = events[-1].joined(one) if events else None
+        if both is None:
+            events.append(one)
+        else:
+            events[-1] = both
 
     def add(self, decision: Decision, take_back: Callable[[], None]) -> None:
         """Commit what the allocator decided; `take_back` if the commit does not happen."""

@@ -111,7 +111,10 @@ class Engine:
                 return Job(known.id, known.subject_id)
             return self._accept(draft, chosen, ask, by)
 
-        answer = await self._commit(accept, by, chosen)
+        try:
+            answer = await self._commit(accept, by, chosen)
+        finally:
+            self.runner.begun(chosen)
         if isinstance(answer, Job):
             return answer
         return Job(chosen, self.cloud[saga_runs][chosen].subject_id)
@@ -160,10 +163,10 @@ class Engine:
 
         `begun`: a job that would be begun is well, even if it could not get any further.
         """
-        draft = Draft(self.cloud)
+        draft, planned = Draft(self.cloud), uuid4()
         try:
             if type(ask) in BY_INTENT or isinstance(ask, AsJob):
-                failure = self._accept(draft, uuid4(), ask, by)
+                failure = self._accept(draft, planned, ask, by)
                 if failure is not None and not begun:
                     raise JobFailed(failure.error, failure.text)
             else:
@@ -172,6 +175,7 @@ class Engine:
             return draft.topics()
         finally:
             draft.abort()
+            self.runner.begun(planned)
 
     async def at(self, at_ms: int) -> Cloud:
         """The cloud as it was at that moment."""

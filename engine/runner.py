@@ -123,6 +123,11 @@ class Runner:
         at_ms = self._clock.now_ms()
         return self._fence.owner.pick(lambda: in_order(at_ms, uuid4()))
 
+    def begun(self, run_id: UUID) -> None:
+        """Its first decisions are taken, or it will never be: what only they needed may go."""
+        if run_id not in self._driving:
+            self._intents.pop(run_id, None)
+
     def _take_up(self, run_id: UUID) -> None:
         row = self._cloud[saga_runs].get(run_id)
         if row is not None and row.state in (RunState.RUNNING, RunState.UNDOING):
@@ -456,8 +461,7 @@ class Runner:
         intent = self._intents.get(row.id)
         if intent is None:
             intent = msgspec.convert(row.intent, SAGAS[row.name].intent)
-            if row.id in self._driving:
-                self._intents[row.id] = intent
+            self._intents[row.id] = intent
         by = (row.account_id, row.user_id)
         return Run(row.id, intent, self._world, *by, outputs, step, draft)
 

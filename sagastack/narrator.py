@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from aggregates.base import Recorded
 from aggregates.saga import (
@@ -41,7 +41,7 @@ def sentence(recorded: Recorded, cloud: Cloud) -> str:
         case SagaStarted(command=command):
             what = f"begins ({command})" if command else "begins"
         case StepsSucceeded(outputs=outputs):
-            return "\n".join(f"  {name:<20} {step.replace('_', ' ')}: done" for step in outputs)
+            return "\n".join(_done(name, outputs))
         case StepFailed(step=step, text=text):
             what = f"{step.replace('_', ' ')}: {text}; trying again"
         case SagaProgressed(percent=percent, text=text):
@@ -58,4 +58,15 @@ def sentence(recorded: Recorded, cloud: Cloud) -> str:
             what = "failed; everything of it is undone"
         case _:
             return ""
-    return f"  {name:<20} {what}"
+    told = f"  {name:<20} {what}"
+    match recorded.event:
+        case SagaStarted(outputs=outputs):
+            return "\n".join([told, *_done(name, outputs)])
+        case SagaSucceeded(outputs=outputs):
+            return "\n".join([*_done(name, outputs), told])
+        case _:
+            return told
+
+
+def _done(name: str, outputs: Iterable[str]) -> list[str]:
+    return [f"  {name:<20} {step.replace('_', ' ')}: done" for step in outputs]

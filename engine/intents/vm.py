@@ -1,9 +1,15 @@
-"""What may be asked of a virtual machine. Every choice is settled here, ids included."""
+"""What may be asked of a virtual machine. Every choice is settled here, ids included.
+
+What a deploy is asked for stands in the log for each guest, so what is as usual is not written: a
+default here means the same for ever, and another one needs another field.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from uuid import UUID, uuid5
+
+import msgspec
 
 from aggregates.appliance import Deployed
 from engine.intents.ending import GUESTS, ending
@@ -19,8 +25,7 @@ def properties_entry(vm_id: UUID) -> UUID:
     return uuid5(vm_id, "properties")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NicAsk:
+class NicAsk(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A network card to be made; an `ip4` or `mac` that is empty is the lowest free one."""
 
     nic_id: UUID
@@ -30,8 +35,7 @@ class NicAsk:
     dhcp_options: dict[str, str] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DiskAsk:
+class DiskAsk(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A disk of the new guest; device 0 is its root disk, from the template.
 
     `is_blank` has nothing on it; `is_there` is a volume that exists already, and stays as it is.
@@ -51,8 +55,7 @@ class DiskAsk:
     max_iops: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeployVm:
+class DeployVm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """`pod_id`, `cluster_id` and `host_id` narrow where it may run."""
 
     vm_id: UUID
@@ -69,19 +72,19 @@ class DeployVm:
     cpu_mhz: int
     memory_mib: int
     disks: list[DiskAsk]
-    nics: list[NicAsk] = field(default_factory=list)
+    nics: list[NicAsk] = msgspec.field(default_factory=list)
     pod_id: UUID | None = None
     cluster_id: UUID | None = None
     host_id: UUID | None = None
     planner: str = ""
-    host_tags: list[str] = field(default_factory=list)
+    host_tags: list[str] = msgspec.field(default_factory=list)
     user_data: str = ""
     user_data_id: UUID | None = None
-    user_data_details: dict[str, str] = field(default_factory=dict)
-    key_pairs: list[str] = field(default_factory=list)
+    user_data_details: dict[str, str] = msgspec.field(default_factory=dict)
+    key_pairs: list[str] = msgspec.field(default_factory=list)
     public_keys: tuple[str, ...] = ()
     affinity_group_ids: tuple[UUID, ...] = ()
-    security_group_ids: list[UUID] = field(default_factory=list)
+    security_group_ids: list[UUID] = msgspec.field(default_factory=list)
     group_id: UUID | None = None
     iso_id: UUID | None = None
     boot: str = "bios"
@@ -90,13 +93,12 @@ class DeployVm:
     lease_ends_at_ms: int = 0
     lease_action: str = ""
     is_scalable: bool | None = None
-    details: dict[str, str] = field(default_factory=dict)
+    details: dict[str, str] = msgspec.field(default_factory=dict)
     is_displayed: bool = True
     appliance: Deployed | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreateVm:
+class CreateVm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A deploy that does not start the guest."""
 
     deploy: DeployVm

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from aggregates.base import AGGREGATES, Recorded, fields_of
 from aggregates.errors import NotFound
-from aggregates.saga import SagaProgressed, StepsSucceeded
+from aggregates.saga import SagaProgressed, SagaStarted, SagaSucceeded, StepsSucceeded
 from engine.clock import SystemClock
 from engine.log import Log
 from sagastack.commands import Commands
@@ -92,7 +92,9 @@ async def _told(one: Recorded, teller: Teller) -> dict[str, Any]:
     cause = await teller.cause(one)
     happened = one.event
     step = getattr(happened, "step", "") if happened.KIND == "saga" else ""
-    steps = list(happened.outputs) if isinstance(happened, StepsSucceeded) else [step]
+    steps = [step]
+    if isinstance(happened, SagaStarted | StepsSucceeded | SagaSucceeded):
+        steps = list(happened.outputs)
     return {
         "position": one.position,
         "at": iso(one.at_ms),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from typing import Any
 from uuid import UUID
 
@@ -151,7 +150,7 @@ async def test_a_job_that_waits_for_a_lost_host_goes_on_when_it_is_back(here: Cl
 
 async def test_what_a_lost_host_began_to_make_is_taken_away_by_another(here: Cloud) -> None:
     """Its deployment fails while it is away still, and nobody has to see to that."""
-    ask = dataclasses.replace(deploy("begun"), host_id=HOSTS[0])
+    ask = replace(deploy("begun"), host_id=HOSTS[0])
     lost = {"host": "sim://host1"}
     here.r.sim.faults.fail("create_disk", Fault.AFTER, **lost, times=1)
     for verb in ("create_disk", "remove_disk"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -319,7 +318,7 @@ async def test_where_a_guest_may_not_be_it_does_not_stay(here: Cloud) -> None:
     group = CreateRecord(kind="affinity_group", id=named("apart"), fields=fields)
     await here.r.engine.decide(group, here.r.by)
     groups = (group.id,)
-    asks = [dataclasses.replace(deploy(name), affinity_group_ids=groups) for name in ("a", "b")]
+    asks = [replace(deploy(name), affinity_group_ids=groups) for name in ("a", "b")]
     for ask in asks:
         await here.r.run(ask)
     one, two = (here.cloud[vms][ask.vm_id] for ask in asks)

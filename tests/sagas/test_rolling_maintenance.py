@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from aggregates.errors import NotAllowed
@@ -203,7 +204,7 @@ async def test_meanwhile_its_cluster_takes_no_new_guests(r: Rig) -> None:
         assert r.cloud[hosts][HOSTS[0]].resource_state is ResourceState.MAINTENANCE
         assert r.cloud[vms][ran].host_id != HOSTS[0]
         for number, host_id in enumerate((None, HOSTS[2])):
-            new = replace(deploy(f"new {number}"), host_id=host_id)
+            new = msgspec.structs.replace(deploy(f"new {number}"), host_id=host_id)
             with pytest.raises(JobFailed, match="rolling maintenance"):
                 await r.engine.perform(new, r.by)
         with pytest.raises(NotAllowed, match="by job"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from engine.genesis import stable_id
 from engine.intents.project import AddMember, CreateProject, DeleteProject, SuspendProject

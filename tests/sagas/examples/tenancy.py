@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from engine.intents.account import DeleteAccount
 from engine.intents.domain import DeleteDomain

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from aggregates.affinity_group import APART
 from engine.intents.record import CreateRecord
