@@ -34,11 +34,14 @@ def candidates(params: Pairs) -> Iterator[bytes]:
     lowered = sorted(kept, key=lambda pair: pair[0].lower())
     if lowered != orders[0]:
         orders.append(lowered)
-    plain = DOUBTFUL.isdisjoint("".join(value for _, value in kept))
+    values = "".join([value for _, value in kept])
+    bare = PLAIN.fullmatch(values) is not None
+    plain = bare or DOUBTFUL.isdisjoint(values)
     seen = set()
     for order in orders:
         for safe in SAFE[:1] if plain else SAFE:
-            text = "&".join(f"{name}={_quote(value, safe)}" for name, value in order).lower()
+            quoted = order if bare else [(name, _quote(value, safe)) for name, value in order]
+            text = "&".join([f"{name}={value}" for name, value in quoted]).lower()
             if text not in seen:
                 seen.add(text)
                 yield text.encode()

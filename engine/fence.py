@@ -80,7 +80,7 @@ class Fence:
 
     def wrote(self, recorded: Sequence[Recorded], run_id: UUID | None) -> None:
         """We committed these."""
-        if run_id in self._known:
+        if run_id in self._known and not self.owner.alone:
             ours = (one.version for one in recorded if one.stream == run_id)
             self._known[run_id] = max(self._known[run_id], *ours)
 

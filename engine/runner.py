@@ -302,7 +302,7 @@ class Runner:
         return None
 
     async def _wave(
-        self, row: SagaRun, ready: list[Step[Any, Any]]
+        self, row: SagaRun, ready: Sequence[Step[Any, Any]]
     ) -> tuple[Done | None, Failure | None]:
         """Do the world steps whose turn it is: one in place, several side by side."""
         if len(ready) == 1:
@@ -475,4 +475,4 @@ def _stretch(row: SagaRun, scope: asyncio.Timeout, within_s: float) -> None:
 
 def _plain(output: Any) -> Any:
     """An output as the log keeps it, so that a step reads the same before a crash and after."""
-    return msgspec.to_builtins(output, str_keys=True)
+    return None if output is None else msgspec.to_builtins(output, str_keys=True)

@@ -19,7 +19,7 @@ no trace. A step without undo says why. Renaming a step is a migration: raise th
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from inspect import iscoroutinefunction
@@ -52,6 +52,9 @@ I = TypeVar("I")  # noqa: E741 - the intent
 T = TypeVar("T")
 R = TypeVar("R", bound=Aggregate)
 Key = NewType("Key", UUID)
+
+# Of each saga, for so many sets of steps that are done it is remembered what comes next.
+POINTS_KEPT = 256
 
 Do = Callable[["Run[I]"], Any]
 Report = Callable[[int, str], Awaitable[None]]
@@ -181,6 +184,8 @@ class Saga(Generic[I]):
     subject_id: Callable[[I], UUID | None]
     forward_only: bool = False
     steps: list[Step[I, Any]] = field(default_factory=list)
+    _has_pivot: bool = False
+    _ready: dict[tuple[str, ...], tuple[Step[I, Any], ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         assert self.name not in SAGAS, f"two sagas are called {self.name}"
@@ -228,6 +233,8 @@ class Saga(Generic[I]):
                 name, fn, before, timeout_s, patience, no_undo, output, not iscoroutinefunction(fn)
             )
             made.is_pivot = pivot
+            self._has_pivot |= pivot
+            self._ready.clear()
             assert self.steps or made.decides, f"{self.name}: the first step must decide"
             self.steps.append(made)
             return made
@@ -237,7 +244,7 @@ class Saga(Generic[I]):
     def twin(self, name: str, intent: type[Any], subject: str) -> Saga[Any]:
         """The same steps for the intent of another noun that is worked on in the same way."""
         made: Saga[Any] = Saga(name, intent, subject, self.subject_id, self.forward_only)
-        made.steps = self.steps
+        made.steps, made._has_pivot, made._ready = self.steps, self._has_pivot, self._ready
         return made
 
     def check(self) -> None:
@@ -248,12 +255,23 @@ class Saga(Generic[I]):
 
     def settled(self, done: Collection[str]) -> bool:
         """Whether the run can only go forward: it always could, or its pivot may have begun."""
-        return self.forward_only or any(
+        if self.forward_only or not self._has_pivot:
+            return self.forward_only
+        return any(
             one.is_pivot and all(before.name in done for before in one.after) for one in self.steps
         )
 
-    def ready(self, done: Collection[str]) -> list[Step[I, Any]]:
-        """The steps whose turn it is."""
+    def ready(self, done: Collection[str]) -> Sequence[Step[I, Any]]:
+        """The steps whose turn it is. Runs of a saga are asked for it at the same few points."""
+        point = tuple(done)
+        found = self._ready.get(point)
+        if found is None:
+            if len(self._ready) >= POINTS_KEPT:
+                self._ready.clear()
+            found = self._ready[point] = tuple(self._due(done))
+        return found
+
+    def _due(self, done: Collection[str]) -> list[Step[I, Any]]:
         found = []
         for one in self.steps:
             if one.name not in done:

@@ -4,7 +4,8 @@ A thread that waits for the interpreter demands it after the switch interval (5 
 whenever its holder gave it away and took it back meanwhile. A loop that never rests does that at
 each look at its sockets, and then wins the race for it nearly every time: a commit of 100 rows
 took seconds. A shorter interval only moves that point, and makes the two threads fight over every
-microsecond. So the loop rests: briefly, and only once a thread has waited for long.
+microsecond. So the loop rests: briefly, and only once a thread has not got anything done for long.
+Where many write, somebody's unit is always under way, but each commit is a sign of life.
 """
 
 from __future__ import annotations
@@ -28,6 +29,12 @@ class Lender:
     def begin(self) -> None:
         self._working += 1
         if self._timer is None:
+            self._timer = self._loop.call_later(PATIENCE_S, self._rest)
+
+    def alive(self) -> None:
+        """A thread has just done a whole piece of its work: none waits for long."""
+        if self._timer is not None:
+            self._timer.cancel()
             self._timer = self._loop.call_later(PATIENCE_S, self._rest)
 
     def end(self) -> None:

@@ -152,6 +152,7 @@ class Log:
 
     def _deliver(self, batch: Batch) -> None:
         """Fold first, then answer, whatever the folding did."""
+        self._lender.alive()
         self._count(batch)
         try:
             if batch.recorded and not self._out_of_step:

@@ -34,6 +34,7 @@ MOVED_PAGES = 8_000
 KEPT_STATEMENTS = 32
 BEHIND = "SELECT rowid, * FROM stored_events WHERE rowid>? AND rowid<=? ORDER BY rowid LIMIT ?"
 LAST = 2**63 - 1
+ROWS_AT_ONCE = 512
 
 
 class _DurablePool(SQLiteConnectionPool):
@@ -57,18 +58,13 @@ class _DurablePool(SQLiteConnectionPool):
         return SQLiteConnection(made, max_age=None)
 
 
-def _powers(count: int) -> Iterator[int]:
-    """The powers of two that `count` is made of, the largest first."""
-    while count:
-        yield (power := 1 << (count.bit_length() - 1))
-        count -= power
-
-
 @cache
 def _insert_of(count: int) -> str:
+    """Insert that many rows; those without a position are left out."""
     rows = ",".join(["(?,?,?,?,?)"] * count)
     columns = "rowid, originator_id, originator_version, topic, state"
-    return f"INSERT INTO stored_events ({columns}) VALUES {rows}"
+    kept = f"SELECT * FROM (VALUES {rows}) WHERE column1 IS NOT NULL"
+    return f"INSERT INTO stored_events ({columns}) {kept}"
 
 
 def _stored(rows: Sequence[tuple[int, str, int, str, bytes]]) -> list[Stored]:
@@ -81,7 +77,8 @@ def _stored(rows: Sequence[tuple[int, str, int, str, bytes]]) -> list[Stored]:
 
 
 class SqliteTurn:
-    """A transaction. Few statements of many rows: each gives the interpreter away."""
+    """A transaction. One statement for all of its rows: each gives the interpreter away, and has to
+    wait for it afterwards. Statements are of a power of two of rows, so that few are prepared."""
 
     def __init__(self, cursor: sqlite3.Cursor) -> None:
         self._cursor = cursor
@@ -99,10 +96,12 @@ class SqliteTurn:
         return []
 
     def insert(self, rows: Sequence[Stored], marks: Sequence[Mark]) -> None:
-        values = [one for row in rows for one in (row[0], row[1].hex, row[2], row[3], row[4])]
-        at = 0
-        for count in _powers(len(rows)):
-            self._cursor.execute(_insert_of(count), values[at : (at := at + 5 * count)])
+        for at in range(0, len(rows), ROWS_AT_ONCE):
+            part = rows[at : at + ROWS_AT_ONCE]
+            values: list[Any] = [v for p, stream, *rest in part for v in (p, stream.hex, *rest)]
+            whole = 1 << (len(part) - 1).bit_length()
+            values += [None] * (5 * (whole - len(part)))
+            self._cursor.execute(_insert_of(whole), values)
 
 
 class SqliteStore:

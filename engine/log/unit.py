@@ -47,7 +47,7 @@ class Unit:
 
     def ends(self) -> list[UUID]:
         """The streams that it ends."""
-        return [one.stream for one in self.appends if any(type(e).REMOVES for e in one.events)]
+        return [one.stream for one in self.appends for event in one.events if event.REMOVES]
 
     def leans_on(self) -> list[UUID]:
         """The streams that it relies on, or draws on, without writing to them."""

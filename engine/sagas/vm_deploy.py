@@ -53,29 +53,7 @@ def _write(run: Run[Any], ask: DeployVm) -> None:
         disk.is_there or disk.snapshot_id for disk in ask.disks
     ):
         run.row(templates, ask.template_id).ready_in(ask.zone_id)
-    run.create(
-        ask.vm_id,
-        VmCreated(
-            name=ask.name,
-            display_name=ask.display_name,
-            account_id=ask.account_id,
-            domain_id=ask.domain_id,
-            user_id=ask.user_id,
-            zone_id=ask.zone_id,
-            template_id=ask.template_id,
-            service_offering_id=ask.service_offering_id,
-            hypervisor=ask.hypervisor,
-            cpu_count=ask.cpu_count,
-            cpu_mhz=ask.cpu_mhz,
-            memory_mib=ask.memory_mib,
-            instance_name=_instance_name(run, ask),
-            **_told(ask),
-            host_tags=ask.host_tags,
-            details=ask.details,
-            is_displayed=ask.is_displayed,
-            nics=[],
-        ),
-    )
+    run.create(ask.vm_id, _created(run, ask))
     for group_id in ask.affinity_group_ids:
         run.guard(run.row(affinity_groups, group_id))
     for guard_id in ask.security_group_ids:
@@ -113,6 +91,45 @@ def _write(run: Run[Any], ask: DeployVm) -> None:
         )
 
 
+def _created(run: Run[Any], ask: DeployVm) -> VmCreated:
+    """What the guest's first event takes over from what was asked, mostly word for word."""
+    return VmCreated(
+        name=ask.name,
+        display_name=ask.display_name,
+        account_id=ask.account_id,
+        domain_id=ask.domain_id,
+        user_id=ask.user_id,
+        zone_id=ask.zone_id,
+        template_id=ask.template_id,
+        service_offering_id=ask.service_offering_id,
+        hypervisor=ask.hypervisor,
+        cpu_count=ask.cpu_count,
+        cpu_mhz=ask.cpu_mhz,
+        memory_mib=ask.memory_mib,
+        instance_name=_instance_name(run, ask),
+        group_id=ask.group_id,
+        user_data=ask.user_data,
+        user_data_id=ask.user_data_id,
+        user_data_details=ask.user_data_details,
+        key_pairs=ask.key_pairs,
+        public_keys=ask.public_keys,
+        affinity_group_ids=ask.affinity_group_ids,
+        security_group_ids=ask.security_group_ids,
+        iso_id=ask.iso_id,
+        boot=ask.boot,
+        keyboard=ask.keyboard,
+        password_due=ask.password_due,
+        lease_ends_at_ms=ask.lease_ends_at_ms,
+        lease_action=ask.lease_action,
+        is_scalable=ask.is_scalable,
+        appliance=ask.appliance,
+        host_tags=ask.host_tags,
+        details=ask.details,
+        is_displayed=ask.is_displayed,
+        nics=[],
+    )
+
+
 def _made_of(ask: DeployVm, disk: DiskAsk) -> UUID | None:
     """The template of a root disk, and of the further disks of an appliance."""
     return ask.template_id if (disk.device == 0 or disk.part) and not disk.is_blank else None
@@ -122,18 +139,6 @@ def _instance_name(run: Run[Any], ask: DeployVm) -> str:
     """What hypervisors know the guest by: made of its id and, if the cloud wants it, its name."""
     end = ask.name if is_on(run.cloud, "vm.instancename.flag") else "VM"
     return f"i-{str(ask.vm_id)[:8]}-{end}"
-
-
-TOLD = (
-    *("group_id", "user_data", "user_data_id", "user_data_details", "key_pairs", "public_keys"),
-    *("affinity_group_ids", "security_group_ids", "iso_id", "boot", "keyboard", "password_due"),
-    *("lease_ends_at_ms", "lease_action", "is_scalable", "appliance"),
-)
-
-
-def _told(ask: DeployVm) -> dict[str, Any]:
-    """What the guest's first event takes over from what was asked, word for word."""
-    return {name: getattr(ask, name) for name in TOLD}
 
 
 def _take_over(run: Run[Any], ask: DiskAsk, vm_id: UUID) -> None:

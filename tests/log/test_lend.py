@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
 
+import pytest
+
 from engine.log import Append, Log, Unit
-from engine.log.lend import Lender
+from engine.log.lend import PATIENCE_S, PAUSE_S, REST_S, Lender
 from tests.log.toys import Made
 
 T = TypeVar("T")
@@ -50,5 +52,30 @@ async def test_nobody_rests_for_nothing() -> None:
     lender.begin()
     lender.end()
     assert lender.lending
+    lender.end()
+    assert not lender.lending
+
+
+async def test_whoever_gets_things_done_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sign of life is worth as much patience as a beginning; silence is not."""
+    timers: list[float] = []
+
+    class Loop:
+        def call_later(self, delay_s: float, act: object) -> asyncio.TimerHandle:
+            timers.append(delay_s)
+            return asyncio.get_running_loop().call_later(60.0, lambda: None)
+
+    rests: list[float] = []
+    monkeypatch.setattr("engine.log.lend.time.sleep", rests.append)
+    lender = Lender(Loop())  # type: ignore[arg-type]
+    lender.alive()
+    assert timers == [], "nobody works"
+    lender.begin()
+    lender.alive()
+    assert timers == [PATIENCE_S, PATIENCE_S] and rests == []
+    lender._rest()
+    assert timers[2:] == [PAUSE_S] and rests == [REST_S]
+    lender.alive()
+    assert timers[3:] == [PATIENCE_S]
     lender.end()
     assert not lender.lending
