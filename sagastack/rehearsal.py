@@ -15,6 +15,7 @@ import msgspec
 from aggregates.host import Host, HostState
 from aggregates.storage_pool import StoragePool
 from aggregates.vm import Vm
+from aggregates.volume import Volume
 from drivers.contract.compute import DiskAttachment, NicSpec, Power
 from drivers.sim.address import identity
 from drivers.sim.rows import (
@@ -31,6 +32,7 @@ from drivers.sim.world import SimWorld
 from engine.rehearsal import MARK
 from projections.cloud import Cloud
 from projections.host import hosts
+from projections.saga import saga_runs
 from projections.snapshot import snapshots
 from projections.storage_pool import storage_pools
 from projections.vm import vms
@@ -95,16 +97,19 @@ def _disks(cloud: Cloud) -> Iterator[tuple[SimDisk, str]]:
         for volume_id in moment.volume_ids:
             kept.setdefault(volume_id, []).append(moment.id)
     for volume in cloud[volumes]:
-        if volume.pool_id is not None and volume.path:
+        pool_id, path = volume.pool_id, volume.path
+        if pool_id is None:
+            pool_id, path = _just_made(cloud, volume)
+        if pool_id is not None and path:
             disk = SimDisk(
-                pool=_url(volume.pool_id),
+                pool=_url(pool_id),
                 file=disk_file(volume.id),
                 volume_id=volume.id,
                 size_bytes=volume.size_bytes,
                 image_id=volume.template_id,
                 kept=tuple((one, "") for one in kept.get(volume.id, ())),
             )
-            yield disk, volume.path
+            yield disk, path
     for snapshot in cloud[snapshots]:
         if snapshot.path:
             disk = SimDisk(
@@ -115,6 +120,17 @@ def _disks(cloud: Cloud) -> Iterator[tuple[SimDisk, str]]:
                 snapshot_id=snapshot.id,
             )
             yield disk, snapshot.path
+
+
+def _just_made(cloud: Cloud, volume: Volume) -> tuple[UUID | None, str]:
+    """Where a disk lies that the job of its guest has made, and only that job knows of yet."""
+    vm = cloud[vms].get(volume.vm_id)
+    run = None if vm is None else cloud[saga_runs].get(vm.job_id)
+    made = {} if run is None else run.outputs.get("create_disks") or {}
+    path = made.get(str(volume.id), "")
+    if run is None or not path:
+        return None, ""
+    return UUID(run.outputs["hold_room"]["pools"][str(volume.id)]), path
 
 
 def _guest(cloud: Cloud, vm: Vm, host_url: str) -> SimGuest:
