@@ -20,7 +20,7 @@ import msgspec
 from aiohttp import payload, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.typedefs import Handler, Middleware
-from multidict import CIMultiDict
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from api.authz import allowed
 from api.caller import Identity
@@ -145,8 +145,9 @@ class Parts(payload.Payload):
 
 
 @cache
-def _headers(content_type: str) -> CIMultiDict[str]:
-    return CIMultiDict(HEADERS | {"Content-Type": content_type})
+def _headers(content_type: str) -> CIMultiDictProxy[str]:
+    """To be read only, so that no answer ever finds the cookies of another in them."""
+    return CIMultiDictProxy(CIMultiDict(HEADERS | {"Content-Type": content_type}))
 
 
 async def serve_events(request: web.Request) -> web.StreamResponse:
