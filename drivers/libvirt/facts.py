@@ -43,7 +43,7 @@ async def learn(
         name=name,
         hypervisor_version=_dotted(version),
         cpu_count=info[2],
-        cpu_mhz=info[3] or await _mhz(line.shell),
+        cpu_mhz=host.rated_mhz or info[3] or await _mhz(line.shell),
         memory_bytes=info[1] * MIB,
         accelerated=verdict.usable,
         capabilities=CAPABILITIES if kind.emulates else kind.runs,

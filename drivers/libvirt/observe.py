@@ -165,11 +165,16 @@ class Domain:
 
 @dataclass(frozen=True, slots=True)
 class HostDescription:
-    """What libvirt's capabilities say: who the host is, and what it emulates with."""
+    """What libvirt's capabilities say: who the host is, and what it emulates with.
+
+    `rated_mhz` is the rate of its time stamp counter, which is what its cores are rated at however
+    slowly they run to save power (libvirt's "Host capabilities", `counter`); 0 if not told.
+    """
 
     hardware_id: str
     emulator: str
     offers_kvm: bool
+    rated_mhz: int = 0
 
 
 def read_capabilities(
@@ -182,5 +187,12 @@ def read_capabilities(
         if guest.findtext("os_type") in runs and arch is not None:
             kinds = {domain.get("type") for domain in arch.findall("domain")}
             emulator = arch.findtext("emulator", "")
-            return HostDescription(root.findtext("host/uuid", ""), emulator, "kvm" in kinds)
+            own_id = root.findtext("host/uuid", "")
+            return HostDescription(own_id, emulator, "kvm" in kinds, _rated_mhz(root))
     raise Refused(f"{where}: libvirt has no emulator for x86-64 guests: install {lacking}")
+
+
+def _rated_mhz(capabilities: ET.Element) -> int:
+    counter = capabilities.find("host/cpu/counter[@name='tsc']")
+    hertz = "" if counter is None else counter.get("frequency", "")
+    return round(int(hertz) / 1_000_000) if hertz.isdecimal() else 0

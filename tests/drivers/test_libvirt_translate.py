@@ -185,6 +185,24 @@ def test_a_host_without_x86_guests_is_refused() -> None:
         read_capabilities("<capabilities><host/></capabilities>", where="host")
 
 
+@pytest.mark.parametrize(
+    ("counter", "mhz"),
+    [
+        ("<counter name='tsc' frequency='2399999000' scaling='yes'/>", 2400),
+        ("<counter name='tsc' scaling='no'/>", 0),
+        ("", 0),
+    ],
+)
+def test_a_host_is_rated_by_its_time_stamp_counter(counter: str, mhz: int) -> None:
+    """However slowly its cores run now, to save power."""
+    xml = (
+        f"<capabilities><host><uuid>a</uuid><cpu><arch>x86_64</arch>{counter}</cpu></host>"
+        "<guest><os_type>hvm</os_type><arch name='x86_64'><emulator>/qemu</emulator>"
+        "<domain type='kvm'/></arch></guest></capabilities>"
+    )
+    assert read_capabilities(xml, where="host").rated_mhz == mhz
+
+
 if __name__ == "__main__":
     GOLDEN.mkdir(exist_ok=True)
     for case in CASES:
