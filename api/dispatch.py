@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+from api.asks import Asks
 from api.attempts import Attempts, AttemptStore
 from api.authz import may_call
 from api.caller import By, Caller, Engine, Identity, Job, Memo, Planned
@@ -123,6 +124,7 @@ class Gateway:
     repeats: Repeats = field(default_factory=Repeats)
     attempts: AttemptStore = field(default_factory=Attempts)
     throttle: Throttle = field(default_factory=Throttle)
+    asks: Asks = field(default_factory=Asks)
 
     async def answer(self, request: Request) -> Answer:
         """Answer one request, whatever it holds."""
@@ -187,7 +189,7 @@ class Gateway:
         if spec is None or not may_call(who, spec):
             raise not_for_you(name[:100], who.account)
         who = within(who, self.engine.cloud, spec.name, query.get("projectid", ""))
-        ask = parse(spec, query, who.role_type)
+        ask = self.asks.of(spec, query, who.role_type)
         caller = await self._caller(who, spec, query)
         caller.door = Door(self.sessions, self.attempts, session)
         key = caller.by.idempotency_key

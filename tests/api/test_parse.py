@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from api.asks import KEPT, LONGEST, Asks
 from api.declare import REGISTRY
 from api.errors import ApiError, code_of
 from api.parse import moment, normal, parse
@@ -168,3 +169,33 @@ def test_times(text: str, at_ms: int) -> None:
 
 def test_an_end_date_is_the_end_of_its_day() -> None:
     assert moment("2025-10-30", end_of_day=True) - moment("2025-10-30") == 86_399_000
+
+
+def test_a_list_is_parsed_once_however_it_is_signed() -> None:
+    spec, asks = REGISTRY["listToyDisks"], Asks()
+
+    def ask(role_type: str = "User", **sent: str) -> Any:
+        return asks.of(spec, {"command": "listToyDisks", **sent}, role_type)
+
+    first = ask(name="web", signature="one", apikey="k")
+    assert first.name == "web"
+    assert ask(name="web", signature="other", nosuch="x") is first
+    assert ask(name="db").name == "db"
+    assert ask("Admin", name="web") is not first
+    tagged = {"tags[0].key": "a", "tags[0].value": "b"}
+    assert ask(name="web", **tagged).tags == {"a": "b"}, "a map counts"
+    assert ask(name="web", **(tagged | {"tags[0].value": "c"})).tags == {"a": "c"}
+    assert ask(name="web") is first
+    long = {"signature": "x" * LONGEST}
+    assert ask(name="web", **long) == first and ask(name="web", **long) is not first
+    with pytest.raises(ApiError):
+        ask(zoneid="none")
+    for number in range(KEPT):
+        ask(name=str(number))
+    assert ask(name="web") == first
+
+
+def test_a_command_is_parsed_each_time() -> None:
+    asks, query = Asks(), {"command": "createToyDisk", "name": "d", "zoneid": ZONE}
+    made = [asks.of(SPEC, query, "User") for _ in range(2)]
+    assert made[0] == made[1] and made[0] is not made[1]
