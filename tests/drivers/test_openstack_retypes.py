@@ -254,7 +254,7 @@ async def test_a_swap_whose_end_nova_never_wrote_holds_nothing_up(
     there: OpenStackHarness,
 ) -> None:
     """A compute service that was killed in a swap leaves an action that never ends."""
-    (driver,) = make_all({"poll_s": "0.01", "task_s": "0.3", "call_s": "5"})
+    (driver,) = make_all({"poll_s": "0.01", "task_s": "1", "call_s": "5"})
     session = await driver.connect(there.address())
     guest_id, volume_id = await running(there, await there.connect())
     (server,) = there.region.servers.values()
