@@ -38,6 +38,8 @@ def hardware_of(cloud: Cloud, vm: Vm) -> Hardware:
 
 def hardware(offered: Mapping[str, str], own: Mapping[str, str]) -> Hardware:
     """What these details say. Invalid: one that says nothing we know, or is not for the guest."""
+    if not offered and not own:
+        return PLAIN
     own = {name.lower(): value.strip() for name, value in own.items()}
     if taken := next((name for name in OFFERED_ONLY if own.get(name)), ""):
         raise Invalid(f"{taken} is a detail of a service offering alone: leave it out")
@@ -88,4 +90,4 @@ def _kib(value: str) -> int:
 
 
 # Of most guests nothing is said.
-PLAIN = hardware({}, {})
+PLAIN = Hardware()
