@@ -30,14 +30,14 @@ class VmState(StrEnum):
 TRANSITIONAL = frozenset({VmState.STARTING, VmState.STOPPING, VmState.MIGRATING, VmState.EXPUNGING})
 
 
-class NicIp(msgspec.Struct, frozen=True, kw_only=True):
+class NicIp(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A further address of a network card."""
 
     id: UUID
     ip4: str
 
 
-class Nic(msgspec.Struct, frozen=True, kw_only=True):
+class Nic(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A network card. `ip4` is empty on a network without addresses.
 
     `ip_hold` names the promise of an address that came later than the card.

@@ -73,17 +73,17 @@ class Addresses:
     def fold(self, recorded: Recorded) -> None:
         """Let one event of a ledger, or of a space, happen."""
         happened = recorded.event
-        if isinstance(happened, AddressSpaceCreated):
+        if isinstance(happened, AddressTaken):
+            self._take(happened, recorded.version, self.pendings.settle(recorded))
+        elif isinstance(happened, AddressFreed):
+            self.pendings.settle(recorded)
+            self._free(happened, recorded.version)
+        elif isinstance(happened, AddressSpaceCreated):
             self.ranges[recorded.stream] = AddressRange(happened)
         elif isinstance(happened, AddressSpaceResized):
             self._resize(recorded.stream, happened)
         elif isinstance(happened, AddressSpaceRemoved):
             self._remove(recorded.stream)
-        elif isinstance(happened, AddressTaken):
-            self._take(happened, recorded.version, self.pendings.settle(recorded))
-        elif isinstance(happened, AddressFreed):
-            self.pendings.settle(recorded)
-            self._free(happened, recorded.version)
 
     def holds_of(self, holder: UUID) -> Iterator[AddressTaken]:
         """Every number that a NIC, a network or another holder has."""

@@ -9,6 +9,7 @@ from aggregates.saga import RunState, SagaRun
 from projections.table import Table, TableSpec, table
 
 KEPT_FINISHED = 10_000
+_SUCCEEDED, _FAILED = (state for state in RunState if state.is_over)
 
 
 class Runs(Table[SagaRun]):
@@ -22,7 +23,8 @@ class Runs(Table[SagaRun]):
     def fold(self, recorded: Recorded) -> None:
         super().fold(recorded)
         row = self.rows[recorded.stream.int]
-        if row.state.is_over and row.id.int not in self._finished:
+        state = row.state
+        if (state is _SUCCEEDED or state is _FAILED) and row.id.int not in self._finished:
             row.finished_position = recorded.position
             self._finished[row.id.int] = row
             if len(self._finished) > KEPT_FINISHED:

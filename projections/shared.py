@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cache
+from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Any, NoReturn, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
@@ -75,48 +76,82 @@ class _NoFields(dict[str, Any]):
 NO_ITEMS, NO_FIELDS = _NoItems(), _NoFields()
 
 
+class Plan:
+    """Which attributes of a kind may be shared: ids, words, and others, each with what does it.
+
+    It is asked for every row that is made, so it reads them in one call and writes few.
+    """
+
+    __slots__ = ("_ids", "_names", "_others", "_read", "_words")
+
+    def __init__(self, sharers: Iterable[tuple[str, Sharer]]) -> None:
+        found = list(sharers)
+        ids = [name for name, sharer in found if sharer is shared]
+        words = [name for name, sharer in found if sharer is shared_word]
+        self._ids, self._words = (len(ids), len(words))
+        others = [pair for pair in found if pair[0] not in {*ids, *words}]
+        self._others = [sharer for _, sharer in others]
+        self._names = [*ids, *words, *(name for name, _ in others)]
+        self._read = attrgetter(*self._names, "__class__") if found else None
+
+    def share(self, one: Struct) -> None:
+        if self._read is None:
+            return
+        values, names = self._read(one), self._names
+        ids, words = self._ids, self._words
+        for at in range(ids):
+            value = values[at]
+            if value is not None:
+                found = _ids.get(value.int)
+                if found is not value:
+                    force_setattr(one, names[at], found or shared(value))
+        for at in range(ids, ids + words):
+            value = values[at]
+            if value:
+                word = _words.get(value) or shared_word(value)
+                if word is not value:
+                    force_setattr(one, names[at], word)
+        for at, sharer in enumerate(self._others, ids + words):
+            value = values[at]
+            if value is not None:
+                own = sharer(value)
+                if own is not value:
+                    force_setattr(one, names[at], own)
+
+
 def share(one: Struct) -> None:
     """Let a row, or an event that is kept, hold what others hold already."""
-    for name, sharer in _sharers(type(one)):
-        value = getattr(one, name)
-        if value is not None:
-            force_setattr(one, name, sharer(value))
+    (_plans.get(type(one)) or _plan(type(one))).share(one)
 
 
-def share_some(one: Struct, names: Iterable[str]) -> None:
-    """The same for some of its attributes."""
-    sharers = _by_name(type(one))
-    for name in names:
-        value = getattr(one, name)
-        if value is not None:
-            force_setattr(one, name, sharers[name](value))
-
-
-@cache
-def touched(event: type[Struct], row: type[Struct]) -> tuple[str, ...]:
-    """The attributes of a row that an event brings something to share to; a job's id is no such."""
+def touched(event: type[Struct], row: type[Struct]) -> Plan | None:
+    """What an event brings to a row that may be shared, if it does; a job's id is no such."""
     named = {*event.__struct_fields__} - {"job_id"}
     if "hold" in named:
         named |= {"holds", "more_holds"}
-    return tuple(name for name, _ in _sharers(row) if name in named)
+    found = [pair for pair in _sharers(row) if pair[0] in named]
+    return Plan(found) if found else None
 
 
-@cache
-def _by_name(kind: type[Struct]) -> dict[str, Sharer]:
-    return dict(_sharers(kind))
+_plans: dict[type[Struct], Plan] = {}
+
+
+def _plan(kind: type[Struct]) -> Plan:
+    found = _plans[kind] = Plan(_sharers(kind))
+    return found
 
 
 @cache
 def _sharers(kind: type[Struct]) -> tuple[tuple[str, Sharer], ...]:
-    """The attributes that may be shared, each with what finds the object to share."""
+    """The attributes that may be shared, each with what finds the object to share.
+
+    What grows in place is a job's record: there are few of them at a time, so they share nothing.
+    """
+    if getattr(kind, "GROWS_IN_PLACE", False):
+        return ()
     hints = get_type_hints(kind)
     found = ((name, _sharer(hints[name])) for name in kind.__struct_fields__)
-    grows = getattr(kind, "GROWS_IN_PLACE", False)
-    return tuple(
-        (name, sharer)
-        for name, sharer in found
-        if sharer is not None and not (grows and get_origin(hints[name]) in (list, dict))
-    )
+    return tuple((name, sharer) for name, sharer in found if sharer is not None)
 
 
 def _sharer(hint: Any) -> Sharer | None:

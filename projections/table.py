@@ -18,8 +18,8 @@ from uuid import UUID
 
 import msgspec
 
-from aggregates.base import Aggregate, Recorded, build
-from projections.shared import share, share_some, touched
+from aggregates.base import Aggregate, Event, Recorded, build
+from projections.shared import Plan, share, touched
 
 R = TypeVar("R", bound=Aggregate)
 # Rows by the value of one attribute: the only one that has it, or those that have it by their ids.
@@ -77,6 +77,7 @@ class Table(Generic[R]):
         self.watch: Watch | None = None
         self._keys = _keys_of(spec.indexed)
         self._is_deferred = False
+        self._brings: dict[type[Event], Plan | None] = {}
         self._empty()
 
     def _empty(self) -> None:
@@ -144,13 +145,22 @@ class Table(Generic[R]):
             self.discard(row.id)
             return
         before = self._keys(row)
-        happened.apply(row, recorded.at_ms)
-        share_some(row, touched(type(happened), self.spec.row))
-        row.version = recorded.version
+        self._apply(row, recorded)
         after = self._keys(row)
         left = self._move(row, before, after) if after != before else NOTHING_LEFT
         if self.watch is not None:
             self.watch(self.spec.kind, row, left)
+
+    def _apply(self, row: R, recorded: Recorded) -> None:
+        happened = recorded.event
+        happened.apply(row, recorded.at_ms)
+        row.version = recorded.version
+        try:
+            brings = self._brings[type(happened)]
+        except KeyError:
+            brings = self._brings[type(happened)] = touched(type(happened), self.spec.row)
+        if brings is not None:
+            brings.share(row)
 
     def _fold_rows(self, recorded: Recorded) -> None:
         happened = recorded.event
@@ -161,10 +171,7 @@ class Table(Generic[R]):
         elif happened.REMOVES:
             self.discard(recorded.stream)
         else:
-            row = self.rows[recorded.stream.int]
-            happened.apply(row, recorded.at_ms)
-            share_some(row, touched(type(happened), self.spec.row))
-            row.version = recorded.version
+            self._apply(self.rows[recorded.stream.int], recorded)
 
     def discard(self, row_id: UUID) -> None:
         """Forget a row; the log still has it."""

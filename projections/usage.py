@@ -188,11 +188,14 @@ class Usage:
         domain_id: UUID | None = getattr(row, "domain_id", None)
         goes_on = []
         for one in before:
-            owner = one.owner
-            same = owner.account_id == account_id and owner.domain_id == domain_id
-            at = next((n for n, pair in enumerate(wanted) if one.is_as(*pair)), -1) if same else -1
-            if at >= 0:
-                del wanted[at]
+            owner, found = one.owner, None
+            if owner.account_id == account_id and owner.domain_id == domain_id:
+                for pair in wanted:
+                    if one.is_as(*pair):
+                        found = pair
+                        break
+            if found is not None:
+                wanted.remove(found)
                 goes_on.append(one)
             elif one.begin_ms < recorded.at_ms:
                 self._ended.add(one.span(thing_id.int, recorded.at_ms))

@@ -78,8 +78,9 @@ class Going(msgspec.Struct, frozen=True, gc=False):
         """Is this metered in the same way?"""
         if self.shape is not shape and self.shape != shape:
             return False
-        own = (self.name, self.about, self.vm_id)
-        return own == (meter.name, meter.about, meter.vm_id)
+        if self.name != meter.name:
+            return False
+        return (self.about, self.vm_id) == (meter.about, meter.vm_id)
 
     def span(self, thing: int, end_ms: int = 0) -> Span:
         owner = self.owner
@@ -106,12 +107,12 @@ def shape_of(meter: Meter) -> Meter:
 
 
 def owner_of(account_id: UUID, domain_id: UUID | None, zone_id: UUID | None) -> Owner:
-    key = (account_id, domain_id, zone_id)
+    key = (account_id.int, domain_id and domain_id.int, zone_id and zone_id.int)
     found = _owners.get(key)
     if found is None:
         if len(_owners) >= KEPT_SHAPES:
             _owners.clear()
-        found = _owners[key] = Owner(*key)
+        found = _owners[key] = Owner(account_id, domain_id, zone_id)
     return found
 
 
