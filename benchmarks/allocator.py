@@ -174,8 +174,8 @@ def address_rows() -> list[Row]:
     addresses.fold(bench.recorded(space_id, 1, created))
 
     def settle(decision: Decision) -> None:
-        for stream, expected, happened, _ in decision.appends:
-            addresses.fold(bench.recorded(stream, expected + 1, happened))
+        for write in decision.appends:
+            addresses.fold(bench.recorded(write.stream, write.expected + 1, write.event))
 
     def take(hold: Any) -> None:
         settle(bench.allocator.take_address(space_id, hold, holder=hold, purpose="nic"))

@@ -109,9 +109,9 @@ class Bench:
 
     def settle(self, decision: Decision) -> None:
         """Fold what a commit would bring back."""
-        for stream, expected, happened, _ in decision.appends:
-            fold = self.space if happened.KIND == "space" else self.capacity
-            fold.fold(self.recorded(stream, expected + 1, happened))
+        for write in decision.appends:
+            fold = self.space if write.event.KIND == "space" else self.capacity
+            fold.fold(self.recorded(write.stream, write.expected + 1, write.event))
 
     def fill(self, share: float) -> None:
         """Promise until this share of all memory is held."""
@@ -136,7 +136,7 @@ class Bench:
         return [
             index
             for index, hold in enumerate(self.holds)
-            if (held := capacity.holds.get(hold))
+            if (held := capacity.holds.get(hold.int))
             and (row := capacity.supply_of(held.host_id))
             and row.tags
         ]

@@ -65,12 +65,12 @@ class Folds:
         return UUID(int=self.rng.getrandbits(128))
 
     def settle(self, decision: Decision, view: Capacity | Addresses) -> None:
-        for stream, expected, happened, _ in decision.appends:
+        for one in decision.appends:
             self._position += 1
             view.fold(
                 Recorded(
-                    position=self._position, stream=stream, version=expected + 1, at_ms=0,
-                    event=happened,
+                    position=self._position, stream=one.stream, version=one.expected + 1,
+                    at_ms=0, event=one.event,
                 )
             )  # fmt: skip
 

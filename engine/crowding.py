@@ -83,7 +83,7 @@ def is_filled(cloud: Cloud, zone_id: UUID, host_id: UUID) -> bool:
     if not is_on(cloud, "cluster.threshold.enabled", zone_id):
         return False
     columns = cloud.view(Capacity).hosts
-    number, sums = columns.cluster[columns.slots[host_id]], columns.clusters
+    number, sums = columns.cluster[columns.numbered[host_id.int]], columns.clusters
     cluster_id = cast(UUID, columns.places.values[number])
     for name, used, offered in (
         (DISABLES["cpu"], sums.used_mhz, sums.offered_mhz),
@@ -103,8 +103,8 @@ def _filled(cloud: Cloud, zone_id: UUID, mhz: int, mib: int) -> frozenset[UUID]:
     places, sums = columns.places.values, columns.clusters
     full: Any = False
     for name, used, more, offered in (
-        (DISABLES["cpu"], sums.used_mhz, mhz, sums.offered_mhz),
-        (DISABLES["memory"], sums.used_mib, mib, sums.offered_mib),
+        (DISABLES["cpu"], np.array(sums.used_mhz), mhz, np.array(sums.offered_mhz)),
+        (DISABLES["memory"], np.array(sums.used_mib), mib, np.array(sums.offered_mib)),
     ):
         share: Any = number_of(cloud, name, zone_id)
         for row in cloud[settings].by("name", name):

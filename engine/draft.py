@@ -22,11 +22,24 @@ from projections.table import TableSpec
 R = TypeVar("R", bound=Aggregate)
 
 
+class Write(Protocol):
+    """An event for a ledger, the version that it expects there, and how much others may take."""
+
+    @property
+    def stream(self) -> UUID: ...
+    @property
+    def expected(self) -> int: ...
+    @property
+    def event(self) -> Event: ...
+    @property
+    def slack(self) -> tuple[int, ...] | None: ...
+
+
 class Decision(Protocol):
     """What the allocator answers: events for its ledgers."""
 
     @property
-    def appends(self) -> Sequence[tuple[UUID, int, Event, tuple[int, ...] | None]]: ...
+    def appends(self) -> Sequence[Write]: ...
 
 
 class Draft:
@@ -79,9 +92,10 @@ class Draft:
 
     def add(self, decision: Decision, take_back: Callable[[], None]) -> None:
         """Commit what the allocator decided; `take_back` if the commit does not happen."""
-        for stream, expected, one, slack in decision.appends:
+        for write in decision.appends:
+            stream, slack = write.stream, write.slack
             self._slack[stream] = slack if self._slack.get(stream, slack) is not None else None
-            self.append(stream, expected, one)
+            self.append(stream, write.expected, write.event)
         if decision.appends:
             self._aborts.append(take_back)
 

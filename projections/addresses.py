@@ -100,13 +100,13 @@ class Addresses:
         numbers.take(taken.number)
         stream = address_ledger(taken.space_id, taken.number)
         pendings, version = self.pendings, numbers.version(taken.number)
-        return pendings.add(pendings.takes, taken.hold, stream, version, taken)
+        return pendings.add(pendings.takes, taken.hold.int, stream, version, taken)
 
     def forget(self, hold: UUID) -> None:
         """Take back whatever is pending under this key; its commit failed."""
         pendings = self.pendings
         for book in (pendings.frees, pendings.takes):
-            pending = book.get(hold)
+            pending = book.get(hold.int)
             if pending is None:
                 continue
             pendings.forget(pending)

@@ -79,7 +79,8 @@ def _compute(cloud: Cloud, place: Place) -> Measured:
 def _tagged(cloud: Cloud, place: Place) -> Measured:
     """The same of those hosts that carry a tag."""
     columns = cloud.view(Capacity).hosts
-    slots = [columns.slots[row.id] for row in cloud[hosts] if place.holds(row) and row.hardware_id]
+    rows = (row for row in cloud[hosts] if place.holds(row) and row.hardware_id)
+    slots = [columns.numbered[row.id.int] for row in rows]
     if slots:
         used = [columns.used(slot) for slot in slots]
         offered = [(columns.offered_mhz[slot], columns.offered_mib[slot]) for slot in slots]

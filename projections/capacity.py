@@ -62,7 +62,8 @@ class Capacity:
 
     def __init__(self) -> None:
         self.hosts = HostColumns()
-        self.holds: dict[UUID, CapacityHeld] = {}
+        # By the number of a hold's id, as all that is looked up often: its hash costs less.
+        self.holds: dict[int, CapacityHeld] = {}
         self.pendings = Pendings()
         self._by_vm = Holders()
 
@@ -74,8 +75,7 @@ class Capacity:
             slot = self._seen(happened.host_id, recorded.version)
             self._hold(slot, happened, mine)
         elif isinstance(happened, CapacityFreed):
-            self._seen(happened.host_id, recorded.version)
-            self._free(happened)
+            self._free(self._seen(happened.host_id, recorded.version), happened)
         elif isinstance(happened, CapacitySupplied):
             self.hosts.supply(self._seen(happened.host_id, recorded.version), happened)
         elif isinstance(happened, CapacityWithdrawn):
@@ -83,17 +83,17 @@ class Capacity:
 
     def supply_of(self, host_id: UUID) -> CapacitySupplied | None:
         """What a host offers at present; None for one unknown or withdrawn."""
-        slot = self.hosts.slots.get(host_id)
+        slot = self.hosts.slot_of(host_id)
         return None if slot is None else self.hosts.supplies[slot]
 
     def is_used(self, host_id: UUID) -> bool:
         """Whether a guest is on the host by the log, or on its way to it or from it."""
-        slot = self.hosts.slots.get(host_id)
+        slot = self.hosts.slot_of(host_id)
         return slot is not None and self.hosts.used(slot) != (0, 0)
 
     def holds_of_vm(self, vm_id: UUID) -> Iterator[CapacityHeld]:
         """The promises made to a guest: one, or two while it moves between hosts."""
-        return (self.holds[hold] for hold in self._by_vm.of(vm_id))
+        return (self.holds[hold.int] for hold in self._by_vm.of(vm_id))
 
     def usage(self, by: Literal["zone", "pod", "cluster"] = "zone") -> dict[UUID, Usage]:
         """Offered and used, summed over the hosts of each zone, pod or cluster."""
@@ -119,29 +119,28 @@ class Capacity:
 
     def promise(self, slot: int, held: CapacityHeld) -> Pending:
         """Mark a decision at once, so that the next one of this turn counts it."""
-        self.hosts.shift(slot, -held.cpu_mhz, -held.memory_mib)
         hosts, pendings = self.hosts, self.pendings
+        hosts.shift(slot, -held.cpu_mhz, -held.memory_mib)
         stream, version = hosts.streams[slot], hosts.versions[slot]
-        return pendings.add(pendings.takes, held.hold, stream, version, held, loose=True)
+        return pendings.add(pendings.takes, held.hold.int, stream, version, held, loose=True)
 
-    def promise_all(self, slot: int, held: Sequence[CapacityHeld]) -> list[Pending]:
-        """The same for many on one host, marked at once."""
-        hosts = self.hosts
-        taken_mhz, taken_mib = sum(h.cpu_mhz for h in held), sum(h.memory_mib for h in held)
-        hosts.shift(slot, -taken_mhz, -taken_mib)
-        keyed = [(one.hold, one) for one in held]
-        return self.pendings.take_all(hosts.streams[slot], hosts.versions[slot], keyed)
+    def promise_all(self, slots: Sequence[int], held: Sequence[CapacityHeld]) -> list[Pending]:
+        """The same for many, on hosts from which their room was taken already."""
+        hosts, pendings = self.hosts, self.pendings
+        streams, versions = hosts.streams, hosts.versions
+        named = [(streams[slot], versions[slot]) for slot in slots]
+        return pendings.take_all(named, [one.hold.int for one in held], held)
 
     def forget(self, hold: UUID) -> None:
         """Take back whatever is pending under this key; its commit failed."""
         pendings = self.pendings
         for book in (pendings.frees, pendings.takes, pendings.supplies):
-            pending = book.get(hold)
+            pending = book.get(hold.int)
             if pending is None:
                 continue
             pendings.forget(pending)
             if isinstance(held := pending.event, CapacityHeld):
-                slot = self.hosts.slots[held.host_id]
+                slot = self.hosts.numbered[held.host_id.int]
                 self.hosts.shift(slot, held.cpu_mhz, held.memory_mib)
 
     def encode(self) -> bytes:
@@ -150,7 +149,7 @@ class Capacity:
         used = [hosts.used(slot) for slot in range(len(hosts))]
         for pending in self.pendings.takes.values():
             held = cast(CapacityHeld, pending.event)
-            slot = hosts.slots[held.host_id]
+            slot = hosts.numbered[held.host_id.int]
             used[slot] = (used[slot][0] - held.cpu_mhz, used[slot][1] - held.memory_mib)
         rows = zip(hosts.ids, hosts.versions, hosts.supplies, used, strict=True)
         saved = [_SavedHost(h, v, s, mhz, mib) for h, v, s, (mhz, mib) in rows if v]
@@ -174,7 +173,7 @@ class Capacity:
 
     def _hold(self, slot: int, held: CapacityHeld, mine: Pending | None) -> None:
         # A key can be held once. Should the log ever hold it twice, the first is what counts.
-        counts = held.hold not in self.holds
+        counts = held.hold.int not in self.holds
         if counts and mine is None:
             self.hosts.shift(slot, -held.cpu_mhz, -held.memory_mib)
         elif mine is not None and not counts:
@@ -182,15 +181,16 @@ class Capacity:
         if counts:
             self._list(held)
 
-    def _free(self, freed: CapacityFreed) -> None:
-        held = self.holds.get(freed.hold)
-        if held is None or held.host_id != freed.host_id:
+    def _free(self, slot: int, freed: CapacityFreed) -> None:
+        hold, host = freed.hold.int, freed.host_id.int
+        held = self.holds.get(hold)
+        if held is None or held.host_id.int != host:
             return
-        del self.holds[freed.hold]
+        del self.holds[hold]
         self._by_vm.remove(held.vm_id, freed.hold)
-        self.hosts.shift(self.hosts.slots[held.host_id], held.cpu_mhz, held.memory_mib)
+        self.hosts.shift(slot, held.cpu_mhz, held.memory_mib)
 
     def _list(self, held: CapacityHeld) -> None:
         share(held)
-        self.holds[held.hold] = held
+        self.holds[held.hold.int] = held
         self._by_vm.add(held.vm_id, held.hold)

@@ -42,8 +42,8 @@ _POINTS = {
     "cluster": "_cluster",
     "free_mhz": "mhz",
     "free_mib": "mib",
-    "offered_mhz": "_offered_mhz",
-    "offered_mib": "_offered_mib",
+    "offered_mhz": "most_mhz",
+    "offered_mib": "most_mib",
 }
 
 
@@ -72,62 +72,53 @@ class Trail:
     A mark is how many there ever were: whoever keeps one reads on from there.
     """
 
+    __slots__ = ("_dropped", "_slots", "mark")
+
     def __init__(self) -> None:
         self._slots: list[int] = []
-        self._dropped = 0
-
-    @property
-    def mark(self) -> int:
-        return self._dropped + len(self._slots)
+        self._dropped = self.mark = 0
 
     def add(self, slot: int) -> None:
-        if len(self._slots) == _TRAIL_KEPT:
-            self._dropped += _TRAIL_KEPT
-            self._slots.clear()
-        self._slots.append(slot)
+        self.mark += 1
+        slots = self._slots
+        slots.append(slot)
+        if len(slots) > _TRAIL_KEPT:
+            self._dropped += len(slots)
+            slots.clear()
 
     def after(self, mark: int, *, at_most: int) -> list[int] | None:
         """What came after `mark`; None for more than one would want to read, or if it is gone."""
         start = mark - self._dropped
-        if start < 0 or len(self._slots) - start > at_most:
+        if start < 0 or self.mark - mark > at_most:
             return None
         return self._slots[start:]
 
 
 class Sums:
-    """What the hosts of each cluster offer and have promised, by the number of the cluster."""
+    """What the hosts of each cluster offer and have promised, by the number of the cluster.
 
-    offered_mhz: Ints
-    offered_mib: Ints
-    used_mhz: Ints
-    used_mib: Ints
-    _mhz: array[int]
-    _mib: array[int]
+    Plain lists: every decision changes two numbers here, and few read more than that.
+    """
+
+    __slots__ = ("offered_mhz", "offered_mib", "used_mhz", "used_mib")
 
     def __init__(self) -> None:
-        self._room = 0
-        self._grow(0)
+        self.offered_mhz: list[int] = []
+        self.offered_mib: list[int] = []
+        self.used_mhz: list[int] = []
+        self.used_mib: list[int] = []
 
-    def offer(self, place: int, mhz: int, mib: int) -> None:
-        if place >= self._room:
-            self._grow(2 * place + _ROOM_AT_FIRST)
-        self.offered_mhz[place] += mhz
-        self.offered_mib[place] += mib
-
-    def use(self, place: int, mhz: int, mib: int) -> None:
-        self._mhz[place] += mhz
-        self._mib[place] += mib
-
-    def _grow(self, room: int) -> None:
-        for name in ("offered_mhz", "offered_mib", "used_mhz", "used_mib"):
-            wider = array("q", bytes(8 * room))
-            column = np.frombuffer(wider, np.int64)
-            if self._room:
-                column[: self._room] = getattr(self, name)
-            setattr(self, name, column)
-            if name.startswith("used"):
-                setattr(self, name.removeprefix("used"), wider)
-        self._room = room
+    def count(self, place: int, offered: tuple[int, int], used: tuple[int, int], sign: int) -> None:
+        """Add a host to its cluster, or take it away."""
+        more = [0] * (place + 1 - len(self.used_mhz))
+        for column, amount in (
+            (self.offered_mhz, offered[0]),
+            (self.offered_mib, offered[1]),
+            (self.used_mhz, used[0]),
+            (self.used_mib, used[1]),
+        ):
+            column += more
+            column[place] += sign * amount
 
 
 class HostColumns:
@@ -148,15 +139,16 @@ class HostColumns:
     mhz: array[int]
     mib: array[int]
     _cluster: array[int]
-    _offered_mhz: array[int]
-    _offered_mib: array[int]
+    most_mhz: array[int]
+    most_mib: array[int]
 
     def __init__(self) -> None:
         self.ids: list[UUID] = []
         self.streams: list[UUID] = []
         self.versions: list[int] = []
         self.supplies: list[CapacitySupplied | None] = []
-        self.slots: dict[UUID, int] = {}
+        # By the number of a host's id: a number's hash costs a third of an id's.
+        self.numbered: dict[int, int] = {}
         self.places, self.hypervisors, self.tag_sets = Interned(), Interned(), Interned()
         self.changed = Trail()  # what the host offers is another thing now
         self.raised = Trail()  # it may have more free than before
@@ -170,17 +162,21 @@ class HostColumns:
 
     def slot(self, host_id: UUID) -> int:
         """The slot of a host; a new one, that offers nothing, for a host never seen."""
-        known = self.slots.get(host_id)
+        known = self.numbered.get(host_id.int)
         if known is not None:
             return known
         if len(self.ids) == self.room:
             self._grow(self.room)
-        self.slots[host_id] = slot = len(self.ids)
+        self.numbered[host_id.int] = slot = len(self.ids)
         self.ids.append(host_id)
         self.streams.append(capacity_ledger(host_id))
         self.versions.append(0)
         self.supplies.append(None)
         return slot
+
+    def slot_of(self, host_id: UUID) -> int | None:
+        """The slot of a host, if it has one."""
+        return self.numbered.get(host_id.int)
 
     def supply(self, slot: int, row: CapacitySupplied | None) -> None:
         """Replace what a host offers; None offers nothing."""
@@ -208,15 +204,17 @@ class HostColumns:
         self.mhz[slot] += mhz
         self.mib[slot] += mib
         if self.supplies[slot] is not None:
-            self.clusters.use(self._cluster[slot], -mhz, -mib)
+            place, clusters = self._cluster[slot], self.clusters
+            clusters.used_mhz[place] -= mhz
+            clusters.used_mib[place] -= mib
         self.moved.add(slot)
         if mib > 0 or mhz > 0:
             self.raised.add(slot)
 
     def share(self, slot: int) -> float:
         """How empty a host is: its free share of CPU plus its free share of memory."""
-        mhz = self.mhz[slot] / (self._offered_mhz[slot] or 1)
-        return mhz + self.mib[slot] / (self._offered_mib[slot] or 1)
+        mhz = self.mhz[slot] / (self.most_mhz[slot] or 1)
+        return mhz + self.mib[slot] / (self.most_mib[slot] or 1)
 
     def shares(self, slots: Ints) -> NDArray[np.float64]:
         """The same of many."""
@@ -228,17 +226,15 @@ class HostColumns:
     def used(self, slot: int) -> tuple[int, int]:
         """MHz and MiB of a host that are held or promised."""
         return (
-            self._offered_mhz[slot] - self.mhz[slot],
-            self._offered_mib[slot] - self.mib[slot],
+            self.most_mhz[slot] - self.mhz[slot],
+            self.most_mib[slot] - self.mib[slot],
         )
 
     def _count(self, slot: int, sign: int) -> None:
         """Count a host among those of its cluster, or no more; one that offers nothing is not."""
         if self.supplies[slot] is not None:
-            place, (mhz, mib) = self._cluster[slot], self.used(slot)
-            offered = int(self.offered_mhz[slot]), int(self.offered_mib[slot])
-            self.clusters.offer(place, sign * offered[0], sign * offered[1])
-            self.clusters.use(place, sign * mhz, sign * mib)
+            offered = self.most_mhz[slot], self.most_mib[slot]
+            self.clusters.count(self._cluster[slot], offered, self.used(slot), sign)
 
     def _grow(self, more: int) -> None:
         for name in _COLUMNS:

@@ -11,59 +11,56 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID
 
+from msgspec import Struct
+
 from aggregates.base import Event, Recorded
 
 
-class Pending:
+class Pending(Struct, eq=False):
     """One append on its way. `doomed` says that its expected version can no longer come true.
 
     A loose one may come in behind others' appends, so nothing dooms it.
     """
 
-    __slots__ = ("book", "doomed", "event", "expected", "key", "loose", "stream")
-
-    def __init__(
-        self,
-        book: dict[UUID, Pending],
-        key: UUID,
-        stream: UUID,
-        expected: int,
-        event: Event,
-        loose: bool,
-    ) -> None:
-        self.book, self.key, self.stream, self.loose = book, key, stream, loose
-        self.expected, self.event, self.doomed = expected, event, False
+    book: dict[int, Pending]
+    key: int
+    stream: UUID
+    expected: int
+    event: Event
+    loose: bool
+    doomed: bool = False
 
     def doom(self) -> None:
         self.doomed = not self.loose
 
 
-class _Tail:
+class _Tail(Struct, eq=False):
     """What one stream looks like past its end: its version on the log, and who waits."""
 
-    __slots__ = ("committed", "next", "waiting")
-
-    def __init__(self, committed: int) -> None:
-        self.committed = self.next = committed
-        self.waiting: list[Pending] = []
+    committed: int
+    next: int
+    waiting: list[Pending]
 
 
 class Pendings:
-    """Every pending append of one kind of ledger, by the key that asked for it."""
+    """Every pending append of one kind of ledger, by the key that asked for it.
+
+    Keys and streams are found by the numbers of their ids, whose hash costs a third of an id's.
+    """
 
     def __init__(self) -> None:
-        self.takes: dict[UUID, Pending] = {}
-        self.frees: dict[UUID, Pending] = {}
-        self.supplies: dict[UUID, Pending] = {}
-        self._tails: dict[UUID, _Tail] = {}
+        self.takes: dict[int, Pending] = {}
+        self.frees: dict[int, Pending] = {}
+        self.supplies: dict[int, Pending] = {}
+        self._tails: dict[int, _Tail] = {}
 
     def __len__(self) -> int:
         return len(self.takes) + len(self.frees) + len(self.supplies)
 
     def add(
         self,
-        book: dict[UUID, Pending],
-        key: UUID,
+        book: dict[int, Pending],
+        key: int,
         stream: UUID,
         committed: int,
         event: Event,
@@ -71,38 +68,48 @@ class Pendings:
         loose: bool = False,
     ) -> Pending:
         """Give `event` the next place on `stream`, whose version on the log is `committed`."""
-        tail = self._tails.get(stream)
+        tail = self._tails.get(stream.int)
         if tail is None:
-            self._tails[stream] = tail = _Tail(committed)
-        pending = book[key] = Pending(book, key, stream, tail.next, event, loose)
-        tail.next += 1
-        tail.waiting.append(pending)
+            pending = Pending(book, key, stream, committed, event, loose)
+            self._tails[stream.int] = _Tail(committed, committed + 1, [pending])
+        else:
+            pending = Pending(book, key, stream, tail.next, event, loose)
+            tail.next += 1
+            tail.waiting.append(pending)
+        book[key] = pending
         return pending
 
     def take_all(
-        self, stream: UUID, committed: int, keyed: Iterable[tuple[UUID, Event]]
+        self, ledgers: Iterable[tuple[UUID, int]], keys: Iterable[int], events: Iterable[Event]
     ) -> list[Pending]:
-        """Give each of these the next place on `stream`, whichever others come in between."""
-        tail, takes = self._tails.get(stream), self.takes
-        if tail is None:
-            self._tails[stream] = tail = _Tail(committed)
-        found = []
-        for expected, (key, event) in enumerate(keyed, tail.next):
-            takes[key] = pending = Pending(takes, key, stream, expected, event, True)
-            found.append(pending)
-        tail.next += len(found)
-        tail.waiting += found
-        return found
+        """The same for many: a stream and its version, a key and an event for each."""
+        takes, tails, made = self.takes, self._tails, list[Pending]()
+        for (stream, committed), key, event in zip(ledgers, keys, events, strict=True):
+            tail = tails.get(stream.int)
+            if tail is None:
+                pending = Pending(takes, key, stream, committed, event, True)
+                tails[stream.int] = _Tail(committed, committed + 1, [pending])
+            else:
+                pending = Pending(takes, key, stream, tail.next, event, True)
+                tail.next += 1
+                tail.waiting.append(pending)
+            takes[key] = pending
+            made.append(pending)
+        return made
 
     def settle(self, recorded: Recorded) -> Pending | None:
         """The log holds `recorded`: the pending append that it was, or None for somebody else's."""
         if not self._tails:  # as while a past is folded
             return None
-        tail = self._tails.get(recorded.stream)
+        tail = self._tails.get(recorded.stream.int)
         if tail is None:
             return None
         tail.committed = recorded.version
-        mine = next((p for p in tail.waiting if p.event == recorded.event), None)
+        event, mine = recorded.event, None
+        for pending in tail.waiting:
+            if pending.event is event or pending.event == event:
+                mine = pending
+                break
         if mine is None:
             # Another writer came between: whatever was numbered from here expects the wrong past.
             for pending in tail.waiting:
@@ -115,7 +122,7 @@ class Pendings:
 
     def forget(self, pending: Pending) -> None:
         """Its commit failed: give its place on the stream to the next decision."""
-        tail = self._tails[pending.stream]
+        tail = self._tails[pending.stream.int]
         self._drop(tail, pending)
         if pending.doomed:
             return
@@ -129,4 +136,4 @@ class Pendings:
         if pending.book.get(pending.key) is pending:
             del pending.book[pending.key]
         if not tail.waiting:
-            del self._tails[pending.stream]
+            del self._tails[pending.stream.int]

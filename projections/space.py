@@ -57,6 +57,7 @@ class Space:
         self.pendings = Pendings()
         self._by_volume = Holders()
         self._by_scope: dict[UUID, dict[UUID, Pool]] = {}
+        self.changed = object()  # another one whenever a pool offers something else
 
     def fold(self, recorded: Recorded) -> None:
         """Let one event of a ledger happen."""
@@ -92,13 +93,15 @@ class Space:
         """Mark a decision at once, so that the next one of this turn counts it."""
         pool.used_bytes += held.size_bytes
         pendings = self.pendings
-        return pendings.add(pendings.takes, held.hold, pool.stream, pool.version, held, loose=True)
+        return pendings.add(
+            pendings.takes, held.hold.int, pool.stream, pool.version, held, loose=True
+        )
 
     def forget(self, hold: UUID) -> None:
         """Take back whatever is pending under this key; its commit failed."""
         pendings = self.pendings
         for book in (pendings.frees, pendings.takes, pendings.supplies):
-            pending = book.get(hold)
+            pending = book.get(hold.int)
             if pending is None:
                 continue
             pendings.forget(pending)
@@ -137,6 +140,7 @@ class Space:
         if pool.supply is not None:
             self._by_scope.get(pool.supply.scope, {}).pop(pool.id, None)
         pool.supply = supply
+        self.changed = object()
         if supply is not None:
             self._by_scope.setdefault(supply.scope, {})[pool.id] = pool
 

@@ -197,7 +197,7 @@ def _measured(row: Host, cloud: Cloud) -> dict[str, Any]:
 def _compute(row: Host, cloud: Cloud) -> dict[str, Any]:
     """Cores and memory, and how much of them is promised."""
     columns = cloud.view(Capacity).hosts
-    slot = columns.slots.get(row.id)
+    slot = columns.slot_of(row.id)
     used_mhz, used_mib = columns.used(slot) if slot is not None else (0, 0)
     offered = cloud.view(Capacity).supply_of(row.id)
     mhz = row.cpu_count * row.cpu_mhz

@@ -59,7 +59,7 @@ def load_of(rows: Iterable[Host], cloud: Cloud) -> Load:
     for row in rows:
         if not row.hardware_id:
             continue
-        slot, sample = columns.slots.get(row.id), cloud.vitals.host(row.id)
+        slot, sample = columns.slot_of(row.id), cloud.vitals.host(row.id)
         promised = columns.used(slot) if slot is not None else (0, 0)
         mhz, mib = row.cpu_count * row.cpu_mhz, row.memory_bytes // MIB
         busy = sample.cpu_used_percent / 100 if sample else 0.0

@@ -6,7 +6,7 @@ as it takes. Each answer leaves to others only what those before it left.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -25,48 +25,46 @@ class Guest(NamedTuple):
     hold: UUID
 
 
+# A place for one guest: the slot of its host, the host, and what the guest leaves to others there.
+Seat = tuple[int, UUID, tuple[int, int]]
+
+
 def promise_alike(
-    capacity: Capacity,
-    choose: Callable[[], int | None],
-    ask: PlaceRequest,
-    guests: Sequence[Guest],
+    capacity: Capacity, slots: Iterator[int], ask: PlaceRequest, guests: Sequence[Guest]
 ) -> list[HostDecision]:
-    """Promise hosts to as many of the guests as there is room for, in their order."""
-    found: list[HostDecision] = []
-    while len(found) < len(guests) and (slot := choose()) is not None:
-        fit = _how_many(capacity, slot, ask) if ask.policy in STAYING else 1
-        found += _fill(capacity, slot, ask, guests[len(found) : len(found) + fit])
-    return found
+    """Promise hosts to as many of the guests as there is room for, in their order.
 
-
-def _how_many(capacity: Capacity, slot: int, ask: PlaceRequest) -> int:
-    """How many guests of this size a host has room for; at least the one that it was chosen for."""
-    hosts, mhz = capacity.hosts, ask.cpu_count * ask.cpu_mhz
-    by_cpu = hosts.mhz[slot] // mhz if mhz else 1
-    by_memory = hosts.mib[slot] // ask.memory_mib if ask.memory_mib else 1
-    return max(1, min(by_cpu, by_memory))
-
-
-def _fill(
-    capacity: Capacity, slot: int, ask: PlaceRequest, guests: Sequence[Guest]
-) -> list[HostDecision]:
-    hosts, mhz, mib = capacity.hosts, ask.cpu_count * ask.cpu_mhz, ask.memory_mib
-    host_id, stream = hosts.ids[slot], hosts.streams[slot]
-    left_mhz, left_mib = hosts.mhz[slot], hosts.mib[slot]
+    `slots` answers with the next host as it is to be after what was taken so far.
+    """
+    seats = _seats(capacity, slots, ask, len(guests))
+    cores, mhz, mib = ask.cpu_count, ask.cpu_count * ask.cpu_mhz, ask.memory_mib
     held = [
         CapacityHeld(
-            hold=guest.hold,
-            host_id=host_id,
-            vm_id=guest.vm_id,
-            cpu_count=ask.cpu_count,
-            cpu_mhz=mhz,
-            memory_mib=mib,
+            hold=hold, host_id=host_id, vm_id=vm_id, cpu_count=cores, cpu_mhz=mhz, memory_mib=mib
         )
-        for guest in guests
+        for (_, host_id, _), (vm_id, hold) in zip(seats, guests, strict=False)
     ]
-    found = []
-    for pending in capacity.promise_all(slot, held):
-        left_mhz, left_mib = left_mhz - mhz, left_mib - mib
-        write = Write(stream, pending.expected, pending.event, (left_mhz, left_mib))
-        found.append(HostDecision((write,), host_id))
-    return found
+    made = capacity.promise_all([slot for slot, _, _ in seats], held)
+    return [
+        HostDecision((Write(one.stream, one.expected, one.event, slack),), host_id)
+        for one, (_, host_id, slack) in zip(made, seats, strict=True)
+    ]
+
+
+def _seats(capacity: Capacity, slots: Iterator[int], ask: PlaceRequest, wanted: int) -> list[Seat]:
+    """Take room for so many guests, or for as many as there is room for."""
+    hosts, mhz, mib = capacity.hosts, ask.cpu_count * ask.cpu_mhz, ask.memory_mib
+    stays, seats = ask.policy in STAYING, list[Seat]()
+    while wanted and (slot := next(slots, None)) is not None:
+        free_mhz, free_mib, fit = hosts.mhz[slot], hosts.mib[slot], 1
+        if stays:
+            # At least the one that the host was chosen for.
+            by_cpu = free_mhz // mhz if mhz else wanted
+            fit = max(1, min(wanted, by_cpu, free_mib // mib if mib else wanted))
+        hosts.shift(slot, -fit * mhz, -fit * mib)
+        host_id = hosts.ids[slot]
+        for _ in range(fit):
+            free_mhz, free_mib = free_mhz - mhz, free_mib - mib
+            seats.append((slot, host_id, (free_mhz, free_mib)))
+        wanted -= fit
+    return seats

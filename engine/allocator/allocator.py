@@ -9,6 +9,7 @@ nobody holds is success. It knows nothing of sagas or of the log.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import cast
 from uuid import UUID
 
@@ -25,7 +26,7 @@ from aggregates.space import SpaceFreed, SpaceHeld, SpaceSupplied, SpaceWithdraw
 from engine.allocator import promises
 from engine.allocator.alike import Guest, promise_alike
 from engine.allocator.explain import Explanation, NothingFits, explain_place, explain_space
-from engine.allocator.hosts import choose_host, chooser
+from engine.allocator.hosts import Choice
 from engine.allocator.numbers import choose_number
 from engine.allocator.pools import choose_pool
 from engine.allocator.request import (
@@ -36,8 +37,8 @@ from engine.allocator.request import (
     PlaceRequest,
     PoolDecision,
     SpaceRequest,
+    Write,
 )
-from engine.allocator.shapes import Shapes
 from projections.addresses import Addresses
 from projections.capacity import Capacity
 from projections.pending import Pending
@@ -53,19 +54,19 @@ class Allocator:
 
     def __init__(self, capacity: Capacity, space: Space, addresses: Addresses) -> None:
         self._capacity, self._space, self._addresses = capacity, space, addresses
-        self._shapes = Shapes()
+        self._choice = Choice(space)
 
     def place(self, request: PlaceRequest, hold: UUID) -> HostDecision:
         """Promise a guest room on a host; NothingFits says why none has it."""
-        capacity = self._capacity
-        held = capacity.holds.get(hold)
+        capacity, key = self._capacity, hold.int
+        if key not in capacity.holds and key not in capacity.pendings.takes:
+            return self._promise_host(request, hold)
+        held = capacity.holds.get(key)
         if held is not None:
             promises.refuse_if_leaving(capacity.pendings, hold)
             return HostDecision((), held.host_id)
         pending = promises.standing(capacity, hold)
-        if pending is None:
-            return self._promise_host(request, hold)
-        return self._answer(pending)
+        return self._promise_host(request, hold) if pending is None else self._answer(pending)
 
     def place_alike(self, request: PlaceRequest, guests: Sequence[Guest]) -> list[HostDecision]:
         """Promise room to many guests of one size under new keys, as far as there is any.
@@ -73,17 +74,16 @@ class Allocator:
         Fewer answers than guests: nothing fits the rest, and `explain` says why.
         """
         capacity = self._capacity
-        keys = {hold for _, hold in guests}
-        # Taking dicts from a set reads the hashes that it has; a look at each makes them anew.
-        fresh = keys.difference(capacity.holds, capacity.pendings.takes)
-        if len(fresh) < len(guests):
+        keys = {guest.hold.int for guest in guests}
+        known = (capacity.holds.keys(), capacity.pendings.takes.keys())
+        if len(keys) < len(guests) or not all(some.isdisjoint(keys) for some in known):
             raise Conflict("a guest of these was promised room already: ask for it with `place`")
-        choose = chooser(capacity.hosts, self._shapes, self._space, request)
-        return promise_alike(capacity, choose, request, guests)
+        slots = self._choice.each(capacity.hosts, request)
+        return promise_alike(capacity, slots, request, guests)
 
     def _answer(self, pending: Pending) -> HostDecision:
         host_id = cast(CapacityHeld, pending.event).host_id
-        slack = self._left_on(self._capacity.hosts.slots[host_id])
+        slack = self._left_on(self._capacity.hosts.numbered[host_id.int])
         return HostDecision(promises.writes(pending, slack), host_id)
 
     def _left_on(self, slot: int) -> tuple[int, int]:
@@ -93,9 +93,9 @@ class Allocator:
 
     def _promise_host(self, request: PlaceRequest, hold: UUID) -> HostDecision:
         hosts = self._capacity.hosts
-        slot = choose_host(hosts, self._shapes, self._space, request)
+        slot = self._choice.choose(hosts, request)
         if slot is None:
-            raise NothingFits(lambda: self.explain(request))
+            raise NothingFits(partial(self.explain, request))
         host_id = hosts.ids[slot]
         held = CapacityHeld(
             hold=hold,
@@ -106,12 +106,13 @@ class Allocator:
             memory_mib=request.memory_mib,
         )
         pending = self._capacity.promise(slot, held)
-        return HostDecision(promises.writes(pending, self._left_on(slot)), host_id)
+        slack = hosts.mhz[slot], hosts.mib[slot]
+        return HostDecision((Write(pending.stream, pending.expected, held, slack),), host_id)
 
     def grow(self, request: GrowRequest, hold: UUID) -> HostDecision:
         """Promise a guest more room on the host that it is on; `Exhausted` says what is short."""
         capacity = self._capacity
-        held = capacity.holds.get(hold)
+        held = capacity.holds.get(hold.int)
         if held is not None:
             promises.refuse_if_leaving(capacity.pendings, hold)
             return HostDecision((), held.host_id)
@@ -119,7 +120,7 @@ class Allocator:
         return self._answer(pending)
 
     def _promise_growth(self, ask: GrowRequest, hold: UUID) -> Pending:
-        hosts, slot = self._capacity.hosts, self._capacity.hosts.slots[ask.host_id]
+        hosts, slot = self._capacity.hosts, self._capacity.hosts.numbered[ask.host_id.int]
         for what, wanted, free in (
             ("cores", ask.cpu_count, int(hosts.cores[slot])),
             ("MHz more", ask.more_mhz, hosts.mhz[slot]),
@@ -144,12 +145,12 @@ class Allocator:
         """Give a guest's room back."""
         capacity = self._capacity
         pendings, hosts = capacity.pendings, capacity.hosts
-        held = capacity.holds.get(hold)
+        held = capacity.holds.get(hold.int)
         if held is None:
-            if (taking := pendings.takes.get(hold)) is None:
+            if (taking := pendings.takes.get(hold.int)) is None:
                 return NOTHING
             held = cast(CapacityHeld, taking.event)
-        slot = hosts.slots[held.host_id]
+        slot = hosts.numbered[held.host_id.int]
         freed = CapacityFreed(hold=hold, host_id=held.host_id)
         stream, version = hosts.streams[slot], hosts.versions[slot]
         return promises.free(pendings, hold, stream, version, freed, NEEDS_NONE)
@@ -169,7 +170,7 @@ class Allocator:
     def _promise_pool(self, request: SpaceRequest, hold: UUID) -> Pending:
         pool = choose_pool(self._space, request)
         if pool is None:
-            raise NothingFits(lambda: self.explain_space(request))
+            raise NothingFits(partial(self.explain_space, request))
         held = SpaceHeld(
             hold=hold,
             pool_id=pool.id,
@@ -183,7 +184,7 @@ class Allocator:
         space = self._space
         held = space.holds.get(hold)
         if held is None:
-            if (taking := space.pendings.takes.get(hold)) is None:
+            if (taking := space.pendings.takes.get(hold.int)) is None:
                 return NOTHING
             held = cast(SpaceHeld, taking.event)
         pool = space.pools[held.pool_id]
@@ -223,7 +224,7 @@ class Allocator:
         addresses = self._addresses
         taken = addresses.holds.get(hold)
         if taken is None:
-            if (taking := addresses.pendings.takes.get(hold)) is None:
+            if (taking := addresses.pendings.takes.get(hold.int)) is None:
                 return NOTHING
             taken = cast(AddressTaken, taking.event)
         numbers = addresses.ranges.get(taken.space_id)
@@ -237,7 +238,7 @@ class Allocator:
     def supply_host(self, supplied: CapacitySupplied | CapacityWithdrawn, key: UUID) -> Decision:
         """Say what a host offers from now on. It counts once it is on the log."""
         hosts = self._capacity.hosts
-        slot = hosts.slots.get(supplied.host_id)
+        slot = hosts.slot_of(supplied.host_id)
         version = 0 if slot is None else hosts.versions[slot]
         stream = capacity_ledger(supplied.host_id)
         return promises.supply(self._capacity.pendings, key, stream, version, supplied)

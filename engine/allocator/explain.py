@@ -100,7 +100,7 @@ def _rules(hosts: HostColumns, request: PlaceRequest, every: Ints) -> list[tuple
     supplied = np.fromiter((row is not None for row in hosts.supplies), bool, len(hosts))
     here = supplied & scope_mask(hosts, request, every)
     if request.host_id is not None:
-        here &= every == hosts.slots.get(request.host_id, -1)
+        here &= every == hosts.numbered.get(request.host_id.int, -1)
     only = every >= 0 if request.only is None else _isin(hosts, every, request.only)
     roomy = uncrowded(hosts, request)
     return [
@@ -120,7 +120,8 @@ def _rules(hosts: HostColumns, request: PlaceRequest, every: Ints) -> list[tuple
 
 
 def _isin(hosts: HostColumns, every: Ints, ids: Iterable[UUID]) -> Mask:
-    mask: Mask = np.isin(every, [hosts.slots[one] for one in ids if one in hosts.slots])
+    known = [slot for one in ids if (slot := hosts.slot_of(one)) is not None]
+    mask: Mask = np.isin(every, known)
     return mask
 
 

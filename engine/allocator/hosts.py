@@ -2,56 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
-from functools import partial
+from collections.abc import Iterator, Set
 from uuid import UUID
 
 import numpy as np
 
+from engine.allocator.plans import Plan, Plans
 from engine.allocator.policy import first_fit
-from engine.allocator.reach import reach_mask, reaches
+from engine.allocator.reach import Reach, Reached, is_served, reach_mask
 from engine.allocator.request import PlaceRequest
-from engine.allocator.search import find
-from engine.allocator.shapes import Shape, Shapes
 from projections.capacity_columns import HostColumns, Mask
 from projections.space import Space
 
 NONE: frozenset[int] = frozenset()
 
 
-def choose_host(
-    hosts: HostColumns, shapes: Shapes, space: Space, request: PlaceRequest
-) -> int | None:
-    """The slot to place on, or None when every host refuses."""
-    shape = shapes.get(hosts, request)
-    within = uncrowded(hosts, request)
-    slot = _chosen(hosts, shape, request, within)
-    if slot is None or not request.volumes or reaches(space, hosts, slot, request.volumes):
-        return slot
-    # Storage rarely decides, so who reaches it is worked out only when it does.
-    reach = reach_mask(space, hosts, request.volumes)
-    return _chosen(hosts, shape, request, reach if within is None else reach & within)
+class Choice:
+    """Chooses hosts, and keeps from one request to the next what was found out for it."""
 
+    def __init__(self, space: Space) -> None:
+        self._plans, self._reach, self._space = Plans(), Reach(space), space
 
-def chooser(
-    hosts: HostColumns, shapes: Shapes, space: Space, request: PlaceRequest
-) -> Callable[[], int | None]:
-    """What chooses for one request again and again, while nothing but room changes."""
-    shape = shapes.get(hosts, request)
-    plain = not (request.prefer or request.prefer_not or request.crowded)
-    if not plain or request.host_id is not None or request.only is not None:
-        return partial(choose_host, hosts, shapes, space, request)
-    barred = _slots(hosts, request.avoid) | _slots(hosts, request.barred)
-    mhz, mib = request.cpu_count * request.cpu_mhz, request.memory_mib
-    look = partial(find, hosts, shape, mhz, mib, request.policy, barred)
-
-    def choose() -> int | None:
-        slot = look()
-        if slot is None or not request.volumes or reaches(space, hosts, slot, request.volumes):
+    def choose(self, hosts: HostColumns, ask: PlaceRequest) -> int | None:
+        """The slot to place on, or None when every host refuses."""
+        plan = self._plans.get(hosts, ask)
+        within = uncrowded(hosts, ask) if ask.crowded else None
+        if _is_plain(ask) and within is None and plan.index is not None:
+            barred = _barred(hosts, ask) if ask.avoid or ask.barred else NONE
+            slot = plan.index.find(hosts, barred)
+        else:
+            slot = _chosen(hosts, plan, ask, within)
+        if slot is None or not ask.volumes or is_served(self._reach.of(hosts, slot), ask.volumes):
             return slot
-        return choose_host(hosts, shapes, space, request)
+        # Storage rarely decides, so who reaches it is worked out only when it does.
+        reach = reach_mask(self._space, hosts, ask.volumes)
+        return _chosen(hosts, plan, ask, reach if within is None else reach & within)
 
-    return choose
+    def each(self, hosts: HostColumns, ask: PlaceRequest) -> Iterator[int]:
+        """What `choose` answers, again and again, while nothing happens but that room is taken."""
+        plan = self._plans.get(hosts, ask)
+        if plan.index is None or ask.crowded or not _is_plain(ask):
+            while (found := self.choose(hosts, ask)) is not None:
+                yield found
+            return
+        volumes, reach = ask.volumes, self._reach
+        serving: Reached | None = None  # what the host before reached, as many reach the same
+        for slot in plan.index.each(hosts, _barred(hosts, ask)):
+            if volumes and (reached := reach.of(hosts, slot)) is not serving:
+                if not is_served(reached, volumes):
+                    break
+                serving = reached
+            yield slot
+        else:
+            return
+        # From here on storage decides.
+        while (found := self.choose(hosts, ask)) is not None:
+            yield found
 
 
 def uncrowded(hosts: HostColumns, request: PlaceRequest) -> Mask | None:
@@ -65,69 +71,78 @@ def uncrowded(hosts: HostColumns, request: PlaceRequest) -> Mask | None:
     return mask
 
 
-def _chosen(hosts: HostColumns, shape: Shape, ask: PlaceRequest, within: Mask | None) -> int | None:
+def _is_plain(ask: PlaceRequest) -> bool:
+    """Whether it names no host, neither as a rule nor as a wish, but those that it may not have."""
+    return not (ask.prefer or ask.prefer_not or ask.host_id is not None or ask.only is not None)
+
+
+def _chosen(hosts: HostColumns, plan: Plan, ask: PlaceRequest, within: Mask | None) -> int | None:
     """With all its wishes, then with fewer of them, then with none."""
-    barred = _slots(hosts, ask.avoid) | _slots(hosts, ask.barred)
-    wishes = ask.prefer or ask.prefer_not
-    if not wishes and ask.host_id is None and ask.only is None:
-        mhz = ask.cpu_count * ask.cpu_mhz
-        return find(hosts, shape, mhz, ask.memory_mib, ask.policy, barred, within)
-    search, slot = _Search(hosts, shape, ask, within), None
-    if not wishes:
-        return search.anywhere(barred)
-    shy = barred | _slots(hosts, ask.prefer_not)
+    barred = _barred(hosts, ask)
+    if _is_plain(ask):
+        return plan.find(hosts, ask, barred, within)
+    slot = None
+    shy = barred | _slots(hosts, ask.prefer_not) if ask.prefer_not else barred
     if ask.prefer:
-        slot = search.among(search.allowed(ask.prefer), shy)
+        slot = _among(hosts, plan, ask, _allowed(ask, ask.prefer), shy, within)
     if slot is None and ask.prefer_not:
-        slot = search.anywhere(shy)
-    return search.anywhere(barred) if slot is None else slot
+        slot = _anywhere(hosts, plan, ask, shy, within)
+    return _anywhere(hosts, plan, ask, barred, within) if slot is None else slot
 
 
-class _Search:
-    """One request among the hosts of its shape, and `within` a mask if there is one."""
+def _anywhere(
+    hosts: HostColumns, plan: Plan, ask: PlaceRequest, barred: Set[int], within: Mask | None
+) -> int | None:
+    if ask.host_id is not None:
+        return _among(hosts, plan, ask, _allowed(ask, {ask.host_id}), barred, within)
+    if ask.only is not None:
+        return _among(hosts, plan, ask, ask.only, barred, within)
+    return plan.find(hosts, ask, barred, within)
 
-    __slots__ = ("ask", "hosts", "mhz", "mib", "shape", "within")
 
-    def __init__(
-        self, hosts: HostColumns, shape: Shape, ask: PlaceRequest, within: Mask | None
-    ) -> None:
-        self.hosts, self.shape, self.ask, self.within = hosts, shape, ask, within
-        self.mhz, self.mib = ask.cpu_count * ask.cpu_mhz, ask.memory_mib
+def _allowed(ask: PlaceRequest, named: Set[UUID]) -> Set[UUID]:
+    """Those of the named hosts that the request's own bounds leave."""
+    if ask.host_id is not None:
+        named = named & {ask.host_id}
+    return named if ask.only is None else named & ask.only
 
-    def anywhere(self, barred: frozenset[int]) -> int | None:
-        ask = self.ask
-        if ask.host_id is not None:
-            return self.among(self.allowed({ask.host_id}), barred)
-        if ask.only is not None:
-            return self.among(ask.only, barred)
-        return find(self.hosts, self.shape, self.mhz, self.mib, ask.policy, barred, self.within)
 
-    def allowed(self, named: Set[UUID]) -> Set[UUID]:
-        """Those of the named hosts that the request's own bounds leave."""
-        ask = self.ask
-        if ask.host_id is not None:
-            named = named & {ask.host_id}
-        return named if ask.only is None else named & ask.only
-
-    def among(self, named: Set[UUID], barred: frozenset[int]) -> int | None:
-        """Of a few named hosts. One by one: that is cheaper than numpy for so few."""
-        hosts, mask, within = self.hosts, self.shape.mask, self.within
-        fitting = [
-            slot
-            for slot in sorted(_slots(hosts, named))
-            if hosts.mib[slot] >= self.mib
-            and hosts.mhz[slot] >= self.mhz
-            and mask[slot]
+def _among(
+    hosts: HostColumns,
+    plan: Plan,
+    ask: PlaceRequest,
+    named: Set[UUID],
+    barred: Set[int],
+    within: Mask | None,
+) -> int | None:
+    """Of a few named hosts. One by one: that is cheaper than numpy for so few."""
+    flags, mhz, mib = plan.shape.flags, plan.mhz, plan.mib
+    free_mhz, free_mib, slot_of = hosts.mhz, hosts.mib, hosts.numbered.get
+    fitting = []
+    for one in named:
+        slot = slot_of(one.int)
+        if (
+            slot is not None
+            and free_mib[slot] >= mib
+            and free_mhz[slot] >= mhz
+            and flags[slot]
             and slot not in barred
             and (within is None or within[slot])
-        ]
-        if len(fitting) < 2 or self.ask.policy is first_fit:
-            return fitting[0] if fitting else None
-        return fitting[self.ask.policy(hosts, np.array(fitting, np.int64))]
+        ):
+            fitting.append(slot)
+    if len(fitting) < 2 or ask.policy is first_fit:
+        return min(fitting, default=None)
+    fitting.sort()
+    return fitting[ask.policy(hosts, np.array(fitting, np.int64))]
+
+
+def _barred(hosts: HostColumns, ask: PlaceRequest) -> frozenset[int]:
+    if not ask.avoid:
+        return _slots(hosts, ask.barred) if ask.barred else NONE
+    avoid = _slots(hosts, ask.avoid)
+    return avoid | _slots(hosts, ask.barred) if ask.barred else avoid
 
 
 def _slots(hosts: HostColumns, ids: Set[UUID]) -> frozenset[int]:
-    if not ids:
-        return NONE
-    known = hosts.slots
-    return frozenset([known[one] for one in ids if one in known])
+    known = map(hosts.numbered.get, [one.int for one in ids])
+    return frozenset([slot for slot in known if slot is not None])

@@ -50,14 +50,20 @@ def refused(pool: Pool, request: SpaceRequest) -> str:
     offered, wanted = row.offered_bytes, pool.used_bytes + request.size_bytes
     if wanted > offered:
         return "short of space"
-    if request.pool_id is None and wanted > int(offered * row.threshold):
+    if request.pool_id is None and wanted > most(row):
         return "nearly full"
     return ""
 
 
 def most(row: SpaceSupplied) -> int:
     """The bytes up to which new volumes are put into the pool."""
-    return int(row.offered_bytes * row.threshold)
+    offered = row.offered_bytes
+    return int(offered * row.threshold) if row.threshold < 1 else offered
+
+
+def plain_most(row: SpaceSupplied) -> int:
+    """The bytes up to which a pool takes volumes that ask for no tag and name no pool."""
+    return most(row) if row.enabled else -1
 
 
 def _reaches(pool: Pool, request: SpaceRequest) -> bool:

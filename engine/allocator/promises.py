@@ -26,7 +26,7 @@ def writes(pending: Pending, slack: tuple[int, ...] | None = None) -> tuple[Writ
 
 def standing(ledgers: Ledgers, hold: UUID) -> Pending | None:
     """The promise made for this key and not yet on the log. One that cannot succeed is dropped."""
-    pending = ledgers.pendings.takes.get(hold)
+    pending = ledgers.pendings.takes.get(hold.int)
     if pending is not None and pending.doomed:
         ledgers.forget(hold)
         return None
@@ -35,7 +35,7 @@ def standing(ledgers: Ledgers, hold: UUID) -> Pending | None:
 
 def refuse_if_leaving(pendings: Pendings, hold: UUID) -> None:
     """Nobody may count on what is being released."""
-    if hold in pendings.frees:
+    if hold.int in pendings.frees:
         raise Conflict(f"what {hold} holds is being released: wait for that, then ask again")
 
 
@@ -48,18 +48,18 @@ def free(
     slack: tuple[int, ...] | None = None,
 ) -> Decision:
     """End a promise. What it held stays marked until the log says that it is free."""
-    return _once(pendings, pendings.frees, hold, stream, version, freed, slack)
+    return _once(pendings, pendings.frees, hold.int, stream, version, freed, slack)
 
 
 def supply(pendings: Pendings, key: UUID, stream: UUID, version: int, event: Event) -> Decision:
     """Change what is offered, under the key of the step that says so."""
-    return _once(pendings, pendings.supplies, key, stream, version, event)
+    return _once(pendings, pendings.supplies, key.int, stream, version, event)
 
 
 def _once(
     pendings: Pendings,
-    book: dict[UUID, Pending],
-    key: UUID,
+    book: dict[int, Pending],
+    key: int,
     stream: UUID,
     version: int,
     event: Event,

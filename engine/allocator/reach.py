@@ -6,36 +6,98 @@ Each volume is looked at by itself: two that only fit into different pools still
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 import numpy as np
 
-from engine.allocator.pools import refusal, refused
+from engine.allocator.pools import plain_most, refusal, refused
 from engine.allocator.request import SpaceRequest
 from projections.capacity_columns import HostColumns, Mask
 from projections.space import Pool, Space
 
 
-def reaches(space: Space, hosts: HostColumns, slot: int, volumes: Iterable[SpaceRequest]) -> bool:
-    """Whether one host reaches a pool with room for each of the volumes."""
-    row = hosts.supplies[slot]
-    if row is None:
-        return False
-    places = (row.host_id, row.cluster_id, row.pod_id, row.zone_id)
-    return all(_served(space, places, volume) for volume in volumes)
+class Served(NamedTuple):
+    """A pool, and the bytes up to which it takes a volume that has no rules of its own."""
+
+    pool: Pool
+    most: int
+    zone: int
 
 
-def _served(space: Space, places: Iterable[UUID], volume: SpaceRequest) -> bool:
-    return any(_may_serve(pool, volume) for pool in space.serving(places))
+Reached = tuple[Served, ...]
+
+
+class Reach:
+    """The pools in reach of each host that was asked about, until hosts or pools are others.
+
+    Hosts that reach the same pools share one list, so that all that is read stays small.
+    """
+
+    def __init__(self, space: Space) -> None:
+        self._space = space
+        self._hosts: HostColumns | None = None
+        self._mark, self._changed = -1, space.changed
+        self._by_slot: list[Reached | None] = []
+        self._lists: dict[tuple[UUID, ...], Reached] = {}
+
+    def of(self, hosts: HostColumns, slot: int) -> Reached:
+        """What one host reaches: for hosts that reach the same, the same object."""
+        if (
+            hosts.changed.mark != self._mark
+            or self._space.changed is not self._changed
+            or hosts is not self._hosts
+        ):
+            self._begin(hosts)
+        reached = self._by_slot[slot]
+        if reached is None:
+            reached = self._by_slot[slot] = self._reached(hosts, slot)
+        return reached
+
+    def _begin(self, hosts: HostColumns) -> None:
+        self._hosts, self._mark, self._changed = hosts, hosts.changed.mark, self._space.changed
+        self._by_slot = [None] * hosts.room
+        self._lists.clear()
+
+    def _reached(self, hosts: HostColumns, slot: int) -> Reached:
+        row = hosts.supplies[slot]
+        if row is None:
+            return ()
+        pools = [*self._space.serving((row.host_id, row.cluster_id, row.pod_id, row.zone_id))]
+        named = tuple(pool.id for pool in pools)
+        if named not in self._lists:
+            self._lists[named] = tuple(
+                Served(pool, plain_most(supply), supply.zone_id.int)
+                for pool in pools
+                if (supply := pool.supply) is not None
+            )
+        return self._lists[named]
+
+
+def is_served(reached: Reached, volumes: Iterable[SpaceRequest]) -> bool:
+    """Whether each of the volumes has a pool among these with room for it."""
+    for volume in volumes:
+        if volume.tags or volume.avoid or volume.pool_id is not None:
+            if not any(_may_serve(pool, volume) for pool, _, _ in reached):
+                return False
+            continue
+        size, zone = volume.size_bytes, volume.zone_id.int
+        for pool, most, served in reached:
+            if pool.used_bytes + size <= most and served == zone:
+                break
+        else:
+            return False
+    return True
 
 
 def _may_serve(pool: Pool, volume: SpaceRequest) -> bool:
     """Whether a pool that the host reaches takes the volume, wherever that was to be before."""
-    assert pool.supply is not None, "only a supplied pool serves a place"
+    row = pool.supply
+    assert row is not None, "only a supplied pool serves a place"
     return (
         not refused(pool, volume)
         and (volume.pool_id is None or volume.pool_id == pool.id)
-        and pool.supply.zone_id == volume.zone_id
+        and row.zone_id == volume.zone_id
     )
 
 
@@ -55,8 +117,8 @@ def _one_mask(space: Space, hosts: HostColumns, volume: SpaceRequest) -> Mask:
         if row is None or refusal(pool, volume) is not None:
             continue
         if row.host_id is not None:
-            if row.host_id in hosts.slots:
-                near[hosts.slots[row.host_id]] = True
+            if (slot := hosts.slot_of(row.host_id)) is not None:
+                near[slot] = True
         elif row.cluster_id is not None:
             clusters.add(hosts.places.find(row.cluster_id))
         elif row.pod_id is not None:

@@ -14,18 +14,20 @@ V = TypeVar("V")
 
 
 class Recent(Generic[K, V]):
+    """Whoever looks very often may look at `young` first, and then ask."""
+
     def __init__(self, kept: int) -> None:
         self._half = max(1, kept // 2)
-        self._young: dict[K, V] = {}
+        self.young: dict[K, V] = {}
         self._old: dict[K, V] = {}
 
     def get(self, key: K) -> V | None:
-        found = self._young.get(key)
+        found = self.young.get(key)
         if found is None and (found := self._old.pop(key, None)) is not None:
             self.put(key, found)
         return found
 
     def put(self, key: K, value: V) -> None:
-        if len(self._young) >= self._half:
-            self._old, self._young = self._young, {}
-        self._young[key] = value
+        if len(self.young) >= self._half:
+            self._old, self.young = self.young, {}
+        self.young[key] = value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
 from uuid import UUID
 
 from msgspec import Struct
@@ -11,7 +10,7 @@ from aggregates.base import Event
 from engine.allocator.policy import Policy, first_fit
 
 
-class SpaceRequest(Struct, frozen=True, kw_only=True):
+class SpaceRequest(Struct, frozen=True, kw_only=True, gc=False):
     """Room for one volume, in a pool that its host reaches.
 
     Leave `host_id` out for a volume that no guest uses yet: then a pool of any host may serve.
@@ -28,7 +27,7 @@ class SpaceRequest(Struct, frozen=True, kw_only=True):
     avoid: frozenset[UUID] = frozenset()
 
 
-class PlaceRequest(Struct, frozen=True, kw_only=True):
+class PlaceRequest(Struct, frozen=True, kw_only=True, gc=False):
     """Room for one guest. `cpu_mhz` is the speed of each of its cores.
 
     `avoid` and `only` are rules (anti-affinity, hosts that failed already), and so is `barred`:
@@ -58,7 +57,7 @@ class PlaceRequest(Struct, frozen=True, kw_only=True):
     policy: Policy = first_fit
 
 
-class GrowRequest(Struct, frozen=True, kw_only=True):
+class GrowRequest(Struct, frozen=True, kw_only=True, gc=False):
     """More room for a guest on the host where it runs. `cpu_count` is what it will have in all."""
 
     vm_id: UUID
@@ -69,7 +68,7 @@ class GrowRequest(Struct, frozen=True, kw_only=True):
     more_mib: int
 
 
-class Write(NamedTuple):
+class Write(Struct, frozen=True, gc=False):
     """One event for one stream, and the version that the stream must have before it.
 
     With `slack` others may have come first, if they took no more than that.
@@ -81,25 +80,25 @@ class Write(NamedTuple):
     slack: tuple[int, ...] | None = None
 
 
-class Decision(Struct, frozen=True):
+class Decision(Struct, frozen=True, gc=False):
     """What to commit. Nothing to commit means that the log says so already."""
 
     appends: tuple[Write, ...]
 
 
-class HostDecision(Decision, frozen=True):
+class HostDecision(Decision, frozen=True, gc=False):
     """The host that a guest was promised room on."""
 
     host_id: UUID
 
 
-class PoolDecision(Decision, frozen=True):
+class PoolDecision(Decision, frozen=True, gc=False):
     """The pool that a volume was promised room in."""
 
     pool_id: UUID
 
 
-class AddressDecision(Decision, frozen=True):
+class AddressDecision(Decision, frozen=True, gc=False):
     """The number that its holder was promised, and the space that it is from."""
 
     space_id: UUID

@@ -7,19 +7,14 @@ only at what is free.
 
 from __future__ import annotations
 
+from array import array
+
 import numpy as np
 
-from engine.allocator.first_fit import FirstFit
-from engine.allocator.policy import RANKS, Policy, first_fit
-from engine.allocator.ranked import Ranked
-from engine.allocator.recent import Recent
 from engine.allocator.request import PlaceRequest
 from projections.capacity_columns import HostColumns, Ints, Mask
 
-_KEPT_SHAPES, _KEPT_INDEXES = 256, 128
 _LATE = 64
-
-
 # What of a request does not depend on who else is served.
 ShapeKey = tuple[object, ...]
 
@@ -62,16 +57,17 @@ def tag_mask(hosts: HostColumns, ask: PlaceRequest, span: slice | Ints) -> Mask:
     return mask
 
 
-Index = FirstFit | Ranked
-Indexes = Recent[tuple[int, int, Policy, object], Index]
-
-
 class Shape:
-    """The mask of one shape, its slots in order, its indexes. `ask` is a request of this shape."""
+    """The mask of one shape and its slots in order. `ask` is a request of this shape.
 
-    def __init__(self, ask: PlaceRequest, hosts: HostColumns, indexes: Indexes) -> None:
-        self._ask, self._indexes = ask, indexes
-        self._mark = 0
+    `flags` and `order` are for reading one by one, and share the memory of `mask` and `slots`.
+    """
+
+    mask: Mask
+    slots: Ints
+
+    def __init__(self, ask: PlaceRequest, hosts: HostColumns) -> None:
+        self._ask, self._hosts, self._mark = ask, hosts, -1
         self._begin(hosts)
 
     def follow(self, hosts: HostColumns) -> None:
@@ -87,29 +83,16 @@ class Shape:
         self._list()
         self._mark = hosts.changed.mark
 
-    def index(self, mhz: int, mib: int, policy: Policy) -> Index | None:
-        """The index of this policy for guests of this size; None for a policy that has none."""
-        named = (mhz, mib, policy, self._begun)
-        found = self._indexes.get(named)
-        if found is None:
-            if policy is first_fit:
-                found = FirstFit(mhz, mib)
-            elif (rank := RANKS.get(policy)) is not None:
-                found = Ranked(mhz, mib, rank)
-            else:
-                return None
-            self._indexes.put(named, found)
-        return found
-
     def _begin(self, hosts: HostColumns) -> None:
         self._hosts, self._mark = hosts, hosts.changed.mark
-        self.mask: Mask = self._eligible(hosts, slice(None))
+        self.flags = bytearray(self._eligible(hosts, slice(None)).tobytes())
+        self.mask = np.frombuffer(self.flags, np.bool_)
         self._list()
-        self._begun = object()  # what was indexed before is asked for no more
+        self.begun = object()  # what was indexed before is asked for no more
 
     def _list(self) -> None:
-        self.slots: Ints = np.flatnonzero(self.mask)
-        self.count = len(self.slots)
+        self.order = array("q", np.flatnonzero(self.mask).tobytes())
+        self.slots = np.frombuffer(self.order, np.int64)
 
     def _eligible(self, hosts: HostColumns, span: slice | Ints) -> Mask:
         ask = self._ask
@@ -120,21 +103,3 @@ class Shape:
         mask &= hosts.cores[span] >= ask.cpu_count
         mask &= hosts.core_mhz[span] >= ask.cpu_mhz
         return mask
-
-
-class Shapes:
-    """The shapes asked for lately."""
-
-    def __init__(self) -> None:
-        self._kept: Recent[ShapeKey, Shape] = Recent(_KEPT_SHAPES)
-        self._indexes: Indexes = Recent(_KEPT_INDEXES)
-
-    def get(self, hosts: HostColumns, ask: PlaceRequest) -> Shape:
-        key = shape_of(ask)
-        shape = self._kept.get(key)
-        if shape is None:
-            shape = Shape(ask, hosts, self._indexes)
-            self._kept.put(key, shape)
-        else:
-            shape.follow(hosts)
-        return shape

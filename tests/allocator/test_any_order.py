@@ -109,7 +109,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(HOSTS))
     def another_controller_places(self, name: str) -> None:
-        slot = self.world.capacity.hosts.slots[named(name)]
+        slot = self.world.capacity.hosts.numbered[named(name).int]
         if self.world.capacity.hosts.free_mib[slot] < 500:
             return
         self.foreign += 1

@@ -107,7 +107,7 @@ def test_a_promise_stands_though_the_one_before_it_failed(world: World) -> None:
     second = world.allocator.place(guest("2"), named("2"))
     world.allocator.forget(named("1"))
     world.commit(second)
-    assert list(world.capacity.holds) == [named("2")]
+    assert list(world.capacity.holds) == [named("2").int]
 
 
 @pytest.mark.parametrize(("memory_mib", "fits"), [(3072, True), (3073, False)])
@@ -270,7 +270,7 @@ def _scanned(world: World, request: PlaceRequest) -> int:
     hosts, mhz = world.capacity.hosts, request.cpu_count * request.cpu_mhz
     mine = world.capacity.pendings.takes[next(reversed(world.capacity.pendings.takes))].event
     assert isinstance(mine, CapacityHeld)
-    back = hosts.slots[mine.host_id]
+    back = hosts.numbered[mine.host_id.int]
     return next(
         slot
         for slot, row in enumerate(hosts.supplies)

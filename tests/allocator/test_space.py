@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from aggregates.errors import Conflict
@@ -84,7 +85,7 @@ def test_promises_keys_and_releases(world: World) -> None:
     first = world.allocator.take_space(volume("1"), named("1"))
     second = world.allocator.take_space(volume("2"), named("2"))
     again = world.allocator.take_space(volume("1"), named("1"))
-    assert again.appends[0][:3] == first.appends[0][:3]
+    assert again.appends[0] == msgspec.structs.replace(first.appends[0], slack=(200,))
     assert again.appends[0].slack == (200,), "what others may take is what is left by now"
     with pytest.raises(NothingFits):
         world.allocator.take_space(volume("3"), named("3"))

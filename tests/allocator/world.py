@@ -70,10 +70,11 @@ def joined(decisions: Iterable[Decision]) -> list[Append]:
     """Every append of several decisions, one entry a stream, to commit together."""
     streams: dict[UUID, Append] = {}
     for decision in decisions:
-        for stream, expected, happened, slack in decision.appends:
+        for write in decision.appends:
+            stream, expected, slack = write.stream, write.expected, write.slack
             first = streams.get(stream, Append(stream, expected, ()))
             assert slack is not None or expected == first.expected + len(first.events)
-            streams[stream] = replace(first, events=(*first.events, happened), slack=slack)
+            streams[stream] = replace(first, events=(*first.events, write.event), slack=slack)
     return list(streams.values())
 
 

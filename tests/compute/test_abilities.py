@@ -86,7 +86,7 @@ async def test_one_guest_has_a_machine_for_itself(here: Place) -> None:
 
     first, second = await deploy(here.ann), await deploy(here.ann)
 
-    used = [slot for slot in hosts.slots.values() if hosts.free_mib[slot] == 0]
+    used = [slot for slot in hosts.numbered.values() if hosts.free_mib[slot] == 0]
     assert len(used) == 2, "each took all that its machine offers"
     assert len({first["id"], second["id"]}) == 2
     with pytest.raises(CloudStackApiException, match="cluster main is promised"):

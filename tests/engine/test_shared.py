@@ -57,7 +57,7 @@ def test_rows_and_promises_hold_the_same_objects(deferred: bool) -> None:
         assert getattr(one, name) is getattr(two, name), name
     assert one.display_name is one.name
     assert one.nics[0].network_id is two.nics[0].network_id
-    held = cloud.view(Capacity).holds[HOLD]
+    held = cloud.view(Capacity).holds[HOLD.int]
     assert held.vm_id is one.id and held.host_id is one.host_id and held.hold is one.hold
 
 

@@ -100,7 +100,8 @@ def _promises(rig: Rig) -> None:
     capacity, space = rig.cloud.view(Capacity), rig.cloud.view(Space)
     addresses = rig.cloud.view(Addresses)
     held = {hold for vm in rig.cloud[vms] for hold in vm.holds}
-    assert set(capacity.holds) == held, "capacity is held for no guest, or the reverse"
+    promised = {one.hold for one in capacity.holds.values()}
+    assert promised == held, "capacity is held for no guest, or the reverse"
     rooms = {hold for volume in rig.cloud[volumes] for hold in volume.holds}
     rooms |= {snapshot.hold for snapshot in rig.cloud[snapshots]}
     assert set(space.holds) == rooms, "room is held for no volume, or the reverse"

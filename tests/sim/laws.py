@@ -132,7 +132,7 @@ def _sums(cloud: Cloud, world: SimWorld) -> None:
             sum(vm.cpu_count * vm.cpu_mhz for vm in here),
             sum(vm.memory_mib for vm in here),
         )
-        held = capacity.hosts.used(capacity.hosts.slots[host.id])
+        held = capacity.hosts.used(capacity.hosts.numbered[host.id.int])
         assert held == needed, f"{host.name}: held {held}, needed {needed}"
         assert world.memory_used_mib(host.url.partition("?")[0]) == needed[1]
         assert needed[1] <= host.memory_bytes // MIB, f"{host.name} is overfull"
