@@ -36,6 +36,8 @@ log = logging.getLogger("sagastack.access")
 BODY_BYTES_MAX = 4 * 1024 * 1024
 URL_BYTES_MAX = 64 * 1024
 PARAMS_MAX = 5_000
+COPIED_BYTES = 65_536
+"""A smaller body is sooner copied together than written in parts."""
 SHUTDOWN_S = 10.0
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -116,7 +118,7 @@ def respond(answer: Answer) -> web.Response:
     response = web.Response(
         status=answer.status,
         reason=reason,
-        body=answer.parts[0] if len(answer.parts) == 1 else Parts(answer.parts),
+        body=answer.body if sum(map(len, answer.parts)) < COPIED_BYTES else Parts(answer.parts),
         headers=_headers(answer.content_type),
     )
     if answer.note:

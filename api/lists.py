@@ -18,6 +18,7 @@ import dataclasses
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, make_dataclass
 from enum import StrEnum
+from functools import cached_property
 from itertools import islice
 from operator import attrgetter
 from types import FunctionType
@@ -124,6 +125,11 @@ class ListAsk:
         found = ((how, getattr(self, attr)) for attr, how in self.PLAN.filters)
         return [(how, value) for how, value in found if value is not None]
 
+    @cached_property
+    def filters(self) -> list[tuple[Filter, Any]]:
+        """`asked`, once: a list that is sent again is the same object again."""
+        return self.asked()
+
     def tests(self, caller: Caller) -> Iterator[Test]:
         """Conditions that only some questions need; cheaper than `matches`, which all pay for.
 
@@ -164,7 +170,7 @@ class ListAsk:
         many rows answer is kept for whoever asks the same again, if rows alone decide it.
         """
         table = caller.cloud.table(self.PLAN.kind)
-        asked = self.asked()
+        asked = self.filters
         reach = reach_of(cast(Asked, self), caller) if self.PLAN.scope == "owned" else None
         more = list(self.tests(caller))
         question = self._question(caller, table, asked, reach, more)
