@@ -173,11 +173,15 @@ class PostgresStore:
         return [Stored(*row) for row in found]
 
     def _select(self, statement: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        """By the connection that writes, if there is one and it lives; else by one of the pool."""
+        if self._kept is not None:
+            try:
+                return _fetched(self._kept, statement, values)
+            except psycopg.Error:
+                self._kept.close()
+                self._kept = None
         with told(self.name), self._open().datastore.get_connection() as connection:
-            with connection.cursor(row_factory=tuple_row, binary=True) as cursor:
-                cursor.execute(statement.encode(), values, prepare=True)
-                found: list[tuple[Any, ...]] = cursor.fetchall()
-                return found
+            return _fetched(connection, statement, values)
 
     def reset(self) -> None:
         """Leave the pool too: it would wait longer and longer before it connects again."""
@@ -190,6 +194,15 @@ class PostgresStore:
 
     def close(self) -> None:
         self.reset()
+
+
+def _fetched(
+    connection: psycopg.Connection[Any], statement: str, values: tuple[Any, ...]
+) -> list[tuple[Any, ...]]:
+    with connection.cursor(row_factory=tuple_row, binary=True) as cursor:
+        cursor.execute(statement.encode(), values, prepare=True)
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+        return found
 
 
 @contextmanager

@@ -200,9 +200,15 @@ class Writer:
         look.answer = []
 
     def _catch_up(self, batch: Batch) -> None:
-        while found := self._store.rows(self._end, None, CATCH_UP_ROWS):
-            self._take_in(found, batch)
+        self._take_in_all(lambda: self._store.rows(self._end, None, CATCH_UP_ROWS), batch)
         self._unsure = False
+
+    def _take_in_all(self, read: Callable[[], list[Stored]], batch: Batch) -> None:
+        """All that was there when it was first read: fewer rows than asked for are the last."""
+        found: list[Stored] | None = None
+        while found is None or len(found) == CATCH_UP_ROWS:
+            if found := read():
+                self._take_in(found, batch)
 
     def _take_in(self, rows: Sequence[Stored], batch: Batch) -> None:
         """Rows that lie in the store behind all that is known here."""
@@ -252,8 +258,7 @@ class Writer:
         self._attempt = None
         with self._store.turn() as turn:
             if self._store.shared or self._unsure:
-                while missed := turn.missed(self._end, CATCH_UP_ROWS):
-                    self._take_in(missed, batch)
+                self._take_in_all(lambda: turn.missed(self._end, CATCH_UP_ROWS), batch)
                 self._unsure = False
                 self._among_others, self._took_in = self._took_in, False
                 for look in batch.looks:
