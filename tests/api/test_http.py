@@ -13,6 +13,9 @@ from uuid import UUID
 import aiohttp
 import pytest
 
+from api.app import COPIED_BYTES
+from api.dispatch import Answer, Gateway, Request
+from api.render import JSON_TYPE
 from api.sessions import IDLE_MS
 from tests.api.conftest import Served
 from tests.api.fakes import MakeDisk, named
@@ -325,3 +328,20 @@ async def test_metrics_and_the_log_line(served: Served, caplog: pytest.LogCaptur
     lines = [record.getMessage() for record in caplog.records]
     assert any(re.search(r"GET createToyDisk 200 \d+\.\d ms", line) for line in lines)
     assert not any("secret" in line or "signature" in line for line in lines)
+
+
+async def test_a_long_body_in_parts_arrives_whole(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two requests over one connection: the second shows that the first ended where it said."""
+    parts = (b"[" + b"1," * COPIED_BYTES, b"2]")
+
+    async def answer(self: Gateway, request: Request) -> Answer:
+        return Answer(200, parts, JSON_TYPE)
+
+    monkeypatch.setattr(Gateway, "answer", answer)
+    for _ in range(2):
+        async with served.http.get(f"{served.url}/client/api") as told:
+            assert await told.read() == b"".join(parts)
+            assert told.headers["Content-Type"] == JSON_TYPE
+            assert told.headers["Content-Length"] == str(sum(map(len, parts)))
