@@ -128,8 +128,8 @@ class Capacity:
         """The same for many, on hosts from which their room was taken already."""
         hosts, pendings = self.hosts, self.pendings
         streams, versions = hosts.streams, hosts.versions
-        named = [(streams[slot], versions[slot]) for slot in slots]
-        return pendings.take_all(named, [one.hold.int for one in held], held)
+        ledgers, seen = [streams[slot] for slot in slots], [versions[slot] for slot in slots]
+        return pendings.take_all(ledgers, seen, [one.hold.int for one in held], held)
 
     def forget(self, hold: UUID) -> None:
         """Take back whatever is pending under this key; its commit failed."""

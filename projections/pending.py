@@ -80,15 +80,21 @@ class Pendings:
         return pending
 
     def take_all(
-        self, ledgers: Iterable[tuple[UUID, int]], keys: Iterable[int], events: Iterable[Event]
+        self,
+        streams: Iterable[UUID],
+        versions: Iterable[int],
+        keys: Iterable[int],
+        events: Iterable[Event],
     ) -> list[Pending]:
         """The same for many: a stream and its version, a key and an event for each."""
         takes, tails, made = self.takes, self._tails, list[Pending]()
-        for (stream, committed), key, event in zip(ledgers, keys, events, strict=True):
-            tail = tails.get(stream.int)
+        before, tail = None, None
+        for stream, committed, key, event in zip(streams, versions, keys, events, strict=True):
+            if stream is not before:
+                before, tail = stream, tails.get(stream.int)
             if tail is None:
                 pending = Pending(takes, key, stream, committed, event, True)
-                tails[stream.int] = _Tail(committed, committed + 1, [pending])
+                tails[stream.int] = tail = _Tail(committed, committed + 1, [pending])
             else:
                 pending = Pending(takes, key, stream, tail.next, event, True)
                 tail.next += 1

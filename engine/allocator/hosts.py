@@ -27,9 +27,12 @@ class Choice:
         """The slot to place on, or None when every host refuses."""
         plan = self._plans.get(hosts, ask)
         within = uncrowded(hosts, ask) if ask.crowded else None
-        if _is_plain(ask) and within is None and plan.index is not None:
+        if _is_plain(ask):
             barred = _barred(hosts, ask) if ask.avoid or ask.barred else NONE
-            slot = plan.index.find(hosts, barred)
+            if within is None and plan.index is not None:
+                slot = plan.index.find(hosts, barred)
+            else:
+                slot = plan.find(hosts, ask, barred, within)
         else:
             slot = _chosen(hosts, plan, ask, within)
         if slot is None or not ask.volumes or is_served(self._reach.of(hosts, slot), ask.volumes):
@@ -78,13 +81,13 @@ def _is_plain(ask: PlaceRequest) -> bool:
 
 def _chosen(hosts: HostColumns, plan: Plan, ask: PlaceRequest, within: Mask | None) -> int | None:
     """With all its wishes, then with fewer of them, then with none."""
-    barred = _barred(hosts, ask)
-    if _is_plain(ask):
-        return plan.find(hosts, ask, barred, within)
+    barred = _barred(hosts, ask) if ask.avoid or ask.barred else NONE
     slot = None
     shy = barred | _slots(hosts, ask.prefer_not) if ask.prefer_not else barred
     if ask.prefer:
-        slot = _among(hosts, plan, ask, _allowed(ask, ask.prefer), shy, within)
+        is_free = ask.host_id is None and ask.only is None
+        named = ask.prefer if is_free else _allowed(ask, ask.prefer)
+        slot = _among(hosts, plan, ask, named, shy, within)
     if slot is None and ask.prefer_not:
         slot = _anywhere(hosts, plan, ask, shy, within)
     return _anywhere(hosts, plan, ask, barred, within) if slot is None else slot
@@ -130,10 +133,14 @@ def _among(
             and (within is None or within[slot])
         ):
             fitting.append(slot)
-    if len(fitting) < 2 or ask.policy is first_fit:
-        return min(fitting, default=None)
+    if len(fitting) < 2:
+        return fitting[0] if fitting else None
     fitting.sort()
-    return fitting[ask.policy(hosts, np.array(fitting, np.int64))]
+    return (
+        fitting[0]
+        if ask.policy is first_fit
+        else fitting[ask.policy(hosts, np.array(fitting, np.int64))]
+    )
 
 
 def _barred(hosts: HostColumns, ask: PlaceRequest) -> frozenset[int]:
