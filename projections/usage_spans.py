@@ -2,7 +2,7 @@
 
 Most of what a thing is metered as is the same for many things, so that (its shape) is one object
 for all of them. What is over is only ever read by period, and there is no end of it: it lies in
-packed blocks in the order of the ends, some forty bytes a span.
+packed blocks in the order of the ends, some twenty-five bytes a span.
 """
 
 from __future__ import annotations
