@@ -23,6 +23,7 @@ from sagastack.boot import controller
 from sagastack.client import Refusal
 from sagastack.commands import Commands, Tool, add_all, until_stopped
 from sagastack.quickstart import quickstart
+from sagastack.release import release
 from sagastack.settings import BadSetting, Settings
 from sagastack.tools.moments import joined
 
@@ -75,6 +76,7 @@ def leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
 
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="sagastack", description=__doc__.partition("\n")[0])
+    top.add_argument("--version", action="version", version=f"sagastack {release()}")
     top.add_argument("--home", type=lambda text: Path(text).resolve(), help="data folder")
     top.add_argument("--log-level", default="warning", choices=["debug", "info", "warning"])
     commands = Commands(top)

@@ -7,6 +7,7 @@ import argparse
 import pytest
 
 from sagastack.cli import parser
+from sagastack.release import release
 from sagastack.tools.moments import Moment, joined
 
 SERVING = ("serve", "quickstart")
@@ -60,3 +61,10 @@ def test_a_relative_moment_is_no_option() -> None:
     ]  # fmt: skip
     args = parser().parse_args(joined(["diff", "--from", "-2h", "--to", "-1m"]))
     assert (args.since.ago_ms, args.to.ago_ms) == (7_200_000, 60_000)
+
+
+def test_it_says_which_release_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        parser().parse_args(["--version"])
+    assert left.value.code == 0
+    assert capsys.readouterr().out.strip() == f"sagastack {release()}"
