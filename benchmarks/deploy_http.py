@@ -74,11 +74,11 @@ async def tenants(endpoint: str, keys: dict[str, str], command: str, **asked: An
 
 
 async def load(
-    endpoint: str, keys: dict[str, str], label: str, count: int, clients: int = 1
+    endpoint: str, keys: dict[str, str], label: str, count: int, at_a_time: int = 64
 ) -> Any:
-    """Let a client, one of so many, deploy `count` guests; what it tells of it."""
+    """Let so many tenants in one process deploy `count` guests; what it tells of it."""
     asked: dict[str, Any] = {"params": PARAMS, "named": "name", "label": label, "count": count}
-    asked |= {"at_a_time": 64 // clients}
+    asked |= {"at_a_time": at_a_time}
     return await tenants(endpoint, keys, "deployVirtualMachine", **asked)
 
 

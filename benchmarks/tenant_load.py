@@ -20,6 +20,8 @@ from urllib.parse import quote, urlsplit
 
 import uvloop
 
+from sagastack.output import whole_output
+
 POLL_S = 0.2
 CONNECTIONS = 64
 
@@ -123,4 +125,6 @@ class Tenant:
 
 
 if __name__ == "__main__":
-    print(json.dumps(uvloop.run(Tenant(json.loads(sys.stdin.readline())).run())))
+    told = uvloop.run(Tenant(json.loads(sys.stdin.readline())).run())
+    with whole_output():
+        print(json.dumps(told))

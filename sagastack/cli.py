@@ -22,6 +22,7 @@ from sagastack.backups.home import unfinished
 from sagastack.boot import controller
 from sagastack.client import Refusal
 from sagastack.commands import Commands, Tool, add_all, until_stopped
+from sagastack.output import whole_output
 from sagastack.quickstart import quickstart
 from sagastack.release import release
 from sagastack.settings import BadSetting, Settings
@@ -48,7 +49,8 @@ def main(argv: list[str] | None = None) -> int:
     tool: Tool = args.tool
     try:
         settings = Settings.from_environment(**{name: getattr(args, name, None) for name in CHOSEN})
-        return uvloop.run(tool(args, settings))
+        with whole_output():
+            return uvloop.run(tool(args, settings))
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
