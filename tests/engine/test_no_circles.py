@@ -13,6 +13,7 @@ from typing import Any, cast
 from uuid import uuid4
 
 from aggregates.base import AGGREGATES, EVENTS
+from engine.allocator.request import Write
 from engine.decide import Desk
 from engine.draft import Decision, Draft
 from engine.intents import SYSTEM
@@ -24,7 +25,7 @@ from projections.cloud import Cloud
 class Promised:
     """A decision of the allocator that has something to take back."""
 
-    appends = ((uuid4(), 0, cast(Any, None), None),)
+    appends = (Write(uuid4(), 0, cast(Any, None)),)
 
 
 def test_a_draft_with_promises_ends_with_its_last_reference() -> None:

@@ -46,7 +46,7 @@ async def test_what_the_log_holds_is_valid(tmp_path: Path) -> None:
 async def test_a_changed_type_or_a_missing_field_is_not_valid(tmp_path: Path) -> None:
     async with rig(tmp_path, new_sim()) as r:
         row = next(one for one in await rows(r) if one.topic == "vm.created")
-    check = validator("vm.created", 2)
+    check = validator("vm.created", EVENTS["vm.created"].VERSION)
     value: dict[str, Any] = json.loads(row.state)
     assert check.is_valid(value)
     assert not check.is_valid(value | {"d": value["d"] | {"cpu_count": "two"}})
