@@ -128,6 +128,11 @@ async def test_a_uefi_guest_moves_to_another_host(tmp_path: Path) -> None:
             await driver.close()
 
 
+def alike(one: bytes, other: bytes) -> bool:
+    """Of the same TPM: it counts how often a guest has begun to use it, and little else changes."""
+    return len(one) == len(other) and sum(a != b for a, b in zip(one, other, strict=True)) < 16
+
+
 async def test_a_tpm_keeps_its_secrets_with_the_disk(tmp_path: Path) -> None:
     """Its endorsement key is the same after a stop: its state is nowhere but with the disk."""
     needed("swtpm", "swtpm_setup", "tar")
@@ -146,7 +151,7 @@ async def test_a_tpm_keeps_its_secrets_with_the_disk(tmp_path: Path) -> None:
             await work.session.remove_guest(spec.guest_id, key=uuid4())
             assert not (states / str(spec.guest_id)).exists()
             assert not list((hosts.shared / "config").glob(f"{spec.guest_id}*"))
-        assert made[0] == made[1]
+        assert alike(*made), "another TPM would have other seeds and keys, hundreds of bytes"
         assert disk.volume_id is not None
         await work.session.remove_disk(work.pool, disk.volume_id, key=uuid4())
         assert kept(tmp_path, disk) == set()
