@@ -68,27 +68,32 @@ class KafkaGroupStream(Stream, ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _events(self, after: int) -> AsyncIterator[Event]:
         patience = Patience(f"Kafka at {self._servers}", self._patience_s)
-        self._consumer = consumer = await opened(
-            patience,
-            self._topic,
-            bootstrap_servers=self._servers,
-            group_id=self._group,
-            group_instance_id=self._member,
-            auto_offset_reset="earliest",
-        )
-        consumer.subscribe([self._topic], listener=self)
-        fetcher = Fetcher(consumer, patience)
-        while self._consumer is not None:
-            for partition, records in (await fetcher.batch()).items():
-                for record in records:
-                    if partition not in consumer.assignment():
-                        break  # given away meanwhile: its new owner has them
-                    one = kafka_record.row(record)
-                    wanted = self._wanted(one.topic)
-                    self._note(one, wanted)
-                    if wanted:
-                        yield kafka_record.event(one)
-            await self._pass_unwanted()
+        while True:
+            self._consumer = consumer = await opened(
+                patience,
+                self._topic,
+                bootstrap_servers=self._servers,
+                group_id=self._group,
+                group_instance_id=self._member,
+                auto_offset_reset="earliest",
+            )
+            consumer.subscribe([self._topic], listener=self)
+            fetcher = Fetcher(consumer, patience)
+            while self._consumer is not None and not fetcher.stands_still:
+                for partition, records in (await fetcher.batch()).items():
+                    for record in records:
+                        if partition not in consumer.assignment():
+                            break  # given away meanwhile: its new owner has them
+                        one = kafka_record.row(record)
+                        wanted = self._wanted(one.topic)
+                        self._note(one, wanted)
+                        if wanted:
+                            yield kafka_record.event(one)
+                await self._pass_unwanted()
+            if self._consumer is None:
+                return
+            await self.close()
+            self._given.clear()
 
     def _note(self, one: kafka_record.Row, wanted: bool) -> None:
         given = self._given.setdefault(one.partition, deque())

@@ -67,7 +67,7 @@ class KafkaLogStream(Stream):
     async def _rows(
         self, consumer: AIOKafkaConsumer, merge: Merge, patience: Patience
     ) -> AsyncIterator[kafka_record.Row]:
-        """What follows, until the topic has other partitions than it had."""
+        """What follows, until the topic has other partitions than it had, or nothing more comes."""
         await _known(consumer, self._topic, patience)
         partitions = _partitions(consumer, self._topic)
         begins = {one: await _behind(consumer, one, merge.last) for one in partitions}
@@ -76,7 +76,7 @@ class KafkaLogStream(Stream):
             consumer.seek(one, offset)
         fetcher, paused = Fetcher(consumer, patience), set[TopicPartition]()
         heard_s = time.monotonic()
-        while self._consumer is consumer:
+        while self._consumer is consumer and not fetcher.stands_still:
             batch = await fetcher.batch()
             rows = [kafka_record.row(record) for records in batch.values() for record in records]
             for one in merge.add(rows):

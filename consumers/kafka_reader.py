@@ -1,12 +1,14 @@
 """What both ways of reading Kafka share: connecting, fetching, and telling silence from absence.
 
 aiokafka waits for ever for a broker that is gone. So when nothing has come for a while the broker
-is asked for the topic's end, and its answer is what tells a quiet cloud from a dead broker.
+is asked for the topic's end, and its answer is what tells a quiet cloud from a dead broker, and
+from fetches that stand still: then the topic is opened anew.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from typing import Any
 
@@ -17,6 +19,10 @@ from consumers.patience import Patience
 
 FETCH_MS, BATCH_RECORDS = 500, 1_000
 IDLE_S, PROBE_S, START_S, CLOSE_S = 5.0, 5.0, 30.0, 10.0
+STILL_S = 15.0
+"""How long nothing may come of what is known to be there."""
+
+log_ = logging.getLogger("sagastack.consumers")
 
 
 async def opened(patience: Patience, topic: str, **settings: Any) -> AIOKafkaConsumer:
@@ -57,17 +63,23 @@ async def closed(consumer: AIOKafkaConsumer) -> None:
 
 
 class Fetcher:
-    """Fetches batches. An empty one means that the cloud is quiet and the broker lives."""
+    """Fetches batches. An empty one means that the cloud is quiet and the broker lives.
+
+    `stands_still`: more lies behind what was fetched last, and for `STILL_S` nothing of it came.
+    """
 
     def __init__(self, consumer: AIOKafkaConsumer, patience: Patience) -> None:
         self._consumer, self._patience = consumer, patience
         self._heard_s = time.monotonic()
+        self._behind_s: float | None = None
+        self.stands_still = False
 
     async def batch(self) -> dict[TopicPartition, list[Any]]:
         found: dict[TopicPartition, list[Any]] = await self._consumer.getmany(
             timeout_ms=FETCH_MS, max_records=BATCH_RECORDS
         )
         if found:
+            self._behind_s = None
             self._lives()
         elif time.monotonic() - self._heard_s > IDLE_S:
             await self._probe()
@@ -84,8 +96,24 @@ class Fetcher:
             return
         try:
             async with asyncio.timeout(PROBE_S):
-                await self._consumer.end_offsets(partitions)
+                ends = await self._consumer.end_offsets(partitions)
+                wanted = [one for one in partitions if one not in self._consumer.paused()]
+                behind = [one for one in wanted if await self._position(one) < ends[one]]
         except (KafkaError, OSError, TimeoutError) as gone:
             await self._patience.wait(gone)
         else:
             self._lives()
+            self._note(behind)
+
+    async def _position(self, partition: TopicPartition) -> int:
+        return int(await self._consumer.position(partition))
+
+    def _note(self, behind: list[TopicPartition]) -> None:
+        now_s = time.monotonic()
+        if not behind:
+            self._behind_s = None
+        elif self._behind_s is None:
+            self._behind_s = now_s
+        elif now_s - self._behind_s > STILL_S:
+            self.stands_still = True
+            log_.warning("nothing comes of %s, which has more: it is opened anew", behind[0].topic)

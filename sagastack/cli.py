@@ -6,6 +6,7 @@ Every other command is a tool that adds itself: see `commands.py`.
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import logging
 import sys
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ from sagastack.backups.home import unfinished
 from sagastack.boot import controller
 from sagastack.client import Refusal
 from sagastack.commands import Commands, Tool, add_all, until_stopped
-from sagastack.output import whole_output
+from sagastack.output import reader_gone, whole_output
 from sagastack.quickstart import quickstart
 from sagastack.release import release
 from sagastack.settings import BadSetting, Settings
@@ -39,6 +40,8 @@ TOLD = (BadSetting, LogError, VaultError, NotFound, Refusal, DriverError, OSErro
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; its exit status is 0 only where all was well."""
+    if not faulthandler.is_enabled():  # Else a fault in a native library ends us without a word.
+        faulthandler.enable(2)
     args = parser().parse_args(joined(sys.argv[1:] if argv is None else argv))
     logging.basicConfig(
         level=getattr(logging, args.log_level.upper()),
@@ -53,9 +56,9 @@ def main(argv: list[str] | None = None) -> int:
             return uvloop.run(tool(args, settings))
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        return 0
     except TOLD as error:
+        if isinstance(error, BrokenPipeError) and reader_gone():
+            return 0
         print(f"sagastack: {error}", file=sys.stderr)
         return 1
     except ExceptionGroup as several:  # what ended a running controller

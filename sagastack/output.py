@@ -8,6 +8,7 @@ and nothing said so.
 from __future__ import annotations
 
 import io
+import select
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,3 +31,10 @@ def whole_output() -> Iterator[None]:
         sys.stdout = before
         # Written to the end, and open still for whoever comes behind.
         out.detach().detach()
+
+
+def reader_gone() -> bool:
+    """Whether whoever read standard output has closed it: `head`, for example."""
+    poll = select.poll()
+    poll.register(sys.__stdout__ or 1, 0)
+    return any(what & select.POLLERR for _, what in poll.poll(0))

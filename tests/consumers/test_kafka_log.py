@@ -6,8 +6,9 @@ import asyncio
 import random
 
 import pytest
+from aiokafka import AIOKafkaConsumer
 
-from consumers import Event, LogGap, SourceGone, Stream, consume
+from consumers import Event, LogGap, SourceGone, Stream, consume, kafka_reader
 from tests.consumers.publisher import Publisher, stream_of
 from tests.peers.kafka import Broker, Kafka
 
@@ -115,6 +116,30 @@ async def test_a_broker_that_comes_back_is_gone_on_with(kafka: Kafka, kafka_brok
             if len(told) == 2 * len(STREAMS):
                 break
     assert [one.id for one in told] == publisher.ids
+
+
+@pytest.mark.parametrize("group", ["", "&group=those-who-wait"])
+async def test_fetches_that_stand_still_are_begun_anew(
+    kafka: Kafka, monkeypatch: pytest.MonkeyPatch, group: str
+) -> None:
+    """The broker answers and has more, and the first life of the client never gets it."""
+    monkeypatch.setattr(kafka_reader, "IDLE_S", 0.1)
+    monkeypatch.setattr(kafka_reader, "STILL_S", 0.5)
+    lives, getmany = list[AIOKafkaConsumer](), AIOKafkaConsumer.getmany
+
+    async def standing(self: AIOKafkaConsumer, *partitions: object, **how: int) -> object:
+        lives.extend([] if self in lives else [self])
+        if self is lives[0]:
+            await asyncio.sleep(how["timeout_ms"] / 1000)
+            return {}
+        return await getmany(self, *partitions, **how)
+
+    async with Publisher(kafka.servers, kafka.prefix) as publisher:
+        await publisher.publish(STREAMS)
+        monkeypatch.setattr(AIOKafkaConsumer, "getmany", standing)
+        told = await take(consume(source(kafka) + group), len(publisher.ids))
+    assert len(lives) == 2
+    assert sorted(one.id for one in told) == sorted(publisher.ids)
 
 
 async def test_a_broker_that_stays_away_is_said_to_be_gone(

@@ -71,18 +71,14 @@ class Server:
                 text=True,
                 env=self.environment,
             )
+        # Each life has its own: the last word of the one before may come late.
         self._lines = queue.SimpleQueue()
-        threading.Thread(target=self._read, args=(self._process,), daemon=True).start()
+        told = (self._process, self._lines)
+        threading.Thread(target=_read, args=told, daemon=True).start()
         lines = self.said(ready, timeout_s)
         self.ready_s = monotonic() - began
         self.endpoint = (self.home / "endpoint").read_text().strip()
         return lines
-
-    def _read(self, process: subprocess.Popen[str]) -> None:
-        assert process.stdout is not None
-        for line in process.stdout:
-            self._lines.put(line)
-        self._lines.put("")
 
     def said(self, words: str, timeout_s: float) -> list[str]:
         """The next lines on stdout, up to the one that begins with `words`."""
@@ -207,6 +203,14 @@ class Awaitable:
 
     async def __call__(self, command: str, **params: Any) -> Any:
         return await asyncio.to_thread(self._api, command, **params)
+
+
+def _read(process: subprocess.Popen[str], lines: queue.SimpleQueue[str]) -> None:
+    """Hand on what a process prints, and an empty text at its end."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        lines.put(line)
+    lines.put("")
 
 
 @contextmanager
