@@ -10,7 +10,7 @@ never enters the log, and the live folds see exactly what a replay will see.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -105,10 +105,7 @@ def decode(row: Stored) -> Recorded:
                 f"position {row.position}: nothing here knows the topic {row.topic!r}; "
                 "was it written by another release, or is its module not imported?"
             )
-        fields: bytes | msgspec.Raw = envelope.d
-        if envelope.v != kind.VERSION:
-            fields = _upcast(row, kind, envelope)
-        event = _decoder(kind).decode(fields)
+        event = lift(kind, envelope.v, envelope.d, row.position)
     except DAMAGED as wrong:
         raise Unreadable(
             f"position {row.position} ({row.topic}, version {row.version} of {row.stream}) "
@@ -131,45 +128,6 @@ def decode_all(rows: Sequence[Stored]) -> list[Recorded]:
     return [decode(row) for row in rows]
 
 
-def skim_all(rows: Sequence[Stored]) -> list[Recorded]:
-    """The same events for folds, decoded in one go with the part of the envelope that folds read.
-
-    Who asked and for which saga is told of events with an action alone; nothing else reads it.
-    """
-    found = []
-    for row in rows:
-        skim = _skimmers.get(row.topic) or _skimmer(row.topic)
-        try:
-            one = skim(row.state)
-        except DAMAGED:
-            found.append(decode(row))  # of an older shape, or damaged: that says which
-            continue
-        if one.v != one.event.VERSION or one.action:
-            found.append(decode(row))
-            continue
-        one.position, one.stream, one.version = row.position, row.stream, row.version
-        found.append(one)
-    return found
-
-
-NOT_READ = {"user": "-by", "account": "-acct"}
-_skimmers: dict[str, Callable[[bytes], Any]] = {}
-
-
-def _skimmer(topic: str) -> Callable[[bytes], Any]:
-    """What decodes rows of a topic into something that is to folds as a `Recorded`."""
-    kind = EVENTS.get(topic, Event)
-    fields: list[Any] = [("at_ms", int), ("event", kind), ("v", int, 1), ("action", str, "")]
-    fields += [("position", int, 0), ("stream", Any, None), ("version", int, 0)]
-    fields += [("user", UUID | None, None), ("account", UUID | None, None), ("saga", Any, None)]
-    names = {"at_ms": "at", "event": "d", "action": "do", "saga": "-saga"}
-    # Folds ask who wanted a job where it begins and ends, and of other events with an action only.
-    names |= {"user": "by", "account": "acct"} if kind.KIND == "saga" else NOT_READ
-    skimmed = msgspec.defstruct("Skimmed", fields, rename=names, gc=False)
-    found = _skimmers[topic] = msgspec.json.Decoder(skimmed).decode
-    return found
-
-
 def envelope(row: Stored) -> Envelope:
     """What a row says beside its event, whichever release wrote that."""
     try:
@@ -183,14 +141,16 @@ def at_ms(row: Stored) -> int:
     return _at(row.state).at
 
 
-def _upcast(row: Stored, kind: type[Event], envelope: Envelope) -> bytes:
-    """Lift the stored fields one shape at a time, up to the present one."""
-    if envelope.v > kind.VERSION:
+def lift(kind: type[Event], version: int, fields: msgspec.Raw, position: int) -> Event:
+    """The event in stored fields, which are lifted one shape at a time up to the present one."""
+    if version == kind.VERSION:
+        return _decoder(kind).decode(fields)
+    if version > kind.VERSION:
         raise Unreadable(
-            f"position {row.position}: {row.topic} has shape {envelope.v}, this release knows "
+            f"position {position}: {kind.TOPIC} has shape {version}, this release knows "
             f"{kind.VERSION}; start the newer release"
         )
-    fields: dict[str, Any] = msgspec.json.decode(envelope.d)
-    for version in range(envelope.v, kind.VERSION):
-        fields = kind.UPCASTS[version](fields)
-    return _encode(fields)
+    lifted: dict[str, Any] = msgspec.json.decode(fields)
+    for older in range(version, kind.VERSION):
+        lifted = kind.UPCASTS[older](lifted)
+    return _decoder(kind).decode(_encode(lifted))

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from aggregates.base import Recorded
 from aggregates.errors import Conflict
-from engine.log import codec
+from engine.log import codec, past
 from engine.log.errors import LogUnavailable
 from engine.log.lend import Lender
 from engine.log.lock import FileLock
@@ -29,6 +29,8 @@ from engine.log.writer import Batch, Look, Pending, Writer
 T = TypeVar("T")
 Listener = Callable[[Sequence[Recorded]], None]
 Answer = asyncio.Future[list[Recorded]]
+# What reads a long past is made in the time that so many events take one by one.
+SHORT = 10_000
 
 
 class Log:
@@ -213,18 +215,27 @@ class Log:
             after = found[-1].position
 
     async def read_past(
-        self, after: int = 0, *, until: int | None = None, batch: int = 5_000
+        self, after: int = 0, *, until: int | None = None, batch: int = 2_000
     ) -> AsyncIterator[list[Recorded]]:
-        """The same at half the cost, for folds that read much and keep no event's own record."""
-        while after < (2**63 if until is None else until):
-            found = await self._ask(partial(self._skimmed, after, until, batch))
-            if not found:
-                return
-            yield found
-            after = found[-1].position
+        """The same at half the cost, for folds that read much and keep no event's own record.
 
-    def _skimmed(self, after: int, until: int | None, limit: int) -> list[Recorded]:
-        return codec.skim_all(self._store.rows(after, until, limit))
+        While a batch is folded elsewhere the next one is read.
+        """
+        end = await self.position() if until is None else until
+        how = self._decoded if end - after < SHORT else self._joined
+        coming = self._asked(partial(how, after, until, batch))
+        try:
+            while found := await self._told(coming):
+                after = found[-1].position
+                coming = self._asked(partial(how, after, until, batch))
+                yield found
+        finally:
+            await asyncio.wait([coming])
+
+    def _joined(self, after: int, until: int | None, limit: int) -> list[Recorded]:
+        text = self._store.joined(after, until, limit)
+        found = past.events(text) if text else None
+        return found or self._decoded(after, until, limit)  # the end, a hole, or what is wrong
 
     def _decoded(self, after: int, until: int | None, limit: int) -> list[Recorded]:
         return codec.decode_all(self._store.rows(after, until, limit))
@@ -253,13 +264,20 @@ class Log:
         return self._store.shared
 
     async def _ask(self, question: Callable[[], T]) -> T:
+        return await self._told(self._asked(question))
+
+    def _asked(self, question: Callable[[], T]) -> asyncio.Future[T]:
+        """Ask the thread that reads; its answer comes whether or not somebody waits for it."""
         self._lender.begin()
+        asked = self._loop.run_in_executor(self._reads, self._answer, question)
+        asked.add_done_callback(lambda _: self._lender.end())
+        return asked
+
+    async def _told(self, asked: asyncio.Future[T]) -> T:
         try:
-            return await self._loop.run_in_executor(self._reads, self._answer, question)
+            return await asked
         except StoreDown as down:
             raise LogUnavailable(f"the log cannot be read now: {down}") from down
-        finally:
-            self._lender.end()
 
     def _answer(self, question: Callable[[], T]) -> T:
         try:

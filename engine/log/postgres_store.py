@@ -21,6 +21,7 @@ from eventsourcing.persistence import IntegrityError, PersistenceError
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from psycopg.rows import tuple_row
 
+from engine.log.past import join
 from engine.log.store import MARKS_KEPT, Mark, Turn, told
 from engine.log.unit import Stored
 
@@ -163,6 +164,10 @@ class PostgresStore:
     def rows(self, after: int, until: int | None, limit: int) -> list[Stored]:
         found = self._select(BEHIND, (after, LAST if until is None else until, limit))
         return [Stored(*row) for row in found]
+
+    def joined(self, after: int, until: int | None, limit: int) -> bytes:
+        found = self.rows(after, until, limit)
+        return join(found) if found else b""
 
     def stream(self, stream: UUID, after: int) -> list[Stored]:
         found = self._select(

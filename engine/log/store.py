@@ -69,6 +69,9 @@ class Store(Protocol):
     def rows(self, after: int, until: int | None, limit: int) -> list[Stored]:
         """Rows in log order behind `after`, up to and including `until`."""
 
+    def joined(self, after: int, until: int | None, limit: int) -> bytes:
+        """The rows of the next `limit` positions as the text that `past` decodes, if any."""
+
     def stream(self, stream: UUID, after: int) -> list[Stored]:
         """One stream's rows behind a version."""
 

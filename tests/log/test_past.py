@@ -1,0 +1,90 @@
+"""A past that is decoded as one text says the same as its rows one by one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from aggregates.base import EVENTS, Recorded
+from benchmarks.cloud import load_nouns
+from engine.log import Append, Log, Stored, Unit, codec, past
+from engine.log import log as the_log
+from engine.log.stores import open_store
+from tests.log import corpus
+from tests.log.conftest import Clock
+from tests.log.toys import Made, Sized
+
+load_nouns()
+STREAM = UUID("6f1c0a52-4a4e-4a4e-8a4e-0c5d1f3b7a11")
+
+
+def told(one: Recorded) -> tuple[object, ...]:
+    """What folds read of an event."""
+    whose = one.position, one.stream, one.version, one.at_ms, one.event, one.action
+    return (*whose, one.user, one.account)
+
+
+def _joined(rows: list[Stored]) -> list[tuple[object, ...]]:
+    found = past.events(past.join(rows))
+    assert found is not None
+    return [told(one) for one in found]
+
+
+@pytest.mark.parametrize(
+    "path", corpus.corpora(), ids=lambda path: f"{path.parent.name}-{path.stem}"
+)
+def test_what_earlier_releases_wrote_is_read_the_same(path: Path) -> None:
+    rows = [row for row in corpus.read(path) if row.topic in EVENTS]
+    assert _joined(rows) == [told(codec.decode(row)) for row in rows]
+
+
+def test_every_shape_is_lifted() -> None:
+    states = (
+        b'{"at":5,"d":{"memory":512}}',
+        b'{"v":2,"at":5,"d":{"memory_mib":512}}',
+        b'{"v":3,"at":5,"d":{"memory_mib":512,"cpu_count":1}}',
+    )
+    rows = [Stored(17 + n, STREAM, n, "logtoy.sized", one) for n, one in enumerate(states)]
+    assert _joined(rows) == [told(codec.decode(row)) for row in rows]
+    assert {one[4] for one in _joined(rows)} == {Sized(memory_mib=512, cpu_count=1)}
+
+
+@pytest.mark.parametrize(
+    ("topic", "state"),
+    [
+        ("logtoy.lost", b'{"at":5,"d":{}}'),
+        ("logtoy.made", b'{"v":2,"at":5,"d":{"name":"a"}}'),
+        ("logtoy.made", b'{"at":5,"d":{"name":7}}'),
+        ("logtoy.made", b'{"at":5,"d":{"name":"a"}'),
+        ("logtoy.made", b""),
+        ("logtoy.made", b'{"at":5,"d":{"name":"\xb0"}}'),
+    ],
+)
+def test_what_cannot_be_read_is_left_to_who_can_say_why(topic: str, state: bytes) -> None:
+    fine = Stored(1, STREAM, 1, "logtoy.made", b'{"at":5,"d":{"name":"a"}}')
+    assert past.events(past.join([fine])) is not None
+    assert past.events(past.join([fine, Stored(2, STREAM, 2, topic, state), fine])) is None
+
+
+async def test_both_stores_tell_a_long_past(
+    log: Log, url: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(7):
+        clock.ms += 1
+        events = (Made(name=f'"{number}\\ü'), Sized(memory_mib=number, cpu_count=1))
+        stream = UUID(int=number)
+        await log.append(
+            Unit((Append(stream, 0, events),), user=STREAM, account=STREAM, action="A")
+        )
+    wanted = [told(one) async for batch in log.read() for one in batch]
+    monkeypatch.setattr(the_log, "SHORT", 0)
+    assert [told(one) async for batch in log.read_past(batch=3) for one in batch] == wanted
+    some = [told(one) async for batch in log.read_past(2, until=9, batch=4) for one in batch]
+    assert some == wanted[2:9]
+    store = open_store(url)
+    assert store.joined(0, None, 5) == past.join(store.rows(0, None, 5))
+    assert store.joined(4, 6, 5) == past.join(store.rows(4, 6, 5))
+    assert store.joined(14, None, 5) == b""
+    store.close()
