@@ -11,15 +11,19 @@
 
 `run` returns what `shape` says: for `object` a row or a view; for `list` rows or views, or a
 `Page`; for `success` None or a `Success`; for `flat` a view; and a `Job` when `is_async`. A row
-is turned into an answer by the view's `of`. An id without `Names` cannot register.
+is turned into an answer by the view's `of`. An id without `Names` is refused.
+
+Reading five hundred commands takes longer than all else that a start does, so their fields are
+read when somebody first asks; `read_all` does it for those nobody asked for, beside the work.
 """
 
 from __future__ import annotations
 
 import inspect
 import pkgutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import import_module
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, dataclass_transform
 from uuid import UUID
@@ -74,9 +78,11 @@ __all__ = [
     "View",
     "Wire",
     "command",
+    "completed",
     "date",
     "entry",
     "load",
+    "read_all",
     "view",
 ]
 
@@ -86,6 +92,18 @@ READS = ("list", "get", "query", "find")
 
 C = TypeVar("C")
 V = TypeVar("V", bound="type[View]")
+
+
+class Reads:
+    """Some fields of a view, read when first asked for; from then on its class has them."""
+
+    def __init__(self, name: str, passes: Callable[[Field], bool]) -> None:
+        self._name, self._passes = name, passes
+
+    def __get__(self, made: object, cls: type) -> tuple[Field, ...]:
+        found = tuple(one for one in read(cls) if self._passes(one))
+        setattr(cls, self._name, found)
+        return found
 
 
 class View(Struct, kw_only=True, omit_defaults=True, rename=wire_name):
@@ -108,18 +126,24 @@ class View(Struct, kw_only=True, omit_defaults=True, rename=wire_name):
 
 
 VIEWS: dict[str, type[View]] = {}
+PARTS: dict[str, Callable[[Field], bool]] = {
+    "FIELDS": lambda field: True,
+    "LIMITED": lambda field: field.mark(Roles) is not None,
+    "NESTED": lambda field: Kind.OBJECT in (field.kind, field.element),
+}
 
 
 def view(cls: V) -> V:
     """Register a view. Every field has a sentence; a default can only be None."""
     if cls.__name__ in VIEWS:
         raise DeclarationError(f"two views are called {cls.__name__}")
-    for one in msgspec.structs.fields(cls):
-        if not one.required and one.default is not None:
-            raise DeclarationError(f"{cls.__name__}.{one.name}: a default but None would vanish")
-    cls.FIELDS = read(cls)
-    cls.LIMITED = tuple(field for field in cls.FIELDS if field.mark(Roles) is not None)
-    cls.NESTED = tuple(one for one in cls.FIELDS if Kind.OBJECT in (one.kind, one.element))
+    defaults = cls.__struct_defaults__  # of the last fields; those that must be given come too
+    names = cls.__struct_fields__[len(cls.__struct_fields__) - len(defaults) :]
+    for name, default in zip(names, defaults, strict=True):
+        if default is not None and default is not msgspec.NODEFAULT:
+            raise DeclarationError(f"{cls.__name__}.{name}: a default but None would vanish")
+    for part, passes in PARTS.items():
+        setattr(cls, part, Reads(part, passes))
     VIEWS[cls.__name__] = cls
     return cls
 
@@ -144,13 +168,16 @@ class Page:
     ready: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Spec:
-    """A command, read from its declaration. `allow` holds the letters of the built-in roles."""
+    """A command, as it is declared. `allow` holds the letters of the built-in roles.
+
+    `make` gives the class that a request becomes, with all its fields; it is called once.
+    """
 
     name: str
     doc: str
-    cls: type[Any]
+    make: Callable[[], type[Any]]
     returns: type[View]
     allow: str
     since: str
@@ -162,11 +189,37 @@ class Spec:
     action: str
     reads: bool
     public: bool
-    params: tuple[Field, ...]
-    by_wire: dict[str, Field]
-    naming: tuple[Field, ...]
-    places: dict[str, int]
-    needed: frozenset[int]
+
+    @cached_property
+    def cls(self) -> type[Any]:
+        return self.make()
+
+    @cached_property
+    def params(self) -> tuple[Field, ...]:
+        """What it takes; anything doubtful about that is fatal."""
+        found = read(self.cls)
+        for param in found:
+            check_id(self.name, param)
+        if len({param.wire for param in found}) != len(found):
+            raise DeclarationError(f"{self.name}: two parameters have one name on the wire")
+        return found
+
+    @cached_property
+    def by_wire(self) -> dict[str, Field]:
+        return {param.wire: param for param in self.params}
+
+    @cached_property
+    def naming(self) -> tuple[Field, ...]:
+        """The parameters that may name something."""
+        return tuple(one for one in self.params if one.mark(Names) or one.element is Kind.OBJECT)
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        return {param.wire: place for place, param in enumerate(self.params)}
+
+    @cached_property
+    def needed(self) -> frozenset[int]:
+        return frozenset(place for place, param in enumerate(self.params) if param.required)
 
     @property
     def of_any_time(self) -> bool:
@@ -219,10 +272,13 @@ def command(
     """
 
     def declare(cls: type[C]) -> type[C]:
-        made = dataclass(frozen=True, slots=True, kw_only=True)(cls)
+        if not inspect.iscoroutinefunction(getattr(cls, "run", None)):
+            raise DeclarationError(f"{name} needs `async def run(self, caller)`")
+        _DECLARED.add(cls)
         register(
             name,
-            made,
+            cls,
+            lambda: completed(cls),
             returns=returns,
             allow=allow,
             key=key,
@@ -235,44 +291,47 @@ def command(
             reads=name.startswith(READS) if reads is None else reads,
             public=public,
         )
-        return made
+        return cls
 
     return declare
 
 
-def register(name: str, cls: type[Any], *, key: str, shape: Shape, allow: str, **rest: Any) -> None:
-    """Check a declaration and put it into the registry; anything doubtful is fatal."""
+_DECLARED: set[type] = set()
+
+
+def completed(cls: type[Any]) -> type[Any]:
+    """A declared class as the dataclass that it is meant to be, and those that it builds on."""
+    for one in reversed(cls.__mro__):
+        if one in _DECLARED:
+            _DECLARED.remove(one)
+            dataclass(frozen=True, kw_only=True)(one)
+    return cls
+
+
+def register(
+    name: str,
+    cls: type[Any],
+    make: Callable[[], type[Any]],
+    *,
+    key: str,
+    shape: Shape,
+    allow: str,
+    **rest: Any,
+) -> None:
+    """Check what a declaration says at once, and put it into the registry.
+
+    `make` makes of the class what a request becomes; its fields are checked when they are read.
+    """
     if name in REGISTRY:
         raise DeclarationError(f"{name} is declared twice: see {REGISTRY[name].cls.__module__}")
     doc = inspect.cleandoc(cls.__dict__.get("__doc__") or "")
     if not doc or doc.startswith(f"{cls.__name__}("):
         raise DeclarationError(f"{name} has no docstring: listApis shows its first line")
-    if not inspect.iscoroutinefunction(getattr(cls, "run", None)):
-        raise DeclarationError(f"{name} needs `async def run(self, caller)`")
     if shape in ("object", "list") and not key:
         raise DeclarationError(f"{name} needs the key of its answer")
     if not allow or set(allow) - set("ARDU"):
         raise DeclarationError(f"{name}: allow={allow!r} is not letters of ARDU")
-    params = read(cls)
-    for param in params:
-        check_id(name, param)
-    by_wire = {param.wire: param for param in params}
-    if len(by_wire) != len(params):
-        raise DeclarationError(f"{name}: two parameters have one name on the wire")
-    REGISTRY[name] = Spec(
-        name=name,
-        doc=doc,
-        cls=cls,
-        key=key,
-        shape=shape,
-        allow=allow,
-        params=params,
-        by_wire=by_wire,
-        naming=tuple(one for one in params if one.mark(Names) or one.element is Kind.OBJECT),
-        places={param.wire: place for place, param in enumerate(params)},
-        needed=frozenset(place for place, param in enumerate(params) if param.required),
-        **rest,
-    )
+    REGISTRY[name] = Spec(name=name, doc=doc, make=make, key=key, shape=shape, allow=allow, **rest)
 
 
 def check_id(owner: str, param: Field) -> None:
@@ -296,6 +355,14 @@ def load(packages: Iterable[str] = ("api.views", "api.commands")) -> dict[str, S
         for found in sorted(pkgutil.iter_modules(import_module(package).__path__)):
             import_module(f"{package}.{found.name}")
     return REGISTRY
+
+
+async def read_all(pause: Callable[[], Awaitable[None]]) -> None:
+    """Read every declaration, a little at a time: one that is wrong ends what runs this."""
+    for spec in list(REGISTRY.values()):
+        await pause()
+        assert len(spec.by_wire) == len(spec.params)
+        read(spec.returns)
 
 
 def id_params(spec: Spec) -> Iterable[tuple[str, Field]]:

@@ -432,17 +432,23 @@ def list_command(
         base = ListOwned if scope in ("owned", "custom") else ListAsk
         known = TABLES.get(kind) if isinstance(table, str) else table
         row = None if known is None else known.row
-        own = dataclass(frozen=True, kw_only=True)(cls)
-        shared = _identified(kind, row)
-        body = {"__doc__": cls.__doc__, "__module__": cls.__module__}
-        made: Any = type(cls.__name__, (own, shared, base), body)
-        made = dataclass(frozen=True, kw_only=True)(made)
-        if hasattr(made, "show_icon") and "icon" not in view.__struct_fields__:
+        icons = hasattr(cls, "show_icon") or hasattr(base, "show_icon")
+        if icons and "icon" not in view.__struct_fields__:
             raise DeclarationError(f"{name} shows icons: {view.__name__} needs the field icon")
-        made.PLAN = ListPlan(kind, view, keyword, scope, _filters(name, made, cls, base, row))
+
+        def make() -> type[Any]:
+            own = dataclass(frozen=True, kw_only=True)(cls)
+            body = {"__doc__": cls.__doc__, "__module__": cls.__module__}
+            made: Any = type(cls.__name__, (own, _identified(kind, row), base), body)
+            made = dataclass(frozen=True, kw_only=True)(made)
+            filters = _filters(name, made, cls, base, row)
+            made.PLAN = ListPlan(kind, view, keyword, scope, filters)
+            return cast(type[Any], made)
+
         register(
             name,
-            made,
+            cls,
+            make,
             returns=view,
             allow=allow or ("AR" if scope == "admin" else "ARDU"),
             key=key,
@@ -455,6 +461,6 @@ def list_command(
             reads=True,
             public=False,
         )
-        return made  # type: ignore[no-any-return]
+        return cls
 
     return declare

@@ -19,6 +19,7 @@ from aiohttp import web
 from aggregates.ids import uuid4
 from api.app import make_app, make_integration_app, start
 from api.declare import load as load_api
+from api.declare import read_all
 from api.dispatch import Gateway
 from api.memo import Memo
 from api.transfers import Transfers
@@ -56,6 +57,9 @@ from sagastack.shared import seal, signing_in
 from sagastack.watching import Watching
 
 log_ = logging.getLogger("sagastack")
+
+# Between two commands that are read beside the work: a tenth of one processor, for a few seconds.
+READING_PAUSE_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +146,8 @@ async def controller(settings: Settings) -> AsyncIterator[Controller]:
         gateway = await _gateway(settings, stack, face, clock, member)
         port = await _serve(settings, stack, face, gateway, feed, watching, clock)
         settle()
+        pause = partial(clock.sleep, READING_PAUSE_S)
+        tasks.spawn(read_all(pause), name="declarations")
         log_.info("serving on port %d, %d sagas resumed", port, resumed)
         made = Controller(
             settings, port, log, engine, vault, hosts, drivers, feed, gateway, member, resumed

@@ -74,10 +74,15 @@ def declare(name: str, key: str, allow: str, params: str) -> None:
     words = [*params.replace("OWNED", OWNED).split(), "keyword", "page#", "pagesize#"]
     key, _, envelope = key.partition("@")
     body = {"__doc__": f"List {key}. There are none yet.", "run": run, "__module__": __name__}
-    made = make_dataclass(name, map(param, words), frozen=True, kw_only=True, namespace=body)
+
+    def make() -> type[Any]:
+        fields = map(param, words)
+        return make_dataclass(name, fields, frozen=True, kw_only=True, namespace=body)
+
     register(
         name,
-        made,
+        type(name, (), body),
+        make,
         returns=NamedView,
         allow=allow,
         key=key,

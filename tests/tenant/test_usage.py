@@ -17,7 +17,8 @@ from aggregates.base import Event, Recorded
 from aggregates.vm import VmCreated, VmDestroyed, VmStarted, VmStopped
 from aggregates.volume import VolumeCreated, VolumeReady, VolumeRemoved, VolumeResized
 from api.caller import Caller, Identity
-from api.commands.usage import DAY_MS, ListUsageRecords
+from api.commands.usage import DAY_MS
+from api.declare import REGISTRY
 from api.fields import date
 from api.parse import moment
 from engine.history import History
@@ -62,7 +63,7 @@ class Told:
         root = Identity(UUID(int=1), UUID(int=2), UUID(int=3), "Admin")
         engine: Any = SimpleNamespace(cloud=shown)
         caller = Caller(root, engine, shown, moment(now), By(), lambda: UUID(int=4))
-        asked = ListUsageRecords(
+        asked = REGISTRY["listUsageRecords"].cls(
             start_date=moment(first), end_date=moment(last, end_of_day=True), **of
         )
         page = await asked.run(caller)
