@@ -42,60 +42,82 @@ class Decision(Protocol):
     def appends(self) -> Sequence[Write]: ...
 
 
-class Draft:
-    def __init__(self, cloud: Cloud) -> None:
-        self.cloud = cloud
-        self.position = cloud.position
-        self._expected: dict[UUID, int] = {}
-        self._events: dict[UUID, list[Event]] = {}
-        self._rows: dict[UUID, Aggregate] = {}
-        self._slack: dict[UUID, tuple[int, ...] | None] = {}
-        self._drawn: set[UUID] = set()
-        self._aborts: list[Callable[[], None]] = []
+class _Part:
+    """What a draft says of one stream: events behind a version, or none, and then it is a guard."""
 
-    def __bool__(self) -> bool:
-        return any(self._events.values())
+    __slots__ = ("events", "expected", "is_held", "row", "slack", "stream")
 
-    def create(self, stream: UUID, first: Event) -> None:
-        """Begin a stream; the commit fails if it exists."""
-        assert stream not in self._events, f"{first.TOPIC}: {stream} is another thing already"
-        owner = owner_of(self.cloud, first)
-        if owner is not None:
-            self.guard(owner)
-        self.append(stream, 0, first)
-        self._rows[stream] = build(
-            Recorded(position=0, stream=stream, version=1, at_ms=self.cloud.at_ms, event=first)
-        )
+    def __init__(self, stream: UUID, expected: int) -> None:
+        self.stream, self.expected = stream, expected
+        self.events: list[Event] = []
+        self.row: Aggregate | None = None
+        # The slack that the allocator's last word left, once it has said any; None stays.
+        self.slack: tuple[int, ...] | None = None
+        self.is_held = False
 
-    def change(self, row: Aggregate, *events: Event) -> None:
-        """Add facts about `row`; the commit fails if somebody else changed it since."""
-        for one in events:
-            self.append(row.id, row.version, one)
-            if row.id in self._rows:
-                mine = self._rows[row.id]
-                one.apply(mine, self.cloud.at_ms)
-
-    def guard(self, row: Aggregate) -> None:
-        """The commit fails if somebody changed or removed `row`, which this draft relies on."""
-        self._expected.setdefault(row.id, row.version)
-        self._events.setdefault(row.id, [])
-
-    def append(self, stream: UUID, expected: int, one: Event) -> None:
-        """Add a fact; what it and the one before it say together is told by one event."""
-        self._expected.setdefault(stream, expected)
-        events = self._events.setdefault(stream, [])
+    def add(self, one: Event) -> None:
+        """What it and the one before it say together is told by one event."""
+        events = self.events
         both = events[-1].joined(one) if events else None
         if both is None:
             events.append(one)
         else:
             events[-1] = both
 
+
+class Draft:
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud = cloud
+        self.position = cloud.position
+        # By the numbers of the ids, in the order in which the streams were first spoken of.
+        self._parts: dict[int, _Part] = {}
+        self._drawn: dict[int, UUID] = {}
+        self._aborts: list[Callable[[], None]] = []
+
+    def __bool__(self) -> bool:
+        return any(part.events for part in self._parts.values())
+
+    def _part(self, stream: UUID, expected: int) -> _Part:
+        part = self._parts.get(stream.int)
+        if part is None:
+            part = self._parts[stream.int] = _Part(stream, expected)
+        return part
+
+    def create(self, stream: UUID, first: Event) -> None:
+        """Begin a stream; the commit fails if it exists."""
+        assert stream.int not in self._parts, f"{first.TOPIC}: {stream} is another thing already"
+        owner = owner_of(self.cloud, first)
+        if owner is not None:
+            self.guard(owner)
+        part = self._part(stream, 0)
+        part.events.append(first)
+        part.row = build(
+            Recorded(position=0, stream=stream, version=1, at_ms=self.cloud.at_ms, event=first)
+        )
+
+    def change(self, row: Aggregate, *events: Event) -> None:
+        """Add facts about `row`; the commit fails if somebody else changed it since."""
+        for one in events:
+            part = self._part(row.id, row.version)
+            part.add(one)
+            if part.row is not None:
+                one.apply(part.row, self.cloud.at_ms)
+
+    def guard(self, row: Aggregate) -> None:
+        """The commit fails if somebody changed or removed `row`, which this draft relies on."""
+        self._part(row.id, row.version)
+
+    def append(self, stream: UUID, expected: int, one: Event) -> None:
+        """Add a fact to a stream that has no row."""
+        self._part(stream, expected).add(one)
+
     def add(self, decision: Decision, take_back: Callable[[], None]) -> None:
         """Commit what the allocator decided; `take_back` if the commit does not happen."""
         for write in decision.appends:
-            stream, slack = write.stream, write.slack
-            self._slack[stream] = slack if self._slack.get(stream, slack) is not None else None
-            self.append(stream, write.expected, write.event)
+            part = self._part(write.stream, write.expected)
+            if part.slack is not None or not part.is_held:
+                part.slack, part.is_held = write.slack, True
+            part.add(write.event)
         if decision.appends:
             self._aborts.append(take_back)
 
@@ -110,54 +132,55 @@ class Draft:
 
     def touched(self) -> Iterator[tuple[UUID, list[Event]]]:
         """Each stream that this draft writes to, with what it writes."""
-        return ((stream, events) for stream, events in self._events.items() if events)
+        return ((part.stream, part.events) for part in self._parts.values() if part.events)
 
     def row(self, spec: TableSpec[R], row_id: UUID) -> R:
         """The row with this draft's own changes in it; `NotFound` if there is none."""
-        if row_id not in self._rows:
+        part = self._parts.get(row_id.int)
+        found: Aggregate | None = None if part is None else part.row
+        if found is None:
             row = self.cloud[spec].get(row_id)
             if row is None:
                 raise NotFound(f"there is no {spec.kind.replace('_', ' ')} {row_id}")
-            if not self._events.get(row_id):
+            if part is None or not part.events:
                 return row
-            mine = copy.deepcopy(row)
-            for one in self._events[row_id]:
-                one.apply(mine, self.cloud.at_ms)
-            self._rows[row_id] = mine
-        found = self._rows[row_id]
+            found = part.row = copy.deepcopy(row)
+            for one in part.events:
+                one.apply(found, self.cloud.at_ms)
         assert isinstance(found, spec.row)
         return found
 
     def rows(self, spec: TableSpec[R]) -> Iterator[R]:
         """The rows of a noun that this draft has created or changed so far."""
         known = self.cloud[spec]
-        for row_id, events in self._events.items():
-            if events and row_id not in self._rows and row_id in known:
-                self.row(spec, row_id)
-        return (row for row in self._rows.values() if isinstance(row, spec.row))
+        for part in self._parts.values():
+            if part.row is None and part.events and part.stream in known:
+                self.row(spec, part.stream)
+        return (part.row for part in self._parts.values() if isinstance(part.row, spec.row))
 
     def removes(self, row_id: UUID) -> bool:
         """Whether this draft ends that row."""
-        return any(one.REMOVES for one in self._events.get(row_id, ()))
+        part = self._parts.get(row_id.int)
+        return part is not None and any(one.REMOVES for one in part.events)
 
     def draw(self, owner_id: UUID) -> None:
         """Something of this draft counts towards a sum of that owner, which has a limit."""
-        self._drawn.add(owner_id)
+        self._drawn[owner_id.int] = owner_id
 
     @property
     def draws(self) -> tuple[UUID, ...]:
         """Whose limited sums this draft draws on."""
-        return tuple(self._drawn)
+        return tuple(self._drawn.values())
 
     def appends(self) -> tuple[Append, ...]:
         return tuple(
-            Append(stream, self._expected[stream], tuple(events), self._slack.get(stream))
-            for stream, events in self._events.items()
+            Append(part.stream, part.expected, tuple(part.events), part.slack)
+            for part in self._parts.values()
         )
 
     def topics(self) -> list[str]:
         """What the draft would record, in order: the plan that a dry run shows."""
-        return [one.TOPIC for events in self._events.values() for one in events]
+        return [one.TOPIC for part in self._parts.values() for one in part.events]
 
     def abort(self) -> None:
         """The commit will not happen: give back what was decided for it."""
@@ -167,8 +190,5 @@ class Draft:
 
     def clear(self) -> None:
         """Start over."""
-        self._expected.clear()
-        self._events.clear()
-        self._rows.clear()
-        self._slack.clear()
+        self._parts.clear()
         self._drawn.clear()

@@ -306,7 +306,7 @@ class Log:
 
 
 def _check(unit: Unit) -> None:
-    streams = {append.stream for append in unit.appends}
+    streams = {append.stream.int for append in unit.appends}
     if not any(append.events for append in unit.appends):
         raise ValueError("a unit without events says nothing")
     if len(streams) != len(unit.appends):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from aggregates.base import Event
 
 
-@dataclass(frozen=True, slots=True)
-class Append:
+class Append(Struct, frozen=True, gc=False):
     """Events for one stream. `expected` is its version before them; 0: it must not exist.
 
     Without events it is a guard: the unit is refused if the stream has moved on. With `slack` its
@@ -23,8 +25,7 @@ class Append:
     slack: tuple[int, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(Struct, frozen=True, gc=False):
     """What is committed together or not at all; a stream appears in it at most once.
 
     `action` is what the caller asked for (`VM.CREATE`); only the unit's first event carries it.
