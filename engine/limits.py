@@ -63,17 +63,18 @@ def _added(draft: Draft) -> Promise | None:
         return None
     more = {page: {n: some for n, some in own.items() if some > 0} for page, own in net.items()}
     more = {page: own for page, own in more.items() if own}
-    return Promise(first, more) if more else None
+    return Promise(first.int, more) if more else None
 
 
 def _reweighed(draft: Draft) -> Iterator[tuple[UUID, Share, Share]]:
     """The rows that come to weigh something else, with what they weighed and will weigh."""
+    counts = draft.cloud.view(Counts)
     for stream, events in draft.touched():
-        if events[0].KIND not in COUNTED or all(one.TOPIC not in WATCHED for one in events):
+        noun = COUNTED.get(events[0].KIND)
+        if noun is None or all(one.TOPIC not in WATCHED for one in events):
             continue
-        counts, noun = draft.cloud.view(Counts), COUNTED[events[0].KIND]
         here = draft.cloud.table(noun.kind).get(stream)
-        if all(noun.is_idle(one, here) for one in events):
+        if here is not None and all(noun.is_idle(one, here) for one in events):
             continue
         gone = draft.removes(stream)
         row = None if gone else draft.row(TABLES[noun.kind], stream)
@@ -83,8 +84,10 @@ def _reweighed(draft: Draft) -> Iterator[tuple[UUID, Share, Share]]:
 
 
 def _sum(net: Sums, share: Share, sign: int, by_tag: bool) -> None:
-    owners, weights, offering_id = share
-    if not by_tag and offering_id is not None:
+    if share is NOTHING:
+        return
+    owners, weights, offering = share
+    if not by_tag and offering is not None:
         share = (owners, weights, None)
     for page, amounts in sheet(share).items():
         sums = net.setdefault(page, {})
@@ -92,22 +95,23 @@ def _sum(net: Sums, share: Share, sign: int, by_tag: bool) -> None:
             sums[resource] = sums.get(resource, 0) + sign * amount
 
 
-def _fits(draft: Draft, owner_id: UUID, amounts: Mapping[str, int]) -> None:
+def _fits(draft: Draft, owner: int, amounts: Mapping[str, int]) -> None:
     cloud = draft.cloud
-    limits, counts = cloud.view(Limits), cloud.view(Counts)
+    limited = cloud.view(Limits).most(owner)
+    if limited.keys().isdisjoint(amounts):
+        return
+    counts, owner_id = cloud.view(Counts), UUID(int=owner)
+    draft.draw(owner_id)
     for resource, amount in amounts.items():
-        most = limits.in_small(owner_id, resource)
-        if most == UNLIMITED:
-            continue
-        draft.draw(owner_id)
-        if counts.expected(owner_id, resource) + amount > most:
+        most = limited.get(resource)
+        if most is not None and counts.expected(owner_id, resource) + amount > most:
             raise LimitReached(_refusal(cloud, owner_id, resource, "", amount))
 
 
-def _fits_tagged(draft: Draft, page: tuple[UUID, UUID], amounts: Mapping[str, int]) -> None:
+def _fits_tagged(draft: Draft, page: tuple[int, int], amounts: Mapping[str, int]) -> None:
     """A thing of an offering with tags counts towards the limits of those tags as well."""
     cloud = draft.cloud
-    limits, (owner_id, offering_id) = cloud.view(Limits), page
+    limits, (owner_id, offering_id) = cloud.view(Limits), (UUID(int=number) for number in page)
     for resource, amount in amounts.items():
         for tag in limits.tags(resource):
             if tag not in tags_of_offering(cloud, offering_id):

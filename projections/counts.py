@@ -27,9 +27,10 @@ from projections.table import TABLES
 
 Weights = tuple[tuple[str, int], ...]
 # Who is charged (an account and the domains above it), what with, and the offering that it is of.
-Share = tuple[tuple[UUID, ...], Weights, UUID | None]
+# Here ids are their numbers: those are hashed by C code, ids by Python's.
+Share = tuple[tuple[int, ...], Weights, int | None]
 # An owner, or what an owner has of one offering: by that tagged limits are reckoned.
-Page = UUID | tuple[UUID, UUID]
+Page = int | tuple[int, int]
 Sums = dict[Page, dict[str, int]]
 NOTHING: Share = ((), (), None)
 
@@ -120,7 +121,7 @@ for _found in iter_modules(aggregates.__path__):
 class Promise:
     """What one draft adds, from the moment that it is decided until it is on disk or is not."""
 
-    stream: UUID
+    stream: int
     more: Sums
 
 
@@ -137,32 +138,34 @@ class Counts:
 
     def __init__(self) -> None:
         self._sums: Sums = {}
-        self._shares: dict[UUID, Share] = {}
-        self._same: dict[Share, Share] = {}
+        self._shares: dict[int, Share] = {}
+        # By account and domain, weights and offering.
+        self._same: dict[tuple[int, int | None, Weights, int | None], Share] = {}
         self._promised: Sums = {}
-        self._promises: dict[UUID, list[Promise]] = {}
+        self._promises: dict[int, list[Promise]] = {}
 
     def bind(self, cloud: Cloud) -> None:
         """Rows are weighed as these tables hold them."""
         self._cloud = cloud
 
-    def count(self, page: Page, resource: str) -> int:
-        """What is on disk."""
-        found = self._sums.get(page)
-        return 0 if found is None else found.get(resource, 0)
+    def count(self, owner_id: UUID, resource: str, offering_id: UUID | None = None) -> int:
+        """What is on disk: all of an owner's, or what it has of one offering."""
+        return self._sum(_page(owner_id, offering_id), resource, soon=False)
 
-    def expected(self, page: Page, resource: str) -> int:
+    def expected(self, owner_id: UUID, resource: str, offering_id: UUID | None = None) -> int:
         """What is on disk, and what is on its way there."""
-        count = self.count(page, resource)
-        coming = self._promised.get(page) if self._promised else None
-        return count if coming is None else count + coming.get(resource, 0)
+        return self._sum(_page(owner_id, offering_id), resource, soon=True)
+
+    def _sum(self, page: Page, resource: str, *, soon: bool) -> int:
+        books = (self._sums, self._promised) if soon else (self._sums,)
+        return sum(book[page].get(resource, 0) for book in books if page in book)
 
     def share_of(self, row_id: UUID) -> Share:
         """What a row is counted for."""
-        return self._shares.get(row_id, NOTHING)
+        return self._shares.get(row_id.int, NOTHING)
 
     def weigh(self, noun: Counted, row: Any) -> Share:
-        """What a row is to be counted for, as it is."""
+        """What a row is to be counted for, as it is. Equal shares are one."""
         account_id: UUID | None = getattr(row, "account_id", None)
         weights = () if account_id is None else noun.weigh(row)
         if account_id is None or not weights:
@@ -170,9 +173,15 @@ class Counts:
         domain_id: UUID | None = getattr(row, "domain_id", None)
         if domain_id is None and (account := self._cloud[accounts].get(account_id)) is not None:
             domain_id = account.domain_id
-        owners = (account_id, *self._above(domain_id))
-        share: Share = (owners, weights, getattr(row, noun.offering) if noun.offering else None)
-        return self._same.setdefault(share, share)
+        offering_id: UUID | None = getattr(row, noun.offering) if noun.offering else None
+        offering = None if offering_id is None else offering_id.int
+        domain = None if domain_id is None else domain_id.int
+        alike = account_id.int, domain, weights, offering
+        share = self._same.get(alike)
+        if share is None:
+            owners = (account_id.int, *self._above(domain_id))
+            share = self._same[alike] = owners, weights, offering
+        return share
 
     def promise(self, promise: Promise) -> None:
         self._promises.setdefault(promise.stream, []).append(promise)
@@ -195,30 +204,31 @@ class Counts:
             if "parent_id" in getattr(happened, "changed", ()):
                 self._recount()
             return
-        for promise in tuple(self._promises.get(recorded.stream, ())):
+        number = recorded.stream.int
+        for promise in tuple(self._promises.get(number, ())):
             self.forget(promise)
         row = None
         if not happened.REMOVES:
             row = self._cloud.table(noun.kind).get(recorded.stream)
-        self._settle(recorded.stream, NOTHING if row is None else self.weigh(noun, row))
+        self._settle(number, NOTHING if row is None else self.weigh(noun, row))
 
-    def _settle(self, row_id: UUID, share: Share) -> None:
-        before = self._shares.get(row_id, NOTHING)
+    def _settle(self, number: int, share: Share) -> None:
+        before = self._shares.get(number, NOTHING)
         if before is share:
             return
         _add(self._sums, sheet(before), -1)
         _add(self._sums, sheet(share), 1)
         if share is NOTHING:
-            del self._shares[row_id]
+            del self._shares[number]
         else:
-            self._shares[row_id] = share
+            self._shares[number] = share
 
-    def _above(self, domain_id: UUID | None) -> list[UUID]:
+    def _above(self, domain_id: UUID | None) -> list[int]:
         """A domain and all above it."""
-        found: list[UUID] = []
+        found: list[int] = []
         table = self._cloud[domains]
         while domain_id is not None:
-            found.append(domain_id)
+            found.append(domain_id.int)
             row = table.get(domain_id)
             domain_id = None if row is None else row.parent_id
         return found
@@ -229,7 +239,7 @@ class Counts:
         for noun in COUNTED.values():
             if noun.kind in TABLES:
                 for row in self._cloud.table(noun.kind):
-                    self._settle(row.id, self.weigh(noun, row))
+                    self._settle(row.id.int, self.weigh(noun, row))
 
     def encode(self) -> bytes:
         """What there is, without promises; in an order that does not tell how it came to be."""
@@ -242,6 +252,10 @@ class Counts:
     def derive(self) -> None:
         """What rows weigh follows from them."""
         self._recount()
+
+
+def _page(owner_id: UUID, offering_id: UUID | None) -> Page:
+    return owner_id.int if offering_id is None else (owner_id.int, offering_id.int)
 
 
 def sheet(share: Share) -> Sums:

@@ -6,6 +6,7 @@ What is found is remembered until something that could change it happens.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import ClassVar
 from uuid import UUID
 
@@ -50,7 +51,8 @@ class Limits:
     )
 
     def __init__(self) -> None:
-        self._known: dict[tuple[UUID, str, str], int] = {}
+        self._known: dict[tuple[int, str, str], int] = {}
+        self._most: dict[int, dict[str, int]] = {}
         self._tags: dict[str, tuple[str, ...]] = {}
 
     def bind(self, cloud: Cloud) -> None:
@@ -59,6 +61,7 @@ class Limits:
 
     def fold(self, recorded: Recorded) -> None:
         self._known.clear()
+        self._most.clear()
         self._tags.clear()
 
     def encode(self) -> bytes:
@@ -70,11 +73,12 @@ class Limits:
 
     def derive(self) -> None:
         self._known.clear()
+        self._most.clear()
         self._tags.clear()
 
     def of(self, owner_id: UUID, resource: str, tag: str = "") -> int:
         """The limit that counts for an account or a domain; -1 is without limit."""
-        named = (owner_id, resource, tag)
+        named = (owner_id.int, resource, tag)
         found = self._known.get(named)
         if found is None:
             found = self._known[named] = self._find(owner_id, RESOURCES[resource], tag)
@@ -84,6 +88,15 @@ class Limits:
         """The same in what counts are in: bytes for what limits say in GiB."""
         found = self.of(owner_id, resource, tag)
         return found if found == UNLIMITED else found * RESOURCES[resource].unit
+
+    def most(self, owner: int) -> dict[str, int]:
+        """The limits of the owner whose id has this number, of what is limited; in small."""
+        found = self._most.get(owner)
+        if found is None:
+            of = partial(self.in_small, UUID(int=owner))
+            found = {name: most for name in RESOURCES if (most := of(name)) != UNLIMITED}
+            self._most[owner] = found
+        return found
 
     def tags(self, resource: str) -> tuple[str, ...]:
         """The tags by which this resource is limited besides; mostly none."""
@@ -153,7 +166,7 @@ def used(cloud: Cloud, owner_id: UUID, resource: str, tag: str = "", *, soon: bo
     read = counts.expected if soon else counts.count
     if not tag:
         return read(owner_id, resource)
-    return sum(read((owner_id, offering_id), resource) for offering_id in _tagged(cloud, tag))
+    return sum(read(owner_id, resource, offering_id) for offering_id in _tagged(cloud, tag))
 
 
 def _tagged(cloud: Cloud, tag: str) -> Iterator[UUID]:
