@@ -80,20 +80,36 @@ class Commits:
         except BaseException:
             self._given_up(draft)
             raise
-        queued.add_done_callback(partial(self._answered, draft))
+        told: asyncio.Future[list[Recorded]] = asyncio.get_running_loop().create_future()
+        queued.add_done_callback(partial(self._answered, draft, told))
         try:
-            recorded = await asyncio.shield(queued)
+            recorded = await told
         except Conflict:
             await self._clock.sleep(0)
             return False
         self._fence.wrote(recorded, unit.saga)
         return True
 
-    def _answered(self, draft: Draft, queued: asyncio.Future[list[Recorded]]) -> None:
-        if queued.cancelled() or queued.exception() is not None:
+    def _answered(
+        self,
+        draft: Draft,
+        told: asyncio.Future[list[Recorded]],
+        queued: asyncio.Future[list[Recorded]],
+    ) -> None:
+        """Settle what was promised, then tell who waits, if anybody still does."""
+        error = None if queued.cancelled() else queued.exception()
+        if error is not None or queued.cancelled():
             self._given_up(draft)
         else:
             self.under_way.end(draft)
+        if told.done():
+            return
+        if queued.cancelled():
+            told.cancel()
+        elif error is not None:
+            told.set_exception(error)
+        else:
+            told.set_result(queued.result())
 
     def _given_up(self, draft: Draft) -> None:
         draft.abort()

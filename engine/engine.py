@@ -9,12 +9,13 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Sequence
 from typing import Any
-from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
+from uuid import NAMESPACE_OID, UUID
 
 import msgspec
 
 from aggregates.base import Recorded
 from aggregates.errors import AlreadyExists, Conflict
+from aggregates.ids import uuid4, uuid5
 from aggregates.saga import (
     RunState,
     SagaParked,

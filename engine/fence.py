@@ -80,7 +80,7 @@ class Fence:
 
     def wrote(self, recorded: Sequence[Recorded], run_id: UUID | None) -> None:
         """We committed these."""
-        if run_id in self._known and not self.owner.alone:
+        if not self.owner.alone and run_id in self._known:
             ours = (one.version for one in recorded if one.stream == run_id)
             self._known[run_id] = max(self._known[run_id], *ours)
 
@@ -89,8 +89,10 @@ class Fence:
         while True:
             if not self.owner.owns(row.id):
                 raise Superseded(f"job {row.id} is another controller's now")
+            if self.owner.alone:
+                return
             known = self._known.get(row.id, row.version)
-            if self.owner.alone or row.version <= known:
+            if row.version <= known:
                 return
             found = await read(row.id, known)
             for one in found:

@@ -17,12 +17,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import msgspec
 
 from aggregates.base import Event, Recorded
-from aggregates.ids import in_order
+from aggregates.ids import in_order, uuid4
 from aggregates.saga import (
     RunState,
     SagaFailed,
@@ -224,8 +224,10 @@ class Runner:
         saga = SAGAS[row.name]
         arrived: Done | None = None
         while row.state is RunState.RUNNING:
+            failure = None
             with self.tracer.decisions(row):
-                failure = await self._commit(row, partial(self._decide, row, arrived))
+                if arrived is not None or row.cancelled or not saga.touches(row.outputs):
+                    failure = await self._commit(row, partial(self._decide, row, arrived))
             if failure is not None:
                 await self._stop(row, failure, arrived)
                 return

@@ -133,7 +133,9 @@ class Run(Generic[I]):
 
     def row(self, spec: TableSpec[R], row_id: UUID) -> R:
         """A row as this run sees it: its own uncommitted changes included."""
-        return self.draft.row(spec, row_id) if self.draft else self.world.cloud[spec][row_id]
+        if self.draft is None:
+            return self.world.cloud[spec][row_id]
+        return self.draft.row(spec, row_id)
 
     def create(self, stream: UUID, first: Event) -> None:
         self._deciding().create(stream, first)
@@ -270,6 +272,11 @@ class Saga(Generic[I]):
                 self._ready.clear()
             found = self._ready[point] = tuple(self._due(done))
         return found
+
+    def touches(self, done: Collection[str]) -> bool:
+        """Whether nothing can be decided before the world was touched."""
+        ready = self.ready(done)
+        return bool(ready) and not any(one.decides for one in ready)
 
     def _due(self, done: Collection[str]) -> list[Step[I, Any]]:
         found = []
