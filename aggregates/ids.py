@@ -6,8 +6,8 @@ on finding out in which of six ways it was called.
 
 from __future__ import annotations
 
+import os
 from hashlib import sha1
-from os import urandom
 from uuid import UUID
 
 import msgspec
@@ -19,6 +19,10 @@ _NAMED = [bytes([0x50 | number & 0x0F]) for number in range(256)]
 _CHANCE = [bytes([0x40 | number & 0x0F]) for number in range(256)]
 _TIMED = [bytes([0x70 | number & 0x0F]) for number in range(256)]
 _VARIANT = [bytes([0x80 | number & 0x3F]) for number in range(256)]
+# The system's chance for the next ids: to ask for it lends the interpreter to another thread each
+# time, and the loop then waits for it as long as that thread likes.
+_ASKED_BYTES = 4096
+_chances: list[bytes] = []
 
 
 def uuid5(namespace: UUID, name: str) -> UUID:
@@ -31,10 +35,19 @@ def uuid5(namespace: UUID, name: str) -> UUID:
 
 def uuid4() -> UUID:
     """An id that nobody has, by the system's own chance."""
-    found = urandom(16)
+    try:
+        found = _chances.pop()
+    except IndexError:
+        more = os.urandom(_ASKED_BYTES)
+        _chances.extend(more[at : at + 16] for at in range(16, _ASKED_BYTES, 16))
+        found = more[:16]
     return _made(
         _HEAD + found[:6] + _CHANCE[found[6]] + found[7:8] + _VARIANT[found[8]] + found[9:16]
     )
+
+
+# Parent and child of a fork must not go on with the same chance.
+os.register_at_fork(after_in_child=_chances.clear)
 
 
 def in_order(at_ms: int, chance: UUID) -> UUID:

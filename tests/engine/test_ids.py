@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 
 import pytest
@@ -32,6 +33,18 @@ def test_an_id_by_chance_is_of_version_4_and_nobody_has_it() -> None:
     made = {uuid4() for _ in range(2000)}
     assert len(made) == 2000
     assert {(one.version, one.variant) for one in made} == {(4, uuid.RFC_4122)}
+
+
+def test_a_forked_process_makes_ids_of_its_own() -> None:
+    uuid4()
+    told, tell = os.pipe()
+    child = os.fork()
+    if not child:
+        os.write(tell, uuid4().bytes)
+        os._exit(0)
+    os.waitpid(child, 0)
+    theirs = os.read(told, 16)
+    assert len(theirs) == 16 and theirs not in {uuid4().bytes for _ in range(2000)}
 
 
 def test_ids_in_order_sort_by_their_time_as_text_and_as_bytes_and_keep_their_chance() -> None:
