@@ -12,6 +12,7 @@ import asyncio
 import json
 import statistics
 import time
+from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,7 @@ from benchmarks.allocator_cloud import (
 )
 from engine.allocator import Decision, Guest, NothingFits, Policy, first_fit, pack, spread
 from engine.collector import settle as set_aside
+from projections.cluster_sums import Limits
 
 Row = dict[str, Any]
 SMALL, LARGE, FULL = 1_000, 30_000, 0.9
@@ -142,6 +144,33 @@ def refusal_rows(bench: Bench) -> list[Row]:
     return [row("refusal", refused_us, "us", answered_us, note)]
 
 
+def full_rows(bench: Bench) -> list[Row]:
+    """The same guests, with every cluster open and with the older half at their thresholds.
+
+    Both know of thresholds; the two take turns, and each guest leaves before the next comes.
+    """
+    sums, rows = bench.capacity.hosts.clusters, list[Row]()
+    every_open = Limits("open", array("q", sums.offered_mhz), array("q", sums.offered_mib))
+    closed = Limits("full", array("q", sums.offered_mhz), array("q", sums.offered_mib))
+    known = [number for number, offered in enumerate(sums.offered_mib) if offered]
+    for number in known[: len(known) // 2]:
+        closed.most_mib[number] = sums.used_mib[number]
+    for policy in (first_fit, pack, spread):
+        took: dict[str, list[int]] = {"open": [], "full": []}
+        for turn in range(2_400):
+            limits = (every_open, closed)[turn % 2]
+            request = msgspec.structs.replace(bench.request(policy), limits=limits)
+            # Each has an index of its own, as each is asked in another speed of core.
+            request = msgspec.structs.replace(request, cpu_mhz=GUEST_MHZ - turn % 2)
+            hold, began = bench.new_id(), time.thread_time_ns()
+            bench.allocator.place(request, hold)
+            took[str(limits.why)].append(time.thread_time_ns() - began)
+            bench.allocator.forget(hold)
+        full, without = (statistics.mean(took[name][400:]) / 1000 for name in ("full", "open"))
+        rows.append(row(f"full_clusters.{policy.__name__}", full, "us", without))
+    return rows
+
+
 def quality_rows() -> list[Row]:
     """Hosts that each policy uses for the same guests, against what no packing can do with less."""
     made = []
@@ -219,7 +248,7 @@ def run() -> list[Row]:
         for case in CASES:
             rows += deciding(bench, case, scan, label)
         if host_count == LARGE:
-            rows += [batch_row(bench, scan), *refusal_rows(bench)]
+            rows += [batch_row(bench, scan), *refusal_rows(bench), *full_rows(bench)]
     rates = {one["name"]: one["value"] for one in rows}
     for case in CASES:
         small, large = (rates[f"allocator.{case.name}.{n}k_hosts"] for n in (1, 30))

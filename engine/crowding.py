@@ -6,8 +6,9 @@ was named is taken all the same: whoever names one has decided.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from random import Random
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
 import numpy as np
@@ -18,10 +19,13 @@ from engine.allocator import Policy, at_random, first_fit, pack, spread
 from projections.capacity import Capacity
 from projections.cloud import Cloud
 from projections.cluster import clusters
+from projections.cluster_sums import CLOSED, Limits, bounded
 from projections.host import hosts
 from projections.rolling_maintenance import rolling_clusters
 from projections.setting import is_on, number_of, settings, value_of
 
+SWITCH = "cluster.threshold.enabled"
+NAMES = (SWITCH, DISABLES["cpu"], DISABLES["memory"])
 ROLLED = "is in rolling maintenance and takes no new guests"
 # CloudStack's planners by what they prefer; the others are first fit here.
 PLANNERS: dict[str, Policy] = {
@@ -70,47 +74,48 @@ def policy_for(cloud: Cloud, planner: str, zone_id: UUID, key: UUID) -> Policy:
 
 def crowded(cloud: Cloud, zone_id: UUID, mhz: int, mib: int) -> frozenset[UUID]:
     """The clusters that take no guest of this size: they would be too full, or are worked on."""
-    return worked_on(cloud) | _filled(cloud, zone_id, mhz, mib)
+    columns, limits = cloud.view(Capacity).hosts, limits_of(cloud, zone_id)
+    closed = np.flatnonzero(~limits.open_mask(columns.clusters, mhz, mib)).tolist()
+    full = frozenset(cast(UUID, columns.places.values[number]) for number in closed)
+    return full.union(rolling_clusters(cloud))
 
 
-def worked_on(cloud: Cloud) -> frozenset[UUID]:
-    """The clusters in rolling maintenance."""
-    return frozenset(rolling_clusters(cloud))
+def limits_of(cloud: Cloud, zone_id: UUID) -> Limits:
+    """Up to what the clusters of a zone may be promised: the same object until it is another.
+
+    What it follows from is compared at each look, as that is little: a few settings, the clusters
+    that are worked on, and whether what any cluster offers has changed.
+    """
+    sums = cloud.view(Capacity).hosts.clusters
+    table = cloud[settings]
+    changed = [(name, row.scope_id, row.value) for name in NAMES for row in table.by("name", name)]
+    why = (sums.mark, *changed, *rolling_clusters(cloud))
+    kept = sums.limits.get(zone_id)
+    if kept is None or kept.why != why:
+        made = _new_limits(cloud, zone_id, why)
+        if kept is not None and made.is_as(kept):
+            kept.why = why
+        else:
+            kept = sums.limits[zone_id] = made
+    return kept
 
 
-def is_filled(cloud: Cloud, zone_id: UUID, host_id: UUID) -> bool:
-    """Whether the host's cluster, with all that is promised there by now, is beyond a threshold."""
-    if not is_on(cloud, "cluster.threshold.enabled", zone_id):
-        return False
+def _new_limits(cloud: Cloud, zone_id: UUID, why: Hashable) -> Limits:
     columns = cloud.view(Capacity).hosts
-    number, sums = columns.cluster[columns.numbered[host_id.int]], columns.clusters
-    cluster_id = cast(UUID, columns.places.values[number])
-    for name, used, offered in (
-        (DISABLES["cpu"], sums.used_mhz, sums.offered_mhz),
-        (DISABLES["memory"], sums.used_mib, sums.offered_mib),
+    sums, find = columns.clusters, columns.places.find
+    most = []
+    for name, offered in (
+        (DISABLES["cpu"], sums.offered_mhz),
+        (DISABLES["memory"], sums.offered_mib),
     ):
-        share = number_of(cloud, name, cluster_id, zone_id)
-        if offered[number] > 0 and used[number] > share * offered[number]:
-            return True
-    return False
-
-
-def _filled(cloud: Cloud, zone_id: UUID, mhz: int, mib: int) -> frozenset[UUID]:
-    """The clusters that a guest of this size would fill beyond their thresholds."""
-    if not is_on(cloud, "cluster.threshold.enabled", zone_id):
-        return frozenset()
-    columns = cloud.view(Capacity).hosts
-    places, sums = columns.places.values, columns.clusters
-    full: Any = False
-    for name, used, more, offered in (
-        (DISABLES["cpu"], np.array(sums.used_mhz), mhz, np.array(sums.offered_mhz)),
-        (DISABLES["memory"], np.array(sums.used_mib), mib, np.array(sums.offered_mib)),
-    ):
-        share: Any = number_of(cloud, name, zone_id)
+        shares = np.full(len(offered), number_of(cloud, name, zone_id))
         for row in cloud[settings].by("name", name):
-            if row.scope == "cluster" and (number := columns.places.find(row.scope_id)) >= 0:
-                share = share + np.zeros(len(offered))
-                share[number] = float(row.value)
-        # Where nothing is offered, nothing is full.
-        full |= (used + more > share * offered) & (offered > 0)
-    return frozenset(cast(UUID, places[number]) for number in np.flatnonzero(full))
+            if row.scope == "cluster" and 0 <= (number := find(row.scope_id)) < len(shares):
+                shares[number] = float(row.value)
+        if not is_on(cloud, SWITCH, zone_id):
+            shares[:] = np.inf
+        most.append(bounded(shares, offered))
+    for cluster_id in rolling_clusters(cloud):
+        if 0 <= (number := find(cluster_id)) < len(most[0]):
+            most[0][number] = most[1][number] = CLOSED
+    return Limits(why, most[0], most[1], sums.regrouped)

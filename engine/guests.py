@@ -33,7 +33,7 @@ from engine.allocator import (
     PlaceRequest,
     SpaceRequest,
 )
-from engine.crowding import crowded, is_filled, policy_for, refuse_rolling, told, worked_on
+from engine.crowding import crowded, limits_of, policy_for, refuse_rolling, told
 from engine.decide import Desk
 from engine.dedication import kept_for
 from engine.discs import disc_for, pool_of
@@ -111,8 +111,7 @@ def take_room(run: Run[Any], vm: Vm, where: Where) -> Room:
     avoid = set[UUID]()
     policy = policy_for(run.cloud, where.planner, vm.zone_id, run.key)
     size = vm.cpu_count * vm.cpu_mhz, vm.memory_mib
-    # Which clusters would be too full is worked out once one is chosen that is, or none is.
-    full, is_certain = worked_on(run.cloud), False
+    limits = limits_of(run.cloud, vm.zone_id)
     short: NothingFits | None = None
     while True:
         request = PlaceRequest(
@@ -131,22 +130,14 @@ def take_room(run: Run[Any], vm: Vm, where: Where) -> Room:
             only=wishes.only,
             prefer=wishes.prefer or last,
             prefer_not=wishes.prefer_not,
-            crowded=full,
+            limits=limits,
             policy=policy,
         )
         try:
             chosen = run.world.allocator.place(request, run.key)
         except NothingFits as nothing:
-            if is_certain:
-                words = (*wishes.words, *told(run.cloud, full))
-                raise named(run, short or nothing, words) from None
-            full, is_certain = crowded(run.cloud, vm.zone_id, *size), True
-            continue
-        is_certain |= place.host_id is not None
-        if not is_certain and is_filled(run.cloud, vm.zone_id, chosen.host_id):
-            run.world.allocator.forget(run.key)
-            full, is_certain = crowded(run.cloud, vm.zone_id, *size), True
-            continue
+            words = (*wishes.words, *told(run.cloud, crowded(run.cloud, vm.zone_id, *size)))
+            raise named(run, short or nothing, words) from None
         try:
             chosen = _whole(run, request, chosen)
             pools = list(_take_pools(run, vm, disks, chosen.host_id))

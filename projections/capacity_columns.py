@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aggregates.capacity import CapacitySupplied, capacity_ledger
+from projections.cluster_sums import Sums
 
 _ROOM_AT_FIRST = 256
 _TRAIL_KEPT = 1 << 17
@@ -94,33 +95,6 @@ class Trail:
         return self._slots[start:]
 
 
-class Sums:
-    """What the hosts of each cluster offer and have promised, by the number of the cluster.
-
-    Plain lists: every decision changes two numbers here, and few read more than that.
-    """
-
-    __slots__ = ("offered_mhz", "offered_mib", "used_mhz", "used_mib")
-
-    def __init__(self) -> None:
-        self.offered_mhz: list[int] = []
-        self.offered_mib: list[int] = []
-        self.used_mhz: list[int] = []
-        self.used_mib: list[int] = []
-
-    def count(self, place: int, offered: tuple[int, int], used: tuple[int, int], sign: int) -> None:
-        """Add a host to its cluster, or take it away."""
-        more = [0] * (place + 1 - len(self.used_mhz))
-        for column, amount in (
-            (self.offered_mhz, offered[0]),
-            (self.offered_mib, offered[1]),
-            (self.used_mhz, used[0]),
-            (self.used_mib, used[1]),
-        ):
-            column += more
-            column[place] += sign * amount
-
-
 class HostColumns:
     """Every host that was ever supplied, in order of its first event. A slot is never reused."""
 
@@ -178,11 +152,17 @@ class HostColumns:
         """The slot of a host, if it has one."""
         return self.numbered.get(host_id.int)
 
+    def cluster_at(self, slot: int) -> int:
+        """The number of its cluster; what it says of a host never supplied means nothing."""
+        return self._cluster[slot]
+
     def supply(self, slot: int, row: CapacitySupplied | None) -> None:
         """Replace what a host offers; None offers nothing."""
         used_mhz, used_mib = self.used(slot)
         self._count(slot, -1)
-        self.supplies[slot] = row
+        before, self.supplies[slot] = self.supplies[slot], row
+        if before is not None and (row is None or row.cluster_id != before.cluster_id):
+            self.clusters.regrouped += 1
         self.enabled[slot] = row is not None and row.enabled
         self.offered_mhz[slot] = row.offered_mhz if row else 0
         self.offered_mib[slot] = row.offered_mib if row else 0

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from aggregates.errors import Exhausted
 from engine.allocator.hosts import uncrowded
+from engine.allocator.plans import limits_of
 from engine.allocator.pools import refusal
 from engine.allocator.reach import reach_mask
 from engine.allocator.request import PlaceRequest, SpaceRequest
@@ -102,7 +103,11 @@ def _rules(hosts: HostColumns, request: PlaceRequest, every: Ints) -> list[tuple
     if request.host_id is not None:
         here &= every == hosts.numbered.get(request.host_id.int, -1)
     only = every >= 0 if request.only is None else _isin(hosts, every, request.only)
-    roomy = uncrowded(hosts, request)
+    roomy, limits = uncrowded(hosts, request), limits_of(request)
+    is_open = every >= 0 if roomy is None else roomy[every]
+    if limits is not None:
+        more = request.cpu_count * request.cpu_mhz, request.memory_mib
+        is_open &= limits.open_mask(hosts.clusters, *more)[hosts.cluster[every]]
     return [
         ("elsewhere", here),
         ("disabled", hosts.enabled[every] == 1),
@@ -115,7 +120,7 @@ def _rules(hosts: HostColumns, request: PlaceRequest, every: Ints) -> list[tuple
         ("with too slow cores", hosts.core_mhz[every] >= request.cpu_mhz),
         ("short of CPU", hosts.free_mhz[every] >= request.cpu_count * request.cpu_mhz),
         ("short of memory", hosts.free_mib[every] >= request.memory_mib),
-        ("in a full cluster", every >= 0 if roomy is None else roomy[every]),
+        ("in a full cluster", is_open),
     ]
 
 

@@ -64,7 +64,7 @@ class Choice:
 
 
 def uncrowded(hosts: HostColumns, request: PlaceRequest) -> Mask | None:
-    """The hosts outside the clusters that take no new guest; None if that is all of them."""
+    """The hosts outside the clusters named as closed; None if that is all of them."""
     if not request.crowded or request.host_id is not None:
         return None
     # By place and not by search: there may be as many such clusters as there are clusters.
@@ -119,16 +119,12 @@ def _among(
     within: Mask | None,
 ) -> int | None:
     """Of a few named hosts. One by one: that is cheaper than numpy for so few."""
-    flags, mhz, mib = plan.shape.flags, plan.mhz, plan.mib
-    free_mhz, free_mib, slot_of = hosts.mhz, hosts.mib, hosts.numbered.get
-    fitting = []
+    slot_of, fitting = hosts.numbered.get, []
     for one in named:
         slot = slot_of(one.int)
         if (
             slot is not None
-            and free_mib[slot] >= mib
-            and free_mhz[slot] >= mhz
-            and flags[slot]
+            and plan.has_room(hosts, slot)
             and slot not in barred
             and (within is None or within[slot])
         ):

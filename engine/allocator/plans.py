@@ -1,7 +1,9 @@
 """How guests of one shape and one size are placed by one policy: found by one look.
 
-First fit, pack and spread have an index in each plan. Other policies compare all slots with room,
-which takes one scan over the columns; so does everything that is kept `within` a mask.
+First fit, pack and spread have an index in each plan, one that knows of full clusters where the
+request has `limits`. Chance draws slots until one fits, which in a cloud that is not full is soon.
+Else all slots with room are compared, which takes one scan over the columns; so does everything
+that is kept `within` a mask.
 """
 
 from __future__ import annotations
@@ -10,17 +12,20 @@ from collections.abc import Collection
 
 import numpy as np
 
+from engine.allocator.clustered import Clustered
 from engine.allocator.first_fit import FirstFit
-from engine.allocator.policy import RANKS, first_fit
+from engine.allocator.policy import RANKS, AtRandom, first_fit
 from engine.allocator.ranked import Ranked
 from engine.allocator.recent import Recent
 from engine.allocator.request import PlaceRequest
 from engine.allocator.shapes import Shape, ShapeKey, shape_of
 from projections.capacity_columns import HostColumns, Mask
+from projections.cluster_sums import Limits
 
 _KEPT_SHAPES, _KEPT_PLANS = 256, 128
+_DRAWN = 24
 _INDEXED = frozenset([first_fit, *RANKS])
-Index = FirstFit | Ranked
+Index = FirstFit | Ranked | Clustered
 PlanKey = tuple[object, ...]
 
 
@@ -28,22 +33,24 @@ class Plan:
     """The shape of a request, the room that it wants, and the index of its policy, if it has one.
 
     `ask` is any request of this shape, size and policy. It is true of `hosts` as they were when
-    their trail of changes was at `mark`; `follow` catches up.
+    their trail of changes was at `mark`, and of the last `limits`; `follow` catches up.
     """
 
-    __slots__ = ("_ask", "_begun", "hosts", "index", "mark", "mhz", "mib", "shape")
+    __slots__ = ("_ask", "_begun", "hosts", "index", "limits", "mark", "mhz", "mib", "shape")
 
     def __init__(self, ask: PlaceRequest, shape: Shape, hosts: HostColumns) -> None:
         self._ask, self.shape = ask, shape
         self.mhz, self.mib = ask.cpu_count * ask.cpu_mhz, ask.memory_mib
         self._begun: object = None
-        self.follow(hosts)
+        self.limits: Limits | None = None
+        self.follow(hosts, limits_of(ask))
 
-    def follow(self, hosts: HostColumns) -> None:
+    def follow(self, hosts: HostColumns, limits: Limits | None) -> None:
         self.shape.follow(hosts)
         self.hosts, self.mark = hosts, hosts.changed.mark
-        if self.shape.begun is not self._begun:
-            self._begun, self.index = self.shape.begun, self._new_index()
+        if self.shape.begun is not self._begun or limits is not self.limits:
+            self._begun, self.limits = self.shape.begun, limits
+            self.index = self._new_index()
 
     def find(
         self,
@@ -55,21 +62,54 @@ class Plan:
         """The slot that the policy picks of those with room; never a `barred` one."""
         if within is None and self.index is not None:
             return self.index.find(hosts, barred)
+        if within is None and isinstance(ask.policy, AtRandom):
+            drawn = self._drawn(hosts, ask.policy, barred)
+            if drawn is not None:
+                return drawn
         room = hosts.free_mhz >= self.mhz
         room &= hosts.free_mib >= self.mib
         room &= self.shape.mask
         room[list(barred)] = False
+        if self.limits is not None:
+            room &= self.limits.open_mask(hosts.clusters, self.mhz, self.mib)[hosts.cluster]
         if within is not None:
             room &= within
         slots = np.flatnonzero(room)
         return int(slots[ask.policy(hosts, slots)]) if len(slots) else None
 
+    def has_room(self, hosts: HostColumns, slot: int) -> bool:
+        """Whether one slot serves a guest of this shape and size, in a cluster that may take it."""
+        if hosts.mib[slot] < self.mib or hosts.mhz[slot] < self.mhz or not self.shape.flags[slot]:
+            return False
+        limits = self.limits
+        return limits is None or limits.is_open(
+            hosts.clusters, hosts.cluster_at(slot), self.mhz, self.mib
+        )
+
+    def _drawn(self, hosts: HostColumns, policy: AtRandom, barred: Collection[int]) -> int | None:
+        """One of those with room, each as likely as another, or None if none came up soon."""
+        order = self.shape.order
+        for _ in range(_DRAWN if order else 0):
+            slot = order[policy.rng.randrange(len(order))]
+            if slot not in barred and self.has_room(hosts, slot):
+                return slot
+        return None
+
     def _new_index(self) -> Index | None:
-        policy = self._ask.policy
-        if policy is first_fit:
-            return FirstFit(self.shape, self.mhz, self.mib)
-        rank = RANKS.get(policy)
-        return None if rank is None else Ranked(self.shape, self.mhz, self.mib, rank)
+        policy, limits = self._ask.policy, self.limits
+        rank = 0 if policy is first_fit else RANKS.get(policy)
+        if rank is None:
+            return None
+        if limits is not None:
+            return Clustered(self.shape, self.mhz, self.mib, rank, limits)
+        if rank:
+            return Ranked(self.shape, self.mhz, self.mib, rank)
+        return FirstFit(self.shape, self.mhz, self.mib)
+
+
+def limits_of(ask: PlaceRequest) -> Limits | None:
+    """The limits that count: whoever names a host has decided."""
+    return ask.limits if ask.host_id is None else None
 
 
 class Plans:
@@ -81,7 +121,7 @@ class Plans:
 
     def get(self, hosts: HostColumns, ask: PlaceRequest) -> Plan:
         """The plan of a request, as the hosts are now."""
-        policy = ask.policy
+        policy, limits = ask.policy, limits_of(ask)
         key = (
             ask.memory_mib,
             ask.cpu_count,
@@ -93,13 +133,16 @@ class Plans:
             ask.zone_id.int,  # its hash costs less than the id's
             ask.pod_id,
             ask.cluster_id,
+            limits is None,
         )
         plan = self._kept.young.get(key) or self._kept.get(key)
         if plan is None:
             plan = self._new(hosts, ask)
             self._kept.put(key, plan)
-        elif hosts.changed.mark != plan.mark or hosts is not plan.hosts:
-            plan.follow(hosts)
+        elif (
+            hosts.changed.mark != plan.mark or limits is not plan.limits or hosts is not plan.hosts
+        ):
+            plan.follow(hosts, limits)
         return plan
 
     def _new(self, hosts: HostColumns, ask: PlaceRequest) -> Plan:

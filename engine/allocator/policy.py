@@ -2,12 +2,12 @@
 
 A policy sees the slots that fit, in order, and answers with an index into them. `first_fit` is
 known to the search, which then stops at the first slot instead of collecting all of them; so are
-`pack` and `spread`, by `RANKS`.
+`pack` and `spread`, by `RANKS`, and `AtRandom`, which draws slots until one fits.
 """
 
 from __future__ import annotations
 
-import random as stdlib_random
+import random
 from collections.abc import Callable
 
 import numpy as np
@@ -36,10 +36,18 @@ def spread(hosts: HostColumns, slots: Ints) -> int:
 RANKS: dict[Policy, int] = {pack: 1, spread: -1}
 
 
-def at_random(rng: stdlib_random.Random) -> Policy:
+class AtRandom:
     """Any host, by the given source of chance: controllers that decide at once seldom collide."""
 
-    def policy(hosts: HostColumns, slots: Ints) -> int:
-        return rng.randrange(len(slots))
+    __slots__ = ("rng",)
 
-    return policy
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
+
+    def __call__(self, hosts: HostColumns, slots: Ints) -> int:
+        return self.rng.randrange(len(slots))
+
+
+def at_random(rng: random.Random) -> Policy:
+    """A policy of its own for each source of chance."""
+    return AtRandom(rng)

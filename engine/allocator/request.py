@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from aggregates.base import Event
 from engine.allocator.policy import Policy, first_fit
+from projections.cluster_sums import Limits
 
 
 class SpaceRequest(Struct, frozen=True, kw_only=True, gc=False):
@@ -33,8 +34,8 @@ class PlaceRequest(Struct, frozen=True, kw_only=True, gc=False):
     `avoid` and `only` are rules (anti-affinity, hosts that failed already), and so is `barred`:
     hosts that are kept for others.
     `prefer` and `prefer_not` are wishes, dropped when nothing fits otherwise. `crowded` are
-    clusters that take no new guest, unless a host was named. `volumes` are what the host must
-    reach storage for; they are not held by this.
+    clusters that take no new guest, and `limits` what those are promised at most that do, unless a
+    host was named. `volumes` are what the host must reach storage for; they are not held by this.
     """
 
     vm_id: UUID
@@ -53,6 +54,7 @@ class PlaceRequest(Struct, frozen=True, kw_only=True, gc=False):
     prefer: frozenset[UUID] = frozenset()
     prefer_not: frozenset[UUID] = frozenset()
     crowded: frozenset[UUID] = frozenset()
+    limits: Limits | None = None
     volumes: tuple[SpaceRequest, ...] = ()
     policy: Policy = first_fit
 

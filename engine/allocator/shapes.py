@@ -15,6 +15,7 @@ from engine.allocator.request import PlaceRequest
 from projections.capacity_columns import HostColumns, Ints, Mask
 
 _LATE = 64
+NO_SLOTS = array("q")
 # What of a request does not depend on who else is served.
 ShapeKey = tuple[object, ...]
 
@@ -93,6 +94,18 @@ class Shape:
     def _list(self) -> None:
         self.order = array("q", np.flatnonzero(self.mask).tobytes())
         self.slots = np.frombuffer(self.order, np.int64)
+        self._members: dict[int, array[int]] = {}
+
+    def members(self, hosts: HostColumns, place: int) -> array[int]:
+        """The slots of one cluster in order, by its number."""
+        if not self._members:
+            places = hosts.cluster[self.slots]
+            by_place = np.argsort(places, kind="stable")
+            places, slots = places[by_place], self.slots[by_place]
+            starts = np.flatnonzero(np.diff(places, prepend=-1))
+            for some in np.split(slots, starts[1:]) if len(slots) else ():
+                self._members[int(hosts.cluster[some[0]])] = array("q", some.tobytes())
+        return self._members.get(place, NO_SLOTS)
 
     def _eligible(self, hosts: HostColumns, span: slice | Ints) -> Mask:
         ask = self._ask
