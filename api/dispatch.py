@@ -48,7 +48,7 @@ from api.repeat import Repeats, known_job
 from api.sessions import Door, Session, SessionStore, Visitor
 from api.sign import Pairs
 from api.throttle import Throttle
-from engine.cluster.database import DatabaseGone
+from engine.cluster.store import DatabaseGone
 
 log = logging.getLogger("sagastack.api")
 

@@ -11,7 +11,8 @@ from hashlib import sha256
 
 from api.attempts import MOST, PAUSE_MS, Turns
 from api.errors import Away
-from engine.cluster.database import Database, DatabaseGone
+from engine.cluster.database import Database
+from engine.cluster.store import DatabaseGone
 
 SWEEP_MS = 60_000
 LINES = 2

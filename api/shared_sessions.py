@@ -16,7 +16,8 @@ from uuid import UUID
 
 from api.errors import Away
 from api.sessions import IDLE_MS, Session, hashed, new_secret
-from engine.cluster.database import Database, DatabaseGone
+from engine.cluster.database import Database
+from engine.cluster.store import DatabaseGone
 
 SESSIONS_MAX = 100_000
 SWEEP_MS = 60_000

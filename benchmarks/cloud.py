@@ -18,7 +18,7 @@ from drivers.sim import SimDriver
 from engine.allocator import Allocator
 from engine.clock import Clock, SystemClock
 from engine.drivers import Drivers
-from engine.engine import Engine, load
+from engine.engine import Engine
 from engine.fence import Owner
 from engine.genesis import ADMIN_ACCOUNT, BUILTIN_TEMPLATE, ROOT_DOMAIN, begin, stable_id
 from engine.history import History
@@ -33,6 +33,7 @@ from engine.intents.storage_pool import AddStoragePool
 from engine.intents.vm import DeployVm, DiskAsk, NicAsk
 from engine.intents.zone import CreateZone
 from engine.log import Log
+from engine.nouns import load
 from engine.tasks import Tasks
 from engine.vault import Vault
 from engine.world import World

@@ -1,12 +1,10 @@
 """The engine as its callers see it: decide, submit, wait, plan, and look at any past moment.
 
-It knows no noun. Folders are walked by `load`, and what they register is all that it can do.
+It knows no noun. Folders are walked by `nouns.load`, and what they register is all it can do.
 """
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import NAMESPACE_OID, UUID
@@ -36,7 +34,7 @@ from engine.intents.job import AsJob
 from engine.log import Log, Unit
 from engine.rehearsal import is_rehearsal
 from engine.runner import CONFLICTS_MAX, Runner
-from engine.saga import BY_INTENT, SAGAS
+from engine.saga import BY_INTENT
 from engine.tasks import Tasks
 from engine.under_way import Rounds
 from engine.world import Hosts, World
@@ -53,16 +51,6 @@ class JobFailed(Exception):
     def __init__(self, error: str, text: str) -> None:
         super().__init__(text)
         self.error, self.text = error, text
-
-
-def load(*folders: str) -> None:
-    """Import every module below these packages, so that what they declare is registered."""
-    for folder in folders:
-        package = importlib.import_module(folder)
-        for found in pkgutil.walk_packages(package.__path__, f"{folder}."):
-            importlib.import_module(found.name)
-    for saga in SAGAS.values():
-        saga.check()
 
 
 class Engine:

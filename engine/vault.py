@@ -23,17 +23,20 @@ import secrets
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from engine.clock import Clock
-from engine.cluster.database import DatabaseGone
-from engine.cluster.vault_table import TableEntries
+from engine.cluster.store import DatabaseGone
 from engine.private_files import write_private
 from engine.vault_entries import Entries, VaultError
 from engine.vault_file import FileEntries
+
+if TYPE_CHECKING:
+    from engine.cluster.vault_table import TableEntries
 
 __all__ = ["Vault", "VaultError", "write_private"]
 
@@ -76,6 +79,8 @@ class Vault:
 
         `moving` is the file of a vault under the same key, whose entries a new vault takes over.
         """
+        from engine.cluster.vault_table import TableEntries
+
         entries = await TableEntries.open(url)
         remedy = (
             f"the key of {entries.name} lies with the controllers that use it already: copy "

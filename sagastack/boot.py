@@ -27,17 +27,18 @@ from engine.allocator import Allocator
 from engine.checkpoints import Checkpointer
 from engine.chores.chore import Chores
 from engine.clock import SystemClock
-from engine.cluster.leases import Duties
+from engine.cluster.duties import Duties
 from engine.collector import settle
 from engine.decisions.hypervisor_capabilities import KnowKinds, unknown_kinds
 from engine.drivers import Drivers, folders
-from engine.engine import Engine, load
+from engine.engine import Engine
 from engine.feed import Feed
 from engine.genesis import ADMIN_USER, Credentials, begin, first_credentials
 from engine.history import History
 from engine.hosts import HostRegistry
 from engine.intents import By
 from engine.log import Log
+from engine.nouns import load
 from engine.reconcilers.sweep import Sweeper
 from engine.rehearsal import is_rehearsal
 from engine.tasks import Tasks

@@ -1,6 +1,7 @@
 """The `sagastack` command: serve a cloud, and look into one.
 
-Every other command is a tool that adds itself: see `commands.py`.
+Every other command is a tool that adds itself: see `commands.py`. A controller with all its parts
+is imported where one is served, as no tool needs it.
 """
 
 from __future__ import annotations
@@ -20,11 +21,9 @@ from engine.log import LogError
 from engine.vault import VaultError
 from sagastack import doctor, tools
 from sagastack.backups.home import unfinished
-from sagastack.boot import controller
 from sagastack.client import Refusal
 from sagastack.commands import Commands, Tool, add_all, until_stopped
 from sagastack.output import reader_gone, whole_output
-from sagastack.quickstart import quickstart
 from sagastack.release import release
 from sagastack.settings import BadSetting, Settings
 from sagastack.tools.moments import joined
@@ -101,6 +100,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 async def _serve(args: argparse.Namespace, settings: Settings) -> int:
+    from sagastack.boot import controller
+
     _refuse_half_restored(settings)
     stopped = until_stopped()
     async with controller(settings) as cloud:
@@ -110,6 +111,8 @@ async def _serve(args: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _quickstart(args: argparse.Namespace, settings: Settings) -> int:
+    from sagastack.quickstart import quickstart
+
     _refuse_half_restored(settings)
     stopped = until_stopped()
     async with quickstart(settings, say=lambda line: print(line, flush=True)):

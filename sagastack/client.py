@@ -8,12 +8,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import aiohttp
-
 from engine.clock import Clock
+
+if TYPE_CHECKING:
+    import aiohttp
 
 POLL_S = 0.2
 CALL_S = 120.0
@@ -43,7 +44,9 @@ class Client:
         query = {"command": command, "response": "json", "apiKey": self._api_key}
         query |= {name: _text(value) for name, value in params.items() if value is not None}
         query["signature"] = self._sign(query)
-        timeout = aiohttp.ClientTimeout(total=CALL_S)
+        from aiohttp import ClientTimeout
+
+        timeout = ClientTimeout(total=CALL_S)
         async with self._session.post(self._endpoint, data=query, timeout=timeout) as response:
             answer: dict[str, Any] = await response.json()
         inside: dict[str, Any] = next(iter(answer.values()))

@@ -1,8 +1,8 @@
 """How a tool becomes a command: its module says so itself, so no two tools share a line.
 
 A module of `sagastack/tools/` with a function `add(commands)` is found at start-up. Imports that
-cost time or may be missing (pyarrow, Kafka) stand inside the tool's own function, as every
-command imports every module.
+cost time or may be missing (pyarrow, Kafka, the engine) stand inside the tool's own function, as
+every command imports every module.
 """
 
 from __future__ import annotations

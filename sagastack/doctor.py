@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.cluster.database import is_shared
+from engine.cluster.store import is_shared
 from engine.drivers import Drivers
 from sagastack.backups.home import unfinished
 from sagastack.commands import Commands

@@ -19,9 +19,9 @@ from engine.clock import SystemClock
 from engine.cluster.kafka_rows import KafkaRows
 from engine.cluster.topics import Topics
 from engine.collector import settle
-from engine.engine import load
 from engine.log import LogError, LogUnavailable, Stored
 from engine.log.store import sqlite_path
+from engine.nouns import load
 from projections.cloud import Cloud
 from sagastack.backups.sources import Chain, Source, chain
 from sagastack.backups.targets import Target, target

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.cluster.database import is_shared
+from engine.cluster.store import is_shared
 from engine.vault import Vault
 from sagastack.settings import Settings
 

@@ -1,4 +1,7 @@
-"""What lies in this process for one controller, and in the database for several."""
+"""What lies in this process for one controller, and in the database for several.
+
+What asks a database is imported where there is one to ask.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,9 @@ from contextlib import AsyncExitStack
 
 from api.attempts import Attempts, AttemptStore
 from api.sessions import Sessions, SessionStore
-from api.shared_attempts import SharedAttempts
-from api.shared_sessions import SharedSessions
 from engine.clock import Clock
-from engine.cluster.database import is_shared
-from engine.cluster.leases import Duties
-from engine.cluster.sealer import SharedSealer
+from engine.cluster.duties import Duties
+from engine.cluster.store import is_shared
 from engine.log import Log, Sealer
 from engine.tasks import Tasks
 from engine.vault import Vault
@@ -31,6 +31,8 @@ async def seal(
     """Seal the log, or keep a copy of what another controller seals."""
     folder = settings.seals_folder
     if is_shared(settings.store_url):
+        from engine.cluster.sealer import SharedSealer
+
         shared = await SharedSealer.open(log, settings.store_url, vault, folder, clock)
         stack.push_async_callback(shared.close)
         tasks.spawn(shared.run(duties), name="sealer")
@@ -46,6 +48,9 @@ async def signing_in(
     """Where sessions are, and how often somebody was wrong."""
     if not is_shared(settings.store_url):
         return Sessions(secrets.token_bytes), Attempts()
+    from api.shared_attempts import SharedAttempts
+    from api.shared_sessions import SharedSessions
+
     sessions = await SharedSessions.connect(settings.store_url, secrets.token_bytes)
     stack.push_async_callback(sessions.disconnect)
     attempts = await SharedAttempts.connect(settings.store_url)

@@ -17,8 +17,8 @@ from aiohttp import web
 
 from api.dispatch import Gateway
 from engine.clock import Clock
-from engine.cluster.database import Database, is_shared
-from engine.cluster.leases import Duties
+from engine.cluster.duties import Duties
+from engine.cluster.store import is_shared
 from engine.engine import Engine
 from engine.feed import Feed
 from engine.log import Log
@@ -89,6 +89,8 @@ class Watching:
         url = self._settings.store_url
         if not is_shared(url):
             return FileCursor(self._settings.home / "traps")
+        from engine.cluster.database import Database
+
         database = Database(url)
         self._stack.push_async_callback(database.close)
         return TableCursor(database, "traps")

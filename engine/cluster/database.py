@@ -13,14 +13,13 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import AsyncConnection, AsyncCursor, errors, waiting
 from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from engine.log.errors import LogUnavailable
+from engine.cluster.store import DatabaseGone
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -39,15 +38,6 @@ GONE = (
     OSError,
     TimeoutError,
 )
-
-
-class DatabaseGone(LogUnavailable):
-    """The database could not be asked or did not answer; a change may have been made or not."""
-
-
-def is_shared(url: str) -> bool:
-    """Can several controllers use the store at this address?"""
-    return urlsplit(url).scheme in ("postgres", "postgresql")
 
 
 class _Line(AsyncConnection[Row]):

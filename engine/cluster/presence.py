@@ -12,8 +12,9 @@ from contextlib import suppress
 from uuid import uuid4
 
 from engine.clock import Clock
-from engine.cluster.database import Database, DatabaseGone
+from engine.cluster.database import Database
 from engine.cluster.leases import LEASE_S, LOOK_S, QUESTION_S, RENEW_S
+from engine.cluster.store import DatabaseGone
 from engine.log.errors import LogLocked
 
 TABLE = """CREATE TABLE IF NOT EXISTS sagastack_controllers (

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aggregates.base import Recorded
 from engine.clock import Clock
-from engine.cluster.leases import Duties
+from engine.cluster.duties import Duties
 from engine.cluster.seal_table import SealTable
 from engine.log.errors import LogError, LogUnavailable
 from engine.log.log import Log

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.clock import Clock
-from engine.cluster.leases import Duties
+from engine.cluster.duties import Duties
 from engine.engine import Engine
 from engine.feed import Feed
 from engine.tasks import Tasks

@@ -16,13 +16,10 @@ from urllib.parse import quote
 from uuid import UUID
 
 import msgspec
-import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from engine.cluster.database import is_shared
-from engine.cluster.sealer import KEY_ID
+from engine.cluster.store import is_shared
 from engine.log import LogUnavailable, Seal, SealsDamaged, Stored, Unreadable, read_seals
 from engine.log.identity import cloud_id
 from engine.log.seal import PRIVATE_KEY, PUBLIC_KEY, SEALS
@@ -174,6 +171,8 @@ def signing_key(
 
 def shared_key(kept: Sequence[Secret], master: bytes) -> str:
     """The text of the key that controllers seal with, opened; empty if it is not among them."""
+    from engine.cluster.sealer import KEY_ID
+
     found = [opened(one, master) for one in kept if one.id == KEY_ID]
     return found[0].decode().strip() if found else ""
 
@@ -206,6 +205,9 @@ def secrets(url: str, folder: Path) -> list[Secret]:
 
 def _asked(url: str, table: str, statement: str) -> list[Any]:
     """The rows of a table that controllers share; none where it is not there."""
+    import psycopg
+    from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
     target = make_conninfo(
         url,
         dbname=str(conninfo_to_dict(url).get("dbname") or "sagastack"),

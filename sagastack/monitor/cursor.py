@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from engine.cluster.database import Database
+if TYPE_CHECKING:
+    from engine.cluster.database import Database
 
 TABLE = """CREATE TABLE IF NOT EXISTS sagastack_cursors (
     name text PRIMARY KEY,

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from engine.clock import SystemClock
-from engine.engine import load
+from engine.nouns import load
 from sagastack.commands import Commands
 from sagastack.release import release
 from sagastack.settings import Settings

@@ -6,7 +6,6 @@ import argparse
 import json
 
 from aggregates.errors import NotFound
-from engine.genesis import first_credentials
 from sagastack.commands import Commands
 from sagastack.sealed import look_into_vault
 from sagastack.settings import ENDPOINT_FILE, Settings
@@ -35,6 +34,8 @@ async def credentials(settings: Settings) -> dict[str, str]:
     """Endpoint, API key pair and login. The password is empty once it was changed."""
     if not (settings.home / "log.db").exists() and not settings.store:
         raise NotFound(f"there is no cloud in {settings.home}: run `sagastack serve` first")
+    from engine.genesis import first_credentials
+
     async with opened(settings) as (_, history):
         cloud = await history.latest()
         vault = await look_into_vault(settings)

@@ -24,7 +24,6 @@ from aggregates.base import Recorded, fields_of
 from aggregates.errors import NotFound
 from engine.clock import SystemClock
 from engine.cluster.records import record
-from engine.cluster.relay import source_of
 from engine.history import History
 from engine.log import Log, Stored, codec
 from sagastack.commands import Commands
@@ -110,7 +109,7 @@ async def export(settings: Settings, *, after: int, until: int | None) -> AsyncI
 
 async def lines(settings: Settings, wanted: Wanted, form: str) -> AsyncIterator[bytes]:
     async with opened(settings) as (log, past):
-        source = await source_of(log) if form == "cloudevents" and await log.position() else ""
+        source = await _source(log) if form == "cloudevents" and await log.position() else ""
         async for page in _pages(log, past, wanted):
             for row, previous in page:
                 if form == "cloudevents":
@@ -151,6 +150,12 @@ def _is_wanted(row: Stored, kinds: tuple[str, ...], account: UUID | None) -> boo
     if kinds and row.topic.partition(".")[0] not in kinds:
         return False
     return account is None or codec.envelope(row).acct == account
+
+
+async def _source(log: Log) -> str:
+    from engine.cluster.relay import source_of
+
+    return await source_of(log)
 
 
 async def _account(past: History, text: str, until: int) -> UUID:

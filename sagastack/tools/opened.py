@@ -8,10 +8,10 @@ from pathlib import Path
 
 from aggregates.errors import NotFound
 from engine.clock import SystemClock
-from engine.engine import load
 from engine.history import History
 from engine.log import Log
 from engine.log.store import sqlite_path
+from engine.nouns import load
 from sagastack.settings import Settings
 
 

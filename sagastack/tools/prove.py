@@ -10,7 +10,7 @@ from pathlib import Path
 from uuid import UUID
 
 from engine.clock import SystemClock
-from engine.engine import load
+from engine.nouns import load
 from sagastack.commands import Commands
 from sagastack.release import release
 from sagastack.settings import Settings

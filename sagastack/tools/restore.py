@@ -13,7 +13,7 @@ from uuid import uuid4
 from aggregates.saga import RunState
 from aggregates.vm import VmState
 from engine.clock import SystemClock
-from engine.engine import load
+from engine.nouns import load
 from sagastack.commands import Commands
 from sagastack.settings import Settings
 from sagastack.tools.moments import FORMS, Moment, iso

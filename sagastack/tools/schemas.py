@@ -9,7 +9,7 @@ from pathlib import Path
 import orjson
 
 from engine import asyncapi, schemas
-from engine.engine import load
+from engine.nouns import load
 from sagastack.commands import Commands
 from sagastack.settings import Settings
 

@@ -7,9 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from drivers.sim.driver import make_own
-from drivers.sim.remote import address_of
-from drivers.sim.server import serving
 from sagastack.commands import Commands, until_stopped
 from sagastack.settings import Settings
 
@@ -42,6 +39,10 @@ async def simulated(settings: Settings, listen: str, state: Path | None) -> Asyn
     What goes wrong in it is said by `SAGASTACK_SIMULATOR` as for a controller with a world of its
     own. With `state` it is kept in that file, and found there again.
     """
+    from drivers.sim.driver import make_own
+    from drivers.sim.remote import address_of
+    from drivers.sim.server import serving
+
     host, port = address_of(listen)
     kept = {"state": str(state)} if state else {}
     driver = make_own(kept | settings.simulator)

@@ -17,9 +17,7 @@ from typing import Any
 import msgspec
 
 from aggregates.base import EVENTS, Recorded
-from engine.engine import DECIDED
 from engine.log import Log, Stored, Unreadable, codec
-from engine.saga import SAGAS
 from projections.cloud import Cloud
 from projections.saga import saga_runs
 from sagastack.commands import Commands
@@ -165,6 +163,9 @@ async def _fold(log: Log, end: int, done: Checked) -> None:
         for name in sorted(ours)
         if ours[name] != theirs[name]
     ]
+    from engine.engine import DECIDED
+    from engine.saga import SAGAS
+
     for run in straight[saga_runs]:
         if not run.state.is_over:
             done.unfinished += 1

@@ -15,8 +15,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from engine.engine import load
 from engine.log import LogError, Unreadable
+from engine.nouns import load
 from sagastack.backups.lines import is_packed
 from sagastack.backups.series import Reader
 from sagastack.backups.shapes import fingerprint

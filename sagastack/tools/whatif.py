@@ -24,14 +24,11 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
-
-import aiohttp
 
 from aggregates.errors import NotFound
 from engine.clock import SystemClock
-from engine.genesis import ADMIN_KEY, ADMIN_USER, FIRST_PASSWORD
 from engine.log import Log, Stored, codec
 from engine.log.store import Store
 from engine.log.stores import open_store
@@ -40,7 +37,6 @@ from projections.api_key import api_keys
 from projections.cloud import Cloud
 from projections.host import hosts
 from projections.user import users
-from sagastack.boot import Controller, controller
 from sagastack.client import Client, Refusal
 from sagastack.commands import Commands, until_stopped
 from sagastack.rehearsal import furnish
@@ -48,6 +44,9 @@ from sagastack.settings import BadSetting, Settings
 from sagastack.tools import diff
 from sagastack.tools.moments import Moment, iso
 from sagastack.tools.opened import opened
+
+if TYPE_CHECKING:
+    from sagastack.boot import Controller
 
 PASSWORD_BYTES, KEY_BYTES = 12, 64
 EARLIER = re.compile(r"\{(\d+)\.([\w.]+)\}")
@@ -146,6 +145,8 @@ async def forked(
     password = await _give_keys(cloud, ours)
     fork = Fork(ours, cloud.position, cloud.at_ms, password)
     del cloud
+    from sagastack.boot import controller
+
     async with controller(ours) as served:
         yield fork, served
 
@@ -177,6 +178,8 @@ def _insert(store: Store, page: list[Stored]) -> None:
 
 async def _give_keys(cloud: Cloud, settings: Settings) -> str:
     """New secrets under the references that the log has; gives the first admin's password."""
+    from engine.genesis import ADMIN_KEY, ADMIN_USER, FIRST_PASSWORD
+
     user, key = cloud[users].get(ADMIN_USER), cloud[api_keys].get(ADMIN_KEY)
     if user is None or key is None:
         raise NotFound("the first admin, or its key, was gone by then: there is no way in")
@@ -224,11 +227,13 @@ async def _told(fork: Fork, cloud: Controller) -> dict[str, Any]:
 
 async def _try(fork: Fork, cloud: Controller, lines: list[str], *, as_json: bool) -> int:
     """Run the commands, tell what came of each, then what is different now."""
+    from aiohttp import ClientSession
+
     outcomes: list[Outcome] = []
     if not as_json:
         print(f"the cloud of {iso(fork.at_ms)} (@{fork.position}), simulated:", flush=True)
     async with AsyncExitStack() as stack:
-        session = await stack.enter_async_context(aiohttp.ClientSession())
+        session = await stack.enter_async_context(ClientSession())
         found = await _told(fork, cloud)
         client = Client(
             session, found["endpoint"], found["apikey"], found["secretkey"], SystemClock()
@@ -255,6 +260,8 @@ async def _try(fork: Fork, cloud: Controller, lines: list[str], *, as_json: bool
 
 async def attempt(client: Client, line: str, before: list[Outcome]) -> Outcome:
     """One command to its end, jobs waited for."""
+    from aiohttp import ClientError
+
     try:
         command, *words = shlex.split(EARLIER.sub(lambda found: _earlier(found, before), line))
         params = dict(word.split("=", 1) for word in words)
@@ -264,7 +271,7 @@ async def attempt(client: Client, line: str, before: list[Outcome]) -> Outcome:
         return Outcome(line, answer)
     except Refusal as no:
         return Outcome(line, {}, str(no))
-    except (aiohttp.ClientError, TimeoutError) as lost:
+    except (ClientError, TimeoutError) as lost:
         return Outcome(line, {}, f"the fork gave no answer ({lost!r}): see what it logged")
     except ValueError as wrong:
         return Outcome(line, {}, f"not understood ({wrong}): write command name=value ...")

@@ -11,10 +11,11 @@ from typing import Any
 from drivers.contract.driver import Capabilities
 from engine.allocator import Allocator
 from engine.clock import SystemClock
-from engine.engine import Engine, load
+from engine.engine import Engine
 from engine.genesis import begin
 from engine.history import History
 from engine.log import Log
+from engine.nouns import load
 from engine.tasks import Tasks
 from engine.vault import Vault
 from engine.world import World

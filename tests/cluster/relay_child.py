@@ -19,7 +19,8 @@ from aiokafka import AIOKafkaProducer
 
 from engine.clock import SystemClock
 from engine.cluster import relay as module
-from engine.cluster.leases import Alone, Duties, Leases
+from engine.cluster.duties import Alone, Duties
+from engine.cluster.leases import Leases
 from engine.cluster.relay import Relay
 from engine.cluster.topics import Topics
 from engine.log import Log

@@ -15,8 +15,10 @@ import pytest
 
 import engine.cluster.leases
 from engine.clock import SystemClock
-from engine.cluster.database import Database, DatabaseGone
-from engine.cluster.leases import LEASE_S, Alone, Leases
+from engine.cluster.database import Database
+from engine.cluster.duties import Alone
+from engine.cluster.leases import LEASE_S, Leases
+from engine.cluster.store import DatabaseGone
 from tests.peers.postgres import Cluster
 from tests.peers.relay import Relay
 

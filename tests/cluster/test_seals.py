@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from engine.clock import SystemClock
-from engine.cluster.leases import Alone, Leases
+from engine.cluster.duties import Alone
+from engine.cluster.leases import Leases
 from engine.cluster.seal_table import SealTable
 from engine.cluster.sealer import KEY_ID, SharedSealer
 from engine.log import Log, Sealer, load_public_key, read_seals, verify

@@ -13,7 +13,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from engine.clock import SystemClock
-from engine.cluster.database import Database, DatabaseGone
+from engine.cluster.database import Database
+from engine.cluster.store import DatabaseGone
 from engine.genesis import FIRST_PASSWORD
 from engine.vault import Vault, VaultError
 from tests.peers.postgres import Cluster

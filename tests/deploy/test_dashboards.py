@@ -13,7 +13,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from engine.clock import SystemClock
-from engine.cluster.leases import Alone
+from engine.cluster.duties import Alone
 from engine.intents import SYSTEM
 from engine.intents.finding import SayAlert
 from sagastack.monitor.snmp import Receiver

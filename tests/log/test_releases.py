@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from aggregates.base import EVENTS
-from engine.engine import load
 from engine.log import Log, Stored, codec
+from engine.nouns import load
 from sagastack.tools.upgrade import check
 from tests.log.corpus import RELEASES, SAMPLES, corpora, fill, read
 from tests.tools.run import run_tool

@@ -14,7 +14,7 @@ import pytest
 
 from api.app import make_app, start
 from engine.clock import SystemClock
-from engine.cluster.leases import Alone
+from engine.cluster.duties import Alone
 from engine.tasks import Tasks
 from sagastack.settings import BadSetting, Settings
 from sagastack.watching import Watching

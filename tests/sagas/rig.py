@@ -17,11 +17,12 @@ from typing import Any
 from drivers.sim import SimDriver, SimWorld
 from engine.allocator import Allocator
 from engine.drivers import Drivers
-from engine.engine import Engine, load
+from engine.engine import Engine
 from engine.history import History
 from engine.hosts import HostRegistry
 from engine.intents import By, Job
 from engine.log import Log, Unit
+from engine.nouns import load
 from engine.tasks import Tasks
 from engine.vault import Vault
 from engine.world import World

@@ -7,8 +7,8 @@ import pytest
 from aggregates.record import RECORDS
 from api.declare import load as load_api
 from engine.endings import ending_of, owned_kinds
-from engine.engine import load
 from engine.intents.ending import ENDINGS
+from engine.nouns import load
 from projections.table import TABLES
 
 load("aggregates", "projections", "engine")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.cluster.leases import Alone
+from engine.cluster.duties import Alone
 from engine.tasks import Tasks
 from engine.webhooks import deliver_webhooks
 from sagastack.boot import Controller
