@@ -6,8 +6,8 @@ holds only what the log holds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import ClassVar
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
 from uuid import UUID
 
 import msgspec
@@ -21,12 +21,12 @@ from aggregates.address import (
     AddressTaken,
     address_ledger,
 )
-from aggregates.base import Recorded
+from aggregates.base import Event, Recorded
 from projections.address_range import AddressRange
 from projections.cloud import projection
 from projections.holders import Holders
 from projections.pending import Pending, Pendings
-from projections.shared import share
+from projections.shared import Unshared, share
 from projections.table import table
 
 address_spaces = table(
@@ -66,9 +66,12 @@ class Addresses:
 
     def __init__(self) -> None:
         self.ranges: dict[UUID, AddressRange] = {}
-        self.holds: dict[UUID, AddressTaken] = {}
+        # By the number of a hold's id, whose hash costs less.
+        self.holds: dict[int, AddressTaken] = {}
         self.pendings = Pendings()
         self._by_holder = Holders()
+        self._unshared = Unshared()
+        self._is_deferred = False
 
     def fold(self, recorded: Recorded) -> None:
         """Let one event of a ledger, or of a space, happen."""
@@ -85,9 +88,42 @@ class Addresses:
         elif isinstance(happened, AddressSpaceRemoved):
             self._remove(recorded.stream)
 
+    def defer(self) -> None:
+        """While a past is folded it is not asked for who holds what."""
+        self._is_deferred = True
+
+    def past(self, kind: type[Event]) -> Callable[[Recorded], None]:
+        return {AddressTaken: self._take_past, AddressFreed: self._free_past}.get(kind, self.fold)
+
+    def _take_past(self, recorded: Recorded) -> None:
+        taken: Any = recorded.event
+        numbers = self.ranges.get(taken.space_id)
+        if numbers is None:
+            return
+        number, hold = taken.number, taken.hold.int
+        numbers.set_version(number, recorded.version)
+        if hold not in self.holds:
+            if not numbers.is_taken(number):
+                numbers.take(number)
+            self.holds[hold] = taken
+            self._unshared.numbers.add(hold)
+
+    def _free_past(self, recorded: Recorded) -> None:
+        self._free(recorded.event, recorded.version)
+
+    def tidy(self) -> None:
+        self._unshared.share(self.holds)
+
+    def settle(self) -> None:
+        """Find again by its holder what is held."""
+        self._unshared.share(self.holds, at_least=0)
+        self._is_deferred = False
+        for taken in self.holds.values():
+            self._by_holder.add(taken.holder, taken.hold)
+
     def holds_of(self, holder: UUID) -> Iterator[AddressTaken]:
         """Every number that a NIC, a network or another holder has."""
-        return (self.holds[hold] for hold in self._by_holder.of(holder))
+        return (self.holds[hold.int] for hold in self._by_holder.of(holder))
 
     def holder_of(self, space_id: UUID, number: int) -> AddressTaken | None:
         """Who has a number. Looks through all holds: for messages, not for the hot path."""
@@ -134,7 +170,9 @@ class Addresses:
     def restore(self, encoded: bytes) -> None:
         """Take over a checkpoint."""
         saved = msgspec.msgpack.decode(encoded, type=_Saved)
+        deferred = self._is_deferred
         self.__init__()  # type: ignore[misc]
+        self._is_deferred = deferred
         for one in saved.ranges:
             self.ranges[one.space_id] = numbers = AddressRange(one.space)
             for number in one.taken:
@@ -143,7 +181,10 @@ class Addresses:
             for number, version in one.touched:
                 numbers.set_version(number, version)
         for taken in saved.holds:
-            self._list(taken)
+            share(taken)
+            self.holds[taken.hold.int] = taken
+        if not deferred:
+            self.settle()
 
     def _promised(self, pending: Pending) -> AddressTaken | None:
         """The number that only this promise marks.
@@ -161,7 +202,7 @@ class Addresses:
             return
         numbers.set_version(taken.number, version)
         # A key can be held once. Should the log ever hold it twice, the first is what counts.
-        if taken.hold in self.holds:
+        if taken.hold.int in self.holds:
             if mine is not None:
                 numbers.free(taken.number)
             return
@@ -170,12 +211,12 @@ class Addresses:
             numbers.take(taken.number)
         self._list(taken)
 
-    def _free(self, freed: AddressFreed, version: int) -> None:
+    def _free(self, freed: Any, version: int) -> None:
         numbers = self.ranges.get(freed.space_id)
         if numbers is None:
             return
         numbers.set_version(freed.number, version)
-        taken = self.holds.get(freed.hold)
+        taken = self.holds.get(freed.hold.int)
         if taken is not None and (taken.space_id, taken.number) == (freed.space_id, freed.number):
             self._unlist(taken)
             numbers.free(freed.number)
@@ -205,9 +246,10 @@ class Addresses:
 
     def _list(self, taken: AddressTaken) -> None:
         share(taken)
-        self.holds[taken.hold] = taken
+        self.holds[taken.hold.int] = taken
         self._by_holder.add(taken.holder, taken.hold)
 
     def _unlist(self, taken: AddressTaken) -> None:
-        del self.holds[taken.hold]
-        self._by_holder.remove(taken.holder, taken.hold)
+        del self.holds[taken.hold.int]
+        if not self._is_deferred:
+            self._by_holder.remove(taken.holder, taken.hold)

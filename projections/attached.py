@@ -6,10 +6,11 @@ such a row guards the thing, so that none can come after the thing's end.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 from uuid import UUID
 
-from aggregates.base import Aggregate, Recorded
+from aggregates.base import Aggregate, Event, Recorded
 from projections.table import Table, TableSpec
 
 R = TypeVar("R", bound=Aggregate)
@@ -26,15 +27,15 @@ class Attached(Table[R]):
     def defer(self) -> None:
         """What hangs on a thing is found by its index when the thing ends, in the past as well."""
 
+    def past(self, kind: type[Event]) -> Callable[[Recorded], None]:
+        return self.fold
+
     def fold(self, recorded: Recorded) -> None:
         """An event about a row that went with its thing says nothing any more."""
         if recorded.event.CREATES is not None or recorded.stream.int in self.rows:
             super().fold(recorded)
 
-    def ended(self, recorded: Recorded) -> None:
-        """What this event ends has nothing hanging on it any more."""
-        self.drop(recorded.stream)
-
     def drop(self, thing_id: UUID) -> None:
+        """Nothing hangs on this thing any more."""
         for row in list(self.by(self.on, thing_id)):
             self.discard(row.id)

@@ -6,15 +6,15 @@ them. What is saved holds only what the log holds, so a rebuild gives the same b
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal, cast
 from uuid import UUID
 
 import msgspec
 import numpy as np
 
-from aggregates.base import Recorded
+from aggregates.base import Event, Recorded
 from aggregates.capacity import (
     CapacityFreed,
     CapacityHeld,
@@ -25,7 +25,7 @@ from projections.capacity_columns import HostColumns
 from projections.cloud import projection
 from projections.holders import Holders
 from projections.pending import Pending, Pendings
-from projections.shared import share
+from projections.shared import Unshared, share
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,8 @@ class Capacity:
         self.holds: dict[int, CapacityHeld] = {}
         self.pendings = Pendings()
         self._by_vm = Holders()
+        self._unshared = Unshared()
+        self._is_deferred = False
 
     def fold(self, recorded: Recorded) -> None:
         """Let one event of a ledger happen."""
@@ -80,6 +82,43 @@ class Capacity:
             self.hosts.supply(self._seen(happened.host_id, recorded.version), happened)
         elif isinstance(happened, CapacityWithdrawn):
             self.hosts.supply(self._seen(happened.host_id, recorded.version), None)
+
+    def defer(self) -> None:
+        """While a past is folded only promises and versions are right: the rest is their sum."""
+        self._is_deferred = True
+
+    def past(self, kind: type[Event]) -> Callable[[Recorded], None]:
+        return {CapacityHeld: self._hold_past, CapacityFreed: self._free_past}.get(kind, self.fold)
+
+    def _hold_past(self, recorded: Recorded) -> None:
+        held: Any = recorded.event
+        self._seen(held.host_id, recorded.version)
+        hold = held.hold.int
+        if hold not in self.holds:
+            self.holds[hold] = held
+            self._unshared.numbers.add(hold)
+
+    def _free_past(self, recorded: Recorded) -> None:
+        freed: Any = recorded.event
+        self._seen(freed.host_id, recorded.version)
+        held = self.holds.get(freed.hold.int)
+        if held is not None and held.host_id.int == freed.host_id.int:
+            del self.holds[freed.hold.int]
+
+    def tidy(self) -> None:
+        self._unshared.share(self.holds)
+
+    def settle(self) -> None:
+        """Take what is promised from its hosts, which are whole until now."""
+        self._unshared.share(self.holds, at_least=0)
+        self._is_deferred = False
+        used: dict[int, tuple[int, int]] = {}
+        for held in self.holds.values():
+            mhz, mib = used.get(held.host_id.int, (0, 0))
+            used[held.host_id.int] = mhz + held.cpu_mhz, mib + held.memory_mib
+            self._by_vm.add(held.vm_id, held.hold)
+        for host, (mhz, mib) in used.items():
+            self.hosts.shift(self.hosts.numbered[host], -mhz, -mib)
 
     def supply_of(self, host_id: UUID) -> CapacitySupplied | None:
         """What a host offers at present; None for one unknown or withdrawn."""
@@ -158,13 +197,17 @@ class Capacity:
     def restore(self, encoded: bytes) -> None:
         """Take over a checkpoint."""
         saved = msgspec.msgpack.decode(encoded, type=_Saved)
+        deferred = self._is_deferred
         self.__init__()  # type: ignore[misc]
+        self._is_deferred = deferred
         for host in saved.hosts:
             slot = self._seen(host.host_id, host.version)
-            self.hosts.shift(slot, -host.used_mhz, -host.used_mib)
             self.hosts.supply(slot, host.supply)
         for held in saved.holds:
-            self._list(held)
+            share(held)
+            self.holds[held.hold.int] = held
+        if not deferred:
+            self.settle()
 
     def _seen(self, host_id: UUID, version: int) -> int:
         slot = self.hosts.slot(host_id)

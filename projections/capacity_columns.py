@@ -166,6 +166,8 @@ class HostColumns:
         self.enabled[slot] = row is not None and row.enabled
         self.offered_mhz[slot] = row.offered_mhz if row else 0
         self.offered_mib[slot] = row.offered_mib if row else 0
+        self.cores[slot] = row.cpu_count if row else 0
+        self.core_mhz[slot] = row.cpu_mhz if row else 0
         self.free_mhz[slot] = self.offered_mhz[slot] - used_mhz
         self.free_mib[slot] = self.offered_mib[slot] - used_mib
         if row is not None:
@@ -174,7 +176,6 @@ class HostColumns:
             self.cluster[slot] = self.places.number(row.cluster_id)
             self.hypervisor[slot] = self.hypervisors.number(row.hypervisor)
             self.tags[slot] = self.tag_sets.number(frozenset(row.tags))
-            self.cores[slot], self.core_mhz[slot] = row.cpu_count, row.cpu_mhz
         self._count(slot, 1)
         for trail in (self.changed, self.raised, self.moved):
             trail.add(slot)

@@ -13,13 +13,14 @@ from typing import Any, ClassVar, Protocol, TypeVar, cast, runtime_checkable
 
 import msgspec
 
-from aggregates.base import EVENTS, Aggregate, Recorded
+from aggregates.base import EVENTS, Aggregate, Event, Recorded
 from projections.attached import Attached
 from projections.table import TABLES, Table, TableSpec, Watch
 from projections.vitals import Vitals
 
 R = TypeVar("R", bound=Aggregate)
 F = TypeVar("F", bound="Fold")
+Happens = Callable[[Recorded], None]
 
 
 class Fold(Protocol):
@@ -42,6 +43,16 @@ class Reading(Protocol):
     """A fold that reads tables, each of which has folded an event before it does."""
 
     def bind(self, cloud: Cloud, /) -> None: ...
+
+
+class Past(Protocol):
+    """A table or fold with a shorter way through a long past: what follows from what it keeps
+    waits for `settle`, and what it keeps is shared (see `shared`) once a batch is folded."""
+
+    def defer(self) -> None: ...
+    def past(self, kind: type[Event], /) -> Happens: ...
+    def tidy(self) -> None: ...
+    def settle(self) -> None: ...
 
 
 @runtime_checkable
@@ -83,6 +94,10 @@ class Cloud:
         }
         self.vitals = Vitals()
         self._acted = [one.acted for one in self._folds.values() if hasattr(one, "acted")]
+        self._hanging = [one for one in self._tables.values() if isinstance(one, Attached)]
+        shorter = [cast(Past, one) for one in self._folds.values() if hasattr(one, "past")]
+        self._deferring: tuple[Past, ...] = (*self._tables.values(), *shorter)
+        self._deferred: tuple[Past, ...] = ()
         self._dispatch = self._routes(self._folds.values())
 
     def __getitem__(self, spec: TableSpec[R]) -> Table[R]:
@@ -105,17 +120,18 @@ class Cloud:
 
     def defer(self) -> Cloud:
         """Make ready for a long past: indexes, and what follows from rows, wait for `settle`."""
-        for table in self._tables.values():
-            table.defer()
-        self._dispatch = self._routes(
-            one for one in self._folds.values() if not isinstance(one, Derived)
-        )
+        self._deferred = self._deferring
+        for one in self._deferred:
+            one.defer()
+        kept = (one for one in self._folds.values() if not isinstance(one, Derived))
+        self._dispatch = self._routes(kept)
         return self
 
     def settle(self) -> Cloud:
         """The past is folded: make what waited for that, all at once."""
-        for table in self._tables.values():
-            table.settle()
+        for one in self._deferred:
+            one.settle()
+        self._deferred = ()
         for fold in self._folds.values():
             if isinstance(fold, Derived):
                 fold.derive()
@@ -134,6 +150,8 @@ class Cloud:
                     acted(recorded)
             position, at_ms = recorded.position, recorded.at_ms
         self.position, self.at_ms = position, at_ms
+        for one in self._deferred:
+            one.tidy()
 
     def encode(self) -> dict[str, bytes]:
         """Each part by name, for a checkpoint or a comparison."""
@@ -166,17 +184,25 @@ class Cloud:
                 fold.restore(parts[f"fold:{name}"])
         return cloud
 
-    def _routes(
-        self, folds: Iterable[Fold]
-    ) -> Mapping[str, tuple[Callable[[Recorded], None], ...]]:
-        routes: dict[str, list[Callable[[Recorded], None]]] = {}
-        hanging = [one for one in self._tables.values() if isinstance(one, Attached)]
+    def _ended(self, recorded: Recorded) -> None:
+        """What hung on the thing that this event ends is gone with it."""
+        for one in self._hanging:
+            if one.rows:
+                one.drop(recorded.stream)
+
+    def _routes(self, folds: Iterable[Fold]) -> Mapping[str, tuple[Happens, ...]]:
+        """What an event of each topic happens to, in order."""
+        routes: dict[str, list[Happens]] = {}
         for topic, kind in EVENTS.items():
             one = self._tables.get(kind.KIND)
-            routes[topic] = [one.fold] if one is not None else []
+            routes[topic] = [self._happens(one, kind)] if one is not None else []
             if kind.REMOVES:
-                routes[topic] += [one.ended for one in hanging]
+                routes[topic].append(self._ended)
         for fold in folds:
             for topic in fold.TOPICS:
-                routes[topic].append(fold.fold)
+                routes[topic].append(self._happens(fold, EVENTS[topic]))
         return {topic: tuple(folds) for topic, folds in routes.items()}
+
+    def _happens(self, fold: Any, kind: type[Event]) -> Happens:
+        found: Happens = fold.past(kind) if fold in self._deferred else fold.fold
+        return found

@@ -7,7 +7,7 @@ remembered, no more than `KEPT_IDS` and `KEPT_WORDS`, so the memory of it is bou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from operator import attrgetter
 from types import NoneType, UnionType
@@ -18,6 +18,7 @@ from msgspec import Struct
 from msgspec.structs import force_setattr
 
 KEPT_IDS, KEPT_WORDS = 1 << 16, 1 << 13
+KEPT_UNSHARED = 1 << 13
 _ids: dict[int, UUID] = {}
 _words: dict[str, str] = {}
 Sharer = Callable[[Any], Any]
@@ -122,6 +123,26 @@ class Plan:
 def share(one: Struct) -> None:
     """Let a row, or an event that is kept, hold what others hold already."""
     (_plans.get(type(one)) or _plan(type(one))).share(one)
+
+
+class Unshared:
+    """Rows of a table, by their numbers, that came of late while a long past was folded.
+
+    They wait a while before they are shared: what came may be gone soon. What waits is bounded.
+    """
+
+    def __init__(self) -> None:
+        self.numbers: set[int] = set()
+
+    def share(self, rows: Mapping[int, Struct], *, at_least: int = KEPT_UNSHARED) -> None:
+        """Share those that are still there, if there are enough to be worth it."""
+        if len(self.numbers) < at_least:
+            return
+        for number in self.numbers:
+            row = rows.get(number)
+            if row is not None:
+                share(row)
+        self.numbers.clear()
 
 
 def touched(event: type[Struct], row: type[Struct]) -> Plan | None:

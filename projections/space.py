@@ -6,18 +6,18 @@ A cloud has hundreds of pools where it has thousands of hosts, so these are plai
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import ClassVar, cast
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, ClassVar, cast
 from uuid import UUID
 
 import msgspec
 
-from aggregates.base import Recorded
+from aggregates.base import Event, Recorded
 from aggregates.space import SpaceFreed, SpaceHeld, SpaceSupplied, SpaceWithdrawn, space_ledger
 from projections.cloud import projection
 from projections.holders import Holders
 from projections.pending import Pending, Pendings
-from projections.shared import share
+from projections.shared import Unshared, share
 
 
 class Pool(msgspec.Struct):
@@ -53,10 +53,13 @@ class Space:
 
     def __init__(self) -> None:
         self.pools: dict[UUID, Pool] = {}
-        self.holds: dict[UUID, SpaceHeld] = {}
+        # By the number of a hold's id, whose hash costs less.
+        self.holds: dict[int, SpaceHeld] = {}
         self.pendings = Pendings()
         self._by_volume = Holders()
         self._by_scope: dict[UUID, dict[UUID, Pool]] = {}
+        self._unshared = Unshared()
+        self._is_deferred = False
         self.changed = object()  # another one whenever a pool offers something else
 
     def fold(self, recorded: Recorded) -> None:
@@ -74,6 +77,39 @@ class Space:
         else:
             self._supply(pool, None)
 
+    def defer(self) -> None:
+        """While a past is folded only promises and versions are right: the rest is their sum."""
+        self._is_deferred = True
+
+    def past(self, kind: type[Event]) -> Callable[[Recorded], None]:
+        return {SpaceHeld: self._hold_past, SpaceFreed: self._free_past}.get(kind, self.fold)
+
+    def _hold_past(self, recorded: Recorded) -> None:
+        held: Any = recorded.event
+        self._seen(held.pool_id, recorded.version)
+        hold = held.hold.int
+        if hold not in self.holds:
+            self.holds[hold] = held
+            self._unshared.numbers.add(hold)
+
+    def _free_past(self, recorded: Recorded) -> None:
+        freed: Any = recorded.event
+        self._seen(freed.pool_id, recorded.version)
+        held = self.holds.get(freed.hold.int)
+        if held is not None and held.pool_id == freed.pool_id:
+            del self.holds[freed.hold.int]
+
+    def tidy(self) -> None:
+        self._unshared.share(self.holds)
+
+    def settle(self) -> None:
+        """Take what is promised from its pools, which are whole until now."""
+        self._unshared.share(self.holds, at_least=0)
+        self._is_deferred = False
+        for held in self.holds.values():
+            self.pools[held.pool_id].used_bytes += held.size_bytes
+            self._by_volume.add(held.volume_id, held.hold)
+
     def is_used(self, pool_id: UUID) -> bool:
         """Whether a volume has room in the pool, or is promised some."""
         pool = self.pools.get(pool_id)
@@ -81,7 +117,7 @@ class Space:
 
     def holds_of_volume(self, volume_id: UUID) -> Iterator[SpaceHeld]:
         """The promises made to a volume: one, or more after it grew or while it moves."""
-        return (self.holds[hold] for hold in self._by_volume.of(volume_id))
+        return (self.holds[hold.int] for hold in self._by_volume.of(volume_id))
 
     def serving(self, scopes: Iterable[UUID | None]) -> Iterator[Pool]:
         """The pools whose own, narrowest scope is one of these places."""
@@ -122,12 +158,18 @@ class Space:
     def restore(self, encoded: bytes) -> None:
         """Take over a checkpoint."""
         saved = msgspec.msgpack.decode(encoded, type=_Saved)
+        deferred = self._is_deferred
         self.__init__()  # type: ignore[misc]
+        self._is_deferred = deferred
         for pool in saved.pools:
             self.pools[pool.id] = pool
-            self._supply(pool, pool.supply)
+            pool.used_bytes, supply, pool.supply = 0, pool.supply, None
+            self._supply(pool, supply)
         for held in saved.holds:
-            self._list(held)
+            share(held)
+            self.holds[held.hold.int] = held
+        if not deferred:
+            self.settle()
 
     def _seen(self, pool_id: UUID, version: int) -> Pool:
         pool = self.pools.get(pool_id)
@@ -138,7 +180,10 @@ class Space:
 
     def _supply(self, pool: Pool, supply: SpaceSupplied | None) -> None:
         if pool.supply is not None:
-            self._by_scope.get(pool.supply.scope, {}).pop(pool.id, None)
+            there = self._by_scope[pool.supply.scope]
+            del there[pool.id]
+            if not there:
+                del self._by_scope[pool.supply.scope]
         pool.supply = supply
         self.changed = object()
         if supply is not None:
@@ -146,7 +191,7 @@ class Space:
 
     def _hold(self, pool: Pool, held: SpaceHeld, mine: Pending | None) -> None:
         # A key can be held once. Should the log ever hold it twice, the first is what counts.
-        counts = held.hold not in self.holds
+        counts = held.hold.int not in self.holds
         if counts and mine is None:
             pool.used_bytes += held.size_bytes
         elif mine is not None and not counts:
@@ -155,14 +200,14 @@ class Space:
             self._list(held)
 
     def _free(self, pool: Pool, freed: SpaceFreed) -> None:
-        held = self.holds.get(freed.hold)
+        held = self.holds.get(freed.hold.int)
         if held is None or held.pool_id != freed.pool_id:
             return
-        del self.holds[freed.hold]
+        del self.holds[freed.hold.int]
         self._by_volume.remove(held.volume_id, freed.hold)
         pool.used_bytes -= held.size_bytes
 
     def _list(self, held: SpaceHeld) -> None:
         share(held)
-        self.holds[held.hold] = held
+        self.holds[held.hold.int] = held
         self._by_volume.add(held.volume_id, held.hold)

@@ -19,7 +19,7 @@ from uuid import UUID
 import msgspec
 
 from aggregates.base import Aggregate, Event, Recorded, build
-from projections.shared import Plan, share, touched
+from projections.shared import Plan, Unshared, share, touched
 
 R = TypeVar("R", bound=Aggregate)
 # Rows by the value of one attribute: the only one that has it, or those that have it by their ids.
@@ -77,6 +77,7 @@ class Table(Generic[R]):
         self.watch: Watch | None = None
         self._keys = _keys_of(spec.indexed)
         self._is_deferred = False
+        self._unshared = Unshared()
         self._brings: dict[type[Event], Plan | None] = {}
         self._empty()
 
@@ -124,13 +125,20 @@ class Table(Generic[R]):
         """Index the rows that there are by now."""
         if self._is_deferred:
             self._is_deferred = False
+            self._unshared.share(self.rows, at_least=0)
             self._index_all()
+
+    def past(self, kind: type[Event]) -> Callable[[Recorded], None]:
+        """How an event of this kind happens to its row while indexes wait."""
+        if kind.CREATES is not None:
+            return self._begin_past
+        return self._end_past if kind.REMOVES else self._change_past
+
+    def tidy(self) -> None:
+        self._unshared.share(self.rows)
 
     def fold(self, recorded: Recorded) -> None:
         """Let one event happen to its row. Called in log order, by the feed alone."""
-        if self._is_deferred:
-            self._fold_rows(recorded)
-            return
         happened = recorded.event
         if happened.CREATES is not None:
             row: Any = build(recorded)
@@ -155,29 +163,37 @@ class Table(Generic[R]):
         happened = recorded.event
         happened.apply(row, recorded.at_ms)
         row.version = recorded.version
-        try:
-            brings = self._brings[type(happened)]
-        except KeyError:
-            brings = self._brings[type(happened)] = touched(type(happened), self.spec.row)
+        brings = self._brought(type(happened))
         if brings is not None:
             brings.share(row)
 
-    def _fold_rows(self, recorded: Recorded) -> None:
-        happened = recorded.event
-        if happened.CREATES is not None:
-            made: Any = build(recorded)
-            share(made)
-            self.rows[made.id.int] = made
-        elif happened.REMOVES:
-            self.discard(recorded.stream)
-        else:
-            self._apply(self.rows[recorded.stream.int], recorded)
+    def _brought(self, kind: type[Event]) -> Plan | None:
+        try:
+            return self._brings[kind]
+        except KeyError:
+            found = self._brings[kind] = touched(kind, self.spec.row)
+            return found
+
+    def _begin_past(self, recorded: Recorded) -> None:
+        row: Any = build(recorded)
+        number = recorded.stream.int
+        self.rows[number] = row
+        self._unshared.numbers.add(number)
+
+    def _change_past(self, recorded: Recorded) -> None:
+        happened, number = recorded.event, recorded.stream.int
+        row = self.rows[number]
+        happened.apply(row, recorded.at_ms)
+        row.version = recorded.version
+        if self._brought(type(happened)) is not None:
+            self._unshared.numbers.add(number)
+
+    def _end_past(self, recorded: Recorded) -> None:
+        del self.rows[recorded.stream.int]
 
     def discard(self, row_id: UUID) -> None:
         """Forget a row; the log still has it."""
         row = self.rows.pop(row_id.int)
-        if self._is_deferred:
-            return
         self._drop(row, self._keys(row))
         if self.watch is not None:
             self.watch(self.spec.kind, row, {})

@@ -4,7 +4,7 @@ A noun says once what its rows are metered for. When an event changes the answer
 was open ends and another begins, at the time that the log has for the event. So usage of a period
 is the same whenever it is asked for, and nothing has to run at midnight.
 
-    metered("snapshot", lambda row, cloud: (Meter(SNAPSHOT, row.size_bytes, ...),))
+    metered("snapshot", lambda row, cloud: [(shape(SNAPSHOT, size_bytes=...), name, None, None)])
 """
 
 from __future__ import annotations
@@ -21,15 +21,17 @@ from aggregates.usage import UsageForgotten
 from projections.cloud import Cloud, projection
 from projections.network import networks
 from projections.usage_spans import (
+    Ended,
     EndedSpans,
     Going,
-    Meter,
+    Metered,
     OpenSpans,
+    Owner,
     Span,
     encode,
     owner_of,
     restore,
-    shape_of,
+    shape,
 )
 
 RUNNING_VM, ALLOCATED_VM, IP_ADDRESS, VOLUME = 1, 2, 3, 6
@@ -41,7 +43,7 @@ METERED_KINDS = frozenset({
 })  # fmt: skip
 
 
-Meters = Callable[[Any, Cloud], tuple[Meter, ...]]
+Meters = Callable[[Any, Cloud], list[Metered]]
 METERED: dict[str, Meters] = {}
 # Common events that change nothing of what is metered.
 IDLE = frozenset({
@@ -55,67 +57,64 @@ def metered(kind: str, meters: Meters) -> None:
     METERED[kind] = meters
 
 
-def _vm(row: Any, cloud: Cloud) -> tuple[Meter, ...]:
+def _vm(row: Any, cloud: Cloud) -> list[Metered]:
     """Allocated until it is destroyed, and running while it is on a host."""
     state = row.before if row.state == "Expunging" else row.state
     if state == "Destroyed":
-        return ()
-    size = (row.cpu_count, row.cpu_mhz, row.memory_mib, row.hypervisor)
-    whose = (row.name, row.service_offering_id, row.template_id, None, None, *size)
-    found = [Meter(ALLOCATED_VM, *whose)]
+        return []
+    name, size = row.name, (row.cpu_count, row.cpu_mhz, row.memory_mib, row.hypervisor)
+    of = (row.service_offering_id, row.template_id, None, None, *size)
+    found: list[Metered] = [(shape(ALLOCATED_VM, *of), name, None, None)]
     if row.host_id is not None:
-        found.append(Meter(RUNNING_VM, *whose))
+        found.append((shape(RUNNING_VM, *of), name, None, None))
     for nic in row.nics:
         network = cloud[networks].get(nic.network_id)
         if network is not None:
-            found.append(
-                Meter(
-                    NETWORK_OFFERING,
-                    row.name,
-                    network.offering_id,
-                    network_id=network.id,
-                    about=nic.id,
-                    vm_id=row.id,
-                    is_default=nic.is_default,
-                )
+            kind = shape(
+                NETWORK_OFFERING,
+                network.offering_id,
+                network_id=network.id,
+                is_default=nic.is_default,
             )
+            found.append((kind, name, nic.id, row.id))
     groups = getattr(row, "security_group_ids", ())
-    found += [Meter(SECURITY_GROUP, row.name, about=one, vm_id=row.id) for one in groups]
-    return tuple(found)
+    found += [(shape(SECURITY_GROUP), name, one, row.id) for one in groups]
+    return found
 
 
-def _volume(row: Any, cloud: Cloud) -> tuple[Meter, ...]:
-    return (Meter(VOLUME, row.name, row.offering_id, row.template_id, row.size_bytes),)
+def _volume(row: Any, cloud: Cloud) -> list[Metered]:
+    kind = shape(VOLUME, row.offering_id, row.template_id, row.size_bytes)
+    return [(kind, row.name, None, None)]
 
 
 def _image(kind: int) -> Meters:
-    def meters(row: Any, cloud: Cloud) -> tuple[Meter, ...]:
+    def meters(row: Any, cloud: Cloud) -> list[Metered]:
         if not row.size_bytes:  # it is not here yet
-            return ()
+            return []
         physical = getattr(row, "physical_bytes", None) or row.size_bytes
-        return (Meter(kind, row.name, None, None, physical, row.size_bytes),)
+        return [(shape(kind, None, None, physical, row.size_bytes), row.name, None, None)]
 
     return meters
 
 
 def _kept(kind: int) -> Meters:
-    def meters(row: Any, cloud: Cloud) -> tuple[Meter, ...]:
+    def meters(row: Any, cloud: Cloud) -> list[Metered]:
         size, vm_id = getattr(row, "size_bytes", None), getattr(row, "vm_id", None)
         name = getattr(row, "name", "") or getattr(row, "username", "")
-        return (Meter(kind, name, size_bytes=size, vm_id=vm_id),)
+        return [(shape(kind, size_bytes=size), name, None, vm_id)]
 
     return meters
 
 
-def _address(row: Any, cloud: Cloud) -> tuple[Meter, ...]:
+def _address(row: Any, cloud: Cloud) -> list[Metered]:
     name = str(getattr(row, "address", None) or getattr(row, "ip4", ""))
     source_nat = bool(getattr(row, "is_source_nat", False))
-    return (Meter(IP_ADDRESS, name, is_source_nat=source_nat),)
+    return [(shape(IP_ADDRESS, is_source_nat=source_nat), name, None, None)]
 
 
 def _net(kind: int) -> Meters:
-    def meters(row: Any, cloud: Cloud) -> tuple[Meter, ...]:
-        return (Meter(kind, row.name, getattr(row, "offering_id", None)),)
+    def meters(row: Any, cloud: Cloud) -> list[Metered]:
+        return [(shape(kind, getattr(row, "offering_id", None)), row.name, None, None)]
 
     return meters
 
@@ -162,7 +161,7 @@ class Usage:
                 yield span
         for thing, one in self._going.every():
             if one.begin_ms < last_ms:
-                yield one.span(thing)
+                yield one.span(UUID(int=thing))
 
     def fold(self, recorded: Recorded) -> None:
         happened = recorded.event
@@ -172,41 +171,34 @@ class Usage:
         row: Any = None
         if not happened.REMOVES:
             row = self._cloud.table(happened.KIND).get(recorded.stream)
-        if recorded.at_ms != self._at_ms:  # one object for all spans that begin at the same time
-            self._at_ms = recorded.at_ms
-        self._settle(recorded, row)
-
-    def _settle(self, recorded: Recorded, row: Any) -> None:
-        """End what is so no more, begin what is so now, and leave alone what goes on."""
-        thing_id = recorded.stream
-        before = self._going.get(thing_id)
         account_id: UUID | None = getattr(row, "account_id", None)
-        wanted: list[tuple[Meter, Meter]] = []
-        if account_id is not None:
-            meters = METERED[recorded.event.KIND](row, self._cloud)
-            wanted = [(shape_of(meter), meter) for meter in meters]
-        domain_id: UUID | None = getattr(row, "domain_id", None)
+        if account_id is None:
+            self._settle(recorded, None, [])
+        else:
+            where = getattr(row, "domain_id", None), getattr(row, "zone_id", None)
+            metered = METERED[happened.KIND](row, self._cloud)
+            self._settle(recorded, owner_of(account_id, *where), metered)
+
+    def _settle(self, recorded: Recorded, owner: Owner | None, wanted: list[Metered]) -> None:
+        """End what is so no more, begin what is so now, and leave alone what goes on."""
+        thing_id, at_ms = recorded.stream, recorded.at_ms
+        before = self._going.get(thing_id)
         goes_on = []
         for one in before:
-            owner, found = one.owner, None
-            if owner.account_id == account_id and owner.domain_id == domain_id:
-                for pair in wanted:
-                    if one.is_as(*pair):
-                        found = pair
-                        break
-            if found is not None:
-                wanted.remove(found)
-                goes_on.append(one)
-            elif one.begin_ms < recorded.at_ms:
-                self._ended.add(one.span(thing_id.int, recorded.at_ms))
+            if owner is not None and one.owner.has(owner):
+                found = next((each for each in wanted if one.is_as(each)), None)
+                if found is not None:
+                    wanted.remove(found)
+                    goes_on.append(one)
+                    continue
+            if one.begin_ms < at_ms:
+                self._ended.add(Ended(thing_id, one, at_ms))
         if len(goes_on) == len(before) and not wanted:
             return
-        if account_id is not None:
-            owner = owner_of(account_id, domain_id, getattr(row, "zone_id", None))
-            goes_on += [
-                Going(owner, shape, meter.name, meter.about, meter.vm_id, self._at_ms)
-                for shape, meter in wanted
-            ]
+        if at_ms != self._at_ms:  # one object for all spans that begin at the same time
+            self._at_ms = at_ms
+        if owner is not None:
+            goes_on += [Going(owner, *each, self._at_ms) for each in wanted]
         self._going.put(thing_id, goes_on)
 
     def encode(self) -> bytes:

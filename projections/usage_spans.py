@@ -63,8 +63,18 @@ class Owner(msgspec.Struct, frozen=True, array_like=True, gc=False):
     domain_id: UUID | None
     zone_id: UUID | None
 
+    def has(self, other: Owner) -> bool:
+        """Is this the same owner, wherever the thing is?"""
+        if self is other:
+            return True
+        return self.account_id == other.account_id and self.domain_id == other.domain_id
 
-class Going(msgspec.Struct, frozen=True, gc=False):
+
+# What a thing is metered as: the shape, its name, `about` and `vm_id`.
+Metered = tuple[Meter, str, UUID | None, UUID | None]
+
+
+class Going(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A span that goes on: its meter is its shape, with what is this thing's own."""
 
     owner: Owner
@@ -74,19 +84,31 @@ class Going(msgspec.Struct, frozen=True, gc=False):
     vm_id: UUID | None
     begin_ms: int
 
-    def is_as(self, shape: Meter, meter: Meter) -> bool:
+    def is_as(self, metered: Metered) -> bool:
         """Is this metered in the same way?"""
+        shape, name, about, vm_id = metered
         if self.shape is not shape and self.shape != shape:
             return False
-        if self.name != meter.name:
+        if self.name != name:
             return False
-        return (self.about, self.vm_id) == (meter.about, meter.vm_id)
+        return (self.about, self.vm_id) == (about, vm_id)
 
-    def span(self, thing: int, end_ms: int = 0) -> Span:
+    def span(self, thing_id: UUID, end_ms: int = 0) -> Span:
         owner = self.owner
         meter = replace(self.shape, name=self.name, about=self.about, vm_id=self.vm_id)
         whose = (owner.account_id, owner.domain_id, owner.zone_id)
-        return Span(UUID(int=thing), *whose, meter, self.begin_ms, end_ms)
+        return Span(thing_id, *whose, meter, self.begin_ms, end_ms)
+
+
+class Ended(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A span that is over, as it is packed."""
+
+    thing_id: UUID
+    was: Going
+    end_ms: int
+
+    def span(self) -> Span:
+        return self.was.span(self.thing_id, self.end_ms)
 
 
 _of_shape = attrgetter(*(f for f in Meter.__struct_fields__ if f not in {"name", "about", "vm_id"}))
@@ -95,14 +117,37 @@ _shapes: dict[tuple[Any, ...], Meter] = {}
 _owners: dict[tuple[Any, ...], Owner] = {}
 
 
-def shape_of(meter: Meter) -> Meter:
-    """The object that stands for all meters like this one."""
-    key = _of_shape(meter)
+def shape(
+    kind: int,
+    offering_id: UUID | None = None,
+    template_id: UUID | None = None,
+    size_bytes: int | None = None,
+    virtual_bytes: int | None = None,
+    cpu_count: int | None = None,
+    cpu_mhz: int | None = None,
+    memory_mib: int | None = None,
+    what: str = "",
+    network_id: UUID | None = None,
+    is_default: bool | None = None,
+    is_source_nat: bool | None = None,
+) -> Meter:
+    """The object that stands for all meters like this one. It is asked for at each event."""
+    key = (
+        kind, offering_id and offering_id.int, template_id and template_id.int,
+        size_bytes, virtual_bytes, cpu_count, cpu_mhz, memory_mib, what,
+        network_id and network_id.int, is_default, is_source_nat,
+    )  # fmt: skip
     found = _shapes.get(key)
     if found is None:
         if len(_shapes) >= KEPT_SHAPES:
             _shapes.clear()
-        found = _shapes[key] = replace(meter, name="", about=None, vm_id=None)
+        size = (size_bytes, virtual_bytes, cpu_count, cpu_mhz, memory_mib)
+        found = _shapes[key] = Meter(
+            *(kind, "", offering_id, template_id, *size, what),
+            network_id=network_id,
+            is_default=is_default,
+            is_source_nat=is_source_nat,
+        )
     return found
 
 
@@ -181,14 +226,14 @@ class _Block(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 _END = attrgetter("end_ms")
 _encode = msgspec.msgpack.Encoder(uuid_format="bytes").encode
-_decode = msgspec.msgpack.Decoder(list[Span]).decode
+_decode = msgspec.msgpack.Decoder(list[Ended]).decode
 
 
-def _packed(spans: list[Span]) -> _Block:
+def _packed(spans: list[Ended]) -> _Block:
     return _Block(spans[-1].end_ms, zlib.compress(_encode(spans), 1))
 
 
-def _unpacked(block: _Block) -> list[Span]:
+def _unpacked(block: _Block) -> list[Ended]:
     return _decode(zlib.decompress(block.packed))
 
 
@@ -197,9 +242,9 @@ class EndedSpans:
 
     def __init__(self) -> None:
         self.blocks: list[_Block] = []
-        self.latest: list[Span] = []
+        self.latest: list[Ended] = []
 
-    def add(self, span: Span) -> None:
+    def add(self, span: Ended) -> None:
         self.latest.append(span)
         if len(self.latest) == BLOCK:
             self.blocks.append(_packed(self.latest))
@@ -210,8 +255,9 @@ class EndedSpans:
         first = bisect_right(self.blocks, first_ms, key=attrgetter("last_ms"))
         for block in self.blocks[first:]:
             spans = _unpacked(block)
-            yield from spans[bisect_right(spans, first_ms, key=_END) :]
-        yield from self.latest[bisect_right(self.latest, first_ms, key=_END) :]
+            yield from (one.span() for one in spans[bisect_right(spans, first_ms, key=_END) :])
+        behind = bisect_right(self.latest, first_ms, key=_END)
+        yield from (one.span() for one in self.latest[behind:])
 
     def forget(self, before_ms: int) -> None:
         """Let go of those that ended by then."""
@@ -228,7 +274,7 @@ class EndedSpans:
 class _All(msgspec.Struct, frozen=True, array_like=True):
     going: _Saved
     blocks: list[_Block]
-    latest: list[Span]
+    latest: list[Ended]
 
 
 def encode(going: OpenSpans, ended: EndedSpans) -> bytes:

@@ -158,7 +158,7 @@ class Allocator:
     def take_space(self, request: SpaceRequest, hold: UUID) -> PoolDecision:
         """Promise a volume room in the emptiest pool in reach; NothingFits says why none has it."""
         space = self._space
-        held = space.holds.get(hold)
+        held = space.holds.get(hold.int)
         if held is not None:
             promises.refuse_if_leaving(space.pendings, hold)
             return PoolDecision((), held.pool_id)
@@ -182,7 +182,7 @@ class Allocator:
     def release_space(self, hold: UUID) -> Decision:
         """Give a volume's room back."""
         space = self._space
-        held = space.holds.get(hold)
+        held = space.holds.get(hold.int)
         if held is None:
             if (taking := space.pendings.takes.get(hold.int)) is None:
                 return NOTHING
@@ -203,7 +203,7 @@ class Allocator:
     ) -> AddressDecision:
         """Promise the lowest free number of the first space that has one, or the wanted one."""
         addresses = self._addresses
-        taken = addresses.holds.get(hold)
+        taken = addresses.holds.get(hold.int)
         if taken is not None:
             promises.refuse_if_leaving(addresses.pendings, hold)
             return AddressDecision((), taken.space_id, taken.number)
@@ -222,7 +222,7 @@ class Allocator:
     def release_address(self, hold: UUID) -> Decision:
         """Give a number back."""
         addresses = self._addresses
-        taken = addresses.holds.get(hold)
+        taken = addresses.holds.get(hold.int)
         if taken is None:
             if (taking := addresses.pendings.takes.get(hold.int)) is None:
                 return NOTHING

@@ -20,14 +20,26 @@ from engine.log.errors import DAMAGED
 from engine.log.unit import Stored
 
 
-class Past(msgspec.Struct, gc=False, tag_field="t", rename={"at_ms": "at", "action": "do"}):
-    """To folds it is a `Recorded`. Who asked is read of few events: an id is made only there."""
+class Row(msgspec.Struct, gc=False, tag_field="t", rename={"at_ms": "at", "action": "do"}):
+    """To folds it is a `Recorded`."""
 
     position: int = msgspec.field(name="p")
     stream: UUID = msgspec.field(name="s")
     version: int = msgspec.field(name="n")
     at_ms: int
     action: str = ""
+
+
+class Asked(Row):
+    """A row of a job: who asked for it is read of nearly every one."""
+
+    user: UUID | None = msgspec.field(default=None, name="by")
+    account: UUID | None = msgspec.field(default=None, name="acct")
+
+
+class Other(Row):
+    """Any other row: who asked is read of few, so an id is made only there."""
+
     by: str | None = None
     acct: str | None = None
 
@@ -81,7 +93,7 @@ def _decoder(_: int, older: bool) -> Callable[[bytes], list[Any]]:
     return msgspec.json.Decoder(list[any_of]).decode
 
 
-def _form(kind: type[Event], older: bool) -> type[Past]:
+def _form(kind: type[Event], older: bool) -> type[Row]:
     fields: list[Any] = [("event", msgspec.Raw if older else kind, msgspec.field(name="d"))]
     if older:
         fields.append(("v", int, 1))
@@ -89,5 +101,6 @@ def _form(kind: type[Event], older: bool) -> type[Past]:
         fields.append(("v", Literal[kind.VERSION]))
     else:
         fields.append(("v", Literal[1], 1))
-    made = msgspec.defstruct("Past", fields, bases=(Past,), tag=kind.TOPIC, gc=False, kw_only=True)
-    return cast(type[Past], made)
+    base = Asked if kind.KIND == "saga" else Other
+    made = msgspec.defstruct("Past", fields, bases=(base,), tag=kind.TOPIC, gc=False, kw_only=True)
+    return cast(type[Row], made)

@@ -104,7 +104,8 @@ def _promises(rig: Rig) -> None:
     assert promised == held, "capacity is held for no guest, or the reverse"
     rooms = {hold for volume in rig.cloud[volumes] for hold in volume.holds}
     rooms |= {snapshot.hold for snapshot in rig.cloud[snapshots]}
-    assert set(space.holds) == rooms, "room is held for no volume, or the reverse"
+    kept = {one.hold for one in space.holds.values()}
+    assert kept == rooms, "room is held for no volume, or the reverse"
     holders = {taken.holder for taken in addresses.holds.values()}
     cards = {nic.id for vm in rig.cloud[vms] for nic in vm.nics}
     wires = {network.id for network in rig.cloud[networks] if network.vlan}
