@@ -22,6 +22,7 @@ from projections.cloud import Cloud
 
 if TYPE_CHECKING:
     from api.found import Found
+    from api.holders import Holders
     from api.sessions import Door
 
 __all__ = [
@@ -253,6 +254,11 @@ class Memo(Protocol):
     @property
     def found(self) -> Found:
         """What was found of late."""
+        ...
+
+    @property
+    def holders(self) -> Holders:
+        """Whom keys stand for."""
         ...
 
     def page(self, view: Any, role_type: str, rows: list[Any]) -> bytes:

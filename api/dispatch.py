@@ -64,6 +64,11 @@ class Request:
     params: Pairs
     cookies: Mapping[str, str] = field(default_factory=dict)
     trusted: bool = False
+    lowered: Mapping[str, str] = field(init=False, compare=False)
+    """Parameters by their lower-cased names; the last one wins."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "lowered", {name.lower(): value for name, value in self.params})
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +133,7 @@ class Gateway:
 
     async def answer(self, request: Request) -> Answer:
         """Answer one request, whatever it holds."""
-        wanted = {name.lower(): value for name, value in request.params}
+        wanted = request.lowered
         name = wanted.get("command", "")
         spec = REGISTRY.get(name)
         write, kind = _form(wanted)
@@ -180,7 +185,7 @@ class Gateway:
     ) -> Payload:
         if self.closing:
             raise Closing("The server is shutting down; ask again in a moment")
-        query = normal(request.params)
+        query = normal(request.params, request.lowered)
         await self.caught_up()
         if spec is not None and spec.public:
             return await self._visit(request, spec, query, cookies)
@@ -234,9 +239,11 @@ class Gateway:
             if found is None:
                 raise Unauthorized
             return found, None
-        names = {name.lower(): value for name, value in request.params}
+        names = request.lowered
         if "signature" in names or "apikey" in names:
-            return await by_signature(self.engine, request.params, self.now_ms()), None
+            holders = self.memo.holders if self.memo is not None else None
+            signed = by_signature(self.engine, request.params, names, self.now_ms(), holders)
+            return await signed, None
         key = names.get("sessionkey", "")
         who, session = await by_session(
             self.engine, self.sessions, request.cookies, key, self.now_ms()

@@ -14,6 +14,7 @@ from uuid import UUID
 from api.authz import domain_path, first_match
 from api.caller import Engine, Identity
 from api.errors import SecondFactorNeeded, Unauthorized, Unsupported
+from api.holders import Holders
 from api.sessions import Session, SessionStore
 from api.sign import Pairs, is_fresh, is_signed
 from projections.cloud import Cloud
@@ -151,9 +152,14 @@ def allows(project_role: Any, command: str) -> bool:
     return first_match(((rule, bool(ok)) for rule, ok, _ in project_role.rules), command)
 
 
-async def by_signature(engine: Engine, pairs: Pairs, now_ms: int) -> Identity:
-    """The holder of the key that signed these parameters."""
-    params = {name.lower(): value for name, value in pairs}
+async def by_signature(
+    engine: Engine,
+    pairs: Pairs,
+    params: Mapping[str, str],
+    now_ms: int,
+    holders: Holders | None = None,
+) -> Identity:
+    """The holder of the key that signed these parameters; `params` are by lower-cased names."""
     cloud = engine.cloud
     key = cloud.table("api_key").one("key", params.get("apikey", ""))
     secret = NO_SECRET
@@ -165,10 +171,19 @@ async def by_signature(engine: Engine, pairs: Pairs, now_ms: int) -> Identity:
     signed = is_signed(pairs, secret, params.get("signature", ""))
     if key is None or not signed or not is_fresh(params, now_ms) or _expired(key, now_ms):
         raise Unauthorized
-    found = identify(engine.cloud, key.user_id)
-    if found is None:
-        raise Unauthorized
-    if not key_access(engine.cloud, found):
+    kept = None if holders is None else holders.get(key)
+    if kept is not None:
+        return kept
+    found = _holder(engine.cloud, key)
+    if holders is not None:
+        holders.keep(key, found)
+    return found
+
+
+def _holder(cloud: Cloud, key: Any) -> Identity:
+    """The user of a key, if it may sign with keys, with what this one narrows."""
+    found = identify(cloud, key.user_id)
+    if found is None or not key_access(cloud, found):
         raise Unauthorized
     rules = tuple((pattern, bool(ok)) for pattern, ok in getattr(key, "rules", ()))
     expires_at_ms = _expiry(key)

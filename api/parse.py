@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID
 
 from api.authz import NOUNS, Right, Verdict, judge
@@ -38,20 +38,30 @@ def shown(path: str, value: str) -> str:
     return "(not shown)" if SECRET.search(path) else value[:PARAM_LENGTH]
 
 
-def normal(raw: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Parameters by their lower-cased names; a map's field keeps its case. The last one wins."""
+def normal(raw: Sequence[tuple[str, str]], lowered: Query | None = None) -> Query:
+    """Parameters by their lower-cased names; a map's field keeps its case. The last one wins.
+
+    `lowered` are the same by names that are lower-cased throughout, if they are known already.
+    """
+    text = "".join(map("".join, raw))
+    if CONTROL.search(text) is not None:
+        _refuse_spoiled(raw)
+    if lowered is not None and "]." not in text:
+        return lowered
     found = {}
-    pairs = list(raw)
-    spoiled = CONTROL.search("".join(part for pair in pairs for part in pair)) is not None
-    for name, value in pairs:
-        if spoiled and (CONTROL.search(value) or CONTROL.search(name)):
-            shown = CONTROL.sub("?", name)
-            raise ParamError(
-                f"The value of parameter {shown} contains control characters: take them out"
-            )
+    for name, value in raw:
         head, dot, field = name.partition("].")
         found[head.lower() + dot + field] = value
     return found
+
+
+def _refuse_spoiled(raw: Sequence[tuple[str, str]]) -> NoReturn:
+    """Say which is the first parameter with a control character in it."""
+    name = next(name for name, value in raw if CONTROL.search(name) or CONTROL.search(value))
+    raise ParamError(
+        f"The value of parameter {CONTROL.sub('?', name)} contains control characters: "
+        "take them out"
+    )
 
 
 def grouped(query: Query) -> Groups:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hmac
 import re
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import quote
 
 from api.parse import moment
@@ -57,7 +57,8 @@ def _quote(value: str, safe: str) -> str:
 
 def signature(text: bytes, secret: str) -> str:
     """The signature of one candidate string."""
-    return b64encode(hmac.digest(secret.encode(), text, "sha1")).decode()
+    # `hmac.digest` is no quicker, and lets another thread have the interpreter meanwhile.
+    return b64encode(hmac.new(secret.encode(), text, "sha1").digest()).decode()
 
 
 def is_signed(params: Pairs, secret: str, given: str) -> bool:
@@ -70,7 +71,7 @@ def is_signed(params: Pairs, secret: str, given: str) -> bool:
     return found
 
 
-def is_fresh(params: dict[str, str], now_ms: int) -> bool:
+def is_fresh(params: Mapping[str, str], now_ms: int) -> bool:
     """Has the request not expired? Only version 3 signatures say when they do."""
     if params.get("signatureversion") != "3":
         return True
