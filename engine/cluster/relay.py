@@ -182,7 +182,7 @@ class Relay:
         while len(rows) < BATCH_ROWS:
             behind = rows[-1].position if rows else position
             limit = min(READ_ROWS, BATCH_ROWS - len(rows))
-            rows += (some := await self._log.read_stored(behind, limit=limit))
+            rows += (some := await self._log.read_next(behind, limit=limit))
             if len(some) < limit:
                 break
         if not rows:

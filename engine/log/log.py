@@ -21,6 +21,7 @@ from engine.log import codec, past
 from engine.log.errors import LogUnavailable
 from engine.log.lend import Lender
 from engine.log.lock import FileLock
+from engine.log.recent import Recent
 from engine.log.store import Store, StoreDown, sqlite_path
 from engine.log.stores import open_store
 from engine.log.unit import LogStats, Stored, Unit
@@ -44,6 +45,7 @@ class Log:
         self._store, self._reads, self._now_ms = store, reads, now_ms
         self._loop = asyncio.get_running_loop()
         self._listeners: list[Listener] = []
+        self._recent = Recent()
         self._lender = Lender(self._loop)
         self.begins = 0
         self._last_ms = 0
@@ -156,6 +158,7 @@ class Log:
         """Fold first, then answer, whatever the folding did."""
         self._lender.alive()
         self._count(batch)
+        self._recent.add(batch.rows)
         try:
             if batch.recorded and not self._out_of_step:
                 self._fold(batch.recorded)
@@ -247,8 +250,19 @@ class Log:
     async def read_stored(
         self, after: int = 0, *, until: int | None = None, limit: int = 5_000
     ) -> list[Stored]:
-        """Rows as they lie on disk, behind `after`, at most `limit`; empty at the end."""
+        """Rows as they lie on disk, behind `after`, at most `limit`; fewer only at the end."""
+        found = self._recent.behind(after, until, limit)
+        if len(found) == limit or (found and (found[-1].position == until or not self.shared)):
+            return list(found)
         return await self._ask(partial(self._store.rows, after, until, limit))
+
+    async def read_next(self, after: int, *, limit: int = 5_000) -> list[Stored]:
+        """The same for who follows: fewer than `limit` need not be the last, none is the end.
+
+        What this process knows already is told without asking the store.
+        """
+        found = self._recent.behind(after, None, limit)
+        return list(found) or await self.read_stored(after, limit=limit)
 
     async def position(self) -> int:
         """The position of the last event on disk; 0 when there is none."""

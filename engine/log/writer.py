@@ -80,6 +80,8 @@ class Batch:
     units: list[Pending]
     looks: list[Look] = field(default_factory=list)
     recorded: list[Recorded] = field(default_factory=list)
+    # The rows of those events that were written to the store, or read from it.
+    rows: list[Stored] = field(default_factory=list)
     duration_s: float = 0.0
     size_bytes: int = 0
 
@@ -195,6 +197,7 @@ class Writer:
         brought = [row for row in look.rows if row.position > self._end]
         if brought and brought[0].position == self._end + 1:
             self._take_in(brought, batch)
+            batch.rows.clear()  # The next ones begin anew behind these.
         elif brought or not look.rows:
             self._catch_up(batch)
         look.answer = []
@@ -215,6 +218,7 @@ class Writer:
         self._took_in = True
         recorded = codec.decode_all(rows)
         batch.recorded.extend(recorded)
+        batch.rows.extend(rows)
         for row in rows:
             self._know(row.stream, row.version)
         self._end = rows[-1].position
@@ -386,6 +390,7 @@ class Writer:
             pending.answer = recorded
             batch.recorded.extend(recorded)
         if rows:
+            batch.rows.extend(rows)
             self._end = rows[-1].position
             self._last_ms = max(self._last_ms, ready[-1].at_ms)
 

@@ -126,7 +126,9 @@ async def test_a_hole_in_the_log_is_no_gap_in_kafka(
     # As a log of an earlier release has them, from inserts that were rolled back.
     with psycopg.connect(url.replace("postgres://", "postgresql://")) as direct:
         direct.execute("DELETE FROM stored_events WHERE notification_id = 2")
-    relay = Relay(log, kafka.servers, topics, SystemClock())
+    opened = await Log.open(url, now_ms=SystemClock().now_ms)
+    relay = Relay(opened, kafka.servers, topics, SystemClock())
     async with running(relay):
-        await caught_up(log, relay)
-    assert [row.position for row in await judge(log, kafka.servers, topics)] == [1, 3]
+        await caught_up(opened, relay)
+    assert [row.position for row in await judge(opened, kafka.servers, topics)] == [1, 3]
+    await opened.close()

@@ -121,6 +121,21 @@ async def test_rows_that_were_read_elsewhere_spare_the_question(members: list[Me
     assert len(three.folded) == 5
 
 
+async def test_rows_that_were_read_elsewhere_are_not_told_as_the_stores(
+    members: list[Member],
+) -> None:
+    """What is sealed is what the store holds, whatever a copy of it says."""
+    one, two, _ = members
+    for _ in range(3):
+        await one.log.append(unit())
+    rows = await one.log.read_stored()
+    copied = [row._replace(state=row.state.replace(b'"a"', b'"b"')) for row in rows[:2]]
+    await two.log.look(copied)
+    await two.log.append(unit())
+    assert (await two.log.read_stored())[:3] == rows != copied
+    assert len(two.log._recent.behind(2, None, 9)) == 2
+
+
 async def test_times_grow_though_clocks_differ(members: list[Member], clock: Clock) -> None:
     clock.ms = 50_000
     await members[0].log.append(unit())
