@@ -3,6 +3,8 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 PACKAGES := aggregates engine projections drivers api sagastack guest consumers scripts benchmarks
 ARGS ?=
+# What was compiled once is not compiled again by each of the hundreds of processes of the tests.
+unexport PYTHONDONTWRITEBYTECODE
 # Tests wait more than they compute: two workers for a core. WORKERS=0 runs them in one process.
 WORKERS ?= $(shell echo $$((2 * $$(nproc) < 8 ? 2 * $$(nproc) : 8)))
 SPREAD = -n $(WORKERS) --no-loadscope-reorder  # in the order of tests/conftest.py
