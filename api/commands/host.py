@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from api.baremetal_hosts import completed
 from api.commands.vmware_dc import sign_in

@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import Protocol
 from uuid import UUID
 
+import msgspec
+
 from api.caller import Caller
 from api.errors import InvalidValue
 from engine.intents.security_group import EnsureDefaultGroup
@@ -85,7 +87,9 @@ async def default_group(caller: Caller, account_id: UUID, domain_id: UUID) -> UU
     if found is not None:
         return found.id
     # The event list shall show a group being made, whatever it was made for.
-    as_group = replace(caller, by=replace(caller.by, action="SG.CREATE", idempotency_key=""))
+    as_group = replace(
+        caller, by=msgspec.structs.replace(caller.by, action="SG.CREATE", idempotency_key="")
+    )
     ask = EnsureDefaultGroup(id=caller.new_id(), account_id=account_id, domain_id=domain_id)
     made: UUID = await as_group.decide(ask)
     return made

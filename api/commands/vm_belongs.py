@@ -15,6 +15,8 @@ from email.mime.text import MIMEText
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from api.caller import Caller
 from api.commands.vm_checks import check_user_data
 from api.errors import InvalidValue
@@ -86,7 +88,7 @@ async def group_for(
         group_id=caller.new_id(), account_id=account_id, domain_id=domain_id, name=name
     )
     # The event list shall show a group being made, not a second guest.
-    aside = replace(caller, by=replace(caller.by, action="INSTANCE.GROUP.CREATE"))
+    aside = replace(caller, by=msgspec.structs.replace(caller.by, action="INSTANCE.GROUP.CREATE"))
     found: UUID = await aside.decide(ask)
     return found
 

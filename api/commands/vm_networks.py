@@ -11,6 +11,8 @@ from typing import Annotated, Protocol
 from uuid import UUID
 from weakref import WeakValueDictionary
 
+import msgspec
+
 from api.authz import domain_path, is_below
 from api.commands.vm_dhcp import dhcp_options
 from api.declare import Caller, Cloud, Names, entry
@@ -248,7 +250,7 @@ async def _make_default(
         )
     name = f"{cloud[accounts][account_id].name}-network"
     # The event list shall show a network being made, not a second guest.
-    as_network = replace(caller, by=replace(caller.by, action="NETWORK.CREATE"))
+    as_network = replace(caller, by=msgspec.structs.replace(caller.by, action="NETWORK.CREATE"))
     made: UUID = await as_network.decide(
         CreateNetwork(
             network_id=caller.new_id(),

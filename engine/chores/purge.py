@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from uuid import NAMESPACE_OID, uuid5
+
+from msgspec.structs import replace
 
 from engine.chores.chore import BY, chore
 from engine.engine import Engine

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
 from decimal import Decimal
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from aggregates.errors import DomainError
 from engine.chores.chore import BY, chore

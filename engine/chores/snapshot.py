@@ -7,9 +7,10 @@ is taken and no other.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid5
+
+from msgspec.structs import replace
 
 from aggregates.errors import DomainError
 from aggregates.schedule import schedule_of

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from uuid import uuid5
+
+from msgspec.structs import replace
 
 from aggregates.errors import DomainError
 from aggregates.volume import VolumeState

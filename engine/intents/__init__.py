@@ -5,12 +5,12 @@ Every choice (ids, names, sizes) is settled in an intent, so that the work can b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from uuid import UUID
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class By:
+
+class By(Struct, frozen=True, kw_only=True):
     """On whose behalf. `action` is the event that the caller sees (`VM.CREATE`)."""
 
     user_id: UUID | None = None
@@ -23,8 +23,7 @@ class By:
 SYSTEM = By(action="SYSTEM")
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True):
     """A saga that was accepted: its id, and the id of what it works on."""
 
     id: UUID

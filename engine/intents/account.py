@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from uuid import UUID
+
+from msgspec import Struct
 
 from engine.intents.ending import ending
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetAccountState:
+class SetAccountState(Struct, frozen=True, kw_only=True):
     """Make an account `enabled`, `disabled` or `locked`."""
 
     account_id: UUID
     state: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeleteAccount:
+class DeleteAccount(Struct, frozen=True, kw_only=True):
     """Delete an account with all that it owns. `of_project`: the project itself is going."""
 
     account_id: UUID

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from uuid import UUID
 
+from msgspec import Struct, field
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoundDisk:
+
+class FoundDisk(Struct, frozen=True, kw_only=True):
     """An image; `pool_id` is None for one that lies in no pool of ours.
 
     `convert_to` is a format that it must have first, or empty.
@@ -21,14 +21,12 @@ class FoundDisk:
     convert_to: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoundNic:
+class FoundNic(Struct, frozen=True, kw_only=True):
     mac: str
     bridge: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoundGuest:
+class FoundGuest(Struct, frozen=True, kw_only=True):
     """A stranger as its host shows it now. `power` is running, paused, off or crashed."""
 
     host_id: UUID
@@ -40,8 +38,7 @@ class FoundGuest:
     nics: tuple[FoundNic, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoundElsewhere:
+class FoundElsewhere(Struct, frozen=True, kw_only=True):
     """A stranger on a host that need not be one of ours: `host_id` is None then."""
 
     host_id: UUID | None
@@ -56,8 +53,7 @@ class FoundElsewhere:
     nics: tuple[FoundNic, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdoptDisk:
+class AdoptDisk(Struct, frozen=True, kw_only=True):
     volume_id: UUID
     name: str
     device: int
@@ -67,8 +63,7 @@ class AdoptDisk:
     offering_id: UUID | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdoptNic:
+class AdoptNic(Struct, frozen=True, kw_only=True):
     """The guest's own card; it keeps its MAC. Empty `ip4` takes the lowest free address."""
 
     nic_id: UUID
@@ -77,8 +72,7 @@ class AdoptNic:
     ip4: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdoptVm:
+class AdoptVm(Struct, frozen=True, kw_only=True):
     """Take over a stranger that runs on `host_id` under the name `stranger`."""
 
     vm_id: UUID
@@ -102,8 +96,7 @@ class AdoptVm:
     details: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnmanageVm:
+class UnmanageVm(Struct, frozen=True, kw_only=True):
     """Let go of a guest, which runs on: no record, no promise and no address of it remains."""
 
     vm_id: UUID

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from uuid import UUID
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveAffinityGroup:
+
+class RemoveAffinityGroup(Struct, frozen=True, kw_only=True):
     """Its guests leave it; where they run is not touched."""
 
     group_id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetAffinity:
+class SetAffinity(Struct, frozen=True, kw_only=True):
     """These groups and no others, for a guest that does not run."""
 
     vm_id: UUID

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from uuid import UUID
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Annotate:
+
+class Annotate(Struct, frozen=True, kw_only=True):
     """Leave a note on a thing."""
 
     id: UUID
@@ -18,8 +18,7 @@ class Annotate:
     admins_only: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetDetails:
+class SetDetails(Struct, frozen=True, kw_only=True):
     """Say details of a thing; `seed` names those that are new."""
 
     kind: str
@@ -29,8 +28,7 @@ class SetDetails:
     seed: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TakeDetails:
+class TakeDetails(Struct, frozen=True, kw_only=True):
     """Take back a detail of a thing, or with no key all of them."""
 
     kind: str
@@ -38,8 +36,7 @@ class TakeDetails:
     key: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetIcons:
+class SetIcons(Struct, frozen=True, kw_only=True):
     """Give things an icon, all of them or none; `seed` names those that are new."""
 
     kind: str
@@ -48,8 +45,7 @@ class SetIcons:
     seed: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TakeIcons:
+class TakeIcons(Struct, frozen=True, kw_only=True):
     """Take the icons off things."""
 
     kind: str

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddCluster:
+
+class AddCluster(Struct, frozen=True, kw_only=True):
     """The name of the hypervisor in any spelling; overcommit ratios come from the settings."""
 
     id: UUID
     fields: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpdateCluster:
+class UpdateCluster(Struct, frozen=True, kw_only=True):
     """What its hosts offer follows."""
 
     id: UUID

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from uuid import UUID
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dedicate:
+
+class Dedicate(Struct, frozen=True, kw_only=True):
     """Keep a place (`zone_id`, `pod_id`, `cluster_id` or `host_id`) for a domain or an account."""
 
     id: UUID
@@ -17,8 +17,7 @@ class Dedicate:
     account_id: UUID | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Release:
+class Release(Struct, frozen=True, kw_only=True):
     """Open a place to everybody again."""
 
     place: str

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from uuid import UUID
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RenameDomain:
+
+class RenameDomain(Struct, frozen=True, kw_only=True):
     """Give a domain another name; the paths of all below it follow."""
 
     domain_id: UUID
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MoveDomain:
+class MoveDomain(Struct, frozen=True, kw_only=True):
     """Put a domain, with all below it, below another one."""
 
     domain_id: UUID
     parent_id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeleteDomain:
+class DeleteDomain(Struct, frozen=True, kw_only=True):
     """Delete a domain. `cleanup` also deletes the domains and accounts below it."""
 
     domain_id: UUID

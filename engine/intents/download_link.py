@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from uuid import UUID
+
+from msgspec import Struct
 
 from engine.intents.ending import ending
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenDownload:
+class OpenDownload(Struct, frozen=True, kw_only=True):
     """Let a template, an ISO or a volume be fetched until `expires_at_ms`.
 
     The kind `image_store` is a file of a store, by its `path`.
@@ -26,8 +26,7 @@ class OpenDownload:
     path: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CloseDownload:
+class CloseDownload(Struct, frozen=True, kw_only=True):
     link_id: UUID
 
 

@@ -9,9 +9,10 @@ has to be repeated: what is refused because something else still needs it comes 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
+
+from msgspec import Struct
 
 GUESTS, THINGS, NETWORKS, VPCS, PEOPLE = 10, 50, 80, 90, 100
 
@@ -20,8 +21,7 @@ Ask = Callable[[Any], object]
 Rows = Callable[[Any, UUID], Iterable[Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(Struct, frozen=True):
     """`ask` is what ends a row; `rows` finds an account's rows where no attribute says it."""
 
     ask: Ask

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from uuid import UUID
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PutEventsAway:
+
+class PutEventsAway(Struct, frozen=True, kw_only=True):
     """Archive entries, or show them no more. `id` is the stream of this one fact."""
 
     id: UUID

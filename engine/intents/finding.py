@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from uuid import UUID
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenFinding:
+
+class OpenFinding(Struct, frozen=True, kw_only=True):
     """Report something that only a person can judge. Reported once until it is gone."""
 
     id: UUID
@@ -18,15 +18,13 @@ class OpenFinding:
     alert_type: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CloseFindings:
+class CloseFindings(Struct, frozen=True, kw_only=True):
     """These are gone by themselves, or by a person."""
 
     ids: tuple[UUID, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SayAlert:
+class SayAlert(Struct, frozen=True, kw_only=True):
     """Report what a person, or a tool of theirs, wants to be looked at."""
 
     id: UUID
@@ -36,16 +34,14 @@ class SayAlert:
     place_id: UUID | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PutAlertsAway:
+class PutAlertsAway(Struct, frozen=True, kw_only=True):
     """Take alerts off the list, all of them or none."""
 
     ids: tuple[UUID, ...]
     deleted: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SweepGuest:
+class SweepGuest(Struct, frozen=True, kw_only=True):
     """A guest of ours runs where the log does not have it: report it and remove it."""
 
     finding_id: UUID
@@ -54,8 +50,7 @@ class SweepGuest:
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SweepDisk:
+class SweepDisk(Struct, frozen=True, kw_only=True):
     """A disk of ours lies where the log does not have it: report it and remove it."""
 
     finding_id: UUID
@@ -64,8 +59,7 @@ class SweepDisk:
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SweepSnapshot:
+class SweepSnapshot(Struct, frozen=True, kw_only=True):
     """The same of a snapshot."""
 
     finding_id: UUID

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from uuid import UUID
 
+from msgspec import Struct, field
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddHost:
+
+class AddHost(Struct, frozen=True, kw_only=True):
     """Reach a host and let guests run on it. Without a cluster id, a cluster by name is made."""
 
     id: UUID
@@ -24,8 +24,7 @@ class AddHost:
     enabled: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddHosts:
+class AddHosts(Struct, frozen=True, kw_only=True):
     """Add the hosts that one address stands for: all of them, or none."""
 
     cluster_id: UUID
@@ -33,8 +32,7 @@ class AddHosts:
     new_cluster: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpdateHost:
+class UpdateHost(Struct, frozen=True, kw_only=True):
     """None leaves it as it is."""
 
     id: UUID
@@ -44,43 +42,37 @@ class UpdateHost:
     enabled: bool | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveHost:
+class RemoveHost(Struct, frozen=True, kw_only=True):
     """`forced` stops its guests first; otherwise they must be gone."""
 
     id: UUID
     forced: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReconnectHost:
+class ReconnectHost(Struct, frozen=True, kw_only=True):
     """Let go of the connection, make a new one, and ask the host again what it is."""
 
     id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrepareHost:
+class PrepareHost(Struct, frozen=True, kw_only=True):
     """Move every guest away, so that the host can be worked on."""
 
     id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndMaintenance:
+class EndMaintenance(Struct, frozen=True, kw_only=True):
     id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostLost:
+class HostLost(Struct, frozen=True, kw_only=True):
     """Nobody reaches the host. It offers nothing until it answers again."""
 
     id: UUID
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignIn:
+class SignIn(Struct, frozen=True, kw_only=True):
     """Who to be on one host from now on, and who the controller is there until now."""
 
     host_id: UUID
@@ -90,8 +82,7 @@ class SignIn:
     old_password_ref: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChangeSignIn:
+class ChangeSignIn(Struct, frozen=True, kw_only=True):
     """Sign in on these hosts in another way: on all of them, or on none."""
 
     hosts: list[SignIn]

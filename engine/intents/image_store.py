@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from uuid import UUID
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveImageStore:
+
+class RemoveImageStore(Struct, frozen=True, kw_only=True):
     """Forget a store; refused while images lie in it."""
 
     store_id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EmptyImageStore:
+class EmptyImageStore(Struct, frozen=True, kw_only=True):
     """Move the images of a store into others of its zone: all, or those that are named."""
 
     store_id: UUID

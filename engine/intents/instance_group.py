@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from uuid import UUID
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnsureInstanceGroup:
+
+class EnsureInstanceGroup(Struct, frozen=True, kw_only=True):
     """The account's group of this name; made under `group_id` if it has none."""
 
     group_id: UUID
@@ -16,8 +16,7 @@ class EnsureInstanceGroup:
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveInstanceGroup:
+class RemoveInstanceGroup(Struct, frozen=True, kw_only=True):
     """Its guests are in no group afterwards."""
 
     group_id: UUID

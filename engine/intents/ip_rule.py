@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
+
+from msgspec import Struct, field
 
 from engine.intents.ending import THINGS, ending
 
 RULES = THINGS - 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreateIpRule:
+class CreateIpRule(Struct, frozen=True, kw_only=True):
     """A rule of a kind on a public address, or for egress on a network.
 
     `opens` is the id of the firewall rule that lets its traffic in, if one is to be made, from
@@ -26,23 +26,20 @@ class CreateIpRule:
     from_cidrs: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpdateIpRule:
+class UpdateIpRule(Struct, frozen=True, kw_only=True):
     kind: str
     id: UUID
     fields: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveIpRule:
+class RemoveIpRule(Struct, frozen=True, kw_only=True):
     """Remove a rule, and the firewall rule that was opened for it."""
 
     kind: str
     id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AssignMembers:
+class AssignMembers(Struct, frozen=True, kw_only=True):
     """Let guests take connections of a load balancer. An empty address is the guest's first."""
 
     kind: str
@@ -50,8 +47,7 @@ class AssignMembers:
     members: list[tuple[UUID, str]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveMembers:
+class RemoveMembers(Struct, frozen=True, kw_only=True):
     """Let guests take none any more; an empty address means every one of the guest."""
 
     kind: str

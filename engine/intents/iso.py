@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 from uuid import UUID
+
+from msgspec import Struct
 
 from engine.intents.ending import ending
 from engine.intents.template import (
@@ -20,41 +21,34 @@ from engine.intents.template import (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegisterIso(RegisterTemplate):
+class RegisterIso(RegisterTemplate, frozen=True, kw_only=True):
     NOUN: ClassVar[str] = "iso"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpdateIso(UpdateTemplate):
+class UpdateIso(UpdateTemplate, frozen=True, kw_only=True):
     NOUN: ClassVar[str] = "iso"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShareIso(ShareTemplate):
+class ShareIso(ShareTemplate, frozen=True, kw_only=True):
     NOUN: ClassVar[str] = "iso"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CopyIso(CopyTemplate):
+class CopyIso(CopyTemplate, frozen=True, kw_only=True):
     NOUN: ClassVar[str] = "iso"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeleteIso(DeleteTemplate):
+class DeleteIso(DeleteTemplate, frozen=True, kw_only=True):
     NOUN: ClassVar[str] = "iso"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MoveIso(MoveTemplate):
+class MoveIso(MoveTemplate, frozen=True, kw_only=True):
     NOUN: ClassVar[str] = "iso"
 
 
 ending("iso", lambda iso: DeleteIso(template_id=iso.id, even_read=True))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttachIso:
+class AttachIso(Struct, frozen=True, kw_only=True):
     """Put a disc into the drive of a guest, whether that runs or not.
 
     `forced` takes out what is in the drive, and does not wait for a guest that holds it.
@@ -65,6 +59,5 @@ class AttachIso:
     forced: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DetachIso:
+class DetachIso(Struct, frozen=True, kw_only=True):
     vm_id: UUID

@@ -6,13 +6,13 @@ the caller's at once, and no job remains of it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AsJob:
+
+class AsJob(Struct, frozen=True, kw_only=True):
     """`ask` is any intent that is decided; the subject is what the job's answer shows."""
 
     ask: Any

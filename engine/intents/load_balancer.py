@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from uuid import UUID
+
+from msgspec import Struct
 
 from engine.intents.ending import THINGS, ending
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreateLoadBalancer:
+class CreateLoadBalancer(Struct, frozen=True, kw_only=True):
     """`source_ip` is an address of the network, or empty for the lowest free one.
 
     A load balancer that has the address already takes one more port; else `router_id` begins.
@@ -28,8 +28,7 @@ class CreateLoadBalancer:
     is_displayed: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveLoadBalancer:
+class RemoveLoadBalancer(Struct, frozen=True, kw_only=True):
     """The last one of an address gives the address back."""
 
     id: UUID

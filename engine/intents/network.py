@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from uuid import UUID
+
+from msgspec import Struct, field
 
 from engine.intents.ending import NETWORKS, ending
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreateNetwork:
+class CreateNetwork(Struct, frozen=True, kw_only=True):
     """Without a gateway the network gets the zone's guest range; an L2 network has no addresses.
 
     Without a VLAN an isolated network takes the lowest free one of its physical network. A tier of
@@ -44,8 +44,7 @@ class CreateNetwork:
     is_first: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpdateNetwork:
+class UpdateNetwork(Struct, frozen=True, kw_only=True):
     network_id: UUID
     name: str | None = None
     display_text: str | None = None
@@ -58,23 +57,20 @@ class UpdateNetwork:
     source_nat_ip: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveNetwork:
+class RemoveNetwork(Struct, frozen=True, kw_only=True):
     """Remove a network that no guest is on, with its rules, addresses and router."""
 
     network_id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestartNetwork:
+class RestartNetwork(Struct, frozen=True, kw_only=True):
     """Bring what serves a network in line with its rules; `cleanup` makes its router anew."""
 
     network_id: UUID
     cleanup: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PermitNetwork:
+class PermitNetwork(Struct, frozen=True, kw_only=True):
     """Let these accounts use a network beside its owner, or let them no more."""
 
     network_id: UUID

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from uuid import UUID
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddProvider:
+
+class AddProvider(Struct, frozen=True, kw_only=True):
     """No services means all that the provider can do."""
 
     id: UUID
@@ -16,8 +16,7 @@ class AddProvider:
     services: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpdateProvider:
+class UpdateProvider(Struct, frozen=True, kw_only=True):
     """None leaves it as it is. Enabling a router provider needs its element enabled first."""
 
     id: UUID
@@ -25,8 +24,7 @@ class UpdateProvider:
     services: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveProvider:
+class RemoveProvider(Struct, frozen=True, kw_only=True):
     """Refused while it is enabled; its element goes with it."""
 
     id: UUID

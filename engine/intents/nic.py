@@ -2,44 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from uuid import UUID
+
+from msgspec import Struct
 
 from engine.intents.vm import NicAsk
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddNic:
+class AddNic(Struct, frozen=True, kw_only=True):
     """Another card for a guest, whether it runs or not."""
 
     vm_id: UUID
     nic: NicAsk
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveNic:
+class RemoveNic(Struct, frozen=True, kw_only=True):
     vm_id: UUID
     nic_id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetDefaultNic:
+class SetDefaultNic(Struct, frozen=True, kw_only=True):
     """Let the guest's default route go through another of its cards."""
 
     vm_id: UUID
     nic_id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetDhcpOptions:
+class SetDhcpOptions(Struct, frozen=True, kw_only=True):
     """What DHCP tells the guest on these networks from now on; on others it stays as it is."""
 
     vm_id: UUID
     options: dict[UUID, dict[str, str]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddNicIp:
+class AddNicIp(Struct, frozen=True, kw_only=True):
     """A further address on a card; empty `ip4` takes the lowest free one."""
 
     vm_id: UUID
@@ -48,15 +44,13 @@ class AddNicIp:
     ip4: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveNicIp:
+class RemoveNicIp(Struct, frozen=True, kw_only=True):
     vm_id: UUID
     nic_id: UUID
     ip_id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChangeNicIp:
+class ChangeNicIp(Struct, frozen=True, kw_only=True):
     """Another address for the card of a stopped guest. `ip_id` names the promise of it."""
 
     vm_id: UUID

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from uuid import UUID
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeleteOffering:
+
+class DeleteOffering(Struct, frozen=True, kw_only=True):
     """Delete an offering of `kind`. One that is in use stays, inactive, for those who use it."""
 
     kind: str

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreatePhysicalNetwork:
+
+class CreatePhysicalNetwork(Struct, frozen=True, kw_only=True):
     """The network with the providers that every one has, each Disabled."""
 
     id: UUID
@@ -16,8 +16,7 @@ class CreatePhysicalNetwork:
     fields: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpdatePhysicalNetwork:
+class UpdatePhysicalNetwork(Struct, frozen=True, kw_only=True):
     """Changed VLAN ranges become address spaces; a VLAN in use cannot be taken out."""
 
     id: UUID
@@ -25,8 +24,7 @@ class UpdatePhysicalNetwork:
     fields: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemovePhysicalNetwork:
+class RemovePhysicalNetwork(Struct, frozen=True, kw_only=True):
     """Gone with its traffic types, providers and elements; refused while networks are on it."""
 
     id: UUID

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from uuid import UUID
 
+from msgspec import Struct, field
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DiskRoom:
+
+class DiskRoom(Struct, frozen=True, kw_only=True):
     """A disk that the guest would have, and the tags that its pool must carry."""
 
     size_bytes: int
     tags: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExplainPlacement:
+class ExplainPlacement(Struct, frozen=True, kw_only=True):
     """A guest as it would be asked for. `id` is nobody's.
 
     `account_id` is whom it would belong to; without one, nothing is kept for others. `vm_id` is a
@@ -39,8 +38,7 @@ class ExplainPlacement:
     last_host_id: UUID | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostRefused:
+class HostRefused(Struct, frozen=True, kw_only=True):
     """A host, the rule that refused the guest, and the figures in words."""
 
     host_id: UUID
@@ -48,8 +46,7 @@ class HostRefused:
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PoolRefused:
+class PoolRefused(Struct, frozen=True, kw_only=True):
     """A pool, the rule by which it refused a disk, and the figures in words."""
 
     pool_id: UUID
@@ -57,8 +54,7 @@ class PoolRefused:
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placement:
+class Placement(Struct, frozen=True, kw_only=True):
     """The host that would be chosen, if any; how many hosts each rule refuses; the first few.
 
     `affinity` says what each strict affinity group asks, where there is one; `reasons` are what

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreatePod:
+
+class CreatePod(Struct, frozen=True, kw_only=True):
     """`space_id` is the address space that the pod's range becomes, if it has one."""
 
     id: UUID
@@ -16,8 +16,7 @@ class CreatePod:
     fields: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpdatePod:
+class UpdatePod(Struct, frozen=True, kw_only=True):
     """A changed range becomes the new space `space_id`; refused while the old one is in use."""
 
     id: UUID
@@ -25,6 +24,5 @@ class UpdatePod:
     fields: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemovePod:
+class RemovePod(Struct, frozen=True, kw_only=True):
     id: UUID

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
+
+from msgspec import Struct
 
 from engine.intents.ending import GUESTS, ending
 from projections.project import OWNER, Project, projects
 from projections.project_member import project_members
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreateProject:
+class CreateProject(Struct, frozen=True, kw_only=True):
     """With its account, and its first owner: an account, or one user of it."""
 
     project_id: UUID
@@ -26,16 +26,14 @@ class CreateProject:
     user_id: UUID | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpdateProject:
+class UpdateProject(Struct, frozen=True, kw_only=True):
     """What it is called."""
 
     project_id: UUID
     fields: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetMemberRole:
+class SetMemberRole(Struct, frozen=True, kw_only=True):
     """Make a member an owner or a regular one. `swap`: whoever owned it so far no longer does."""
 
     project_id: UUID
@@ -44,28 +42,24 @@ class SetMemberRole:
     swap: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActivateProject:
+class ActivateProject(Struct, frozen=True, kw_only=True):
     project_id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SuspendProject:
+class SuspendProject(Struct, frozen=True, kw_only=True):
     """Stop its guests, and let it have nothing more until it is activated."""
 
     project_id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeleteProject:
+class DeleteProject(Struct, frozen=True, kw_only=True):
     """Delete it; without `cleanup` it is refused while it owns anything."""
 
     project_id: UUID
     cleanup: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddMember:
+class AddMember(Struct, frozen=True, kw_only=True):
     member_id: UUID
     project_id: UUID
     account_id: UUID
@@ -74,15 +68,13 @@ class AddMember:
     project_role_id: UUID | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveMember:
+class RemoveMember(Struct, frozen=True, kw_only=True):
     """Refused for the last owner."""
 
     member_id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Invite:
+class Invite(Struct, frozen=True, kw_only=True):
     """Ask an account, or a user of it, to become a member until `expires_at_ms`."""
 
     id: UUID
@@ -95,8 +87,7 @@ class Invite:
     expires_at_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnswerInvitation:
+class AnswerInvitation(Struct, frozen=True, kw_only=True):
     """Accept, and be the member `member_id`, or decline."""
 
     id: UUID
@@ -105,8 +96,7 @@ class AnswerInvitation:
     now_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeleteProjectRole:
+class DeleteProjectRole(Struct, frozen=True, kw_only=True):
     """Those who had it are regular members again, as without any role: refused while any has."""
 
     role_id: UUID

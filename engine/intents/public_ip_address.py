@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from uuid import UUID
+
+from msgspec import Struct
 
 from engine.intents.ending import ending
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AllocateAddress:
+class AllocateAddress(Struct, frozen=True, kw_only=True):
     """Take `wanted`, or the lowest free address of the zone, for a network or a VPC.
 
     Without either it is reserved: its owner has it, and it serves nothing yet.
@@ -25,8 +25,7 @@ class AllocateAddress:
     is_displayed: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AssociateReserved:
+class AssociateReserved(Struct, frozen=True, kw_only=True):
     """Let a reserved address serve a network or a VPC."""
 
     id: UUID
@@ -34,15 +33,13 @@ class AssociateReserved:
     vpc_id: UUID | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReleaseAddress:
+class ReleaseAddress(Struct, frozen=True, kw_only=True):
     """Give an address back, with every rule on it."""
 
     id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnableStaticNat:
+class EnableStaticNat(Struct, frozen=True, kw_only=True):
     """Let an address stand for one address of a guest; without `vm_ip` for its first one."""
 
     address_id: UUID
@@ -51,8 +48,7 @@ class EnableStaticNat:
     vm_ip: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DisableStaticNat:
+class DisableStaticNat(Struct, frozen=True, kw_only=True):
     """The address stands for no guest any more; what it let through is forgotten."""
 
     address_id: UUID

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from uuid import UUID
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DedicateRange:
+
+class DedicateRange(Struct, frozen=True, kw_only=True):
     """From now on only this account, or this domain with all below it, takes addresses of it.
 
     Neither opens the range to everybody again.

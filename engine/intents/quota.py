@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplaceTariff:
+
+class ReplaceTariff(Struct, frozen=True, kw_only=True):
     """Let another version of a tariff count from its start on, and this one until then."""
 
     id: UUID
@@ -16,8 +16,7 @@ class ReplaceTariff:
     fields: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndTariff:
+class EndTariff(Struct, frozen=True, kw_only=True):
     """Let a tariff count no more from this moment on; what it was charged for stays charged."""
 
     id: UUID

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from msgspec import Struct, field
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreateRecord:
+
+class CreateRecord(Struct, frozen=True, kw_only=True):
     kind: str
     id: UUID
     fields: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpdateRecord:
+class UpdateRecord(Struct, frozen=True, kw_only=True):
     """Only what differs becomes an event; nothing differs, nothing happens."""
 
     kind: str
@@ -23,16 +22,14 @@ class UpdateRecord:
     fields: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveRecord:
+class RemoveRecord(Struct, frozen=True, kw_only=True):
     """Refused while anything refers to it."""
 
     kind: str
     id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Together:
+class Together(Struct, frozen=True, kw_only=True):
     """Several intents, decided in order and committed as one: all of them, or none."""
 
     asks: tuple[Any, ...]

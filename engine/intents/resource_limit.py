@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from uuid import UUID
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetLimit:
+
+class SetLimit(Struct, frozen=True, kw_only=True):
     """Say how much an account or a domain may have; `id` is for the first time that it is said."""
 
     id: UUID

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from uuid import UUID
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChangeRole:
+
+class ChangeRole(Struct, frozen=True, kw_only=True):
     """Change what a role is called or may do; None leaves a thing as it is."""
 
     role_id: UUID
@@ -20,8 +20,7 @@ class ChangeRole:
     state: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeleteRole:
+class DeleteRole(Struct, frozen=True, kw_only=True):
     """Delete a role that no account has."""
 
     role_id: UUID

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from uuid import UUID
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scripts:
+
+class Scripts(Struct, frozen=True, kw_only=True):
     """An operator's: their folder on the hosts, what they are told, how long each may take."""
 
     folder: str
@@ -15,8 +15,7 @@ class Scripts:
     arguments: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RollHosts:
+class RollHosts(Struct, frozen=True, kw_only=True):
     """Work on these hosts one after the other. `forced` goes on when one of them fails."""
 
     id: UUID
@@ -25,8 +24,7 @@ class RollHosts:
     forced: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RollHost:
+class RollHost(Struct, frozen=True, kw_only=True):
     """Work on one host, as a part of the rolling maintenance `roll_id`."""
 
     roll_id: UUID

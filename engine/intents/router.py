@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from uuid import UUID
+
+from msgspec import Struct
 
 from engine.intents.ending import PEOPLE, ending
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MoveRouter:
+class MoveRouter(Struct, frozen=True, kw_only=True):
     """Bring a router from one of the states `allowed` to `state`; running, since `at_ms`."""
 
     id: UUID
@@ -18,15 +18,13 @@ class MoveRouter:
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DestroyRouter:
+class DestroyRouter(Struct, frozen=True, kw_only=True):
     """End a router. Its network gets another when it is restarted or its next guest starts."""
 
     id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MoveSystemVm:
+class MoveSystemVm(Struct, frozen=True, kw_only=True):
     """Bring a system virtual machine from one of the states `allowed` to `state`."""
 
     id: UUID
@@ -34,24 +32,21 @@ class MoveSystemVm:
     allowed: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MigrateSystemVm:
+class MigrateSystemVm(Struct, frozen=True, kw_only=True):
     """Place a running one on another host of its zone."""
 
     id: UUID
     host_id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplaceSystemVm:
+class ReplaceSystemVm(Struct, frozen=True, kw_only=True):
     """End a system virtual machine; its zone gets another, `next_id`, at once."""
 
     id: UUID
     next_id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResizeSystemGuest:
+class ResizeSystemGuest(Struct, frozen=True, kw_only=True):
     """Give a stopped router or system virtual machine another offering of its kind."""
 
     kind: str

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from uuid import UUID
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CancelJob:
+
+class CancelJob(Struct, frozen=True, kw_only=True):
     job_id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MendJob:
+class MendJob(Struct, frozen=True, kw_only=True):
     """`way` is retry, skip or undo; it acts on the step that the job is parked at."""
 
     job_id: UUID

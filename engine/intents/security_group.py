@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
+
+from msgspec import Struct
 
 from engine.intents.ending import ending
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnsureDefaultGroup:
+class EnsureDefaultGroup(Struct, frozen=True, kw_only=True):
     """The group `default` of an account: as it is, or made now with this id. Answers its id."""
 
     id: UUID
@@ -18,15 +18,13 @@ class EnsureDefaultGroup:
     domain_id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndSecurityGroup:
+class EndSecurityGroup(Struct, frozen=True, kw_only=True):
     """Remove a group because its account ends: the default one goes too."""
 
     id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuthorizeTraffic:
+class AuthorizeTraffic(Struct, frozen=True, kw_only=True):
     """A rule for each of the subnets and groups, but for those that are there already.
 
     The rules that it makes have the ids `rule_id(batch, 0)`, `rule_id(batch, 1)`, ...; if there is
@@ -40,8 +38,7 @@ class AuthorizeTraffic:
     peer_group_ids: list[UUID]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetSecurityGroups:
+class SetSecurityGroups(Struct, frozen=True, kw_only=True):
     """Put a stopped guest into these groups, and out of all others."""
 
     vm_id: UUID

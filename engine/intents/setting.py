@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from uuid import UUID
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChangeSetting:
+
+class ChangeSetting(Struct, frozen=True, kw_only=True):
     """Give a setting a value for the whole cloud or one scope. `id` is for a first change."""
 
     id: UUID
@@ -17,8 +17,7 @@ class ChangeSetting:
     scope_id: UUID | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResetSetting:
+class ResetSetting(Struct, frozen=True, kw_only=True):
     """Let the next wider scope, or the default, count again."""
 
     name: str

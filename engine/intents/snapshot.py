@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from uuid import UUID
+
+from msgspec import Struct, field
 
 from aggregates.snapshot import MANUAL
 from engine.intents.ending import ending
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreateSnapshot:
+class CreateSnapshot(Struct, frozen=True, kw_only=True):
     """It belongs to who owns the volume. A policy's run says which, and its interval."""
 
     snapshot_id: UUID
@@ -21,22 +21,19 @@ class CreateSnapshot:
     tags: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeleteSnapshot:
+class DeleteSnapshot(Struct, frozen=True, kw_only=True):
     """Volumes that were made from it stay: each has its own copy."""
 
     snapshot_id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RevertSnapshot:
+class RevertSnapshot(Struct, frozen=True, kw_only=True):
     """The volume becomes what it was. What was written to it since is lost."""
 
     snapshot_id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetSnapshotPolicy:
+class SetSnapshotPolicy(Struct, frozen=True, kw_only=True):
     """A volume has one policy an interval: another one takes its place."""
 
     id: UUID

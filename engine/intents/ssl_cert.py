@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from uuid import UUID
+
+from msgspec import Struct
 
 from engine.intents.ending import ending
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeleteSslCert:
+class DeleteSslCert(Struct, frozen=True, kw_only=True):
     """Forget a certificate that no load balancer shows, and shred its key."""
 
     id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AssignSslCert:
+class AssignSslCert(Struct, frozen=True, kw_only=True):
     """Let a load balancer show a certificate; `forced` replaces the one that it shows."""
 
     rule_id: UUID

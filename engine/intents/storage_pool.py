@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from uuid import UUID
 
+from msgspec import Struct, field
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddStoragePool:
+
+class AddStoragePool(Struct, frozen=True, kw_only=True):
     """`scope` is ZONE, CLUSTER or HOST. Without a ratio, that of the setting counts."""
 
     id: UUID
@@ -28,8 +28,7 @@ class AddStoragePool:
     details: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpdateStoragePool:
+class UpdateStoragePool(Struct, frozen=True, kw_only=True):
     """None leaves it as it is."""
 
     id: UUID
@@ -41,36 +40,31 @@ class UpdateStoragePool:
     details: dict[str, str] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveStoragePool:
+class RemoveStoragePool(Struct, frozen=True, kw_only=True):
     """Refused while a volume lies in it."""
 
     id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MaintainStoragePool:
+class MaintainStoragePool(Struct, frozen=True, kw_only=True):
     """Let nothing new into it, and stop the guests that run from it."""
 
     id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServeStoragePool:
+class ServeStoragePool(Struct, frozen=True, kw_only=True):
     """End its maintenance, and start the guests that it stopped."""
 
     id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SupplyStoragePool:
+class SupplyStoragePool(Struct, frozen=True, kw_only=True):
     """Say anew what it offers: a setting has changed."""
 
     id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeasureStoragePool:
+class MeasureStoragePool(Struct, frozen=True, kw_only=True):
     """A look at it has shown how much of it is really used."""
 
     id: UUID

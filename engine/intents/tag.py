@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from uuid import UUID
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PutTags:
+
+class PutTags(Struct, frozen=True, kw_only=True):
     """Put every tag on every thing, or nothing anywhere.
 
     `seed` names the new tags. `account_id` and `domain_id` own tags on what nobody owns.
@@ -22,8 +22,7 @@ class PutTags:
     customer: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TakeTags:
+class TakeTags(Struct, frozen=True, kw_only=True):
     """Take tags off things: those of a key, where a value is given only with it; all without."""
 
     kind: str

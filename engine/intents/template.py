@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, ClassVar
 from uuid import UUID
+
+from msgspec import Struct, field
 
 from engine.intents.ending import ending
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegisterTemplate:
+class RegisterTemplate(Struct, frozen=True, kw_only=True):
     """Get an image from `url` and make a template of it: in some zones, or for every zone.
 
     `trusted` says that an administrator of the cloud asked: only then may the URL name a file of
@@ -51,8 +51,7 @@ class RegisterTemplate:
     deploy_as_is: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpdateTemplate:
+class UpdateTemplate(Struct, frozen=True, kw_only=True):
     """Say something else about a template: `fields` are those of `template.updated`."""
 
     NOUN: ClassVar[str] = "template"
@@ -61,8 +60,7 @@ class UpdateTemplate:
     fields: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShareTemplate:
+class ShareTemplate(Struct, frozen=True, kw_only=True):
     """Say who else may use a template. None leaves a thing as it is."""
 
     NOUN: ClassVar[str] = "template"
@@ -74,8 +72,7 @@ class ShareTemplate:
     shared_with: list[UUID] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CopyTemplate:
+class CopyTemplate(Struct, frozen=True, kw_only=True):
     """Bring a template into more zones, from the copy of `source_zone_id` or from any."""
 
     NOUN: ClassVar[str] = "template"
@@ -85,8 +82,7 @@ class CopyTemplate:
     source_zone_id: UUID | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeleteTemplate:
+class DeleteTemplate(Struct, frozen=True, kw_only=True):
     """Remove a template and its images, or only what is in one zone.
 
     A download that still runs is cancelled first. `even_read` is for a disc that guests have in
@@ -100,8 +96,7 @@ class DeleteTemplate:
     even_read: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MoveTemplate:
+class MoveTemplate(Struct, frozen=True, kw_only=True):
     """Let its copy of that zone lie in another image store of the zone."""
 
     NOUN: ClassVar[str] = "template"
@@ -114,8 +109,7 @@ class MoveTemplate:
 ending("template", lambda template: DeleteTemplate(template_id=template.id))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinkUserData:
+class LinkUserData(Struct, frozen=True, kw_only=True):
     """Let guests of a template, or of an ISO, be told this user data, or no longer."""
 
     image_id: UUID

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 from uuid import UUID
+
+from msgspec import Struct
 
 from engine.intents.template import RegisterTemplate
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreateTemplate:
+class CreateTemplate(Struct, frozen=True, kw_only=True):
     """Make a template of a volume whose guest does not run, or of a snapshot.
 
     `describe` says everything of the template but where its image is.
@@ -27,8 +27,7 @@ class CreateTemplate:
         return self.describe.template_id
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrepareTemplate:
+class PrepareTemplate(Struct, frozen=True, kw_only=True):
     """Bring a template into pools before anybody needs it there."""
 
     template_id: UUID

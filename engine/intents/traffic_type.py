@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddTrafficType:
+
+class AddTrafficType(Struct, frozen=True, kw_only=True):
     """Management, storage and public traffic run on one physical network of a zone only."""
 
     id: UUID

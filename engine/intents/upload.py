@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
+
+from msgspec import Struct
 
 from engine.intents.ending import ending
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AwaitUpload:
+class AwaitUpload(Struct, frozen=True, kw_only=True):
     """Make what `ask` describes (RegisterTemplate, RegisterIso or UploadVolume), less its file.
 
     The file may be sent until `expires_at_ms` by whoever has the signature.
@@ -23,15 +23,13 @@ class AwaitUpload:
     ask: Any
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TakeUpload:
+class TakeUpload(Struct, frozen=True, kw_only=True):
     """The file is here: look at it, and let it become what it was sent for."""
 
     upload_id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GiveUpUpload:
+class GiveUpUpload(Struct, frozen=True, kw_only=True):
     """No file came, or nobody wants it any more."""
 
     upload_id: UUID

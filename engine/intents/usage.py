@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from uuid import UUID
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ForgetUsage:
+
+class ForgetUsage(Struct, frozen=True, kw_only=True):
     """Tell no more of what ended before a moment. `id` is the stream of this one fact."""
 
     id: UUID

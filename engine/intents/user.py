@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
+
+from msgspec import Struct
 
 from engine.intents.ending import PEOPLE, ending
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChangeUser:
+class ChangeUser(Struct, frozen=True, kw_only=True):
     """Change a user's fields; a password that is replaced is shredded."""
 
     user_id: UUID
     fields: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RekeyUser:
+class RekeyUser(Struct, frozen=True, kw_only=True):
     """Give a user a new main API key in place of the one that it has, which is shredded."""
 
     user_id: UUID
@@ -27,8 +26,7 @@ class RekeyUser:
     secret_ref: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UseCode:
+class UseCode(Struct, frozen=True, kw_only=True):
     """A code of the second factor that is sealed under `ref`, of the half minute `counter`."""
 
     user_id: UUID
@@ -36,23 +34,20 @@ class UseCode:
     counter: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MoveUser:
+class MoveUser(Struct, frozen=True, kw_only=True):
     """Let a user act for another account of its domain."""
 
     user_id: UUID
     account_id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeleteKey:
+class DeleteKey(Struct, frozen=True, kw_only=True):
     """Delete an API key, and shred its secret half."""
 
     key_id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeleteUser:
+class DeleteUser(Struct, frozen=True, kw_only=True):
     """Delete a user and its keys, and shred what they were sealed under."""
 
     user_id: UUID

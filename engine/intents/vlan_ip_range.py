@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
+
+from msgspec import Struct
 
 from engine.intents.ending import VPCS, ending
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreateVlanIpRange:
+class CreateVlanIpRange(Struct, frozen=True, kw_only=True):
     """Its addresses become an address space of their own."""
 
     id: UUID
     fields: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpdateVlanIpRange:
+class UpdateVlanIpRange(Struct, frozen=True, kw_only=True):
     """A changed range; refused where it would drop an address that somebody has."""
 
     id: UUID
     fields: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveVlanIpRange:
+class RemoveVlanIpRange(Struct, frozen=True, kw_only=True):
     """Refused while an address of it is taken."""
 
     id: UUID

@@ -6,10 +6,10 @@ default here means the same for ever, and another one needs another field.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from uuid import UUID, uuid5
 
 import msgspec
+from msgspec import Struct, field
 
 from aggregates.appliance import Deployed
 from engine.intents.ending import GUESTS, ending
@@ -104,8 +104,7 @@ class CreateVm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     deploy: DeployVm
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartVm:
+class StartVm(Struct, frozen=True, kw_only=True):
     vm_id: UUID
     pod_id: UUID | None = None
     cluster_id: UUID | None = None
@@ -114,22 +113,19 @@ class StartVm:
     consider_last_host: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StopVm:
+class StopVm(Struct, frozen=True, kw_only=True):
     """`forced` cuts the power at once instead of asking the guest first."""
 
     vm_id: UUID
     forced: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RebootVm:
+class RebootVm(Struct, frozen=True, kw_only=True):
     vm_id: UUID
     forced: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DestroyVm:
+class DestroyVm(Struct, frozen=True, kw_only=True):
     """Stop it and let go of it; it can be recovered until it is expunged.
 
     `volume_ids` are data disks of it that are deleted at once.
@@ -139,8 +135,7 @@ class DestroyVm:
     volume_ids: list[UUID] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExpungeVm:
+class ExpungeVm(Struct, frozen=True, kw_only=True):
     """Leave nothing of it: guest, root disk, addresses, snapshots.
 
     Its data disks are detached and stay, but for those in `volume_ids`.
@@ -150,21 +145,18 @@ class ExpungeVm:
     volume_ids: list[UUID] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MigrateVm:
+class MigrateVm(Struct, frozen=True, kw_only=True):
     """Move it live; without a host, to whichever other host of its cluster has room."""
 
     vm_id: UUID
     host_id: UUID | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecoverVm:
+class RecoverVm(Struct, frozen=True, kw_only=True):
     vm_id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpdateVm:
+class UpdateVm(Struct, frozen=True, kw_only=True):
     """What its owner may change; None leaves it as it is."""
 
     vm_id: UUID
@@ -178,16 +170,14 @@ class UpdateVm:
     details: dict[str, str] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupVm:
+class GroupVm(Struct, frozen=True, kw_only=True):
     """Put it into an instance group, or into none."""
 
     vm_id: UUID
     group_id: UUID | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetUserData:
+class SetUserData(Struct, frozen=True, kw_only=True):
     """What its next start tells it. With `stopped`, refused while it runs."""
 
     vm_id: UUID
@@ -197,8 +187,7 @@ class SetUserData:
     stopped: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetKeys:
+class SetKeys(Struct, frozen=True, kw_only=True):
     """The SSH keys that its next start lets in."""
 
     vm_id: UUID
@@ -206,8 +195,7 @@ class SetKeys:
     public_keys: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResetPassword:
+class ResetPassword(Struct, frozen=True, kw_only=True):
     """A new password for its next start: the sealed one at `password_ref`, or any.
 
     With `keys` its SSH keys are others from that start on too.
@@ -218,8 +206,7 @@ class ResetPassword:
     keys: SetKeys | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeaseVm:
+class LeaseVm(Struct, frozen=True, kw_only=True):
     """It ends by itself at that time; 0 takes the lease away."""
 
     vm_id: UUID
@@ -227,8 +214,7 @@ class LeaseVm:
     action: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VmFound:
+class VmFound(Struct, frozen=True, kw_only=True):
     """The guest was found off, while the log said otherwise at this `version` of it."""
 
     vm_id: UUID
@@ -236,8 +222,7 @@ class VmFound:
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VmFoundElsewhere:
+class VmFoundElsewhere(Struct, frozen=True, kw_only=True):
     """It left the host that the log had it on at this `version`, and runs on another one."""
 
     vm_id: UUID

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from uuid import UUID
+
+from msgspec import Struct, field
 
 from engine.intents.vm import NicAsk
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScaleVm:
+class ScaleVm(Struct, frozen=True, kw_only=True):
     """Give it the size of another offering, alive if it runs."""
 
     vm_id: UUID
@@ -21,15 +21,13 @@ class ScaleVm:
     details: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResizeStoppedVm:
+class ResizeStoppedVm(Struct, frozen=True, kw_only=True):
     """The same for a guest that must be Stopped: a decision, and no job."""
 
     scale: ScaleVm
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestoreVm:
+class RestoreVm(Struct, frozen=True, kw_only=True):
     """A fresh root disk in place of its old one. One that runs is stopped, and started again."""
 
     vm_id: UUID
@@ -38,8 +36,7 @@ class RestoreVm:
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AssignVm:
+class AssignVm(Struct, frozen=True, kw_only=True):
     """Let another account have it, with its volumes and with cards on `nics`, the first default."""
 
     vm_id: UUID
@@ -48,8 +45,7 @@ class AssignVm:
     nics: list[NicAsk]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MigrateVmWithVolumes:
+class MigrateVmWithVolumes(Struct, frozen=True, kw_only=True):
     """Alive to another host, with the disks that it does not share.
 
     `pools` says for a volume which pool it shall go to; the others go where there is room.
@@ -60,8 +56,7 @@ class MigrateVmWithVolumes:
     pools: dict[UUID, UUID] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MoveVmDisks:
+class MoveVmDisks(Struct, frozen=True, kw_only=True):
     """All disks of a stopped guest to one pool."""
 
     vm_id: UUID

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from uuid import UUID
+
+from msgspec import Struct
 
 from engine.intents.ending import ending
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreateVmSnapshot:
+class CreateVmSnapshot(Struct, frozen=True, kw_only=True):
     """Keep a guest as it is now. `with_memory` is for one that runs, and only for that."""
 
     snapshot_id: UUID
@@ -20,13 +20,11 @@ class CreateVmSnapshot:
     with_memory: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeleteVmSnapshot:
+class DeleteVmSnapshot(Struct, frozen=True, kw_only=True):
     snapshot_id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RevertToVmSnapshot:
+class RevertToVmSnapshot(Struct, frozen=True, kw_only=True):
     """Let the guest be what it was. What it has done since is lost."""
 
     vm_id: UUID

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from uuid import UUID
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveVmwareDc:
+
+class RemoveVmwareDc(Struct, frozen=True, kw_only=True):
     """Forget it and its password; refused while hosts of it are in its zone."""
 
     id: UUID

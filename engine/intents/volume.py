@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from uuid import UUID
+
+from msgspec import Struct
 
 from engine.intents.ending import ending
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreateVolume:
+class CreateVolume(Struct, frozen=True, kw_only=True):
     """A blank data disk; it comes onto a pool when it is first attached."""
 
     volume_id: UUID
@@ -25,15 +25,13 @@ class CreateVolume:
     max_iops: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CopySnapshot:
+class CopySnapshot(Struct, frozen=True, kw_only=True):
     """Make the volume out of its snapshot, in a pool that some host reaches beside it."""
 
     create: CreateVolume
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offering:
+class Offering(Struct, frozen=True, kw_only=True):
     """A disk offering with the numbers that it leaves open."""
 
     offering_id: UUID
@@ -41,8 +39,7 @@ class Offering:
     max_iops: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttachVolume:
+class AttachVolume(Struct, frozen=True, kw_only=True):
     """Without a device the lowest free slot is taken; 0 is the root disk's, 3 the CD-ROM's.
 
     With `create` the volume is made first, and nothing is left of it if it cannot be attached.
@@ -54,13 +51,11 @@ class AttachVolume:
     create: CreateVolume | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DetachVolume:
+class DetachVolume(Struct, frozen=True, kw_only=True):
     volume_id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResizeVolume:
+class ResizeVolume(Struct, frozen=True, kw_only=True):
     """An `offering` is what it shall be of, once it has grown."""
 
     volume_id: UUID
@@ -68,8 +63,7 @@ class ResizeVolume:
     offering: Offering | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MigrateVolume:
+class MigrateVolume(Struct, frozen=True, kw_only=True):
     """To another pool; while its guest runs only if `live` says so."""
 
     volume_id: UUID
@@ -78,20 +72,17 @@ class MigrateVolume:
     offering: Offering | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DestroyVolume:
+class DestroyVolume(Struct, frozen=True, kw_only=True):
     """It can be recovered until the delay of `expunge.delay` is over."""
 
     volume_id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecoverVolume:
+class RecoverVolume(Struct, frozen=True, kw_only=True):
     volume_id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AssignVolume:
+class AssignVolume(Struct, frozen=True, kw_only=True):
     """Give a detached volume to another account; its snapshots stay whose they are."""
 
     volume_id: UUID
@@ -99,16 +90,14 @@ class AssignVolume:
     domain_id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeleteVolume:
+class DeleteVolume(Struct, frozen=True, kw_only=True):
     """Destroyed before or not. `with_owner` takes its protection for nothing."""
 
     volume_id: UUID
     with_owner: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpdateVolume:
+class UpdateVolume(Struct, frozen=True, kw_only=True):
     volume_id: UUID
     name: str | None = None
     is_displayed: bool | None = None

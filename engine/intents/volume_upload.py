@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from uuid import UUID
 
+from msgspec import Struct, field
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UploadVolume:
+
+class UploadVolume(Struct, frozen=True, kw_only=True):
     """Get an image from `url` and make a data disk of it; it comes onto a pool when attached.
 
     `trusted` and `sites` are those of RegisterTemplate.
@@ -27,8 +27,7 @@ class UploadVolume:
     bytes_max: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DropUploadedImage:
+class DropUploadedImage(Struct, frozen=True, kw_only=True):
     """Remove the image of a volume that has a disk of its own by now."""
 
     volume_id: UUID

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
+
+from msgspec import Struct
 
 from engine.intents.ending import VPCS, ending
 from engine.intents.record import RemoveRecord
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreateVpc:
+class CreateVpc(Struct, frozen=True, kw_only=True):
     """`source_nat_ip` is the public address to go out by, or empty for any."""
 
     id: UUID
@@ -21,8 +21,7 @@ class CreateVpc:
     source_nat_ip: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestartVpc:
+class RestartVpc(Struct, frozen=True, kw_only=True):
     """Its router is made anew with this id if `cleanup`, or if it has none yet."""
 
     id: UUID
@@ -32,16 +31,14 @@ class RestartVpc:
     make_redundant: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplaceNetworkAcl:
+class ReplaceNetworkAcl(Struct, frozen=True, kw_only=True):
     """Let another list say what passes to and from a tier."""
 
     network_id: UUID
     network_acl_id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnNetworkAcl:
+class OwnNetworkAcl(Struct, frozen=True, kw_only=True):
     """Give a tier that uses a built-in list, or none, an empty list of its own with this id."""
 
     network_id: UUID
@@ -49,8 +46,7 @@ class OwnNetworkAcl:
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MoveAclItem:
+class MoveAclItem(Struct, frozen=True, kw_only=True):
     """Put a line behind one and before another; one of the two is enough.
 
     `seen` is a fingerprint of the list as the caller knows it, or empty.

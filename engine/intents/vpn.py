@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
+
+from msgspec import Struct
 
 from engine.intents.ending import THINGS, ending
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenRemoteAccess:
+class OpenRemoteAccess(Struct, frozen=True, kw_only=True):
     """Let people dial in at a public address; its firewall lets them through if `opens`."""
 
     id: UUID
@@ -18,30 +18,26 @@ class OpenRemoteAccess:
     opens: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CloseRemoteAccess:
+class CloseRemoteAccess(Struct, frozen=True, kw_only=True):
     """Nobody dials in there any more; the shared key is shredded."""
 
     id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveVpnUser:
+class RemoveVpnUser(Struct, frozen=True, kw_only=True):
     """Somebody may dial in no more; the password is shredded."""
 
     id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChangeCustomerGateway:
+class ChangeCustomerGateway(Struct, frozen=True, kw_only=True):
     """Another end, or another agreement with it; a key that is replaced is shredded."""
 
     id: UUID
     fields: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveCustomerGateway:
+class RemoveCustomerGateway(Struct, frozen=True, kw_only=True):
     """The other end is forgotten, and its key shredded."""
 
     id: UUID

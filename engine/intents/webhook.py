@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from uuid import UUID
+
+from msgspec import Struct
 
 from engine.intents.ending import GUESTS, ending
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SendWebhook:
+class SendWebhook(Struct, frozen=True, kw_only=True):
     """What is to be sent, and where to. `secret` is plain, and so never part of an event."""
 
     url: str
@@ -21,8 +21,7 @@ class SendWebhook:
     ssl_verification: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
+class Sent(Struct, frozen=True, kw_only=True):
     """How it went. `headers` are those that were sent, without the signature."""
 
     success: bool
@@ -33,8 +32,7 @@ class Sent:
     attempts: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivered:
+class Delivered(Struct, frozen=True, kw_only=True):
     """A delivery that is over, and the position of its event."""
 
     id: UUID
@@ -45,8 +43,7 @@ class Delivered:
     sent: Sent
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordDeliveries:
+class RecordDeliveries(Struct, frozen=True, kw_only=True):
     """Remember deliveries, and that everything up to `position` is dealt with.
 
     What another has remembered already is left out; of a webhook's, the latest `kept` stay.
@@ -58,15 +55,13 @@ class RecordDeliveries:
     kept: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ForgetDeliveries:
+class ForgetDeliveries(Struct, frozen=True, kw_only=True):
     """Take deliveries out of the lists; those that are gone already do no harm."""
 
     ids: tuple[UUID, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeleteWebhook:
+class DeleteWebhook(Struct, frozen=True, kw_only=True):
     """Forget a webhook with its deliveries, and shred its secret."""
 
     id: UUID

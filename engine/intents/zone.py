@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreateZone:
+
+class CreateZone(Struct, frozen=True, kw_only=True):
     """A zone and the MAC addresses that its guests take, `mac_space_id`."""
 
     id: UUID
@@ -16,6 +16,5 @@ class CreateZone:
     fields: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveZone:
+class RemoveZone(Struct, frozen=True, kw_only=True):
     id: UUID

@@ -14,9 +14,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine, Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4, uuid5
+
+from msgspec.structs import replace
 
 from aggregates.appliance import images_of_part
 from aggregates.errors import DomainError

@@ -6,10 +6,10 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict
 from typing import Any
 from uuid import UUID, uuid4
 
+import msgspec
 from aiohttp import web
 from cs import CloudStack
 
@@ -76,8 +76,7 @@ class Face:
 
 
 def _by(by: ApiBy) -> By:
-    known = asdict(by)
-    return By(**{name: known[name] for name in By.__dataclass_fields__})
+    return By(**msgspec.structs.asdict(by))
 
 
 class Api:

@@ -210,7 +210,7 @@ async def test_meanwhile_its_cluster_takes_no_new_guests(r: Rig) -> None:
         with pytest.raises(NotAllowed, match="by job"):
             await r.engine.decide(EndMaintenance(id=HOSTS[0]), r.by)
         with pytest.raises(NotAllowed, match="in rolling maintenance by job"):
-            other = replace(ask(), id=named("another"), host_ids=HOSTS[2:])
+            other = msgspec.structs.replace(ask(), id=named("another"), host_ids=HOSTS[2:])
             await r.engine.submit(other, r.by)
     assert roll_of(r).success, roll_of(r).details
     await is_open(r)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from engine.intents.image_store import EmptyImageStore
 from engine.intents.iso import MoveIso

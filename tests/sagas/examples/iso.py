@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from engine.intents.iso import AttachIso, CopyIso, DeleteIso, DetachIso, RegisterIso
 from tests.sagas.examples.template import ZONE_2, other_zone

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from engine.intents.record import CreateRecord
 from engine.intents.template import CopyTemplate, DeleteTemplate, RegisterTemplate
