@@ -24,18 +24,22 @@ from engine.genesis import ADMIN_ACCOUNT
 from engine.log import Append, Log
 
 STEPS = ("record", "prepare", "place", "build", "boot", "announce")
-AT_ONCE = 1_000
+AT_ONCE = 200
 
 
-async def live_long(engine: Engine, log: Log, *, events: int, hosts: int) -> None:
-    """Write lives until the log holds so many events; the networks for them exist."""
+async def live_long(engine: Engine, log: Log, *, events: int, hosts: int, first: int = 0) -> int:
+    """Write lives until the log holds so many events, and give the number of the next one.
+
+    The networks for them exist.
+    """
     lives = Lives(engine, hosts)
-    number = 0
+    number = first
     while engine.cloud.position < events:
         for rule in (lives.begin, lives.end):
             some = range(number, number + AT_ONCE)
             await write(engine, log, [part for one in some for part in rule(one)])
         number += AT_ONCE
+    return number
 
 
 class Lives(Guests):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
@@ -28,7 +28,7 @@ from engine.checkpoints import Checkpointer
 from engine.chores.chore import Chores
 from engine.clock import SystemClock
 from engine.cluster.duties import Duties
-from engine.collector import settle
+from engine.collector import at_rest, settle
 from engine.decisions.hypervisor_capabilities import KnowKinds, unknown_kinds
 from engine.drivers import Drivers, folders
 from engine.engine import Engine
@@ -52,6 +52,7 @@ from projections.space import Space
 from sagastack.console_door import ConsoleDoor
 from sagastack.face import Face
 from sagastack.membership import Member, enter, take_part, watched
+from sagastack.milestones import Milestones
 from sagastack.sealed import open_vault
 from sagastack.settings import ENDPOINT_FILE, BadSetting, Settings
 from sagastack.shared import seal, signing_in
@@ -100,18 +101,25 @@ def load_nouns() -> None:
 @asynccontextmanager
 async def controller(settings: Settings) -> AsyncIterator[Controller]:
     """A controller on its data folder, serving until the block ends."""
-    load_nouns()
+    milestones = Milestones()
+    milestones.reached("modules")
     clock = SystemClock()
     settings.home.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
+        starting = stack.enter_context(ExitStack())
+        starting.enter_context(at_rest())
+        load_nouns()
+        milestones.reached("nouns")
         watching = await Watching.enter(settings, stack, clock)
         member = await enter(settings, stack, clock)
         log = await Log.open(settings.store_url, now_ms=clock.now_ms)
         stack.push_async_callback(log.close)
         vault = await open_vault(settings)
         stack.push_async_callback(vault.close)
+        milestones.reached("log and vault")
         history = History(log, settings.home / "checkpoints")
         cloud = await history.opening()
+        milestones.reached("other past", history.took)
         drivers = Drivers.load(driver_settings(settings))
         stack.push_async_callback(drivers.close)
         _make_chosen(drivers, settings)
@@ -146,10 +154,12 @@ async def controller(settings: Settings) -> AsyncIterator[Controller]:
         face.is_certain = member.is_certain
         gateway = await _gateway(settings, stack, face, clock, member)
         port = await _serve(settings, stack, face, gateway, feed, watching, clock)
+        starting.close()
         settle()
         pause = partial(clock.sleep, READING_PAUSE_S)
         tasks.spawn(read_all(pause), name="declarations")
-        log_.info("serving on port %d, %d sagas resumed", port, resumed)
+        milestones.reached("door")
+        log_.info("serving on port %d, %d sagas resumed, %s", port, resumed, milestones)
         made = Controller(
             settings, port, log, engine, vault, hosts, drivers, feed, gateway, member, resumed
         )

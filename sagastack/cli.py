@@ -17,6 +17,7 @@ import uvloop
 
 from aggregates.errors import NotFound
 from drivers.contract.errors import DriverError
+from engine.collector import at_rest
 from engine.log import LogError
 from engine.vault import VaultError
 from sagastack import doctor, tools
@@ -100,7 +101,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 async def _serve(args: argparse.Namespace, settings: Settings) -> int:
-    from sagastack.boot import controller
+    with at_rest():
+        from sagastack.boot import controller
 
     _refuse_half_restored(settings)
     stopped = until_stopped()
@@ -111,7 +113,8 @@ async def _serve(args: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _quickstart(args: argparse.Namespace, settings: Settings) -> int:
-    from sagastack.quickstart import quickstart
+    with at_rest():
+        from sagastack.quickstart import quickstart
 
     _refuse_half_restored(settings)
     stopped = until_stopped()
