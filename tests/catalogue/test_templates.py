@@ -88,7 +88,7 @@ async def _settled(api: Api, watcher: Api | None = None, **asked: Any) -> dict[s
     """Register a template and wait until its download has ended either way."""
     answer = await api("registerTemplate", **(KVM | asked))
     assert answer["count"] == 1
-    for _ in range(400):
+    for _ in range(3000):
         row = await _one(watcher or api, answer["template"][0]["id"])
         if row["isready"] or row["status"].startswith("Download Error"):
             return row
@@ -142,13 +142,13 @@ async def test_a_download_says_how_far_it_is(api: Api, image: Path, site: Web) -
     answer = await api("registerTemplate", url=site.url, **KVM)
     template_id = answer["template"][0]["id"]
     assert answer["template"][0]["status"] == "0% Downloaded"
-    for _ in range(200):
+    for _ in range(3000):
         if (await _one(api, template_id))["status"] == "50% Downloaded":
             break
         await asyncio.sleep(0.02)
     assert (await _one(api, template_id))["status"] == "50% Downloaded"
     site.gate.set()
-    for _ in range(200):
+    for _ in range(3000):
         if (await _one(api, template_id))["isready"]:
             return
         await asyncio.sleep(0.02)

@@ -159,7 +159,7 @@ class Child:
     def kill(self) -> None:
         assert self._process is not None and self._process.poll() is None, "it ended by itself"
         self._process.kill()
-        self._process.wait(10)
+        self._process.wait(60)
 
 
 @pytest.fixture

@@ -41,8 +41,8 @@ class BareMetalHarness:
     """One machine with six small disks; the second pool is the last two of them."""
 
     name = "bare metal"
-    verb_s = 20.0
-    settle_s = 5.0
+    verb_s = 60.0
+    settle_s = 30.0
     grace_s = 0.4
 
     def __init__(self, folder: Path, machine: Machine, relay: Relay) -> None:
@@ -233,4 +233,4 @@ def _holds(path: Path, number: int) -> bool:
     """Whether anything was left in a disk; the first one may be a stranger's."""
     with path.open("rb") as file:
         first = file.read(8 * MIB)
-    return any(first[512:] if number == 0 else first)
+    return bool((first[512:] if number == 0 else first).strip(b"\0"))

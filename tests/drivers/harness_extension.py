@@ -47,8 +47,8 @@ class ExtensionHarness(Usual):
     """One host; its world is new for each check."""
 
     name = "extension"
-    verb_s = 20.0
-    settle_s = 5.0
+    verb_s = 60.0
+    settle_s = 30.0
     grace_s = 0.0
     image_format = "jpeg"
     guest_mib = 256

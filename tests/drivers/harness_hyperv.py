@@ -59,8 +59,8 @@ class HypervHarness(Usual):
     """The hosts are shared by all checks of a run; the driver is not."""
 
     name = "hyperv"
-    verb_s = 30.0
-    settle_s = 10.0
+    verb_s = 60.0
+    settle_s = 30.0
     grace_s = 0.5
     image_format = "vhdx"
     pools = (
@@ -73,7 +73,7 @@ class HypervHarness(Usual):
         self._first, self._second = peer.world.hosts
         self._numbers = count(1)
         self._strangers: list[Vm] = []
-        self.driver = make({"connect_s": 5, "verb_s": 20, "image_s": 25, "move_s": 25})
+        self.driver = make({"connect_s": 20, "verb_s": 50, "image_s": 50, "move_s": 50})
 
     def address(self) -> HostAddress:
         return self._at(self._first)

@@ -39,8 +39,8 @@ class OpenStackHarness(Usual):
     """The region, the relay and the driver are of one check."""
 
     name = "openstack"
-    verb_s = 20.0
-    settle_s = 5.0
+    verb_s = 60.0
+    settle_s = 30.0
     grace_s = 0.4
 
     def __init__(self, region: Region, relay: Relay, folder: Path) -> None:

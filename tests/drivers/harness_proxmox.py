@@ -49,8 +49,8 @@ class ProxmoxHarness(Usual):
     """The cluster is new for each check, and so is the program."""
 
     name = "proxmox"
-    verb_s = 30.0
-    settle_s = 10.0
+    verb_s = 60.0
+    settle_s = 30.0
     grace_s = 0.1
 
     def __init__(self, world: World, image: Path, folder: Path) -> None:

@@ -32,8 +32,8 @@ class SimHarness:
     """Verbs take a moment, so that a cancelled one may have happened or not."""
 
     name = "sim"
-    verb_s = 5.0
-    settle_s = 2.0
+    verb_s = 30.0
+    settle_s = 10.0
     grace_s = 0.02
 
     def __init__(self, folder: str = "") -> None:

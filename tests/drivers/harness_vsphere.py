@@ -42,8 +42,8 @@ class VsphereHarness(Usual):
     """The vCenter is shared by all checks of a run; the relay and the driver are not."""
 
     name = "vsphere"
-    verb_s = 30.0
-    settle_s = 10.0
+    verb_s = 60.0
+    settle_s = 30.0
     grace_s = 0.2
     image_format = "vmdk"
     guest_mib = 64

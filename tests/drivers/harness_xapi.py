@@ -37,8 +37,8 @@ class XapiHarness(Usual):
     """The pool is new for each check, and so is the driver."""
 
     name = "xapi"
-    verb_s = 30.0
-    settle_s = 10.0
+    verb_s = 60.0
+    settle_s = 30.0
     grace_s = 0.2
     image_format = "vhd"
 

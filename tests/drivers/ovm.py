@@ -83,8 +83,8 @@ class Site:
 class OracleHarness(Usual):
     """The world is new for each check."""
 
-    verb_s = 20.0
-    settle_s = 5.0
+    verb_s = 60.0
+    settle_s = 30.0
     grace_s = 0.3
     guest_mib = 256
     too_large_mib = 1024**2

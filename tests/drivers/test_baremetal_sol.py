@@ -67,7 +67,7 @@ async def bench(folder: Path) -> AsyncIterator[Bench]:
         yield Bench(process, port)
     finally:
         process.kill()
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
         server.close()
 
 

@@ -36,7 +36,7 @@ def said(root: Path, files: dict[str, bytes | str]) -> list[str]:
         capture_output=True,
         text=True,
         check=True,
-        timeout=20,
+        timeout=120,
     )
     assert done.stderr == ""
     return done.stdout.splitlines()

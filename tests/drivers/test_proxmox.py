@@ -165,7 +165,7 @@ async def test_a_screen_is_opened_by_its_ticket() -> None:
             aiohttp.ClientSession(headers=headers) as client,
             client.ws_connect(found.url, ssl=pin, protocols=("binary",)) as line,
         ):
-            assert await line.receive_bytes(timeout=5) == GREETING
+            assert await line.receive_bytes(timeout=60) == GREETING
         await session.remove_guest(spec.guest_id, key=uuid4())
         await gone(ready, session, disk)
 

@@ -150,7 +150,7 @@ async def test_a_line_that_drops_in_the_middle_of_a_task(vcenter: peer.VcenterPe
                 for _ in range(5):
                     await asyncio.sleep(0.02)
                     relay.cut()
-                await asyncio.wait([making], timeout=20)
+                await asyncio.wait([making], timeout=60)
                 assert making.done(), "the disk was never made"
             listed = await session.list_disks(at)
             assert sum(one.volume_id == spec.volume_id for one in listed) == 1
@@ -170,12 +170,12 @@ async def test_a_vcenter_that_says_nothing_holds_nobody_up(vcenter: peer.Vcenter
                 session.create_disk(at, spec, key=uuid4()),
                 session.stop_guest(uuid4(), grace_s=0, key=uuid4()),
             ):
-                async with asyncio.timeout(12):
+                async with asyncio.timeout(60):
                     with pytest.raises((Unavailable, Unknown)):
                         await verb
             relay.heal()
             relay.cut()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while True:
                     try:
                         assert await session.list_guests() == []

@@ -206,7 +206,7 @@ async def test_a_guest_without_tools_is_told_of(
         await bench.session.attach_disk(spec.guest_id, held(data, 1), key=uuid4())
     vm = bench.vm(spec.guest_id)
     assert len(bench.site.world.store.refs("VBD", VM=vm, type="Disk")) == 1
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await bench.session.stop_guest(spec.guest_id, grace_s=600, key=uuid4())
     found = await bench.session.find_guest(spec.guest_id)
     assert found is not None and found.power is Power.OFF

@@ -17,7 +17,7 @@ def disc() -> bytes:
 def qcow2(folder: Path, size: str = "1M") -> bytes:
     path = folder / "made.qcow2"
     argv = ["qemu-img", "create", "-q", "-f", "qcow2", str(path), size]
-    subprocess.run(argv, check=True, timeout=20)
+    subprocess.run(argv, check=True, timeout=120)
     return path.read_bytes()
 
 
@@ -26,7 +26,7 @@ def converted(folder: Path, image_format: str, *options: str) -> bytes:
     source, path = folder / "source.qcow2", folder / f"made.{image_format}"
     source.write_bytes(qcow2(folder))
     argv = ["qemu-img", "convert", "-f", "qcow2", "-O", image_format, *options]
-    subprocess.run([*argv, str(source), str(path)], check=True, timeout=20)
+    subprocess.run([*argv, str(source), str(path)], check=True, timeout=120)
     return path.read_bytes()
 
 

@@ -18,7 +18,7 @@ from tests.tenant.world import ZONE, Place
 
 def really(path: Path) -> str:
     argv = ["qemu-img", "info", "--output=json", str(path)]
-    done = subprocess.run(argv, check=True, capture_output=True, timeout=20)
+    done = subprocess.run(argv, check=True, capture_output=True, timeout=120)
     return str(json.loads(done.stdout)["format"])
 
 

@@ -44,7 +44,7 @@ def written_until_killed(url: str) -> list[str]:
     lines = [child.stdout.readline() for _ in range(WRITES_BEFORE_KILL)]
     child.send_signal(signal.SIGKILL)
     lines += child.stdout.readlines()
-    child.wait(timeout=10)
+    child.wait(timeout=60)
     return [line for line in lines if line.endswith("\n")]
 
 

@@ -37,8 +37,8 @@ async def run(work: list[Unit], pauses: list[bool]) -> tuple[list[str], list[Sto
         for unit, pause in zip(work, pauses, strict=True):
             answers.append(log.submit(unit))
             if pause:
-                await asyncio.wait([answers[-1]], timeout=10)
-        await asyncio.wait(answers, timeout=10)
+                await asyncio.wait([answers[-1]], timeout=60)
+        await asyncio.wait(answers, timeout=60)
         told = [
             "conflict"
             if isinstance(answer.exception(), Conflict)

@@ -234,7 +234,7 @@ def _running() -> Iterator[Engine]:
         made.clear()
     finally:
         init.kill()
-        init.wait(10)
+        init.wait(60)
         shutil.rmtree(root, ignore_errors=True)
 
 

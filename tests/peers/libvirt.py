@@ -204,7 +204,7 @@ class MortalPair:
         for host in self.hosts:
             _stop(host.init)
             way = f"ip route del {NOWHERE.format(address=host.address)}"
-            subprocess.run(way.split(), check=False, timeout=10, stderr=subprocess.DEVNULL)
+            subprocess.run(way.split(), check=False, timeout=60, stderr=subprocess.DEVNULL)
 
 
 @contextmanager

@@ -113,5 +113,5 @@ def start(*, machines: int = 0) -> VcenterPeer:
 
 def stop(peer: VcenterPeer) -> None:
     peer.process.kill()
-    peer.process.wait(timeout=10)
+    peer.process.wait(timeout=60)
     shutil.rmtree(peer.root, ignore_errors=True)

@@ -248,7 +248,7 @@ def _said(host: XenHost) -> str:
 
 def _stop(machine: subprocess.Popen[bytes]) -> None:
     machine.kill()
-    machine.wait(timeout=20)
+    machine.wait(timeout=60)
 
 
 def built() -> Path:

@@ -236,7 +236,7 @@ def _set_by_redfish(machines: Machines) -> None:
     url = machines.urls["redfish"].partition("?")[0].replace("redfish+http", "http")
     word = base64.b64encode(f"{peer.USER}:{peer.PASSWORD}".encode()).decode()
     asked = urllib.request.Request(f"{url}/BIOS", headers={"Authorization": f"Basic {word}"})
-    with urllib.request.urlopen(asked, timeout=20) as answer:
+    with urllib.request.urlopen(asked, timeout=120) as answer:
         has = json.load(answer)["Attributes"]
     assert (has["NicBoot1"], str(has["QuietBoot"]).lower()) == ("Disabled", "false"), has
 
@@ -284,7 +284,7 @@ def test_nothing_is_left(machines: Machines) -> None:
     """The controller's own programs end with it, and only those that it started."""
     machines.place.server.stop()
     listing = subprocess.run(
-        ["ps", "-eo", "args"], check=True, capture_output=True, text=True, timeout=20
+        ["ps", "-eo", "args"], check=True, capture_output=True, text=True, timeout=120
     ).stdout
     assert f"provision-{machines.rack.interface}" not in listing, "its dnsmasq runs still"
     cards = machines.place.server.home / "drivers" / "baremetal" / "nodes"

@@ -60,7 +60,7 @@ def cluster(folder: Path) -> Iterator[Peer]:
     finally:
         assert process.stdin is not None
         process.stdin.close()
-        process.wait(20)
+        process.wait(60)
 
 
 @dataclass

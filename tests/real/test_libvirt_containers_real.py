@@ -69,7 +69,7 @@ class Yard:
             [*enter, "sh", "-c", "ls /run/sagastack 2>/dev/null; ls /sys/class/net"],
             capture_output=True,
             text=True,
-            timeout=20,
+            timeout=120,
         ).stdout.split()
         # A bridge of a network that was used stays, and costs nothing.
         links = {one for one in seen if "br0" not in one}

@@ -67,7 +67,7 @@ def agents(folder: Path, kind: str) -> Iterator[Site]:
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
     thread.start()
-    assert ready.wait(20), "the agents did not start"
+    assert ready.wait(120), "the agents did not start"
     try:
         yield site
     finally:

@@ -66,7 +66,7 @@ def pool(folder: Path) -> Iterator[Peer]:
     finally:
         assert process.stdin is not None
         process.stdin.close()
-        process.wait(20)
+        process.wait(60)
 
 
 @dataclass

@@ -24,7 +24,7 @@ async def steps(client: Client, job_id: str, **more: Any) -> dict[str, dict[str,
 
 async def until(client: Client, job_id: str, state: str) -> dict[str, Any]:
     """The job once it is in this state."""
-    for _ in range(200):
+    for _ in range(3000):
         job: dict[str, Any] = await client("queryAsyncJobResult", jobid=job_id)
         if job["jobstate"] == state:
             return job
@@ -34,7 +34,7 @@ async def until(client: Client, job_id: str, state: str) -> dict[str, Any]:
 
 async def at_work(client: Client, job_id: str, name: str) -> None:
     """Wait until this step is the one at work."""
-    for _ in range(200):
+    for _ in range(3000):
         known = await steps(client, job_id)
         if known[name]["state"] == "Running":
             return

@@ -261,7 +261,7 @@ async def test_the_stream_of_events_waits_for_the_second_factor_too(here: Place,
     await browser.login()
     url = browser.endpoint.replace("/client/api", "/events")
     answer = await asyncio.to_thread(
-        browser.http.get, url, params={"sessionkey": browser.key}, timeout=5, stream=True
+        browser.http.get, url, params={"sessionkey": browser.key}, timeout=60, stream=True
     )
     assert answer.status_code in (401, 511)
 

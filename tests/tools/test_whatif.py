@@ -221,7 +221,7 @@ def test_a_fork_is_served_until_it_is_interrupted(lived: Lived) -> None:
             assert Path(told["home"]).exists()
         finally:
             process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     assert not Path(told["home"]).exists(), "a fork that nobody wanted to keep is gone"
 
 

@@ -309,7 +309,7 @@ class RealRegion:
     def _await(self, service: str, path: str) -> None:
         def there() -> bool:
             try:
-                with urlopen(f"{self.url(service)}{path}", timeout=20) as answer:
+                with urlopen(f"{self.url(service)}{path}", timeout=60) as answer:
                     return bool(answer.status < 500)
             except HTTPError as error:
                 return error.code < 500

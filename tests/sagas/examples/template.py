@@ -19,7 +19,7 @@ def _image(home: Path) -> str:
     """A small image of the right kind, as a URL."""
     path = home / "image.qcow2"
     argv = ["qemu-img", "create", "-q", "-f", "qcow2", str(path), "1M"]
-    subprocess.run(argv, check=True, timeout=20)
+    subprocess.run(argv, check=True, timeout=120)
     return f"file://{path}"
 
 
