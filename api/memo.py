@@ -33,8 +33,8 @@ MEASURED = "measured"
 WHOLE = "whole"
 """What stands for all rows of a table in place of one's id."""
 KEPT_BYTES = 256 * 2**20
-READY_BYTES = 32 * 2**20
-"""Thirty pages of five hundred guests; whole pages are kept besides."""
+READY_BYTES = 16 * 2**20
+"""Eighteen pages of five hundred guests; whole pages are kept besides."""
 COMMON = 256
 """How many answers may rest on one thing before it counts as what everything rests on."""
 
