@@ -52,23 +52,28 @@ class _InGuests(Generic[P]):
     )
 
     def __init__(self) -> None:
-        self.rows: dict[UUID, P] = {}
-        self._of_vm: dict[UUID, tuple[UUID, ...]] = {}
+        # By the numbers of ids. The rows of guests are there anyway; a card's is made when read.
+        self._guest: dict[int, Vm] = {}
+        self._of_vm: dict[int, int | tuple[int, ...]] = {}
 
     def get(self, row_id: UUID | None) -> P | None:
-        return None if row_id is None else self.rows.get(row_id)
+        if row_id is None or row_id.int not in self._guest:
+            return None
+        return self[row_id]
 
     def __getitem__(self, row_id: UUID) -> P:
-        return self.rows[row_id]
+        parts = self._parts(self._guest[row_id.int])
+        return next(part for part in parts if part.id == row_id)
 
     def __iter__(self) -> Iterator[P]:
-        return iter(self.rows.values())
+        for vm in self._cloud[vms]:
+            yield from self._parts(vm)
 
     def __contains__(self, row_id: object) -> bool:
-        return row_id in self.rows
+        return isinstance(row_id, UUID) and row_id.int in self._guest
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self._guest)
 
     def bind(self, cloud: Cloud) -> None:
         """Cards are read where guests hold them."""
@@ -76,30 +81,36 @@ class _InGuests(Generic[P]):
 
     def fold(self, recorded: Recorded) -> None:
         """Turn the cards of one guest around anew."""
-        vm = self._cloud[vms].get(recorded.stream)
-        self._put(recorded.stream, () if vm is None else self._parts(vm))
+        self._put(recorded.stream, self._cloud[vms].get(recorded.stream))
 
     def derive(self) -> None:
         """All of it follows from guests."""
-        self.rows, self._of_vm = {}, {}
+        self._guest, self._of_vm = {}, {}
         for vm in self._cloud[vms]:
-            self._put(vm.id, self._parts(vm))
+            self._put(vm.id, vm)
 
     def _parts(self, vm: Vm) -> Iterable[P]:
         raise NotImplementedError
 
-    def _put(self, vm_id: UUID, parts: Iterable[P]) -> None:
-        for gone in self._of_vm.pop(vm_id, ()):
-            del self.rows[gone]
-        fresh = tuple(parts)
+    def _ids(self, vm: Vm) -> list[int]:
+        """The numbers of the ids of its parts."""
+        raise NotImplementedError
+
+    def _put(self, vm_id: UUID, vm: Vm | None) -> None:
+        gone = self._of_vm.pop(vm_id.int, ())
+        for part in gone if isinstance(gone, tuple) else (gone,):
+            del self._guest[part]
+        fresh = [] if vm is None else self._ids(vm)
+        if vm is None or not fresh:
+            return
         for part in fresh:
-            self.rows[part.id] = part
-        if fresh:
-            self._of_vm[vm_id] = tuple(part.id for part in fresh)
+            self._guest[part] = vm
+        # Most have one, which stands for itself.
+        self._of_vm[vm.id.int] = tuple(fresh) if len(fresh) > 1 else fresh[0]
 
     def encode(self) -> bytes:
         """In an order that does not tell how it came to be."""
-        return msgspec.msgpack.encode(sorted(self.rows.values(), key=lambda row: row.id))
+        return msgspec.msgpack.encode(sorted(self, key=lambda row: row.id))
 
     def restore(self, encoded: bytes) -> None:
         """Guests were restored before."""
@@ -111,6 +122,9 @@ class Nics(_InGuests[NicRow]):
     """Every network card."""
 
     KIND: ClassVar[str] = "nic"
+
+    def _ids(self, vm: Vm) -> list[int]:
+        return [nic.id.int for nic in vm.nics]
 
     def _parts(self, vm: Vm) -> Iterator[NicRow]:
         for nic in vm.nics:
@@ -128,6 +142,9 @@ class NicIps(_InGuests[NicIpRow]):
     """Every further address of a card."""
 
     KIND: ClassVar[str] = "nic_ip"
+
+    def _ids(self, vm: Vm) -> list[int]:
+        return [more.id.int for nic in vm.nics for more in nic.more_ips]
 
     def _parts(self, vm: Vm) -> Iterator[NicIpRow]:
         for nic in vm.nics:
