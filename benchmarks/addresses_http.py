@@ -85,11 +85,13 @@ async def measure() -> list[Row]:
         settle()
         await take(cloud, keys, ADDRESSES)
         rates, cpu_us, loop_us = [], [], []
+        before = phases.threads_s()
         for _ in range(ROUNDS):
             cpu_s, loop_s = time.process_time(), time.thread_time()
             rates.append(ADDRESSES / await take(cloud, keys, ADDRESSES))
             cpu_us.append(1e6 * (time.process_time() - cpu_s) / ADDRESSES)
             loop_us.append(1e6 * (time.thread_time() - loop_s) / ADDRESSES)
+        threads_us = phases.since(before, ROUNDS * ADDRESSES)
         profile = cProfile.Profile()
         profile.enable()
         await take(cloud, keys, ADDRESSES)
@@ -108,7 +110,7 @@ async def measure() -> list[Row]:
                 "value": doubles(cloud, ADDRESSES * (ROUNDS + 2)),
                 "unit": f"of {ADDRESSES * (ROUNDS + 2):,} addresses",
             },
-            *phases.rows("addresses_http", profile, on_loop, cost - on_loop),
+            *phases.rows("addresses_http", profile, on_loop, cost - on_loop, threads_us),
         ]
 
 

@@ -166,7 +166,9 @@ async def rates(one: Bench, name: str) -> list[Row]:
     """Rate, time until Running, CPU, and where that goes."""
     settle()
     await one.deploy(WARM)
+    before = phases.threads_s()
     rounds = [await one.deploy(DEPLOYS) for _ in range(ROUNDS)]
+    threads_us = phases.since(before, ROUNDS * DEPLOYS)
     profile = cProfile.Profile()
     await one.deploy(WARM, profile)
     cpu_us = statistics.median(m.cpu_us for m in rounds)
@@ -199,7 +201,7 @@ async def rates(one: Bench, name: str) -> list[Row]:
             "unit": "events/deploy",
             "note": f"{middle.count / middle.commits:.1f} deploys to a commit of the log",
         },
-        *phases.rows(name, profile, loop_us, cpu_us - loop_us),
+        *phases.rows(name, profile, loop_us, cpu_us - loop_us, threads_us),
     ]
 
 
