@@ -14,6 +14,9 @@ import statistics
 import sys
 import tempfile
 import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +24,18 @@ from benchmarks.cloud import Bed, engine_in, network
 from benchmarks.data_centre import build
 from benchmarks.long_past import live_long
 from drivers.sim import SimDriver, SimWorld
+from engine.collector import at_rest
 from engine.intents import SYSTEM
+from engine.log import past as decoded
+from engine.log.stores import open_store
+from projections.cloud import Cloud
 from sagastack.backups.home import CHECKPOINTS
 from sagastack.settings import ENDPOINT_FILE, Settings
 
 EVENTS, HOSTS, NETWORKS = 1_000_000, 1_000, 2
 # So many come between two checkpoints at most, while a controller writes them no faster than that.
 BEHIND = Settings(home=Path()).checkpoint_events
-ROUNDS, STARTS = 3, 3
+ROUNDS, STARTS, PAGE = 3, 3, 2_000
 DEADLINE_S = 300.0
 PARTS = re.compile(r"ready after ([\d.]+) s of processor time: (.*)")
 Row = dict[str, Any]
@@ -45,7 +52,7 @@ async def measure() -> list[Row]:
             await _checkpoint(home)
             (home / CHECKPOINTS).rename(home / "older")
             await live_long(bed.engine, bed.log, events=EVENTS, hosts=HOSTS, first=lived)
-            rows = await _rebuild(bed)
+            rows = await _rebuild(bed) + phases(home)
         rows.append(await _ready("ready_without_checkpoint", home))
         (home / "older").rename(home / CHECKPOINTS)
         rows.append(await _ready("ready_with_older_checkpoint", home))
@@ -78,6 +85,42 @@ async def _rebuild(bed: Bed) -> list[Row]:
         | {"limit": round(decoding), "ratio": round(rebuilding / decoding, 2)},
         _row("events", events, "events") | {"note": f"{guests:,} guests are left of them"},
     ]
+
+
+def phases(home: Path) -> list[Row]:
+    """What an event costs of CPU in each part of a rebuild, and what the fold of a live one costs.
+
+    CPU time says much the same on a machine that has other things to do. SQLite makes a text
+    without the interpreter, so of a rebuild on two cores that part is for nothing.
+    """
+    took: dict[str, float] = defaultdict(float)
+    past, live = Cloud().defer(), Cloud()
+    store = open_store(f"sqlite://{home}/log.db", read_only=True)
+    decoded.events(decoded.join(store.rows(0, None, 1)))  # make the decoder
+    with at_rest():
+        while True:
+            with _timed(took, "in.sqlite"):
+                text = store.joined(past.position, None, PAGE)
+            if not text:
+                break
+            with _timed(took, "in.decode"):
+                told = decoded.events(text)
+            with _timed(took, "in.fold"):
+                past.fold(told or ())
+            again = decoded.events(text) or ()
+            with _timed(took, "live_fold"):
+                live.fold(again)
+        with _timed(took, "in.settle"):
+            past.settle()
+    store.close()
+    return [_row(part, 1e6 * s / past.position, "us CPU an event") for part, s in took.items()]
+
+
+@contextmanager
+def _timed(took: dict[str, float], part: str) -> Iterator[None]:
+    began = time.thread_time()
+    yield
+    took[part] += time.thread_time() - began
 
 
 async def _ready(name: str, home: Path) -> Row:

@@ -185,13 +185,9 @@ class Usage:
         before = self._going.get(thing_id)
         goes_on = []
         for one in before:
-            if owner is not None and one.owner.has(owner):
-                found = next((each for each in wanted if one.is_as(each)), None)
-                if found is not None:
-                    wanted.remove(found)
-                    goes_on.append(one)
-                    continue
-            if one.begin_ms < at_ms:
+            if owner is not None and _goes_on(one, owner, wanted):
+                goes_on.append(one)
+            elif one.begin_ms < at_ms:
                 self._ended.add(Ended(thing_id, one, at_ms))
         if len(goes_on) == len(before) and not wanted:
             return
@@ -206,3 +202,14 @@ class Usage:
 
     def restore(self, encoded: bytes) -> None:
         restore(encoded, self._going, self._ended)
+
+
+def _goes_on(one: Going, owner: Owner, wanted: list[Metered]) -> bool:
+    """Is this still so? Then it is wanted no more."""
+    if not one.owner.has(owner):
+        return False
+    for at, each in enumerate(wanted):
+        if one.is_as(each):
+            del wanted[at]
+            return True
+    return False

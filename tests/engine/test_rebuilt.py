@@ -22,8 +22,9 @@ from benchmarks.cloud import load_nouns
 from engine.log import Stored, codec, past
 from projections import saga, shared
 from projections.capacity import Capacity
-from projections.capacity_columns import HostColumns, Sums, Trail
+from projections.capacity_columns import HostColumns, Trail
 from projections.cloud import FOLDS, Cloud
+from projections.cluster_sums import Sums
 from projections.table import TABLES, Table
 from tests.log import corpus
 
@@ -100,12 +101,16 @@ def _hosts(columns: HostColumns) -> Any:
         elif isinstance(column, Sums):
             found[name] = {
                 str(columns.places.values[at]): sums
-                for at, sums in enumerate(zip(*(c for _, c in _fields(column)), strict=True))
+                for at, sums in enumerate(zip(*_columns(column), strict=True))
                 if any(sums)
             }
         elif isinstance(column, list):
             found[name] = state(column)
     return found
+
+
+def _columns(sums: Sums) -> list[array[int]]:
+    return [column for _, column in _fields(sums) if isinstance(column, array)]
 
 
 def parts(cloud: Cloud) -> dict[str, Any]:
