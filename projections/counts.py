@@ -150,15 +150,12 @@ class Counts:
 
     def count(self, owner_id: UUID, resource: str, offering_id: UUID | None = None) -> int:
         """What is on disk: all of an owner's, or what it has of one offering."""
-        return self._sum(_page(owner_id, offering_id), resource, soon=False)
+        return _at(self._sums, _page(owner_id, offering_id), resource)
 
     def expected(self, owner_id: UUID, resource: str, offering_id: UUID | None = None) -> int:
         """What is on disk, and what is on its way there."""
-        return self._sum(_page(owner_id, offering_id), resource, soon=True)
-
-    def _sum(self, page: Page, resource: str, *, soon: bool) -> int:
-        books = (self._sums, self._promised) if soon else (self._sums,)
-        return sum(book[page].get(resource, 0) for book in books if page in book)
+        page = _page(owner_id, offering_id)
+        return _at(self._sums, page, resource) + _at(self._promised, page, resource)
 
     def share_of(self, row_id: UUID) -> Share:
         """What a row is counted for."""
@@ -256,6 +253,11 @@ class Counts:
 
 def _page(owner_id: UUID, offering_id: UUID | None) -> Page:
     return owner_id.int if offering_id is None else (owner_id.int, offering_id.int)
+
+
+def _at(book: Sums, page: Page, resource: str) -> int:
+    sums = book.get(page)
+    return 0 if sums is None else sums.get(resource, 0)
 
 
 def sheet(share: Share) -> Sums:
