@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, TypeVar
 from uuid import UUID
 
+from msgspec import Struct, field
+
 from aggregates.base import Aggregate, Event, Recorded, build
 from aggregates.errors import NotFound
 from engine.log import Append
@@ -42,18 +44,16 @@ class Decision(Protocol):
     def appends(self) -> Sequence[Write]: ...
 
 
-class _Part:
+class _Part(Struct):
     """What a draft says of one stream: events behind a version, or none, and then it is a guard."""
 
-    __slots__ = ("events", "expected", "is_held", "row", "slack", "stream")
-
-    def __init__(self, stream: UUID, expected: int) -> None:
-        self.stream, self.expected = stream, expected
-        self.events: list[Event] = []
-        self.row: Aggregate | None = None
-        # The slack that the allocator's last word left, once it has said any; None stays.
-        self.slack: tuple[int, ...] | None = None
-        self.is_held = False
+    stream: UUID
+    expected: int
+    events: list[Event] = field(default_factory=list)
+    row: Aggregate | None = None
+    # The slack that the allocator's last word left, once it has said any; None stays.
+    slack: tuple[int, ...] | None = None
+    is_held: bool = False
 
     def add(self, one: Event) -> None:
         """What it and the one before it say together is told by one event."""

@@ -11,7 +11,7 @@ removes just that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from uuid import UUID
@@ -92,32 +92,33 @@ class Room:
 
 def disks_of(run: Run[Any], vm_id: UUID) -> list[Volume]:
     """The guest's volumes by device; those that this run is just creating included."""
-    known = {volume.id: volume for volume in run.cloud[volumes].by("vm_id", vm_id)}
+    found: Collection[Volume] = run.cloud[volumes].by("vm_id", vm_id)
     if run.draft is not None:
-        known |= {v.id: v for v in run.draft.rows(volumes) if v.vm_id == vm_id}
-    return sorted(known.values(), key=lambda volume: volume.device or 0)
+        mine = [volume for volume in run.draft.rows(volumes) if volume.vm_id == vm_id]
+        found = {volume.id.int: volume for volume in (*found, *mine)}.values()
+    return sorted(found, key=lambda volume: volume.device or 0)
 
 
 def take_room(run: Run[Any], vm: Vm, where: Where) -> Room:
     """Promise the guest a host whose pools have room for its disks."""
-    disks = disks_of(run, vm.id)
+    cloud, disks = run.cloud, disks_of(run, vm.id)
     for disk in disks:
         in_service(run, disk)
     place = _narrowed(run, disks, where)
-    refuse_rolling(run.cloud, place.host_id)
-    kept = kept_for(run.cloud, vm.account_id, vm.zone_id)
-    wishes = wishes_of(run.cloud, vm.affinity_group_ids, vm.id)
+    refuse_rolling(cloud, place.host_id)
+    kept = kept_for(cloud, vm.account_id, vm.zone_id)
+    wishes = wishes_of(cloud, vm.affinity_group_ids, vm.id)
     last = kept.prefers(vm.last_host_id if where.consider_last_host else None)
     avoid = set[UUID]()
-    policy = policy_for(run.cloud, where.planner, vm.zone_id, run.key)
+    policy = policy_for(cloud, where.planner, vm.zone_id, run.key)
     size = vm.cpu_count * vm.cpu_mhz, vm.memory_mib
-    limits = limits_of(run.cloud, vm.zone_id)
+    limits = limits_of(cloud, vm.zone_id)
     short: NothingFits | None = None
     while True:
         request = PlaceRequest(
             vm_id=vm.id,
             zone_id=vm.zone_id,
-            pod_id=pod_of(run.cloud, vm.nics) or place.pod_id,
+            pod_id=pod_of(cloud, vm.nics) or place.pod_id,
             cluster_id=place.cluster_id,
             host_id=place.host_id,
             hypervisor=vm.hypervisor,
@@ -136,7 +137,7 @@ def take_room(run: Run[Any], vm: Vm, where: Where) -> Room:
         try:
             chosen = run.world.allocator.place(request, run.key)
         except NothingFits as nothing:
-            words = (*wishes.words, *told(run.cloud, crowded(run.cloud, vm.zone_id, *size)))
+            words = (*wishes.words, *told(cloud, crowded(cloud, vm.zone_id, *size)))
             raise named(run, short or nothing, words) from None
         try:
             chosen = _whole(run, request, chosen)
@@ -357,6 +358,8 @@ async def whole_spec(
     told = config_drive.files_for(run, vm, password or await passwords.due(run, vm))
     if told:
         spec = replace(spec, config=told)
+    if vm.iso_id is None:
+        return spec
     disc = await disc_for(run, vm, vm.iso_id, session, pool_of(run, vm.id) or pool_id)
     return spec if disc is None else replace(spec, disks=(*spec.disks, disc))
 

@@ -224,15 +224,16 @@ class Runner:
         saga = SAGAS[row.name]
         arrived: Done | None = None
         while row.state is RunState.RUNNING:
-            failure = None
+            failure, ready = None, saga.ready(row.outputs)
             with self.tracer.decisions(row):
-                if arrived is not None or row.cancelled or not saga.touches(row.outputs):
+                if arrived is not None or row.cancelled or _may_decide(ready):
                     failure = await self._commit(row, partial(self._decide, row, arrived))
+                    ready = saga.ready(row.outputs)
             if failure is not None:
                 await self._stop(row, failure, arrived)
                 return
             if row.state is RunState.RUNNING:
-                arrived, failure = await self._wave(row, saga.ready(row.outputs))
+                arrived, failure = await self._wave(row, ready)
                 if failure is not None:
                     await self._stop(row, failure, None)
 
@@ -466,6 +467,11 @@ class Runner:
             self._intents[row.id] = intent
         by = (row.account_id, row.user_id)
         return Run(row.id, intent, self._world, *by, outputs, step, draft)
+
+
+def _may_decide(ready: Sequence[Step[Any, Any]]) -> bool:
+    """Whether there is anything to decide before the world is touched."""
+    return not ready or any(step.decides for step in ready)
 
 
 def _stretch(row: SagaRun, scope: asyncio.Timeout, within_s: float) -> None:

@@ -273,11 +273,6 @@ class Saga(Generic[I]):
             found = self._ready[point] = tuple(self._due(done))
         return found
 
-    def touches(self, done: Collection[str]) -> bool:
-        """Whether nothing can be decided before the world was touched."""
-        ready = self.ready(done)
-        return bool(ready) and not any(one.decides for one in ready)
-
     def _due(self, done: Collection[str]) -> list[Step[I, Any]]:
         found = []
         for one in self.steps:
