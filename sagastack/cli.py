@@ -10,7 +10,7 @@ import argparse
 import faulthandler
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import uvloop
@@ -20,7 +20,6 @@ from drivers.contract.errors import DriverError
 from engine.collector import at_rest
 from engine.log import LogError
 from engine.vault import VaultError
-from sagastack import doctor, tools
 from sagastack.backups.home import unfinished
 from sagastack.client import Refusal
 from sagastack.commands import Commands, Tool, add_all, until_stopped
@@ -29,6 +28,9 @@ from sagastack.release import release
 from sagastack.settings import BadSetting, Settings
 from sagastack.tools.moments import joined
 
+SERVING = ("serve", "quickstart")
+VALUED = ("--home", "--log-level")
+"""Options before a command that have a value."""
 CHOSEN = ("home", "port", "host", "integration_port", "store", "kafka", "seals")
 """Options of any command that are settings, where the command has them."""
 
@@ -42,7 +44,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command; its exit status is 0 only where all was well."""
     if not faulthandler.is_enabled():  # Else a fault in a native library ends us without a word.
         faulthandler.enable(2)
-    args = parser().parse_args(joined(sys.argv[1:] if argv is None else argv))
+    words = joined(sys.argv[1:] if argv is None else argv)
+    args = parser(tools=asked(words) not in SERVING).parse_args(words)
     logging.basicConfig(
         level=getattr(logging, args.log_level.upper()),
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
@@ -79,7 +82,19 @@ def leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
             yield one
 
 
-def parser() -> argparse.ArgumentParser:
+def asked(words: Sequence[str]) -> str:
+    """The command of a line; empty where it has none."""
+    rest = iter(words)
+    for word in rest:
+        if word in VALUED:
+            next(rest, "")
+        elif not word.startswith("-"):
+            return word
+    return ""
+
+
+def parser(*, tools: bool = True) -> argparse.ArgumentParser:
+    """All commands; who serves has no use for the tools, which import a hundred modules."""
     top = argparse.ArgumentParser(prog="sagastack", description=__doc__.partition("\n")[0])
     top.add_argument("--version", action="version", version=f"sagastack {release()}")
     top.add_argument("--home", type=lambda text: Path(text).resolve(), help="data folder")
@@ -95,8 +110,12 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument("--kafka", help="host:port: be one of several controllers on the store")
         one.add_argument("--seals", type=lambda text: Path(text).resolve(), help="where seals go")
         one.add_argument("--integration-port", type=int, help="unauthenticated, loopback only")
-    doctor.add(commands)
-    add_all(commands, tools)
+    if tools:
+        from sagastack import doctor
+        from sagastack import tools as folder
+
+        doctor.add(commands)
+        add_all(commands, folder)
     return top
 
 

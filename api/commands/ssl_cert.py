@@ -6,7 +6,6 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from api import records
-from api.commands.ssl_cert_checks import checked
 from api.commands.vm_checks import refuse_later
 from api.declare import Caller, Job, Length, Names, Success, command
 from api.lists import Filter, list_command
@@ -45,6 +44,9 @@ class UploadSslCert:
         account_id, domain_id = owner_for(
             caller, account=self.account, domain_id=self.domain_id, project_id=self.project_id
         )
+        # Reading certificates takes a library that nothing else of a controller needs.
+        from api.certificates import checked
+
         found = checked(
             self.certificate,
             self.private_key,

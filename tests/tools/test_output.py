@@ -77,7 +77,7 @@ def test_only_the_readers_going_is_no_fault(
 
     found = argparse.ArgumentParser()
     found.set_defaults(tool=tool, log_level="warning")
-    monkeypatch.setattr(cli, "parser", lambda: found)
+    monkeypatch.setattr(cli, "parser", lambda **_: found)
     monkeypatch.setattr(cli, "reader_gone", lambda: gone)
     assert cli.main([]) == (0 if gone else 1)
     assert capsys.readouterr().err == ("" if gone else "sagastack: [Errno 32] Broken pipe\n")

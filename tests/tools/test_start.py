@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from sagastack import cli
+
 CHILD_S = 120.0
 # Clients of what only some clouds have: each takes a tenth of a second and more.
 SOME_HAVE = {
@@ -24,7 +26,7 @@ from sagastack.boot import controller
 from sagastack.settings import Settings
 
 async def main():
-    cli.parser()
+    cli.parser(tools=False)
     async with controller(Settings(home=Path(sys.argv[1]), port=0)):
         print(json.dumps(sorted(sys.modules)))
 
@@ -51,9 +53,23 @@ def imported(program: str, home: Path) -> set[str]:
 
 
 @pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("", ""),
+        ("--version", ""),
+        ("serve --port 0", "serve"),
+        ("--home serve --log-level info export --until 5", "export"),
+        ("--home=x serve", "serve"),
+    ],
+)
+def test_the_command_of_a_line_is_its_first_word(line: str, found: str) -> None:
+    assert cli.asked(line.split()) == found
+
+
+@pytest.mark.parametrize(
     ("program", "never"),
     [
-        (SERVES, SOME_HAVE),
+        (SERVES, SOME_HAVE | {"cryptography.x509", "sagastack.tools.export"}),
         (TOOLS, SOME_HAVE | {"aiohttp", "numpy", "sagastack.boot", "api.commands"}),
     ],
     ids=["a controller on SQLite", "a tool"],
