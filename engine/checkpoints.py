@@ -21,11 +21,15 @@ TIMEOUT_S = 600.0
 
 
 class Checkpointer:
-    """Asks for a checkpoint whenever `every` events have come since the last one."""
+    """Asks for a checkpoint whenever `every` events have come since the last one.
 
-    def __init__(self, home: str, store: str, *, every: int, clock: Clock) -> None:
+    `behind` is how many there were already when the controller started: without one of its own, a
+    second start would have to fold all of them again.
+    """
+
+    def __init__(self, home: str, store: str, *, every: int, clock: Clock, behind: int = 0) -> None:
         self._home, self._store, self._every, self._clock = home, store, every, clock
-        self._since = 0
+        self._since = behind
 
     def heard(self, batch: Sequence[Recorded]) -> None:
         self._since += len(batch)

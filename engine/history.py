@@ -50,11 +50,13 @@ def mark(row: Stored) -> str:
 
 
 class History:
-    """`took` tells what the last fold cost, part by part, in seconds of processor time."""
+    """What the last fold cost: `took`, part by part, in seconds of processor time, and `behind`,
+    how many events lay behind its checkpoint."""
 
     def __init__(self, log: Log, folder: Path) -> None:
         self._log, self._folder = log, folder
         self.took: dict[str, float] = {}
+        self.behind = 0
         self._moments: OrderedDict[int, Cloud] = OrderedDict()
         self._turn = asyncio.Lock()
 
@@ -132,11 +134,12 @@ class History:
 
     async def _extend(self, cloud: Cloud, until: int | None) -> Cloud:
         with at_rest():
-            began = process_time()
+            began, first = process_time(), cloud.position
             async for batch in self._log.read_past(cloud.position, until=until):
                 await asyncio.to_thread(cloud.fold, batch)
             folded = process_time()
             settled = await asyncio.to_thread(cloud.settle)
+            self.behind = cloud.position - first
             self.took["events"] = folded - began
             self.took["indexes"] = process_time() - folded
             return settled

@@ -147,7 +147,8 @@ async def controller(settings: Settings) -> AsyncIterator[Controller]:
         resumed = engine.runner.resume()
         duties = member.duties
         await seal(settings, stack, tasks, log, vault, clock, duties)
-        _beside(settings, tasks, log, engine, hosts, clock, duties)
+        _save(settings, tasks, log, clock, history.behind)
+        _beside(settings, tasks, engine, hosts, clock, duties)
         watching.send_traps(tasks, duties, log, feed)
         deliver_webhooks(tasks, duties, engine, vault, feed, clock)
         face = Face(engine, vault, world)
@@ -167,21 +168,23 @@ async def controller(settings: Settings) -> AsyncIterator[Controller]:
         yield made
 
 
+def _save(settings: Settings, tasks: Tasks, log: Log, clock: SystemClock, behind: int) -> None:
+    """Checkpoints, the first one soon where there were many events `behind` the last."""
+    home, every = str(settings.home), settings.checkpoint_events
+    saver = Checkpointer(home, settings.store, every=every, clock=clock, behind=behind)
+    log.listen(saver.heard)
+    tasks.spawn(saver.run(), name="checkpoints")
+
+
 def _beside(
     settings: Settings,
     tasks: Tasks,
-    log: Log,
     engine: Engine,
     hosts: HostRegistry,
     clock: SystemClock,
     duties: Duties,
 ) -> None:
-    """What runs for as long as the controller does: checkpoints, reconciliation, chores."""
-    saver = Checkpointer(
-        str(settings.home), settings.store, every=settings.checkpoint_events, clock=clock
-    )
-    log.listen(saver.heard)
-    tasks.spawn(saver.run(), name="checkpoints")
+    """What runs for as long as the controller does: reconciliation and chores."""
     sweeper = Sweeper(engine, hosts, clock, every_s=settings.reconcile_s)
     for name, work in (("reconcilers", sweeper.run), ("chores", Chores(engine, clock).run)):
         tasks.spawn(duties.while_held(name, partial(_duty, work)), name=name)
