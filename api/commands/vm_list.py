@@ -30,6 +30,20 @@ def _is_there(vm: Vm) -> bool:
     return vm.state not in GONE
 
 
+def _while_there(caller: Caller) -> Iterator[Test]:
+    """What a user sees of guests that are gone, by the settings of its account and projects.
+
+    They are asked before any row is: mostly the row alone decides then, and what is found is kept.
+    """
+    who, setting = caller.identity, "allow.user.view.destroyed.vm"
+    accounts = {who.account_id, *who.projects}
+    shut = {one for one in accounts if not open_to_users(caller, setting, one)}
+    if shut == accounts:
+        yield _is_there
+    elif shut:
+        yield lambda vm: vm.state not in GONE or vm.account_id not in shut
+
+
 @dataclass(frozen=True, kw_only=True)
 class VmFilters:
     """What virtual machines are listed by."""
@@ -130,8 +144,7 @@ class VmFilters:
         if self.state == PRESENT:
             yield _is_there
         elif self.state is None and not self._named() and caller.role_type == "User":
-            setting = "allow.user.view.destroyed.vm"
-            yield lambda vm: vm.state not in GONE or open_to_users(caller, setting, vm.account_id)
+            yield from _while_there(caller)
         placed = (self.pod_id, self.cluster_id, self.storage_id, self.arch, self.ha_enable)
         if any(one is not None for one in placed):
             yield lambda vm: self._placed(vm, caller)

@@ -109,6 +109,9 @@ async def test_nothing_stale_is_served(here: House, monkeypatch: pytest.MonkeyPa
         await change()
         await agree(here, what)
         assert memo.packed_count > 10
+    # What a user's guests are is kept as well: nothing but the rows decides it.
+    kept = [question for kind, question in memo.found._kept if kind == "vm"]
+    assert any(str(named("account ann")) in str(question) for question in kept), kept
 
 
 def _pair(key: str, value: str) -> dict[str, str]:
