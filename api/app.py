@@ -10,15 +10,15 @@ import asyncio
 import ipaddress
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import aclosing
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote
 
 import msgspec
-from aiohttp import payload, web
-from aiohttp.abc import AbstractStreamWriter
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 from multidict import CIMultiDict, CIMultiDictProxy
 
@@ -28,6 +28,7 @@ from api.dispatch import Answer, Gateway, Request
 from api.errors import ApiError, Denied, MalformedParam, ParamError
 from api.openapi import document
 from api.parse import integer
+from api.ready import HEADERS, Ready, body_of
 from api.schemas import serve_schema
 from api.stream import HEARTBEAT_S, Feed, Frames, Readers, pour
 
@@ -36,15 +37,7 @@ log = logging.getLogger("sagastack.access")
 BODY_BYTES_MAX = 4 * 1024 * 1024
 URL_BYTES_MAX = 64 * 1024
 PARAMS_MAX = 5_000
-COPIED_BYTES = 65_536
-"""A smaller body is sooner copied together than written in parts."""
 SHUTDOWN_S = 10.0
-HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-XSS-Protection": "1; mode=block",
-    "X-Frame-Options": "SAMEORIGIN",
-    "Cache-Control": "no-store",
-}
 GATEWAY = web.AppKey("gateway", Gateway)
 FEED: web.AppKey[Feed] = web.AppKey("feed")
 FRAMES = web.AppKey("frames", Frames)
@@ -55,6 +48,7 @@ VERSION = web.AppKey("version", str)
 COMMAND = web.RequestKey("command", str)
 STREAMS: web.AppKey[set[asyncio.Task[Any]]] = web.AppKey("streams")
 JSON = (("response", "json"),)
+NO_COOKIES: Mapping[str, str] = MappingProxyType({})
 
 
 async def decoded(request: web.Request) -> list[tuple[str, str]]:
@@ -105,7 +99,8 @@ async def serve_api(request: web.Request) -> web.Response:
         pairs = await decoded(request)
     except ApiError as refused:
         return respond(gateway.refusal(refused, JSON))
-    asked = Request(request.method, pairs, request.cookies, request.app[TRUSTED])
+    cookies = request.cookies if hdrs.COOKIE in request.headers else NO_COOKIES
+    asked = Request(request.method, pairs, cookies, request.app[TRUSTED])
     answer = await gateway.answer(asked)
     request[COMMAND] = answer.command
     return respond(answer)
@@ -113,12 +108,14 @@ async def serve_api(request: web.Request) -> web.Response:
 
 def respond(answer: Answer) -> web.Response:
     """An answer as an HTTP response."""
+    if answer.status == 200 and not answer.set_cookies:
+        return Ready(answer.parts, answer.content_type)
     # Reasons are our own word: the codes above 511 have none in the standard.
     reason = "OK" if answer.status == 200 else "Refused"
     response = web.Response(
         status=answer.status,
         reason=reason,
-        body=answer.body if sum(map(len, answer.parts)) < COPIED_BYTES else Parts(answer.parts),
+        body=body_of(answer.parts),
         headers=_headers(answer.content_type),
     )
     if answer.note:
@@ -127,23 +124,6 @@ def respond(answer: Answer) -> web.Response:
     for cookie in answer.set_cookies:
         response.headers.add("Set-Cookie", cookie)
     return response
-
-
-class Parts(payload.Payload):
-    """A body in parts, which go to the socket as they are: nothing is copied together."""
-
-    _value: tuple[bytes, ...]
-
-    def __init__(self, parts: tuple[bytes, ...]) -> None:
-        super().__init__(parts, content_type="application/json")
-        self._size = sum(map(len, parts))
-
-    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        return b"".join(self._value).decode(encoding, errors)
-
-    async def write(self, writer: AbstractStreamWriter) -> None:
-        for part in self._value:
-            await writer.write(part)
 
 
 @cache

@@ -17,9 +17,10 @@ from uuid import UUID
 
 from aiohttp import BodyPartReader, web
 
-from api.app import COMMAND, HEADERS
+from api.app import COMMAND
 from api.caller import Engine
 from api.fields import date
+from api.ready import HEADERS
 from engine.image_fetch import CHUNK_BYTES
 from engine.images import partial_of
 from engine.intents import By

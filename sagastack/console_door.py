@@ -19,10 +19,11 @@ import msgspec
 from aiohttp import WSMsgType, web
 
 from aggregates.errors import DomainError
-from api.app import COMMAND, HEADERS, STREAMS
+from api.app import COMMAND, STREAMS
 from api.caller import Engine
 from api.console_ticket import Ticket, entry_of
 from api.identity import identify
+from api.ready import HEADERS
 from drivers.contract.console import SerialLine
 from drivers.contract.errors import DriverError
 from projections.cloud import Cloud

@@ -13,8 +13,8 @@ from uuid import UUID
 import aiohttp
 import pytest
 
-from api.app import COPIED_BYTES
 from api.dispatch import Answer, Gateway, Request
+from api.ready import COPIED_BYTES
 from api.render import JSON_TYPE
 from api.sessions import IDLE_MS
 from tests.api.conftest import Served
@@ -345,3 +345,27 @@ async def test_a_long_body_in_parts_arrives_whole(
             assert await told.read() == b"".join(parts)
             assert told.headers["Content-Type"] == JSON_TYPE
             assert told.headers["Content-Length"] == str(sum(map(len, parts)))
+
+
+@pytest.mark.parametrize("size", [5, 3 * COPIED_BYTES])
+async def test_a_head_that_is_filled_in_is_the_one_that_aiohttp_makes(
+    served: Served, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """Who wants the connection closed is answered by aiohttp's own way, with one line more."""
+
+    async def answer(self: Gateway, request: Request) -> Answer:
+        return Answer(200, (b"[", b"1" * size, b"]"), JSON_TYPE)
+
+    monkeypatch.setattr(Gateway, "answer", answer)
+    told = {}
+    for connection in ("keep-alive", "close"):
+        port = int(served.url.rpartition(":")[2])
+        async with asyncio.timeout(10):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            head = f"GET /client/api HTTP/1.1\r\nHost: x\r\nConnection: {connection}\r\n\r\n"
+            writer.write(head.encode())
+            got = await reader.readuntil(b"\r\n\r\n")
+            assert await reader.readexactly(size + 2) == b"[" + b"1" * size + b"]"
+            writer.close()
+        told[connection] = re.sub(rb"Date: \w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT", b"Date: ", got)
+    assert told["close"] == told["keep-alive"][:-2] + b"Connection: close\r\n\r\n"
