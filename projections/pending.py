@@ -86,10 +86,13 @@ class Pendings:
         keys: Iterable[int],
         events: Iterable[Event],
     ) -> list[Pending]:
-        """The same for many: a stream and its version, a key and an event for each."""
+        """The same for many: a stream and its version, a key and an event for each.
+
+        There may be more keys than events: whoever has those gets nothing.
+        """
         takes, tails, made = self.takes, self._tails, list[Pending]()
         before, tail = None, None
-        for stream, committed, key, event in zip(streams, versions, keys, events, strict=True):
+        for stream, committed, key, event in zip(streams, versions, keys, events, strict=False):
             if stream is not before:
                 before, tail = stream, tails.get(stream.int)
             if tail is None:

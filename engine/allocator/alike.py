@@ -14,6 +14,7 @@ from aggregates.capacity import CapacityHeld
 from engine.allocator.policy import Policy, first_fit, pack
 from engine.allocator.request import HostDecision, PlaceRequest, Write
 from projections.capacity import Capacity
+from projections.capacity_columns import HostColumns
 
 STAYING: frozenset[Policy] = frozenset({first_fit, pack})
 
@@ -25,46 +26,60 @@ class Guest(NamedTuple):
     hold: UUID
 
 
-# A place for one guest: the slot of its host, the host, and what the guest leaves to others there.
-Seat = tuple[int, UUID, tuple[int, int]]
-
-
 def promise_alike(
-    capacity: Capacity, slots: Iterator[int], ask: PlaceRequest, guests: Sequence[Guest]
+    capacity: Capacity,
+    slots: Iterator[int],
+    ask: PlaceRequest,
+    guests: Sequence[Guest],
+    keys: Sequence[int],
 ) -> list[HostDecision]:
     """Promise hosts to as many of the guests as there is room for, in their order.
 
-    `slots` answers with the next host as it is to be after what was taken so far.
+    `slots` answers with the next host as it is to be after what was taken so far. `keys` are the
+    numbers of the guests' holds.
     """
-    seats = _seats(capacity, slots, ask, len(guests))
-    cores, mhz, mib = ask.cpu_count, ask.cpu_count * ask.cpu_mhz, ask.memory_mib
+    ids, cores, mhz = capacity.hosts.ids, ask.cpu_count, ask.cpu_count * ask.cpu_mhz
+    chosen, slacks = _seats(capacity.hosts, slots, ask, len(guests))
     held = [
         CapacityHeld(
-            hold=hold, host_id=host_id, vm_id=vm_id, cpu_count=cores, cpu_mhz=mhz, memory_mib=mib
+            hold=hold,
+            host_id=ids[slot],
+            vm_id=vm_id,
+            cpu_count=cores,
+            cpu_mhz=mhz,
+            memory_mib=ask.memory_mib,
         )
-        for (_, host_id, _), (vm_id, hold) in zip(seats, guests, strict=False)
+        for slot, (vm_id, hold) in zip(chosen, guests, strict=False)
     ]
-    made = capacity.promise_all([slot for slot, _, _ in seats], held)
     return [
-        HostDecision((Write(one.stream, one.expected, one.event, slack),), host_id)
-        for one, (_, host_id, slack) in zip(made, seats, strict=True)
+        HostDecision((Write(one.stream, one.expected, one.event, slack),), ids[slot])
+        for one, slot, slack in zip(
+            capacity.promise_all(chosen, keys, held), chosen, slacks, strict=True
+        )
     ]
 
 
-def _seats(capacity: Capacity, slots: Iterator[int], ask: PlaceRequest, wanted: int) -> list[Seat]:
-    """Take room for so many guests, or for as many as there is room for."""
-    hosts, mhz, mib = capacity.hosts, ask.cpu_count * ask.cpu_mhz, ask.memory_mib
-    stays, seats = ask.policy in STAYING, list[Seat]()
-    while wanted and (slot := next(slots, None)) is not None:
-        free_mhz, free_mib, fit = hosts.mhz[slot], hosts.mib[slot], 1
-        if stays:
-            # At least the one that the host was chosen for.
-            by_cpu = free_mhz // mhz if mhz else wanted
-            fit = max(1, min(wanted, by_cpu, free_mib // mib if mib else wanted))
-        hosts.shift(slot, -fit * mhz, -fit * mib)
-        host_id = hosts.ids[slot]
-        for _ in range(fit):
-            free_mhz, free_mib = free_mhz - mhz, free_mib - mib
-            seats.append((slot, host_id, (free_mhz, free_mib)))
+def _seats(
+    hosts: HostColumns, slots: Iterator[int], ask: PlaceRequest, wanted: int
+) -> tuple[list[int], list[tuple[int, int]]]:
+    """Take room for so many guests, or as many as there is room for.
+
+    The slot of each guest's host, and what the guest leaves to others there.
+    """
+    mhz, mib = ask.cpu_count * ask.cpu_mhz, ask.memory_mib
+    stays = ask.policy in STAYING and ask.limits is None
+    chosen, slacks = list[int](), list[tuple[int, int]]()
+    free_mhz, free_mib, shift = hosts.mhz, hosts.mib, hosts.shift
+    for slot in slots if wanted else ():
+        has_mhz, has_mib, fit = free_mhz[slot], free_mib[slot], 0
+        while True:
+            has_mhz, has_mib, fit = has_mhz - mhz, has_mib - mib, fit + 1
+            chosen.append(slot)
+            slacks.append((has_mhz, has_mib))
+            if fit == wanted or not stays or has_mhz < mhz or has_mib < mib:
+                break
+        shift(slot, -fit * mhz, -fit * mib)
         wanted -= fit
-    return seats
+        if not wanted:
+            break
+    return chosen, slacks

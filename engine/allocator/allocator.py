@@ -74,12 +74,12 @@ class Allocator:
         Fewer answers than guests: nothing fits the rest, and `explain` says why.
         """
         capacity = self._capacity
-        keys = {guest.hold.int for guest in guests}
+        keys = [hold.int for _, hold in guests]
         known = (capacity.holds.keys(), capacity.pendings.takes.keys())
-        if len(keys) < len(guests) or not all(some.isdisjoint(keys) for some in known):
+        if len(set(keys)) < len(keys) or not all(some.isdisjoint(keys) for some in known):
             raise Conflict("a guest of these was promised room already: ask for it with `place`")
         slots = self._choice.each(capacity.hosts, request)
-        return promise_alike(capacity, slots, request, guests)
+        return promise_alike(capacity, slots, request, guests, keys)
 
     def _answer(self, pending: Pending) -> HostDecision:
         host_id = cast(CapacityHeld, pending.event).host_id

@@ -64,10 +64,12 @@ class FirstFit:
         free_mhz, free_mib, is_queued_no_more = hosts.mhz, hosts.mib, self._queued.discard
         while (found := self.find(hosts, barred)) is not None:
             yield found
-            while loose and not barred:
+            while loose:
                 slot = loose[0]
                 if free_mib[slot] < mib or free_mhz[slot] < mhz or not flags[slot]:
                     is_queued_no_more(heappop(loose))
+                elif slot in barred:
+                    break
                 else:
                     yield slot
 

@@ -9,7 +9,7 @@ import pytest
 
 from aggregates.base import Event
 from aggregates.record import RECORDS
-from engine.allocator import NothingFits, Policy, at_random, first_fit, pack, spread
+from engine.allocator import Guest, NothingFits, Policy, at_random, first_fit, pack, spread
 from engine.crowding import crowded, limits_of
 from tests.allocator.churn import agrees_under_churn, any_ask, make_world, scanned
 from tests.allocator.world import ZONE, World, guest, host, named
@@ -91,6 +91,13 @@ def test_a_full_cluster_is_passed_by_until_a_guest_leaves_it() -> None:
     with pytest.raises(NothingFits, match="2 in a full cluster"):
         _place(world, "5")
     assert _place(world, "named", host_id=named("a")) == "a"
+
+
+def test_many_alike_stop_where_their_cluster_is_full() -> None:
+    world = _two_clusters()
+    guests = [Guest(named(f"vm {n}"), named(f"hold {n}")) for n in range(5)]
+    made = world.allocator.place_alike(guest(limits=limits_of(world.cloud, ZONE)), guests)
+    assert [one.host_id for one in made] == [named("a")] * 2 + [named("b")] * 2
 
 
 def test_a_host_that_leaves_its_cluster_takes_its_promises_along() -> None:
