@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TypeVar
 from uuid import UUID, uuid5
+
+from msgspec.structs import replace
 
 from aggregates.address import AddressSpaceCreated
 from aggregates.base import Event, Recorded
