@@ -70,9 +70,9 @@ def state(one: Any) -> Any:
 
 
 def _index(indexes: dict[str, Any]) -> Any:
-    """The rows of each entry by their ids: one alone may stand for itself."""
+    """The rows of each entry by their ids, in order: one alone may stand for itself."""
     return {
-        (name, state(key)): set(found) if isinstance(found, dict) else {found.id.int}
+        (name, state(key)): [row.id for row in (found if isinstance(found, list) else [found])]
         for name, index in indexes.items()
         for key, found in index.items()
     }
