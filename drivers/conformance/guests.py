@@ -153,6 +153,9 @@ async def stop_of_what_is_off(rig: Rig) -> None:
     await rig.within(rig.session.stop_guest(uuid4(), grace_s=0.5, key=uuid4()))
 
 
+SOON_S = 20.0  # Less than a grace that a hypervisor takes of its own accord.
+
+
 @SUITE.promise
 async def stop_ends_with_its_grace(rig: Rig) -> None:
     """A guest that heeds nothing is off soon after its grace has passed."""
@@ -162,7 +165,9 @@ async def stop_ends_with_its_grace(rig: Rig) -> None:
     took_s = time.monotonic() - began_s
     found = await rig.found(spec.guest_id)
     must(found is None or found.power is Power.OFF, f"found {found}")
-    must(took_s < 0.5 + rig.harness.verb_s / 2, f"half a second of grace took {took_s:.1f} s")
+    must(
+        took_s < 0.5 + min(rig.harness.verb_s / 2, SOON_S), f"a grace of 0.5 s took {took_s:.1f} s"
+    )
 
 
 @SUITE.promise
