@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from engine.checkpoints import LOOK_S, Checkpointer
+from engine.checkpoints import LOOK_S, REST, Checkpointer
 from engine.history import History
 from tests.sagas.rig import new_sim, rig
 from tests.sagas.seed import seed
 
-EVERY, LOOKS = 5, 3
+EVERY, LOOKS, SAVE_MS = 5, 3, 10_000
 
 
 class Over(Exception):
@@ -23,9 +23,10 @@ class Ticks:
 
     def __init__(self) -> None:
         self.slept: list[float] = []
+        self.at_ms = 0
 
     def now_ms(self) -> int:
-        return 0
+        return self.at_ms
 
     async def sleep(self, seconds: float) -> None:
         if len(self.slept) == LOOKS:
@@ -41,6 +42,7 @@ class Counting(Checkpointer):
         self._ticks, self.saved_at = clock, list[int]()
 
     async def _save(self) -> None:
+        self._ticks.at_ms += SAVE_MS
         self.saved_at.append(len(self._ticks.slept))
 
 
@@ -53,7 +55,8 @@ async def test_what_lies_behind_the_last_one_at_a_start_counts(
     with pytest.raises(Over):
         await saver.run()
     assert saver.saved_at == saved_at
-    assert clock.slept == [LOOK_S] * LOOKS
+    rests = [max(LOOK_S, REST * SAVE_MS / 1000) for _ in saved_at]
+    assert clock.slept == [LOOK_S, *rests, LOOK_S, LOOK_S][:LOOKS]
 
 
 async def test_a_history_knows_how_many_events_lie_behind_its_checkpoint(tmp_path: Path) -> None:
