@@ -20,7 +20,7 @@ def settle(*, sweep: bool = True) -> None:
     """Call once the past is folded and before anybody is served.
 
     Without `sweep` nothing is looked for that has died in a cycle since the last call: a past that
-    is folded makes few (3,000 objects in 200,000 events), and to walk all of it takes longer than to read its checkpoint.
+    is folded leaves little (3,000 objects of 200,000 events), and to walk what lives takes long.
     """
     if sweep:
         gc.collect()
