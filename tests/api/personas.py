@@ -21,6 +21,7 @@ from uuid import UUID
 
 import msgspec
 
+from aggregates.vm import Vm
 from api.authz import NOUNS
 from engine.genesis import ROOT_DOMAIN, stable_id
 from engine.intents import SYSTEM
@@ -108,17 +109,26 @@ def share(here: House) -> None:
 
 
 def put(here: House, kind: str, row: Any) -> None:
-    """Into the fold of a noun, or into one that lives inside another noun's."""
+    """Into the table of a noun; a guest's cards are then found, too."""
     table: Any = here.cloud.table(kind)
     table.rows[row.id.int] = row
-    if kind in TABLES:
-        table._add(row)
+    table._add(row)
+    for inside in ("nic", "nic_ip") if kind == "vm" else ():
+        cards: Any = here.cloud.table(inside)
+        cards._put(row.id, row)
 
 
 def _copy(row: Any, whose: str, account_id: UUID, domain_id: UUID) -> Any:
     owner = {"account_id": account_id, "project_account_id": account_id, "domain_id": domain_id}
-    known = {name: value for name, value in owner.items() if name in row.__struct_fields__}
+    known: dict[str, Any] = {name: owner[name] for name in owner if name in row.__struct_fields__}
+    if isinstance(row, Vm):
+        known["nics"] = [_card(nic, whose) for nic in row.nics]
     return msgspec.structs.replace(row, id=named(f"{whose}'s {row.id}"), **known)
+
+
+def _card(nic: Any, whose: str) -> Any:
+    more = tuple(msgspec.structs.replace(ip, id=named(f"{whose}'s {ip.id}")) for ip in nic.more_ips)
+    return msgspec.structs.replace(nic, id=named(f"{whose}'s {nic.id}"), more_ips=more)
 
 
 @dataclass
@@ -135,7 +145,9 @@ class Twins:
         if original is None or NOUNS[kind].scope != "owned":
             return original
         row = self.here.cloud.table(kind)[original]
+        if kind not in TABLES:  # it lives in a guest
+            kind, row = "vm", self.here.cloud.table("vm")[row.vm_id]
         twin = _copy(row, self.who, named(f"account {self.who}"), domain_of(self.who))
         if twin.id not in self.here.cloud.table(kind):
             put(self.here, kind, twin)
-        return twin.id  # type: ignore[no-any-return]
+        return named(f"{self.who}'s {original}")

@@ -43,6 +43,11 @@ class Past:
         sealer = await Sealer.open(self.log, self.home, now_ms=lambda: self.ms[0])
         await sealer.close()
 
+    async def open_anew(self) -> None:
+        """As after a restart: what this process wrote is as the store has it, forged or not."""
+        await self.log.close()
+        self.log = await Log.open(self.url, now_ms=lambda: self.ms[0])
+
     async def rows(self) -> list[Stored]:
         return await self.log.read_stored(limit=10**6)
 

@@ -149,6 +149,7 @@ async def test_a_log_changed_and_sealed_anew_is_found_by_a_copy(past: Past, tmp_
     execute(past.url, *SWAP)
     for name in (SEALS, PUBLIC_KEY, PRIVATE_KEY):
         (past.home / name).unlink()
+    await past.open_anew()
     await past.seal()
     assert await found(past) == []
     faults = await found(past, kept)
@@ -278,6 +279,7 @@ async def test_a_backup_signed_by_another_key_is_found_by_a_copy(
     execute(past.url, *SWAP)
     for name in (SEALS, PUBLIC_KEY, PRIVATE_KEY):
         (past.home / name).unlink()
+    await past.open_anew()
     await past.seal()
     path = past.take(tmp_path).path
     assert await backup_faults(path) == []
