@@ -22,8 +22,8 @@ from projections.cloud import Cloud
 
 if TYPE_CHECKING:
     from api.found import Found
-    from api.holders import Holders
     from api.sessions import Door
+    from api.signers import Signers
 
 __all__ = [
     "By",
@@ -257,7 +257,7 @@ class Memo(Protocol):
         ...
 
     @property
-    def holders(self) -> Holders:
+    def signers(self) -> Signers:
         """Whom keys stand for."""
         ...
 

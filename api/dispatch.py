@@ -241,8 +241,8 @@ class Gateway:
             return found, None
         names = request.lowered
         if "signature" in names or "apikey" in names:
-            holders = self.memo.holders if self.memo is not None else None
-            signed = by_signature(self.engine, request.params, names, self.now_ms(), holders)
+            signers = self.memo.signers if self.memo is not None else None
+            signed = by_signature(self.engine, request.params, names, self.now_ms(), signers)
             return await signed, None
         key = names.get("sessionkey", "")
         who, session = await by_session(

@@ -14,9 +14,9 @@ from uuid import UUID
 from api.authz import domain_path, first_match
 from api.caller import Engine, Identity
 from api.errors import SecondFactorNeeded, Unauthorized, Unsupported
-from api.holders import Holders
 from api.sessions import Session, SessionStore
 from api.sign import Pairs, is_fresh, is_signed
+from api.signers import Signers
 from projections.cloud import Cloud
 from projections.setting import is_on, number_of
 from projections.table import TABLES
@@ -157,7 +157,7 @@ async def by_signature(
     pairs: Pairs,
     params: Mapping[str, str],
     now_ms: int,
-    holders: Holders | None = None,
+    signers: Signers | None = None,
 ) -> Identity:
     """The holder of the key that signed these parameters; `params` are by lower-cased names."""
     cloud = engine.cloud
@@ -171,12 +171,12 @@ async def by_signature(
     signed = is_signed(pairs, secret, params.get("signature", ""))
     if key is None or not signed or not is_fresh(params, now_ms) or _expired(key, now_ms):
         raise Unauthorized
-    kept = None if holders is None else holders.get(key)
+    kept = None if signers is None else signers.get(key)
     if kept is not None:
         return kept
     found = _holder(engine.cloud, key)
-    if holders is not None:
-        holders.keep(key, found)
+    if signers is not None:
+        signers.keep(key, found)
     return found
 
 

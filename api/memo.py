@@ -21,10 +21,10 @@ import msgspec
 
 from api.declare import View
 from api.found import Found
-from api.holders import Holders
 from api.pages import Pages
 from api.render import CLOSING, limited
 from api.shelf import Key, Pattern, Shelf
+from api.signers import Signers
 from projections.cloud import Cloud
 from projections.table import Table, TableSpec
 from projections.vitals import Vitals
@@ -130,13 +130,13 @@ class Memo:
     """What was made of the live cloud's rows. Rows are told apart by identity: each is one object
     from its creation to its removal, which is forgotten like any other change.
 
-    `found` is what was found of late, `holders` who signs; they are told of the same changes.
+    `found` is what was found of late, `signers` who signs; they are told of the same changes.
     """
 
     def __init__(
         self, cloud: Cloud, *, kept_bytes: int = KEPT_BYTES, ready_bytes: int = READY_BYTES
     ) -> None:
-        self.found, self.holders = Found(), Holders()
+        self.found, self.signers = Found(), Signers()
         self._pages = Pages()
         self._cloud, self._kept_bytes, self._most_ready = cloud, kept_bytes, ready_bytes
         self._shelves: dict[tuple[type[View], str], Shelf] = {}
@@ -251,7 +251,7 @@ class Memo:
     def changed(self, kind: str, row: Any, before: dict[str, Any]) -> None:
         """`row` has changed, come or gone; `before` are the index entries that it has left."""
         self.found.changed(kind, row)
-        self.holders.changed(kind)
+        self.signers.changed(kind)
         for shelf in self._of_kind.get(kind, ()):
             self._drop(shelf, id(row))
         resting = self._resting

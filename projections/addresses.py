@@ -6,7 +6,8 @@ holds only what the log holds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from operator import attrgetter
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -21,12 +22,11 @@ from aggregates.address import (
     AddressTaken,
     address_ledger,
 )
-from aggregates.base import Event, Recorded
+from aggregates.base import Recorded
 from projections.address_range import AddressRange
 from projections.cloud import projection
-from projections.holders import Holders
-from projections.pending import Pending, Pendings
-from projections.shared import Unshared, share
+from projections.pending import Pending
+from projections.promises import Promises
 from projections.table import table
 
 address_spaces = table(
@@ -47,7 +47,7 @@ class _Saved(msgspec.Struct, frozen=True, array_like=True):
 
 
 @projection
-class Addresses:
+class Addresses(Promises[AddressTaken]):
     """Ranges by space, numbers by hold and by holder."""
 
     TOPICS: ClassVar[tuple[str, ...]] = tuple(
@@ -64,14 +64,11 @@ class Addresses:
     lane = 0
     """Where this controller looks first; one alone begins at the lowest number."""
 
+    HELD, FREED, HOLDER = AddressTaken, AddressFreed, attrgetter("holder")
+
     def __init__(self) -> None:
+        super().__init__()
         self.ranges: dict[UUID, AddressRange] = {}
-        # By the number of a hold's id, whose hash costs less.
-        self.holds: dict[int, AddressTaken] = {}
-        self.pendings = Pendings()
-        self._by_holder = Holders()
-        self._unshared = Unshared()
-        self._is_deferred = False
 
     def fold(self, recorded: Recorded) -> None:
         """Let one event of a ledger, or of a space, happen."""
@@ -88,38 +85,18 @@ class Addresses:
         elif isinstance(happened, AddressSpaceRemoved):
             self._remove(recorded.stream)
 
-    def defer(self) -> None:
-        """While a past is folded it is not asked for who holds what."""
-        self._is_deferred = True
-
-    def past(self, kind: type[Event]) -> Callable[[Recorded], None]:
-        return {AddressTaken: self._take_past, AddressFreed: self._free_past}.get(kind, self.fold)
-
-    def _take_past(self, recorded: Recorded) -> None:
+    def _hold_past(self, recorded: Recorded) -> None:
         taken: Any = recorded.event
         numbers = self.ranges.get(taken.space_id)
         if numbers is None:
             return
-        number, hold = taken.number, taken.hold.int
+        number = taken.number
         numbers.set_version(number, recorded.version)
-        if hold not in self.holds:
-            if not numbers.is_taken(number):
-                numbers.take(number)
-            self.holds[hold] = taken
-            self._unshared.numbers.add(hold)
+        if self._keep_past(taken) and not numbers.is_taken(number):
+            numbers.take(number)
 
     def _free_past(self, recorded: Recorded) -> None:
         self._free(recorded.event, recorded.version)
-
-    def tidy(self) -> None:
-        self._unshared.share(self.holds)
-
-    def settle(self) -> None:
-        """Find again by its holder what is held."""
-        self._unshared.share(self.holds, at_least=0)
-        self._is_deferred = False
-        for taken in self.holds.values():
-            self._by_holder.add(taken.holder, taken.hold)
 
     def holds_of(self, holder: UUID) -> Iterator[AddressTaken]:
         """Every number that a NIC, a network or another holder has."""
@@ -170,9 +147,7 @@ class Addresses:
     def restore(self, encoded: bytes) -> None:
         """Take over a checkpoint."""
         saved = msgspec.msgpack.decode(encoded, type=_Saved)
-        deferred = self._is_deferred
-        self.__init__()  # type: ignore[misc]
-        self._is_deferred = deferred
+        self._begin_anew()
         for one in saved.ranges:
             self.ranges[one.space_id] = numbers = AddressRange(one.space)
             for number in one.taken:
@@ -180,11 +155,7 @@ class Addresses:
                     numbers.take(number)
             for number, version in one.touched:
                 numbers.set_version(number, version)
-        for taken in saved.holds:
-            share(taken)
-            self.holds[taken.hold.int] = taken
-        if not deferred:
-            self.settle()
+        self._take_over(saved.holds)
 
     def _promised(self, pending: Pending) -> AddressTaken | None:
         """The number that only this promise marks.
@@ -201,7 +172,6 @@ class Addresses:
         if numbers is None:
             return
         numbers.set_version(taken.number, version)
-        # A key can be held once. Should the log ever hold it twice, the first is what counts.
         if taken.hold.int in self.holds:
             if mine is not None:
                 numbers.free(taken.number)
@@ -243,13 +213,3 @@ class Addresses:
                 new.take(number)
         for number, version in old.touched():
             new.set_version(number, version)
-
-    def _list(self, taken: AddressTaken) -> None:
-        share(taken)
-        self.holds[taken.hold.int] = taken
-        self._by_holder.add(taken.holder, taken.hold)
-
-    def _unlist(self, taken: AddressTaken) -> None:
-        del self.holds[taken.hold.int]
-        if not self._is_deferred:
-            self._by_holder.remove(taken.holder, taken.hold)

@@ -6,15 +6,16 @@ them. What is saved holds only what the log holds, so a rebuild gives the same b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, ClassVar, Literal, cast
 from uuid import UUID
 
 import msgspec
 import numpy as np
 
-from aggregates.base import Event, Recorded
+from aggregates.base import Recorded
 from aggregates.capacity import (
     CapacityFreed,
     CapacityHeld,
@@ -23,9 +24,8 @@ from aggregates.capacity import (
 )
 from projections.capacity_columns import HostColumns
 from projections.cloud import projection
-from projections.holders import Holders
-from projections.pending import Pending, Pendings
-from projections.shared import Unshared, share
+from projections.pending import Pending
+from projections.promises import Promises
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +53,18 @@ class _Saved(msgspec.Struct, frozen=True, array_like=True):
 
 
 @projection
-class Capacity:
+class Capacity(Promises[CapacityHeld]):
     """Hosts by slot, promises by hold."""
 
     TOPICS: ClassVar[tuple[str, ...]] = tuple(
         e.TOPIC for e in (CapacitySupplied, CapacityWithdrawn, CapacityHeld, CapacityFreed)
     )
 
+    HELD, FREED, HOLDER = CapacityHeld, CapacityFreed, attrgetter("vm_id")
+
     def __init__(self) -> None:
+        super().__init__()
         self.hosts = HostColumns()
-        # By the number of a hold's id, as all that is looked up often: its hash costs less.
-        self.holds: dict[int, CapacityHeld] = {}
-        self.pendings = Pendings()
-        self._by_vm = Holders()
-        self._unshared = Unshared()
-        self._is_deferred = False
 
     def fold(self, recorded: Recorded) -> None:
         """Let one event of a ledger happen."""
@@ -83,20 +80,10 @@ class Capacity:
         elif isinstance(happened, CapacityWithdrawn):
             self.hosts.supply(self._seen(happened.host_id, recorded.version), None)
 
-    def defer(self) -> None:
-        """While a past is folded only promises and versions are right: the rest is their sum."""
-        self._is_deferred = True
-
-    def past(self, kind: type[Event]) -> Callable[[Recorded], None]:
-        return {CapacityHeld: self._hold_past, CapacityFreed: self._free_past}.get(kind, self.fold)
-
     def _hold_past(self, recorded: Recorded) -> None:
         held: Any = recorded.event
         self._seen(held.host_id, recorded.version)
-        hold = held.hold.int
-        if hold not in self.holds:
-            self.holds[hold] = held
-            self._unshared.numbers.add(hold)
+        self._keep_past(held)
 
     def _free_past(self, recorded: Recorded) -> None:
         freed: Any = recorded.event
@@ -105,18 +92,11 @@ class Capacity:
         if held is not None and held.host_id.int == freed.host_id.int:
             del self.holds[freed.hold.int]
 
-    def tidy(self) -> None:
-        self._unshared.share(self.holds)
-
-    def settle(self) -> None:
-        """Take what is promised from its hosts, which are whole until now."""
-        self._unshared.share(self.holds, at_least=0)
-        self._is_deferred = False
+    def _sum_up(self) -> None:
         used: dict[int, tuple[int, int]] = {}
         for held in self.holds.values():
             mhz, mib = used.get(held.host_id.int, (0, 0))
             used[held.host_id.int] = mhz + held.cpu_mhz, mib + held.memory_mib
-            self._by_vm.add(held.vm_id, held.hold)
         for host, (mhz, mib) in used.items():
             self.hosts.shift(self.hosts.numbered[host], -mhz, -mib)
 
@@ -132,7 +112,7 @@ class Capacity:
 
     def holds_of_vm(self, vm_id: UUID) -> Iterator[CapacityHeld]:
         """The promises made to a guest: one, or two while it moves between hosts."""
-        return (self.holds[hold.int] for hold in self._by_vm.of(vm_id))
+        return (self.holds[hold.int] for hold in self._by_holder.of(vm_id))
 
     def usage(self, by: Literal["zone", "pod", "cluster"] = "zone") -> dict[UUID, Usage]:
         """Offered and used, summed over the hosts of each zone, pod or cluster."""
@@ -199,17 +179,11 @@ class Capacity:
     def restore(self, encoded: bytes) -> None:
         """Take over a checkpoint."""
         saved = msgspec.msgpack.decode(encoded, type=_Saved)
-        deferred = self._is_deferred
-        self.__init__()  # type: ignore[misc]
-        self._is_deferred = deferred
+        self._begin_anew()
         for host in saved.hosts:
             slot = self._seen(host.host_id, host.version)
             self.hosts.supply(slot, host.supply)
-        for held in saved.holds:
-            share(held)
-            self.holds[held.hold.int] = held
-        if not deferred:
-            self.settle()
+        self._take_over(saved.holds)
 
     def _seen(self, host_id: UUID, version: int) -> int:
         slot = self.hosts.slot(host_id)
@@ -217,7 +191,6 @@ class Capacity:
         return slot
 
     def _hold(self, slot: int, held: CapacityHeld, mine: Pending | None) -> None:
-        # A key can be held once. Should the log ever hold it twice, the first is what counts.
         counts = held.hold.int not in self.holds
         if counts and mine is None:
             self.hosts.shift(slot, -held.cpu_mhz, -held.memory_mib)
@@ -231,11 +204,5 @@ class Capacity:
         held = self.holds.get(hold)
         if held is None or held.host_id.int != host:
             return
-        del self.holds[hold]
-        self._by_vm.remove(held.vm_id, freed.hold)
+        self._unlist(held)
         self.hosts.shift(slot, held.cpu_mhz, held.memory_mib)
-
-    def _list(self, held: CapacityHeld) -> None:
-        share(held)
-        self.holds[held.hold.int] = held
-        self._by_vm.add(held.vm_id, held.hold)

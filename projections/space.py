@@ -6,18 +6,18 @@ A cloud has hundreds of pools where it has thousands of hosts, so these are plai
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from operator import attrgetter
 from typing import Any, ClassVar, cast
 from uuid import UUID
 
 import msgspec
 
-from aggregates.base import Event, Recorded
+from aggregates.base import Recorded
 from aggregates.space import SpaceFreed, SpaceHeld, SpaceSupplied, SpaceWithdrawn, space_ledger
 from projections.cloud import projection
-from projections.holders import Holders
-from projections.pending import Pending, Pendings
-from projections.shared import Unshared, share
+from projections.pending import Pending
+from projections.promises import Promises
 
 
 class Pool(msgspec.Struct):
@@ -44,22 +44,19 @@ class _Saved(msgspec.Struct, frozen=True, array_like=True):
 
 
 @projection
-class Space:
+class Space(Promises[SpaceHeld]):
     """Pools by id, promises by hold."""
 
     TOPICS: ClassVar[tuple[str, ...]] = tuple(
         e.TOPIC for e in (SpaceSupplied, SpaceWithdrawn, SpaceHeld, SpaceFreed)
     )
 
+    HELD, FREED, HOLDER = SpaceHeld, SpaceFreed, attrgetter("volume_id")
+
     def __init__(self) -> None:
+        super().__init__()
         self.pools: dict[UUID, Pool] = {}
-        # By the number of a hold's id, whose hash costs less.
-        self.holds: dict[int, SpaceHeld] = {}
-        self.pendings = Pendings()
-        self._by_volume = Holders()
         self._by_scope: dict[UUID, dict[UUID, Pool]] = {}
-        self._unshared = Unshared()
-        self._is_deferred = False
         self.changed = object()  # another one whenever a pool offers something else
 
     def fold(self, recorded: Recorded) -> None:
@@ -77,20 +74,10 @@ class Space:
         else:
             self._supply(pool, None)
 
-    def defer(self) -> None:
-        """While a past is folded only promises and versions are right: the rest is their sum."""
-        self._is_deferred = True
-
-    def past(self, kind: type[Event]) -> Callable[[Recorded], None]:
-        return {SpaceHeld: self._hold_past, SpaceFreed: self._free_past}.get(kind, self.fold)
-
     def _hold_past(self, recorded: Recorded) -> None:
         held: Any = recorded.event
         self._seen(held.pool_id, recorded.version)
-        hold = held.hold.int
-        if hold not in self.holds:
-            self.holds[hold] = held
-            self._unshared.numbers.add(hold)
+        self._keep_past(held)
 
     def _free_past(self, recorded: Recorded) -> None:
         freed: Any = recorded.event
@@ -99,16 +86,9 @@ class Space:
         if held is not None and held.pool_id == freed.pool_id:
             del self.holds[freed.hold.int]
 
-    def tidy(self) -> None:
-        self._unshared.share(self.holds)
-
-    def settle(self) -> None:
-        """Take what is promised from its pools, which are whole until now."""
-        self._unshared.share(self.holds, at_least=0)
-        self._is_deferred = False
+    def _sum_up(self) -> None:
         for held in self.holds.values():
             self.pools[held.pool_id].used_bytes += held.size_bytes
-            self._by_volume.add(held.volume_id, held.hold)
 
     def is_used(self, pool_id: UUID) -> bool:
         """Whether a volume has room in the pool, or is promised some."""
@@ -117,7 +97,7 @@ class Space:
 
     def holds_of_volume(self, volume_id: UUID) -> Iterator[SpaceHeld]:
         """The promises made to a volume: one, or more after it grew or while it moves."""
-        return (self.holds[hold.int] for hold in self._by_volume.of(volume_id))
+        return (self.holds[hold.int] for hold in self._by_holder.of(volume_id))
 
     def serving(self, scopes: Iterable[UUID | None]) -> Iterator[Pool]:
         """The pools whose own, narrowest scope is one of these places."""
@@ -158,18 +138,12 @@ class Space:
     def restore(self, encoded: bytes) -> None:
         """Take over a checkpoint."""
         saved = msgspec.msgpack.decode(encoded, type=_Saved)
-        deferred = self._is_deferred
-        self.__init__()  # type: ignore[misc]
-        self._is_deferred = deferred
+        self._begin_anew()
         for pool in saved.pools:
             self.pools[pool.id] = pool
             pool.used_bytes, supply, pool.supply = 0, pool.supply, None
             self._supply(pool, supply)
-        for held in saved.holds:
-            share(held)
-            self.holds[held.hold.int] = held
-        if not deferred:
-            self.settle()
+        self._take_over(saved.holds)
 
     def _seen(self, pool_id: UUID, version: int) -> Pool:
         pool = self.pools.get(pool_id)
@@ -190,7 +164,6 @@ class Space:
             self._by_scope.setdefault(supply.scope, {})[pool.id] = pool
 
     def _hold(self, pool: Pool, held: SpaceHeld, mine: Pending | None) -> None:
-        # A key can be held once. Should the log ever hold it twice, the first is what counts.
         counts = held.hold.int not in self.holds
         if counts and mine is None:
             pool.used_bytes += held.size_bytes
@@ -203,11 +176,5 @@ class Space:
         held = self.holds.get(freed.hold.int)
         if held is None or held.pool_id != freed.pool_id:
             return
-        del self.holds[freed.hold.int]
-        self._by_volume.remove(held.volume_id, freed.hold)
+        self._unlist(held)
         pool.used_bytes -= held.size_bytes
-
-    def _list(self, held: SpaceHeld) -> None:
-        share(held)
-        self.holds[held.hold.int] = held
-        self._by_volume.add(held.volume_id, held.hold)

@@ -43,7 +43,7 @@ class Plan:
         self.mhz, self.mib = ask.cpu_count * ask.cpu_mhz, ask.memory_mib
         self._begun: object = None
         self.limits: Limits | None = None
-        self.follow(hosts, limits_of(ask))
+        self.follow(hosts, limits_that_count(ask))
 
     def follow(self, hosts: HostColumns, limits: Limits | None) -> None:
         self.shape.follow(hosts)
@@ -107,7 +107,7 @@ class Plan:
         return FirstFit(self.shape, self.mhz, self.mib)
 
 
-def limits_of(ask: PlaceRequest) -> Limits | None:
+def limits_that_count(ask: PlaceRequest) -> Limits | None:
     """The limits that count: whoever names a host has decided."""
     return ask.limits if ask.host_id is None else None
 
@@ -121,7 +121,7 @@ class Plans:
 
     def get(self, hosts: HostColumns, ask: PlaceRequest) -> Plan:
         """The plan of a request, as the hosts are now."""
-        policy, limits = ask.policy, limits_of(ask)
+        policy, limits = ask.policy, limits_that_count(ask)
         key = (
             ask.memory_mib,
             ask.cpu_count,

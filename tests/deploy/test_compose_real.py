@@ -26,7 +26,7 @@ from tests.infra.build import data_center
 from tests.peers import containers, stand_in
 from tests.peers.containers import ROOT, Engine, Pulse
 
-pytestmark = [pytest.mark.long, pytest.mark.deploy, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 PORTS = {f"controller-{number}": 8080 + number for number in (1, 2, 3)}
 BUILD_S, UP_S, SEEN_S = 600.0, 240.0, 60.0

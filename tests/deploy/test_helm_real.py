@@ -18,7 +18,7 @@ import pytest
 from tests.peers import helm
 from tests.peers.kubernetes import Cluster, Missing, api_server
 
-pytestmark = [pytest.mark.long, pytest.mark.deploy, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 
 STORE = "postgres.url=postgres://u:p@db:5432/sagastack"
 KAFKA = "kafka.servers=k:9092"

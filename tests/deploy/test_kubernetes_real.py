@@ -24,7 +24,7 @@ from tests.peers.containers import ROOT, Engine
 from tests.peers.kubernetes import Cluster, Missing
 from tests.peers.node import ADDRESS, NAME, node
 
-pytestmark = [pytest.mark.long, pytest.mark.deploy, pytest.mark.timeout(2400)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(2400)]
 
 IMAGE = "docker.io/library/sagastack"
 BUILD_S, READY_S, HELM_S = 600.0, 180.0, 120

@@ -7,9 +7,9 @@ from typing import Any, cast
 from uuid import UUID
 
 from api.dispatch import Request
-from api.holders import RESTS_ON
 from api.identity import identify, key_access
 from api.memo import Memo, Reads
+from api.signers import RESTS_ON
 from projections.cloud import Cloud
 from tests.api.everybody import House, _signature, house
 from tests.tenant.world import named
@@ -36,9 +36,9 @@ async def test_who_signs_is_read_anew_when_anything_of_it_changes(tmp_path: Path
         assert read <= RESTS_ON
 
         assert await asked(here, "ann") == 200
-        assert (kept := memo.holders.get(key)) is not None
+        assert (kept := memo.signers.get(key)) is not None
         assert await asked(here, "ann") == 200
-        assert memo.holders.get(key) is kept
+        assert memo.signers.get(key) is kept
         # Who turns off all keys has to turn them on again without one.
         root: Any = here.cloud.table("api_key").one("key", here.keys["root"][0])
         here.gateway.trusted_user = lambda: root.user_id

@@ -18,8 +18,8 @@ RESTS_ON = frozenset(
 KEPT = 10_000
 
 
-class Holders:
-    """The holders of the live cloud's keys, by the keys' ids; told of every row that changes."""
+class Signers:
+    """The signers of the live cloud's keys, by the keys' ids; told of every row that changes."""
 
     def __init__(self) -> None:
         self._kept: dict[UUID, Identity] = {}
