@@ -24,7 +24,8 @@ from projections.shared import Plan, Unshared, share, touched
 
 R = TypeVar("R", bound=Aggregate)
 # Rows by the value of one attribute: the only one that has it, or those that have it, in order of
-# creation. A list costs eight bytes a row, a dict of them fifty.
+# creation; of one moment, in the order in which they came. A list costs eight bytes a row, a dict
+# of them fifty.
 Index = dict[Any, R | list[R]]
 # Told of a kind, a row that changed, came or went, and the index entries that it has left.
 Watch = Callable[[str, Any, dict[str, Any]], None]
@@ -256,7 +257,7 @@ class Table(Generic[R]):
             self._index_all()
 
     def _index_all(self) -> None:
-        rows = sorted(self.rows.values(), key=_rank)
+        rows = sorted(self.rows.values(), key=CREATED)
         for name in self.spec.indexed:
             index, key_of = self._index[name], attrgetter(name)
             for row in rows:
@@ -282,19 +283,16 @@ def _keys_of(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
 
 
 def _list(index: Index[R], key: Any, row: R) -> None:
-    """Put a row into an index. One row alone stands for itself: most names have just one."""
     found = index.get(key)
     if found is None:
         index[key] = row
-    elif type(found) is list:
-        if row.created_at_ms > found[-1].created_at_ms:
-            found.append(row)
-        else:
-            found.insert(_place(found, row), row)
+        return
+    if type(found) is not list:
+        found = index[key] = cast(list[R], [found])
+    if row.created_at_ms >= found[-1].created_at_ms:
+        found.append(row)
     else:
-        pair = cast(list[R], [found, row])
-        pair.sort(key=_rank)
-        index[key] = pair
+        found.insert(bisect_right(found, row.created_at_ms, key=CREATED), row)
 
 
 def _unlist(index: Index[R], key: Any, row: R) -> None:
@@ -308,19 +306,12 @@ def _unlist(index: Index[R], key: Any, row: R) -> None:
         del found[_place(found, row)]
 
 
-def _rank(row: Aggregate) -> tuple[int, int]:
-    """Rows are listed in order of creation; at one moment, by their ids."""
-    return row.created_at_ms, row.id.int
-
-
 def _place(rows: list[R], row: R) -> int:
-    """Where a row is among others, or belongs."""
-    at_ms = row.created_at_ms
-    first = bisect_left(rows, at_ms, key=CREATED)
-    if first < len(rows) and rows[first] is not row and rows[first].created_at_ms == at_ms:
-        last = bisect_right(rows, at_ms, lo=first, key=CREATED)
-        return bisect_left(rows, row.id.int, lo=first, hi=last, key=lambda one: one.id.int)
-    return first
+    """Where a row is: of those made at one moment, the one that it is itself."""
+    at = bisect_left(rows, row.created_at_ms, key=CREATED)
+    while rows[at] is not row:
+        at += 1
+    return at
 
 
 def _listed(found: R | list[R] | None) -> Collection[R]:

@@ -36,6 +36,8 @@ BY_CODE: dict[int, type[DriverError]] = {
 }
 # libxl's word for a guest that cannot be moved yet: its kernel has not told Xen of its memory.
 STILL_BOOTS = "Failed to send migration data to destination host"
+# A container's, in the moment between its start and libvirt's hearing of its first process.
+NOT_BEGUN = "until init PID is known"
 BY_WORDS: tuple[tuple[str, type[DriverError]], ...] = (
     ("Cannot allocate memory", Unavailable),
     ("cannot set up guest memory", Unavailable),
@@ -43,6 +45,7 @@ BY_WORDS: tuple[tuple[str, type[DriverError]], ...] = (
     ("Too many active clients", Unavailable),
     ("cannot acquire state change lock", Unavailable),
     (STILL_BOOTS, Unavailable),
+    (NOT_BEGUN, Unavailable),
 )
 
 

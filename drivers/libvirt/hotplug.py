@@ -12,6 +12,7 @@ import libvirt
 from drivers.contract.compute import DiskLimits
 from drivers.contract.errors import Refused, Unavailable
 from drivers.libvirt.client import REMOVED, Client, Connection, Watch
+from drivers.libvirt.errors import NOT_BEGUN
 from drivers.libvirt.guests import active, running, suppress_gone
 from drivers.libvirt.observe import Domain
 from drivers.libvirt.translate import alias, cdrom_xml, every_tune
@@ -19,19 +20,32 @@ from drivers.libvirt.translate import alias, cdrom_xml, every_tune
 LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
 LOOK_AGAIN_S = 1.0
 ASK_AGAIN_LOOKS = 5
+BEGIN_LOOKS, BEGIN_S = 50, 0.1
 # QEMU's word, and libxl's after ten seconds, for a guest that has not let go.
 STILL_HELD = ("already in the process of unplug", "libxenlight failed to detach")
 
 
 async def attach(client: Client, guest_id: UUID, thing: UUID, xml: str) -> None:
-    """Plug in what `xml` says, unless a device with this id is plugged in already."""
+    """Plug in what `xml` says, unless a device with this id is plugged in already.
+
+    A container that was only just started is asked again until libvirt knows its first process.
+    """
 
     def work(connection: Connection) -> None:
         domain = running(connection, guest_id, verb="hot plug")
         if _plugged(domain, thing) is None:
             domain.attachDeviceFlags(xml, LIVE)
 
-    await client.change(work, about=guest_id, doing=f"plug {thing} into guest {guest_id}")
+    doing = f"plug {thing} into guest {guest_id}"
+    with client.watch(guest_id) as watch:
+        for _ in range(BEGIN_LOOKS):
+            try:
+                return await client.change(work, about=guest_id, doing=doing)
+            except Unavailable as early:
+                if NOT_BEGUN not in str(early):
+                    raise
+            await watch.news(at_most_s=BEGIN_S)
+        return await client.change(work, about=guest_id, doing=doing)
 
 
 async def detach(client: Client, guest_id: UUID, thing: UUID, *, patience_s: float) -> None:
