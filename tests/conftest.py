@@ -57,6 +57,8 @@ class Together(LoadScopeScheduling):  # type: ignore[misc]
             return "xen"
         if module.endswith("/test_every_saga.py"):  # Each test has its own cloud.
             return f"{module} {name.partition('[')[0]}"
+        if "_libvirt_lxc-" in name or "_libvirt_containers_" in module:
+            return "containers"  # They share a host, and its folder of links to disks.
         harness = re.search(r"\[(harness_\w+)-", name)
         return f"{module} {harness[1]}" if harness else module
 
