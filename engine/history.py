@@ -23,6 +23,7 @@ from aggregates.base import Aggregate, build
 from aggregates.errors import NotFound
 from aggregates.saga import SagaRun
 from engine.collector import at_rest
+from engine.halves import LONG, cores, fold_halved
 from engine.log import Log, Stored
 from projections.cloud import Cloud
 
@@ -66,7 +67,7 @@ class History:
 
     async def opening(self) -> Cloud:
         """The cloud as the log was when it was opened: its listeners hear what came since."""
-        return await self._fold(self._log.begins)
+        return await self._fold(self._log.begins, halved=True)
 
     async def at(self, at_ms: int) -> Cloud:
         """The cloud after the last event recorded at or before `at_ms`."""
@@ -85,7 +86,8 @@ class History:
 
     async def rebuild(self, until: int | None = None) -> Cloud:
         """The cloud from the log alone, no checkpoint trusted."""
-        return await self._extend(Cloud().defer(), until)
+        end = await self._log.position() if until is None else until
+        return await self._extend(Cloud().defer(), end, halved=True)
 
     async def run(self, run_id: UUID, until: int | None = None) -> SagaRun:
         """A saga run by its own stream, as it was at a position, or began behind that."""
@@ -128,13 +130,16 @@ class History:
         for old in sorted(self._folder.glob("*.checkpoint"))[:-KEPT_CHECKPOINTS]:
             old.unlink()
 
-    async def _fold(self, until: int | None) -> Cloud:
+    async def _fold(self, until: int | None, *, halved: bool = False) -> Cloud:
         end = await self._log.position() if until is None else until
-        return await self._extend(await self._nearest(end), until)
+        return await self._extend(await self._nearest(end), end, halved=halved)
 
-    async def _extend(self, cloud: Cloud, until: int | None) -> Cloud:
+    async def _extend(self, cloud: Cloud, until: int, *, halved: bool = False) -> Cloud:
+        """Fold what came up to a position; `halved` where somebody waits, and cores are idle."""
         with at_rest():
             began, first = process_time(), cloud.position
+            if halved and first == 0 and until >= LONG and cores() > 1:
+                cloud = await fold_halved(self._log, until) or cloud
             async for batch in self._log.read_past(cloud.position, until=until):
                 await asyncio.to_thread(cloud.fold, batch)
             folded = process_time()

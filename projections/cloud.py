@@ -8,7 +8,7 @@ addresses). Rebuilding one from the log gives the same bytes as the live one: `d
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, ClassVar, Protocol, TypeVar, cast, runtime_checkable
 
 import msgspec
@@ -93,12 +93,11 @@ class Cloud:
             kind: one for one in self._folds.values() if (kind := getattr(one, "KIND", ""))
         }
         self.vitals = Vitals()
-        self._acted = [one.acted for one in self._folds.values() if hasattr(one, "acted")]
         self._hanging = [one for one in self._tables.values() if isinstance(one, Attached)]
         shorter = [cast(Past, one) for one in self._folds.values() if hasattr(one, "past")]
         self._deferring: tuple[Past, ...] = (*self._tables.values(), *shorter)
         self._deferred: tuple[Past, ...] = ()
-        self._dispatch = self._routes(self._folds.values())
+        self._follow(self._parts())
 
     def __getitem__(self, spec: TableSpec[R]) -> Table[R]:
         found: Table[R] = self._by_spec[spec]
@@ -118,14 +117,33 @@ class Cloud:
         for one in self._tables.values():
             one.watch = watcher
 
-    def defer(self) -> Cloud:
-        """Make ready for a long past: indexes, and what follows from rows, wait for `settle`."""
+    def defer(self, parts: Collection[str] | None = None) -> Cloud:
+        """Make ready for a long past: indexes, and what follows from rows, wait for `settle`.
+
+        With `parts`, named as `encode` names them, no others are folded: somebody else does that,
+        and `take` brings them.
+        """
         self._deferred = self._deferring
         for one in self._deferred:
             one.defer()
-        kept = (one for one in self._folds.values() if not isinstance(one, Derived))
-        self._dispatch = self._routes(kept)
+        self._follow({
+            name: one
+            for name, one in self._parts().items()
+            if (parts is None or name in parts) and not isinstance(one, Derived)
+        })  # fmt: skip
         return self
+
+    @property
+    def topics(self) -> frozenset[str]:
+        """What happens to anything here; events of other topics need not be folded."""
+        return frozenset(topic for topic, happens in self._dispatch.items() if happens)
+
+    def take(self, parts: Mapping[str, bytes], position: int, at_ms: int) -> None:
+        """Take over parts that were folded elsewhere up to a position."""
+        named = self._parts()
+        for name, encoded in parts.items():
+            named[name].restore(encoded)
+        self.position, self.at_ms = max(position, self.position), max(at_ms, self.at_ms)
 
     def settle(self) -> Cloud:
         """The past is folded: make what waited for that, all at once."""
@@ -135,7 +153,7 @@ class Cloud:
         for fold in self._folds.values():
             if isinstance(fold, Derived):
                 fold.derive()
-        self._dispatch = self._routes(self._folds.values())
+        self._follow(self._parts())
         return self
 
     def fold(self, batch: Iterable[Recorded]) -> None:
@@ -155,8 +173,7 @@ class Cloud:
 
     def encode(self) -> dict[str, bytes]:
         """Each part by name, for a checkpoint or a comparison."""
-        parts = {f"table:{k}": t.encode() for k, t in sorted(self._tables.items())}
-        return parts | {f"fold:{k}": f.encode() for k, f in sorted(self._folds.items())}
+        return {name: one.encode() for name, one in sorted(self._parts().items())}
 
     def digest(self) -> dict[str, str]:
         """A fingerprint of each part: equal digests are equal clouds."""
@@ -177,12 +194,15 @@ class Cloud:
         )
         cloud = cls().defer()
         cloud.position, cloud.at_ms = position, at_ms
-        for kind, one in cloud._tables.items():
-            one.restore(parts[f"table:{kind}"])
-        for name, fold in cloud._folds.items():
-            if not isinstance(fold, Derived):
-                fold.restore(parts[f"fold:{name}"])
+        for name, one in cloud._parts().items():
+            if not isinstance(one, Derived):
+                one.restore(parts[name])
         return cloud
+
+    def _parts(self) -> dict[str, Table[Any] | Fold]:
+        """Tables, then folds, by their names in a checkpoint."""
+        tables = {f"table:{kind}": one for kind, one in self._tables.items()}
+        return tables | {f"fold:{name}": one for name, one in self._folds.items()}
 
     def _ended(self, recorded: Recorded) -> None:
         """What hung on the thing that this event ends is gone with it."""
@@ -190,18 +210,21 @@ class Cloud:
             if one.rows:
                 one.drop(recorded.stream)
 
-    def _routes(self, folds: Iterable[Fold]) -> Mapping[str, tuple[Happens, ...]]:
-        """What an event of each topic happens to, in order."""
+    def _follow(self, parts: Mapping[str, Any]) -> None:
+        """Let events happen to these parts from now on: to tables before folds, which read them."""
         routes: dict[str, list[Happens]] = {}
+        hanging = any(isinstance(one, Attached) for one in parts.values())
         for topic, kind in EVENTS.items():
-            one = self._tables.get(kind.KIND)
+            one = parts.get(f"table:{kind.KIND}")
             routes[topic] = [self._happens(one, kind)] if one is not None else []
-            if kind.REMOVES:
+            if kind.REMOVES and hanging:
                 routes[topic].append(self._ended)
+        folds = [one for name, one in parts.items() if name.startswith("fold:")]
         for fold in folds:
             for topic in fold.TOPICS:
                 routes[topic].append(self._happens(fold, EVENTS[topic]))
-        return {topic: tuple(folds) for topic, folds in routes.items()}
+        self._dispatch = {topic: tuple(happens) for topic, happens in routes.items()}
+        self._acted: list[Happens] = [one.acted for one in folds if hasattr(one, "acted")]
 
     def _happens(self, fold: Any, kind: type[Event]) -> Happens:
         found: Happens = fold.past(kind) if fold in self._deferred else fold.fold

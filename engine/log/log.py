@@ -24,7 +24,7 @@ from engine.log.lock import FileLock
 from engine.log.recent import Recent
 from engine.log.store import Store, StoreDown, sqlite_path
 from engine.log.stores import open_store
-from engine.log.unit import LogStats, Stored, Unit
+from engine.log.unit import LogStats, Share, Stored, Unit
 from engine.log.writer import Batch, Look, Pending, Writer
 
 T = TypeVar("T")
@@ -40,7 +40,10 @@ class Log:
     `begins` is where it ended when it was opened: what listeners hear lies behind that.
     """
 
-    def __init__(self, store: Store, reads: ThreadPoolExecutor, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, url: str, store: Store, reads: ThreadPoolExecutor, now_ms: Callable[[], int]
+    ) -> None:
+        self.url = url
         self.stats = LogStats()
         self._store, self._reads, self._now_ms = store, reads, now_ms
         self._loop = asyncio.get_running_loop()
@@ -82,7 +85,7 @@ class Log:
         loop = asyncio.get_running_loop()
         try:
             store = await loop.run_in_executor(reads, partial(open_store, url, read_only=read_only))
-            log = cls(store, reads, now_ms)
+            log = cls(url, store, reads, now_ms)
             log._lock = lock
             last = await log.read_stored(await log.position() - 1, limit=1)
             log._last_ms = codec.at_ms(last[-1]) if last else 0
@@ -234,6 +237,31 @@ class Log:
                 yield found
         finally:
             await asyncio.wait([coming])
+
+    async def read_share(
+        self, share: Share, *, until: int, batch: int = 4_000
+    ) -> AsyncIterator[list[Recorded]]:
+        """A share of all events up to a position, as `read_past` tells them; of no batch all."""
+        coming = self._asked(partial(self._shared, share, 0, until, batch))
+        try:
+            for after in range(0, until, batch):
+                found = await self._told(coming)
+                coming = self._asked(partial(self._shared, share, after + batch, until, batch))
+                yield found
+        finally:
+            await asyncio.wait([coming])
+
+    def _shared(self, share: Share, after: int, until: int, limit: int) -> list[Recorded]:
+        text = self._store.joined(after, until, limit, share) if after < until else b""
+        if not text:
+            return []
+        found = past.events(text)
+        if found is None:  # says what is wrong
+            rows = self._store.rows(after, min(after + limit, until), limit)
+            found = codec.decode_all(
+                [row for row in rows if share.acted or row.topic in share.topics]
+            )
+        return found
 
     def _joined(self, after: int, until: int | None, limit: int) -> list[Recorded]:
         text = self._store.joined(after, until, limit)

@@ -22,8 +22,8 @@ from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastor
 from psycopg.rows import tuple_row
 
 from engine.log.past import join
-from engine.log.store import MARKS_KEPT, Mark, Turn, told
-from engine.log.unit import Stored
+from engine.log.store import ACTION, MARKS_KEPT, Mark, Turn, told
+from engine.log.unit import Share, Stored
 
 CONNECT_TIMEOUT_S = 3.0
 IDLE_S = 2.0
@@ -33,6 +33,10 @@ COLUMNS = "notification_id, originator_id, originator_version, topic, state"
 BEHIND = (
     f"SELECT {COLUMNS} FROM stored_events WHERE notification_id>%s AND notification_id<=%s"
     " ORDER BY notification_id LIMIT %s"
+)
+SHARE = (
+    f"SELECT {COLUMNS} FROM stored_events WHERE notification_id>%s AND notification_id<=%s"
+    " AND (topic = ANY(%s) OR (%s AND position(%s in state) > 0)) ORDER BY notification_id"
 )
 HEAD = "SELECT max(originator_version) FROM stored_events WHERE originator_id=%s"
 LAST = 2**63 - 1
@@ -165,8 +169,15 @@ class PostgresStore:
         found = self._select(BEHIND, (after, LAST if until is None else until, limit))
         return [Stored(*row) for row in found]
 
-    def joined(self, after: int, until: int | None, limit: int) -> bytes:
-        found = self.rows(after, until, limit)
+    def joined(
+        self, after: int, until: int | None, limit: int, share: Share | None = None
+    ) -> bytes:
+        if share is None:
+            found = self.rows(after, until, limit)
+        else:
+            last = after + limit if until is None else min(after + limit, until)
+            values = (after, last, list(share.topics), share.acted, ACTION)
+            found = [Stored(*row) for row in self._select(SHARE, values)]
         return join(found) if found else b""
 
     def stream(self, stream: UUID, after: int) -> list[Stored]:

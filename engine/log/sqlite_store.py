@@ -23,8 +23,8 @@ from eventsourcing.sqlite import (
     SQLiteDatastore,
 )
 
-from engine.log.store import Mark, Turn, told
-from engine.log.unit import Stored
+from engine.log.store import ACTION, Mark, Turn, told
+from engine.log.unit import Share, Stored
 
 LOCK_TIMEOUT_S = 2
 # What was committed is moved from the write-ahead log into the file after so many pages (32 MiB):
@@ -71,6 +71,13 @@ def _insert_of(count: int) -> str:
     columns = "rowid, originator_id, originator_version, topic, state"
     kept = f"SELECT * FROM (VALUES {rows}) WHERE column1 IS NOT NULL"
     return f"INSERT INTO stored_events ({columns}) {kept}"
+
+
+@cache
+def _of(share: Share) -> str:
+    """The rows of a share, as a condition."""
+    of_topics = f"topic IN ({','.join('?' * len(share.topics))})"
+    return f" AND ({of_topics} OR instr(state, ?))" if share.acted else f" AND {of_topics}"
 
 
 def _stored(rows: Sequence[tuple[int, str, int, str, bytes]]) -> list[Stored]:
@@ -144,10 +151,16 @@ class SqliteStore:
         found = self._select(BEHIND, (after, LAST if until is None else until, limit))
         return _stored(found)
 
-    def joined(self, after: int, until: int | None, limit: int) -> bytes:
+    def joined(
+        self, after: int, until: int | None, limit: int, share: Share | None = None
+    ) -> bytes:
         """Made by SQLite alone, in one step: meanwhile the interpreter does something else."""
         last = after + limit if until is None else min(after + limit, until)
-        found: bytes | None = self._select(JOINED, (after, last))[0][0]
+        statement, values = JOINED, tuple[Any, ...]((after, last))
+        if share is not None:
+            statement += _of(share)
+            values += (*share.topics, *((ACTION,) if share.acted else ()))
+        found: bytes | None = self._select(statement, values)[0][0]
         return found or b""
 
     def stream(self, stream: UUID, after: int) -> list[Stored]:

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from eventsourcing.persistence import IntegrityError, PersistenceError
 
-from engine.log.unit import Stored
+from engine.log.unit import Share, Stored
 
 
 class Clash(Exception):
@@ -26,6 +26,8 @@ class StoreDown(Exception):
     """The store could not be asked, or did not answer. What was being written may be there."""
 
 
+# What the state of a row that carries an action has in it.
+ACTION = b'"do":"'
 # Marks further back than this are forgotten, and what was decided before them is decided again.
 MARKS_KEPT = 1_000_000
 
@@ -69,8 +71,13 @@ class Store(Protocol):
     def rows(self, after: int, until: int | None, limit: int) -> list[Stored]:
         """Rows in log order behind `after`, up to and including `until`."""
 
-    def joined(self, after: int, until: int | None, limit: int) -> bytes:
-        """The rows of the next `limit` positions as the text that `past` decodes, if any."""
+    def joined(
+        self, after: int, until: int | None, limit: int, share: Share | None = None
+    ) -> bytes:
+        """The rows of the next `limit` positions as the text that `past` decodes, if any.
+
+        With a `share`, only those that are of it.
+        """
 
     def stream(self, stream: UUID, after: int) -> list[Stored]:
         """One stream's rows behind a version."""

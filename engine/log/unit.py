@@ -65,6 +65,16 @@ class Stored(NamedTuple):
     state: bytes
 
 
+class Share(NamedTuple):
+    """Some rows of a log: those of these topics and, if `acted`, all that carry an action.
+
+    A store may tell a few more, of those that look as if they carried one.
+    """
+
+    topics: tuple[str, ...]
+    acted: bool = False
+
+
 @dataclass(slots=True)
 class LogStats:
     """What the log did since it was opened; only the event loop's thread writes it."""

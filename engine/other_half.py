@@ -1,0 +1,45 @@
+"""Folds the half of a long past that `engine.halves` asks for: `python -m engine.other_half`.
+
+It is asked on its input and answers on its output. It imports no nouns but those of its half.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+import msgspec
+
+import projections.addresses
+import projections.capacity
+import projections.event_list
+import projections.saga
+import projections.space  # noqa: F401 - they declare the parts of this half
+from engine.clock import SystemClock
+from engine.collector import at_rest
+from engine.halves import OTHER_HALF, Asked, Folded, fold_share
+from engine.log import Log
+from engine.log.unit import Share
+from projections.cloud import Cloud
+
+
+async def fold(asked: Asked) -> Folded:
+    cloud = Cloud().defer(OTHER_HALF)
+    share = Share(tuple(sorted(cloud.topics)), acted=True)
+    log = await Log.open(asked.url, now_ms=SystemClock().now_ms, read_only=True)
+    try:
+        await fold_share(log, cloud, share, asked.until)
+    finally:
+        await log.close()
+    encoded = cloud.settle().encode()
+    parts = {name: encoded[name] for name in OTHER_HALF}
+    return Folded(cloud.position, cloud.at_ms, parts)
+
+
+if __name__ == "__main__":
+    with at_rest():
+        told = asyncio.run(fold(msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Asked)))
+        sys.stdout.buffer.write(msgspec.msgpack.encode(told))
+        sys.stdout.flush()
+        os._exit(0)  # to let go of all objects one by one takes long, and somebody waits
