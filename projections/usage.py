@@ -10,20 +10,23 @@ is the same whenever it is asked for, and nothing has to run at midnight.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any, ClassVar
 from uuid import UUID
 
 import aggregates
-from aggregates.base import EVENTS, Recorded
+from aggregates.base import EVENTS, Event, Recorded
 from aggregates.usage import UsageForgotten
 from projections.cloud import Cloud, projection
 from projections.network import networks
 from projections.usage_spans import (
+    KEPT_SHAPES,
     Ended,
     EndedSpans,
     Going,
+    Meter,
     Metered,
     OpenSpans,
     Owner,
@@ -42,6 +45,8 @@ METERED_KINDS = frozenset({
     LOAD_BALANCER, PORT_FORWARDING, NETWORK_OFFERING, VPN_USER, VM_SNAPSHOT, NETWORK, VPC,
 })  # fmt: skip
 
+
+_OF_GUEST = frozenset({ALLOCATED_VM, RUNNING_VM})
 
 Meters = Callable[[Any, Cloud], list[Metered]]
 METERED: dict[str, Meters] = {}
@@ -62,24 +67,48 @@ def _vm(row: Any, cloud: Cloud) -> list[Metered]:
     state = row.before if row.state == "Expunging" else row.state
     if state == "Destroyed":
         return []
-    name, size = row.name, (row.cpu_count, row.cpu_mhz, row.memory_mib, row.hypervisor)
-    of = (row.service_offering_id, row.template_id, None, None, *size)
-    found: list[Metered] = [(shape(ALLOCATED_VM, *of), name, None, None)]
+    name, (allocated, running) = row.name, _shapes_of(row)
+    found: list[Metered] = [(allocated, name, None, None)]
     if row.host_id is not None:
-        found.append((shape(RUNNING_VM, *of), name, None, None))
-    for nic in row.nics:
-        network = cloud[networks].get(nic.network_id)
-        if network is not None:
-            kind = shape(
-                NETWORK_OFFERING,
-                network.offering_id,
-                network_id=network.id,
-                is_default=nic.is_default,
-            )
-            found.append((kind, name, nic.id, row.id))
+        found.append((running, name, None, None))
+    found += _cards(row, cloud)
     groups = getattr(row, "security_group_ids", ())
     found += [(shape(SECURITY_GROUP), name, one, row.id) for one in groups]
     return found
+
+
+def _cards(row: Any, cloud: Cloud) -> list[Metered]:
+    found: list[Metered] = []
+    for nic in row.nics:
+        network = cloud[networks].get(nic.network_id)
+        if network is not None:
+            offering = network.offering_id
+            kind = _network(network.id.int, offering and offering.int, nic.is_default)
+            found.append((kind, row.name, nic.id, row.id))
+    return found
+
+
+def _shapes_of(row: Any) -> tuple[Meter, Meter]:
+    """What a guest is metered as, allocated and running."""
+    offering, template = row.service_offering_id, row.template_id
+    of = offering and offering.int, template and template.int
+    return _guest(*of, row.cpu_count, row.cpu_mhz, row.memory_mib, row.hypervisor)
+
+
+@lru_cache(KEPT_SHAPES)
+def _guest(offering: int | None, template: int | None, *size: Any) -> tuple[Meter, Meter]:
+    of = _id(offering), _id(template), None, None, *size
+    return shape(ALLOCATED_VM, *of), shape(RUNNING_VM, *of)
+
+
+@lru_cache(KEPT_SHAPES)
+def _network(network: int, offering: int | None, is_default: bool) -> Meter:
+    network_id = UUID(int=network)
+    return shape(NETWORK_OFFERING, _id(offering), network_id=network_id, is_default=is_default)
+
+
+def _id(number: int | None) -> UUID | None:
+    return None if number is None else UUID(int=number)
 
 
 def _volume(row: Any, cloud: Cloud) -> list[Metered]:
@@ -149,6 +178,8 @@ class Usage:
     def __init__(self) -> None:
         self._going, self._ended = OpenSpans(), EndedSpans()
         self._at_ms = 0
+        # Networks that are of another offering, perhaps, than guests on them are metered by.
+        self._moved: set[int] = set()
 
     def bind(self, cloud: Cloud) -> None:
         """Rows are metered as these tables hold them."""
@@ -179,6 +210,108 @@ class Usage:
             metered = METERED[happened.KIND](row, self._cloud)
             self._settle(recorded, owner_of(account_id, *where), metered)
 
+    def defer(self) -> None: ...
+
+    def tidy(self) -> None: ...
+
+    def settle(self) -> None:
+        self._moved.clear()
+
+    def past(self, kind: type[Event]) -> Callable[[Recorded], None]:
+        """Most events of a past change one span alone, and say which."""
+        if kind.KIND == "network" and kind.CREATES is None:
+            return self._move_past
+        if kind.REMOVES:
+            return self._end_past
+        if kind.CREATES is not None:
+            return self._begin_past
+        shorter = {
+            "vm.nics_set": self._connect_past,
+            "vm.started": self._start_past,
+            "vm.stopped": self._stop_past,
+            "volume.ready": self._ready_past,
+        }
+        return shorter.get(kind.TOPIC, self.fold)
+
+    def _move_past(self, recorded: Recorded) -> None:
+        """Guests on this network are looked at whole: it may be of another offering."""
+        self._moved.add(recorded.stream.int)
+        self.fold(recorded)
+
+    def _begin_past(self, recorded: Recorded) -> None:
+        """Nothing of it goes on yet."""
+        kind = recorded.event.KIND
+        row: Any = self._cloud.table(kind).get(recorded.stream)
+        account_id: UUID | None = getattr(row, "account_id", None)
+        if account_id is None:
+            return
+        where = getattr(row, "domain_id", None), getattr(row, "zone_id", None)
+        owner, at_ms = owner_of(account_id, *where), self._at(recorded)
+        wanted = METERED[kind](row, self._cloud)
+        if len(wanted) == 1:
+            self._going.of_thing[recorded.stream.int] = Going(owner, *wanted[0], at_ms)
+        else:
+            self._going.put(recorded.stream, [Going(owner, *each, at_ms) for each in wanted])
+
+    def _end_past(self, recorded: Recorded) -> None:
+        gone = self._going.of_thing.pop(recorded.stream.int, ())
+        at_ms = recorded.at_ms
+        for one in gone if isinstance(gone, tuple) else (gone,):
+            if one.begin_ms < at_ms:
+                self._ended.add(Ended(recorded.stream, one, at_ms))
+
+    def _ready_past(self, recorded: Recorded) -> None:
+        """A volume is mostly as large as it was said to be."""
+        one = self._going.of_thing.get(recorded.stream.int)
+        size_bytes = recorded.event.size_bytes  # type: ignore[attr-defined]
+        if type(one) is not Going or one.shape.size_bytes != size_bytes:
+            self.fold(recorded)
+
+    def _connect_past(self, recorded: Recorded) -> None:
+        """The first cards of a guest."""
+        before = self._going.get(recorded.stream)
+        if not before or any(one.shape.kind not in _OF_GUEST for one in before):
+            self.fold(recorded)
+            return
+        row, owner, at_ms = self._guest(recorded), before[0].owner, self._at(recorded)
+        cards = [Going(owner, *each, at_ms) for each in _cards(row, self._cloud)]
+        self._going.put(recorded.stream, [*before, *cards])
+
+    def _start_past(self, recorded: Recorded) -> None:
+        before, row = self._going.get(recorded.stream), self._guest(recorded)
+        if any(one.shape.kind == RUNNING_VM for one in before) or not self._is_same(row, before):
+            self.fold(recorded)
+            return
+        owner, name, running = before[0].owner, row.name, _shapes_of(row)[1]
+        started = Going(owner, running, name, None, None, self._at(recorded))
+        self._going.put(recorded.stream, [*before, started])
+
+    def _stop_past(self, recorded: Recorded) -> None:
+        before, at_ms = self._going.get(recorded.stream), recorded.at_ms
+        if not self._is_same(self._guest(recorded), before):
+            self.fold(recorded)
+            return
+        for one in before:
+            if one.shape.kind == RUNNING_VM and one.begin_ms < at_ms:
+                self._ended.add(Ended(recorded.stream, one, at_ms))
+        left = [one for one in before if one.shape.kind != RUNNING_VM]
+        self._going.put(recorded.stream, left)
+
+    def _guest(self, recorded: Recorded) -> Any:
+        return self._cloud.table("vm").get(recorded.stream)
+
+    def _is_same(self, row: Any, before: tuple[Going, ...]) -> bool:
+        """Is a guest allocated, and surely of the same networks as when it was looked at last?"""
+        if not before or before[0].shape.kind != ALLOCATED_VM:
+            return False
+        return not self._moved or all(nic.network_id.int not in self._moved for nic in row.nics)
+
+    def _at(self, recorded: Recorded) -> int:
+        """One object for all spans that begin at the same time."""
+        if recorded.at_ms != self._at_ms:
+            self._at_ms = recorded.at_ms
+        return self._at_ms
+
     def _settle(self, recorded: Recorded, owner: Owner | None, wanted: list[Metered]) -> None:
         """End what is so no more, begin what is so now, and leave alone what goes on."""
         thing_id, at_ms = recorded.stream, recorded.at_ms
@@ -191,17 +324,17 @@ class Usage:
                 self._ended.add(Ended(thing_id, one, at_ms))
         if len(goes_on) == len(before) and not wanted:
             return
-        if at_ms != self._at_ms:  # one object for all spans that begin at the same time
-            self._at_ms = at_ms
         if owner is not None:
-            goes_on += [Going(owner, *each, self._at_ms) for each in wanted]
+            begin_ms = self._at(recorded)
+            goes_on += [Going(owner, *each, begin_ms) for each in wanted]
         self._going.put(thing_id, goes_on)
 
     def encode(self) -> bytes:
         return encode(self._going, self._ended)
 
     def restore(self, encoded: bytes) -> None:
-        restore(encoded, self._going, self._ended)
+        shapes = restore(encoded, self._going, self._ended)
+        self._moved = {one.network_id.int for one in shapes if one.network_id is not None}
 
 
 def _goes_on(one: Going, owner: Owner, wanted: list[Metered]) -> bool:

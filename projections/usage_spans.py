@@ -282,7 +282,9 @@ def encode(going: OpenSpans, ended: EndedSpans) -> bytes:
     return _encode(_All(going.saved(), ended.blocks, ended.latest))
 
 
-def restore(encoded: bytes, going: OpenSpans, ended: EndedSpans) -> None:
+def restore(encoded: bytes, going: OpenSpans, ended: EndedSpans) -> list[Meter]:
+    """Take over both; the shapes of what goes on."""
     saved = msgspec.msgpack.decode(encoded, type=_All)
     going.restore(saved.going)
     ended.blocks, ended.latest = saved.blocks, saved.latest
+    return saved.going.shapes

@@ -64,7 +64,8 @@ async def test_what_cannot_be_read_is_said_as_ever(kind: str, tmp_path: Path) ->
     async with rig(tmp_path, new_sim()) as r:
         await _live(r)
     with sqlite3.connect(tmp_path / "log.db") as rows:
-        rows.execute(f"UPDATE stored_events SET state=x'7b226174223a317d' WHERE topic LIKE '{kind}.%'")
+        spoilt = b'{"at":1}', f"{kind}.%"
+        rows.execute("UPDATE stored_events SET state=? WHERE topic LIKE ?", spoilt)
     rows.close()
     log = await Log.open(f"sqlite:///{tmp_path}/log.db", now_ms=lambda: 0, read_only=True)
     with pytest.raises(Unreadable, match=rf"{kind}\."):

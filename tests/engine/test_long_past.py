@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from aggregates.base import Event, Recorded
+from aggregates.network import NetworkCreated, NetworkOfferingChanged
 from aggregates.record import RECORDS
 from aggregates.vm import Nic, VmCreated, VmExpunged, VmNicsSet, VmStarted, VmStopped
 from benchmarks.cloud import load_nouns
@@ -37,7 +38,11 @@ def _past(rng: random.Random) -> list[Recorded]:
             Recorded(position=at, stream=_again(stream), version=version, at_ms=at, event=event)
         )
 
+    happen(_id(9), _network())
     for number in range(GUESTS):
+        if number in (0, 7, 14):
+            offering = _id(90 + number % 2)
+            happen(_id(9), NetworkOfferingChanged(offering_id=offering, services={}))
         vm_id, account = _id(1000 + number), _id(1 + number % 3)
         nic = Nic(id=_id(2000 + number), network_id=_id(9), mac=f"02:{number:02x}")
         made = VmCreated(
@@ -56,7 +61,18 @@ def _past(rng: random.Random) -> list[Recorded]:
             happen(vm_id, VmStopped())
         if number % 4 == 0:
             happen(vm_id, VmExpunged())
+    for number in range(1, GUESTS, 2):
+        happen(_id(1000 + number), VmStarted(host_id=_id(5), hold=_id(5000 + number)))
     return told
+
+
+def _network() -> NetworkCreated:
+    return NetworkCreated(
+        name="n", display_text="", account_id=_id(1), domain_id=_id(7), zone_id=_id(8),
+        offering_id=_id(90), guest_ip_type="Shared", physical_network_id=None, gateway="",
+        netmask="", cidr="", start_ip="", end_ip="", vlan=None, acl_type="Domain",
+        network_domain="", dns1="", dns2="", is_displayed=True, services={},
+    )  # fmt: skip
 
 
 def _again(value: UUID) -> UUID:
