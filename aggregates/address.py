@@ -29,6 +29,11 @@ def mac_text(number: int) -> str:
     return number.to_bytes(6, "big").hex(":")
 
 
+def ip4_text(number: int) -> str:
+    """An IPv4 address as people write it."""
+    return ".".join(map(str, number.to_bytes(4, "big")))
+
+
 @aggregate("address_space")
 class AddressSpace(Aggregate, kw_only=True):
     """A range of numbers, both ends included. `purpose` says of what: `guest_ip4`, `vlan`, ..."""

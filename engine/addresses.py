@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 from typing import Any, Protocol
 from uuid import UUID
 
-from aggregates.address import MAC_FIRST, MAC_LAST, mac_text
+from aggregates.address import MAC_FIRST, MAC_LAST, ip4_text, mac_text
 from aggregates.errors import AlreadyExists, Exhausted, NotAllowed
 from aggregates.ids import uuid5
 from aggregates.name import NameClaimed, name_ledger
@@ -176,7 +176,7 @@ def take_ip(
             f"address {wanted} of network {network.name} is taken: choose another one"
         ) from None
     at.add(taken, hold)
-    return str(IPv4Address(taken.number))
+    return ip4_text(taken.number)
 
 
 def free_ip(at: Deciding, ip_id: UUID) -> None:

@@ -4,6 +4,11 @@ Rows and indexes live for ever and form no cycles, but a full collection walks a
 of 36 to 113 ms were measured in a cloud of 500 guests, and they grow with it. What is loaded at
 start-up is set aside, and collections are rarer. Reference counting, which frees nearly
 everything, is untouched.
+
+What has come since is walked as well. A deploy leaves 75 objects that live on, so 5,600 deploys
+filled a middle generation of 400,000, and to walk that stopped the loop for 316 ms where a young
+one takes 20. So the middle one is walked after few young ones: each object as often as before, in
+pauses that are a tenth as long. The old one is walked as seldom as before.
 """
 
 from __future__ import annotations
@@ -12,7 +17,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-YOUNG, MIDDLE, OLD = 20_000, 20, 50
+YOUNG, MIDDLE, OLD = 10_000, 4, 500
 _resting = 0
 
 

@@ -17,7 +17,7 @@ from aggregates.resource_limit import RESOURCES, UNLIMITED
 from engine.draft import Draft
 from projections.account import accounts
 from projections.cloud import Cloud
-from projections.counts import COUNTED, NOTHING, Counts, Promise, Share, Sums, sheet
+from projections.counts import COUNTED, NOTHING, Counts, Promise, Share, more
 from projections.domain import domains
 from projections.resource_limit import Limits, tags_of_offering, used
 from projections.table import TABLES
@@ -52,18 +52,12 @@ def _keep(draft: Draft, promise: Promise) -> None:
 
 def _added(draft: Draft) -> Promise | None:
     """What everybody has more of by this draft; what it takes away makes room within it alone."""
-    net: Sums = {}
-    first: UUID | None = None
-    by_tag: bool = draft.cloud.view(Limits).by_tag
-    for stream, before, after in _reweighed(draft):
-        _sum(net, before, -1, by_tag)
-        _sum(net, after, 1, by_tag)
-        first = first or stream
-    if first is None:
+    moves = list(_reweighed(draft))
+    if not moves:
         return None
-    more = {page: {n: some for n, some in own.items() if some > 0} for page, own in net.items()}
-    more = {page: own for page, own in more.items() if own}
-    return Promise(first.int, more) if more else None
+    by_tag = draft.cloud.view(Limits).by_tag
+    added = more(tuple((before, after) for _, before, after in moves), by_tag)
+    return Promise(moves[0][0].int, added) if added else None
 
 
 def _reweighed(draft: Draft) -> Iterator[tuple[UUID, Share, Share]]:
@@ -71,7 +65,7 @@ def _reweighed(draft: Draft) -> Iterator[tuple[UUID, Share, Share]]:
     counts = draft.cloud.view(Counts)
     for stream, events in draft.touched():
         noun = COUNTED.get(events[0].KIND)
-        if noun is None or all(one.TOPIC not in WATCHED for one in events):
+        if noun is None or WATCHED.isdisjoint(one.TOPIC for one in events):
             continue
         here = draft.cloud.table(noun.kind).get(stream)
         if here is not None and all(noun.is_idle(one, here) for one in events):
@@ -81,18 +75,6 @@ def _reweighed(draft: Draft) -> Iterator[tuple[UUID, Share, Share]]:
         before, after = counts.share_of(stream), NOTHING if row is None else counts.weigh(noun, row)
         if before is not after:
             yield stream, before, after
-
-
-def _sum(net: Sums, share: Share, sign: int, by_tag: bool) -> None:
-    if share is NOTHING:
-        return
-    owners, weights, offering = share
-    if not by_tag and offering is not None:
-        share = (owners, weights, None)
-    for page, amounts in sheet(share).items():
-        sums = net.setdefault(page, {})
-        for resource, amount in amounts.items():
-            sums[resource] = sums.get(resource, 0) + sign * amount
 
 
 def _fits(draft: Draft, owner: int, amounts: Mapping[str, int]) -> None:

@@ -224,11 +224,14 @@ class Runner:
         saga = SAGAS[row.name]
         arrived: Done | None = None
         while row.state is RunState.RUNNING:
-            failure, ready = None, saga.ready(row.outputs)
+            fresh = {} if arrived is None else {arrived.step: arrived.output}
+            failure, ready = None, saga.ready({**row.outputs, **fresh})
             with self.tracer.decisions(row):
-                if arrived is not None or row.cancelled or _may_decide(ready):
+                if row.cancelled or _may_decide(ready):
                     failure = await self._commit(row, partial(self._decide, row, arrived))
                     ready = saga.ready(row.outputs)
+                elif fresh:  # nothing follows from it before the world's next turn
+                    failure = await self._record(row, StepsSucceeded(outputs=fresh))
             if failure is not None:
                 await self._stop(row, failure, arrived)
                 return
@@ -471,7 +474,10 @@ class Runner:
 
 def _may_decide(ready: Sequence[Step[Any, Any]]) -> bool:
     """Whether there is anything to decide before the world is touched."""
-    return not ready or any(step.decides for step in ready)
+    for step in ready:
+        if step.decides:
+            return True
+    return not ready
 
 
 def _stretch(row: SagaRun, scope: asyncio.Timeout, within_s: float) -> None:

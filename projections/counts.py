@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any, ClassVar
@@ -26,13 +27,27 @@ from projections.domain import domains
 from projections.table import TABLES
 
 Weights = tuple[tuple[str, int], ...]
-# Who is charged (an account and the domains above it), what with, and the offering that it is of.
 # Here ids are their numbers: those are hashed by C code, ids by Python's.
-Share = tuple[tuple[int, ...], Weights, int | None]
 # An owner, or what an owner has of one offering: by that tagged limits are reckoned.
 Page = int | tuple[int, int]
 Sums = dict[Page, dict[str, int]]
-NOTHING: Share = ((), (), None)
+# Guests of a size, of one owner, add up to the same pages: of so many such sums the last are kept.
+KEPT_SHEETS = 4096
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Share:
+    """Who is charged (an account and the domains above it), what with, and for what offering.
+
+    Equal shares are one, so that what follows from them is found by which they are.
+    """
+
+    owners: tuple[int, ...]
+    weights: Weights
+    offering: int | None
+
+
+NOTHING = Share((), (), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +192,7 @@ class Counts:
         share = self._same.get(alike)
         if share is None:
             owners = (account_id.int, *self._above(domain_id))
-            share = self._same[alike] = owners, weights, offering
+            share = self._same[alike] = Share(owners, weights, offering)
         return share
 
     def promise(self, promise: Promise) -> None:
@@ -260,13 +275,30 @@ def _at(book: Sums, page: Page, resource: str) -> int:
     return 0 if sums is None else sums.get(resource, 0)
 
 
-def sheet(share: Share) -> Sums:
-    """What a share adds to each page of the book."""
-    owners, weights, offering_id = share
-    own = dict(weights)
-    if offering_id is None:
-        return dict.fromkeys(owners, own)
-    return {page: own for owner in owners for page in (owner, (owner, offering_id))}
+@lru_cache(maxsize=KEPT_SHEETS)
+def sheet(share: Share, by_offering: bool = True) -> Sums:
+    """What a share adds to each page of the book; to be read only."""
+    own, offering_id = dict(share.weights), share.offering
+    if offering_id is None or not by_offering:
+        return dict.fromkeys(share.owners, own)
+    return {page: own for owner in share.owners for page in (owner, (owner, offering_id))}
+
+
+@lru_cache(maxsize=KEPT_SHEETS)
+def more(moves: tuple[tuple[Share, Share], ...], by_offering: bool) -> Sums:
+    """What there is more of once rows have gone from one share to another; to be read only.
+
+    What one row leaves makes room for the others.
+    """
+    net: Sums = {}
+    for before, after in moves:
+        for share, sign in ((before, -1), (after, 1)):
+            for page, amounts in sheet(share, by_offering).items():
+                sums = net.setdefault(page, {})
+                for resource, amount in amounts.items():
+                    sums[resource] = sums.get(resource, 0) + sign * amount
+    grown = {page: {n: some for n, some in own.items() if some > 0} for page, own in net.items()}
+    return {page: own for page, own in grown.items() if own}
 
 
 def _add(book: Sums, more: Sums, sign: int) -> None:

@@ -114,12 +114,13 @@ class SimWorld:
     def _apply(self, row: Row) -> None:
         match row:
             case SimGuest():
-                self._forget_guest(row.host, row.ident)
-                self.guests.setdefault(row.host, {})[row.ident] = row
+                ident = row.ident
+                self._forget_guest(row.host, ident)
+                self.guests.setdefault(row.host, {})[ident] = row
                 if row.power in ALIVE:
                     self._used_mib[row.host] = self._used_mib.get(row.host, 0) + row.memory_mib
                     for disk in row.disks:
-                        self._users.setdefault(disk.volume_id, set()).add((row.host, row.ident))
+                        self._users.setdefault(disk.volume_id, set()).add((row.host, ident))
             case SimDisk():
                 self._forget_disk(row.pool, row.file)
                 self.disks.setdefault(row.pool, {})[row.file] = row
