@@ -36,6 +36,9 @@ class Right(StrEnum):
     OPERATE = "operate"
 
 
+RIGHTS = {right.value: right for right in Right}
+
+
 class Verdict(StrEnum):
     """The answer. HIDDEN is told to the caller in the words for an id that never existed."""
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 import inspect
 import pkgutil
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from functools import cached_property
 from importlib import import_module
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, dataclass_transform
@@ -87,6 +87,7 @@ __all__ = [
 ]
 
 Shape = Literal["object", "list", "success", "flat"]
+PLANS = 64
 RIGHTS = {"see", "use", "operate"}
 READS = ("list", "get", "query", "find")
 
@@ -202,6 +203,10 @@ class Spec:
             check_id(self.name, param)
         if len({param.wire for param in found}) != len(found):
             raise DeclarationError(f"{self.name}: two parameters have one name on the wire")
+        if hasattr(self.cls, "__post_init__"):
+            raise DeclarationError(f"{self.name}: what __post_init__ would do, run() does")
+        if any(param.required and param.roles is not None for param in found):
+            raise DeclarationError(f"{self.name}: nobody can be told to send what vanishes")
         return found
 
     @cached_property
@@ -221,18 +226,45 @@ class Spec:
     def needed(self) -> frozenset[int]:
         return frozenset(place for place, param in enumerate(self.params) if param.required)
 
+    @cached_property
+    def unsaid(self) -> dict[str, Any]:
+        """What each parameter that may be left out is without being sent."""
+        return {one.name: one.default for one in fields(self.cls) if one.default is not MISSING}
+
+    def asked(self, made: Mapping[str, Any]) -> Any:
+        """The command with these parameters, among them all that must be there.
+
+        A frozen class sets each field by a call of its own: sixty for a deploy that sends five.
+        """
+        ask = object.__new__(self.cls)
+        ask.__dict__.update(self.unsaid)
+        ask.__dict__.update(made)
+        return ask
+
     @property
     def of_any_time(self) -> bool:
         """May it be asked as of a time in the past? Lists may: they read the cloud alone."""
         return self.reads and self.shape == "list"
 
-    def sent(self, *named: Mapping[str, object]) -> list[Field]:
-        """The parameters that were sent by one of these names, and those that must be, in order."""
+    @cached_property
+    def plans(self) -> dict[tuple[int, ...], list[Field]]:
+        return {}
+
+    def sent(self, query: Iterable[str], groups: Iterable[str] = ()) -> list[Field]:
+        """The parameters that were sent by one of these names, and those that must be, in order.
+
+        A client sends the same names in the same order again and again, so what they came to is
+        kept, for a few of them.
+        """
         places = self.places
-        found = set(self.needed)
-        for names in named:
-            found.update(places[name] for name in names if name in places)
-        return [self.params[place] for place in sorted(found)]
+        known = tuple([places[name] for name in (*query, *groups) if name in places])
+        plan = self.plans.get(known)
+        if plan is None:
+            if len(self.plans) >= PLANS:
+                self.plans.clear()
+            wanted = sorted(self.needed.union(known))
+            plan = self.plans[known] = [self.params[place] for place in wanted]
+        return plan
 
 
 REGISTRY: dict[str, Spec] = {}

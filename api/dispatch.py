@@ -8,7 +8,6 @@ body. Whatever goes wrong becomes an answer by the table in `errors`; what nobod
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -21,6 +20,7 @@ from api.asks import Asks
 from api.attempts import Attempts, AttemptStore
 from api.authz import may_call
 from api.caller import By, Caller, Engine, Identity, Job, Memo, Planned
+from api.deadlines import Deadlines
 from api.declare import REGISTRY, Spec
 from api.errors import (
     ApiError,
@@ -121,7 +121,7 @@ class Gateway:
     now_ms: Callable[[], int]
     random_id: Callable[[], UUID]
     trusted_user: Callable[[], UUID | None] = lambda: None
-    deadline_s: float = DEADLINE_S
+    deadlines: Deadlines = field(default_factory=partial(Deadlines, DEADLINE_S))
     closing: bool = False
     memo: Memo | None = None
     on_read: Callable[[float], None] = lambda seconds: None
@@ -139,12 +139,13 @@ class Gateway:
         write, kind = _form(wanted)
         cookies: list[str] = []
         try:
-            async with asyncio.timeout(self.deadline_s):
+            with self.deadlines():
                 payload = await self._run(request, name, spec, cookies)
             parts = write(spec.envelope if spec is not None else "errorresponse", payload)
             return Answer(200, parts, kind, tuple(cookies), command=name)
         except TimeoutError:
-            late = Overdue(f"{name} did not end within {self.deadline_s:.0f} s; look before retry")
+            limit_s = self.deadlines.after_s
+            late = Overdue(f"{name} did not end within {limit_s:.0f} s; look before retry")
             return self.refusal(late, request.params, spec, cookies)
         except Exception as error:  # the one place where nothing may pass
             if code_of(error) is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum, StrEnum
@@ -108,12 +108,13 @@ class Names:
     right: str = "use"
     by: str = ""
     every: bool = False
+    kinds: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """All that it may name."""
 
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        if isinstance(self.kind, str):
-            return (self.kind,)
-        return tuple(self.kind.values()) if isinstance(self.kind, Mapping) else self.kind
+    def __post_init__(self) -> None:
+        kind = self.kind
+        several = tuple(kind.values()) if isinstance(kind, Mapping) else kind
+        object.__setattr__(self, "kinds", (kind,) if isinstance(kind, str) else several)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +201,12 @@ class Field:
     marks: tuple[Any, ...] = ()
     roles: frozenset[str] | None = None
     found: dict[type[Any], Any] = field(default_factory=dict, repr=False, compare=False)
+    checks: tuple[Callable[[Any], None], ...] = field(init=False, repr=False, compare=False)
+    is_later: bool = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "checks", tuple(filter(callable, self.marks)))
+        object.__setattr__(self, "is_later", self.mark(Later) is not None)
 
     def mark(self, kind: type[Any]) -> Any:
         """The mark of this class, or None."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -69,7 +70,12 @@ def may_see(caller: Identity, cloud: Cloud, job: JobRow) -> bool:
 
 def instance_type(job: JobRow) -> str | None:
     """CloudStack's word for the kind of thing that a job is about."""
-    about = str(job.subject_kind)
+    return _type_of(job.subject_kind)
+
+
+@cache
+def _type_of(kind: str) -> str | None:
+    about = str(kind)
     title = "".join(part.title() for part in about.split("_"))
     return INSTANCE_TYPES.get(about, title) if about else None
 
@@ -79,29 +85,26 @@ def job_view(job: JobRow, caller: Caller) -> JobView:
     cloud, status = caller.cloud, status_of(job)
     account = cloud.table("account").get(job.account_id)
     result = _result(job, status, cloud, caller.role_type)
-    return JobView(
-        job_id=job.id,
-        job_status=status,
-        account_id=job.account_id,
-        account=None if account is None else account.name,
-        domain_id=None if account is None else account.domain_id,
-        domain_path=None if account is None else domain_path(cloud, account.domain_id),
-        user_id=job.user_id,
+    made = JobView(
         cmd=job.command,
         job_proc_status=0,
         job_result_code=code_named(job.error).status if status == 2 else 0,
-        job_result_type=None if result is None else "object",
-        job_result=result,
-        job_instance_type=instance_type(job),
-        job_instance_id=job.subject_id,
         job_state=str(job.state),
-        failed_step=job.failed_step or None,
-        percent=job.percent or None,
-        progress=job.progress or None,
         management_server_id=CONTROLLER_ID,
         created=date(job.created_at_ms),
-        completed=date(job.finished_at_ms or None),
     )
+    # To set a field takes a tenth of what it takes to name it above.
+    made.job_id, made.job_status = job.id, status
+    made.account_id, made.user_id = job.account_id, job.user_id
+    if account is not None:
+        made.account, made.domain_id = account.name, account.domain_id
+        made.domain_path = domain_path(cloud, account.domain_id)
+    made.job_result = result
+    made.job_result_type = None if result is None else "object"
+    made.job_instance_type, made.job_instance_id = _type_of(job.subject_kind), job.subject_id
+    made.failed_step, made.percent = job.failed_step or None, job.percent or None
+    made.progress, made.completed = job.progress or None, date(job.finished_at_ms or None)
+    return made
 
 
 def _result(job: JobRow, status: int, cloud: Cloud, role_type: str) -> dict[str, Any] | None:

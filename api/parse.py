@@ -11,10 +11,11 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, NoReturn
 from uuid import UUID
 
-from api.authz import NOUNS, Right, Verdict, judge
+from api.authz import NOUNS, RIGHTS, Verdict, judge
 from api.caller import Caller
 from api.declare import Spec
 from api.errors import Denied, MalformedParam, ParamError, bad_value, missing, no_such_id
@@ -31,6 +32,10 @@ CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 SECRET = re.compile(r"passw|secret|privatekey|ipsecpsk|token|2fa|url")
 DAY_MS = 24 * 3600 * 1000
 PARAM_LENGTH = 255
+
+
+uuid_of = lru_cache(maxsize=4096)(UUID)
+"""Zones, networks and offerings are named again and again, and to read an id has its price."""
 
 
 def shown(path: str, value: str) -> str:
@@ -67,6 +72,9 @@ def _refuse_spoiled(raw: Sequence[tuple[str, str]]) -> NoReturn:
 def grouped(query: Query) -> Groups:
     """Map parameters: name, then group, then field. Anything else with a bracket is a 430."""
     groups: Groups = {}
+    names = "".join(query)
+    if "[" not in names and "]" not in names:
+        return groups
     for name, value in query.items():
         if "[" not in name and "]" not in name:
             continue
@@ -85,9 +93,9 @@ def parse(spec: Spec, query: Query, role_type: str) -> Any:
     made: dict[str, Any] = {}
     params = spec.sent(query, groups)
     for param in params:
-        raw = query.get(param.wire)
         if not param.open_to(role_type):
             continue
+        raw = query.get(param.wire)
         if param.kind is Kind.MAP or param.element in (Kind.OBJECT, Kind.MAP):
             if param.wire in groups:
                 made[param.attr] = _map(spec.name, param, groups[param.wire])
@@ -102,9 +110,9 @@ def parse(spec: Spec, query: Query, role_type: str) -> Any:
             continue
         made[param.attr] = _value(spec.name, param, raw)
     for param in params:
-        if param.attr in made:
+        if param.is_later and param.attr in made:
             _refuse(spec.name, param, made[param.attr])
-    return spec.cls(**made)
+    return spec.asked(made)
 
 
 def _refuse(command: str, param: Field, value: Any) -> None:
@@ -130,7 +138,7 @@ def _value(command: str, param: Field, raw: str, path: str = "") -> Any:
         made = param.sequence(_one(command, param, param.element, part, path) for part in parts)
     else:
         made = _one(command, param, param.kind, raw, path)
-    for check in filter(callable, param.marks):
+    for check in param.checks:
         for one in made if param.kind is Kind.LIST else (made,):
             try:
                 check(one)
@@ -165,7 +173,7 @@ def _uuid(command: str, param: Field, raw: str, path: str) -> UUID:
         if param.mark(Free) is not None:
             raise bad_value(command, path, shown(path, raw), "must be a UUID")
         raise no_such_id(command, path, shown(path, raw))
-    return UUID(raw)
+    return uuid_of(raw)
 
 
 def _text(param: Field, raw: str) -> str:
@@ -278,15 +286,16 @@ def _check(spec: Spec, ask: Any, caller: Caller, path: str, names: Names, value:
     if isinstance(value, str):
         if UUID_FORM.fullmatch(value) is None:
             raise no_such_id(spec.name, path, value)
-        row_id = UUID(value)
+        row_id = uuid_of(value)
+    cloud = caller.cloud
     for kind in _kinds(spec, ask, names):
         try:
-            row = caller.cloud.table(kind).get(row_id)
+            row = cloud.table(kind).get(row_id)
         except KeyError:
             continue
         if row is None:
             continue
-        verdict = judge(caller.identity, Right(names.right), NOUNS[kind], row, caller.cloud)
+        verdict = judge(caller.identity, RIGHTS[names.right], NOUNS[kind], row, cloud)
         if verdict is Verdict.NO:
             raise Denied(
                 f"account {caller.identity.account} may see {kind} {value} "
@@ -299,7 +308,7 @@ def _check(spec: Spec, ask: Any, caller: Caller, path: str, names: Names, value:
 
 def _kinds(spec: Spec, ask: Any, names: Names) -> tuple[str, ...]:
     """The nouns that an id may name; for some commands another parameter says which."""
-    if not isinstance(names.kind, Mapping):
+    if isinstance(names.kind, (str, tuple)):
         return names.kinds
     word = str(getattr(ask, names.by) or "")
     kind = names.kind.get(word.lower())

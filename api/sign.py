@@ -12,6 +12,7 @@ import hmac
 import re
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
 from urllib.parse import quote
 
 from api.parse import moment
@@ -29,8 +30,8 @@ AUTH_NAMES = ("apikey", "signature", "signatureversion", "expires")
 
 def candidates(params: Pairs) -> Iterator[bytes]:
     """Every string that a known client would have signed for these decoded parameters."""
-    kept = [(name, value) for name, value in params if name.lower() != "signature"]
-    orders = [sorted(kept, key=lambda pair: pair[0])]
+    kept = [pair for pair in params if pair[0].lower() != "signature"]
+    orders = [sorted(kept, key=itemgetter(0))]
     lowered = sorted(kept, key=lambda pair: pair[0].lower())
     if lowered != orders[0]:
         orders.append(lowered)

@@ -7,7 +7,7 @@ before, so here only what a right cannot say is left to check.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from email import message_from_bytes
 from email.mime.multipart import MIMEMultipart
@@ -93,8 +93,10 @@ async def group_for(
     return found
 
 
-def public_keys_of(caller: Caller, account_id: UUID, names: Iterable[str]) -> tuple[str, ...]:
+def public_keys_of(caller: Caller, account_id: UUID, names: Sequence[str]) -> tuple[str, ...]:
     """The public halves of these key pairs of the account."""
+    if not names:
+        return ()
     pairs = {row.name: row for row in caller.cloud[ssh_key_pairs].by("account_id", account_id)}
     return tuple(pairs[name].public_key for name in names)
 

@@ -246,6 +246,8 @@ def planner_of(caller: Caller, name: str | None) -> str:
 
 def known_key_pairs(caller: Caller, account_id: UUID, names: list[str]) -> list[str]:
     """The names of key pairs, each of which the account has."""
+    if not names:
+        return names
     known = {pair.name for pair in caller.cloud[ssh_key_pairs].by("account_id", account_id)}
     unknown = [name for name in names if name not in known]
     if unknown:

@@ -18,6 +18,8 @@ def dhcp_options(
     groups: Iterable[Mapping[str, str]] | None, network_ids: Iterable[UUID], name: str
 ) -> dict[UUID, Options]:
     """Each network's options; only for networks that the guest is on."""
+    if not groups:
+        return {}
     known, found = {str(one): one for one in network_ids}, dict[UUID, Options]()
     for group in groups or ():
         fields = {field.lower(): value for field, value in group.items()}

@@ -71,45 +71,40 @@ class NicView(View, kw_only=True):
     def of_card(cls, vm: Any, number: int, nic: Any, cloud: Cloud) -> NicView:
         """One card, which is the `number`th of its virtual machine."""
         network = cloud[networks].get(nic.network_id)
-        vlan = None if network is None else network.vlan
-        return cls(
+        made = cls(
             id=nic.id,
             network_id=nic.network_id,
-            network_name=None if network is None else network.name,
-            netmask=nic.netmask or None,
-            gateway=nic.gateway or None,
-            ip_address=nic.ip4 or None,
             mac_address=nic.mac,
             is_default=nic.is_default,
             traffic_type="Guest",
-            type=None if network is None else network.guest_ip_type,
             device_id=str(number),
-            broadcast_uri=None if vlan is None else f"vlan://{vlan}",
-            virtual_machine_id=vm.id,
             secondary_ip=[{"id": str(more.id), "ipaddress": more.ip4} for more in nic.more_ips],
             extra_dhcp_option=DhcpOptionView.of_card(nic),
-            isolation_uri=None if vlan is None else f"vlan://{vlan}",
-            **_reached(vm, nic, cloud),
-            **({} if network is None else _of_network(network, cloud)),
         )
+        made.virtual_machine_id = vm.id
+        made.netmask, made.gateway = nic.netmask or None, nic.gateway or None
+        made.ip_address = nic.ip4 or None
+        _reached(made, cloud)
+        if network is not None:
+            _of_network(made, network, cloud)
+        return made
 
 
-def _reached(vm: Any, nic: Any, cloud: Cloud) -> dict[str, Any]:
+def _reached(made: NicView, cloud: Cloud) -> None:
     """The public address that is the card's own by static NAT."""
-    for one in cloud[public_ip_addresses].by("vm_id", vm.id):
-        if one.is_static_nat and one.vm_network_id in (None, nic.network_id):
-            return {"public_ip": one.address, "public_ip_id": one.id}
-    return {}
+    for one in cloud[public_ip_addresses].by("vm_id", made.virtual_machine_id):
+        if one.is_static_nat and one.vm_network_id in (None, made.network_id):
+            made.public_ip, made.public_ip_id = one.address, one.id
+            return
 
 
-def _of_network(network: Network, cloud: Cloud) -> dict[str, Any]:
+def _of_network(made: NicView, network: Network, cloud: Cloud) -> None:
     vpc = cloud[vpcs].get(network.vpc_id)
-    return {
-        "vpc_id": network.vpc_id,
-        "vpc_name": None if vpc is None else vpc.name,
-        "ip6_gateway": network.ip6_gateway or None,
-        "ip6_cidr": network.ip6_cidr or None,
-    }
+    made.network_name, made.type = network.name, network.guest_ip_type
+    if network.vlan is not None:
+        made.broadcast_uri = made.isolation_uri = f"vlan://{network.vlan}"
+    made.vpc_id, made.vpc_name = network.vpc_id, None if vpc is None else vpc.name
+    made.ip6_gateway, made.ip6_cidr = network.ip6_gateway or None, network.ip6_cidr or None
 
 
 @view

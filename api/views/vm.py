@@ -26,7 +26,7 @@ from projections.os_type import os_types
 from projections.public_ip_address import public_ip_addresses
 from projections.service_offering import service_offerings
 from projections.storage_pool import storage_pools
-from projections.template import templates
+from projections.template import Image, templates
 from projections.user import users
 from projections.user_data import user_datas
 from projections.vm import Vm
@@ -139,21 +139,20 @@ class VmView(OwnedView, kw_only=True):
 
     @classmethod
     def of(cls, row: Vm, cloud: Cloud) -> VmView:
-        zone = cloud[zones].get(row.zone_id)
-        user = cloud[users].get(row.user_id)
-        default = next((nic for nic in row.nics if nic.is_default), None)
-        return cls(
+        image = _image_of(row, cloud)
+        offering = cloud[service_offerings].get(row.service_offering_id)
+        scalable = image is not None and image.is_dynamically_scalable
+        made = cls(
             id=row.id,
             name=row.name,
             display_name=row.display_name,
-            user_id=row.user_id,
-            username=None if user is None else user.name,
             created=date(row.created_at_ms),
-            last_updated=date(row.state_at_ms or row.created_at_ms),
             state=row.state,
-            **_group(row, cloud),
+            ha_enable=offering is not None and offering.offer_ha,
             zone_id=row.zone_id,
-            zone_name=None if zone is None else zone.name,
+            for_virtual_network=_on_isolated(row, cloud),
+            password_enabled=image is not None and image.password_enabled,
+            service_offering_id=row.service_offering_id,
             cpu_number=row.cpu_count,
             cpu_speed=row.cpu_mhz,
             memory=row.memory_mib,
@@ -161,46 +160,52 @@ class VmView(OwnedView, kw_only=True):
             root_device_type="ROOT",
             security_group=groups_of(row, cloud),
             nic=NicView.of_vm(row, cloud),
-            ip_address=(default.ip4 or None) if default is not None else None,
             hypervisor=row.hypervisor,
             details=dict(row.details),
-            key_pairs=",".join(row.key_pairs) or None,
             affinity_group=_affinity(row, cloud),
-            display_vm=row.is_displayed,
+            is_dynamically_scalable=scalable if row.is_scalable is None else row.is_scalable,
             boot_type="BIOS" if row.boot == "bios" else "UEFI",
             boot_mode="Secure" if row.boot == "uefi-secure" else "Legacy",
-            for_virtual_network=_on_isolated(row, cloud),
             delete_protection=row.is_protected,
             vm_type="User",
             tags=tags_of(row.id, cloud),
             has_annotations=is_noted(row.id, cloud),
-            **_template(row, cloud),
-            **_disc(row, cloud),
-            **_public(row, cloud),
-            **_told(row, cloud),
-            **_lease(row, cloud),
-            **_offering(row, cloud),
-            **_place(row, cloud),
-            **owner(row, cloud),
-            **measured(row, cloud),
-            job_id=row.job_id,
-            job_status=None if row.job_id is None else 0,
         )
+        # To set a field takes a tenth of what it takes to name it above.
+        for part in PARTS:
+            part(made, row, cloud)
+        return made
 
 
-def _disc(row: Vm, cloud: Cloud) -> dict[str, Any]:
+def _words(made: VmView, row: Vm, cloud: Cloud) -> None:
+    """What may be missing of the guest itself, and the names of what it names."""
+    zone, user = cloud[zones].get(row.zone_id), cloud[users].get(row.user_id)
+    offering = cloud[service_offerings].get(row.service_offering_id)
+    default = next((nic for nic in row.nics if nic.is_default), None)
+    made.last_updated = date(row.state_at_ms or row.created_at_ms)
+    made.user_id, made.username = row.user_id, None if user is None else user.name
+    made.zone_name = None if zone is None else zone.name
+    made.service_offering_name = None if offering is None else offering.name
+    made.template_id, made.display_vm = row.template_id, row.is_displayed
+    made.ip_address = None if default is None else default.ip4 or None
+    made.key_pairs = ",".join(row.key_pairs) or None
+    if row.job_id is not None:
+        made.job_id, made.job_status = row.job_id, 0
+
+
+def _disc(made: VmView, row: Vm, cloud: Cloud) -> None:
     """The ISO in its drive."""
     iso = cloud[isos].get(row.iso_id)
-    if iso is None:
-        return {}
-    return {"iso_id": iso.id, "iso_name": iso.name, "iso_display_text": iso.display_text}
+    if iso is not None:
+        made.iso_id, made.iso_name, made.iso_display_text = iso.id, iso.name, iso.display_text
 
 
-def _public(row: Vm, cloud: Cloud) -> dict[str, Any]:
+def _public(made: VmView, row: Vm, cloud: Cloud) -> None:
     """The address that is its own by static NAT."""
-    found = cloud[public_ip_addresses].by("vm_id", row.id)
-    own = next((one for one in found if one.is_static_nat), None)
-    return {} if own is None else {"public_ip": own.address, "public_ip_id": own.id}
+    for one in cloud[public_ip_addresses].by("vm_id", row.id):
+        if one.is_static_nat:
+            made.public_ip, made.public_ip_id = one.address, one.id
+            return
 
 
 @view
@@ -221,61 +226,49 @@ class VmMetricsView(VmView, kw_only=True):
         return cls(**fields, **told(row, cloud))
 
 
-def _template(row: Vm, cloud: Cloud) -> dict[str, Any]:
-    """What the template of the root disk says; it may be gone while the guest lives on."""
-    template = cloud[templates].get(row.template_id) or cloud[isos].get(row.template_id)
-    if template is None:
-        bare = {"password_enabled": False, "is_dynamically_scalable": bool(row.is_scalable)}
-        return {"template_id": row.template_id} | bare
-    os_type = cloud[os_types].get(row.os_type_id or template.os_type_id)
-    return {
-        "template_id": template.id,
-        "template_name": template.name,
-        "template_display_text": template.display_text,
-        "template_type": template.template_type,
-        "template_format": template.image_format,
-        "password_enabled": template.password_enabled,
-        "is_dynamically_scalable": (
-            template.is_dynamically_scalable if row.is_scalable is None else row.is_scalable
-        ),
-        "guest_os_id": row.os_type_id or template.os_type_id,
-        "os_type_id": row.os_type_id or template.os_type_id,
-        "user_data_policy": template.user_data_policy or None,
-        "os_display_name": None if os_type is None else os_type.name,
-        "arch": template.arch,
-    }
+def _image(made: VmView, row: Vm, cloud: Cloud) -> None:
+    """What the image of the root disk says; it may be gone while the guest lives on."""
+    image = _image_of(row, cloud)
+    if image is None:
+        return
+    os_type = cloud[os_types].get(row.os_type_id or image.os_type_id)
+    made.template_name, made.template_display_text = image.name, image.display_text
+    made.template_type, made.template_format = image.template_type, image.image_format
+    made.guest_os_id = made.os_type_id = row.os_type_id or image.os_type_id
+    made.os_display_name = None if os_type is None else os_type.name
+    made.user_data_policy = image.user_data_policy or None
+    made.arch = image.arch
 
 
-def _offering(row: Vm, cloud: Cloud) -> dict[str, Any]:
-    offering = cloud[service_offerings].get(row.service_offering_id)
-    return {
-        "service_offering_id": row.service_offering_id,
-        "service_offering_name": None if offering is None else offering.name,
-        "ha_enable": offering is not None and offering.offer_ha,
-    }
+def _image_of(row: Vm, cloud: Cloud) -> Image | None:
+    return cloud[templates].get(row.template_id) or cloud[isos].get(row.template_id)
 
 
-def _place(row: Vm, cloud: Cloud) -> dict[str, Any]:
-    """Its disks and where it is; the place is for administrators alone."""
-    host = cloud[hosts].get(row.host_id)
+def _disks(made: VmView, row: Vm, cloud: Cloud) -> None:
+    """Where its root disk is, and the offering of its first data disk."""
     disks = sorted(cloud[volumes].by("vm_id", row.id), key=lambda disk: disk.device or 0)
-    pool = cloud[storage_pools].get(disks[0].pool_id) if disks else None
+    if not disks:
+        return
+    pool = cloud[storage_pools].get(disks[0].pool_id)
+    made.pool_type = None if pool is None else pool.pool_type
     data = next((disk for disk in disks if disk.device and disk.offering_id), None)
     offering = None if data is None else cloud[disk_offerings].get(data.offering_id)
-    return {
-        "disk_offering_id": None if offering is None else offering.id,
-        "disk_offering_name": None if offering is None else offering.name,
-        "host_id": row.host_id,
-        "host_name": None if host is None else host.name,
-        "host_control_state": None if host is None else control_state(host),
-        "instance_name": row.instance_name or None,
-        "pool_type": None if pool is None else pool.pool_type,
-    }
+    if offering is not None:
+        made.disk_offering_id, made.disk_offering_name = offering.id, offering.name
 
 
-def _group(row: Vm, cloud: Cloud) -> dict[str, Any]:
+def _place(made: VmView, row: Vm, cloud: Cloud) -> None:
+    """Where it is, for administrators alone."""
+    host = cloud[hosts].get(row.host_id)
+    made.host_id, made.instance_name = row.host_id, row.instance_name or None
+    if host is not None:
+        made.host_name, made.host_control_state = host.name, control_state(host)
+
+
+def _group(made: VmView, row: Vm, cloud: Cloud) -> None:
     group = cloud[instance_groups].get(row.group_id)
-    return {} if group is None else {"group": group.name, "group_id": group.id}
+    if group is not None:
+        made.group, made.group_id = group.name, group.id
 
 
 def _affinity(row: Vm, cloud: Cloud) -> list[dict[str, str]]:
@@ -293,26 +286,37 @@ def _on_isolated(row: Vm, cloud: Cloud) -> bool:
     return any(network is not None and network.guest_ip_type == "Isolated" for network in found)
 
 
-def _told(row: Vm, cloud: Cloud) -> dict[str, Any]:
+def _told(made: VmView, row: Vm, cloud: Cloud) -> None:
     """The user data that it is told at its start."""
     told = cloud[user_datas].get(row.user_data_id)
-    details = row.user_data_details
-    return {
-        "user_data_id": None if told is None else told.id,
-        "user_data_name": None if told is None else told.name,
-        "user_data_details": msgspec.json.encode(details).decode() if details else None,
-    }
+    if told is not None:
+        made.user_data_id, made.user_data_name = told.id, told.name
+    if row.user_data_details:
+        made.user_data_details = msgspec.json.encode(row.user_data_details).decode()
 
 
-def _lease(row: Vm, cloud: Cloud) -> dict[str, Any]:
-    if not row.lease_ends_at_ms:
-        return {}
-    left_ms = max(0, row.lease_ends_at_ms - cloud.at_ms)
-    return {
-        "lease_duration": -(-left_ms // DAY_MS),
-        "lease_expiry_date": date(row.lease_ends_at_ms),
-        "lease_expiry_action": row.lease_action,
-    }
+def _lease(made: VmView, row: Vm, cloud: Cloud) -> None:
+    if row.lease_ends_at_ms:
+        left_ms = max(0, row.lease_ends_at_ms - cloud.at_ms)
+        made.lease_duration = -(-left_ms // DAY_MS)
+        made.lease_expiry_date = date(row.lease_ends_at_ms)
+        made.lease_expiry_action = row.lease_action
+
+
+def _owned(made: VmView, row: Vm, cloud: Cloud) -> None:
+    _put(made, owner(row, cloud))
+
+
+def _measured(made: VmView, row: Vm, cloud: Cloud) -> None:
+    _put(made, measured(row, cloud))
+
+
+def _put(made: VmView, told: dict[str, Any]) -> None:
+    for name, value in told.items():
+        setattr(made, name, value)
+
+
+PARTS = (_owned, _words, _image, _disks, _place, _group, _disc, _public, _told, _lease, _measured)
 
 
 def trimmed(made: VmView, wanted: tuple[str, ...]) -> VmView:

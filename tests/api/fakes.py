@@ -15,6 +15,7 @@ import msgspec
 from aggregates.base import Aggregate
 from aggregates.tag import Tag
 from api.caller import Engine, Identity, JobStep
+from api.deadlines import Deadlines
 from api.declare import (
     Bound,
     Caller,
@@ -383,7 +384,7 @@ def make_gateway(engine: FakeEngine, clock: Clock | None = None) -> Gateway:
         now_ms=clock or Clock(),
         random_id=uuid4,
         trusted_user=lambda: named("user root"),
-        deadline_s=5,
+        deadlines=Deadlines(5),
     )
 
 

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from api.dispatch import Answer, Gateway, Request
 from api.ready import COPIED_BYTES
@@ -369,3 +370,26 @@ async def test_a_head_that_is_filled_in_is_the_one_that_aiohttp_makes(
             writer.close()
         told[connection] = re.sub(rb"Date: \w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT", b"Date: ", got)
     assert told["close"] == told["keep-alive"][:-2] + b"Connection: close\r\n\r\n"
+
+
+async def test_the_router_and_the_straight_way_answer_alike(served: Served) -> None:
+    """`/client/api?` is answered without asking the router; other spellings are routed."""
+    query = signed("root", {"command": "listToyZones", "response": "json"})
+    told = []
+    for path in ("/client/api", "/client/%61pi", "/client/api/", "/client/api/listToyZones"):
+        url = URL(f"{served.url}{path}?{query}", encoded=True)
+        async with served.http.get(url) as answer:
+            told.append((answer.status, await answer.read(), sorted(answer.headers)))
+    assert told[0][0] == 200 and all(one == told[0] for one in told)
+    async with served.http.put(f"{served.url}/client/api?{query}") as answer:
+        assert answer.status == 405
+    async with served.http.get(f"{served.url}/client/apiary?{query}") as answer:
+        assert answer.status == 404
+
+
+async def test_a_body_that_waits_to_be_asked_for_is_asked_for(served: Served) -> None:
+    body = signed("root", {"command": "listToyZones", "response": "json"})
+    url = f"{served.url}/client/api?response=json"
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    async with served.http.post(url, data=body, headers=form, expect100=True) as answer:
+        assert answer.status == 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import FrozenInstanceError, fields
 from typing import Any
 from uuid import UUID
 
@@ -53,6 +54,22 @@ def test_every_type() -> None:
     assert made.format == "QCOW2"
     assert made.since == 1_761_782_400_000
     assert made.like_ids == (UUID(ZONE), UUID(ZONE))
+
+
+def test_what_was_parsed_is_what_its_class_would_make() -> None:
+    """Commands are filled in without their class's help; nobody may be able to tell."""
+    made = disk(size="7")
+    assert made == SPEC.cls(name="d", zone_id=UUID(ZONE), size=7)
+    assert set(vars(made)) == {one.name for one in fields(SPEC.cls)}
+    with pytest.raises(FrozenInstanceError):
+        made.name = "e"
+
+
+def test_the_order_of_names_does_not_matter() -> None:
+    sent = {"name": "a", "zoneid": ZONE, "strange": "b"}
+    backwards = dict(reversed(sent.items()))
+    assert parse(SPEC, sent, "User") == parse(SPEC, backwards, "User")
+    assert SPEC.sent(sent) == SPEC.sent(backwards) == SPEC.sent(["name", "zoneid"])
 
 
 def test_missing_and_empty_required() -> None:
