@@ -66,11 +66,15 @@ class _DurablePool(SQLiteConnectionPool):
 
 @cache
 def _insert_of(count: int) -> str:
-    """Insert that many rows; those without a position are left out."""
+    """Insert that many rows; those without a position are left out.
+
+    A clash undoes the whole turn. Else SQLite would copy each page that it is about to change, so
+    as to be able to take this one statement back.
+    """
     rows = ",".join(["(?,?,?,?,?)"] * count)
     columns = "rowid, originator_id, originator_version, topic, state"
     kept = f"SELECT * FROM (VALUES {rows}) WHERE column1 IS NOT NULL"
-    return f"INSERT INTO stored_events ({columns}) {kept}"
+    return f"INSERT OR FAIL INTO stored_events ({columns}) {kept}"
 
 
 @cache
@@ -111,9 +115,12 @@ class SqliteTurn:
     def insert(self, rows: Sequence[Stored], marks: Sequence[Mark]) -> None:
         for at in range(0, len(rows), ROWS_AT_ONCE):
             part = rows[at : at + ROWS_AT_ONCE]
-            values: list[Any] = [v for p, stream, *rest in part for v in (p, stream.hex, *rest)]
             whole = 1 << (len(part) - 1).bit_length()
-            values += [None] * (5 * (whole - len(part)))
+            values: list[Any] = [None] * (5 * whole)
+            positions, streams, *others = zip(*part, strict=True)
+            columns = (positions, [stream.hex for stream in streams], *others)
+            for place, column in enumerate(columns):
+                values[place : 5 * len(part) : 5] = column
             self._cursor.execute(_insert_of(whole), values)
 
 

@@ -21,6 +21,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from uuid import UUID, uuid4
 
 from aggregates.base import Recorded
@@ -73,6 +74,14 @@ class Look:
 Waiting = Pending | Look
 
 
+class Written(NamedTuple):
+    """What a turn writes: its units, and all of their events in log order, as rows and as told."""
+
+    units: Sequence[Pending]
+    rows: list[Stored]
+    recorded: list[Recorded]
+
+
 @dataclass(slots=True)
 class Batch:
     """What one turn did: the new events in log order, and who waited, with their answers."""
@@ -99,9 +108,10 @@ class Writer:
         self._store, self._answer, self._finished = store, answer, finished
         self._last_ms = last_ms
         self._id = uuid4()
-        self._attempt: tuple[list[Pending], list[Stored]] | None = None
+        self._attempt: Written | None = None
         self._queue: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
-        self._heads: OrderedDict[UUID, int] = OrderedDict()
+        # By the number of each stream: an id is hashed and compared in Python, a number is not.
+        self._heads: OrderedDict[int, int] = OrderedDict()
         self._end = self.begins = store.end()
         self._guards = Guards()
         self._others = Others()
@@ -270,25 +280,25 @@ class Writer:
             if joining:
                 self._join(batch)
             ready = self._admit([one for one in units if one.answer is None], turn, trusting)
-            rows = self._rows(ready)
-            if rows:
-                self._attempt = ready, rows
-                turn.insert(rows, self._marks(ready) if self._store.shared else ())
-        self._accept(ready, rows, batch)
+            written = self._written(ready)
+            if written.rows:
+                self._attempt = written
+                turn.insert(written.rows, self._marks(ready) if self._store.shared else ())
+        self._accept(written, batch)
 
     def _landed(self, batch: Batch) -> bool:
         """Whether a commit that failed is in the store after all, and then it is accepted."""
         if self._attempt is None:
             return False
-        ready, rows = self._attempt
+        rows = self._attempt.rows
         if self._store.rows(rows[0].position - 1, None, 1) != rows[:1]:
             return False
-        self._accept(ready, rows, batch)
+        self._accept(self._attempt, batch)
         return True
 
     def _admit(self, waiting: Sequence[Pending], turn: Turn, trusting: bool) -> list[Pending]:
         """Those units whose expected versions are the real ones, given those admitted before."""
-        planned: dict[UUID, int] = {}
+        planned: dict[int, int] = {}
         ready: list[Pending] = []
         marks: Sequence[Mark] = ()
         if self._store.shared:
@@ -301,7 +311,7 @@ class Writer:
                 pending.answer = Conflict(f"others relied on {stream} just now: decide again")
                 continue
             for number, append in enumerate(unit.appends):
-                actual = planned.get(append.stream)
+                actual = planned.get(append.stream.int)
                 if actual is None:
                     certain = trusting and append.slack is None
                     actual = self._head(turn, append.stream, append.expected, certain)
@@ -313,7 +323,7 @@ class Writer:
                 pending.bases[number] = actual
             else:
                 for base, append in zip(pending.bases, unit.appends, strict=True):
-                    planned[append.stream] = base + len(append.events)
+                    planned[append.stream.int] = base + len(append.events)
                 self._guards.note(unit, self._end)
                 ready.append(pending)
         return ready
@@ -327,7 +337,7 @@ class Writer:
 
     def _head(self, turn: Turn, stream: UUID, expected: int, trusting: bool) -> int:
         """A stream's last version. A stream said to be new is believed: its key is unique."""
-        known = self._heads.get(stream)
+        known = self._heads.get(stream.int)
         if known is None:
             if expected == 0 and trusting:
                 return 0
@@ -336,23 +346,48 @@ class Writer:
         return known
 
     def _know(self, stream: UUID, version: int) -> None:
-        self._heads[stream] = version
-        self._heads.move_to_end(stream)
+        self._heads[stream.int] = version
+        self._heads.move_to_end(stream.int)
         if len(self._heads) > KNOWN_STREAMS:
             self._heads.popitem(last=False)
 
-    def _rows(self, ready: Sequence[Pending]) -> list[Stored]:
-        """The rows of these units behind the end, none older than what is there."""
-        rows, position = [], self._end
+    def _written(self, ready: Sequence[Pending]) -> Written:
+        """The events of these units behind the end, none older than what is there.
+
+        Each event is touched once: this thread shares the interpreter with the event loop, and
+        finds in no cache of its processor what the loop has made.
+        """
+        rows: list[Stored] = []
+        recorded: list[Recorded] = []
+        position = self._end
         for pending in ready:
             if pending.at_ms < self._last_ms:
                 pending.stamp(self._last_ms)
-            streams = (append.stream for append in pending.unit.appends)
-            for stream, base, encoded in zip(streams, pending.bases, pending.encoded, strict=True):
-                for version, one in enumerate(encoded, base + 1):
+            at_ms, unit = pending.at_ms, pending.unit
+            user, account, saga, action = unit.user, unit.account, unit.saga, unit.action
+            for append, version, encoded in zip(
+                unit.appends, pending.bases, pending.encoded, strict=True
+            ):
+                stream = append.stream
+                for topic, state, event in encoded:
                     position += 1
-                    rows.append(Stored(position, stream, version, one.topic, one.state))
-        return rows
+                    version += 1
+                    rows.append(Stored(position, stream, version, topic, state))
+                    recorded.append(
+                        Recorded(
+                            position=position,
+                            stream=stream,
+                            version=version,
+                            at_ms=at_ms,
+                            user=user,
+                            account=account,
+                            saga=saga,
+                            action=action,
+                            event=event,
+                        )
+                    )
+                    action = ""
+        return Written(ready, rows, recorded)
 
     def _marks(self, ready: Sequence[Pending]) -> list[Mark]:
         """What these units rely on, by the position of their last rows."""
@@ -363,36 +398,21 @@ class Writer:
                 found[stream] = Mark(stream, self._id, position)
         return list(found.values())
 
-    def _accept(self, ready: Sequence[Pending], rows: Sequence[Stored], batch: Batch) -> None:
+    def _accept(self, written: Written, batch: Batch) -> None:
+        """It is on disk: answer its units."""
+        units, rows, recorded = written
         at = 0
-        for pending in ready:
-            unit, recorded = pending.unit, []
-            action = unit.action
-            for one in (one for encoded in pending.encoded for one in encoded):
-                row = rows[at]
-                recorded.append(
-                    Recorded(
-                        position=row.position,
-                        stream=row.stream,
-                        version=row.version,
-                        at_ms=pending.at_ms,
-                        user=unit.user,
-                        account=unit.account,
-                        saga=unit.saga,
-                        action=action,
-                        event=one.event,
-                    )
-                )
-                batch.size_bytes += len(row.state)
-                action, at = "", at + 1
-            for base, append in zip(pending.bases, unit.appends, strict=True):
+        for pending in units:
+            for base, append in zip(pending.bases, pending.unit.appends, strict=True):
                 self._know(append.stream, base + len(append.events))
-            pending.answer = recorded
-            batch.recorded.extend(recorded)
+            pending.answer = recorded[at : at + pending.size]
+            at += pending.size
         if rows:
-            batch.rows.extend(rows)
+            batch.recorded += recorded
+            batch.rows += rows
+            batch.size_bytes += sum(len(row.state) for row in rows)
             self._end = rows[-1].position
-            self._last_ms = max(self._last_ms, ready[-1].at_ms)
+            self._last_ms = max(self._last_ms, units[-1].at_ms)
 
     def _apart(self, units: Sequence[Pending], batch: Batch, clash: Clash) -> None:
         """Unit by unit with the store's own versions, after a clash that none of ours explains."""
