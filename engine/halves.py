@@ -1,8 +1,9 @@
 """A long past is folded by two processes, each of which reads only the rows that its half folds.
 
-The ledgers, the jobs and the list of events read no tables, and no fold reads them: they are folded
-by a process of its own (`engine.other_half`), which gives them back as a checkpoint holds them.
-Should that fail, whoever asked folds all of it alone.
+Jobs, the list of events and the ledgers of room read no tables, and no fold reads them: they are
+folded by a process of its own (`engine.other_half`), which gives them back as a checkpoint holds
+them. Should that fail, whoever asked folds all of it alone. The ledgers of addresses are as free,
+but with them the other half would be the larger one.
 """
 
 from __future__ import annotations
@@ -23,9 +24,7 @@ log_ = logging.getLogger("sagastack.history")
 
 LONG = 100_000
 """Shorter pasts are folded in the time that another process takes to begin."""
-OTHER_HALF = frozenset({
-    "table:saga", "fold:Addresses", "fold:Capacity", "fold:EventList", "fold:Space",
-})  # fmt: skip
+OTHER_HALF = frozenset({"table:saga", "fold:Capacity", "fold:EventList", "fold:Space"})
 PROGRAM = ("-m", "engine.other_half")
 TIMEOUT_S = 600.0
 

@@ -11,7 +11,6 @@ import sys
 
 import msgspec
 
-import projections.addresses
 import projections.capacity
 import projections.event_list
 import projections.saga

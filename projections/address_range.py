@@ -74,7 +74,7 @@ class AddressRange:
     def take(self, number: int) -> None:
         """Mark a number that is free."""
         offset = number - self.space.first
-        if self._reach(offset):
+        if 0 <= offset < len(self._taken) or self._reach(offset):
             self._taken[offset] = _TAKEN
         else:
             self._far_taken.add(offset)
@@ -99,7 +99,7 @@ class AddressRange:
 
     def set_version(self, number: int, version: int) -> None:
         offset = number - self.space.first
-        if self._reach(offset):
+        if 0 <= offset < len(self._versions) or self._reach(offset):
             self._versions[offset] = version
         else:
             self._far[offset] = version

@@ -22,7 +22,7 @@ from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastor
 from psycopg.rows import tuple_row
 
 from engine.log.past import join
-from engine.log.store import ACTION, MARKS_KEPT, Mark, Turn, told
+from engine.log.store import ACTION, HEAD_BYTES, MARKS_KEPT, Mark, Turn, told
 from engine.log.unit import Share, Stored
 
 CONNECT_TIMEOUT_S = 3.0
@@ -36,7 +36,8 @@ BEHIND = (
 )
 SHARE = (
     f"SELECT {COLUMNS} FROM stored_events WHERE notification_id>%s AND notification_id<=%s"
-    " AND (topic = ANY(%s) OR (%s AND position(%s in state) > 0)) ORDER BY notification_id"
+    f" AND (topic = ANY(%s) OR (%s AND position(%s in substr(state, 1, {HEAD_BYTES})) > 0))"
+    " ORDER BY notification_id"
 )
 HEAD = "SELECT max(originator_version) FROM stored_events WHERE originator_id=%s"
 LAST = 2**63 - 1

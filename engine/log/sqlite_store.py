@@ -23,7 +23,7 @@ from eventsourcing.sqlite import (
     SQLiteDatastore,
 )
 
-from engine.log.store import ACTION, Mark, Turn, told
+from engine.log.store import ACTION, HEAD_BYTES, Mark, Turn, told
 from engine.log.unit import Share, Stored
 
 LOCK_TIMEOUT_S = 2
@@ -81,7 +81,8 @@ def _insert_of(count: int) -> str:
 def _of(share: Share) -> str:
     """The rows of a share, as a condition."""
     of_topics = f"topic IN ({','.join('?' * len(share.topics))})"
-    return f" AND ({of_topics} OR instr(state, ?))" if share.acted else f" AND {of_topics}"
+    acted = f" OR instr(substr(state, 1, {HEAD_BYTES}), ?)" if share.acted else ""
+    return f" AND ({of_topics}{acted})"
 
 
 def _stored(rows: Sequence[tuple[int, str, int, str, bytes]]) -> list[Stored]:

@@ -26,8 +26,8 @@ class StoreDown(Exception):
     """The store could not be asked, or did not answer. What was being written may be there."""
 
 
-# What the state of a row that carries an action has in it.
-ACTION = b'"do":"'
+# What the state of a row that carries an action has in it, within so many bytes (see `codec`).
+ACTION, HEAD_BYTES = b'"do":"', 192
 # Marks further back than this are forgotten, and what was decided before them is decided again.
 MARKS_KEPT = 1_000_000
 

@@ -95,7 +95,8 @@ async def test_both_stores_tell_a_share(log: Log, clock: Clock) -> None:
     made, sized = Made(name='"do":""'), Sized(memory_mib=1, cpu_count=1)
     for number, action in enumerate(("", "A", "", "B")):
         stream = Append(UUID(int=number), 0, (sized, made, sized))
-        await log.append(Unit((stream,), user=STREAM, account=STREAM, action=action))
+        whose = {"user": STREAM, "account": STREAM, "saga": STREAM}
+        await log.append(Unit((stream,), **whose, action=action))  # type: ignore[arg-type]
     every = [told(one) async for batch in log.read() for one in batch]
 
     async def of(share: Share, until: int) -> list[tuple[object, ...]]:
