@@ -16,6 +16,8 @@ Key = tuple[Pattern, Any]
 
 # A window of 8 KiB holds the dictionary and the answer; more would only have to be cleared.
 _WINDOW, _LEVEL, _MEMORY = -13, 6, 6
+# So many that rest on one thing are a tuple still: a set of three takes three times as much.
+_FEW = 8
 
 
 class Packer:
@@ -47,7 +49,7 @@ class Shelf:
         self.ready: dict[int, bytes] = {}
         self.packed: dict[int, bytes] = {}
         self.own: set[Pattern] = set()
-        self.rests: dict[Key, int | set[int] | None] = {}
+        self.rests: dict[Key, int | tuple[int, ...] | set[int] | None] = {}
         self._packer: Packer | None = None
 
     def __contains__(self, ident: int) -> bool:
@@ -79,23 +81,27 @@ class Shelf:
     def note(self, key: Key, ident: int, most: int) -> None:
         """An answer rests on this, unless more than `most` do already."""
         known = self.rests.get(key, 0)
-        if known is None:
+        if known is None or known == ident:
             return
         if known == 0:
             self.rests[key] = ident
-        elif isinstance(known, set):
-            known.add(ident)
-            if len(known) > most:
-                self.rests[key] = None
-        elif known != ident:
-            self.rests[key] = {known, ident}
+            return
+        several = (known,) if isinstance(known, int) else known
+        if ident in several:
+            return
+        if len(several) >= most:
+            self.rests[key] = None
+        elif isinstance(several, set):
+            several.add(ident)
+        else:
+            self.rests[key] = (*several, ident) if len(several) < _FEW else {*several, ident}
 
     def resting_on(self, key: Key) -> Iterator[int] | None:
         """Those that rest on this by note, and do so no more; None if it is on too many."""
         found = self.rests.pop(key, 0)
         if found is None:
             return None
-        if isinstance(found, set):
+        if isinstance(found, set | tuple):
             return iter(found)
         return iter((found,) if found else ())
 

@@ -26,6 +26,7 @@ from projections.capacity_columns import HostColumns
 from projections.cloud import projection
 from projections.pending import Pending
 from projections.promises import Promises
+from projections.shared import share, share_decoded, shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ class Capacity(Promises[CapacityHeld]):
         elif isinstance(happened, CapacityFreed):
             self._free(self._seen(happened.host_id, recorded.version), happened)
         elif isinstance(happened, CapacitySupplied):
+            share(happened)
             self.hosts.supply(self._seen(happened.host_id, recorded.version), happened)
         elif isinstance(happened, CapacityWithdrawn):
             self.hosts.supply(self._seen(happened.host_id, recorded.version), None)
@@ -181,7 +183,9 @@ class Capacity(Promises[CapacityHeld]):
         saved = msgspec.msgpack.decode(encoded, type=_Saved)
         self._begin_anew()
         for host in saved.hosts:
-            slot = self._seen(host.host_id, host.version)
+            slot = self._seen(shared(host.host_id), host.version)
+            if host.supply is not None:
+                share_decoded(host.supply)
             self.hosts.supply(slot, host.supply)
         self._take_over(saved.holds)
 

@@ -15,6 +15,7 @@ import msgspec
 
 from aggregates.base import EVENTS, Aggregate, Event, Recorded
 from projections.attached import Attached
+from projections.shared import forget_the_past, remember_a_past
 from projections.table import TABLES, Table, TableSpec, Watch
 from projections.vitals import Vitals
 
@@ -123,6 +124,7 @@ class Cloud:
         With `parts`, named as `encode` names them, no others are folded: somebody else does that,
         and `take` brings them.
         """
+        remember_a_past()
         self._deferred = self._deferring
         for one in self._deferred:
             one.defer()
@@ -154,6 +156,7 @@ class Cloud:
             if isinstance(fold, Derived):
                 fold.derive()
         self._follow(self._parts())
+        forget_the_past()
         return self
 
     def fold(self, batch: Iterable[Recorded]) -> None:

@@ -14,7 +14,7 @@ from uuid import UUID
 from aggregates.base import Event, Recorded
 from projections.holders import Holders
 from projections.pending import Pendings
-from projections.shared import Unshared, share
+from projections.shared import Unshared, share, share_decoded, shared
 
 H = TypeVar("H", bound=Event)
 
@@ -70,7 +70,7 @@ class Promises(Generic[H]):
 
     def _keep_past(self, held: Any) -> bool:
         """Keep a promise of the past; False if its key holds something."""
-        number = held.hold.int
+        number = shared(held.hold).int
         if number in self.holds:
             return False
         self.holds[number] = held
@@ -86,7 +86,7 @@ class Promises(Generic[H]):
     def _take_over(self, holds: Iterable[H]) -> None:
         """The promises of a checkpoint, once what they are taken from is there."""
         for held in holds:
-            share(held)
+            share_decoded(held)
             self.holds[held.hold.int] = held  # type: ignore[attr-defined]
         if not self._is_deferred:
             self.settle()

@@ -2,7 +2,8 @@
 
 Decoding makes each id anew, a hundred bytes a time; a guest's row names a dozen that others name
 as well, its promises name them again, and half of its lists are empty. What was seen lately is
-remembered, no more than `KEPT_IDS` and `KEPT_WORDS`, so the memory of it is bounded.
+remembered, no more than `KEPT_IDS` and `KEPT_WORDS`, so the memory of it is bounded. While a whole
+past is taken in, `PAST_IDS` are: what names a thing may come long after it.
 """
 
 from __future__ import annotations
@@ -17,21 +18,44 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
-KEPT_IDS, KEPT_WORDS = 1 << 16, 1 << 13
+KEPT_IDS, KEPT_WORDS, KEPT_NUMBERS = 1 << 16, 1 << 13, 1 << 13
+PAST_IDS = 1 << 20
 KEPT_UNSHARED = 1 << 13
+OWN_NUMBERS = 256
+"""Python itself has one object for each number up to this."""
 _ids: dict[int, UUID] = {}
 _words: dict[str, str] = {}
+_numbers: dict[int, int] = {}
+_most_ids = KEPT_IDS
 Sharer = Callable[[Any], Any]
+
+
+def remember_a_past() -> None:
+    """Remember more ids until `forget_the_past`: rows and promises of a whole past come in."""
+    global _most_ids
+    _most_ids = PAST_IDS
+
+
+def forget_the_past() -> None:
+    """It is in: what is remembered of it would only take room."""
+    global _most_ids
+    _most_ids = KEPT_IDS
+    _ids.clear()
+    _numbers.clear()
 
 
 def shared(value: UUID) -> UUID:
     """The object that stands for this id."""
     found = _ids.get(value.int)
-    if found is None:
-        if len(_ids) >= KEPT_IDS:
-            _ids.clear()
-        found = _ids[value.int] = value
-    return found
+    return stands(value) if found is None else found
+
+
+def stands(value: UUID) -> UUID:
+    """Let this object stand for its id from now on: the number of a row's own is its key too."""
+    if len(_ids) >= _most_ids:
+        _ids.clear()
+    _ids[value.int] = value
+    return value
 
 
 def shared_word(text: str) -> str:
@@ -41,6 +65,16 @@ def shared_word(text: str) -> str:
         if len(_words) >= KEPT_WORDS:
             _words.clear()
         found = _words[text] = text
+    return found
+
+
+def shared_number(number: int) -> int:
+    """The object that stands for this number."""
+    found = _numbers.get(number)
+    if found is None:
+        if len(_numbers) >= KEPT_NUMBERS:
+            _numbers.clear()
+        found = _numbers[number] = number
     return found
 
 
@@ -80,13 +114,16 @@ NO_ITEMS, NO_FIELDS = _NoItems(), _NoFields()
 class Plan:
     """Which attributes of a kind may be shared: ids, words, and others, each with what does it.
 
-    It is asked for every row that is made, so it reads them in one call and writes few.
+    It is asked for every row that is made, so it reads them in one call and writes few. Numbers are
+    shared only by rows that were decoded: those of live ones are mostly one object already.
     """
 
-    __slots__ = ("_ids", "_names", "_others", "_read", "_words")
+    __slots__ = ("_ids", "_names", "_numbers", "_others", "_read", "_words")
 
     def __init__(self, sharers: Iterable[tuple[str, Sharer]]) -> None:
-        found = list(sharers)
+        told = list(sharers)
+        self._numbers = [name for name, sharer in told if sharer is shared_number]
+        found = [pair for pair in told if pair[1] is not shared_number]
         ids = [name for name, sharer in found if sharer is shared]
         words = [name for name, sharer in found if sharer is shared_word]
         self._ids, self._words = (len(ids), len(words))
@@ -119,10 +156,25 @@ class Plan:
                 if own is not value:
                     force_setattr(one, names[at], own)
 
+    def share_decoded(self, one: Struct) -> None:
+        """Share what was decoded, numbers too."""
+        self.share(one)
+        for name in self._numbers:
+            value = getattr(one, name)
+            if value is not None and value > OWN_NUMBERS:
+                number = shared_number(value)
+                if number is not value:
+                    force_setattr(one, name, number)
+
 
 def share(one: Struct) -> None:
     """Let a row, or an event that is kept, hold what others hold already."""
     (_plans.get(type(one)) or _plan(type(one))).share(one)
+
+
+def share_decoded(one: Struct) -> None:
+    """The same for one of a past, whose every id and number was decoded for it alone."""
+    (_plans.get(type(one)) or _plan(type(one))).share_decoded(one)
 
 
 class Unshared:
@@ -141,7 +193,7 @@ class Unshared:
         for number in self.numbers:
             row = rows.get(number)
             if row is not None:
-                share(row)
+                share_decoded(row)
         self.numbers.clear()
 
 
@@ -183,6 +235,8 @@ def _sharer(hint: Any) -> Sharer | None:
         return shared
     if hint is str:
         return shared_word
+    if hint is int:
+        return shared_number
     if isinstance(hint, type) and issubclass(hint, Struct):
         return _shared_struct
     if get_origin(hint) is list:
@@ -201,6 +255,8 @@ def _shared_list(of_item: Sharer | None) -> Sharer:
     def sharer(items: list[Any]) -> list[Any]:
         if not items:
             return NO_ITEMS
+        if len(items) == 1:  # a list that had room for more takes twice the memory
+            return [items[0] if of_item is None else of_item(items[0])]
         if of_item is not None:
             items[:] = map(of_item, items)
         return items

@@ -20,7 +20,7 @@ from uuid import UUID
 import msgspec
 
 from aggregates.base import Aggregate, Event, Recorded, build
-from projections.shared import Plan, Unshared, share, touched
+from projections.shared import Plan, Unshared, share, share_decoded, stands, touched
 
 R = TypeVar("R", bound=Aggregate)
 # Rows by the value of one attribute: the only one that has it, or those that have it, in order of
@@ -184,6 +184,7 @@ class Table(Generic[R]):
         row: Any = build(recorded)
         number = recorded.stream.int
         self.rows[number] = row
+        stands(row.id)
         self._unshared.numbers.add(number)
 
     def _change_past(self, recorded: Recorded) -> None:
@@ -250,7 +251,8 @@ class Table(Generic[R]):
         form: Any = self.spec.row
         rows: list[R] = msgspec.msgpack.decode(encoded, type=list[form])
         for row in rows:
-            share(row)
+            stands(row.id)
+            share_decoded(row)
         self.rows = {row.id.int: row for row in rows}
         self._empty()
         if not self._is_deferred:

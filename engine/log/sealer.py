@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from math import inf
 from pathlib import Path
 
 from aggregates.base import Recorded
@@ -28,6 +29,8 @@ from engine.log.unit import Stored
 log_ = logging.getLogger("sagastack.seals")
 
 IDLE_S = 3.0
+CLOSE_S = 5.0
+"""How long a controller that ends goes on sealing: who stopped it waits, and nothing is lost."""
 
 
 class Sealer:
@@ -103,21 +106,27 @@ class Sealer:
             return False
         return True
 
-    async def catch_up(self, *, partial: bool) -> int:
-        """Seal what is not sealed yet, the rest that fills no stretch only with `partial`."""
+    async def catch_up(self, *, partial: bool, for_s: float = inf) -> int:
+        """Seal what is not sealed yet, the rest that fills no stretch only with `partial`.
+
+        Begins no stretch after `for_s` seconds, but for the first. Returns how many it sealed.
+        """
         loop, made = asyncio.get_running_loop(), 0
+        until_s = loop.time() + for_s
         async with self._busy:
             while rows := await self._log.read_stored(self.position, limit=STRETCH):
                 if len(rows) < STRETCH and not partial:
                     break
                 await loop.run_in_executor(self._threads, self._seal, rows)
                 made += 1
+                if loop.time() >= until_s:
+                    break
             return made
 
     async def close(self) -> None:
-        """Seal the rest; what cannot be read now is sealed by the next life."""
+        """Seal the rest, for `CLOSE_S` at most; the next life goes on from there."""
         try:
-            await self.catch_up(partial=True)
+            await self.catch_up(partial=True, for_s=CLOSE_S)
         except LogUnavailable as error:
             log_.warning("the end of the log is not sealed: %s", error)
         finally:

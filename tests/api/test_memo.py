@@ -12,6 +12,7 @@ import pytest
 
 from api.dispatch import Gateway, Request
 from api.memo import Memo
+from api.shelf import Shelf
 from api.views.vm import VmView
 from api.views.zone import ZoneView
 from projections.vm import vms
@@ -172,3 +173,13 @@ async def test_what_much_rests_on_is_noted_once(
     await agree(here, "many guests")
     await here.make("root", "updateZone", id=str(ZONE), name="z7")
     await agree(here, "a zone's name")
+
+
+@pytest.mark.parametrize("count", [1, 2, 8, 9, 40, 41])
+def test_a_shelf_knows_all_that_rest_on_a_thing_or_that_they_are_too_many(count: int) -> None:
+    shelf, key = Shelf("vm"), (("host",), 7)
+    for ident in (*range(1, count + 1), count):
+        shelf.note(key, ident, 40)
+    found = shelf.resting_on(key)
+    assert found is None if count > 40 else sorted(found or ()) == list(range(1, count + 1))
+    assert count > 40 or list(shelf.resting_on(key) or ()) == []

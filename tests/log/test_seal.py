@@ -169,6 +169,19 @@ async def test_the_sealer_follows_the_log_and_goes_on_after_a_crash(
     assert stat.S_IMODE((home / PRIVATE_KEY).stat().st_mode) == 0o600
 
 
+async def test_a_controller_that_ends_does_not_wait_until_all_is_sealed(
+    log: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log that was written faster than it is sealed does not keep its controller from ending."""
+    monkeypatch.setattr("engine.log.sealer.CLOSE_S", 0.0)
+    for _ in range(21):
+        await log.append(unit(None, 0, *("x" * 100)))
+    for counts in ([1024], [1024, 1024], [1024, 1024, 52], [1024, 1024, 52]):
+        sealer = await Sealer.open(log, tmp_path, now_ms=lambda: 1)
+        await sealer.close()
+        assert [one.count for one in read_seals(tmp_path / SEALS)] == counts
+
+
 async def sealed_to(sealer: Sealer, last: int) -> None:
     """Let the sealer run until it has sealed the log to there, and no further."""
     running = asyncio.create_task(sealer.run(idle_s=0.05))
