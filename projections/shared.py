@@ -3,7 +3,7 @@
 Decoding makes each id anew, a hundred bytes a time; a guest's row names a dozen that others name
 as well, its promises name them again, and half of its lists are empty. What was seen lately is
 remembered, no more than `KEPT_IDS` and `KEPT_WORDS`, so the memory of it is bounded. While a whole
-past is taken in, `PAST_IDS` are: what names a thing may come long after it.
+past is taken in, `KEPT_OF_PAST` are: what names a thing may come long after it.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ from msgspec import Struct
 from msgspec.structs import force_setattr
 
 KEPT_IDS, KEPT_WORDS, KEPT_NUMBERS = 1 << 16, 1 << 13, 1 << 13
-PAST_IDS = 1 << 20
+KEPT_OF_PAST = 1 << 20
 KEPT_UNSHARED = 1 << 13
 OWN_NUMBERS = 256
 """Python itself has one object for each number up to this."""
 _ids: dict[int, UUID] = {}
 _words: dict[str, str] = {}
 _numbers: dict[int, int] = {}
-_most_ids = KEPT_IDS
+_most_ids, _most_words = KEPT_IDS, KEPT_WORDS
 Sharer = Callable[[Any], Any]
 
 
 def remember_a_past() -> None:
-    """Remember more ids until `forget_the_past`: rows and promises of a whole past come in."""
-    global _most_ids
-    _most_ids = PAST_IDS
+    """Remember more until `forget_the_past`: rows and promises of a whole past come in."""
+    global _most_ids, _most_words
+    _most_ids = _most_words = KEPT_OF_PAST
 
 
 def forget_the_past() -> None:
     """It is in: what is remembered of it would only take room."""
-    global _most_ids
-    _most_ids = KEPT_IDS
-    _ids.clear()
-    _numbers.clear()
+    global _most_ids, _most_words
+    _most_ids, _most_words = KEPT_IDS, KEPT_WORDS
+    for remembered in (_ids, _words, _numbers):
+        remembered.clear()
 
 
 def shared(value: UUID) -> UUID:
@@ -62,7 +62,7 @@ def shared_word(text: str) -> str:
     """The object that stands for this text."""
     found = _words.get(text)
     if found is None:
-        if len(_words) >= KEPT_WORDS:
+        if len(_words) >= _most_words:
             _words.clear()
         found = _words[text] = text
     return found

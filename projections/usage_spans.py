@@ -17,6 +17,8 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
+from projections.shared import shared, shared_number, shared_word
+
 BLOCK = 1024
 KEPT_SHAPES = 4096
 
@@ -210,8 +212,9 @@ class OpenSpans:
         found: dict[int, list[Going]] = {}
         for thing_id, owner, shape, name, about, vm_id, begin_ms in saved.going:
             whose, what = saved.owners[owner], saved.shapes[shape]
-            one = Going(whose, what, name, about, vm_id, begin_ms)
-            found.setdefault(thing_id.int, []).append(one)
+            about, vm_id = about and shared(about), vm_id and shared(vm_id)
+            one = Going(whose, what, shared_word(name), about, vm_id, shared_number(begin_ms))
+            found.setdefault(shared(thing_id).int, []).append(one)
         self.of_thing = {
             thing: tuple(going) if len(going) > 1 else going[0] for thing, going in found.items()
         }
