@@ -37,7 +37,7 @@ for _found in iter_modules(aggregates.__path__):
     import_module(f"aggregates.{_found.name}")
 
 
-class Entry(msgspec.Struct, frozen=True, array_like=True):
+class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One line of the list. `parent` is the position of the entry that this one ends, or 0."""
 
     position: int

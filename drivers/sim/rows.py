@@ -2,7 +2,8 @@
 
 A row says all there is to know about its thing, so the newest row of a thing is its state and a
 journal is a list of rows. Rows are small frozen structs: thirty thousand hosts fit in a few
-megabytes. A URL in a row never carries a user name, a password or a query.
+megabytes. They form no cycles, so the cyclic collector need not know of them. A URL in a row never
+carries a user name, a password or a query.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ SNAPSHOTS = "snapshots/"
 ALIVE = frozenset({Power.RUNNING, Power.PAUSED, Power.CRASHED})
 
 
-class SimHost(Struct, frozen=True, array_like=True, tag="host"):
+class SimHost(Struct, frozen=True, array_like=True, gc=False, tag="host"):
     """A machine. `powered` is its mains, `reachable` the line between it and the controller."""
 
     url: str
@@ -34,7 +35,7 @@ class SimHost(Struct, frozen=True, array_like=True, tag="host"):
     reachable: bool = True
 
 
-class SimGuest(Struct, frozen=True, array_like=True, tag="guest"):
+class SimGuest(Struct, frozen=True, array_like=True, gc=False, tag="guest"):
     """A guest on a host. `guest_id` is None for a stranger, whose name then names it."""
 
     host: str
@@ -64,7 +65,7 @@ class SimGuest(Struct, frozen=True, array_like=True, tag="guest"):
         )
 
 
-class SimPool(Struct, frozen=True, array_like=True, tag="pool"):
+class SimPool(Struct, frozen=True, array_like=True, gc=False, tag="pool"):
     """Primary storage that every host reaches. `image_ids` are the templates cached in it."""
 
     url: str
@@ -73,7 +74,7 @@ class SimPool(Struct, frozen=True, array_like=True, tag="pool"):
     reachable: bool = True
 
 
-class SimDisk(Struct, frozen=True, array_like=True, tag="disk"):
+class SimDisk(Struct, frozen=True, array_like=True, gc=False, tag="disk"):
     """A disk in a pool. `volume_id` is None for a stranger's file. All of its size is spent.
 
     `content` stands for its bytes: what was written last, and what copies carry along. A snapshot
@@ -124,7 +125,7 @@ class Gone(Struct, frozen=True, array_like=True, tag="gone"):
     ident: str
 
 
-class Asked(Struct, frozen=True, array_like=True, tag="asked"):
+class Asked(Struct, frozen=True, array_like=True, gc=False, tag="asked"):
     """A verb that was asked of a thing (`subject` at `where`) under a key."""
 
     where: str

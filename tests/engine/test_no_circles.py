@@ -13,6 +13,7 @@ from typing import Any, cast
 from uuid import uuid4
 
 from aggregates.base import AGGREGATES, EVENTS
+from drivers.sim.rows import Asked, SimDisk, SimGuest, SimHost, SimPool
 from engine.allocator.request import Write
 from engine.decide import Desk
 from engine.draft import Decision, Draft
@@ -20,6 +21,7 @@ from engine.intents import SYSTEM
 from engine.saga import Run
 from engine.world import World
 from projections.cloud import Cloud
+from projections.event_list import Entry
 
 
 class Promised:
@@ -52,5 +54,6 @@ def _desk(draft: Draft, world: World) -> None:
 
 
 def test_the_collector_looks_at_no_event_and_no_row() -> None:
-    for kind in (*EVENTS.values(), *AGGREGATES.values()):
+    simulated = (SimHost, SimGuest, SimPool, SimDisk, Asked)
+    for kind in (*EVENTS.values(), *AGGREGATES.values(), Entry, *simulated):
         assert not kind.__struct_config__.gc, f"{kind.__name__} is looked at by the collector"
