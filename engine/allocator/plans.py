@@ -1,20 +1,22 @@
 """How guests of one shape and one size are placed by one policy: found by one look.
 
 First fit, pack and spread have an index in each plan, one that knows of full clusters where the
-request has `limits`. Chance draws slots until one fits, which in a cloud that is not full is soon.
-Else all slots with room are compared, which takes one scan over the columns; so does everything
-that is kept `within` a mask.
+request has `limits`; those of spread have a part in common. Chance draws slots until one fits,
+which in a cloud that is not full is soon. Else all slots with room are compared, which takes one
+scan over the columns; so does everything that is kept `within` a mask.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
+import msgspec
 import numpy as np
 
 from engine.allocator.clustered import Clustered
+from engine.allocator.emptiest import AnySize, Emptiest
 from engine.allocator.first_fit import FirstFit
-from engine.allocator.policy import RANKS, AtRandom, first_fit
+from engine.allocator.policy import RANKS, AtRandom, first_fit, spread
 from engine.allocator.ranked import Ranked
 from engine.allocator.recent import Recent
 from engine.allocator.request import PlaceRequest
@@ -25,7 +27,7 @@ from projections.cluster_sums import Limits
 _KEPT_SHAPES, _KEPT_PLANS = 256, 128
 _DRAWN = 24
 _INDEXED = frozenset([first_fit, *RANKS])
-Index = FirstFit | Ranked | Clustered
+Index = FirstFit | Ranked | Emptiest | Clustered
 PlanKey = tuple[object, ...]
 
 
@@ -33,13 +35,27 @@ class Plan:
     """The shape of a request, the room that it wants, and the index of its policy, if it has one.
 
     `ask` is any request of this shape, size and policy. It is true of `hosts` as they were when
-    their trail of changes was at `mark`, and of the last `limits`; `follow` catches up.
+    their trail of changes was at `mark`, and of the last `limits`; `follow` catches up. `of_all` is
+    what `spread` has in common with other sizes.
     """
 
-    __slots__ = ("_ask", "_begun", "hosts", "index", "limits", "mark", "mhz", "mib", "shape")
+    __slots__ = (
+        "_ask",
+        "_begun",
+        "_of_all",
+        "hosts",
+        "index",
+        "limits",
+        "mark",
+        "mhz",
+        "mib",
+        "shape",
+    )
 
-    def __init__(self, ask: PlaceRequest, shape: Shape, hosts: HostColumns) -> None:
-        self._ask, self.shape = ask, shape
+    def __init__(
+        self, ask: PlaceRequest, shape: Shape, hosts: HostColumns, of_all: AnySize | None = None
+    ) -> None:
+        self._ask, self.shape, self._of_all = ask, shape, of_all
         self.mhz, self.mib = ask.cpu_count * ask.cpu_mhz, ask.memory_mib
         self._begun: object = None
         self.limits: Limits | None = None
@@ -102,6 +118,8 @@ class Plan:
             return None
         if limits is not None:
             return Clustered(self.shape, self.mhz, self.mib, rank, limits)
+        if self._of_all is not None:
+            return Emptiest(self.shape, self.mhz, self.mib, self._of_all)
         if rank:
             return Ranked(self.shape, self.mhz, self.mib, rank)
         return FirstFit(self.shape, self.mhz, self.mib)
@@ -118,6 +136,7 @@ class Plans:
     def __init__(self) -> None:
         self._kept: Recent[PlanKey, Plan] = Recent(_KEPT_PLANS)
         self._shapes: Recent[ShapeKey, Shape] = Recent(_KEPT_SHAPES)
+        self._of_all: Recent[ShapeKey, AnySize] = Recent(_KEPT_SHAPES)
 
     def get(self, hosts: HostColumns, ask: PlaceRequest) -> Plan:
         """The plan of a request, as the hosts are now."""
@@ -146,9 +165,22 @@ class Plans:
         return plan
 
     def _new(self, hosts: HostColumns, ask: PlaceRequest) -> Plan:
+        of_all = self._any_size(hosts, ask) if ask.policy is spread else None
+        return Plan(ask, self._shape(hosts, ask), hosts, of_all)
+
+    def _shape(self, hosts: HostColumns, ask: PlaceRequest) -> Shape:
         named = shape_of(ask)
         shape = self._shapes.get(named)
         if shape is None:
             shape = Shape(ask, hosts)
             self._shapes.put(named, shape)
-        return Plan(ask, shape, hosts)
+        return shape
+
+    def _any_size(self, hosts: HostColumns, ask: PlaceRequest) -> AnySize:
+        ask = msgspec.structs.replace(ask, cpu_count=0, cpu_mhz=0)
+        named = shape_of(ask)
+        of_all = self._of_all.get(named)
+        if of_all is None:
+            of_all = AnySize(self._shape(hosts, ask))
+            self._of_all.put(named, of_all)
+        return of_all

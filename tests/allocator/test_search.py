@@ -76,3 +76,16 @@ def test_of_many_alike_only_those_are_placed_that_fit() -> None:
         world.allocator.place_alike(guest(), guests[:1])
     world.commit(*decisions)
     assert world.capacity.hosts.free_mib[:2].tolist() == [0, 0]
+
+
+def test_the_emptiest_host_of_all_may_be_too_small_for_a_guest() -> None:
+    world = World()
+    world.supply(host("small", memory_mib=512), host("slim", cpu_count=1), host("large"))
+    large = guest("a", cpu_count=2, policy=spread)
+    assert world.done(world.allocator.place(large, named("a"))).host_id == named("large")
+    little = guest("b", memory_mib=256, policy=spread)
+    assert world.done(world.allocator.place(little, named("b"))).host_id == named("small")
+    world.supply(host("other"))
+    assert world.done(world.allocator.place(large, named("c"))).host_id == named("other")
+    elsewhere = msgspec.structs.replace(large, avoid=frozenset({named("slim"), named("large")}))
+    assert world.done(world.allocator.place(elsewhere, named("d"))).host_id == named("other")
