@@ -44,7 +44,11 @@ LAST = 2**63 - 1
 # Three times as cheap as an INSERT of arrays, in the client as well.
 INSERT = f"COPY stored_events ({COLUMNS}) FROM STDIN (FORMAT BINARY)"
 TYPES = ("int8", "uuid", "int8", "text", "bytea")
-BEGIN = "BEGIN; LOCK TABLE stored_events IN EXCLUSIVE MODE"
+# One question: the end is looked up when the table is ours, as each statement sees what is there.
+BEGIN = (
+    "BEGIN; LOCK TABLE stored_events IN EXCLUSIVE MODE;"
+    " SELECT coalesce(max(notification_id), 0) FROM stored_events"
+)
 MARKS = """CREATE TABLE IF NOT EXISTS log_marks (
     stream uuid, writer uuid, position bigint NOT NULL, PRIMARY KEY (stream, writer))"""
 # Each life of a controller leaves marks of its own.
@@ -58,12 +62,14 @@ MARK = (
 
 
 class PostgresTurn:
-    """A transaction that has locked the table."""
+    """A transaction that has locked the table, and knows where it ends."""
 
-    def __init__(self, cursor: psycopg.Cursor[Any]) -> None:
-        self._cursor = cursor
+    def __init__(self, cursor: psycopg.Cursor[Any], end: int) -> None:
+        self._cursor, self._end = cursor, end
 
     def missed(self, after: int, limit: int) -> list[Stored]:
+        if after >= self._end:
+            return []
         self._cursor.execute(BEHIND, (after, LAST, limit), prepare=True)
         return [Stored(*row) for row in self._cursor.fetchall()]
 
@@ -143,8 +149,8 @@ class PostgresStore:
         with told(self.name), _library_errors():
             connection = self._writing()
             try:
-                connection.execute(BEGIN)
-                yield PostgresTurn(connection.cursor(row_factory=tuple_row, binary=True))
+                end = _begun(connection)
+                yield PostgresTurn(connection.cursor(row_factory=tuple_row, binary=True), end)
                 connection.commit()
             except BaseException:
                 with suppress(psycopg.Error):  # It is broken, and what was sent is undone.
@@ -211,6 +217,15 @@ class PostgresStore:
 
     def close(self) -> None:
         self.reset()
+
+
+def _begun(connection: psycopg.Connection[Any]) -> int:
+    """Begin a transaction that locks the table; where that ends."""
+    cursor = connection.cursor(row_factory=tuple_row).execute(BEGIN)
+    while cursor.nextset():
+        pass
+    end: tuple[int] = cursor.fetchall()[0]
+    return end[0]
 
 
 def _fetched(
