@@ -43,7 +43,7 @@ class _SavedRange(msgspec.Struct, frozen=True, array_like=True):
 
 class _Saved(msgspec.Struct, frozen=True, array_like=True):
     ranges: list[_SavedRange]
-    holds: list[AddressTaken]
+    holds: list[msgspec.Raw]
 
 
 @projection
@@ -142,7 +142,7 @@ class Addresses(Promises[AddressTaken]):
             )
             for space_id, numbers in self.ranges.items()
         ]
-        return msgspec.msgpack.encode(_Saved(ranges, list(self.holds.values())))
+        return msgspec.msgpack.encode(_Saved(ranges, self._parts()))
 
     def restore(self, encoded: bytes) -> None:
         """Take over a checkpoint."""

@@ -11,10 +11,13 @@ from operator import attrgetter
 from typing import Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 
+import msgspec
+
 from aggregates.base import Event, Recorded
 from projections.holders import Holders
+from projections.parts import in_parts, of_parts
 from projections.pending import Pendings
-from projections.shared import Unshared, share, share_decoded, shared
+from projections.shared import Unshared, share, shared
 
 H = TypeVar("H", bound=Event)
 
@@ -83,13 +86,17 @@ class Promises(Generic[H]):
         self.__init__()  # type: ignore[misc]
         self._is_deferred = deferred
 
-    def _take_over(self, holds: Iterable[H]) -> None:
+    def _take_over(self, parts: Iterable[msgspec.Raw]) -> None:
         """The promises of a checkpoint, once what they are taken from is there."""
-        for held in holds:
-            share_decoded(held)
+        form: type[H] = self.HELD  # type: ignore[assignment]
+        for held in of_parts(parts, form):
             self.holds[held.hold.int] = held  # type: ignore[attr-defined]
         if not self._is_deferred:
             self.settle()
+
+    def _parts(self) -> list[msgspec.Raw]:
+        """The promises, for a checkpoint."""
+        return in_parts(self.holds.values())
 
     def _list(self, held: Any) -> None:
         share(held)

@@ -40,7 +40,7 @@ class Pool(msgspec.Struct):
 
 class _Saved(msgspec.Struct, frozen=True, array_like=True):
     pools: list[Pool]
-    holds: list[SpaceHeld]
+    holds: list[msgspec.Raw]
 
 
 @projection
@@ -133,7 +133,7 @@ class Space(Promises[SpaceHeld]):
         pools = [
             msgspec.structs.replace(pool, used_bytes=used[pool.id]) for pool in self.pools.values()
         ]
-        return msgspec.msgpack.encode(_Saved(pools, list(self.holds.values())))
+        return msgspec.msgpack.encode(_Saved(pools, self._parts()))
 
     def restore(self, encoded: bytes) -> None:
         """Take over a checkpoint."""

@@ -20,7 +20,8 @@ from uuid import UUID
 import msgspec
 
 from aggregates.base import Aggregate, Event, Recorded, build
-from projections.shared import Plan, Unshared, share, share_decoded, stands, touched
+from projections.parts import in_parts, of_parts
+from projections.shared import Plan, Unshared, share, stands, touched
 
 R = TypeVar("R", bound=Aggregate)
 # Rows by the value of one attribute: the only one that has it, or those that have it, in order of
@@ -244,15 +245,12 @@ class Table(Generic[R]):
 
     def encode(self) -> bytes:
         """Every row, for a checkpoint."""
-        return msgspec.msgpack.encode(list(self.rows.values()))
+        return msgspec.msgpack.encode(in_parts(self.rows.values()))
 
     def restore(self, encoded: bytes) -> None:
         """Take over the rows of a checkpoint."""
-        form: Any = self.spec.row
-        rows: list[R] = msgspec.msgpack.decode(encoded, type=list[form])
-        for row in rows:
-            stands(row.id)
-            share_decoded(row)
+        parts = msgspec.msgpack.decode(encoded, type=list[msgspec.Raw])
+        rows = of_parts(parts, self.spec.row)
         self.rows = {row.id.int: row for row in rows}
         self._empty()
         if not self._is_deferred:
