@@ -11,6 +11,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from benchmarks.profiled import NOBODY, shares
@@ -47,7 +48,8 @@ def threads_s() -> dict[str, float]:
     found: defaultdict[str, float] = defaultdict(float)
     for one in threading.enumerate():
         if one.ident is not None and one is not threading.current_thread():
-            found[one.name] += time.clock_gettime(time.pthread_getcpuclockid(one.ident))
+            with suppress(ProcessLookupError):  # it ends in this moment
+                found[one.name] += time.clock_gettime(time.pthread_getcpuclockid(one.ident))
     return found
 
 

@@ -8,7 +8,7 @@ everything, is untouched.
 What has come since is walked as well. A deploy leaves 75 objects that live on, so 5,600 deploys
 filled a middle generation of 400,000, and to walk that stopped the loop for 316 ms where a young
 one takes 20. So the middle one is walked after few young ones: each object as often as before, in
-pauses that are a tenth as long. The old one is walked as seldom as before.
+pauses that are a fifth as long. The old one is walked as seldom as before.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from projections.cloud import Cloud
 
 log_ = logging.getLogger("sagastack.history")
 
-LONG = 100_000
+LONG = 300_000
 """Shorter pasts are folded in the time that another process takes to begin."""
 OTHER_HALF = frozenset({"table:saga", "fold:Capacity", "fold:EventList", "fold:Space"})
 PROGRAM = ("-m", "engine.other_half")
