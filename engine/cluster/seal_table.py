@@ -24,7 +24,9 @@ TABLE = """CREATE TABLE IF NOT EXISTS sagastack_seals (
     CHECK ((number = 1) = (previous IS NULL)),
     FOREIGN KEY (before, previous) REFERENCES sagastack_seals (number, hash))"""
 APPEND = b"""INSERT INTO sagastack_seals (number, hash, previous, seal)
-    VALUES (%s, %s, nullif(%s, ''), %s)"""
+    SELECT number, hash, nullif(previous, ''), seal
+    FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::bytea[])
+    AS one (number, hash, previous, seal)"""
 AFTER = "SELECT seal FROM sagastack_seals WHERE number > %s ORDER BY number LIMIT %s"
 LAST = "SELECT seal FROM sagastack_seals ORDER BY number DESC LIMIT 1"
 NUMBER = "SELECT seal FROM sagastack_seals WHERE number = %s"
@@ -50,14 +52,19 @@ class SealTable:
         return cls(database)
 
     async def append(self, *seals: Seal) -> bool:
-        """Put seals behind the last one, all or none; False if another seal is there by now."""
+        """Put seals behind the last one, all or none; False if another seal is there by now.
+
+        It is one statement: psycopg's `executemany` fails its own assertions when it is cancelled.
+        """
+        columns = (
+            [one.number for one in seals],
+            [one.hash() for one in seals],
+            [one.previous for one in seals],
+            [msgspec.json.encode(one) for one in seals],
+        )
         try:
             async with self._database.transaction() as cursor:
-                rows = [
-                    (one.number, one.hash(), one.previous, msgspec.json.encode(one))
-                    for one in seals
-                ]
-                await cursor.executemany(APPEND, rows)
+                await cursor.execute(APPEND, columns)
         except IntegrityError:
             return False
         return True

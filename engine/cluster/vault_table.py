@@ -30,6 +30,8 @@ WRITE = """WITH put AS (
         RETURNING xmax <> 0 AS replaced)
     UPDATE sagastack_vault_mark SET number = number + 1 WHERE (SELECT replaced FROM put)"""
 KEEP = "INSERT INTO sagastack_vault VALUES (%s, %s, true) ON CONFLICT DO NOTHING"
+FILL = b"""INSERT INTO sagastack_vault SELECT id, sealed, true
+    FROM unnest(%s::uuid[], %s::bytea[]) AS one (id, sealed) ON CONFLICT DO NOTHING"""
 DELETE = """WITH gone AS (DELETE FROM sagastack_vault WHERE id = %s RETURNING id)
     UPDATE sagastack_vault_mark SET number = number + 1 WHERE EXISTS (SELECT 1 FROM gone)"""
 MARK = "SELECT number FROM sagastack_vault_mark"
@@ -84,11 +86,10 @@ class TableEntries:
 
     async def fill(self, entries: Iterable[tuple[UUID, bytes]]) -> None:
         """Take in the entries of a file, all or none; those that are here already stay."""
+        found = list(entries)
+        columns = [one for one, _ in found], [sealed for _, sealed in found]
         async with self._database.transaction() as cursor:
-            await cursor.executemany(
-                b"INSERT INTO sagastack_vault VALUES (%s, %s, true) ON CONFLICT DO NOTHING",
-                list(entries),
-            )
+            await cursor.execute(FILL, columns)
 
     async def all(self) -> list[tuple[UUID, bytes]]:
         """Every entry as it lies, for a backup."""

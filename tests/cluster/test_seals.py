@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -84,6 +85,37 @@ async def test_one_seals_and_both_can_prove(one: Controller, other: Controller) 
     assert await one.proves() == await other.proves() == [STRETCH, 30]
     assert not (one.folder / PRIVATE_KEY).exists(), "the key is in the vault alone"
     assert (one.folder / PUBLIC_KEY).read_text() == (other.folder / PUBLIC_KEY).read_text()
+
+
+async def test_an_append_may_be_cancelled_wherever_it_lets_others_go_on(
+    one: Controller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a lease is lost in a busy loop: that is no fault, and the chain is as it was."""
+    sealer = await one.sealer()
+    await one.write(30)
+    assert await sealer.catch_up(partial=True) == 1
+    table = await SealTable.open(one.url)
+    (last,) = await table.after(0)
+    left = 0
+
+    async def pause(_: float) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            appending.cancel()
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr("psycopg.waiting.MAX_BUSY_TIME", 0.0)
+    monkeypatch.setattr("psycopg.waiting.sleep", pause)
+    for at in range(1, 20):
+        left = at
+        appending = asyncio.create_task(table.append(last))
+        with suppress(asyncio.CancelledError):
+            assert not await appending
+    left = 0
+    assert await table.after(0) == [last]
+    await table.close()
+    await sealer.close()
 
 
 async def test_a_zombie_cannot_fork_the_chain(one: Controller, other: Controller) -> None:
