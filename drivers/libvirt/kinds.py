@@ -92,7 +92,7 @@ class Kind:
     """`scheme` begins its URLs, `form` is the format of its disks, `runs` libvirt's name for the
     types of its guests, `package` what a host needs to run them. `has_reset`: a guest restarts
     in place. `counts`: libvirt tells the counters of all guests in one call. `by_libxl`: its guests
-    move as those of Xen do.
+    move as those of Xen do. `has_first_process`: a guest is a process of the host and its children.
     """
 
     name: str
@@ -107,6 +107,7 @@ class Kind:
     has_reset: bool = False
     counts: bool = False
     by_libxl: bool = False
+    has_first_process: bool = False
 
 
 KVM = Kind(
@@ -142,6 +143,7 @@ LXC = Kind(
     runs=("exe",),
     package="libvirt-daemon-driver-lxc",
     words=translate_lxc,
+    has_first_process=True,
     button=libvirt.VIR_DOMAIN_SHUTDOWN_SIGNAL,
     capabilities=Capabilities(
         snapshots=True,

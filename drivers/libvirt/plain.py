@@ -6,6 +6,7 @@ plainest calls. Their parts have no aliases, so that what is plugged in is noted
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 from uuid import UUID, uuid5
@@ -19,21 +20,27 @@ from drivers.contract.compute import (
     GuestSpec,
     GuestStatus,
     HostAddress,
+    HostFacts,
     NicSpec,
 )
 from drivers.contract.errors import Refused, Unavailable
 from drivers.contract.storage import DiskStatus, PoolSpec, SnapshotStatus
-from drivers.libvirt import hotplug, segments
+from drivers.libvirt import guests, hotplug, segments
+from drivers.libvirt.begun import begun
 from drivers.libvirt.client import Connection
 from drivers.libvirt.guests import running, suppress_gone
 from drivers.libvirt.kinds import Kind
 from drivers.libvirt.line import Line
 from drivers.libvirt.observe import Domain
+from drivers.libvirt.profile import HostProfile
 from drivers.libvirt.restart import restart
 from drivers.libvirt.session import LibvirtSession
 from drivers.libvirt.translate import NAMESPACE
 
+log_ = logging.getLogger("sagastack.libvirt")
+
 LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
+STARTS_MORE = 2
 LINK = """
 while [ $# -gt 0 ]; do
   mkdir -p -- "${1%/*}" && ln -sfnT -- "$2" "$1" || exit 1
@@ -59,6 +66,22 @@ class PlainSession(LibvirtSession):
             if done.code:
                 raise Unavailable(f"guest {spec.name}: link its disks: {done.complaint}")
         return await super().start_guest(spec, key=key)
+
+    async def _started(
+        self, spec: GuestSpec, host: HostProfile, known: HostFacts, *, key: UUID
+    ) -> GuestStatus:
+        """A container whose first process libvirt does not hear of is started anew at once."""
+        there = await guests.find(self.client, spec.guest_id)
+        started = await super()._started(spec, host, known, key=key)
+        if there is not None or not self._kind.has_first_process:
+            return started
+        for _ in range(STARTS_MORE):
+            if await begun(self.client, spec.guest_id):
+                break
+            log_.warning("libvirt has not heard of the first process of guest %s", spec.name)
+            await guests.cut(self.client, spec.guest_id)
+            started = await super()._started(spec, host, known, key=key)
+        return started
 
     async def remove_guest(self, guest_id: UUID, *, key: UUID) -> None:
         await super().remove_guest(guest_id, key=key)
