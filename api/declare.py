@@ -205,6 +205,8 @@ class Spec:
             raise DeclarationError(f"{self.name}: two parameters have one name on the wire")
         if hasattr(self.cls, "__post_init__"):
             raise DeclarationError(f"{self.name}: what __post_init__ would do, run() does")
+        if any(one.default_factory is not MISSING for one in fields(self.cls)):
+            raise DeclarationError(f"{self.name}: a default must be a value that all may hold")
         if any(param.required and param.roles is not None for param in found):
             raise DeclarationError(f"{self.name}: nobody can be told to send what vanishes")
         return found

@@ -17,7 +17,7 @@ import msgspec
 
 from aggregates.base import EVENTS
 from engine.log import Log, LogError
-from engine.log.unit import Share
+from engine.log.unit import Selection
 from projections.cloud import Cloud
 
 log_ = logging.getLogger("sagastack.history")
@@ -58,12 +58,12 @@ async def fold_halved(log: Log, until: int) -> Cloud | None:
     cloud, other = Cloud().defer(), Cloud().defer(OTHER_HALF)
     cloud.defer({*cloud.encode()} - OTHER_HALF)
     theirs = other.topics - cloud.topics
-    mine = Share(tuple(topic for topic in EVENTS if topic not in theirs))
+    mine = Selection(tuple(topic for topic in EVENTS if topic not in theirs))
     folded = None
     try:
         async with asyncio.timeout(TIMEOUT_S), asyncio.TaskGroup() as group:
             asked = group.create_task(_ask(Asked(log.url, until)))
-            await fold_share(log, cloud, mine, until)
+            await fold_selected(log, cloud, mine, until)
         folded = asked.result()
     except* (Failed, LogError, OSError, TimeoutError) as failed:
         why = "; ".join(str(one) for one in failed.exceptions)
@@ -74,9 +74,9 @@ async def fold_halved(log: Log, until: int) -> Cloud | None:
     return cloud
 
 
-async def fold_share(log: Log, cloud: Cloud, share: Share, until: int) -> None:
-    """Fold a share of the events up to a position, all that happens to anything in this cloud."""
-    async for batch in log.read_share(share, until=until):
+async def fold_selected(log: Log, cloud: Cloud, selected: Selection, until: int) -> None:
+    """Fold some events up to a position, all that happens to anything in this cloud."""
+    async for batch in log.read_selected(selected, until=until):
         await asyncio.to_thread(cloud.fold, batch)
 
 

@@ -17,18 +17,18 @@ import projections.saga
 import projections.space  # noqa: F401 - they declare the parts of this half
 from engine.clock import SystemClock
 from engine.collector import at_rest
-from engine.halves import OTHER_HALF, Asked, Folded, fold_share
+from engine.halves import OTHER_HALF, Asked, Folded, fold_selected
 from engine.log import Log
-from engine.log.unit import Share
+from engine.log.unit import Selection
 from projections.cloud import Cloud
 
 
 async def fold(asked: Asked) -> Folded:
     cloud = Cloud().defer(OTHER_HALF)
-    share = Share(tuple(sorted(cloud.topics)), acted=True)
+    selected = Selection(tuple(sorted(cloud.topics)), acted=True)
     log = await Log.open(asked.url, now_ms=SystemClock().now_ms, read_only=True)
     try:
-        await fold_share(log, cloud, share, asked.until)
+        await fold_selected(log, cloud, selected, asked.until)
     finally:
         await log.close()
     encoded = cloud.settle().encode()

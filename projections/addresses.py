@@ -142,7 +142,7 @@ class Addresses(Promises[AddressTaken]):
             )
             for space_id, numbers in self.ranges.items()
         ]
-        return msgspec.msgpack.encode(_Saved(ranges, self._parts()))
+        return msgspec.msgpack.encode(_Saved(ranges, self._batches()))
 
     def restore(self, encoded: bytes) -> None:
         """Take over a checkpoint."""

@@ -176,7 +176,7 @@ class Capacity(Promises[CapacityHeld]):
             used[slot] = (used[slot][0] - held.cpu_mhz, used[slot][1] - held.memory_mib)
         rows = zip(hosts.ids, hosts.versions, hosts.supplies, used, strict=True)
         saved = [_SavedHost(h, v, s, mhz, mib) for h, v, s, (mhz, mib) in rows if v]
-        return msgspec.msgpack.encode(_Saved(saved, self._parts()))
+        return msgspec.msgpack.encode(_Saved(saved, self._batches()))
 
     def restore(self, encoded: bytes) -> None:
         """Take over a checkpoint."""

@@ -14,8 +14,8 @@ from uuid import UUID
 import msgspec
 
 from aggregates.base import Event, Recorded
+from projections.batches import in_batches, of_batches
 from projections.holders import Holders
-from projections.parts import in_parts, of_parts
 from projections.pending import Pendings
 from projections.shared import Unshared, share, shared
 
@@ -86,17 +86,17 @@ class Promises(Generic[H]):
         self.__init__()  # type: ignore[misc]
         self._is_deferred = deferred
 
-    def _take_over(self, parts: Iterable[msgspec.Raw]) -> None:
+    def _take_over(self, batches: Iterable[msgspec.Raw]) -> None:
         """The promises of a checkpoint, once what they are taken from is there."""
         form: type[H] = self.HELD  # type: ignore[assignment]
-        for held in of_parts(parts, form):
+        for held in of_batches(batches, form):
             self.holds[held.hold.int] = held  # type: ignore[attr-defined]
         if not self._is_deferred:
             self.settle()
 
-    def _parts(self) -> list[msgspec.Raw]:
+    def _batches(self) -> list[msgspec.Raw]:
         """The promises, for a checkpoint."""
-        return in_parts(self.holds.values())
+        return in_batches(self.holds.values())
 
     def _list(self, held: Any) -> None:
         share(held)

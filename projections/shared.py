@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from operator import attrgetter
 from types import NoneType, UnionType
-from typing import Any, NoReturn, Union, get_args, get_origin, get_type_hints
+from typing import Any, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 from msgspec import Struct
@@ -28,6 +28,8 @@ _words: dict[str, str] = {}
 _numbers: dict[int, int] = {}
 _most_ids, _most_words = KEPT_IDS, KEPT_WORDS
 Sharer = Callable[[Any], Any]
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 def remember_a_past() -> None:
@@ -52,30 +54,26 @@ def shared(value: UUID) -> UUID:
 
 def stands(value: UUID) -> UUID:
     """Let this object stand for its id from now on: the number of a row's own is its key too."""
-    if len(_ids) >= _most_ids:
-        _ids.clear()
-    _ids[value.int] = value
-    return value
+    return _remembered(_ids, value.int, value, _most_ids)
 
 
 def shared_word(text: str) -> str:
     """The object that stands for this text."""
     found = _words.get(text)
-    if found is None:
-        if len(_words) >= _most_words:
-            _words.clear()
-        found = _words[text] = text
-    return found
+    return _remembered(_words, text, text, _most_words) if found is None else found
 
 
 def shared_number(number: int) -> int:
     """The object that stands for this number."""
     found = _numbers.get(number)
-    if found is None:
-        if len(_numbers) >= KEPT_NUMBERS:
-            _numbers.clear()
-        found = _numbers[number] = number
-    return found
+    return _remembered(_numbers, number, number, KEPT_NUMBERS) if found is None else found
+
+
+def _remembered(known: dict[K, V], key: K, value: V, most: int) -> V:
+    if len(known) >= most:
+        known.clear()
+    known[key] = value
+    return value
 
 
 def _refuse(self: Any, *_: Any, **__: Any) -> NoReturn:

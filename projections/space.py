@@ -133,7 +133,7 @@ class Space(Promises[SpaceHeld]):
         pools = [
             msgspec.structs.replace(pool, used_bytes=used[pool.id]) for pool in self.pools.values()
         ]
-        return msgspec.msgpack.encode(_Saved(pools, self._parts()))
+        return msgspec.msgpack.encode(_Saved(pools, self._batches()))
 
     def restore(self, encoded: bytes) -> None:
         """Take over a checkpoint."""

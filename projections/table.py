@@ -20,7 +20,7 @@ from uuid import UUID
 import msgspec
 
 from aggregates.base import Aggregate, Event, Recorded, build
-from projections.parts import in_parts, of_parts
+from projections.batches import in_batches, of_batches
 from projections.shared import Plan, Unshared, share, stands, touched
 
 R = TypeVar("R", bound=Aggregate)
@@ -245,12 +245,12 @@ class Table(Generic[R]):
 
     def encode(self) -> bytes:
         """Every row, for a checkpoint."""
-        return msgspec.msgpack.encode(in_parts(self.rows.values()))
+        return msgspec.msgpack.encode(in_batches(self.rows.values()))
 
     def restore(self, encoded: bytes) -> None:
         """Take over the rows of a checkpoint."""
-        parts = msgspec.msgpack.decode(encoded, type=list[msgspec.Raw])
-        rows = of_parts(parts, self.spec.row)
+        batches = msgspec.msgpack.decode(encoded, type=list[msgspec.Raw])
+        rows = of_batches(batches, self.spec.row)
         self.rows = {row.id.int: row for row in rows}
         self._empty()
         if not self._is_deferred:

@@ -21,7 +21,7 @@ def dhcp_options(
     if not groups:
         return {}
     known, found = {str(one): one for one in network_ids}, dict[UUID, Options]()
-    for group in groups or ():
+    for group in groups:
         fields = {field.lower(): value for field, value in group.items()}
         named = fields.pop("networkid", "")
         network_id = known.get(named.strip().lower())

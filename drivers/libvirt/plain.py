@@ -70,10 +70,15 @@ class PlainSession(LibvirtSession):
     async def _started(
         self, spec: GuestSpec, host: HostProfile, known: HostFacts, *, key: UUID
     ) -> GuestStatus:
-        """A container whose first process libvirt does not hear of is started anew at once."""
-        there = await guests.find(self.client, spec.guest_id)
+        """A container whose first process libvirt does not hear of is started anew at once.
+
+        One that ran before is left alone, whatever libvirt knows of it.
+        """
+        if not self._kind.has_first_process:
+            return await super()._started(spec, host, known, key=key)
+        ran = await guests.find(self.client, spec.guest_id) is not None
         started = await super()._started(spec, host, known, key=key)
-        if there is not None or not self._kind.has_first_process:
+        if ran:
             return started
         for _ in range(STARTS_MORE):
             if await begun(self.client, spec.guest_id):

@@ -13,6 +13,7 @@ import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from math import inf
 from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
 
@@ -36,6 +37,7 @@ from engine.log.seal import (
     seal,
     write_public_key,
 )
+from engine.log.sealer import CLOSE_S
 from engine.log.unit import Stored
 from engine.vault import Vault
 
@@ -107,9 +109,13 @@ class SharedSealer:
             group.create_task(duties.while_held(DUTY, self._follow), name="sealer duty")
             group.create_task(self._copying(), name="copy of seals")
 
-    async def catch_up(self, *, partial: bool) -> int:
-        """Seal what is not sealed yet, the rest that fills no stretch only with `partial`."""
+    async def catch_up(self, *, partial: bool, for_s: float = inf) -> int:
+        """Seal what is not sealed yet, the rest that fills no stretch only with `partial`.
+
+        Begins no stretch after `for_s` seconds, but for the first. Returns how many it sealed.
+        """
         loop, made = asyncio.get_running_loop(), 0
+        until_s = loop.time() + for_s
         async with self._busy:
             last = None if self._closed else await self._table.last()
             while not self._closed:
@@ -122,6 +128,8 @@ class SharedSealer:
                     break  # another sealed meanwhile: this one's view is old
                 last, made = one, made + 1
                 self._sealed_to = one.last
+                if loop.time() >= until_s:
+                    break
         return made
 
     async def copy(self) -> int:
@@ -140,9 +148,9 @@ class SharedSealer:
         return written
 
     async def close(self) -> None:
-        """Seal the rest, which is no fault where another does, and copy it."""
+        """Seal the rest, for `CLOSE_S` at most, and copy it; whoever seals next goes on."""
         try:
-            await self.catch_up(partial=True)
+            await self.catch_up(partial=True, for_s=CLOSE_S)
             if not self.fault:
                 await self.copy()
         except (LogError, OSError) as error:

@@ -24,7 +24,7 @@ from engine.log.lock import FileLock
 from engine.log.recent import Recent
 from engine.log.store import Store, StoreDown, sqlite_path
 from engine.log.stores import open_store
-from engine.log.unit import LogStats, Share, Stored, Unit
+from engine.log.unit import LogStats, Selection, Stored, Unit
 from engine.log.writer import Batch, Look, Pending, Writer
 
 T = TypeVar("T")
@@ -238,28 +238,28 @@ class Log:
         finally:
             await asyncio.wait([coming])
 
-    async def read_share(
-        self, share: Share, *, until: int, batch: int = 4_000
+    async def read_selected(
+        self, selected: Selection, *, until: int, batch: int = 4_000
     ) -> AsyncIterator[list[Recorded]]:
-        """A share of all events up to a position, as `read_past` tells them; of no batch all."""
-        coming = self._asked(partial(self._shared, share, 0, until, batch))
+        """Some events up to a position, as `read_past` tells them; a batch may be empty."""
+        coming = self._asked(partial(self._selected, selected, 0, until, batch))
         try:
             for after in range(0, until, batch):
                 found = await self._told(coming)
-                coming = self._asked(partial(self._shared, share, after + batch, until, batch))
+                coming = self._asked(partial(self._selected, selected, after + batch, until, batch))
                 yield found
         finally:
             await asyncio.wait([coming])
 
-    def _shared(self, share: Share, after: int, until: int, limit: int) -> list[Recorded]:
-        text = self._store.joined(after, until, limit, share) if after < until else b""
+    def _selected(self, selected: Selection, after: int, until: int, limit: int) -> list[Recorded]:
+        text = self._store.joined(after, until, limit, selected) if after < until else b""
         if not text:
             return []
         found = past.events(text)
         if found is None:  # says what is wrong
             rows = self._store.rows(after, min(after + limit, until), limit)
             found = codec.decode_all(
-                [row for row in rows if share.acted or row.topic in share.topics]
+                [row for row in rows if selected.acted or row.topic in selected.topics]
             )
         return found
 

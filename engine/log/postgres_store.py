@@ -23,7 +23,7 @@ from psycopg.rows import tuple_row
 
 from engine.log.past import join
 from engine.log.store import ACTION, HEAD_BYTES, MARKS_KEPT, Mark, Turn, told
-from engine.log.unit import Share, Stored
+from engine.log.unit import Selection, Stored
 
 CONNECT_TIMEOUT_S = 3.0
 IDLE_S = 2.0
@@ -34,7 +34,7 @@ BEHIND = (
     f"SELECT {COLUMNS} FROM stored_events WHERE notification_id>%s AND notification_id<=%s"
     " ORDER BY notification_id LIMIT %s"
 )
-SHARE = (
+SELECTED = (
     f"SELECT {COLUMNS} FROM stored_events WHERE notification_id>%s AND notification_id<=%s"
     f" AND (topic = ANY(%s) OR (%s AND position(%s in substr(state, 1, {HEAD_BYTES})) > 0))"
     " ORDER BY notification_id"
@@ -177,14 +177,14 @@ class PostgresStore:
         return [Stored(*row) for row in found]
 
     def joined(
-        self, after: int, until: int | None, limit: int, share: Share | None = None
+        self, after: int, until: int | None, limit: int, selected: Selection | None = None
     ) -> bytes:
-        if share is None:
+        if selected is None:
             found = self.rows(after, until, limit)
         else:
             last = after + limit if until is None else min(after + limit, until)
-            values = (after, last, list(share.topics), share.acted, ACTION)
-            found = [Stored(*row) for row in self._select(SHARE, values)]
+            values = (after, last, list(selected.topics), selected.acted, ACTION)
+            found = [Stored(*row) for row in self._select(SELECTED, values)]
         return join(found) if found else b""
 
     def stream(self, stream: UUID, after: int) -> list[Stored]:

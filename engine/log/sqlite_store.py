@@ -24,7 +24,7 @@ from eventsourcing.sqlite import (
 )
 
 from engine.log.store import ACTION, HEAD_BYTES, Mark, Turn, told
-from engine.log.unit import Share, Stored
+from engine.log.unit import Selection, Stored
 
 LOCK_TIMEOUT_S = 2
 # What was committed is moved from the write-ahead log into the file after so many pages (32 MiB):
@@ -78,10 +78,10 @@ def _insert_of(count: int) -> str:
 
 
 @cache
-def _of(share: Share) -> str:
-    """The rows of a share, as a condition."""
-    of_topics = f"topic IN ({','.join('?' * len(share.topics))})"
-    acted = f" OR instr(substr(state, 1, {HEAD_BYTES}), ?)" if share.acted else ""
+def _of(selected: Selection) -> str:
+    """The rows of a selected, as a condition."""
+    of_topics = f"topic IN ({','.join('?' * len(selected.topics))})"
+    acted = f" OR instr(substr(state, 1, {HEAD_BYTES}), ?)" if selected.acted else ""
     return f" AND ({of_topics}{acted})"
 
 
@@ -160,14 +160,14 @@ class SqliteStore:
         return _stored(found)
 
     def joined(
-        self, after: int, until: int | None, limit: int, share: Share | None = None
+        self, after: int, until: int | None, limit: int, selected: Selection | None = None
     ) -> bytes:
         """Made by SQLite alone, in one step: meanwhile the interpreter does something else."""
         last = after + limit if until is None else min(after + limit, until)
         statement, values = JOINED, tuple[Any, ...]((after, last))
-        if share is not None:
-            statement += _of(share)
-            values += (*share.topics, *((ACTION,) if share.acted else ()))
+        if selected is not None:
+            statement += _of(selected)
+            values += (*selected.topics, *((ACTION,) if selected.acted else ()))
         found: bytes | None = self._select(statement, values)[0][0]
         return found or b""
 

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from eventsourcing.persistence import IntegrityError, PersistenceError
 
-from engine.log.unit import Share, Stored
+from engine.log.unit import Selection, Stored
 
 
 class Clash(Exception):
@@ -72,11 +72,11 @@ class Store(Protocol):
         """Rows in log order behind `after`, up to and including `until`."""
 
     def joined(
-        self, after: int, until: int | None, limit: int, share: Share | None = None
+        self, after: int, until: int | None, limit: int, selected: Selection | None = None
     ) -> bytes:
         """The rows of the next `limit` positions as the text that `past` decodes, if any.
 
-        With a `share`, only those that are of it.
+        With `selected`, only those.
         """
 
     def stream(self, stream: UUID, after: int) -> list[Stored]:

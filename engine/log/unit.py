@@ -65,7 +65,7 @@ class Stored(NamedTuple):
     state: bytes
 
 
-class Share(NamedTuple):
+class Selection(NamedTuple):
     """Some rows of a log: those of these topics and, if `acted`, all that carry an action.
 
     A store may tell a few more, of those that look as if they carried one.

@@ -87,6 +87,17 @@ async def test_one_seals_and_both_can_prove(one: Controller, other: Controller) 
     assert (one.folder / PUBLIC_KEY).read_text() == (other.folder / PUBLIC_KEY).read_text()
 
 
+async def test_one_that_ends_does_not_wait_until_all_is_sealed(
+    one: Controller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.cluster.sealer.CLOSE_S", 0.0)
+    await one.write(2 * STRETCH + 10)
+    for counts in ([STRETCH], [STRETCH, STRETCH], [STRETCH, STRETCH, 10]):
+        sealer = await one.sealer()
+        await sealer.close()
+        assert [seal.count for seal in read_seals(one.folder / SEALS)] == counts
+
+
 async def test_an_append_may_be_cancelled_wherever_it_lets_others_go_on(
     one: Controller, monkeypatch: pytest.MonkeyPatch
 ) -> None:

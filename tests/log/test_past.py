@@ -12,7 +12,7 @@ from benchmarks.cloud import load_nouns
 from engine.log import Append, Log, Stored, Unit, codec, past
 from engine.log import log as the_log
 from engine.log.stores import open_store
-from engine.log.unit import Share
+from engine.log.unit import Selection
 from tests.log import corpus
 from tests.log.conftest import Clock
 from tests.log.toys import Made, Sized
@@ -91,7 +91,7 @@ async def test_both_stores_tell_a_long_past(
     store.close()
 
 
-async def test_both_stores_tell_a_share(log: Log, clock: Clock) -> None:
+async def test_both_stores_tell_a_selection(log: Log, clock: Clock) -> None:
     made, sized = Made(name='"do":""'), Sized(memory_mib=1, cpu_count=1)
     for number, action in enumerate(("", "A", "", "B")):
         stream = Append(UUID(int=number), 0, (sized, made, sized))
@@ -99,16 +99,16 @@ async def test_both_stores_tell_a_share(log: Log, clock: Clock) -> None:
         await log.append(Unit((stream,), **whose, action=action))  # type: ignore[arg-type]
     every = [told(one) async for batch in log.read() for one in batch]
 
-    async def of(share: Share, until: int) -> list[tuple[object, ...]]:
+    async def of(selected: Selection, until: int) -> list[tuple[object, ...]]:
         found = [
             told(one)
-            async for batch in log.read_share(share, until=until, batch=2)
+            async for batch in log.read_selected(selected, until=until, batch=2)
             for one in batch
         ]
-        return [one for one in found if one[5] or getattr(one[4], "TOPIC", "") in share.topics]
+        return [one for one in found if one[5] or getattr(one[4], "TOPIC", "") in selected.topics]
 
     # With what was done, which is the first event of a unit.
     topics = (Made.TOPIC, "logtoy.lost")
-    assert await of(Share(topics), 12) == every[1::3]
+    assert await of(Selection(topics), 12) == every[1::3]
     acted = [*every[1:2], *every[3:5], every[7], every[9]]
-    assert await of(Share(topics, acted=True), 10) == acted
+    assert await of(Selection(topics, acted=True), 10) == acted
