@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast, get_type_hints
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -70,8 +70,9 @@ def record(
 
     def register(cls: A) -> A:
         aggregate(kind)(cls)
-        hints = get_type_hints(cls)
-        own = [f for f in msgspec.structs.fields(cls) if f.name not in _IDENTITY]
+        known = msgspec.structs.fields(cls)
+        hints = {f.name: f.type for f in known}
+        own = [f for f in known if f.name not in _IDENTITY]
         fields: list[Any] = []
         for f in own:
             if f.default_factory is not msgspec.NODEFAULT:

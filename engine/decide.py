@@ -14,11 +14,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar
 from uuid import UUID
 
 from aggregates.base import Aggregate, Event
 from engine.draft import Decision, Draft
+from engine.hints import hint
 from engine.intents import By
 from engine.world import World
 from projections.cloud import Cloud
@@ -63,7 +64,7 @@ DECISIONS: dict[type[Any], Callable[[Any, Desk], Any]] = {}
 
 def decision(fn: D) -> D:
     """Register a decision under the type of its first argument."""
-    ask = get_type_hints(fn)["ask"]
+    ask = hint(fn, "ask")
     assert ask not in DECISIONS, f"two decisions for {ask.__name__}"
     DECISIONS[ask] = fn
     return fn

@@ -31,7 +31,6 @@ from typing import (
     Protocol,
     TypeVar,
     cast,
-    get_type_hints,
     overload,
 )
 from uuid import UUID
@@ -41,6 +40,7 @@ import msgspec
 from aggregates.base import Aggregate, Event
 from aggregates.ids import uuid5
 from engine.draft import Decision, Draft
+from engine.hints import hint
 from engine.retry import FORWARD, Patience
 from projections.cloud import Cloud
 from projections.table import TableSpec
@@ -229,7 +229,7 @@ class Saga(Generic[I]):
 
         def register(fn: Do[I]) -> Step[I, Any]:
             before = tuple(self.steps[-1:]) if after is None else after
-            name, output = fn.__name__, get_type_hints(fn).get("return", Any)
+            name, output = fn.__name__, hint(fn, "return")
             assert all(one.name != name for one in self.steps), f"{self.name}: two steps {name}"
             made: Step[I, Any] = Step(
                 name, fn, before, timeout_s, patience, no_undo, output, not iscoroutinefunction(fn)

@@ -109,7 +109,6 @@ async def controller(settings: Settings) -> AsyncIterator[Controller]:
         starting = stack.enter_context(ExitStack())
         starting.enter_context(at_rest())
         load_nouns()
-        settle()
         milestones.reached("nouns")
         watching = await Watching.enter(settings, stack, clock)
         member = await enter(settings, stack, clock)
@@ -156,8 +155,8 @@ async def controller(settings: Settings) -> AsyncIterator[Controller]:
         face.is_certain = member.is_certain
         gateway = await _gateway(settings, stack, face, clock, member)
         port = await _serve(settings, stack, face, gateway, feed, watching, clock)
-        starting.close()
         settle(sweep=False)
+        starting.close()
         pause = partial(clock.sleep, READING_PAUSE_S)
         tasks.spawn(read_all(pause), name="declarations")
         milestones.reached("door")

@@ -11,13 +11,16 @@ import faulthandler
 import logging
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 
 import uvloop
 
 from aggregates.errors import NotFound
 from drivers.contract.errors import DriverError
-from engine.collector import at_rest
+from engine.collector import at_rest, settle
 from engine.log import LogError
 from engine.vault import VaultError
 from sagastack.backups.home import unfinished
@@ -120,7 +123,7 @@ def parser(*, tools: bool = True) -> argparse.ArgumentParser:
 
 
 async def _serve(args: argparse.Namespace, settings: Settings) -> int:
-    with at_rest():
+    with _modules():
         from sagastack.boot import controller
 
     _refuse_half_restored(settings)
@@ -132,7 +135,7 @@ async def _serve(args: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _quickstart(args: argparse.Namespace, settings: Settings) -> int:
-    with at_rest():
+    with _modules():
         from sagastack.quickstart import quickstart
 
     _refuse_half_restored(settings)
@@ -140,6 +143,16 @@ async def _quickstart(args: argparse.Namespace, settings: Settings) -> int:
     async with quickstart(settings, say=lambda line: print(line, flush=True)):
         await stopped.wait()
     return 0
+
+
+@contextmanager
+def _modules() -> Iterator[None]:
+    """A thousand modules are imported. What aiohttp reads meanwhile, all root certificates twice,
+    takes a fifth as long as they do, and another core can do it."""
+    with at_rest():
+        Thread(target=import_module, args=("aiohttp",), daemon=True).start()
+        yield
+        settle(sweep=False)
 
 
 def _refuse_half_restored(settings: Settings) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 
-from engine.collector import settle
+from engine.collector import at_rest, settle
 
 # A third of a second was measured for 400,000 objects, on a machine of two slow cores.
 WALKED_AT_ONCE = 50_000
@@ -18,5 +18,25 @@ def test_what_came_since_the_start_is_walked_in_small_parts() -> None:
         assert young * (middle + 1) <= WALKED_AT_ONCE
         assert young * middle * old >= 20_000_000, "all that came since is walked too often"
     finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
+
+
+def test_what_was_made_at_rest_is_not_walked_when_the_rest_is_over() -> None:
+    before, walked = gc.get_threshold(), list[int]()
+
+    def see(phase: str, _: dict[str, int]) -> None:
+        if phase == "start":
+            walked.append(len(gc.get_objects()))
+
+    gc.callbacks.append(see)
+    try:
+        with at_rest():
+            made: list[list[int]] = [[] for _ in range(WALKED_AT_ONCE)]
+            settle(sweep=False)
+        made.append([])
+        assert all(count < WALKED_AT_ONCE for count in walked), "all that was made is walked"
+    finally:
+        gc.callbacks.remove(see)
         gc.set_threshold(*before)
         gc.unfreeze()
