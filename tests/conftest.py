@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
+from tests.peers.folders import quick_root
 from tests.peers.kafka import kafka, kafka_broker
 from tests.peers.postgres import postgres, postgres_cluster
 
@@ -38,6 +40,10 @@ LONGEST = (
     "tests/api/test_every_command",
 )
 MINUTES = LONGEST[:7]
+
+
+def pytest_configure() -> None:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(quick_root()))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

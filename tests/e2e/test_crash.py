@@ -24,7 +24,7 @@ from tests.infra.build import data_center
 Ask = tuple[str, dict[str, Any]]
 
 DEPLOYMENTS = 200
-DELAY = "delay_s=0.15,seed=7"
+DELAY = "delay_s=0.5,seed=7"
 # What happens to every fourth guest; the last of four is left alone.
 CHANGES: list[Ask] = [
     ("stopVirtualMachine", {}),

@@ -19,6 +19,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.peers.folders import quick_root
+
 START_TIMEOUT_S = 60
 
 
@@ -94,7 +96,7 @@ def cluster() -> Iterator[Cluster]:
     binaries = _binaries()
     if binaries is None or (os.geteuid() == 0 and shutil.which("setpriv") is None):
         raise Missing("no PostgreSQL server here: install Debian's `postgresql` (and `util-linux`)")
-    folder = Path(tempfile.mkdtemp(prefix="sagastack-pg-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="sagastack-pg-", dir=quick_root()))
     try:
         made = Cluster(binaries, folder)
         made.start()

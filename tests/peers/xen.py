@@ -35,7 +35,7 @@ PACKAGES = (
 SUITE = "bookworm"
 IMAGE_BYTES = 1800 * 1024**2
 MACHINE_MIB, DOM0_MIB = 1700, 900
-BUILD_S, BOOT_S = 900.0, 300.0
+BUILD_S, BOOT_S = 900.0, 900.0
 KERNEL, INITRD = "/guest/vmlinuz", "/guest/initramfs.gz"
 READY = "XEN-HOST-READY"
 # What a guest's kernel needs beside what it finds in a machine of QEMU's.
