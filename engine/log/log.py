@@ -19,6 +19,7 @@ from aggregates.base import Recorded
 from aggregates.errors import Conflict
 from engine.log import codec, past
 from engine.log.errors import LogUnavailable
+from engine.log.gathering import Gathering
 from engine.log.lend import Lender
 from engine.log.lock import FileLock
 from engine.log.recent import Recent
@@ -50,6 +51,7 @@ class Log:
         self._listeners: list[Listener] = []
         self._recent = Recent()
         self._lender = Lender(self._loop)
+        self._gathering = Gathering[Pending](self._loop, self._put)
         self.begins = 0
         self._last_ms = 0
         self._closed, self._closing, self._out_of_step = "", False, ""
@@ -117,9 +119,15 @@ class Log:
         encoded = codec.encode(unit, at_ms)
         self._last_ms = at_ms
         answer: Answer = self._loop.create_future()
-        self._lender.begin()
-        self._writer.put(Pending(unit, at_ms, encoded, answer))
+        self._gathering.add(Pending(unit, at_ms, encoded, answer))
         return answer
+
+    def _put(self, units: Sequence[Pending]) -> None:
+        """Give units to the writer."""
+        assert self._writer is not None
+        for one in units:
+            self._lender.begin()
+            self._writer.put(one)
 
     async def look(self, rows: Sequence[Stored] = ()) -> None:
         """Fold what other controllers wrote, up to the end that the store has at this moment.
@@ -129,6 +137,7 @@ class Log:
         if self._writer is None or self._closed or self._out_of_step:
             raise LogUnavailable(self._closed or self._out_of_step or "opened read-only")
         answer: Answer = self._loop.create_future()
+        self._gathering.flush()
         self._lender.begin()
         self._writer.put(Look(answer, rows))
         await answer
@@ -149,6 +158,7 @@ class Log:
     def _set_ended(self) -> None:
         """The thread is gone: on request, or by a bug, and then nobody may wait for ever."""
         self._closed = self._closed or "the writer thread failed: restart the controller"
+        self._gathering.flush()
         if self._writer is not None and (left := self._writer.left()):
             for one in left:
                 one.answer = LogUnavailable(self._closed)
@@ -160,6 +170,7 @@ class Log:
     def _deliver(self, batch: Batch) -> None:
         """Fold first, then answer, whatever the folding did."""
         self._lender.alive()
+        self._gathering.served(len(batch.units))
         self._count(batch)
         self._recent.add(batch.rows)
         try:
@@ -205,7 +216,8 @@ class Log:
         stats.events += len(batch.recorded)
         stats.size_bytes += batch.size_bytes
         stats.last_batch_events, stats.last_batch_s = len(batch.recorded), batch.duration_s
-        stats.queue_depth = self._writer.depth() if self._writer else 0
+        waiting = self._writer.depth() if self._writer else 0
+        stats.queue_depth = waiting + len(self._gathering)
 
     # -- reading ----------------------------------------------------------------------------
 
@@ -334,6 +346,7 @@ class Log:
             return
         self._closing, self._closed = True, self._closed or "the log is closed"
         if self._writer is not None:
+            self._gathering.flush()
             self._writer.stop()
             await self._written
         await self._loop.run_in_executor(self._reads, self._close_stores)

@@ -28,6 +28,7 @@ from aggregates.base import Recorded
 from aggregates.errors import Conflict
 from engine.log import codec
 from engine.log.errors import LogUnavailable, Unreadable
+from engine.log.gathering import BUSY_UNITS
 from engine.log.guards import Guards, overtaken
 from engine.log.others import Others
 from engine.log.store import MARKS_KEPT, Clash, Mark, Store, StoreDown, Turn
@@ -35,10 +36,9 @@ from engine.log.unit import Stored, Unit
 
 # Larger commits gain little, and the listeners fold a batch in one go on the event loop.
 BATCH_EVENTS = 512
-# After a commit that served so many, others are about to come: half as many syncs serve them all.
-# Whoever writes alone never waits. Where others write too each has fewer units in the same time, so
-# it gathers for longer: as many commits serve all of them as would serve one.
-BUSY_UNITS, GATHER_S, GATHER_AMONG_S = 4, 0.003, 0.008
+# Where others write too each has fewer units in the same time, so it waits for more of them after a
+# commit that served many: as many commits serve all of them as would serve one.
+GATHER_AMONG_S = 0.008
 KNOWN_STREAMS = 65_536
 CATCH_UP_ROWS = 5_000
 
@@ -154,8 +154,8 @@ class Writer:
         first = self._queue.get()
         if first is None:
             return None
-        if self._together >= BUSY_UNITS:
-            time.sleep(GATHER_AMONG_S if self._among_others else GATHER_S)
+        if self._among_others and self._together >= BUSY_UNITS:
+            time.sleep(GATHER_AMONG_S)
         taken = [first, *self._waiting(_size(first))]
         self._together = len(taken)
         return taken
