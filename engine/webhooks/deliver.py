@@ -61,18 +61,22 @@ class Webhooks:
             return
         async with asyncio.TaskGroup() as group:
             self._staff(group)
-            async for happened in self._feed.follow(self._engine.cloud.position):
-                if happened.topic in CHANGES:
-                    self._staff(group)
-                self._wake(happened)
+            async for batch in self._feed.batches(self._engine.cloud.position):
+                for happened in batch:
+                    topic = happened.event.TOPIC
+                    if topic in CHANGES:
+                        self._staff(group)
+                        self._changed(happened.stream)
+                    if happened.action or topic in LISTED:  # most events are for nobody
+                        self._wake(happened)
+
+    def _changed(self, hook_id: UUID) -> None:
+        """Wake the one that was changed."""
+        if (news := self._workers.get(hook_id)) is not None:
+            news.set()
 
     def _wake(self, happened: Recorded) -> None:
-        """Wake those whom an event may be for; most events are for nobody."""
-        changed = self._workers.get(happened.stream) if happened.topic in CHANGES else None
-        if changed is not None:
-            changed.set()
-        if not happened.action and happened.topic not in LISTED:
-            return
+        """Wake those whom an event may be for."""
         table = self._engine.cloud[webhooks]
         for hook_id, news in self._workers.items():
             hook = table.get(hook_id)
