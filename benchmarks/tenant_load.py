@@ -15,6 +15,7 @@ import hmac
 import json
 import sys
 import time
+from collections import deque
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -69,7 +70,8 @@ class Tenant:
     def __init__(self, asked: dict[str, Any]) -> None:
         self._asked, self._url = asked, urlsplit(asked["endpoint"])
         self._secret = asked["secretkey"].encode()
-        self._idle: asyncio.Queue[Connection] = asyncio.Queue()
+        self._idle: deque[Connection] = deque()
+        self._wanted: deque[asyncio.Future[Connection]] = deque()
         self.jobs: dict[str, tuple[float, float, float]] = {}
         self.polls = 0
 
@@ -81,10 +83,22 @@ class Tenant:
 
     async def call(self, command: str, params: dict[str, str]) -> Any:
         path = self._path(command, params)
-        connection = await self._idle.get()
+        connection = await self._connection()
         answer = await connection.ask(path, self._url.netloc)
-        self._idle.put_nowait(connection)
+        if self._wanted:
+            self._wanted.popleft().set_result(connection)
+        else:
+            self._idle.append(connection)
         return answer
+
+    async def _connection(self) -> Connection:
+        """One that is free, given in the order of those who wait: a queue of asyncio's would give
+        it to whoever asks at that moment, and some would wait for seconds."""
+        if self._idle:
+            return self._idle.popleft()
+        wanted: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
+        self._wanted.append(wanted)
+        return await wanted
 
     async def job(self, command: str, params: dict[str, str]) -> None:
         """One job, from asking for it until a poll has told that it succeeded."""
@@ -105,7 +119,7 @@ class Tenant:
         loop = asyncio.get_running_loop()
         for _ in range(CONNECTIONS):
             host, port = self._url.hostname, self._url.port
-            self._idle.put_nowait((await loop.create_connection(Connection, host, port))[1])
+            self._idle.append((await loop.create_connection(Connection, host, port))[1])
         names = iter([f"{asked['label']}-{number}" for number in range(asked["count"])])
 
         async def one_after_another(delay_s: float) -> None:
