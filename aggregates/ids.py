@@ -59,3 +59,13 @@ def in_order(at_ms: int, chance: UUID) -> UUID:
     """
     rest = chance.bytes
     return _made(_HEAD + at_ms.to_bytes(6, "big") + _TIMED[rest[6]] + rest[7:])
+
+
+def id_of(raw: bytes) -> UUID:
+    """The id of these sixteen bytes."""
+    return _made(_HEAD + raw)
+
+
+def id_numbered(number: int) -> UUID:
+    """The id of this number, which has 128 bits."""
+    return _made(_HEAD + number.to_bytes(16, "big"))

@@ -6,12 +6,12 @@ holds only what the log holds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from operator import attrgetter
+from collections.abc import Mapping
 from typing import Any, ClassVar
 from uuid import UUID
 
 import msgspec
+import numpy as np
 
 from aggregates.address import (
     AddressFreed,
@@ -23,8 +23,10 @@ from aggregates.address import (
     address_ledger,
 )
 from aggregates.base import Recorded
+from aggregates.ids import id_of
 from projections.address_range import AddressRange
 from projections.cloud import projection
+from projections.interned import Interned
 from projections.pending import Pending
 from projections.promises import Promises
 from projections.table import table
@@ -37,18 +39,21 @@ address_spaces = table(
 class _SavedRange(msgspec.Struct, frozen=True, array_like=True):
     space_id: UUID
     space: AddressSpaceCreated
+    place: int
     touched: list[tuple[int, int]]
     taken: list[int]
 
 
 class _Saved(msgspec.Struct, frozen=True, array_like=True):
     ranges: list[_SavedRange]
-    holds: list[msgspec.Raw]
+    range_count: int
+    purposes: list[str]
+    holds: bytes
 
 
 @projection
 class Addresses(Promises[AddressTaken]):
-    """Ranges by space, numbers by hold and by holder."""
+    """Ranges by space, numbers by hold."""
 
     TOPICS: ClassVar[tuple[str, ...]] = tuple(
         e.TOPIC
@@ -64,11 +69,19 @@ class Addresses(Promises[AddressTaken]):
     lane = 0
     """Where this controller looks first; one alone begins at the lowest number."""
 
-    HELD, FREED, HOLDER = AddressTaken, AddressFreed, attrgetter("holder")
+    HELD, FREED = AddressTaken, AddressFreed
+    FIELDS: ClassVar[Mapping[str, str]] = {
+        "holder": "16s", "place": "I", "purpose": "H", "number": "q"
+    }  # fmt: skip
 
     def __init__(self) -> None:
         super().__init__()
         self.ranges: dict[UUID, AddressRange] = {}
+        # A record names a space by its place among all that there ever were.
+        self._places: dict[UUID, int] = {}
+        self._spaces: dict[int, UUID] = {}
+        self._range_count = 0
+        self._purposes = Interned[str]()
 
     def fold(self, recorded: Recorded) -> None:
         """Let one event of a ledger, or of a space, happen."""
@@ -79,7 +92,8 @@ class Addresses(Promises[AddressTaken]):
             self.pendings.settle(recorded)
             self._free(happened, recorded.version)
         elif isinstance(happened, AddressSpaceCreated):
-            self.ranges[recorded.stream] = AddressRange(happened)
+            self._place(recorded.stream, self._range_count, AddressRange(happened))
+            self._range_count += 1
         elif isinstance(happened, AddressSpaceResized):
             self._resize(recorded.stream, happened)
         elif isinstance(happened, AddressSpaceRemoved):
@@ -92,20 +106,19 @@ class Addresses(Promises[AddressTaken]):
             return
         number = taken.number
         numbers.set_version(number, recorded.version)
-        if self._keep_past(taken) and not numbers.is_taken(number):
+        if self._keep(taken) and not numbers.is_taken(number):
             numbers.take(number)
 
     def _free_past(self, recorded: Recorded) -> None:
         self._free(recorded.event, recorded.version)
 
-    def holds_of(self, holder: UUID) -> Iterator[AddressTaken]:
-        """Every number that a NIC, a network or another holder has."""
-        return (self.holds[hold.int] for hold in self._by_holder.of(holder))
-
     def holder_of(self, space_id: UUID, number: int) -> AddressTaken | None:
         """Who has a number. Looks through all holds: for messages, not for the hot path."""
-        taken = (t for t in self.holds.values() if t.number == number and t.space_id == space_id)
-        return next(taken, None)
+        held, place = self._packed.columns(), self._places.get(space_id)
+        if place is None:
+            return None
+        found = held["key"][(held["place"] == place) & (held["number"] == number)]
+        return self.holds[_number(found[0])] if len(found) else None
 
     def promise(self, taken: AddressTaken) -> Pending:
         """Mark a decision at once, so that the next one of this turn counts it."""
@@ -137,25 +150,33 @@ class Addresses(Promises[AddressTaken]):
             _SavedRange(
                 space_id,
                 numbers.space,
+                self._places[space_id],
                 numbers.touched(),
                 [n for n in numbers.taken_numbers() if (space_id, n) not in promised],
             )
             for space_id, numbers in self.ranges.items()
         ]
-        return msgspec.msgpack.encode(_Saved(ranges, self._batches()))
+        kept = self._range_count, self._purposes.values, self._packed.saved()
+        return msgspec.msgpack.encode(_Saved(ranges, *kept))
 
     def restore(self, encoded: bytes) -> None:
         """Take over a checkpoint."""
         saved = msgspec.msgpack.decode(encoded, type=_Saved)
         self._begin_anew()
         for one in saved.ranges:
-            self.ranges[one.space_id] = numbers = AddressRange(one.space)
+            numbers = AddressRange(one.space)
+            self._place(one.space_id, one.place, numbers)
             for number in one.taken:
                 if not numbers.is_taken(number):
                     numbers.take(number)
             for number, version in one.touched:
                 numbers.set_version(number, version)
+        self._range_count, self._purposes = saved.range_count, Interned(saved.purposes)
         self._take_over(saved.holds)
+
+    def _place(self, space_id: UUID, place: int, numbers: AddressRange) -> None:
+        self.ranges[space_id], self._places[space_id] = numbers, place
+        self._spaces[place] = space_id
 
     def _promised(self, pending: Pending) -> AddressTaken | None:
         """The number that only this promise marks.
@@ -172,29 +193,52 @@ class Addresses(Promises[AddressTaken]):
         if numbers is None:
             return
         numbers.set_version(taken.number, version)
-        if taken.hold.int in self.holds:
+        if not self._keep(taken):
             if mine is not None:
                 numbers.free(taken.number)
             return
         # Another controller may take the number that was promised here: it is marked already.
         if mine is None and not numbers.is_taken(taken.number):
             numbers.take(taken.number)
-        self._list(taken)
 
     def _free(self, freed: Any, version: int) -> None:
         numbers = self.ranges.get(freed.space_id)
         if numbers is None:
             return
         numbers.set_version(freed.number, version)
-        taken = self.holds.get(freed.hold.int)
-        if taken is not None and (taken.space_id, taken.number) == (freed.space_id, freed.number):
-            self._unlist(taken)
-            numbers.free(freed.number)
+        hold = freed.hold.int
+        found = self._packed.get(hold)
+        if found is None:
+            return
+        _, place, _, number = found
+        if number == freed.number and place == self._places[freed.space_id]:
+            self._packed.remove(hold, *found)
+            numbers.free(number)
+
+    def _keep(self, taken: AddressTaken) -> bool:
+        """Keep a promise; False if its key holds something."""
+        purpose, place = self._purposes.number(taken.purpose), self._places[taken.space_id]
+        fields = taken.holder.bytes, place, purpose, taken.number
+        return self._packed.put(taken.hold.int, *fields)
+
+    def _promise_of(self, hold: UUID, *fields: Any) -> AddressTaken:
+        holder, place, purpose, number = fields
+        return AddressTaken(
+            hold=hold,
+            space_id=self._spaces[place],
+            number=number,
+            holder=id_of(holder),
+            purpose=self._purposes.values[purpose],
+        )
 
     def _remove(self, space_id: UUID) -> None:
         del self.ranges[space_id]
-        for taken in [t for t in self.holds.values() if t.space_id == space_id]:
-            self._unlist(taken)
+        place = self._places.pop(space_id)
+        del self._spaces[place]
+        held = self._packed.columns()
+        for raw in held["key"][held["place"] == place]:
+            hold = _number(raw)
+            self._packed.remove(hold, *self._packed.get(hold) or ())
 
     def _resize(self, space_id: UUID, resized: AddressSpaceResized) -> None:
         """Other ends, the same holders; a number that falls out keeps its past."""
@@ -213,3 +257,8 @@ class Addresses(Promises[AddressTaken]):
                 new.take(number)
         for number, version in old.touched():
             new.set_version(number, version)
+
+
+def _number(raw: np.void) -> int:
+    """The number of a key in a column of them."""
+    return int.from_bytes(raw.tobytes(), "big")

@@ -91,8 +91,7 @@ def _tagged(cloud: Cloud, place: Place) -> Measured:
 def _cores(cloud: Cloud, place: Place) -> Measured:
     mine = {row.id: row.cpu_count for row in cloud[hosts] if place.holds(row)}
     if mine:
-        held = cloud.view(Capacity).holds.values()
-        yield 90, sum(one.cpu_count for one in held if one.host_id in mine), sum(mine.values())
+        yield 90, cloud.view(Capacity).cores_on(mine), sum(mine.values())
 
 
 def _storage(cloud: Cloud, place: Place) -> Measured:

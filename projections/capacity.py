@@ -6,10 +6,9 @@ them. What is saved holds only what the log holds, so a rebuild gives the same b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal, NamedTuple, cast
 from uuid import UUID
 
 import msgspec
@@ -22,8 +21,11 @@ from aggregates.capacity import (
     CapacitySupplied,
     CapacityWithdrawn,
 )
+from aggregates.ids import id_of
 from projections.capacity_columns import HostColumns
 from projections.cloud import projection
+from projections.interned import Interned
+from projections.packed import Packed
 from projections.pending import Pending
 from projections.promises import Promises
 from projections.shared import share, share_decoded, shared
@@ -40,6 +42,14 @@ class Usage:
     used_mib: int
 
 
+class Size(NamedTuple):
+    """How much one promise takes."""
+
+    cpu_count: int
+    cpu_mhz: int
+    memory_mib: int
+
+
 class _SavedHost(msgspec.Struct, frozen=True, array_like=True):
     host_id: UUID
     version: int
@@ -50,7 +60,8 @@ class _SavedHost(msgspec.Struct, frozen=True, array_like=True):
 
 class _Saved(msgspec.Struct, frozen=True, array_like=True):
     hosts: list[_SavedHost]
-    holds: list[msgspec.Raw]
+    sizes: list[Size]
+    holds: bytes
 
 
 @projection
@@ -61,11 +72,15 @@ class Capacity(Promises[CapacityHeld]):
         e.TOPIC for e in (CapacitySupplied, CapacityWithdrawn, CapacityHeld, CapacityFreed)
     )
 
-    HELD, FREED, HOLDER = CapacityHeld, CapacityFreed, attrgetter("vm_id")
+    HELD, FREED = CapacityHeld, CapacityFreed
+    FIELDS: ClassVar[Mapping[str, str]] = {"vm": "16s", "slot": "I", "size": "I"}
 
     def __init__(self) -> None:
         super().__init__()
         self.hosts = HostColumns()
+        # Every size that there ever was: their numbers are the same after every rebuild.
+        self._sizes = Interned[Size]()
+        self._of_vm = Packed(hold="16s")
 
     def fold(self, recorded: Recorded) -> None:
         """Let one event of a ledger happen."""
@@ -84,23 +99,23 @@ class Capacity(Promises[CapacityHeld]):
 
     def _hold_past(self, recorded: Recorded) -> None:
         held: Any = recorded.event
-        self._seen(held.host_id, recorded.version)
-        self._keep_past(held)
+        self._keep(self._seen(held.host_id, recorded.version), held)
 
     def _free_past(self, recorded: Recorded) -> None:
         freed: Any = recorded.event
-        self._seen(freed.host_id, recorded.version)
-        held = self.holds.get(freed.hold.int)
-        if held is not None and held.host_id.int == freed.host_id.int:
-            del self.holds[freed.hold.int]
+        self._let_go(self._seen(freed.host_id, recorded.version), freed)
 
     def _sum_up(self) -> None:
-        used: dict[int, tuple[int, int]] = {}
-        for held in self.holds.values():
-            mhz, mib = used.get(held.host_id.int, (0, 0))
-            used[held.host_id.int] = mhz + held.cpu_mhz, mib + held.memory_mib
-        for host, (mhz, mib) in used.items():
-            self.hosts.shift(self.hosts.numbered[host], -mhz, -mib)
+        held = self._packed.columns()
+        of_vm = np.empty(len(held), self._of_vm.dtype)
+        of_vm["key"], of_vm["hold"] = held["vm"], held["key"]
+        self._of_vm.take(of_vm.tobytes())
+        _, mhz, mib = np.array([(0, 0, 0), *self._sizes.values]).T[:, held["size"] + 1]
+        used = np.zeros((2, len(self.hosts)), np.int64)
+        np.add.at(used[0], held["slot"], mhz)
+        np.add.at(used[1], held["slot"], mib)
+        for slot in np.unique(held["slot"]).tolist():
+            self.hosts.shift(slot, -int(used[0, slot]), -int(used[1, slot]))
 
     def supply_of(self, host_id: UUID) -> CapacitySupplied | None:
         """What a host offers at present; None for one unknown or withdrawn."""
@@ -114,7 +129,14 @@ class Capacity(Promises[CapacityHeld]):
 
     def holds_of_vm(self, vm_id: UUID) -> Iterator[CapacityHeld]:
         """The promises made to a guest: one, or two while it moves between hosts."""
-        return (self.holds[hold.int] for hold in self._by_holder.of(vm_id))
+        return (self.holds[int.from_bytes(hold, "big")] for (hold,) in self._of_vm.every(vm_id.int))
+
+    def cores_on(self, host_ids: Iterable[UUID]) -> int:
+        """How many cores are promised on these hosts, by the log."""
+        numbered, held = self.hosts.numbered, self._packed.columns()
+        slots = [numbered[host_id.int] for host_id in host_ids if host_id.int in numbered]
+        sizes = np.bincount(held["size"][np.isin(held["slot"], slots)])
+        return sum(int(n) * self._sizes.values[size].cpu_count for size, n in enumerate(sizes) if n)
 
     def usage(self, by: Literal["zone", "pod", "cluster"] = "zone") -> dict[UUID, Usage]:
         """Offered and used, summed over the hosts of each zone, pod or cluster."""
@@ -132,7 +154,7 @@ class Capacity(Promises[CapacityHeld]):
         mhz, mib = total(hosts.offered_mhz), total(hosts.offered_mib)
         free_mhz, free_mib = total(hosts.free_mhz), total(hosts.free_mib)
         return {
-            cast(UUID, hosts.places.values[i]): Usage(
+            hosts.places.values[i]: Usage(
                 int(counts[i]), mhz[i], mhz[i] - free_mhz[i], mib[i], mib[i] - free_mib[i]
             )
             for i in np.flatnonzero(counts)
@@ -175,8 +197,8 @@ class Capacity(Promises[CapacityHeld]):
             slot = hosts.numbered[held.host_id.int]
             used[slot] = (used[slot][0] - held.cpu_mhz, used[slot][1] - held.memory_mib)
         rows = zip(hosts.ids, hosts.versions, hosts.supplies, used, strict=True)
-        saved = [_SavedHost(h, v, s, mhz, mib) for h, v, s, (mhz, mib) in rows if v]
-        return msgspec.msgpack.encode(_Saved(saved, self._batches()))
+        saved = [_SavedHost(h, v, s, mhz, mib) for h, v, s, (mhz, mib) in rows]
+        return msgspec.msgpack.encode(_Saved(saved, self._sizes.values, self._packed.saved()))
 
     def restore(self, encoded: bytes) -> None:
         """Take over a checkpoint."""
@@ -187,6 +209,7 @@ class Capacity(Promises[CapacityHeld]):
             if host.supply is not None:
                 share_decoded(host.supply)
             self.hosts.supply(slot, host.supply)
+        self._sizes = Interned(saved.sizes)
         self._take_over(saved.holds)
 
     def _seen(self, host_id: UUID, version: int) -> int:
@@ -195,18 +218,44 @@ class Capacity(Promises[CapacityHeld]):
         return slot
 
     def _hold(self, slot: int, held: CapacityHeld, mine: Pending | None) -> None:
-        counts = held.hold.int not in self.holds
-        if counts and mine is None:
-            self.hosts.shift(slot, -held.cpu_mhz, -held.memory_mib)
-        elif mine is not None and not counts:
+        if self._keep(slot, held):
+            self._of_vm.add(held.vm_id.int, held.hold.bytes)
+            if mine is None:
+                self.hosts.shift(slot, -held.cpu_mhz, -held.memory_mib)
+        elif mine is not None:
             self.hosts.shift(slot, held.cpu_mhz, held.memory_mib)
-        if counts:
-            self._list(held)
 
     def _free(self, slot: int, freed: CapacityFreed) -> None:
-        hold, host = freed.hold.int, freed.host_id.int
-        held = self.holds.get(hold)
-        if held is None or held.host_id.int != host:
-            return
-        self._unlist(held)
-        self.hosts.shift(slot, held.cpu_mhz, held.memory_mib)
+        gone = self._let_go(slot, freed)
+        if gone is not None:
+            vm, _, number = gone
+            if not self._is_deferred:
+                self._of_vm.remove(int.from_bytes(vm, "big"), freed.hold.bytes)
+            _, mhz, mib = self._sizes.values[number]
+            self.hosts.shift(slot, mhz, mib)
+
+    def _keep(self, slot: int, held: CapacityHeld) -> bool:
+        """Keep a promise; False if its key holds something."""
+        size = self._sizes.number(Size(held.cpu_count, held.cpu_mhz, held.memory_mib))
+        return self._packed.put(held.hold.int, held.vm_id.bytes, slot, size)
+
+    def _let_go(self, slot: int, freed: CapacityFreed) -> tuple[bytes, int, int] | None:
+        """Forget the promise of this key, if it is one on this host; what its record said."""
+        packed, hold = self._packed, freed.hold.int
+        found = packed.get(hold)
+        if found is None or found[1] != slot:
+            return None
+        packed.remove(hold, *found)
+        return cast(tuple[bytes, int, int], found)
+
+    def _promise_of(self, hold: UUID, *fields: Any) -> CapacityHeld:
+        vm, slot, number = fields
+        size = self._sizes.values[number]
+        return CapacityHeld(
+            hold=hold,
+            host_id=self.hosts.ids[slot],
+            vm_id=id_of(vm),
+            cpu_count=size.cpu_count,
+            cpu_mhz=size.cpu_mhz,
+            memory_mib=size.memory_mib,
+        )

@@ -10,7 +10,6 @@ memory with numpy: a look at one number there costs a tenth of what it costs in 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Hashable
 from uuid import UUID
 
 import numpy as np
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from aggregates.capacity import CapacitySupplied, capacity_ledger
 from projections.cluster_sums import Sums
+from projections.interned import Interned
 
 _ROOM_AT_FIRST = 256
 _TRAIL_KEPT = 1 << 17
@@ -46,25 +46,6 @@ _POINTS = {
     "offered_mhz": "most_mhz",
     "offered_mib": "most_mib",
 }
-
-
-class Interned:
-    """Small numbers for things that repeat, so that a column of them compares fast."""
-
-    def __init__(self) -> None:
-        self.values: list[Hashable] = []
-        self._numbers: dict[Hashable, int] = {}
-
-    def number(self, value: Hashable) -> int:
-        known = self._numbers.get(value)
-        if known is None:
-            known = self._numbers[value] = len(self.values)
-            self.values.append(value)
-        return known
-
-    def find(self, value: Hashable) -> int:
-        """Its number, or -1, which no column holds, for a value never seen."""
-        return self._numbers.get(value, -1)
 
 
 class Trail:
@@ -123,7 +104,9 @@ class HostColumns:
         self.supplies: list[CapacitySupplied | None] = []
         # By the number of a host's id: a number's hash costs a third of an id's.
         self.numbered: dict[int, int] = {}
-        self.places, self.hypervisors, self.tag_sets = Interned(), Interned(), Interned()
+        self.places = Interned[UUID]()
+        self.hypervisors = Interned[str]()
+        self.tag_sets = Interned[frozenset[str]]()
         self.changed = Trail()  # what the host offers is another thing now
         self.raised = Trail()  # it may have more free than before
         self.moved = Trail()  # it has more or less free than before

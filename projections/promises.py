@@ -1,4 +1,4 @@
-"""What all books of promises are: promises by their keys and holders, and the sum of them.
+"""What all books of promises are: promises by their keys, packed, and the sum of them.
 
 A book follows the log, and what is saved of it holds only what the log holds. A long past is folded
 a shorter way: only promises and versions are kept right, and what is their sum is made at its end.
@@ -6,61 +6,85 @@ a shorter way: only promises and versions are kept right, and what is their sum 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from operator import attrgetter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 
-import msgspec
-
 from aggregates.base import Event, Recorded
-from projections.batches import in_batches, of_batches
-from projections.holders import Holders
+from aggregates.ids import id_numbered
+from projections.packed import Packed
 from projections.pending import Pendings
-from projections.shared import Unshared, share, shared
 
 H = TypeVar("H", bound=Event)
 
 
-class Promises(Generic[H]):
-    """Promises of one kind, by the numbers of their keys: those are hashed for less than ids.
+class Holds(Mapping[int, H]):
+    """Promises by the numbers of their keys. Each is made of its record whenever it is read."""
 
-    A key can be held once. Should the log ever hold it twice, the first is what counts.
-    """
+    def __init__(self, packed: Packed, made: Callable[..., H]) -> None:
+        self._packed, self._made = packed, made
+
+    def __getitem__(self, key: int) -> H:
+        found = self._packed.get(key)
+        if found is None:
+            raise KeyError(key)
+        return self._made(id_numbered(key), *found)
+
+    def get(self, key: int, default: Any = None) -> Any:
+        found = self._packed.get(key)
+        return default if found is None else self._made(id_numbered(key), *found)
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, int) and key in self._packed
+
+    def __iter__(self) -> Iterator[int]:
+        return (int.from_bytes(key, "big") for key, *_ in self._packed)
+
+    def __len__(self) -> int:
+        return self._packed.count
+
+    def isdisjoint(self, keys: Iterable[int]) -> bool:
+        """Whether nothing is promised under any of these keys."""
+        packed = self._packed
+        return not any(key in packed for key in keys)
+
+
+class Promises(Generic[H]):
+    """Promises of one kind. A key can be held once: should the log ever hold it twice, the first
+    is what counts."""
 
     HELD: ClassVar[type[Event]]
     FREED: ClassVar[type[Event]]
-    HOLDER: ClassVar[attrgetter[UUID]]
-    """Whom a promise is made to."""
+    FIELDS: ClassVar[Mapping[str, str]]
+    """What a record of a promise has beside its key, as `Packed` wants it said."""
 
     def __init__(self) -> None:
-        self.holds: dict[int, H] = {}
+        self._packed = Packed(**self.FIELDS)
+        self.holds: Holds[H] = Holds(self._packed, self._promise_of)
         self.pendings = Pendings()
-        self._by_holder = Holders()
-        self._unshared = Unshared()
         self._is_deferred = False
 
     def fold(self, recorded: Recorded) -> None:
         raise NotImplementedError
 
     def defer(self) -> None:
-        """From here on, until `settle`, a past is folded, and nobody asks for sums and holders."""
+        """From here on, until `settle`, a past is folded, and nobody asks for sums."""
         self._is_deferred = True
 
     def past(self, kind: type[Event]) -> Callable[[Recorded], None]:
         return {self.HELD: self._hold_past, self.FREED: self._free_past}.get(kind, self.fold)
 
     def tidy(self) -> None:
-        self._unshared.share(self.holds)
+        """A record shares nothing with others."""
 
     def settle(self) -> None:
         """Make what follows from the promises."""
-        self._unshared.share(self.holds, at_least=0)
         self._is_deferred = False
-        holder_of = self.HOLDER
-        for held in self.holds.values():
-            self._by_holder.add(holder_of(held), held.hold)  # type: ignore[attr-defined]
         self._sum_up()
+
+    def _promise_of(self, hold: UUID, *fields: Any) -> H:
+        """The promise that a record tells of."""
+        raise NotImplementedError
 
     def _hold_past(self, recorded: Recorded) -> None:
         raise NotImplementedError
@@ -71,39 +95,14 @@ class Promises(Generic[H]):
     def _sum_up(self) -> None:
         """Take all promises from what there is, which is whole until now."""
 
-    def _keep_past(self, held: Any) -> bool:
-        """Keep a promise of the past; False if its key holds something."""
-        number = shared(held.hold).int
-        if number in self.holds:
-            return False
-        self.holds[number] = held
-        self._unshared.numbers.add(number)
-        return True
-
     def _begin_anew(self) -> None:
         """Empty, before a checkpoint is taken over."""
         deferred = self._is_deferred
         self.__init__()  # type: ignore[misc]
         self._is_deferred = deferred
 
-    def _take_over(self, batches: Iterable[msgspec.Raw]) -> None:
+    def _take_over(self, saved: bytes) -> None:
         """The promises of a checkpoint, once what they are taken from is there."""
-        form: type[H] = self.HELD  # type: ignore[assignment]
-        for held in of_batches(batches, form):
-            self.holds[held.hold.int] = held  # type: ignore[attr-defined]
+        self._packed.take(saved)
         if not self._is_deferred:
             self.settle()
-
-    def _batches(self) -> list[msgspec.Raw]:
-        """The promises, for a checkpoint."""
-        return in_batches(self.holds.values())
-
-    def _list(self, held: Any) -> None:
-        share(held)
-        self.holds[held.hold.int] = held
-        self._by_holder.add(self.HOLDER(held), held.hold)
-
-    def _unlist(self, held: Any) -> None:
-        del self.holds[held.hold.int]
-        if not self._is_deferred:
-            self._by_holder.remove(self.HOLDER(held), held.hold)

@@ -6,14 +6,15 @@ A cloud has hundreds of pools where it has thousands of hosts, so these are plai
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from operator import attrgetter
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, cast
 from uuid import UUID
 
 import msgspec
+import numpy as np
 
 from aggregates.base import Recorded
+from aggregates.ids import id_of
 from aggregates.space import SpaceFreed, SpaceHeld, SpaceSupplied, SpaceWithdrawn, space_ledger
 from projections.cloud import projection
 from projections.pending import Pending
@@ -21,10 +22,11 @@ from projections.promises import Promises
 
 
 class Pool(msgspec.Struct):
-    """One pool: what it offers, and the bytes that are held or promised."""
+    """One pool: what it offers, and the bytes that are held or promised. `number` is its place."""
 
     id: UUID
     stream: UUID
+    number: int
     version: int = 0
     supply: SpaceSupplied | None = None
     used_bytes: int = 0
@@ -40,7 +42,7 @@ class Pool(msgspec.Struct):
 
 class _Saved(msgspec.Struct, frozen=True, array_like=True):
     pools: list[Pool]
-    holds: list[msgspec.Raw]
+    holds: bytes
 
 
 @projection
@@ -51,11 +53,13 @@ class Space(Promises[SpaceHeld]):
         e.TOPIC for e in (SpaceSupplied, SpaceWithdrawn, SpaceHeld, SpaceFreed)
     )
 
-    HELD, FREED, HOLDER = SpaceHeld, SpaceFreed, attrgetter("volume_id")
+    HELD, FREED = SpaceHeld, SpaceFreed
+    FIELDS: ClassVar[Mapping[str, str]] = {"volume": "16s", "pool": "I", "size_bytes": "q"}
 
     def __init__(self) -> None:
         super().__init__()
         self.pools: dict[UUID, Pool] = {}
+        self._numbered: list[Pool] = []
         self._by_scope: dict[UUID, dict[UUID, Pool]] = {}
         self.changed = object()  # another one whenever a pool offers something else
 
@@ -76,28 +80,23 @@ class Space(Promises[SpaceHeld]):
 
     def _hold_past(self, recorded: Recorded) -> None:
         held: Any = recorded.event
-        self._seen(held.pool_id, recorded.version)
-        self._keep_past(held)
+        self._keep(self._seen(held.pool_id, recorded.version), held)
 
     def _free_past(self, recorded: Recorded) -> None:
         freed: Any = recorded.event
-        self._seen(freed.pool_id, recorded.version)
-        held = self.holds.get(freed.hold.int)
-        if held is not None and held.pool_id == freed.pool_id:
-            del self.holds[freed.hold.int]
+        self._let_go(self._seen(freed.pool_id, recorded.version), freed)
 
     def _sum_up(self) -> None:
-        for held in self.holds.values():
-            self.pools[held.pool_id].used_bytes += held.size_bytes
+        held = self._packed.columns()
+        used = np.zeros(len(self._numbered), np.int64)
+        np.add.at(used, held["pool"], held["size_bytes"])
+        for pool, used_bytes in zip(self._numbered, used.tolist(), strict=True):
+            pool.used_bytes += used_bytes
 
     def is_used(self, pool_id: UUID) -> bool:
         """Whether a volume has room in the pool, or is promised some."""
         pool = self.pools.get(pool_id)
         return pool is not None and pool.used_bytes != 0
-
-    def holds_of_volume(self, volume_id: UUID) -> Iterator[SpaceHeld]:
-        """The promises made to a volume: one, or more after it grew or while it moves."""
-        return (self.holds[hold.int] for hold in self._by_holder.of(volume_id))
 
     def serving(self, scopes: Iterable[UUID | None]) -> Iterator[Pool]:
         """The pools whose own, narrowest scope is one of these places."""
@@ -133,7 +132,7 @@ class Space(Promises[SpaceHeld]):
         pools = [
             msgspec.structs.replace(pool, used_bytes=used[pool.id]) for pool in self.pools.values()
         ]
-        return msgspec.msgpack.encode(_Saved(pools, self._batches()))
+        return msgspec.msgpack.encode(_Saved(pools, self._packed.saved()))
 
     def restore(self, encoded: bytes) -> None:
         """Take over a checkpoint."""
@@ -141,6 +140,7 @@ class Space(Promises[SpaceHeld]):
         self._begin_anew()
         for pool in saved.pools:
             self.pools[pool.id] = pool
+            self._numbered.append(pool)
             pool.used_bytes, supply, pool.supply = 0, pool.supply, None
             self._supply(pool, supply)
         self._take_over(saved.holds)
@@ -148,7 +148,9 @@ class Space(Promises[SpaceHeld]):
     def _seen(self, pool_id: UUID, version: int) -> Pool:
         pool = self.pools.get(pool_id)
         if pool is None:
-            self.pools[pool_id] = pool = Pool(pool_id, space_ledger(pool_id))
+            pool = Pool(pool_id, space_ledger(pool_id), len(self.pools))
+            self.pools[pool_id] = pool
+            self._numbered.append(pool)
         pool.version = version
         return pool
 
@@ -164,17 +166,30 @@ class Space(Promises[SpaceHeld]):
             self._by_scope.setdefault(supply.scope, {})[pool.id] = pool
 
     def _hold(self, pool: Pool, held: SpaceHeld, mine: Pending | None) -> None:
-        counts = held.hold.int not in self.holds
-        if counts and mine is None:
-            pool.used_bytes += held.size_bytes
-        elif mine is not None and not counts:
+        if self._keep(pool, held):
+            if mine is None:
+                pool.used_bytes += held.size_bytes
+        elif mine is not None:
             pool.used_bytes -= held.size_bytes
-        if counts:
-            self._list(held)
 
     def _free(self, pool: Pool, freed: SpaceFreed) -> None:
-        held = self.holds.get(freed.hold.int)
-        if held is None or held.pool_id != freed.pool_id:
-            return
-        self._unlist(held)
-        pool.used_bytes -= held.size_bytes
+        pool.used_bytes -= self._let_go(pool, freed)
+
+    def _keep(self, pool: Pool, held: SpaceHeld) -> bool:
+        """Keep a promise; False if its key holds something."""
+        fields = held.volume_id.bytes, pool.number, held.size_bytes
+        return self._packed.put(held.hold.int, *fields)
+
+    def _let_go(self, pool: Pool, freed: SpaceFreed) -> int:
+        """Forget the promise of this key, if it is one in this pool; how many bytes it took."""
+        found = self._packed.get(freed.hold.int)
+        if found is None or found[1] != pool.number:
+            return 0
+        self._packed.remove(freed.hold.int, *found)
+        size_bytes: int = found[2]
+        return size_bytes
+
+    def _promise_of(self, hold: UUID, *fields: Any) -> SpaceHeld:
+        volume, pool, size_bytes = fields
+        pool_id = self._numbered[pool].id
+        return SpaceHeld(hold=hold, pool_id=pool_id, volume_id=id_of(volume), size_bytes=size_bytes)

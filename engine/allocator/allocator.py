@@ -75,7 +75,7 @@ class Allocator:
         """
         capacity = self._capacity
         keys = [hold.int for _, hold in guests]
-        known = (capacity.holds.keys(), capacity.pendings.takes.keys())
+        known = (capacity.holds, capacity.pendings.takes.keys())
         if len(set(keys)) < len(keys) or not all(some.isdisjoint(keys) for some in known):
             raise Conflict("a guest of these was promised room already: ask for it with `place`")
         slots = self._choice.each(capacity.hosts, request)

@@ -87,8 +87,8 @@ def test_the_same_key_gets_the_same_number(world: World) -> None:
     world.commit(first)
     again = ask(world, lan, "step", wanted=7)
     assert (again.number, again.appends) == (first.number, ())
-    held = list(world.addresses.holds_of(named("nic of step")))
-    assert [taken.number for taken in held] == [0]
+    (held,) = world.addresses.holds.values()
+    assert (held.number, held.holder) == (0, named("nic of step"))
 
 
 def test_a_forgotten_number_is_free_again(world: World) -> None:

@@ -13,7 +13,6 @@ from aggregates.base import Recorded
 from aggregates.capacity import CapacityHeld
 from aggregates.vm import Nic, Vm, VmCreated, VmNicsSet, VmStarted
 from projections import shared as sharing
-from projections.capacity import Capacity
 from projections.cloud import Cloud
 from projections.shared import KEPT_IDS, NO_FIELDS, NO_ITEMS, shared
 from projections.vm import vms
@@ -50,7 +49,7 @@ def _guests(cloud: Cloud, count: int) -> list[Vm]:
 
 
 @pytest.mark.parametrize("deferred", [False, True])
-def test_rows_and_promises_hold_the_same_objects(deferred: bool) -> None:
+def test_rows_hold_the_same_objects(deferred: bool) -> None:
     cloud = Cloud().defer() if deferred else Cloud()
     one, two = _guests(cloud, 2)
     cloud.settle()
@@ -58,8 +57,6 @@ def test_rows_and_promises_hold_the_same_objects(deferred: bool) -> None:
         assert getattr(one, name) is getattr(two, name), name
     assert one.display_name is one.name
     assert one.nics[0].network_id is two.nics[0].network_id
-    held = cloud.view(Capacity).holds[HOLD.int]
-    assert held.vm_id is one.id and held.host_id is one.host_id and held.hold is one.hold
 
 
 def test_a_past_that_is_taken_in_keeps_each_id_and_number_once() -> None:
@@ -67,14 +64,10 @@ def test_a_past_that_is_taken_in_keeps_each_id_and_number_once() -> None:
     told = Cloud().defer()
     _guests(told, 2)
     for cloud in (told.settle(), Cloud.load(told.save())):
-        table, capacity = cloud[vms], cloud.view(Capacity)
+        table = cloud[vms]
         one, two = table
         assert [id(key) for key in table.rows] == [id(row.id.int) for row in (one, two)]
         assert one.cpu_mhz is two.cpu_mhz and one.cpu_mhz > 256
-        (held, _) = capacity.holds.values()
-        assert held.cpu_mhz is one.cpu_mhz and held.memory_mib is two.memory_mib
-        assert held.hold is one.hold and held.vm_id is one.id
-        assert id(next(iter(capacity.holds))) == id(held.hold.int)
 
 
 def test_more_ids_are_remembered_while_a_past_is_taken_in() -> None:

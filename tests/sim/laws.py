@@ -145,10 +145,12 @@ def _sums(cloud: Cloud, world: SimWorld) -> None:
 
 def _numbers(cloud: Cloud) -> None:
     """Each card, public address and network holds just the numbers that its row shows."""
-    addresses = cloud.view(Addresses)
+    numbers: dict[UUID, list[int]] = {}
+    for taken in cloud.view(Addresses).holds.values():
+        numbers.setdefault(taken.holder, []).append(taken.number)
 
     def held(holder: UUID) -> list[int]:
-        return sorted(taken.number for taken in addresses.holds_of(holder))
+        return sorted(numbers.get(holder, ()))
 
     for vm in cloud[vms]:
         for nic in vm.nics:

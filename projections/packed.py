@@ -1,0 +1,155 @@
+"""Records of one size by the ids that they begin with, packed: a tenth of what objects take.
+
+They lie in short chunks of bytes. The low bits of an id say which chunk, where C finds it. One
+more chunk takes half of another whenever there are too few (linear hashing), so no step is ever
+long. What is saved is in order of the ids, so it does not tell how it came to be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from struct import Struct
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+RECORDS_A_CHUNK = 8
+"""On average; a chunk that is about to be halved has twice as many."""
+_KEY = 16
+_LOW = 12
+_CODES = {"16s": "V16", "I": "<u4", "q": "<i8", "H": "<u2"}
+
+
+class Packed:
+    """Fixed fields by id. `fields` names each with its code: `16s` (an id), `I`, `H` or `q`.
+
+    Ids come and go as their numbers. Those with equal low halves would all lie in one chunk.
+    """
+
+    __slots__ = ("_chunks", "_form", "_mask", "_pack", "_read", "_size", "count", "dtype")
+
+    def __init__(self, **fields: str) -> None:
+        codes = "".join(fields.values())
+        self._form = Struct(f"<16s{codes}")
+        self._pack, self._size = self._form.pack, self._form.size
+        self._read = Struct(f"<16x{codes}").unpack_from
+        named = [("key", "V16"), *((name, _CODES[code]) for name, code in fields.items())]
+        self.dtype = np.dtype(named)
+        self.clear()
+
+    def clear(self) -> None:
+        self._chunks: list[bytes] = [b""]
+        self._mask = 0
+        self.count = 0
+
+    def __contains__(self, key: int) -> bool:
+        at = key & self._mask
+        chunk = self._chunks[at if at < len(self._chunks) else at & (self._mask >> 1)]
+        return _start(chunk, key.to_bytes(_KEY, "big"), self._size) >= 0
+
+    def get(self, key: int) -> tuple[Any, ...] | None:
+        """The fields of the first record of this id."""
+        at = key & self._mask
+        chunk = self._chunks[at if at < len(self._chunks) else at & (self._mask >> 1)]
+        start = _start(chunk, key.to_bytes(_KEY, "big"), self._size)
+        return self._read(chunk, start) if start >= 0 else None
+
+    def every(self, key: int) -> list[tuple[Any, ...]]:
+        """The fields of each record of this id."""
+        at = key & self._mask
+        chunk = self._chunks[at if at < len(self._chunks) else at & (self._mask >> 1)]
+        sought, size, found = key.to_bytes(_KEY, "big"), self._size, []
+        start = _start(chunk, sought, size)
+        while start >= 0:
+            found.append(self._read(chunk, start))
+            start = _start(chunk, sought, size, start + size)
+        return found
+
+    def put(self, key: int, *fields: Any) -> bool:
+        """Keep a record, unless there is one of this id: then False."""
+        at, chunks = key & self._mask, self._chunks
+        if at >= len(chunks):
+            at &= self._mask >> 1
+        chunk, sought = chunks[at], key.to_bytes(_KEY, "big")
+        if chunk.find(sought) >= 0 and _start(chunk, sought, self._size) >= 0:
+            return False
+        chunks[at] = chunk + self._pack(sought, *fields)
+        self._came()
+        return True
+
+    def add(self, key: int, *fields: Any) -> None:
+        """Keep a record beside those that this id has."""
+        at, chunks = key & self._mask, self._chunks
+        if at >= len(chunks):
+            at &= self._mask >> 1
+        chunks[at] += self._pack(key.to_bytes(_KEY, "big"), *fields)
+        self._came()
+
+    def remove(self, key: int, *fields: Any) -> None:
+        """Forget a record that there is."""
+        at, chunks = key & self._mask, self._chunks
+        if at >= len(chunks):
+            at &= self._mask >> 1
+        chunk, size = chunks[at], self._size
+        start = _start(chunk, self._pack(key.to_bytes(_KEY, "big"), *fields), size)
+        assert start >= 0, "there is no such record"
+        chunks[at] = chunk[:start] + chunk[start + size :]
+        self.count -= 1
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        """Every record, its id first, as bytes."""
+        for chunk in self._chunks:
+            yield from self._form.iter_unpack(chunk)
+
+    def columns(self) -> NDArray[Any]:
+        """A copy of every record, by the names of the fields; the id is `key`."""
+        return np.frombuffer(b"".join(self._chunks), self.dtype)
+
+    def saved(self) -> bytes:
+        """Every record, in order."""
+        # As strings they are compared byte by byte, those of zeros included: all are as long.
+        records = np.frombuffer(b"".join(self._chunks), f"S{self._size}")
+        return np.sort(records).tobytes()
+
+    def take(self, saved: bytes) -> None:
+        """Have these records and no others. ValidationError for bytes that are no such."""
+        if len(saved) % self._size:
+            raise msgspec.ValidationError(f"{len(saved)} bytes are no records of {self._size}")
+        records = np.frombuffer(saved, f"V{self._size}")
+        self.count = len(records)
+        chunks = max(1, -(-self.count // RECORDS_A_CHUNK))
+        self._mask = (1 << (chunks - 1).bit_length()) - 1
+        at = records.view(self.dtype)["key"].copy().view(">u4")[3::4].astype(np.int64) & self._mask
+        at = np.where(at < chunks, at, at & (self._mask >> 1))
+        laid = records[np.argsort(at, kind="stable")].tobytes()
+        ends = (np.cumsum(np.bincount(at, minlength=chunks)) * self._size).tolist()
+        self._chunks = [laid[a:b] for a, b in zip([0, *ends[:-1]], ends, strict=True)]
+
+    def _came(self) -> None:
+        self.count += 1
+        if self.count > RECORDS_A_CHUNK * len(self._chunks):
+            self._halve()
+
+    def _halve(self) -> None:
+        """Let one more chunk have what belongs there of the one that stood for it."""
+        fresh, size = len(self._chunks), self._size
+        if fresh > self._mask:
+            self._mask = 2 * self._mask + 1
+        old = fresh & (self._mask >> 1)
+        chunk, stay, go = self._chunks[old], list[bytes](), list[bytes]()
+        for start in range(0, len(chunk), size):
+            record = chunk[start : start + size]
+            low = int.from_bytes(record[_LOW:_KEY], "big")
+            (go if low & self._mask == fresh else stay).append(record)
+        self._chunks[old] = b"".join(stay)
+        self._chunks.append(b"".join(go))
+
+
+def _start(chunk: bytes, sought: bytes, size: int, first: int = 0) -> int:
+    """Where the record begins that begins like this; -1 for none."""
+    start = chunk.find(sought, first)
+    while start > 0 and start % size:  # that was in the middle of one
+        start = chunk.find(sought, start + 1)
+    return start
