@@ -212,14 +212,14 @@ class Addresses(Promises[AddressTaken]):
             return
         _, place, _, number = found
         if number == freed.number and place == self._places[freed.space_id]:
-            self._packed.remove(hold, *found)
+            self._packed.remove(hold)
             numbers.free(number)
 
     def _keep(self, taken: AddressTaken) -> bool:
         """Keep a promise; False if its key holds something."""
         purpose, place = self._purposes.number(taken.purpose), self._places[taken.space_id]
-        fields = taken.holder.bytes, place, purpose, taken.number
-        return self._packed.put(taken.hold.int, *fields)
+        holder = taken.holder.int.to_bytes(16, "big")
+        return self._packed.put(taken.hold.int, holder, place, purpose, taken.number)
 
     def _promise_of(self, hold: UUID, *fields: Any) -> AddressTaken:
         holder, place, purpose, number = fields
@@ -237,8 +237,7 @@ class Addresses(Promises[AddressTaken]):
         del self._spaces[place]
         held = self._packed.columns()
         for raw in held["key"][held["place"] == place]:
-            hold = _number(raw)
-            self._packed.remove(hold, *self._packed.get(hold) or ())
+            self._packed.remove(_number(raw))
 
     def _resize(self, space_id: UUID, resized: AddressSpaceResized) -> None:
         """Other ends, the same holders; a number that falls out keeps its past."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple, cast
+from typing import Any, ClassVar, Literal, cast
 from uuid import UUID
 
 import msgspec
@@ -42,12 +42,8 @@ class Usage:
     used_mib: int
 
 
-class Size(NamedTuple):
-    """How much one promise takes."""
-
-    cpu_count: int
-    cpu_mhz: int
-    memory_mib: int
+Size = tuple[int, int, int]
+"""How much one promise takes: cores, MHz over all of them, MiB."""
 
 
 class _SavedHost(msgspec.Struct, frozen=True, array_like=True):
@@ -136,7 +132,7 @@ class Capacity(Promises[CapacityHeld]):
         numbered, held = self.hosts.numbered, self._packed.columns()
         slots = [numbered[host_id.int] for host_id in host_ids if host_id.int in numbered]
         sizes = np.bincount(held["size"][np.isin(held["slot"], slots)])
-        return sum(int(n) * self._sizes.values[size].cpu_count for size, n in enumerate(sizes) if n)
+        return sum(int(n) * self._sizes.values[size][0] for size, n in enumerate(sizes) if n)
 
     def usage(self, by: Literal["zone", "pod", "cluster"] = "zone") -> dict[UUID, Usage]:
         """Offered and used, summed over the hosts of each zone, pod or cluster."""
@@ -219,7 +215,7 @@ class Capacity(Promises[CapacityHeld]):
 
     def _hold(self, slot: int, held: CapacityHeld, mine: Pending | None) -> None:
         if self._keep(slot, held):
-            self._of_vm.add(held.vm_id.int, held.hold.bytes)
+            self._of_vm.add(held.vm_id.int, held.hold.int.to_bytes(16, "big"))
             if mine is None:
                 self.hosts.shift(slot, -held.cpu_mhz, -held.memory_mib)
         elif mine is not None:
@@ -230,14 +226,15 @@ class Capacity(Promises[CapacityHeld]):
         if gone is not None:
             vm, _, number = gone
             if not self._is_deferred:
-                self._of_vm.remove(int.from_bytes(vm, "big"), freed.hold.bytes)
+                hold = freed.hold.int.to_bytes(16, "big")
+                self._of_vm.remove(int.from_bytes(vm, "big"), hold)
             _, mhz, mib = self._sizes.values[number]
             self.hosts.shift(slot, mhz, mib)
 
     def _keep(self, slot: int, held: CapacityHeld) -> bool:
         """Keep a promise; False if its key holds something."""
-        size = self._sizes.number(Size(held.cpu_count, held.cpu_mhz, held.memory_mib))
-        return self._packed.put(held.hold.int, held.vm_id.bytes, slot, size)
+        size = self._sizes.number((held.cpu_count, held.cpu_mhz, held.memory_mib))
+        return self._packed.put(held.hold.int, held.vm_id.int.to_bytes(16, "big"), slot, size)
 
     def _let_go(self, slot: int, freed: CapacityFreed) -> tuple[bytes, int, int] | None:
         """Forget the promise of this key, if it is one on this host; what its record said."""
@@ -245,17 +242,17 @@ class Capacity(Promises[CapacityHeld]):
         found = packed.get(hold)
         if found is None or found[1] != slot:
             return None
-        packed.remove(hold, *found)
+        packed.remove(hold)
         return cast(tuple[bytes, int, int], found)
 
     def _promise_of(self, hold: UUID, *fields: Any) -> CapacityHeld:
         vm, slot, number = fields
-        size = self._sizes.values[number]
+        cpu_count, cpu_mhz, memory_mib = self._sizes.values[number]
         return CapacityHeld(
             hold=hold,
             host_id=self.hosts.ids[slot],
             vm_id=id_of(vm),
-            cpu_count=size.cpu_count,
-            cpu_mhz=size.cpu_mhz,
-            memory_mib=size.memory_mib,
+            cpu_count=cpu_count,
+            cpu_mhz=cpu_mhz,
+            memory_mib=memory_mib,
         )

@@ -28,8 +28,6 @@ class Packed:
     Ids come and go as their numbers. Those with equal low halves would all lie in one chunk.
     """
 
-    __slots__ = ("_chunks", "_form", "_mask", "_pack", "_read", "_size", "count", "dtype")
-
     def __init__(self, **fields: str) -> None:
         codes = "".join(fields.values())
         self._form = Struct(f"<16s{codes}")
@@ -37,11 +35,9 @@ class Packed:
         self._read = Struct(f"<16x{codes}").unpack_from
         named = [("key", "V16"), *((name, _CODES[code]) for name, code in fields.items())]
         self.dtype = np.dtype(named)
-        self.clear()
-
-    def clear(self) -> None:
         self._chunks: list[bytes] = [b""]
         self._mask = 0
+        self._most = RECORDS_A_CHUNK
         self.count = 0
 
     def __contains__(self, key: int) -> bool:
@@ -51,9 +47,13 @@ class Packed:
 
     def get(self, key: int) -> tuple[Any, ...] | None:
         """The fields of the first record of this id."""
-        at = key & self._mask
-        chunk = self._chunks[at if at < len(self._chunks) else at & (self._mask >> 1)]
-        start = _start(chunk, key.to_bytes(_KEY, "big"), self._size)
+        at, chunks = key & self._mask, self._chunks
+        if at >= len(chunks):
+            at &= self._mask >> 1
+        chunk, sought = chunks[at], key.to_bytes(_KEY, "big")
+        start = chunk.find(sought)
+        if start % self._size:
+            start = _start(chunk, sought, self._size)
         return self._read(chunk, start) if start >= 0 else None
 
     def every(self, key: int) -> list[tuple[Any, ...]]:
@@ -76,7 +76,9 @@ class Packed:
         if chunk.find(sought) >= 0 and _start(chunk, sought, self._size) >= 0:
             return False
         chunks[at] = chunk + self._pack(sought, *fields)
-        self._came()
+        self.count += 1
+        if self.count > self._most:
+            self._halve()
         return True
 
     def add(self, key: int, *fields: Any) -> None:
@@ -85,15 +87,17 @@ class Packed:
         if at >= len(chunks):
             at &= self._mask >> 1
         chunks[at] += self._pack(key.to_bytes(_KEY, "big"), *fields)
-        self._came()
+        self.count += 1
+        if self.count > self._most:
+            self._halve()
 
     def remove(self, key: int, *fields: Any) -> None:
-        """Forget a record that there is."""
+        """Forget the record of this id, which there is: without fields its first, else that one."""
         at, chunks = key & self._mask, self._chunks
         if at >= len(chunks):
             at &= self._mask >> 1
-        chunk, size = chunks[at], self._size
-        start = _start(chunk, self._pack(key.to_bytes(_KEY, "big"), *fields), size)
+        chunk, size, sought = chunks[at], self._size, key.to_bytes(_KEY, "big")
+        start = _start(chunk, self._pack(sought, *fields) if fields else sought, size)
         assert start >= 0, "there is no such record"
         chunks[at] = chunk[:start] + chunk[start + size :]
         self.count -= 1
@@ -121,16 +125,12 @@ class Packed:
         self.count = len(records)
         chunks = max(1, -(-self.count // RECORDS_A_CHUNK))
         self._mask = (1 << (chunks - 1).bit_length()) - 1
+        self._most = RECORDS_A_CHUNK * chunks
         at = records.view(self.dtype)["key"].copy().view(">u4")[3::4].astype(np.int64) & self._mask
         at = np.where(at < chunks, at, at & (self._mask >> 1))
         laid = records[np.argsort(at, kind="stable")].tobytes()
         ends = (np.cumsum(np.bincount(at, minlength=chunks)) * self._size).tolist()
         self._chunks = [laid[a:b] for a, b in zip([0, *ends[:-1]], ends, strict=True)]
-
-    def _came(self) -> None:
-        self.count += 1
-        if self.count > RECORDS_A_CHUNK * len(self._chunks):
-            self._halve()
 
     def _halve(self) -> None:
         """Let one more chunk have what belongs there of the one that stood for it."""
@@ -145,6 +145,7 @@ class Packed:
             (go if low & self._mask == fresh else stay).append(record)
         self._chunks[old] = b"".join(stay)
         self._chunks.append(b"".join(go))
+        self._most += RECORDS_A_CHUNK
 
 
 def _start(chunk: bytes, sought: bytes, size: int, first: int = 0) -> int:

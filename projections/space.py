@@ -177,15 +177,15 @@ class Space(Promises[SpaceHeld]):
 
     def _keep(self, pool: Pool, held: SpaceHeld) -> bool:
         """Keep a promise; False if its key holds something."""
-        fields = held.volume_id.bytes, pool.number, held.size_bytes
-        return self._packed.put(held.hold.int, *fields)
+        volume = held.volume_id.int.to_bytes(16, "big")
+        return self._packed.put(held.hold.int, volume, pool.number, held.size_bytes)
 
     def _let_go(self, pool: Pool, freed: SpaceFreed) -> int:
         """Forget the promise of this key, if it is one in this pool; how many bytes it took."""
         found = self._packed.get(freed.hold.int)
         if found is None or found[1] != pool.number:
             return 0
-        self._packed.remove(freed.hold.int, *found)
+        self._packed.remove(freed.hold.int)
         size_bytes: int = found[2]
         return size_bytes
 
