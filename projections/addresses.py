@@ -81,7 +81,7 @@ class Addresses(Promises[AddressTaken]):
         self._places: dict[UUID, int] = {}
         self._spaces: dict[int, UUID] = {}
         self._range_count = 0
-        self._purposes = Interned[str]()
+        self._purposes: Interned[str] = Interned()
 
     def fold(self, recorded: Recorded) -> None:
         """Let one event of a ledger, or of a space, happen."""

@@ -75,7 +75,7 @@ class Capacity(Promises[CapacityHeld]):
         super().__init__()
         self.hosts = HostColumns()
         # Every size that there ever was: their numbers are the same after every rebuild.
-        self._sizes = Interned[Size]()
+        self._sizes: Interned[Size] = Interned()
         self._of_vm = Packed(hold="16s")
 
     def fold(self, recorded: Recorded) -> None:

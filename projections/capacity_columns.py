@@ -104,9 +104,9 @@ class HostColumns:
         self.supplies: list[CapacitySupplied | None] = []
         # By the number of a host's id: a number's hash costs a third of an id's.
         self.numbered: dict[int, int] = {}
-        self.places = Interned[UUID]()
-        self.hypervisors = Interned[str]()
-        self.tag_sets = Interned[frozenset[str]]()
+        self.places: Interned[UUID] = Interned()
+        self.hypervisors: Interned[str] = Interned()
+        self.tag_sets: Interned[frozenset[str]] = Interned()
         self.changed = Trail()  # what the host offers is another thing now
         self.raised = Trail()  # it may have more free than before
         self.moved = Trail()  # it has more or less free than before
