@@ -1,4 +1,4 @@
-"""Records of one size by the ids that they begin with, packed: a tenth of what objects take.
+"""Records by the ids that they begin with, packed: a tenth of what objects take.
 
 They lie in short chunks of bytes. The low bits of an id say which chunk, where C finds it. One
 more chunk takes half of another whenever there are too few (linear hashing), so no step is ever
@@ -19,26 +19,56 @@ RECORDS_A_CHUNK = 8
 """On average; a chunk that is about to be halved has twice as many."""
 _KEY = 16
 _LOW = 12
+_HEAD = _KEY + 4
+"""What words begin with: the id, and how many there are."""
 _CODES = {"16s": "V16", "I": "<u4", "q": "<i8", "H": "<u2"}
 
 
-class Packed:
+class _Chunks:
+    """What both kinds of maps are: the chunk of an id is found in the same way.
+
+    Those that look for a chunk have these lines in them: a call would cost half of it.
+    """
+
+    def __init__(self) -> None:
+        self._chunks: list[bytes] = [b""]
+        self._mask = 0
+        self._most = RECORDS_A_CHUNK
+        self.count = 0
+
+    def _records(self, chunk: bytes) -> Iterator[bytes]:
+        """Those in a chunk, each whole."""
+        raise NotImplementedError
+
+    def _halve(self) -> None:
+        """Let one more chunk have what belongs there of the one that stood for it."""
+        fresh = len(self._chunks)
+        if fresh > self._mask:
+            self._mask = 2 * self._mask + 1
+        old = fresh & (self._mask >> 1)
+        stay, go = list[bytes](), list[bytes]()
+        for record in self._records(self._chunks[old]):
+            low = int.from_bytes(record[_LOW:_KEY], "big")
+            (go if low & self._mask == fresh else stay).append(record)
+        self._chunks[old] = b"".join(stay)
+        self._chunks.append(b"".join(go))
+        self._most += RECORDS_A_CHUNK
+
+
+class Packed(_Chunks):
     """Fixed fields by id. `fields` names each with its code: `16s` (an id), `I`, `H` or `q`.
 
     Ids come and go as their numbers. Those with equal low halves would all lie in one chunk.
     """
 
     def __init__(self, **fields: str) -> None:
+        super().__init__()
         codes = "".join(fields.values())
         self._form = Struct(f"<16s{codes}")
         self._pack, self._size = self._form.pack, self._form.size
         self._read = Struct(f"<16x{codes}").unpack_from
         named = [("key", "V16"), *((name, _CODES[code]) for name, code in fields.items())]
         self.dtype = np.dtype(named)
-        self._chunks: list[bytes] = [b""]
-        self._mask = 0
-        self._most = RECORDS_A_CHUNK
-        self.count = 0
 
     def __contains__(self, key: int) -> bool:
         at = key & self._mask
@@ -132,20 +162,50 @@ class Packed:
         ends = (np.cumsum(np.bincount(at, minlength=chunks)) * self._size).tolist()
         self._chunks = [laid[a:b] for a, b in zip([0, *ends[:-1]], ends, strict=True)]
 
-    def _halve(self) -> None:
-        """Let one more chunk have what belongs there of the one that stood for it."""
-        fresh, size = len(self._chunks), self._size
-        if fresh > self._mask:
-            self._mask = 2 * self._mask + 1
-        old = fresh & (self._mask >> 1)
-        chunk, stay, go = self._chunks[old], list[bytes](), list[bytes]()
-        for start in range(0, len(chunk), size):
-            record = chunk[start : start + size]
-            low = int.from_bytes(record[_LOW:_KEY], "big")
-            (go if low & self._mask == fresh else stay).append(record)
-        self._chunks[old] = b"".join(stay)
-        self._chunks.append(b"".join(go))
-        self._most += RECORDS_A_CHUNK
+    def _records(self, chunk: bytes) -> Iterator[bytes]:
+        size = self._size
+        return (chunk[start : start + size] for start in range(0, len(chunk), size))
+
+
+class PackedWords(_Chunks):
+    """Some bytes by id, as many as each needs."""
+
+    def pop(self, key: int) -> bytes | None:
+        """Give back what there is of this id, and keep it no more."""
+        at, chunks = key & self._mask, self._chunks
+        if at >= len(chunks):
+            at &= self._mask >> 1
+        chunk = chunks[at]
+        start = _begin(chunk, key.to_bytes(_KEY, "big"))
+        if start < 0:
+            return None
+        end = _end(chunk, start)
+        chunks[at] = chunk[:start] + chunk[end:]
+        self.count -= 1
+        return chunk[start + _HEAD : end]
+
+    def add(self, key: int, words: bytes) -> None:
+        """Keep this of an id of which there is nothing."""
+        at, chunks = key & self._mask, self._chunks
+        if at >= len(chunks):
+            at &= self._mask >> 1
+        chunks[at] += key.to_bytes(_KEY, "big") + len(words).to_bytes(_HEAD - _KEY, "big") + words
+        self.count += 1
+        if self.count > self._most:
+            self._halve()
+
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        """Every id and what there is of it."""
+        for chunk in self._chunks:
+            for record in self._records(chunk):
+                yield int.from_bytes(record[:_KEY], "big"), record[_HEAD:]
+
+    def _records(self, chunk: bytes) -> Iterator[bytes]:
+        start = 0
+        while start < len(chunk):
+            end = _end(chunk, start)
+            yield chunk[start:end]
+            start = end
 
 
 def _start(chunk: bytes, sought: bytes, size: int, first: int = 0) -> int:
@@ -154,3 +214,19 @@ def _start(chunk: bytes, sought: bytes, size: int, first: int = 0) -> int:
     while start > 0 and start % size:  # that was in the middle of one
         start = chunk.find(sought, start + 1)
     return start
+
+
+def _begin(chunk: bytes, sought: bytes) -> int:
+    """Where the words of this id begin, with the id itself; -1 for none."""
+    start = chunk.find(sought)
+    at = 0
+    while 0 <= at < start:  # words may say what looks like an id: only where some begin is one
+        at = _end(chunk, at)
+        if at > start:
+            start = chunk.find(sought, at)
+    return start
+
+
+def _end(chunk: bytes, start: int) -> int:
+    """Where the words end that begin there."""
+    return start + _HEAD + int.from_bytes(chunk[start + _KEY : start + _HEAD], "big")

@@ -190,18 +190,22 @@ class Usage:
         for span in self._ended.since(first_ms):
             if span.begin_ms < last_ms:
                 yield span
-        for thing, one in self._going.every():
-            if one.begin_ms < last_ms:
-                yield one.span(UUID(int=thing))
+        going = [pair for pair in self._going.every() if pair[1].begin_ms < last_ms]
+        for thing, one in sorted(going, key=_began):
+            yield one.span(UUID(int=thing))
 
     def fold(self, recorded: Recorded) -> None:
         happened = recorded.event
         if isinstance(happened, UsageForgotten):
             self._ended.forget(happened.before_ms)
             return
-        row: Any = None
-        if not happened.REMOVES:
-            row = self._cloud.table(happened.KIND).get(recorded.stream)
+        if happened.CREATES is not None:
+            self._begin(recorded)
+            return
+        if happened.REMOVES:
+            self._end(recorded)
+            return
+        row: Any = self._cloud.table(happened.KIND).get(recorded.stream)
         account_id: UUID | None = getattr(row, "account_id", None)
         if account_id is None:
             self._settle(recorded, None, [])
@@ -222,9 +226,9 @@ class Usage:
         if kind.KIND == "network" and kind.CREATES is None:
             return self._move_past
         if kind.REMOVES:
-            return self._end_past
+            return self._end
         if kind.CREATES is not None:
-            return self._begin_past
+            return self._begin
         shorter = {
             "vm.nics_set": self._connect_past,
             "vm.started": self._start_past,
@@ -238,7 +242,7 @@ class Usage:
         self._moved.add(recorded.stream.int)
         self.fold(recorded)
 
-    def _begin_past(self, recorded: Recorded) -> None:
+    def _begin(self, recorded: Recorded) -> None:
         """Nothing of it goes on yet."""
         kind = recorded.event.KIND
         row: Any = self._cloud.table(kind).get(recorded.stream)
@@ -248,23 +252,20 @@ class Usage:
         where = getattr(row, "domain_id", None), getattr(row, "zone_id", None)
         owner, at_ms = owner_of(account_id, *where), self._at(recorded)
         wanted = METERED[kind](row, self._cloud)
-        if len(wanted) == 1:
-            self._going.of_thing[recorded.stream.int] = Going(owner, *wanted[0], at_ms)
-        else:
-            self._going.put(recorded.stream, [Going(owner, *each, at_ms) for each in wanted])
+        self._going.put(recorded.stream, [Going(owner, *each, at_ms) for each in wanted])
 
-    def _end_past(self, recorded: Recorded) -> None:
-        gone = self._going.of_thing.pop(recorded.stream.int, ())
+    def _end(self, recorded: Recorded) -> None:
         at_ms = recorded.at_ms
-        for one in gone if isinstance(gone, tuple) else (gone,):
+        for one in self._going.get(recorded.stream):
             if one.begin_ms < at_ms:
                 self._ended.add(Ended(recorded.stream, one, at_ms))
+        self._going.put(recorded.stream, [])
 
     def _ready_past(self, recorded: Recorded) -> None:
         """A volume is mostly as large as it was said to be."""
-        one = self._going.of_thing.get(recorded.stream.int)
+        before = self._going.get(recorded.stream)
         size_bytes = recorded.event.size_bytes  # type: ignore[attr-defined]
-        if type(one) is not Going or one.shape.size_bytes != size_bytes:
+        if len(before) != 1 or before[0].shape.size_bytes != size_bytes:
             self.fold(recorded)
 
     def _connect_past(self, recorded: Recorded) -> None:
@@ -335,6 +336,10 @@ class Usage:
     def restore(self, encoded: bytes) -> None:
         shapes = restore(encoded, self._going, self._ended)
         self._moved = {one.network_id.int for one in shapes if one.network_id is not None}
+
+
+def _began(pair: tuple[int, Going]) -> int:
+    return pair[1].begin_ms
 
 
 def _goes_on(one: Going, owner: Owner, wanted: list[Metered]) -> bool:

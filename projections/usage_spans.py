@@ -1,26 +1,34 @@
 """Spans of usage as they are kept: small while they go on, packed when they are over.
 
 Most of what a thing is metered as is the same for many things, so that (its shape) is one object
-for all of them. What is over is only ever read by period, and there is no end of it: it lies in
-packed blocks in the order of the ends, some twenty-five bytes a span.
+for all of them. What goes on and was not looked at lately lies packed: what is alike is a form that
+many things name, the rest some bytes. What is over is only ever read by period, and there
+is no end of it: it lies in packed blocks in the order of the ends, some twenty-five bytes a span.
 """
 
 from __future__ import annotations
 
 import zlib
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import islice
 from operator import attrgetter
-from typing import Any
+from struct import Struct
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
 from msgspec.structs import replace
 
-from projections.shared import shared, shared_number, shared_word
+from aggregates.ids import id_numbered, id_of
+from projections.packed import PackedWords
 
 BLOCK = 1024
 KEPT_SHAPES = 4096
+KEPT_OPEN, PACKED_AT_ONCE = 2048, 64
+"""Things whose spans are not packed, and how many are as soon as there are more."""
+_NUMBER = 4
+T = TypeVar("T")
 
 
 class Meter(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -163,61 +171,171 @@ def owner_of(account_id: UUID, domain_id: UUID | None, zone_id: UUID | None) -> 
     return found
 
 
+# Of one span of a thing: whose, as what, whether it is about something else, and of which guest.
+_Part = tuple[Owner, Meter, bool, int]
+# The same by the places of owners and shapes.
+_SavedPart = tuple[int, int, bool, int]
+_NO_GUEST, _ITSELF, _ANOTHER = range(3)
+
+
+class _Form:
+    """What the spans of a thing have in common with those of others.
+
+    Then come the number of the form, their times, the ids that they name, and the thing's name.
+    """
+
+    def __init__(self, number: int, parts: list[_Part]) -> None:
+        self.number, self.parts, self.count = number, parts, 0
+        ids = sum(is_about + (guest == _ANOTHER) for _, _, is_about, guest in parts)
+        self._form = Struct(f"<I{len(parts)}q" + ids * "16s")
+
+    def packed(self, going: tuple[Going, ...]) -> bytes:
+        ids = list[bytes]()
+        for one, (_, _, is_about, guest) in zip(going, self.parts, strict=True):
+            if is_about and one.about is not None:
+                ids.append(one.about.bytes)
+            if guest == _ANOTHER and one.vm_id is not None:
+                ids.append(one.vm_id.bytes)
+        times = [one.begin_ms for one in going]
+        return self._form.pack(self.number, *times, *ids) + going[0].name.encode()
+
+    def unpacked(self, thing: int, packed: bytes) -> tuple[Going, ...]:
+        fields, name = self._form.unpack_from(packed), packed[self._form.size :].decode()
+        ids, itself = iter(fields[1 + len(self.parts) :]), None
+        found = []
+        for (owner, shape, is_about, guest), begin_ms in zip(self.parts, fields[1:], strict=False):
+            about, vm_id = id_of(next(ids)) if is_about else None, None
+            if guest == _ITSELF:
+                itself = vm_id = itself or id_numbered(thing)
+            elif guest == _ANOTHER:
+                vm_id = id_of(next(ids))
+            found.append(Going(owner, shape, name, about, vm_id, begin_ms))
+        return tuple(found)
+
+
 class _Saved(msgspec.Struct, frozen=True, array_like=True):
-    """What goes on, each with its owner and its shape by their places in these lists."""
+    """What goes on: forms name owners and shapes by their places, and so do things their forms."""
 
     owners: list[Owner]
     shapes: list[Meter]
-    going: list[tuple[UUID, int, int, str, UUID | None, UUID | None, int]]
+    forms: list[tuple[_SavedPart, ...]]
+    things: list[tuple[UUID, int, bytes]]
 
 
 class OpenSpans:
-    """The spans that go on, by the thing. One alone stands for itself."""
+    """The spans that go on, by the thing, which gives them its name. Those looked at last lie
+    open, where one alone stands for itself."""
 
     def __init__(self) -> None:
-        self.of_thing: dict[int, Going | tuple[Going, ...]] = {}
+        self._latest: dict[int, Going | tuple[Going, ...]] = {}
+        self._packed = PackedWords()
+        self._forms: dict[int, _Form] = {}
+        self._form_of: dict[tuple[Any, ...], _Form] = {}
+        self._forms_made = 0
 
     def get(self, thing_id: UUID) -> tuple[Going, ...]:
-        found = self.of_thing.get(thing_id.int, ())
+        number = thing_id.int
+        found = self._latest.get(number)
+        if found is None:
+            packed = self._packed.pop(number)
+            if packed is None:
+                return ()
+            form = self._forms[int.from_bytes(packed[:_NUMBER], "little")]
+            found = self._latest[number] = form.unpacked(number, packed)
+            self._release(form)
         return found if isinstance(found, tuple) else (found,)
 
     def put(self, thing_id: UUID, going: list[Going]) -> None:
-        if going:
-            self.of_thing[thing_id.int] = tuple(going) if len(going) > 1 else going[0]
-        else:
-            self.of_thing.pop(thing_id.int, None)
+        """What goes on of a thing from now on; it was got before, or is new."""
+        if not going:
+            self._latest.pop(thing_id.int, None)
+            return
+        self._latest[thing_id.int] = tuple(going) if len(going) > 1 else going[0]
+        if len(self._latest) > KEPT_OPEN:
+            self._pack(PACKED_AT_ONCE)
 
     def every(self) -> Iterator[tuple[int, Going]]:
-        for thing, found in self.of_thing.items():
+        """All that goes on, in order of the things' ids."""
+        packed = dict(self._packed)
+        for thing in sorted([*self._latest, *packed]):
+            found = self._latest.get(thing)
+            if found is None:
+                words = packed[thing]
+                form = self._forms[int.from_bytes(words[:_NUMBER], "little")]
+                found = form.unpacked(thing, words)
             for one in found if isinstance(found, tuple) else (found,):
                 yield thing, one
 
     def saved(self) -> _Saved:
-        owners: dict[tuple[Any, ...], int] = {}
-        shapes: dict[tuple[Any, ...], int] = {}
-        saved = _Saved([], [], [])
-        for thing, one in self.every():
-            whose, shape = _of_owner(one.owner), _of_shape(one.shape)
-            if whose not in owners:
-                owners[whose] = len(owners)
-                saved.owners.append(one.owner)
-            if shape not in shapes:
-                shapes[shape] = len(shapes)
-                saved.shapes.append(one.shape)
-            own = (one.name, one.about, one.vm_id, one.begin_ms)
-            saved.going.append((UUID(int=thing), owners[whose], shapes[shape], *own))
-        return saved
+        """In an order that does not tell how it came to be."""
+        self._pack(len(self._latest))
+        owners, shapes = _Places[Owner](_of_owner), _Places[Meter](_of_shape)
+        forms = _Places[tuple[_SavedPart, ...]](lambda parts: parts)
+        things = list[tuple[UUID, int, bytes]]()
+        for thing, words in sorted(self._packed):
+            form = self._forms[int.from_bytes(words[:_NUMBER], "little")]
+            parts = tuple((owners.of(o), shapes.of(s), a, g) for o, s, a, g in form.parts)
+            things.append((UUID(int=thing), forms.of(parts), words[_NUMBER:]))
+        return _Saved(owners.values, shapes.values, forms.values, things)
 
     def restore(self, saved: _Saved) -> None:
-        found: dict[int, list[Going]] = {}
-        for thing_id, owner, shape, name, about, vm_id, begin_ms in saved.going:
-            whose, what = saved.owners[owner], saved.shapes[shape]
-            about, vm_id = about and shared(about), vm_id and shared(vm_id)
-            one = Going(whose, what, shared_word(name), about, vm_id, shared_number(begin_ms))
-            found.setdefault(shared(thing_id).int, []).append(one)
-        self.of_thing = {
-            thing: tuple(going) if len(going) > 1 else going[0] for thing, going in found.items()
-        }
+        self.__init__()  # type: ignore[misc]
+        forms = [
+            self._form_with([(saved.owners[o], saved.shapes[s], a, g) for o, s, a, g in parts])
+            for parts in saved.forms
+        ]
+        for thing_id, at, words in saved.things:
+            form = forms[at]
+            form.count += 1
+            self._packed.add(thing_id.int, form.number.to_bytes(_NUMBER, "little") + words)
+
+    def _pack(self, count: int) -> None:
+        """Pack those that were open for longest."""
+        latest = self._latest
+        for thing in list(islice(latest, count)):
+            found = latest.pop(thing)
+            going = found if isinstance(found, tuple) else (found,)
+            form = self._form_with([_part(one, thing) for one in going])
+            form.count += 1
+            self._packed.add(thing, form.packed(going))
+
+    def _form_with(self, parts: list[_Part]) -> _Form:
+        # While the form is there, so are its owners and shapes, and no others have their places.
+        known = tuple((id(owner), id(shape), *rest) for owner, shape, *rest in parts)
+        found = self._form_of.get(known)
+        if found is None:
+            found = self._form_of[known] = _Form(self._forms_made, parts)
+            self._forms[found.number] = found
+            self._forms_made += 1
+        return found
+
+    def _release(self, form: _Form) -> None:
+        form.count -= 1
+        if not form.count:
+            del self._forms[form.number]
+            known = tuple((id(owner), id(shape), *rest) for owner, shape, *rest in form.parts)
+            del self._form_of[known]
+
+
+def _part(one: Going, thing: int) -> _Part:
+    guest = _NO_GUEST
+    if one.vm_id is not None:
+        guest = _ITSELF if one.vm_id.int == thing else _ANOTHER
+    return one.owner, one.shape, one.about is not None, guest
+
+
+class _Places(Generic[T]):
+    """Values in the order in which they came, those with equal keys once."""
+
+    def __init__(self, key_of: Callable[[T], Any]) -> None:
+        self.values: list[T] = []
+        self._key_of, self._places = key_of, dict[Any, int]()
+
+    def of(self, value: T) -> int:
+        place = self._places.setdefault(self._key_of(value), len(self.values))
+        if place == len(self.values):
+            self.values.append(value)
+        return place
 
 
 class _Block(msgspec.Struct, frozen=True, array_like=True, gc=False):

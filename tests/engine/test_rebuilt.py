@@ -1,7 +1,7 @@
 """A cloud that was rebuilt, or loaded and carried on, is the live one in every field that it has.
 
 What is compared is the whole of what tables and folds keep in memory, not what a checkpoint says
-of it: so indexes, sums and books by holder are in it too.
+of it: so indexes, sums and books by holder are in it too. What lies packed is unpacked for it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ from projections.capacity import Capacity
 from projections.capacity_columns import HostColumns, Trail
 from projections.cloud import FOLDS, Cloud
 from projections.cluster_sums import Sums
+from projections.packed import Packed
+from projections.promises import Holds
 from projections.table import TABLES, Table
+from projections.usage_spans import OpenSpans
 from tests.log import corpus
 
 load_nouns()
@@ -52,6 +55,12 @@ def state(one: Any) -> Any:
         return "what was noticed of late"
     if isinstance(one, HostColumns):
         return _hosts(one)
+    if isinstance(one, Packed):
+        return one.saved()
+    if isinstance(one, Holds):
+        return {key: state(held) for key, held in one.items()}
+    if isinstance(one, OpenSpans):
+        return list(one.every())
     if isinstance(one, Struct):
         return type(one).__name__, state(asdict(one))
     if isinstance(one, OrderedDict):

@@ -33,6 +33,8 @@ def _ended(rng: random.Random, end_ms: int) -> Ended:
 @pytest.fixture(params=[1, 2, 7])
 def seed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     monkeypatch.setattr("projections.usage_spans.BLOCK", 5 * request.param)
+    monkeypatch.setattr("projections.usage_spans.KEPT_OPEN", 3 * request.param)
+    monkeypatch.setattr("projections.usage_spans.PACKED_AT_ONCE", request.param)
     number: int = request.param
     return number
 
@@ -73,3 +75,31 @@ def test_what_is_saved_is_what_was_and_goes_on_in_the_same_way(seed: int) -> Non
     assert encode(again, later) == encode(going, ended)
     assert list(later.since(0)) == list(ended.since(0))
     assert list(again.every()) == list(going.every())
+
+
+def _going(rng: random.Random, thing: UUID) -> list[Going]:
+    """Spans of one thing, as guests have them: about cards or groups, of itself or of another."""
+    name, found = rng.choice(["web", "", "größer"]), list[Going]()
+    for _ in range(rng.randrange(4)):
+        owner = owner_of(OWNER, None, rng.choice([None, ELSEWHERE]))
+        about = rng.choice([None, UUID(int=rng.getrandbits(128))])
+        vm_id = rng.choice([None, thing, UUID(int=rng.getrandbits(128))])
+        what = shape(rng.randrange(3), UUID(int=rng.randrange(2)))
+        found.append(Going(owner, what, name, about, vm_id, rng.randrange(1 << 41)))
+    return found
+
+
+def test_spans_that_go_on_are_the_same_while_they_lie_packed(seed: int) -> None:
+    rng, going, known = random.Random(seed), OpenSpans(), dict[UUID, list[Going]]()
+    things = [UUID(int=rng.getrandbits(128)) for _ in range(60)]
+    for _ in range(600):
+        thing = rng.choice(things)
+        assert list(going.get(thing)) == known.get(thing, [])
+        known[thing] = _going(rng, thing)
+        going.put(thing, known[thing])
+    told = [(thing.int, one) for thing in sorted(known) for one in known[thing]]
+    assert list(going.every()) == told
+    for thing in things:
+        going.get(thing)
+        going.put(thing, [])
+    assert list(going.every()) == [] and not going._forms and not going._form_of
