@@ -18,9 +18,12 @@ from numpy.typing import NDArray
 RECORDS_A_CHUNK = 8
 """On average; a chunk that is about to be halved has twice as many."""
 _KEY = 16
-_LOW = 12
+_low_at = Struct(">12xI").unpack_from
+"""The low bits of an id that begins there."""
+_head_at = Struct(">12xII").unpack_from
+"""The same, and how many words there are of that id."""
 _HEAD = _KEY + 4
-"""What words begin with: the id, and how many there are."""
+"""What words begin with: the id, and how many bytes they are."""
 _CODES = {"16s": "V16", "I": "<u4", "q": "<i8", "H": "<u2"}
 
 
@@ -36,8 +39,8 @@ class _Chunks:
         self._most = RECORDS_A_CHUNK
         self.count = 0
 
-    def _records(self, chunk: bytes) -> Iterator[bytes]:
-        """Those in a chunk, each whole."""
+    def _records(self, chunk: bytes) -> Iterator[tuple[int, bytes]]:
+        """Those in a chunk, each whole and behind the low bits of its id."""
         raise NotImplementedError
 
     def _halve(self) -> None:
@@ -45,11 +48,10 @@ class _Chunks:
         fresh = len(self._chunks)
         if fresh > self._mask:
             self._mask = 2 * self._mask + 1
-        old = fresh & (self._mask >> 1)
-        stay, go = list[bytes](), list[bytes]()
-        for record in self._records(self._chunks[old]):
-            low = int.from_bytes(record[_LOW:_KEY], "big")
-            (go if low & self._mask == fresh else stay).append(record)
+        mask = self._mask
+        old, stay, go = fresh & (mask >> 1), list[bytes](), list[bytes]()
+        for low, record in self._records(self._chunks[old]):
+            (go if low & mask == fresh else stay).append(record)
         self._chunks[old] = b"".join(stay)
         self._chunks.append(b"".join(go))
         self._most += RECORDS_A_CHUNK
@@ -162,9 +164,10 @@ class Packed(_Chunks):
         ends = (np.cumsum(np.bincount(at, minlength=chunks)) * self._size).tolist()
         self._chunks = [laid[a:b] for a, b in zip([0, *ends[:-1]], ends, strict=True)]
 
-    def _records(self, chunk: bytes) -> Iterator[bytes]:
+    def _records(self, chunk: bytes) -> Iterator[tuple[int, bytes]]:
         size = self._size
-        return (chunk[start : start + size] for start in range(0, len(chunk), size))
+        for start in range(0, len(chunk), size):
+            yield _low_at(chunk, start)[0], chunk[start : start + size]
 
 
 class PackedWords(_Chunks):
@@ -179,7 +182,7 @@ class PackedWords(_Chunks):
         start = _begin(chunk, key.to_bytes(_KEY, "big"))
         if start < 0:
             return None
-        end = _end(chunk, start)
+        end = start + _HEAD + _head_at(chunk, start)[1]
         chunks[at] = chunk[:start] + chunk[end:]
         self.count -= 1
         return chunk[start + _HEAD : end]
@@ -197,14 +200,15 @@ class PackedWords(_Chunks):
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
         """Every id and what there is of it."""
         for chunk in self._chunks:
-            for record in self._records(chunk):
+            for _, record in self._records(chunk):
                 yield int.from_bytes(record[:_KEY], "big"), record[_HEAD:]
 
-    def _records(self, chunk: bytes) -> Iterator[bytes]:
+    def _records(self, chunk: bytes) -> Iterator[tuple[int, bytes]]:
         start = 0
         while start < len(chunk):
-            end = _end(chunk, start)
-            yield chunk[start:end]
+            low, count = _head_at(chunk, start)
+            end = start + _HEAD + count
+            yield low, chunk[start:end]
             start = end
 
 
@@ -221,12 +225,7 @@ def _begin(chunk: bytes, sought: bytes) -> int:
     start = chunk.find(sought)
     at = 0
     while 0 <= at < start:  # words may say what looks like an id: only where some begin is one
-        at = _end(chunk, at)
+        at += _HEAD + _head_at(chunk, at)[1]
         if at > start:
             start = chunk.find(sought, at)
     return start
-
-
-def _end(chunk: bytes, start: int) -> int:
-    """Where the words end that begin there."""
-    return start + _HEAD + int.from_bytes(chunk[start + _KEY : start + _HEAD], "big")

@@ -180,6 +180,7 @@ class Usage:
         self._at_ms = 0
         # Networks that are of another offering, perhaps, than guests on them are metered by.
         self._moved: set[int] = set()
+        self._ways: dict[type[Event], Callable[[Recorded], None]] = {}
 
     def bind(self, cloud: Cloud) -> None:
         """Rows are metered as these tables hold them."""
@@ -195,52 +196,50 @@ class Usage:
             yield one.span(UUID(int=thing))
 
     def fold(self, recorded: Recorded) -> None:
-        happened = recorded.event
-        if isinstance(happened, UsageForgotten):
-            self._ended.forget(happened.before_ms)
-            return
-        if happened.CREATES is not None:
-            self._begin(recorded)
-            return
-        if happened.REMOVES:
-            self._end(recorded)
-            return
-        row: Any = self._cloud.table(happened.KIND).get(recorded.stream)
+        kind = type(recorded.event)
+        way = self._ways.get(kind)
+        if way is None:
+            way = self._ways[kind] = self._way(kind)
+        way(recorded)
+
+    def _way(self, kind: type[Event]) -> Callable[[Recorded], None]:
+        """How events of a kind are folded. Most change one span alone, and say which."""
+        if kind is UsageForgotten:
+            return self._forget
+        if kind.CREATES is not None:
+            return self._begin
+        if kind.REMOVES:
+            return self._end
+        if kind.KIND == "network":
+            return self._move
+        shorter = {
+            "vm.nics_set": self._connect,
+            "vm.started": self._start,
+            "vm.stopped": self._stop,
+            "volume.ready": self._ready,
+        }
+        return shorter.get(kind.TOPIC, self._look)
+
+    def _forget(self, recorded: Recorded) -> None:
+        forgotten: Any = recorded.event
+        self._ended.forget(forgotten.before_ms)
+
+    def _look(self, recorded: Recorded) -> None:
+        """See what the row is metered as now."""
+        kind = recorded.event.KIND
+        row: Any = self._cloud.table(kind).get(recorded.stream)
         account_id: UUID | None = getattr(row, "account_id", None)
         if account_id is None:
             self._settle(recorded, None, [])
         else:
             where = getattr(row, "domain_id", None), getattr(row, "zone_id", None)
-            metered = METERED[happened.KIND](row, self._cloud)
+            metered = METERED[kind](row, self._cloud)
             self._settle(recorded, owner_of(account_id, *where), metered)
 
-    def defer(self) -> None: ...
-
-    def tidy(self) -> None: ...
-
-    def settle(self) -> None:
-        self._moved.clear()
-
-    def past(self, kind: type[Event]) -> Callable[[Recorded], None]:
-        """Most events of a past change one span alone, and say which."""
-        if kind.KIND == "network" and kind.CREATES is None:
-            return self._move_past
-        if kind.REMOVES:
-            return self._end
-        if kind.CREATES is not None:
-            return self._begin
-        shorter = {
-            "vm.nics_set": self._connect_past,
-            "vm.started": self._start_past,
-            "vm.stopped": self._stop_past,
-            "volume.ready": self._ready_past,
-        }
-        return shorter.get(kind.TOPIC, self.fold)
-
-    def _move_past(self, recorded: Recorded) -> None:
+    def _move(self, recorded: Recorded) -> None:
         """Guests on this network are looked at whole: it may be of another offering."""
         self._moved.add(recorded.stream.int)
-        self.fold(recorded)
+        self._look(recorded)
 
     def _begin(self, recorded: Recorded) -> None:
         """Nothing of it goes on yet."""
@@ -260,37 +259,38 @@ class Usage:
             if one.begin_ms < at_ms:
                 self._ended.add(Ended(recorded.stream, one, at_ms))
         self._going.put(recorded.stream, [])
+        self._moved.discard(recorded.stream.int)
 
-    def _ready_past(self, recorded: Recorded) -> None:
+    def _ready(self, recorded: Recorded) -> None:
         """A volume is mostly as large as it was said to be."""
         before = self._going.get(recorded.stream)
         size_bytes = recorded.event.size_bytes  # type: ignore[attr-defined]
         if len(before) != 1 or before[0].shape.size_bytes != size_bytes:
-            self.fold(recorded)
+            self._look(recorded)
 
-    def _connect_past(self, recorded: Recorded) -> None:
+    def _connect(self, recorded: Recorded) -> None:
         """The first cards of a guest."""
         before = self._going.get(recorded.stream)
         if not before or any(one.shape.kind not in _OF_GUEST for one in before):
-            self.fold(recorded)
+            self._look(recorded)
             return
         row, owner, at_ms = self._guest(recorded), before[0].owner, self._at(recorded)
         cards = [Going(owner, *each, at_ms) for each in _cards(row, self._cloud)]
         self._going.put(recorded.stream, [*before, *cards])
 
-    def _start_past(self, recorded: Recorded) -> None:
+    def _start(self, recorded: Recorded) -> None:
         before, row = self._going.get(recorded.stream), self._guest(recorded)
         if any(one.shape.kind == RUNNING_VM for one in before) or not self._is_same(row, before):
-            self.fold(recorded)
+            self._look(recorded)
             return
         owner, name, running = before[0].owner, row.name, _shapes_of(row)[1]
         started = Going(owner, running, name, None, None, self._at(recorded))
         self._going.put(recorded.stream, [*before, started])
 
-    def _stop_past(self, recorded: Recorded) -> None:
+    def _stop(self, recorded: Recorded) -> None:
         before, at_ms = self._going.get(recorded.stream), recorded.at_ms
         if not self._is_same(self._guest(recorded), before):
-            self.fold(recorded)
+            self._look(recorded)
             return
         for one in before:
             if one.shape.kind == RUNNING_VM and one.begin_ms < at_ms:

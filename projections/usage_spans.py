@@ -12,7 +12,7 @@ import zlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from itertools import islice
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from struct import Struct
 from typing import Any, Generic, TypeVar
 from uuid import UUID
@@ -27,7 +27,7 @@ BLOCK = 1024
 KEPT_SHAPES = 4096
 KEPT_OPEN, PACKED_AT_ONCE = 2048, 64
 """Things whose spans are not packed, and how many are as soon as there are more."""
-_NUMBER = 4
+_number_of = Struct("<I")
 T = TypeVar("T")
 
 
@@ -188,16 +188,7 @@ class _Form:
         self.number, self.parts, self.count = number, parts, 0
         ids = sum(is_about + (guest == _ANOTHER) for _, _, is_about, guest in parts)
         self._form = Struct(f"<I{len(parts)}q" + ids * "16s")
-
-    def packed(self, going: tuple[Going, ...]) -> bytes:
-        ids = list[bytes]()
-        for one, (_, _, is_about, guest) in zip(going, self.parts, strict=True):
-            if is_about and one.about is not None:
-                ids.append(one.about.bytes)
-            if guest == _ANOTHER and one.vm_id is not None:
-                ids.append(one.vm_id.bytes)
-        times = [one.begin_ms for one in going]
-        return self._form.pack(self.number, *times, *ids) + going[0].name.encode()
+        self.pack = self._form.pack
 
     def unpacked(self, thing: int, packed: bytes) -> tuple[Going, ...]:
         fields, name = self._form.unpack_from(packed), packed[self._form.size :].decode()
@@ -230,7 +221,7 @@ class OpenSpans:
         self._latest: dict[int, Going | tuple[Going, ...]] = {}
         self._packed = PackedWords()
         self._forms: dict[int, _Form] = {}
-        self._form_of: dict[tuple[Any, ...], _Form] = {}
+        self._form_of: dict[tuple[int, ...], _Form] = {}
         self._forms_made = 0
 
     def get(self, thing_id: UUID) -> tuple[Going, ...]:
@@ -240,7 +231,7 @@ class OpenSpans:
             packed = self._packed.pop(number)
             if packed is None:
                 return ()
-            form = self._forms[int.from_bytes(packed[:_NUMBER], "little")]
+            form = self._forms[_number_of.unpack_from(packed)[0]]
             found = self._latest[number] = form.unpacked(number, packed)
             self._release(form)
         return found if isinstance(found, tuple) else (found,)
@@ -256,13 +247,11 @@ class OpenSpans:
 
     def every(self) -> Iterator[tuple[int, Going]]:
         """All that goes on, in order of the things' ids."""
-        packed = dict(self._packed)
-        for thing in sorted([*self._latest, *packed]):
-            found = self._latest.get(thing)
-            if found is None:
-                words = packed[thing]
-                form = self._forms[int.from_bytes(words[:_NUMBER], "little")]
-                found = form.unpacked(thing, words)
+        forms, read = self._forms, _number_of.unpack_from
+        every: list[tuple[int, Any]] = [*self._latest.items(), *self._packed]
+        for thing, found in sorted(every, key=itemgetter(0)):
+            if type(found) is bytes:
+                found = forms[read(found)[0]].unpacked(thing, found)
             for one in found if isinstance(found, tuple) else (found,):
                 yield thing, one
 
@@ -273,9 +262,9 @@ class OpenSpans:
         forms = _Places[tuple[_SavedPart, ...]](lambda parts: parts)
         things = list[tuple[UUID, int, bytes]]()
         for thing, words in sorted(self._packed):
-            form = self._forms[int.from_bytes(words[:_NUMBER], "little")]
+            form = self._forms[_number_of.unpack_from(words)[0]]
             parts = tuple((owners.of(o), shapes.of(s), a, g) for o, s, a, g in form.parts)
-            things.append((UUID(int=thing), forms.of(parts), words[_NUMBER:]))
+            things.append((UUID(int=thing), forms.of(parts), words[_number_of.size :]))
         return _Saved(owners.values, shapes.values, forms.values, things)
 
     def restore(self, saved: _Saved) -> None:
@@ -287,7 +276,7 @@ class OpenSpans:
         for thing_id, at, words in saved.things:
             form = forms[at]
             form.count += 1
-            self._packed.add(thing_id.int, form.number.to_bytes(_NUMBER, "little") + words)
+            self._packed.add(thing_id.int, _number_of.pack(form.number) + words)
 
     def _pack(self, count: int) -> None:
         """Pack those that were open for longest."""
@@ -295,13 +284,26 @@ class OpenSpans:
         for thing in list(islice(latest, count)):
             found = latest.pop(thing)
             going = found if isinstance(found, tuple) else (found,)
-            form = self._form_with([_part(one, thing) for one in going])
+            known, times, ids = list[int](), list[int](), list[bytes]()
+            for one in going:
+                about, vm_id, guest = one.about, one.vm_id, _NO_GUEST
+                if about is not None:
+                    ids.append(about.int.to_bytes(16, "big"))
+                if vm_id is not None:
+                    guest = _ITSELF if vm_id.int == thing else _ANOTHER
+                    if guest == _ANOTHER:
+                        ids.append(vm_id.int.to_bytes(16, "big"))
+                times.append(one.begin_ms)
+                known += (id(one.owner), id(one.shape), about is not None, guest)
+            form = self._form_of.get(tuple(known))
+            if form is None:
+                form = self._form_with([_part(one, thing) for one in going])
             form.count += 1
-            self._packed.add(thing, form.packed(going))
+            words = form.pack(form.number, *times, *ids) + going[0].name.encode()
+            self._packed.add(thing, words)
 
     def _form_with(self, parts: list[_Part]) -> _Form:
-        # While the form is there, so are its owners and shapes, and no others have their places.
-        known = tuple((id(owner), id(shape), *rest) for owner, shape, *rest in parts)
+        known = _known(parts)
         found = self._form_of.get(known)
         if found is None:
             found = self._form_of[known] = _Form(self._forms_made, parts)
@@ -313,8 +315,7 @@ class OpenSpans:
         form.count -= 1
         if not form.count:
             del self._forms[form.number]
-            known = tuple((id(owner), id(shape), *rest) for owner, shape, *rest in form.parts)
-            del self._form_of[known]
+            del self._form_of[_known(form.parts)]
 
 
 def _part(one: Going, thing: int) -> _Part:
@@ -322,6 +323,15 @@ def _part(one: Going, thing: int) -> _Part:
     if one.vm_id is not None:
         guest = _ITSELF if one.vm_id.int == thing else _ANOTHER
     return one.owner, one.shape, one.about is not None, guest
+
+
+def _known(parts: list[_Part]) -> tuple[int, ...]:
+    """What a form is found by: while it is there, so are its owners and shapes, and no others have
+    their numbers."""
+    found = list[int]()
+    for owner, shape, is_about, guest in parts:
+        found += (id(owner), id(shape), is_about, guest)
+    return tuple(found)
 
 
 class _Places(Generic[T]):

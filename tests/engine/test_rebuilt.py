@@ -39,6 +39,8 @@ NO_STATE = {
     "_brings",
     "_same",
     "_at_ms",
+    "_moved",
+    "_ways",
     "_unshared",
     "changed",
     "watch",
