@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from random import Random
-from typing import cast
 from uuid import UUID
 
 import numpy as np
@@ -76,7 +75,7 @@ def crowded(cloud: Cloud, zone_id: UUID, mhz: int, mib: int) -> frozenset[UUID]:
     """The clusters that take no guest of this size: they would be too full, or are worked on."""
     columns, limits = cloud.view(Capacity).hosts, limits_of(cloud, zone_id)
     closed = np.flatnonzero(~limits.open_mask(columns.clusters, mhz, mib)).tolist()
-    full = frozenset(cast(UUID, columns.places.values[number]) for number in closed)
+    full = frozenset(columns.places.values[number] for number in closed)
     return full.union(rolling_clusters(cloud))
 
 

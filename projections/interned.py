@@ -13,7 +13,7 @@ class Interned(Generic[V]):
 
     def __init__(self, values: Iterable[V] = ()) -> None:
         self.values: list[V] = list(values)
-        self._numbers: dict[V, int] = {value: at for at, value in enumerate(self.values)}
+        self._numbers: dict[Hashable, int] = {value: at for at, value in enumerate(self.values)}
 
     def number(self, value: V) -> int:
         known = self._numbers.get(value)
@@ -22,6 +22,6 @@ class Interned(Generic[V]):
             self.values.append(value)
         return known
 
-    def find(self, value: V) -> int:
+    def find(self, value: Hashable) -> int:
         """Its number, or -1, which no column holds, for a value never seen."""
         return self._numbers.get(value, -1)
