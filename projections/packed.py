@@ -212,10 +212,10 @@ class PackedWords(_Chunks):
             start = end
 
 
-def _start(chunk: bytes, sought: bytes, size: int, first: int = 0) -> int:
+def _start(chunk: bytes, sought: bytes, size_bytes: int, first: int = 0) -> int:
     """Where the record begins that begins like this; -1 for none."""
     start = chunk.find(sought, first)
-    while start > 0 and start % size:  # that was in the middle of one
+    while start > 0 and start % size_bytes:  # that was in the middle of one
         start = chunk.find(sought, start + 1)
     return start
 
