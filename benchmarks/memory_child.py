@@ -79,6 +79,8 @@ def _parts(one: Any) -> Iterable[Any]:
         return [getattr(one, name) for name in one.__struct_fields__]
     if type(one).__name__ == "UUID":
         return (one.int,)
+    if type(one).__module__.startswith("projections."):
+        return (vars(one),) if hasattr(one, "__dict__") else ()
     return ()
 
 
