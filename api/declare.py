@@ -211,6 +211,11 @@ class Spec:
             raise DeclarationError(f"{self.name}: nobody can be told to send what vanishes")
         return found
 
+    @property
+    def is_read(self) -> bool:
+        """Whether its parameters were asked for before; the first time takes some milliseconds."""
+        return "params" in self.__dict__
+
     @cached_property
     def by_wire(self) -> dict[str, Field]:
         return {param.wire: param for param in self.params}

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Generator
+from types import coroutine
 
 DECISIONS_A_TURN = 12
 # For how many seconds of lists, less their requests' own cost, one decision is let in.
@@ -21,6 +23,12 @@ LISTS_TO_ONE_S = 0.0023
 LEAST_A_TURN = 0.1
 # Whoever reads without a pause is answered at least once in so many turns.
 PAUSE_TURNS = 64
+
+
+@coroutine
+def later() -> Generator[None, None, None]:
+    """Let whatever else waits have its turn of the loop, and go on in the next one."""
+    yield
 
 
 class Turns:

@@ -9,6 +9,7 @@ drift. What is decided and not on disk yet is counted beside it, as a promise.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -251,7 +252,11 @@ class Counts:
         for noun in COUNTED.values():
             if noun.kind in TABLES:
                 for row in self._cloud.table(noun.kind):
-                    self._settle(row.id.int, self.weigh(noun, row))
+                    share = self.weigh(noun, row)
+                    if share is not NOTHING:
+                        self._shares[row.id.int] = share
+        for share, times in Counter(self._shares.values()).items():
+            _add(self._sums, sheet(share), times)
 
     def encode(self) -> bytes:
         """What there is, without promises; in an order that does not tell how it came to be."""
@@ -301,14 +306,14 @@ def more(moves: tuple[tuple[Share, Share], ...], by_offering: bool) -> Sums:
     return {page: own for page, own in grown.items() if own}
 
 
-def _add(book: Sums, more: Sums, sign: int) -> None:
-    """Add to the book, or take away; what comes to nothing leaves it."""
+def _add(book: Sums, more: Sums, times: int) -> None:
+    """Add to the book so many times, or take away; what comes to nothing leaves it."""
     for page, amounts in more.items():
         sums = book.get(page)
         if sums is None:
             sums = book[page] = {}
         for resource, amount in amounts.items():
-            total = sums.get(resource, 0) + sign * amount
+            total = sums.get(resource, 0) + times * amount
             if total:
                 sums[resource] = total
             else:

@@ -7,7 +7,6 @@ they are read. Only the latest are kept here; the log has them all.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from itertools import takewhile
@@ -23,6 +22,7 @@ from aggregates.base import Event, Recorded
 from aggregates.event_list import EventsArchived, EventsDeleted
 from aggregates.saga import SagaFailed, SagaParked, SagaStarted, SagaSucceeded, UndoStarted
 from projections.cloud import projection
+from projections.latest import Latest
 
 KEPT = 50_000
 # The engine's own housekeeping would drown what people did.
@@ -98,7 +98,7 @@ class EventList:
     )
 
     def __init__(self) -> None:
-        self._entries: deque[Entry] = deque(maxlen=KEPT)
+        self._entries = Latest(Entry)
         self._live: dict[UUID, Entry] = {}
         self._archived: set[int] = set()
         self._deleted: set[int] = set()
@@ -119,6 +119,11 @@ class EventList:
         """What was archived, newest first."""
         away = self._archived - self._deleted
         return (one for one in reversed(self._entries) if one.position in away)
+
+    def before(self, at_ms: int) -> Iterator[Entry]:
+        """What is older and was not deleted, oldest first."""
+        old = takewhile(lambda one: one.at_ms < at_ms, self._entries)
+        return (one for one in old if one.position not in self._deleted)
 
     def _is_away(self, one: Entry) -> bool:
         return one.position in self._archived or one.position in self._deleted
@@ -199,22 +204,21 @@ class EventList:
             parent,
             error,
         )
-        if len(self._entries) == self._entries.maxlen:
-            forgotten = self._entries[0].position
-            self._archived.discard(forgotten)
-            self._deleted.discard(forgotten)
-        self._entries.append(made)
+        forgotten = self._entries.append(made, most=KEPT)
+        if forgotten is not None:
+            self._archived.discard(forgotten.position)
+            self._deleted.discard(forgotten.position)
         return made
 
     def encode(self) -> bytes:
         away = sorted(self._archived), sorted(self._deleted)
-        return msgspec.msgpack.encode((list(self._entries), self._live, *away))
+        return msgspec.msgpack.encode((self._entries.encode(), self._live, *away))
 
     def restore(self, encoded: bytes) -> None:
-        entries, self._live, self._archived, self._deleted = msgspec.msgpack.decode(
-            encoded, type=tuple[list[Entry], dict[UUID, Entry], set[int], set[int]]
+        parts, self._live, self._archived, self._deleted = msgspec.msgpack.decode(
+            encoded, type=tuple[list[msgspec.Raw], dict[UUID, Entry], set[int], set[int]]
         )
-        self._entries = deque(entries, maxlen=KEPT)
+        self._entries.restore(parts)
 
 
 # What is more than an entry of its own.

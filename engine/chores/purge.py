@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from uuid import NAMESPACE_OID, uuid5
 
 from msgspec.structs import replace
@@ -23,12 +24,11 @@ async def purge_events(engine: Engine, now_ms: int) -> None:
     days = number_of(engine.cloud, "event.purge.delay")
     if not days:
         return
-    listed = engine.cloud.view(EventList)
-    every = (*listed.latest(), *listed.archived())
-    old = sorted(one.position for one in every if one.at_ms < now_ms - days * DAY_MS)
+    listed = engine.cloud.view(EventList).before(now_ms - days * DAY_MS)
+    old = tuple(one.position for one in islice(listed, PURGED_A_ROUND))
     if old:
         made = uuid5(NAMESPACE_OID, f"purge of events/{now_ms}")
-        ask = PutEventsAway(id=made, positions=tuple(old[:PURGED_A_ROUND]), deleted=True)
+        ask = PutEventsAway(id=made, positions=old, deleted=True)
         await engine.decide(ask, replace(BY, action="EVENT.DELETE"))
 
 

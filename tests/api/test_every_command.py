@@ -6,6 +6,7 @@ and whatever is sent, no answer may be one that nobody foresaw.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 
 from api.authz import NOUNS, uncovered
 from api.declare import Names, Spec, id_params, load
+from engine.turns import later
 from tests.api.everybody import EVERYBODY, LETTER, STRANGERS, House, commands, filled, house
 
 pytestmark = pytest.mark.timeout(300)
@@ -185,6 +187,23 @@ async def test_xml_is_well_formed(here: House) -> None:
     ugly = "\ufffe\uffff<&>\U0001f600"
     answer = await here.raw("root", {"command": "listZones", "id": ugly})
     assert ElementTree.fromstring(answer.body).findtext("errorcode") == "431"
+
+
+async def test_list_apis_lets_others_have_their_turns(here: House) -> None:
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            await later()
+            turns += 1
+
+    counting = asyncio.ensure_future(count())
+    await here.ask("root", "listApis", {"name": "listApis"})
+    before, turns = turns, 0
+    await here.ask("root", "listApis", {})
+    counting.cancel()
+    assert turns - before >= len(commands()) // 20
 
 
 async def test_list_apis_says_what_there_is(here: House) -> None:

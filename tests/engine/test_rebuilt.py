@@ -26,6 +26,7 @@ from projections.capacity import Capacity
 from projections.capacity_columns import HostColumns, Trail
 from projections.cloud import FOLDS, Cloud
 from projections.cluster_sums import Sums
+from projections.latest import Latest
 from projections.packed import Packed
 from projections.promises import Holds
 from projections.table import TABLES, Table
@@ -63,6 +64,8 @@ def state(one: Any) -> Any:
         return {key: state(held) for key, held in one.items()}
     if isinstance(one, OpenSpans):
         return list(one.every())
+    if isinstance(one, Latest):
+        return tuple(state(line) for line in one)
     if isinstance(one, Struct):
         return type(one).__name__, state(asdict(one))
     if isinstance(one, OrderedDict):
