@@ -123,7 +123,7 @@ class ListApis:
         specs = [spec for spec in open_to(caller.identity) if self.name in (None, "", spec.name)]
         if self.name and not specs:
             raise not_for_you(self.name, caller.identity.account)
-        told = []
+        told: list[ApiView] = []
         for spec in specs:
             if not spec.is_read or len(told) % TOLD_A_TURN == 0:
                 await later()
