@@ -120,7 +120,7 @@ class EventList:
         away = self._archived - self._deleted
         return (one for one in reversed(self._entries) if one.position in away)
 
-    def before(self, at_ms: int) -> Iterator[Entry]:
+    def before(self, at_ms: float) -> Iterator[Entry]:
         """What is older and was not deleted, oldest first."""
         old = takewhile(lambda one: one.at_ms < at_ms, self._entries)
         return (one for one in old if one.position not in self._deleted)
