@@ -19,6 +19,7 @@ from engine.intents.ids import in_order
 from engine.intents.placement import ExplainPlacement, Placement
 from engine.intents.webhook import SendWebhook, Sent
 from projections.cloud import Cloud
+from projections.picked import Picked
 
 if TYPE_CHECKING:
     from api.found import Found
@@ -261,7 +262,7 @@ class Memo(Protocol):
         """Whom keys stand for."""
         ...
 
-    def page(self, view: Any, role_type: str, rows: list[Any]) -> bytes:
+    def page(self, view: Any, role_type: str, rows: Picked[Any]) -> bytes:
         """The answers for these rows as JSON, and what closes an answer behind them."""
         ...
 

@@ -9,41 +9,49 @@ The invariant: what is kept is what a walk of the table would find now, in the t
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import Any
 
+from projections.picked import Picked
 from projections.table import Table
 
 Test = Callable[[Any], bool]
 Question = tuple[str, Hashable]
 
 EVERYTHING = ""
-CREATED = attrgetter("created_at_ms")
 ROWS_MOST = 1_000_000
-"""How many rows may be kept in all: eight bytes each."""
+"""How many rows may be kept in all: sixteen bytes each."""
 BEHIND_MOST = 4096
 """What nobody asks for while so many rows change is no longer kept."""
 
 
 @dataclass(slots=True, eq=False)
 class Kept:
-    """The rows that pass all tests, as of the `seen`th change of their kind."""
+    """The rows that pass all tests, as of the `seen`th change of their kind: the numbers of their
+    ids, and when each was created, in ms."""
 
-    rows: list[Any]
+    numbers: list[int]
+    times: array[int]
     tests: tuple[Test, ...]
     seen: int
+
+    def among(self, at_ms: int) -> tuple[int, int]:
+        """Between which places those stand that were created at this time."""
+        first = bisect_left(self.times, at_ms)
+        return first, bisect_right(self.times, at_ms, lo=first)
 
 
 @dataclass(slots=True)
 class Changes:
-    """The rows of a kind that changed, came or went lately; `first` is the number of the first."""
+    """The rows of a kind that changed, came or went lately, each with its number and when it was
+    created; `first` is the number of the first change."""
 
     first: int
-    rows: list[Any]
+    rows: list[tuple[int, int]]
 
     @property
     def end(self) -> int:
@@ -58,43 +66,56 @@ class Found:
         self._kept: OrderedDict[Question, Kept] = OrderedDict()
         self._changes: dict[str, Changes] = {}
 
-    def get(self, table: Table[Any], question: Hashable) -> list[Any] | None:
+    def get(self, table: Table[Any], question: Hashable) -> Picked[Any] | None:
         """What this question finds now, if it is kept; to be read and not to be changed."""
-        key = (table.spec.kind, question)
-        kept = self._kept.get(key)
-        if kept is None:
-            return None
-        self._kept.move_to_end(key)
-        self._catch_up(table, kept)
-        return kept.rows
+        kept = self._get(table, question)
+        return None if kept is None else Picked(table, kept.numbers)
 
     def keep(
-        self, table: Table[Any], question: Hashable, rows: Iterable[Any], tests: Iterable[Test]
-    ) -> list[Any]:
+        self, table: Table[Any], question: Hashable, rows: Picked[Any], tests: Iterable[Test]
+    ) -> Picked[Any]:
         """Keep what was found. `tests` are all that decides, as `rows` will have to pass anew."""
-        found = sorted(rows, key=CREATED)
-        if question != EVERYTHING and _has_ties(found):
-            # An index is in the order in which rows came into it.
-            wanted = set(map(id, found))
-            found = [row for row in self._every(table) if id(row) in wanted]
-        kind = table.spec.kind
-        changes = self._changes.setdefault(kind, Changes(0, []))
-        self._kept[kind, question] = Kept(found, tuple(tests), changes.end)
-        while len(self._kept) > 1 and self._size() > self._rows_most:
-            self._kept.popitem(last=False)
-        return found
+        return Picked(table, self._keep(table, question, rows.numbers, tests).numbers)
 
     def changed(self, kind: str, row: Any) -> None:
         """A row has changed, come or gone."""
         changes = self._changes.get(kind)
         if changes is None:
             return
-        changes.rows.append(row)
+        changes.rows.append((row.id.int, row.created_at_ms))
         if len(changes.rows) > self._behind_most:
             self._leave_behind(kind, changes)
 
+    def _get(self, table: Table[Any], question: Hashable) -> Kept | None:
+        key = (table.spec.kind, question)
+        kept = self._kept.get(key)
+        if kept is not None:
+            self._kept.move_to_end(key)
+            self._catch_up(table, kept)
+        return kept
+
+    def _keep(
+        self,
+        table: Table[Any],
+        question: Hashable,
+        numbers: Iterable[int],
+        tests: Iterable[Test],
+    ) -> Kept:
+        found = sorted(numbers, key=table.created_at_ms)
+        times = array("q", map(table.created_at_ms, found))
+        if question != EVERYTHING and _has_ties(times):
+            # An index is in the order in which rows came into it.
+            wanted = set(found)
+            found = [number for number in self._every(table).numbers if number in wanted]
+        kind = table.spec.kind
+        changes = self._changes.setdefault(kind, Changes(0, []))
+        kept = self._kept[kind, question] = Kept(found, times, tuple(tests), changes.end)
+        while len(self._kept) > 1 and self._size() > self._rows_most:
+            self._kept.popitem(last=False)
+        return kept
+
     def _size(self) -> int:
-        return sum(len(kept.rows) for kept in self._kept.values())
+        return sum(len(kept.numbers) for kept in self._kept.values())
 
     def _leave_behind(self, kind: str, changes: Changes) -> None:
         """Forget what was not asked for while the older half of the changes came."""
@@ -111,10 +132,10 @@ class Found:
         del changes.rows[: first - changes.first]
         changes.first = first
 
-    def _every(self, table: Table[Any]) -> list[Any]:
+    def _every(self, table: Table[Any]) -> Kept:
         """All rows in the table's order: of those made at one moment, the order is known here."""
-        every = self.get(table, EVERYTHING)
-        return self.keep(table, EVERYTHING, table, ()) if every is None else every
+        every = self._get(table, EVERYTHING)
+        return self._keep(table, EVERYTHING, table.rows, ()) if every is None else every
 
     def _catch_up(self, table: Table[Any], kept: Kept) -> None:
         changes = self._changes[table.spec.kind]
@@ -122,32 +143,31 @@ class Found:
             return
         since = changes.rows[kept.seen - changes.first :]
         kept.seen = changes.end
-        for row in {id(row): row for row in since}.values():
-            rows, at_ms = kept.rows, row.created_at_ms
-            first = bisect_left(rows, at_ms, key=CREATED)
-            last = bisect_right(rows, at_ms, lo=first, key=CREATED)
-            place = next((at for at in range(first, last) if rows[at] is row), None)
-            wanted = table.get(row.id) is row and all(test(row) for test in kept.tests)
+        for number, at_ms in dict(since).items():
+            numbers = kept.numbers
+            first, last = kept.among(at_ms)
+            place = next((at for at in range(first, last) if numbers[at] == number), None)
+            wanted = number in table.rows and all(test(table.at(number)) for test in kept.tests)
             if place is None and wanted:
-                rows.insert(self._between(table, kept, row, first, last), row)
+                place = self._between(table, kept, number, first, last)
+                numbers.insert(place, number)
+                kept.times.insert(place, at_ms)
             elif place is not None and not wanted:
-                del rows[place]
+                del numbers[place], kept.times[place]
 
-    def _between(self, table: Table[Any], kept: Kept, row: Any, first: int, last: int) -> int:
+    def _between(self, table: Table[Any], kept: Kept, number: int, first: int, last: int) -> int:
         """Where a row belongs among those, from `first` to `last`, that were made with it."""
         if first == last or not kept.tests:
             return last
-        every, at_ms = self._every(table), row.created_at_ms
-        begin = bisect_left(every, at_ms, key=CREATED)
-        end = bisect_right(every, at_ms, lo=begin, key=CREATED)
-        ranks = {id(one): rank for rank, one in enumerate(every[begin:end])}
+        every = self._every(table)
+        begin, end = every.among(table.created_at_ms(number))
+        ranks = {one: rank for rank, one in enumerate(every.numbers[begin:end])}
         # One that is gone has no rank, and is about to be taken out.
-        beside = [ranks.get(id(one), -1) for one in kept.rows[first:last]]
-        after = (at for at, rank in enumerate(beside, first) if rank > ranks[id(row)])
+        beside = [ranks.get(one, -1) for one in kept.numbers[first:last]]
+        after = (at for at, rank in enumerate(beside, first) if rank > ranks[number])
         return next(after, last)
 
 
-def _has_ties(rows: list[Any]) -> bool:
+def _has_ties(times: array[int]) -> bool:
     """Were two of these made at the same moment?"""
-    times = list(map(CREATED, rows))
     return len(set(times)) < len(times)

@@ -19,7 +19,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from dataclasses import dataclass, make_dataclass
 from enum import StrEnum
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 from operator import attrgetter
 from types import FunctionType
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, cast, dataclass_transform
@@ -33,6 +33,7 @@ from api.fields import Bound, DeclarationError, Field, Idle, Later, Names, read
 from api.found import EVERYTHING as EVERY_ROW
 from api.scope import Asked, Reach, reach_of
 from api.views.resource_icon import icon_of
+from projections.picked import Picked
 from projections.setting import value_of
 from projections.table import TABLES, Table, TableSpec
 from projections.tag import tagged, tags_on
@@ -143,12 +144,12 @@ class ListAsk:
         count, rows = self.find(caller, span(self.page, self.page_size, caller))
         if getattr(self, "retrieve_only_resource_count", False):
             return Page(count, ())
-        if rows and caller.memo is not None and self.shown_alike():
+        if rows and isinstance(rows, Picked) and caller.memo and self.shown_alike():
             ready = caller.memo.page(self.PLAN.view, caller.role_type, rows)
             return Page(count, (), ready)
         return Page(count, self.answers(rows, caller))
 
-    def answers(self, rows: list[Any], caller: Caller) -> Sequence[Any]:
+    def answers(self, rows: Sequence[Any], caller: Caller) -> Sequence[Any]:
         """What is shown of rows that are not shown alike whatever was asked."""
         items = [self.show(row, caller) for row in rows]
         if getattr(self, "show_icon", False):
@@ -163,7 +164,7 @@ class ListAsk:
         alike = own == (ListAsk.run, ListAsk.rows, ListAsk.show)
         return alike and not getattr(self, "show_icon", False)
 
-    def find(self, caller: Caller, part: slice = EVERYTHING) -> tuple[int, list[Any]]:
+    def find(self, caller: Caller, part: slice = EVERYTHING) -> tuple[int, Sequence[Any]]:
         """How many there are, and this part of them, in order of creation.
 
         It starts from the smallest set that an index offers and asks only what is left to ask. What
@@ -187,15 +188,16 @@ class ListAsk:
         if reach is not None and not reach.is_everything and not told.reach:
             tests.append(reach.holds)
         tests += [*more, *self._tests(caller, reach)]
-        found = [row for row in rows if all(test(row) for test in tests)] if tests else list(rows)
-        if question is not None and caller.found is not None and len(found) > FEW:
+        found = _passing(table, rows, tests)
+        keeper = caller.found if question is not None and len(found) > FEW else None
+        if keeper is not None and isinstance(found, Picked):
             tests += [_test(how, value) for how, value in asked if how is told.filter]
             if told.reach and reach is not None:
                 tests.append(reach.holds)
-            found = caller.found.keep(table, question, found, tests)
+            found = keeper.keep(table, question, found, tests)
         elif rows is not table or self.ORDER != ListAsk.ORDER:
             # The table is in order of creation; an index may not be, and pages need one order.
-            found.sort(key=attrgetter(self.ORDER))
+            found = _in_order(found, self.ORDER)
         return len(found), found[part]
 
     def _question(
@@ -242,9 +244,8 @@ class ListAsk:
         wanted = self._wanted_tags()
         if not wanted or type(self).tags_on is not ListAsk.tags_on:
             return rows, told
-        get = caller.cloud.table(self.PLAN.kind).get
         ids = tagged(caller.cloud, self.PLAN.kind, wanted)
-        found = [row for row in map(get, islice(ids, len(rows))) if row is not None]
+        found = _of_ids(caller.cloud.table(self.PLAN.kind), islice(ids, len(rows)))
         return (found, Told()) if len(found) < len(rows) else (rows, told)
 
     def _tests(self, caller: Caller, reach: Reach | None) -> Iterator[Test]:
@@ -320,8 +321,7 @@ def _narrowest(
     for how, value in asked:
         if how.attr == "id":
             wanted = (value,) if isinstance(value, UUID) else value
-            named = [row for row in map(table.get, dict.fromkeys(wanted)) if row is not None]
-            return named, Told(how, value)
+            return _of_ids(table, dict.fromkeys(wanted)), Told(how, value)
         # Plain text compares without case, which only some indexes can.
         exact = how.exact or isinstance(value, (UUID, int, StrEnum))
         if exact and how.attr in table.spec.indexed:
@@ -337,10 +337,37 @@ def _narrowest(
         ("domain_id", None if reach is None else reach.domains),
     ):
         if allowed is not None and attribute in table.spec.indexed and len(allowed) <= 64:
-            rows = [row for one in allowed for row in table.by(attribute, one)]
+            entries = [table.by(attribute, one).numbers for one in allowed]
+            rows = Picked(table, list(chain.from_iterable(entries)))
             if len(rows) < len(best):
                 best, told = rows, Told(reach=reach is not None and reach.is_only(attribute))
     return best, told
+
+
+def _of_ids(table: Any, ids: Iterable[UUID]) -> Sequence[Any]:
+    """The rows with these ids that there are."""
+    if isinstance(table, Table):
+        return Picked(table, [one.int for one in ids if one in table])
+    return [row for row in map(table.get, ids) if row is not None]
+
+
+def _passing(table: Any, rows: Any, tests: list[Test]) -> Sequence[Any]:
+    """Those of these rows, or of the whole table, that pass all tests."""
+    if rows is table and isinstance(table, Table):
+        rows = table.picked()
+    if isinstance(rows, Picked):
+        return rows.passing(tests)
+    return [row for row in rows if all(test(row) for test in tests)]
+
+
+def _in_order(rows: Sequence[Any], attribute: str) -> Sequence[Any]:
+    """These rows in the order of an attribute."""
+    if not isinstance(rows, Picked):
+        return sorted(rows, key=attrgetter(attribute))
+    table = rows.table
+    if attribute == ListAsk.ORDER:
+        return Picked(table, sorted(rows.numbers, key=table.created_at_ms))
+    return Picked(table, sorted(rows.numbers, key=lambda one: getattr(table.at(one), attribute)))
 
 
 def _name_of(test: Test) -> Hashable | None:

@@ -26,6 +26,7 @@ from api.render import CLOSING, limited
 from api.shelf import Key, Pattern, Shelf
 from api.signers import Signers
 from projections.cloud import Cloud
+from projections.picked import Picked
 from projections.table import Table, TableSpec
 from projections.vitals import Vitals
 
@@ -127,8 +128,8 @@ class ReadVitals:
 
 
 class Memo:
-    """What was made of the live cloud's rows. Rows are told apart by identity: each is one object
-    from its creation to its removal, which is forgotten like any other change.
+    """What was made of the live cloud's rows. Rows are told by the numbers of their ids: no row of
+    a number comes but after the end of the one before, which is forgotten like any other change.
 
     `found` is what was found of late, `signers` who signs; they are told of the same changes.
     """
@@ -157,33 +158,34 @@ class Memo:
         """How many answers are packed."""
         return sum(len(shelf.packed) for shelf in self._shelves.values())
 
-    def page(self, view: type[View], role_type: str, rows: list[Any]) -> bytes:
+    def page(self, view: type[View], role_type: str, rows: Picked[Any]) -> bytes:
         """The answers for these rows, with commas between, and what closes an answer behind."""
-        shown = (view, role_type)
-        page = self._pages.get(shown, rows) if rows else CLOSING
+        shown, numbers = (view, role_type), rows.numbers
+        page = self._pages.get(shown, numbers) if numbers else CLOSING
         if page is None:
             made = self.of(view, role_type, rows)
             page = b",".join((*made[:-1], made[-1] + CLOSING))
             shelf = self._shelves.get(shown)
-            if shelf is not None and all(id(row) in shelf for row in rows):
-                self._pages.keep(shown, rows, page)
+            if shelf is not None and all(number in shelf for number in numbers):
+                self._pages.keep(shown, numbers, page)
         return page
 
-    def of(self, view: type[View], role_type: str, rows: Iterable[Any]) -> list[bytes]:
+    def of(self, view: type[View], role_type: str, rows: Picked[Any]) -> list[bytes]:
         """The answer for each row, as callers of this role type see it."""
         shelf = self._shelves.get((view, role_type))
         if shelf is None:
             return [self._make(view, role_type, row) for row in rows]
-        get = shelf.ready.get
-        return [get(id(row)) or self._found(shelf, view, role_type, row) for row in rows]
+        get, at = shelf.ready.get, rows.table.at
+        return [
+            get(number) or self._unpacked(shelf, number) or self._make(view, role_type, at(number))
+            for number in rows.numbers
+        ]
 
-    def _found(self, shelf: Shelf, view: type[View], role_type: str, row: Any) -> bytes:
-        """One that is not ready, so it is packed, or not made yet."""
-        ident = id(row)
-        json = shelf.unpack(ident)
-        if json is None:
-            return self._make(view, role_type, row)
-        self._make_room(shelf, ident, len(json))
+    def _unpacked(self, shelf: Shelf, number: int) -> bytes | None:
+        """One that is not ready but packed; None if it is not made yet."""
+        json = shelf.unpack(number)
+        if json is not None:
+            self._make_room(shelf, number, len(json))
         return json
 
     def _make(self, view: type[View], role_type: str, row: Any) -> bytes:
@@ -201,11 +203,11 @@ class Memo:
         if shelf is None:
             shelf = self._shelves[view, role_type] = Shelf(row.KIND)
             self._of_kind.setdefault(row.KIND, []).append(shelf)
-        size_bytes, ident = len(json), id(row)
+        size_bytes, number = len(json), row.id.int
         if self.size_bytes + size_bytes > self._kept_bytes:
             self.forget()
-        shelf.ready[ident] = json
-        self._make_room(shelf, ident, size_bytes)
+        shelf.ready[number] = json
+        self._make_room(shelf, number, size_bytes)
         own, row_id = shelf.own, row.id
         for key in keys:
             pattern, value = key
@@ -216,7 +218,7 @@ class Memo:
                 continue
             if key not in shelf.rests:
                 self._listen(pattern, shelf)
-            shelf.note(key, ident, COMMON)
+            shelf.note(key, number, COMMON)
 
     def _listen(self, pattern: Pattern, shelf: Shelf) -> None:
         """Tell this shelf of changes of this pattern."""
@@ -228,11 +230,11 @@ class Memo:
         if names and names[0] not in known:
             self._indexed[kind] = (*known, names[0])
 
-    def _make_room(self, shelf: Shelf, ident: int, size_bytes: int) -> None:
+    def _make_room(self, shelf: Shelf, number: int, size_bytes: int) -> None:
         """One more is ready: pack the oldest if they are too many, but never this one."""
         self._ready_bytes += size_bytes
         ready = self._ready
-        ready.append((shelf, ident))
+        ready.append((shelf, number))
         while self._ready_bytes > self._most_ready and len(ready) > 1:
             oldest, its = ready.popleft()
             plain, packed = oldest.pack(its)
@@ -246,14 +248,14 @@ class Memo:
         count = sum(len(shelf.ready) for shelf in self._shelves.values())
         if len(self._ready) > 2 * count + COMMON:
             each = self._shelves.values()
-            self._ready = deque((shelf, ident) for shelf in each for ident in shelf.ready)
+            self._ready = deque((shelf, number) for shelf in each for number in shelf.ready)
 
     def changed(self, kind: str, row: Any, before: dict[str, Any]) -> None:
         """`row` has changed, come or gone; `before` are the index entries that it has left."""
         self.found.changed(kind, row)
         self.signers.changed(kind)
         for shelf in self._of_kind.get(kind, ()):
-            self._drop(shelf, id(row))
+            self._drop(shelf, row.id.int)
         resting = self._resting
         if (kind,) in resting:
             self._drop_resting((kind,), row.id)
@@ -270,21 +272,19 @@ class Memo:
 
     def _drop_resting(self, pattern: Pattern, value: Any) -> None:
         for shelf in self._resting.get(pattern, ()):
-            if pattern in shelf.own and value is not WHOLE:
-                shown = self._cloud.table(shelf.kind).get(value)
-                if shown is not None:
-                    self._drop(shelf, id(shown))
+            if pattern in shelf.own and isinstance(value, UUID):
+                self._drop(shelf, value.int)
             resting = shelf.resting_on((pattern, value))
             if resting is None:
                 self.forget()
                 return
-            for ident in resting:
-                self._drop(shelf, ident)
+            for number in resting:
+                self._drop(shelf, number)
 
-    def _drop(self, shelf: Shelf, ident: int) -> None:
-        plain, packed = shelf.drop(ident)
+    def _drop(self, shelf: Shelf, number: int) -> None:
+        plain, packed = shelf.drop(number)
         if plain or packed:
-            self._pages.forgot(ident)
+            self._pages.forgot(number)
         self._ready_bytes -= plain
         self._packed_bytes -= packed
 

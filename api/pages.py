@@ -8,9 +8,8 @@ counts for as long as it is of the same rows and nothing that was made of one of
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 KEPT_BYTES = 64 * 2**20
 FEW_ROWS = 20
@@ -21,16 +20,19 @@ REMEMBERED = 4096
 
 @dataclass(slots=True)
 class Joined:
-    """A page of these rows, as of the `seen`th row that was forgotten."""
+    """A page of the rows with these numbers, as of the `seen`th row that was forgotten."""
 
     json: bytes
-    rows: list[Any]
-    idents: frozenset[int]
+    numbers: Sequence[int]
+    among: frozenset[int]
     seen: int
 
 
 class Pages:
-    """Pages by what they show and by their first row; what is asked for least of late goes."""
+    """Pages by what they show and by their first row; what is asked for least of late goes.
+
+    Rows are told by the numbers of their ids.
+    """
 
     def __init__(self, kept_bytes: int = KEPT_BYTES) -> None:
         self._kept_bytes = kept_bytes
@@ -40,24 +42,23 @@ class Pages:
         self._first = 0
         self.size_bytes = 0
 
-    def get(self, shown: Hashable, rows: list[Any]) -> bytes | None:
+    def get(self, shown: Hashable, numbers: Sequence[int]) -> bytes | None:
         """The page of these rows, as `shown` says; None if it is to be made."""
-        key = (shown, id(rows[0]), len(rows))
+        key = (shown, numbers[0], len(numbers))
         page = self._kept.get(key)
         if page is None:
             return None
-        # Rows are compared by identity first, so this looks into none of them.
-        if page.rows != rows or not self._is_fresh(page):
+        if page.numbers != numbers or not self._is_fresh(page):
             self._drop(key)
             return None
         self._kept.move_to_end(key)
         return page.json
 
-    def keep(self, shown: Hashable, rows: list[Any], json: bytes) -> None:
+    def keep(self, shown: Hashable, numbers: Sequence[int], json: bytes) -> None:
         """Keep a page that was made, if it was asked for before."""
-        if len(rows) < FEW_ROWS:
+        if len(numbers) < FEW_ROWS:
             return
-        key = (shown, id(rows[0]), len(rows))
+        key = (shown, numbers[0], len(numbers))
         if key not in self._asked_once:
             self._asked_once[key] = None
             if len(self._asked_once) > REMEMBERED:
@@ -66,16 +67,16 @@ class Pages:
         self._asked_once.move_to_end(key)
         end = self._first + len(self._forgotten)
         self._drop(key)
-        self._kept[key] = Joined(json, rows, frozenset(map(id, rows)), end)
+        self._kept[key] = Joined(json, numbers, frozenset(numbers), end)
         self.size_bytes += len(json)
         while self.size_bytes > self._kept_bytes:
             self._drop(next(iter(self._kept)))
 
-    def forgot(self, ident: int) -> None:
-        """What was made of the row with this identity is to be made anew."""
+    def forgot(self, number: int) -> None:
+        """What was made of the row with this number is to be made anew."""
         if not self._kept:
             return
-        self._forgotten.append(ident)
+        self._forgotten.append(number)
         if len(self._forgotten) > REMEMBERED:
             # A page that nobody has asked for since the older half was forgotten is not known any
             # more to be right.
@@ -94,7 +95,7 @@ class Pages:
             return False
         since = self._forgotten[page.seen - self._first :]
         page.seen = self._first + len(self._forgotten)
-        return page.idents.isdisjoint(since)
+        return page.among.isdisjoint(since)
 
     def _drop(self, key: Hashable) -> None:
         page = self._kept.pop(key, None)

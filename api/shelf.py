@@ -18,6 +18,7 @@ Key = tuple[Pattern, Any]
 _WINDOW, _LEVEL, _MEMORY = -13, 6, 6
 # So many that rest on one thing are a tuple still: a set of three takes three times as much.
 _FEW = 8
+NOBODY = ()
 
 
 class Packer:
@@ -38,7 +39,7 @@ class Packer:
 
 
 class Shelf:
-    """The answers of one view for one role type, by the identity of their rows.
+    """The answers of one view for one role type, by the numberity of their rows.
 
     `own` are the patterns of what each rests on by its row's own id, `rests` what some rest on
     besides: one answer alone stands for itself, None is for more than are worth noting.
@@ -52,62 +53,60 @@ class Shelf:
         self.rests: dict[Key, int | tuple[int, ...] | set[int] | None] = {}
         self._packer: Packer | None = None
 
-    def __contains__(self, ident: int) -> bool:
-        return ident in self.ready or ident in self.packed
+    def __contains__(self, number: int) -> bool:
+        return number in self.ready or number in self.packed
 
-    def pack(self, ident: int) -> tuple[int, int]:
+    def pack(self, number: int) -> tuple[int, int]:
         """Keep an answer packed only; by how much that shrinks what is ready, and grows the rest.
 
         One that has been packed before still is.
         """
-        plain = self.ready.pop(ident, None)
+        plain = self.ready.pop(number, None)
         if plain is None:
             return 0, 0
-        if ident in self.packed:
+        if number in self.packed:
             return len(plain), 0
         if self._packer is None:
             self._packer = Packer(plain)
-        packed = self.packed[ident] = self._packer.pack(plain)
+        packed = self.packed[number] = self._packer.pack(plain)
         return len(plain), len(packed)
 
-    def unpack(self, ident: int) -> bytes | None:
+    def unpack(self, number: int) -> bytes | None:
         """An answer that is packed; it is packed still."""
-        packed = self.packed.get(ident)
+        packed = self.packed.get(number)
         if packed is None or self._packer is None:
             return None
-        plain = self.ready[ident] = self._packer.unpack(packed)
+        plain = self.ready[number] = self._packer.unpack(packed)
         return plain
 
-    def note(self, key: Key, ident: int, most: int) -> None:
+    def note(self, key: Key, number: int, most: int) -> None:
         """An answer rests on this, unless more than `most` do already."""
-        known = self.rests.get(key, 0)
-        if known is None or known == ident:
+        known = self.rests.get(key, NOBODY)
+        if known is None or known == number:
             return
-        if known == 0:
-            self.rests[key] = ident
+        if known is NOBODY:
+            self.rests[key] = number
             return
         several = (known,) if isinstance(known, int) else known
-        if ident in several:
+        if number in several:
             return
         if len(several) >= most:
             self.rests[key] = None
         elif isinstance(several, set):
-            several.add(ident)
+            several.add(number)
         else:
-            self.rests[key] = (*several, ident) if len(several) < _FEW else {*several, ident}
+            self.rests[key] = (*several, number) if len(several) < _FEW else {*several, number}
 
     def resting_on(self, key: Key) -> Iterator[int] | None:
         """Those that rest on this by note, and do so no more; None if it is on too many."""
-        found = self.rests.pop(key, 0)
+        found = self.rests.pop(key, NOBODY)
         if found is None:
             return None
-        if isinstance(found, set | tuple):
-            return iter(found)
-        return iter((found,) if found else ())
+        return iter((found,) if isinstance(found, int) else found)
 
-    def drop(self, ident: int) -> tuple[int, int]:
+    def drop(self, number: int) -> tuple[int, int]:
         """Forget an answer; how much was ready, and how much packed."""
-        return len(self.ready.pop(ident, b"")), len(self.packed.pop(ident, b""))
+        return len(self.ready.pop(number, b"")), len(self.packed.pop(number, b""))
 
     def clear(self) -> None:
         self.ready.clear()

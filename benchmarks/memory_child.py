@@ -90,7 +90,8 @@ def parts(cloud: Cloud) -> dict[str, int]:
     for kind in ("host", "vm", "volume"):
         table = cloud.table(kind)
         found[f"{kind}.rows"] = walk.of(table.rows)
-        found[f"{kind}.indexes"] = walk.of(table._index) + walk.of(table._text)
+        indexes = (*table._index.values(), *table._text.values())
+        found[f"{kind}.indexes"] = walk.of([one._entries for one in indexes])
     for name, fold in cloud._folds.items():
         told = {key: value for key, value in vars(fold).items() if key != "_cloud"}
         found[name] = walk.of(

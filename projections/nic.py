@@ -52,8 +52,8 @@ class _InGuests(Generic[P]):
     )
 
     def __init__(self) -> None:
-        # By the numbers of ids. The rows of guests are there anyway; a card's is made when read.
-        self._guest: dict[int, Vm] = {}
+        # All by the numbers of ids. What is read of a card is made of its guest's row.
+        self._guest: dict[int, int] = {}
         self._of_vm: dict[int, int | tuple[int, ...]] = {}
 
     def get(self, row_id: UUID | None) -> P | None:
@@ -62,7 +62,7 @@ class _InGuests(Generic[P]):
         return self[row_id]
 
     def __getitem__(self, row_id: UUID) -> P:
-        parts = self._parts(self._guest[row_id.int])
+        parts = self._parts(self._cloud[vms].at(self._guest[row_id.int]))
         return next(part for part in parts if part.id == row_id)
 
     def __iter__(self) -> Iterator[P]:
@@ -104,7 +104,7 @@ class _InGuests(Generic[P]):
         if vm is None or not fresh:
             return
         for part in fresh:
-            self._guest[part] = vm
+            self._guest[part] = vm.id.int
         # Most have one, which stands for itself.
         self._of_vm[vm.id.int] = tuple(fresh) if len(fresh) > 1 else fresh[0]
 

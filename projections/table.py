@@ -10,33 +10,30 @@ and everybody reads it as `cloud[vms]`.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from operator import attrgetter
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, get_type_hints
 from uuid import UUID
 
 import msgspec
 
 from aggregates.base import Aggregate, Event, Recorded, build
 from projections.batches import in_batches, of_batches
+from projections.index import Index
+from projections.picked import Picked
 from projections.shared import Plan, Unshared, share, stands, touched
 
 R = TypeVar("R", bound=Aggregate)
-# Rows by the value of one attribute: the only one that has it, or those that have it, in order of
-# creation; of one moment, in the order in which they came. A list costs eight bytes a row, a dict
-# of them fifty.
-Index = dict[Any, R | list[R]]
 # Told of a kind, a row that changed, came or went, and the index entries that it has left.
 Watch = Callable[[str, Any, dict[str, Any]], None]
 # Indexed attributes that people type, and so look for without regard to case.
 TYPED_BY_PEOPLE = ("name",)
-CREATED = attrgetter("created_at_ms")
 NOTHING_LEFT: dict[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class TableSpec(Generic[R]):
     """Which aggregate a table holds and by which of its attributes rows are found quickly."""
 
@@ -47,6 +44,12 @@ class TableSpec(Generic[R]):
     @property
     def kind(self) -> str:
         return self.row.KIND
+
+    @cached_property
+    def ids(self) -> frozenset[str]:
+        """The indexed attributes whose values are ids."""
+        hints = get_type_hints(self.row)
+        return frozenset(name for name in self.indexed if hints[name] in (UUID, UUID | None))
 
     @property
     def folded(self) -> tuple[str, ...]:
@@ -86,8 +89,8 @@ class Table(Generic[R]):
         self._empty()
 
     def _empty(self) -> None:
-        self._index: dict[str, Index[R]] = {name: {} for name in self.spec.indexed}
-        self._text: dict[str, Index[R]] = {name: {} for name in self._folds}
+        self._index = {name: Index(self.created_at_ms) for name in self.spec.indexed}
+        self._text = {name: Index(self.created_at_ms) for name in self._folds}
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -104,24 +107,40 @@ class Table(Generic[R]):
     def get(self, row_id: UUID | None) -> R | None:
         return None if row_id is None else self.rows.get(row_id.int)
 
-    def by(self, attribute: str, value: object) -> Collection[R]:
+    def at(self, number: int) -> R:
+        """The row whose id has this number."""
+        return self.rows[number]
+
+    def created_at_ms(self, number: int) -> int:
+        """When the row of this number was created."""
+        return self.rows[number].created_at_ms
+
+    def picked(self) -> Picked[R]:
+        """All rows, as they are numbered now, in the table's order."""
+        return Picked(self, list(self.rows))
+
+    def by(self, attribute: str, value: object) -> Picked[R]:
         """The rows whose indexed `attribute` equals `value`; costs nothing for the others."""
-        return _listed(self._index[attribute].get(value))
+        return Picked(self, self._index[attribute].of(value))
 
     def counts(self, attribute: str) -> dict[Any, int]:
         """How many rows have each value of an indexed attribute; costs nothing for the rows."""
-        return {value: len(_listed(found)) for value, found in self._index[attribute].items()}
+        told = self._index[attribute].counts()
+        if attribute in self.spec.ids:
+            return {None if key is None else UUID(int=key): count for key, count in told}
+        return dict(told)
 
-    def by_text(self, attribute: str, text: str) -> Collection[R]:
+    def by_text(self, attribute: str, text: str) -> Picked[R]:
         """The rows whose `attribute`, one of `spec.folded`, is this text in any case."""
         folded = text.casefold()
-        same = _listed(self._index[attribute].get(folded))
-        other = _listed(self._text[attribute].get(folded))
-        return [*same, *other] if other else same
+        same = self._index[attribute].of(folded)
+        other = self._text[attribute].of(folded)
+        return Picked(self, [*same, *other] if other else same)
 
     def one(self, attribute: str, value: object) -> R | None:
         """The first row whose indexed `attribute` equals `value`."""
-        return next(iter(self.by(attribute, value)), None)
+        found = self._index[attribute].of(value)
+        return self.at(found[0]) if found else None
 
     def defer(self) -> None:
         """Leave the indexes be while a long past is folded; until `settle` only rows are right."""
@@ -155,10 +174,10 @@ class Table(Generic[R]):
             if self.watch is not None:
                 self.watch(self.spec.kind, row, {})
             return
-        row = self.rows[recorded.stream.int]
         if happened.REMOVES:
-            self.discard(row.id)
+            self.discard(recorded.stream)
             return
+        row = self.at(recorded.stream.int)
         before = self._keys(row)
         self._apply(row, recorded)
         after = self._keys(row)
@@ -190,7 +209,7 @@ class Table(Generic[R]):
 
     def _change_past(self, recorded: Recorded) -> None:
         happened, number = recorded.event, recorded.stream.int
-        row = self.rows[number]
+        row = self.at(number)
         happened.apply(row, recorded.at_ms)
         row.version = recorded.version
         if self._brought(type(happened)) is not None:
@@ -201,34 +220,39 @@ class Table(Generic[R]):
 
     def discard(self, row_id: UUID) -> None:
         """Forget a row; the log still has it."""
-        row = self.rows.pop(row_id.int)
+        row = self.at(row_id.int)
         self._drop(row, self._keys(row))
+        del self.rows[row_id.int]
         if self.watch is not None:
             self.watch(self.spec.kind, row, {})
 
     def _move(self, row: R, before: tuple[Any, ...], after: tuple[Any, ...]) -> dict[str, Any]:
         """Re-list a row under those of its keys that changed; the entries that it has left."""
         left: dict[str, Any] = {}
+        number, at_ms = row.id.int, row.created_at_ms
         for name, old, new in zip(self.spec.indexed, before, after, strict=True):
             if old is new or old == new:
                 continue
             left[name] = old
-            _unlist(self._index[name], old, row)
-            _list(self._index[name], new, row)
+            index = self._index[name]
+            index.take(old, number, at_ms)
+            index.put(new, number, at_ms)
             if name in self._text:
                 self._unlist_text(name, old, row)
                 self._list_text(name, new, row)
         return left
 
     def _add(self, row: R) -> None:
+        number, at_ms = row.id.int, row.created_at_ms
         for index, key in zip(self._index.values(), self._keys(row), strict=True):
-            _list(index, key, row)
+            index.put(key, number, at_ms)
         for name in self._folds:
             self._list_text(name, getattr(row, name), row)
 
     def _drop(self, row: R, keys: tuple[Any, ...]) -> None:
+        number, at_ms = row.id.int, row.created_at_ms
         for name, key in zip(self.spec.indexed, keys, strict=True):
-            _unlist(self._index[name], key, row)
+            self._index[name].take(key, number, at_ms)
             if name in self._text:
                 self._unlist_text(name, key, row)
 
@@ -236,12 +260,12 @@ class Table(Generic[R]):
         """Have a row found without regard to case; most texts have none, and are found as such."""
         folded = text.casefold()
         if folded != text:
-            _list(self._text[name], folded, row)
+            self._text[name].put(folded, row.id.int, row.created_at_ms)
 
     def _unlist_text(self, name: str, text: str, row: R) -> None:
         folded = text.casefold()
         if folded != text:
-            _unlist(self._text[name], folded, row)
+            self._text[name].take(folded, row.id.int, row.created_at_ms)
 
     def encode(self) -> bytes:
         """Every row, for a checkpoint."""
@@ -257,18 +281,12 @@ class Table(Generic[R]):
             self._index_all()
 
     def _index_all(self) -> None:
-        rows = sorted(self.rows.values(), key=CREATED)
+        numbers = sorted(self.rows, key=self.created_at_ms)
+        rows = [self.rows[number] for number in numbers]
         for name in self.spec.indexed:
-            index, key_of = self._index[name], attrgetter(name)
-            for row in rows:
-                key = key_of(row)
-                found = index.get(key)
-                if found is None:
-                    index[key] = row
-                elif type(found) is list:
-                    found.append(row)
-                else:
-                    index[key] = [found, row]  # type: ignore[list-item]
+            append, keys = self._index[name].append, map(attrgetter(name), rows)
+            for key, number in zip(keys, numbers, strict=True):
+                append(key, number)
         for name in self._folds:
             word_of = attrgetter(name)
             for row in rows:
@@ -280,42 +298,3 @@ def _keys_of(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
     if len(names) > 1:
         return attrgetter(*names)
     return lambda row: tuple(getattr(row, name) for name in names)
-
-
-def _list(index: Index[R], key: Any, row: R) -> None:
-    found = index.get(key)
-    if found is None:
-        index[key] = row
-        return
-    if type(found) is not list:
-        found = index[key] = cast(list[R], [found])
-    if row.created_at_ms >= found[-1].created_at_ms:
-        found.append(row)
-    else:
-        found.insert(bisect_right(found, row.created_at_ms, key=CREATED), row)
-
-
-def _unlist(index: Index[R], key: Any, row: R) -> None:
-    """Take a row out of an index, and the key with it if it was the last one."""
-    found = index[key]
-    if type(found) is not list:
-        del index[key]
-    elif len(found) == 2:
-        index[key] = found[found[0] is row]
-    else:
-        del found[_place(found, row)]
-
-
-def _place(rows: list[R], row: R) -> int:
-    """Where a row is: of those made at one moment, the one that it is itself."""
-    at = bisect_left(rows, row.created_at_ms, key=CREATED)
-    while rows[at] is not row:
-        at += 1
-    return at
-
-
-def _listed(found: R | list[R] | None) -> Collection[R]:
-    """The rows of one entry."""
-    if found is None:
-        return ()
-    return found if type(found) is list else (found,)  # type: ignore[return-value]

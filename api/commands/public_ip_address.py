@@ -295,9 +295,8 @@ class ListPublicIpAddresses:
     async def run(self, caller: Caller) -> Page:
         """Taken ones as any list; behind them the free ones, if they are asked for."""
         asked: Any = self
-        _, found = asked.find(caller)
-        if self._free_too(caller):
-            found += [*self._free(caller)]
+        _, taken = asked.find(caller)
+        found = [*taken, *(self._free(caller) if self._free_too(caller) else ())]
         shown = (
             []
             if self.retrieve_only_resource_count

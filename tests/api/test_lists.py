@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from projections.picked import Picked
 from projections.table import Table
 from tests.api.conftest import Served
 from tests.api.fakes import ToyDisk, add_disk, make_engine, named
@@ -157,6 +158,9 @@ class NeverScanned(Table[ToyDisk]):
     """A table whose rows are only found by an index."""
 
     def __iter__(self) -> Iterator[ToyDisk]:
+        raise AssertionError("scanned the table")
+
+    def picked(self) -> Picked[ToyDisk]:
         raise AssertionError("scanned the table")
 
 

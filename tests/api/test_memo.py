@@ -122,16 +122,16 @@ def _pair(key: str, value: str) -> dict[str, str]:
 async def test_what_is_kept_is_used_and_bounded(here: House) -> None:
     memo = here.gateway.memo
     assert isinstance(memo, Memo)
-    (zone,) = here.cloud[zones]
-    (first,) = memo.of(ZoneView, "Admin", [zone])
-    assert memo.of(ZoneView, "Admin", [zone]) == [first]
-    assert memo.of(ZoneView, "Admin", [zone])[0] is first
+    zone = here.cloud[zones].picked()
+    (first,) = memo.of(ZoneView, "Admin", zone)
+    assert memo.of(ZoneView, "Admin", zone) == [first]
+    assert memo.of(ZoneView, "Admin", zone)[0] is first
     await here.make("root", "updateZone", id=str(ZONE), name="other")
-    (second,) = memo.of(ZoneView, "Admin", [zone])
+    (second,) = memo.of(ZoneView, "Admin", zone)
     assert second is not first and b"other" in bytes(second)
 
     small = Memo(here.cloud, kept_bytes=1)
-    assert b"other" in bytes(small.of(ZoneView, "Admin", [zone])[0])
+    assert b"other" in bytes(small.of(ZoneView, "Admin", zone)[0])
     assert small.size_bytes == len(bytes(second))
     small.forget()
     assert small.size_bytes == 0
@@ -146,7 +146,7 @@ async def test_what_nobody_asked_for_lately_is_packed(here: House) -> None:
             templateid=TEMPLATE, startvm="false", name=f"guest-{number}", networkids=network,
         )  # fmt: skip
         await here.controller.engine.runner.wait(UUID(told["jobid"]))
-    guests = list(here.cloud[vms])
+    guests = here.cloud[vms].picked()
     plain = [bytes(one) for one in Memo(here.cloud).of(VmView, "Admin", guests)]
     memo = Memo(here.cloud, ready_bytes=1)
     for _ in range(2):

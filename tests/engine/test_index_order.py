@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
-from projections.table import Index, _list, _listed, _unlist
+from projections.index import Index
 
 MOMENTS, STEPS = 4, 2_000
 
@@ -17,19 +14,17 @@ MOMENTS, STEPS = 4, 2_000
 @pytest.mark.parametrize("seed", range(5))
 def test_an_entry_is_as_a_sorted_list_of_what_came(seed: int) -> None:
     """Many share a moment; names and ids have no say in who of them is first."""
-    rng, index = random.Random(seed), Index[Any]()
-    came: list[Any] = []
-    for _ in range(STEPS):
+    rng, times = random.Random(seed), dict[int, int]()
+    index, came = Index(times.__getitem__), list[int]()
+    for number in rng.sample(range(STEPS), STEPS):
         if came and rng.random() < 0.5:
             gone = came.pop(rng.randrange(len(came)))
-            _unlist(index, "key", gone)
+            index.take("key", gone, times[gone])
         else:
-            row = SimpleNamespace(created_at_ms=rng.randrange(MOMENTS))
-            came.append(row)
-            _list(index, "key", row)
-        found: Sequence[Any] = list(_listed(index.get("key")))
-        wanted = sorted(came, key=lambda one: one.created_at_ms)
-        assert [id(one) for one in found] == [id(one) for one in wanted]
-    for row in came:
-        _unlist(index, "key", row)
-    assert not index
+            times[number] = rng.randrange(MOMENTS)
+            came.append(number)
+            index.put("key", number, times[number])
+        assert [*index.of("key")] == sorted(came, key=times.__getitem__)
+    for number in came:
+        index.take("key", number, times[number])
+    assert not len(index)

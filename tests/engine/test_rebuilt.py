@@ -26,6 +26,7 @@ from projections.capacity import Capacity
 from projections.capacity_columns import HostColumns, Trail
 from projections.cloud import FOLDS, Cloud
 from projections.cluster_sums import Sums
+from projections.index import Index
 from projections.latest import Latest
 from projections.packed import Packed
 from projections.promises import Holds
@@ -35,6 +36,7 @@ from tests.log import corpus
 
 load_nouns()
 # Where a fold looks, what it remembers of its own work, and who is to be told: not its state.
+ROWS_AND_INDEXES = {"rows", "_index", "_text"}
 NO_STATE = {
     "_cloud",
     "_brings",
@@ -77,19 +79,20 @@ def state(one: Any) -> Any:
     if isinstance(one, (array, np.ndarray)):
         return tuple(one.tolist())
     if isinstance(one, Table):
-        kept = {k: state(v) for k, v in _fields(one) if k not in NO_STATE | {"_index", "_text"}}
-        return kept | {"_index": _index(one._index), "_text": _index(one._text)}
+        kept = {k: state(v) for k, v in _fields(one) if k not in NO_STATE | ROWS_AND_INDEXES}
+        rows = {row.id: state(row) for row in one}
+        return kept | {"rows": rows, "_index": _index(one._index), "_text": _index(one._text)}
     if type(one).__module__.startswith(("projections", "aggregates")) and not _is_plain(one):
         return type(one).__name__, {k: state(v) for k, v in _fields(one) if k not in NO_STATE}
     return one
 
 
-def _index(indexes: dict[str, Any]) -> Any:
-    """The rows of each entry by their ids, in order: one alone may stand for itself."""
+def _index(indexes: dict[str, Index]) -> Any:
+    """The numbers of the rows of each entry, in order."""
     return {
-        (name, state(key)): [row.id for row in (found if isinstance(found, list) else [found])]
+        (name, key): [*index.of(key)]
         for name, index in indexes.items()
-        for key, found in index.items()
+        for key, _ in index.counts()
     }
 
 

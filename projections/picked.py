@@ -1,0 +1,60 @@
+"""Rows that were picked from a table: their numbers, and each row when it is looked at.
+
+A table may keep rows packed, and who only counts rows, or shows what is known of them, never needs
+one. What is gone by the time that it is looked at is passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Generic, Protocol, TypeVar, overload
+
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Numbered(Protocol[R_co]):
+    """What holds a row for each number."""
+
+    @property
+    def rows(self) -> Any: ...
+    def at(self, number: int, /) -> R_co: ...
+    def created_at_ms(self, number: int, /) -> int: ...
+
+
+class Picked(Sequence[R], Generic[R]):
+    """Some rows of a table, in an order. `numbers` are those of their ids."""
+
+    __slots__ = ("numbers", "table")
+
+    def __init__(self, table: Numbered[R], numbers: Sequence[int]) -> None:
+        self.table, self.numbers = table, numbers
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __iter__(self) -> Iterator[R]:
+        rows, at = self.table.rows, self.table.at
+        return (at(number) for number in self.numbers if number in rows)
+
+    @overload
+    def __getitem__(self, place: int) -> R: ...
+    @overload
+    def __getitem__(self, place: slice) -> Picked[R]: ...
+    def __getitem__(self, place: int | slice) -> R | Picked[R]:
+        if isinstance(place, slice):
+            return Picked(self.table, self.numbers[place])
+        return self.table.at(self.numbers[place])
+
+    def passing(self, tests: Iterable[Callable[[R], bool]]) -> Picked[R]:
+        """Those that pass all tests; without any, none is looked at."""
+        asked = tuple(tests)
+        if not asked:
+            return Picked(self.table, list(self.numbers))
+        rows, at = self.table.rows, self.table.at
+        found = [
+            number
+            for number in self.numbers
+            if number in rows and all(test(row) for row in (at(number),) for test in asked)
+        ]
+        return Picked(self.table, found)
