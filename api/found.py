@@ -4,7 +4,8 @@ A list that a hundred thousand rows match is not to be walked, nor put in order,
 it. Where nothing but a row itself decides whether it is found, the rows found are kept. A row that
 changes is noted; whoever asks next takes out and puts in those that were noted since it last asked.
 
-The invariant: what is kept is what a walk of the table would find now, in the table's order.
+The invariant: what is kept is what a walk of the table would find now, in the table's order. Rows
+are told by the numbers of their ids, none of which is ever used again.
 """
 
 from __future__ import annotations

@@ -33,10 +33,12 @@ class Place:
     def __init__(self, found: Found) -> None:
         self.table: Table[Vm] = Table(vms)
         self.found, self.at_ms, self._position = found, 1, 0
+        self._ended: list[int] = []
         self.table.watch = lambda kind, row, before: found.changed(kind, row)
 
     def happen(self, what: str, number: int, name: str) -> None:
-        row_id = named(f"vm {number}")
+        # An id is used once: what is created anew has another one.
+        row_id = named(f"vm {number}, the {self._ended.count(number)}th of this number")
         row, event = self.table.get(row_id), cast(Any, None)
         if what == "create" and row is None:
             event = created(name)
@@ -44,6 +46,7 @@ class Place:
             event = renamed(row, name)
         elif what == "remove" and row is not None:
             event = VmExpunged()
+            self._ended.append(number)
         if event is not None:
             self._position += 1
             self.table.fold(
