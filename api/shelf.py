@@ -16,8 +16,6 @@ Key = tuple[Pattern, Any]
 
 # A window of 8 KiB holds the dictionary and the answer; more would only have to be cleared.
 _WINDOW, _LEVEL, _MEMORY = -13, 6, 6
-# So many that rest on one thing are a tuple still: a set of three takes three times as much.
-_FEW = 8
 NOBODY = ()
 
 
@@ -39,10 +37,11 @@ class Packer:
 
 
 class Shelf:
-    """The answers of one view for one role type, by the numberity of their rows.
+    """The answers of one view for one role type, by the numbers of their rows' ids.
 
     `own` are the patterns of what each rests on by its row's own id, `rests` what some rest on
-    besides: one answer alone stands for itself, None is for more than are worth noting.
+    besides: one answer alone stands for itself, None is for more than are worth noting. Several are
+    a tuple, as a set takes six times as much.
     """
 
     def __init__(self, kind: str) -> None:
@@ -50,7 +49,7 @@ class Shelf:
         self.ready: dict[int, bytes] = {}
         self.packed: dict[int, bytes] = {}
         self.own: set[Pattern] = set()
-        self.rests: dict[Key, int | tuple[int, ...] | set[int] | None] = {}
+        self.rests: dict[Key, int | tuple[int, ...] | None] = {}
         self._packer: Packer | None = None
 
     def __contains__(self, number: int) -> bool:
@@ -90,12 +89,7 @@ class Shelf:
         several = (known,) if isinstance(known, int) else known
         if number in several:
             return
-        if len(several) >= most:
-            self.rests[key] = None
-        elif isinstance(several, set):
-            several.add(number)
-        else:
-            self.rests[key] = (*several, number) if len(several) < _FEW else {*several, number}
+        self.rests[key] = (*several, number) if len(several) < most else None
 
     def resting_on(self, key: Key) -> Iterator[int] | None:
         """Those that rest on this by note, and do so no more; None if it is on too many."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import ClassVar
 from uuid import UUID
 
-import msgspec
-
 from aggregates.base import Recorded
 from aggregates.name import NameClaimed
 from projections.cloud import projection
+from projections.packed import Packed
 
 
 @projection
@@ -17,16 +16,20 @@ class Names:
     TOPICS: ClassVar[tuple[str, ...]] = (NameClaimed.TOPIC,)
 
     def __init__(self) -> None:
-        self._versions: dict[UUID, int] = {}
+        self._versions = Packed(version="I")
 
     def version(self, ledger: UUID) -> int:
-        return self._versions.get(ledger, 0)
+        found = self._versions.get(ledger.int)
+        return 0 if found is None else int(found[0])
 
     def fold(self, recorded: Recorded) -> None:
-        self._versions[recorded.stream] = recorded.version
+        ledger = recorded.stream.int
+        if ledger in self._versions:
+            self._versions.remove(ledger)
+        self._versions.put(ledger, recorded.version)
 
     def encode(self) -> bytes:
-        return msgspec.msgpack.encode(self._versions)
+        return self._versions.saved()
 
     def restore(self, encoded: bytes) -> None:
-        self._versions = msgspec.msgpack.decode(encoded, type=dict[UUID, int])
+        self._versions.take(encoded)
