@@ -106,6 +106,7 @@ class ConsoleDoor:
         vm = self._engine.cloud[vms].get(vm_id)
         was = None if vm is None else (vm.host_id, vm.account_id)
         line = await console.line()
+        ended: BaseExceptionGroup[Exception] | None = None
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [
@@ -120,9 +121,11 @@ class ConsoleDoor:
                 for task in tasks:
                     task.cancel()
         except* (NotIn, DomainError, DriverError, ConnectionError, TimeoutError) as several:
-            raise NotIn(str(_first(several))) from several
+            ended = several
         finally:
             await line.close()
+        if ended is not None:  # Raised within `except*`, Python 3.11.2 would put it into a group.
+            raise NotIn(str(_first(ended))) from ended
 
     async def _known(self, socket: web.WebSocketResponse, named: str) -> tuple[UUID, UUID]:
         """Which machine the ticket is for, and whose it is; it opens nothing again."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-IN_MEMORY, ROOM_BYTES = Path("/dev/shm"), 4 * 2**30
+IN_MEMORY, ROOM_BYTES = Path("/dev/shm"), 8 * 2**30
 ON_DISK = Path("/tmp")  # Short, as names of sockets have to be.
 
 
