@@ -1,7 +1,7 @@
 """One object for equal ids and words, as far as they are alive: a zone's id is in all its guests.
 
 Decoding makes each id anew, a hundred bytes a time; a guest's row names a dozen that others name
-as well, its promises name them again, and half of its lists are empty. What was seen lately is
+as well, and half of its lists are empty. What was seen lately is
 remembered, no more than `KEPT_IDS` and `KEPT_WORDS`, so the memory of it is bounded. While a whole
 past is taken in, `KEPT_OF_PAST` are: what names a thing may come long after it.
 """
