@@ -1,7 +1,7 @@
 """Rows that were picked from a table: their numbers, and each row when it is looked at.
 
-A table may keep rows packed, and who only counts rows, or shows what is known of them, never needs
-one. What is gone by the time that it is looked at is passed over.
+Who only counts rows, or shows answers that are kept, never looks at one. What is gone by the time
+that it is looked at is passed over.
 """
 
 from __future__ import annotations

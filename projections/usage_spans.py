@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import zlib
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from operator import attrgetter, itemgetter
 from struct import Struct
-from typing import Any, Generic, TypeVar
+from typing import Any
 from uuid import UUID
 
 import msgspec
 from msgspec.structs import replace
 
 from aggregates.ids import id_numbered, id_of
+from projections.interned import Interned
 from projections.packed import PackedWords
 
 BLOCK = 1024
@@ -28,7 +29,6 @@ KEPT_SHAPES = 4096
 KEPT_OPEN, PACKED_AT_ONCE = 2048, 64
 """Things whose spans are not packed, and how many are as soon as there are more."""
 _number_of = Struct("<I")
-T = TypeVar("T")
 
 
 class Meter(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -121,8 +121,6 @@ class Ended(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return self.was.span(self.thing_id, self.end_ms)
 
 
-_of_shape = attrgetter(*(f for f in Meter.__struct_fields__ if f not in {"name", "about", "vm_id"}))
-_of_owner = attrgetter(*Owner.__struct_fields__)
 _shapes: dict[tuple[Any, ...], Meter] = {}
 _owners: dict[tuple[Any, ...], Owner] = {}
 
@@ -258,13 +256,13 @@ class OpenSpans:
     def saved(self) -> _Saved:
         """In an order that does not tell how it came to be."""
         self._pack(len(self._latest))
-        owners, shapes = _Places[Owner](_of_owner), _Places[Meter](_of_shape)
-        forms = _Places[tuple[_SavedPart, ...]](lambda parts: parts)
+        owners, shapes = Interned[Owner](), Interned[Meter]()
+        forms = Interned[tuple[_SavedPart, ...]]()
         things = list[tuple[UUID, int, bytes]]()
         for thing, words in sorted(self._packed):
             form = self._forms[_number_of.unpack_from(words)[0]]
-            parts = tuple((owners.of(o), shapes.of(s), a, g) for o, s, a, g in form.parts)
-            things.append((UUID(int=thing), forms.of(parts), words[_number_of.size :]))
+            parts = tuple((owners.number(o), shapes.number(s), a, g) for o, s, a, g in form.parts)
+            things.append((UUID(int=thing), forms.number(parts), words[_number_of.size :]))
         return _Saved(owners.values, shapes.values, forms.values, things)
 
     def restore(self, saved: _Saved) -> None:
@@ -332,20 +330,6 @@ def _known(parts: list[_Part]) -> tuple[int, ...]:
     for owner, shape, is_about, guest in parts:
         found += (id(owner), id(shape), is_about, guest)
     return tuple(found)
-
-
-class _Places(Generic[T]):
-    """Values in the order in which they came, those with equal keys once."""
-
-    def __init__(self, key_of: Callable[[T], Any]) -> None:
-        self.values: list[T] = []
-        self._key_of, self._places = key_of, dict[Any, int]()
-
-    def of(self, value: T) -> int:
-        place = self._places.setdefault(self._key_of(value), len(self.values))
-        if place == len(self.values):
-            self.values.append(value)
-        return place
 
 
 class _Block(msgspec.Struct, frozen=True, array_like=True, gc=False):
