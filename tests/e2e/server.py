@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 READY_S = 120.0
 STOP_S = 60.0
 TOOL_S = 180.0
-HANG_S = 300  # Jobs end in a moment; a busy machine only makes it a longer one.
+HANG_S = 300  # Jobs and answers come in a moment; a busy machine only makes it a longer one.
 
 
 class Server:
@@ -164,7 +164,8 @@ class Api:
     def __init__(self, endpoint: str, key: str, secret: str) -> None:
         self.endpoint, self.key, self.secret = endpoint, key, secret
         self.cs = CloudStack(
-            endpoint=endpoint, key=key, secret=secret, poll_interval=0.02, job_timeout=HANG_S
+            endpoint=endpoint, key=key, secret=secret, timeout=HANG_S, poll_interval=0.02,
+            job_timeout=HANG_S,
         )
 
     def __call__(self, command: str, **params: Any) -> Any:
