@@ -9,6 +9,10 @@ once wider, no longer has.
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterable
+
+import msgspec
+import numpy as np
 
 from aggregates.address import AddressSpaceCreated
 
@@ -16,6 +20,18 @@ WINDOW = 1 << 20
 # Several controllers look for free numbers in different places, so as not to choose the same.
 LANES, LANE = 16, 4_096
 _FREE, _TAKEN = b"\x00", 1
+_SAVED = np.dtype("<u4")
+
+
+class SavedNumbers(msgspec.Struct, frozen=True, array_like=True):
+    """The numbers of a range as a checkpoint holds them, by their offsets: columns of those that
+    its bytes reach, and those beyond. `versions` are those of what was ever `touched`."""
+
+    taken: bytes
+    touched: bytes
+    versions: bytes
+    far_taken: list[int]
+    far: list[tuple[int, int]]
 
 
 class AddressRange:
@@ -103,6 +119,41 @@ class AddressRange:
             self._versions[offset] = version
         else:
             self._far[offset] = version
+
+    def saved(self, without: Iterable[int]) -> SavedNumbers:
+        """What its numbers are, but that these are free: it does not tell how far bytes reach."""
+        first = self.space.first
+        taken, far = bytearray(self._taken), set(self._far_taken)
+        for number in without:
+            offset = number - first
+            if 0 <= offset < len(taken):
+                taken[offset] = 0
+            else:
+                far.discard(offset)
+        versions = np.frombuffer(self._versions, np.uint32)
+        touched = np.flatnonzero(versions)
+        return SavedNumbers(
+            np.flatnonzero(taken).astype(_SAVED).tobytes(),
+            touched.astype(_SAVED).tobytes(),
+            versions[touched].astype(_SAVED).tobytes(),
+            sorted(far),
+            sorted(self._far.items()),
+        )
+
+    def restore(self, saved: SavedNumbers) -> None:
+        """Have these numbers taken, and no others."""
+        near = np.frombuffer(saved.taken, _SAVED)
+        touched = np.frombuffer(saved.touched, _SAVED)
+        for column in (near, touched):
+            if len(column):
+                self._reach(int(column[-1]))
+        taken = np.zeros(len(self._taken), np.uint8)
+        versions = np.zeros(len(self._taken), np.uint32)
+        taken[near], versions[touched] = _TAKEN, np.frombuffer(saved.versions, _SAVED)
+        self._taken, self._versions = bytearray(taken), array("I", versions.tobytes())
+        self._far_taken, self._far = set(saved.far_taken), dict(saved.far)
+        self.taken_count = len(near) + len(self._far_taken)
+        self._lowest = 0
 
     def touched(self) -> list[tuple[int, int]]:
         """Each number that ever had an event, in order, with the version of its stream."""

@@ -24,7 +24,7 @@ from aggregates.address import (
 )
 from aggregates.base import Recorded
 from aggregates.ids import id_of
-from projections.address_range import AddressRange
+from projections.address_range import AddressRange, SavedNumbers
 from projections.cloud import projection
 from projections.interned import Interned
 from projections.pending import Pending
@@ -40,8 +40,7 @@ class _SavedRange(msgspec.Struct, frozen=True, array_like=True):
     space_id: UUID
     space: AddressSpaceCreated
     place: int
-    touched: list[tuple[int, int]]
-    taken: list[int]
+    numbers: SavedNumbers
 
 
 class _Saved(msgspec.Struct, frozen=True, array_like=True):
@@ -141,18 +140,14 @@ class Addresses(Promises[AddressTaken]):
 
     def encode(self) -> bytes:
         """What the log says, without what is pending."""
-        promised = {
-            (taken.space_id, taken.number)
-            for pending in self.pendings.takes.values()
-            if (taken := self._promised(pending)) is not None
-        }
+        promised: dict[UUID, list[int]] = {space_id: [] for space_id in self.ranges}
+        for pending in self.pendings.takes.values():
+            taken = self._promised(pending)
+            if taken is not None:
+                promised[taken.space_id].append(taken.number)
         ranges = [
             _SavedRange(
-                space_id,
-                numbers.space,
-                self._places[space_id],
-                numbers.touched(),
-                [n for n in numbers.taken_numbers() if (space_id, n) not in promised],
+                space_id, numbers.space, self._places[space_id], numbers.saved(promised[space_id])
             )
             for space_id, numbers in self.ranges.items()
         ]
@@ -166,11 +161,7 @@ class Addresses(Promises[AddressTaken]):
         for one in saved.ranges:
             numbers = AddressRange(one.space)
             self._place(one.space_id, one.place, numbers)
-            for number in one.taken:
-                if not numbers.is_taken(number):
-                    numbers.take(number)
-            for number, version in one.touched:
-                numbers.set_version(number, version)
+            numbers.restore(one.numbers)
         self._range_count, self._purposes = saved.range_count, Interned(saved.purposes)
         self._take_over(saved.holds)
 

@@ -193,13 +193,13 @@ class Cloud:
     def deferred(cls, saved: bytes) -> Cloud:
         """A saved cloud that is to fold what came after it before it is settled."""
         position, at_ms, parts = msgspec.msgpack.decode(
-            saved, type=tuple[int, int, dict[str, bytes]]
+            saved, type=tuple[int, int, dict[str, memoryview]]
         )
         cloud = cls().defer()
         cloud.position, cloud.at_ms = position, at_ms
         for name, one in cloud._parts().items():
             if not isinstance(one, Derived):
-                one.restore(parts[name])
+                one.restore(bytes(parts[name]))  # no two copies of all are there at a time
         return cloud
 
     def _parts(self) -> dict[str, Table[Any] | Fold]:

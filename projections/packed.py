@@ -197,6 +197,16 @@ class PackedWords(_Chunks):
         if self.count > self._most:
             self._halve()
 
+    def saved(self) -> list[bytes]:
+        """All of it as `take` wants it. What was added in order of the ids does not tell more."""
+        return self._chunks
+
+    def take(self, saved: list[bytes], count: int) -> None:
+        """Have what was saved, of so many ids, and nothing else."""
+        self._chunks, self.count = saved, count
+        self._mask = (1 << (len(saved) - 1).bit_length()) - 1
+        self._most = RECORDS_A_CHUNK * len(saved)
+
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
         """Every id and what there is of it."""
         for chunk in self._chunks:

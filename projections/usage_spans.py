@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import zlib
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from operator import attrgetter, itemgetter
@@ -203,12 +204,14 @@ class _Form:
 
 
 class _Saved(msgspec.Struct, frozen=True, array_like=True):
-    """What goes on: forms name owners and shapes by their places, and so do things their forms."""
+    """What goes on: forms name owners and shapes by their places, and so do things their forms.
+    `counts` says of each form how many things have it."""
 
     owners: list[Owner]
     shapes: list[Meter]
     forms: list[tuple[_SavedPart, ...]]
-    things: list[tuple[UUID, int, bytes]]
+    counts: list[int]
+    things: list[bytes]
 
 
 class OpenSpans:
@@ -257,24 +260,25 @@ class OpenSpans:
         """In an order that does not tell how it came to be."""
         self._pack(len(self._latest))
         owners, shapes = Interned[Owner](), Interned[Meter]()
-        forms = Interned[tuple[_SavedPart, ...]]()
-        things = list[tuple[UUID, int, bytes]]()
+        forms, counts = Interned[tuple[_SavedPart, ...]](), Counter[int]()
+        things = PackedWords()
         for thing, words in sorted(self._packed):
             form = self._forms[_number_of.unpack_from(words)[0]]
             parts = tuple((owners.number(o), shapes.number(s), a, g) for o, s, a, g in form.parts)
-            things.append((UUID(int=thing), forms.number(parts), words[_number_of.size :]))
-        return _Saved(owners.values, shapes.values, forms.values, things)
+            place = forms.number(parts)
+            counts[place] += 1
+            things.add(thing, _number_of.pack(place) + words[_number_of.size :])
+        counted = [counts[place] for place in range(len(forms.values))]
+        return _Saved(owners.values, shapes.values, forms.values, counted, things.saved())
 
     def restore(self, saved: _Saved) -> None:
         self.__init__()  # type: ignore[misc]
-        forms = [
-            self._form_with([(saved.owners[o], saved.shapes[s], a, g) for o, s, a, g in parts])
-            for parts in saved.forms
-        ]
-        for thing_id, at, words in saved.things:
-            form = forms[at]
-            form.count += 1
-            self._packed.add(thing_id.int, _number_of.pack(form.number) + words)
+        for place, parts in enumerate(saved.forms):
+            known = [(saved.owners[o], saved.shapes[s], a, g) for o, s, a, g in parts]
+            form = self._form_with(known)
+            assert form.number == place, "things name their forms by these places"
+            form.count = saved.counts[place]
+        self._packed.take(saved.things, sum(saved.counts))
 
     def _pack(self, count: int) -> None:
         """Pack those that were open for longest."""

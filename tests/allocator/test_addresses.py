@@ -189,3 +189,27 @@ def test_controllers_look_in_lanes_and_find_every_number(size: int, lane: int, f
         found.add(number)
     assert found == set(range(size))
     assert numbers.free_in_lane(lane) is None
+
+
+def test_a_range_is_saved_as_it_is_but_for_what_is_only_promised() -> None:
+    space = AddressSpaceCreated(
+        purpose="mac", zone_id=named("zone"), first=10, last=10 + 2 * WINDOW, reserved=[11]
+    )
+    numbers, far = AddressRange(space), 10 + WINDOW + 5
+    for number in (10, 12, 5_000, far, far + 1):
+        numbers.take(number)
+    for number, version in ((9, 2), (12, 1), (700, 4), (far, 3)):
+        numbers.set_version(number, version)
+    again = AddressRange(space)
+    again.restore(numbers.saved(without=[12, far + 1]))
+    assert again.taken_numbers() == [10, 11, 5_000, far]
+    assert (again.taken_count, again.lowest_free()) == (4, 12)
+    assert again.touched() == [(9, 2), (12, 1), (700, 4), (far, 3)]
+    again.take(12)
+    again.take(6_000)
+    again.set_version(6_000, 1)
+    assert (again.version(6_000), again.version(5_999), again.lowest_free()) == (1, 0, 13)
+    numbers.free(far + 1)
+    numbers.take(6_000)
+    numbers.set_version(6_000, 1)
+    assert again.saved([]) == numbers.saved([])
