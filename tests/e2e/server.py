@@ -164,7 +164,11 @@ class Api:
     def __init__(self, endpoint: str, key: str, secret: str) -> None:
         self.endpoint, self.key, self.secret = endpoint, key, secret
         self.cs = CloudStack(
-            endpoint=endpoint, key=key, secret=secret, timeout=HANG_S, poll_interval=0.02,
+            endpoint=endpoint,
+            key=key,
+            secret=secret,
+            timeout=HANG_S,
+            poll_interval=0.02,
             job_timeout=HANG_S,
         )
 
