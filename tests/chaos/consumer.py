@@ -25,6 +25,8 @@ class Consumer:
     seen: Counter[str] = field(default_factory=Counter)
     versions: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     lines_made: int = 0
+    owed: int = 0
+    """All events up to this position have to be seen; those behind it may be."""
     _next: dict[TopicPartition, int] = field(default_factory=dict)
 
     async def follow(self) -> None:

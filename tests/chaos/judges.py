@@ -294,13 +294,15 @@ async def no_bugs(left: Left) -> Finding:
 
 
 async def followed(left: Left, consumer: Consumer) -> Finding:
-    """Every event of the log once by its id, no other, and each key's in the order of the log."""
-    ids, after = set[str](), 0
+    """Every event of the log that is owed once by its id, no other, and each key's in order."""
+    ids, owed, after = set[str](), set[str](), 0
     while page := await left.log.read_stored(after, limit=PAGE):
         ids.update(f"{row.stream}/{row.version}" for row in page)
+        owed.update(f"{row.stream}/{row.version}" for row in page if row.position <= consumer.owed)
         after = page[-1].position
     wrong = [f"{one} was seen {n} times" for one, n in consumer.seen.items() if n != 1]
-    wrong += [f"{one} is in the log and was never seen" for one in sorted(ids - set(consumer.seen))]
+    unseen = sorted(owed - set(consumer.seen))
+    wrong += [f"{one} is in the log and was never seen" for one in unseen]
     wrong += [f"{one} was seen and is not in the log" for one in sorted(set(consumer.seen) - ids)]
     for key, versions in consumer.versions.items():
         if versions != sorted(versions):

@@ -69,7 +69,8 @@ async def run(plan: Plan, say: Say) -> Bench:
             say(f"quiet after {quiet_s:.1f} s; {sum(load.ledger.said.values())} operations")
             _tell(load, nemesis, say)
             await _ask(machines, place, storm, bench)
-            await _caught_up(machines, consumer)
+            if consumer is not None:
+                consumer.owed = await _caught_up(machines, consumer)
             for one in machines.controllers:
                 await _stop(one.process, bench)
         await machines.world.end(signal.SIGTERM)
@@ -207,15 +208,18 @@ async def _beside(consumer: Consumer | None) -> AsyncIterator[None]:
             task.cancel()
 
 
-async def _caught_up(machines: Cluster, consumer: Consumer | None) -> None:
-    """Until the outside consumer has seen as many events as there are; the judge looks which."""
-    if consumer is None:
-        return
+async def _caught_up(machines: Cluster, consumer: Consumer) -> int:
+    """Until the outside consumer has seen as many events as there are, and how many these are: the
+    judge looks which. What controllers still write while they end, they may owe until a next start.
+    """
     settings = Settings(home=machines.setup.folder / "judges", store=machines.store_url)
     until_s = monotonic() + CATCH_UP_S
     async with opened(settings) as (log, _):
-        while len(consumer.seen) < await log.position() and monotonic() < until_s:  # noqa: ASYNC110
+        there = await log.position()
+        while len(consumer.seen) < there and monotonic() < until_s:
             await asyncio.sleep(0.5)
+            there = await log.position()
+    return there
 
 
 async def _stop(process: Any, bench: Bench) -> None:

@@ -147,22 +147,26 @@ async def test_servers_that_show_different_rows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seen", "versions", "says"),
+    ("seen", "versions", "owed", "says"),
     [
-        (["s/1", "s/2"], [1, 2], ""),
-        (["s/1"], [1], "never seen"),
-        (["s/1", "s/2", "s/2"], [1, 2, 2], "seen 2 times"),
-        (["s/1", "s/2", "s/3"], [1, 2, 3], "not in the log"),
-        (["s/1", "s/2"], [2, 1], "came as [2, 1]"),
+        (["s/1", "s/2"], [1, 2], 2, ""),
+        (["s/1"], [1], 2, "never seen"),
+        (["s/1"], [1], 1, ""),
+        (["s/1", "s/2"], [1, 2], 1, ""),
+        (["s/1", "s/2", "s/2"], [1, 2, 2], 2, "seen 2 times"),
+        (["s/1", "s/2", "s/3"], [1, 2, 3], 2, "not in the log"),
+        (["s/1", "s/2"], [2, 1], 2, "came as [2, 1]"),
     ],
 )
-async def test_an_outside_consumer(seen: list[str], versions: list[int], says: str) -> None:
+async def test_an_outside_consumer(
+    seen: list[str], versions: list[int], owed: int, says: str
+) -> None:
     class Log:
         async def read_stored(self, after: int, *, limit: int) -> list[Any]:
             rows = [SimpleNamespace(stream="s", version=n, position=n) for n in (1, 2)]
             return rows[after:]
 
-    consumer = Consumer("nowhere", seen=Counter(seen))
+    consumer = Consumer("nowhere", seen=Counter(seen), owed=owed)
     consumer.versions["s"] = versions
     left: Any = SimpleNamespace(log=Log())
     found = await judges.followed(left, consumer)
