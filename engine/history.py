@@ -31,6 +31,9 @@ log_ = logging.getLogger("sagastack.history")
 
 KEPT_MOMENTS = 4
 KEPT_CHECKPOINTS = 3
+# How parts of a damaged checkpoint fail that are packed: they are no columns, or name what is not
+# there. The log says all of it again.
+UNREADABLE = (OSError, msgspec.DecodeError, ValueError, LookupError, AssertionError)
 
 
 @cache
@@ -168,7 +171,7 @@ class History:
                     self.took["checkpoint read"] = read - began
                     self.took["checkpoint decoded"] = process_time() - read
                     return cloud
-            except (OSError, msgspec.DecodeError) as error:
+            except UNREADABLE as error:
                 log_.warning("checkpoint %s is left out: %s", path.name, error)
         return Cloud().defer()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
@@ -25,7 +26,7 @@ class Consumer:
     seen: Counter[str] = field(default_factory=Counter)
     versions: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     lines_made: int = 0
-    owed: int = 0
+    owed: int = sys.maxsize
     """All events up to this position have to be seen; those behind it may be."""
     _next: dict[TopicPartition, int] = field(default_factory=dict)
 

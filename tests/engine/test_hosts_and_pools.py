@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from aggregates.errors import DomainError, InUse
@@ -186,6 +187,21 @@ async def test_a_checkpoint_that_cannot_be_read_is_left_out(r: Rig, damage: byte
     path = await r.history.checkpoint()
     assert path is not None
     path.write_bytes(damage)
+    again = await History(r.log, path.parent).latest()  # type: ignore[arg-type]
+    assert again.digest() == r.cloud.digest()
+
+
+@pytest.mark.parametrize("column", [b"\x01", b"\xff\xff\xff\xff"])
+async def test_a_checkpoint_with_numbers_that_cannot_be_is_left_out(r: Rig, column: bytes) -> None:
+    await running(r)
+    path = await r.history.checkpoint()
+    assert path is not None
+    *head, parts = msgspec.msgpack.decode(path.read_bytes())
+    addresses = msgspec.msgpack.decode(parts["fold:Addresses"])
+    (_, _, _, numbers), *_ = addresses[0]
+    numbers[0] = column
+    parts["fold:Addresses"] = msgspec.msgpack.encode(addresses)
+    path.write_bytes(msgspec.msgpack.encode([*head, parts]))
     again = await History(r.log, path.parent).latest()  # type: ignore[arg-type]
     assert again.digest() == r.cloud.digest()
 

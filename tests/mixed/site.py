@@ -50,7 +50,7 @@ class Site:
 
 
 def _patient(api: Api) -> Api:
-    api.cs.timeout, api.cs.job_timeout = 120, 600
+    api.cs.job_timeout = 600
     return api
 
 
