@@ -38,6 +38,7 @@ from engine.history import History
 from engine.hosts import HostRegistry
 from engine.intents import By
 from engine.log import Log
+from engine.malloc import share_one_arena
 from engine.nouns import load
 from engine.reconcilers.sweep import Sweeper
 from engine.rehearsal import is_rehearsal
@@ -103,6 +104,7 @@ async def controller(settings: Settings) -> AsyncIterator[Controller]:
     """A controller on its data folder, serving until the block ends."""
     milestones = Milestones()
     milestones.reached("modules")
+    share_one_arena()
     clock = SystemClock()
     settings.home.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
