@@ -2,8 +2,7 @@
 
 By default a thread that allocates gets an arena of its own, and what it has freed there only that
 arena gives out again. A start reads its checkpoint in threads: as much as they had in use at one
-time stayed with the controller for ever, 15 MB with 100,000
-guests. One thread runs Python at a
+time stayed with the controller for ever, 15 MB with 100,000 guests. One thread runs Python at a
 time, so they seldom wait for one another here. See `mallopt(3)`.
 """
 
