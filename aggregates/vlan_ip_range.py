@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from aggregates.base import Aggregate
+from aggregates.ids import uuid5
 from aggregates.record import record
 
 

@@ -81,9 +81,10 @@ def take_public(
     number = _number(wanted)
     if number is not None:
         _in_reach(ranges, wanted, number)
+    spaces = {space_of(one.id): one for one in ranges}
     try:
         taken = at.world.allocator.take_address(
-            [space_of(one.id) for one in ranges],
+            list(spaces),
             row_id,
             holder=row_id,
             purpose="public_ip_address",
@@ -97,7 +98,7 @@ def take_public(
             "release one, or ask an administrator for another range"
         ) from full
     at.add(taken, row_id)
-    of = next(one for one in ranges if space_of(one.id) == taken.space_id)
+    of = spaces[taken.space_id]
     address = str(IPv4Address(taken.number))
     made = {
         "address": address,

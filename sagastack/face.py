@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -33,6 +34,8 @@ from sagastack.strangers import strangers, strangers_at
 T = TypeVar("T")
 # How long a request waits for another's job; usual clients give up after ten seconds.
 BUSY_S = 8.0
+# The reference of a key's secret is read at each request that the key signs.
+_ref = lru_cache(maxsize=10_000)(UUID)
 
 
 class Face:
@@ -173,7 +176,7 @@ class Face:
         return await self._vault.check_password(ref, password) and user is not None
 
     async def secret(self, ref: str) -> str:
-        return await self._vault.get(UUID(ref))
+        return await self._vault.get(_ref(ref))
 
     async def seal(self, secret: str, key: UUID | None = None) -> str:
         return str(await self._vault.put(secret, key=key))
