@@ -208,8 +208,11 @@ class PackedWords(_Chunks):
         self._most = RECORDS_A_CHUNK * len(saved)
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
-        """Every id and what there is of it."""
-        for chunk in self._chunks:
+        """Every id and what there is of it now, whatever is added or popped meanwhile."""
+        return self._words(tuple(self._chunks))
+
+    def _words(self, chunks: tuple[bytes, ...]) -> Iterator[tuple[int, bytes]]:
+        for chunk in chunks:
             for _, record in self._records(chunk):
                 yield int.from_bytes(record[:_KEY], "big"), record[_HEAD:]
 

@@ -29,12 +29,13 @@ EXACT_DIGITS = 60
 Costs = dict[tuple[UUID, int], Decimal]
 
 
-def costs(
+async def costs(
     cloud: Cloud, first_ms: int, last_ms: int, wanted: Callable[[UUID], bool] = lambda _: True
 ) -> Costs:
     """What the accounts used from one moment until before another, by account and kind of usage.
 
-    `last_ms` is at most now: what goes on is charged up to then.
+    `last_ms` is at most now: what goes on is charged up to then. All that there ever was may be
+    read for it, so it is done in pieces.
     """
     tariffs: dict[int, list[QuotaTariff]] = defaultdict(list)
     for tariff in cloud[quota_tariffs]:
@@ -44,10 +45,11 @@ def costs(
         return found
     with localcontext() as exact:
         exact.prec = EXACT_DIGITS
-        for span in cloud.view(Usage).between(first_ms, last_ms):
-            if span.meter.kind in tariffs and wanted(span.account_id):
-                priced = _weighted(span, tariffs[span.meter.kind], first_ms, last_ms)
-                found[span.account_id, span.meter.kind] += priced
+        async for spans in cloud.view(Usage).between(first_ms, last_ms):
+            for span in spans:
+                if span.meter.kind in tariffs and wanted(span.account_id):
+                    priced = _weighted(span, tariffs[span.meter.kind], first_ms, last_ms)
+                    found[span.account_id, span.meter.kind] += priced
         return {key: weighted / MONTH_MS for key, weighted in found.items()}
 
 
@@ -70,9 +72,9 @@ def credited(cloud: Cloud, account_id: UUID, first_ms: int, last_ms: int) -> lis
     return sorted(inside, key=lambda one: (one.created_at_ms, str(one.id)))
 
 
-def balance(cloud: Cloud, account_id: UUID, at_ms: int) -> Decimal:
+async def balance(cloud: Cloud, account_id: UUID, at_ms: int) -> Decimal:
     """All credits until before a moment, less the cost of all usage until then."""
-    spent = costs(cloud, 0, at_ms, lambda one: one == account_id)
+    spent = await costs(cloud, 0, at_ms, lambda one: one == account_id)
     given = (one.amount for one in credited(cloud, account_id, 0, at_ms))
     return sum(given, Decimal(0)) - sum(spent.values(), Decimal(0))
 

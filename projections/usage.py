@@ -9,7 +9,7 @@ is the same whenever it is asked for, and nothing has to run at midnight.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from functools import lru_cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -18,9 +18,11 @@ from uuid import UUID
 
 import aggregates
 from aggregates.base import EVENTS, Event, Recorded
+from aggregates.ids import id_numbered
 from aggregates.usage import UsageForgotten
 from projections.cloud import Cloud, projection
 from projections.network import networks
+from projections.pieces import pieces
 from projections.usage_spans import (
     KEPT_SHAPES,
     Ended,
@@ -186,14 +188,14 @@ class Usage:
         """Rows are metered as these tables hold them."""
         self._cloud = cloud
 
-    def between(self, first_ms: int, last_ms: int) -> Iterator[Span]:
-        """The spans that have a part in this time."""
-        for span in self._ended.since(first_ms):
-            if span.begin_ms < last_ms:
-                yield span
-        going = [pair for pair in self._going.every() if pair[1].begin_ms < last_ms]
-        for thing, one in sorted(going, key=_began):
-            yield one.span(UUID(int=thing))
+    async def between(self, first_ms: int, last_ms: int) -> AsyncIterator[list[Span]]:
+        """The spans that have a part in this time, as is known at first, in pieces: those that are
+        over in the order of their ends, then those that go on."""
+        ended, going = self._ended.since(first_ms), self._going.every()
+        async for some in pieces(ended):
+            yield [span for span in some if span.begin_ms < last_ms]
+        async for pairs in pieces(going):
+            yield [one.span(id_numbered(at)) for at, one in pairs if one.begin_ms < last_ms]
 
     def fold(self, recorded: Recorded) -> None:
         kind = type(recorded.event)
@@ -336,10 +338,6 @@ class Usage:
     def restore(self, encoded: bytes) -> None:
         shapes = restore(encoded, self._going, self._ended)
         self._moved = {one.network_id.int for one in shapes if one.network_id is not None}
-
-
-def _began(pair: tuple[int, Going]) -> int:
-    return pair[1].begin_ms
 
 
 def _goes_on(one: Going, owner: Owner, wanted: list[Metered]) -> bool:

@@ -11,9 +11,9 @@ from __future__ import annotations
 import zlib
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from struct import Struct
 from typing import Any
 from uuid import UUID
@@ -247,14 +247,8 @@ class OpenSpans:
             self._pack(PACKED_AT_ONCE)
 
     def every(self) -> Iterator[tuple[int, Going]]:
-        """All that goes on, in order of the things' ids."""
-        forms, read = self._forms, _number_of.unpack_from
-        every: list[tuple[int, Any]] = [*self._latest.items(), *self._packed]
-        for thing, found in sorted(every, key=itemgetter(0)):
-            if type(found) is bytes:
-                found = forms[read(found)[0]].unpacked(thing, found)
-            for one in found if isinstance(found, tuple) else (found,):
-                yield thing, one
+        """All that goes on now, whatever ends meanwhile; what is of one thing stands together."""
+        return _every(list(self._latest.items()), iter(self._packed), dict(self._forms))
 
     def saved(self) -> _Saved:
         """In an order that does not tell how it came to be."""
@@ -320,6 +314,19 @@ class OpenSpans:
             del self._form_of[_known(form.parts)]
 
 
+def _every(
+    latest: Iterable[tuple[int, Going | tuple[Going, ...]]],
+    packed: Iterable[tuple[int, bytes]],
+    forms: Mapping[int, _Form],
+) -> Iterator[tuple[int, Going]]:
+    for thing, found in latest:
+        for one in found if isinstance(found, tuple) else (found,):
+            yield thing, one
+    for thing, words in packed:
+        for one in forms[_number_of.unpack_from(words)[0]].unpacked(thing, words):
+            yield thing, one
+
+
 def _part(one: Going, thing: int) -> _Part:
     guest = _NO_GUEST
     if one.vm_id is not None:
@@ -356,6 +363,13 @@ def _unpacked(block: _Block) -> list[Ended]:
     return _decode(zlib.decompress(block.packed))
 
 
+def _since(first_ms: int, blocks: list[_Block], latest: list[Ended]) -> Iterator[Span]:
+    for block in blocks:
+        spans = _unpacked(block)
+        yield from (one.span() for one in spans[bisect_right(spans, first_ms, key=_END) :])
+    yield from (one.span() for one in latest)
+
+
 class EndedSpans:
     """The spans that are over, in the order of their ends."""
 
@@ -370,13 +384,10 @@ class EndedSpans:
             self.latest = []
 
     def since(self, first_ms: int) -> Iterator[Span]:
-        """Those that ended later."""
+        """Those that ended later and are over now, whatever ends or is forgotten meanwhile."""
         first = bisect_right(self.blocks, first_ms, key=attrgetter("last_ms"))
-        for block in self.blocks[first:]:
-            spans = _unpacked(block)
-            yield from (one.span() for one in spans[bisect_right(spans, first_ms, key=_END) :])
         behind = bisect_right(self.latest, first_ms, key=_END)
-        yield from (one.span() for one in self.latest[behind:])
+        return _since(first_ms, self.blocks[first:], self.latest[behind:])
 
     def forget(self, before_ms: int) -> None:
         """Let go of those that ended by then."""

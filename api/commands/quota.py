@@ -206,11 +206,8 @@ class QuotaStatement:
         if self.start_date >= self.end_date:
             raise InvalidValue("startdate must be before enddate")
         last_ms, cloud = min(self.end_date, known_ms(caller)), caller.cloud
-        spent = {
-            kind: amount
-            for (_, kind), amount in costs(cloud, self.start_date, last_ms, only(account)).items()
-            if self.type in (None, kind)
-        }
+        found = await costs(cloud, self.start_date, last_ms, only(account))
+        spent = {kind: amount for (_, kind), amount in found.items() if self.type in (None, kind)}
         return QuotaStatementView(
             account=account.name,
             domain_id=account.domain_id,
@@ -254,8 +251,8 @@ class QuotaBalance:
         return QuotaBalanceView(
             account=account.name,
             domain_id=account.domain_id,
-            start_quota=money(balance(cloud, account.id, first_ms)),
-            end_quota=money(balance(cloud, account.id, last_ms)),
+            start_quota=money(await balance(cloud, account.id, first_ms)),
+            end_quota=money(await balance(cloud, account.id, last_ms)),
             credits=[
                 QuotaCreditView.of(one, cloud)
                 for one in credited(cloud, account.id, first_ms, last_ms)
@@ -293,8 +290,8 @@ class QuotaSummary:
         rows = cut(found, self.page, self.page_size, caller)
         ids, now_ms, cloud = {row.id for row in rows}, known_ms(caller), caller.cloud
         since_ms = _month_ms(now_ms)
-        ever = costs(cloud, 0, now_ms, ids.__contains__)
-        lately = costs(cloud, since_ms, now_ms, ids.__contains__)
+        ever = await costs(cloud, 0, now_ms, ids.__contains__)
+        lately = await costs(cloud, since_ms, now_ms, ids.__contains__)
 
         def shown(row: Account) -> QuotaSummaryView:
             given = (one.amount for one in credited(cloud, row.id, 0, now_ms))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from heapq import merge
+from itertools import islice
+from operator import attrgetter
 from typing import Annotated
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -13,17 +16,19 @@ from api.authz import governs, is_below
 from api.caller import Caller
 from api.declare import Bound, Date, Free, Moment, Names, Page, Success, command, date
 from api.errors import Denied, InvalidValue, Unsupported
-from api.lists import cut
+from api.lists import span
 from api.scope import named_account, owner_for
 from api.views.usage import TYPES, UsageRecordView, UsageTypeView, record
 from engine.intents.usage import ForgetUsage
 from projections.domain import domains
+from projections.pieces import pieces
 from projections.setting import value_of
 from projections.usage import Usage
 from projections.usage_spans import Span
 
 DAY_MS = 24 * 3_600_000
 PERIOD_MAX_DAYS = 366
+SORTED_AT_ONCE = 2_000
 
 
 @command("listUsageTypes", returns=UsageTypeView, key="usagetype", shape="list", allow="A")
@@ -98,20 +103,23 @@ class ListUsageRecords:
             raise InvalidValue(f"type {self.type} is no kind of usage: see listUsageTypes")
         if self.usage_id is not None and self.type is None:
             raise InvalidValue("usageid needs type beside it: the kind of the thing")
-        spans = list(filter(self._wanted(caller), self._spans(caller)))
-        found = list(self._parts(spans, caller))
-        shown = [
-            record(one.span, one.used_ms, one.bounds, caller.cloud, with_tags=self._with_tags)
-            for one in cut(found, self.page, self.page_size, caller)
+        wanted, asked = self._wanted(caller), span(self.page, self.page_size, caller)
+        spans: list[Span] = []
+        async for some in caller.cloud.view(Usage).between(self.start_date, self.end_date):
+            spans += filter(wanted, some)
+        count, shown = 0, list[Part]()
+        async for used in self._parts(spans, caller):
+            shown += await _shown(used, count, asked)
+            count += len(used)
+        cloud, tags = caller.cloud, self._with_tags
+        records = [
+            record(one.span, one.used_ms, one.bounds, cloud, with_tags=tags) for one in shown
         ]
-        return Page(len(found), shown)
+        return Page(count, records)
 
     @property
     def _with_tags(self) -> bool:
         return bool(self.include_tags)
-
-    def _spans(self, caller: Caller) -> Iterator[Span]:
-        return caller.cloud.view(Usage).between(self.start_date, self.end_date)
 
     def _wanted(self, caller: Caller) -> Callable[[Span], bool]:
         reached, word = self._reach(caller), (self.keyword or "").casefold()
@@ -136,9 +144,9 @@ class ListUsageRecords:
         elif self.account is not None:
             account_id = named_account(caller, self.account, self.domain_id)
         if account_id is not None:
-            return lambda span: span.account_id == account_id
+            return lambda one: one.account_id == account_id
         if self.domain_id is None and who.is_root:
-            return lambda span: True
+            return lambda one: True
         top = self.domain_id or who.domain_id
         if not governs(who, cloud, top):
             raise Denied(f"account {who.account} does not administer domain {top}: name none")
@@ -146,10 +154,10 @@ class ListUsageRecords:
         path = row.path if row else ""
         deep = self.is_recursive or self.domain_id is None
         tree = {d.id for d in cloud[domains] if is_below(d.path, path)} if row and deep else {top}
-        return lambda span: span.domain_id in tree
+        return lambda one: one.domain_id in tree
 
-    def _parts(self, spans: list[Span], caller: Caller) -> Iterator[Part]:
-        """Each part of the period, and in it each thing with what it was used for together."""
+    async def _parts(self, spans: list[Span], caller: Caller) -> AsyncIterator[list[Part]]:
+        """For each part of the period each thing with what it was used for together."""
         cloud, live = caller.cloud, caller.cloud is caller.engine.cloud
         known_ms = caller.now_ms if live else cloud.at_ms
         last_ms = min(self.end_date, known_ms)
@@ -160,14 +168,15 @@ class ListUsageRecords:
             begin_ms, until_ms = max(begin_ms, self.start_date), min(end_ms, self.end_date)
             bounds = date(begin_ms), date(until_ms - 1 if until_ms == end_ms else until_ms)
             used: dict[tuple[object, ...], Part] = {}
-            for span in spans:
-                end = min(span.end_ms or known_ms, until_ms, known_ms)
-                took_ms = end - max(span.begin_ms, begin_ms)
-                if took_ms > 0:
-                    key = (span.thing_id, span.account_id, span.meter)
-                    had = used[key].used_ms if key in used else 0
-                    used[key] = Part(span, had + took_ms, bounds)
-            yield from sorted(used.values(), key=lambda one: one.place)
+            async for some in pieces(spans):
+                for one in some:
+                    end = min(one.end_ms or known_ms, until_ms, known_ms)
+                    took_ms = end - max(one.begin_ms, begin_ms)
+                    if took_ms > 0:
+                        key = (one.thing_id, one.account_id, one.meter)
+                        had = used[key].used_ms if key in used else 0
+                        used[key] = Part(one, had + took_ms, bounds)
+            yield list(used.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,9 +188,25 @@ class Part:
     bounds: tuple[Date, Date]
 
     @property
-    def place(self) -> tuple[object, ...]:
+    def place(self) -> tuple[int, int, int]:
         """Where it stands in its part: an order that does not depend on who asks when."""
-        return self.span.meter.kind, str(self.span.thing_id), self.span.begin_ms
+        return self.span.meter.kind, self.span.thing_id.int, self.span.begin_ms
+
+
+PLACE = attrgetter("place")
+
+
+async def _shown(used: list[Part], before: int, asked: slice) -> list[Part]:
+    """Those of a part of the period, behind so many of earlier ones, that are to be shown."""
+    first = max(0, asked.start - before)
+    last = len(used) if asked.stop is None else asked.stop - before
+    if first >= len(used) or last <= 0:
+        return []
+    runs = [sorted(some, key=PLACE) async for some in pieces(used, most=SORTED_AT_ONCE)]
+    found: list[Part] = []
+    async for some in pieces(islice(merge(*runs, key=PLACE), last)):
+        found += some
+    return found[first:]
 
 
 def slices(first_ms: int, last_ms: int, zone: tzinfo, every_min: int) -> Iterator[tuple[int, int]]:

@@ -24,7 +24,7 @@ async def lock_who_owes(engine: Engine, now_ms: int) -> None:
     cloud = engine.cloud
     if not is_on(cloud, "quota.enable.service"):
         return
-    for account_id, owed in _owed(cloud, now_ms).items():
+    for account_id, owed in (await _owed(cloud, now_ms)).items():
         account = cloud[accounts].get(account_id)
         if owed <= 0 or account is None or account.state != "enabled":
             continue
@@ -36,10 +36,10 @@ async def lock_who_owes(engine: Engine, now_ms: int) -> None:
                 continue  # One that may not be locked, or was changed at this very moment.
 
 
-def _owed(cloud: Cloud, now_ms: int) -> dict[UUID, Decimal]:
+async def _owed(cloud: Cloud, now_ms: int) -> dict[UUID, Decimal]:
     """What each account has spent beyond its credits, in one look at all usage."""
     owed: dict[UUID, Decimal] = defaultdict(Decimal)
-    for (account_id, _), amount in costs(cloud, 0, now_ms).items():
+    for (account_id, _), amount in (await costs(cloud, 0, now_ms)).items():
         owed[account_id] += amount
     for credit in cloud[quota_credits]:
         owed[credit.account_id] -= credit.amount

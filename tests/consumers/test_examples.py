@@ -128,7 +128,8 @@ async def test_the_bill_is_what_the_cloud_metered(here: Place, postgres: Callabl
         await fed(here, billing.bill, sink, billing.TOPICS)
     metered: dict[UUID, int] = defaultdict(int)
     running = 0
-    for span in here.controller.cloud.view(Usage).between(0, end_ms):
+    pieces = here.controller.cloud.view(Usage).between(0, end_ms)
+    for span in [span async for some in pieces for span in some]:
         if span.meter.kind == RUNNING_VM:
             metered[span.account_id] += max(span.end_ms - span.begin_ms, 0)
             running += not span.end_ms

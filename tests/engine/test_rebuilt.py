@@ -10,6 +10,7 @@ import random
 from array import array
 from collections import OrderedDict, deque
 from collections.abc import Iterable
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -65,7 +66,7 @@ def state(one: Any) -> Any:
     if isinstance(one, Holds):
         return {key: state(held) for key, held in one.items()}
     if isinstance(one, OpenSpans):
-        return list(one.every())
+        return sorted(one.every(), key=itemgetter(0))
     if isinstance(one, Latest):
         return tuple(state(line) for line in one)
     if isinstance(one, Struct):

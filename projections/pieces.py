@@ -1,0 +1,29 @@
+"""Going through very many things without keeping the event loop from everybody else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Iterator
+from itertools import islice
+from types import coroutine
+from typing import TypeVar
+
+T = TypeVar("T")
+MOST = 200
+
+
+async def pieces(things: Iterable[T], most: int = MOST) -> AsyncIterator[list[T]]:
+    """So many at a time; between two of them whatever else is due has its turn.
+
+    The cloud goes on meanwhile: `things` must be what it was at one moment, as an iterator of
+    something that is kept by itself is.
+    """
+    rest = iter(things)
+    while some := list(islice(rest, most)):
+        yield some
+        await _turn()
+
+
+@coroutine
+def _turn() -> Iterator[None]:
+    """Wait until the event loop has gone around once."""
+    yield
