@@ -33,6 +33,7 @@ from api.fields import Bound, DeclarationError, Field, Idle, Later, Names, read
 from api.found import EVERYTHING as EVERY_ROW
 from api.scope import Asked, Reach, reach_of
 from api.views.resource_icon import icon_of
+from projections.cold import Cold
 from projections.picked import Picked
 from projections.setting import value_of
 from projections.table import TABLES, Table, TableSpec
@@ -212,7 +213,7 @@ class ListAsk:
 
         Few rows are as quickly found anew. A tag, a right or the time is no part of a row.
         """
-        made, live = type(self), caller.found is not None and type(table) is Table
+        made, live = type(self), caller.found is not None and type(table) in (Table, Cold)
         if not live or len(table) <= FEW or self.ORDER != ListAsk.ORDER or self._wanted_tags():
             return None
         own = (made.matches, made.visible, made.rows)

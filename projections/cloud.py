@@ -15,6 +15,7 @@ import msgspec
 
 from aggregates.base import EVENTS, Aggregate, Event, Recorded
 from projections.attached import Attached
+from projections.cold import Cold
 from projections.shared import forget_the_past, remember_a_past
 from projections.table import TABLES, Table, TableSpec, Watch
 from projections.vitals import Vitals
@@ -94,6 +95,7 @@ class Cloud:
             kind: one for one in self._folds.values() if (kind := getattr(one, "KIND", ""))
         }
         self.vitals = Vitals()
+        self._cold = [one for one in self._tables.values() if isinstance(one, Cold)]
         self._hanging = [one for one in self._tables.values() if isinstance(one, Attached)]
         shorter = [cast(Past, one) for one in self._folds.values() if hasattr(one, "past")]
         self._deferring: tuple[Past, ...] = (*self._tables.values(), *shorter)
@@ -173,6 +175,10 @@ class Cloud:
         self.position, self.at_ms = position, at_ms
         for one in self._deferred:
             one.tidy()
+
+    def cool(self, most: int) -> int:
+        """Pack a few rows that nobody looks at, of each table that packs; how many were."""
+        return sum(one.cool(most) for one in self._cold)
 
     def encode(self) -> dict[str, bytes]:
         """Each part by name, for a checkpoint or a comparison."""

@@ -251,7 +251,7 @@ class Counts:
         self._sums, self._shares, self._same = {}, {}, {}
         for noun in COUNTED.values():
             if noun.kind in TABLES:
-                for row in self._cloud.table(noun.kind):
+                for row in self._cloud.table(noun.kind).each():
                     share = self.weigh(noun, row)
                     if share is not NOTHING:
                         self._shares[row.id.int] = share

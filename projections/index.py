@@ -62,14 +62,18 @@ class Index:
         else:
             self._entries[key] = [found, number]  # type: ignore[list-item]
 
-    def take(self, value: object, number: int, at_ms: int) -> None:
-        """List a row no longer, and its value neither if it was the last one that has it."""
+    def take(self, value: object, number: int, at_ms: int) -> int:
+        """List a row no longer, and its value neither if it was the last one that has it.
+
+        It answers with its number as the object that was listed.
+        """
         key = value.int if type(value) is UUID else value
         found = self._entries[key]
         if type(found) is not list:
             del self._entries[key]
-        elif len(found) == 2:
-            self._entries[key] = found[found[0] == number]
-        else:
-            at = bisect_left(found, at_ms, key=self._created)
-            del found[found.index(number, at)]
+            return found  # type: ignore[return-value]
+        at = found.index(number, bisect_left(found, at_ms, key=self._created))
+        listed: int = found.pop(at)
+        if len(found) == 1:
+            self._entries[key] = found[0]
+        return listed

@@ -66,7 +66,7 @@ class _InGuests(Generic[P]):
         return next(part for part in parts if part.id == row_id)
 
     def __iter__(self) -> Iterator[P]:
-        for vm in self._cloud[vms]:
+        for vm in self._cloud[vms].each():
             yield from self._parts(vm)
 
     def __contains__(self, row_id: object) -> bool:
@@ -86,7 +86,7 @@ class _InGuests(Generic[P]):
     def derive(self) -> None:
         """All of it follows from guests."""
         self._guest, self._of_vm = {}, {}
-        for vm in self._cloud[vms]:
+        for vm in self._cloud[vms].each():
             self._put(vm.id, vm)
 
     def _parts(self, vm: Vm) -> Iterable[P]:

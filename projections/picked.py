@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, Protocol, TypeVar, overload
+from uuid import UUID
 
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
@@ -19,6 +20,7 @@ class Numbered(Protocol[R_co]):
     @property
     def rows(self) -> Any: ...
     def at(self, number: int, /) -> R_co: ...
+    def glance(self, number: int, /) -> Any: ...
     def created_at_ms(self, number: int, /) -> int: ...
 
 
@@ -46,15 +48,20 @@ class Picked(Sequence[R], Generic[R]):
             return Picked(self.table, self.numbers[place])
         return self.table.at(self.numbers[place])
 
+    @property
+    def ids(self) -> frozenset[UUID]:
+        """The ids of these rows, none of which is looked at."""
+        return frozenset(UUID(int=number) for number in self.numbers)
+
     def passing(self, tests: Iterable[Callable[[R], bool]]) -> Picked[R]:
         """Those that pass all tests; without any, none is looked at."""
         asked = tuple(tests)
         if not asked:
             return Picked(self.table, list(self.numbers))
-        rows, at = self.table.rows, self.table.at
+        rows, glance = self.table.rows, self.table.glance
         found = [
             number
             for number in self.numbers
-            if number in rows and all(test(row) for row in (at(number),) for test in asked)
+            if number in rows and all(test(row) for row in (glance(number),) for test in asked)
         ]
         return Picked(self.table, found)

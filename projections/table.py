@@ -82,7 +82,7 @@ class Table(Generic[R]):
         self.rows: dict[int, R] = {}
         self._folds = spec.folded
         self.watch: Watch | None = None
-        self._keys = _keys_of(spec.indexed)
+        self._keys = reads(spec.indexed)
         self._is_deferred = False
         self._unshared = Unshared()
         self._brings: dict[type[Event], Plan | None] = {}
@@ -110,6 +110,18 @@ class Table(Generic[R]):
     def at(self, number: int) -> R:
         """The row whose id has this number."""
         return self.rows[number]
+
+    def look(self, number: int) -> R:
+        """The same row, to be read now and not to be kept: it may change no more."""
+        return self.rows[number]
+
+    def glance(self, number: int) -> Any:
+        """What has the attributes of that row, and need not be one: to test it, and no more."""
+        return self.rows[number]
+
+    def each(self) -> Iterator[R]:
+        """Every row, to be read before the next one comes and not to be kept."""
+        return map(self.look, self.rows)
 
     def created_at_ms(self, number: int) -> int:
         """When the row of this number was created."""
@@ -235,8 +247,7 @@ class Table(Generic[R]):
                 continue
             left[name] = old
             index = self._index[name]
-            index.take(old, number, at_ms)
-            index.put(new, number, at_ms)
+            index.put(new, index.take(old, number, at_ms), at_ms)
             if name in self._text:
                 self._unlist_text(name, old, row)
                 self._list_text(name, new, row)
@@ -269,7 +280,7 @@ class Table(Generic[R]):
 
     def encode(self) -> bytes:
         """Every row, for a checkpoint."""
-        return msgspec.msgpack.encode(in_batches(self.rows.values()))
+        return msgspec.msgpack.encode(in_batches(self.each()))
 
     def restore(self, encoded: bytes) -> None:
         """Take over the rows of a checkpoint."""
@@ -293,8 +304,8 @@ class Table(Generic[R]):
                 self._list_text(name, word_of(row), row)
 
 
-def _keys_of(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
-    """What reads these attributes of a row, in one call."""
+def reads(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    """What reads these attributes of an object, in one call."""
     if len(names) > 1:
         return attrgetter(*names)
     return lambda row: tuple(getattr(row, name) for name in names)

@@ -29,6 +29,7 @@ from engine.chores.chore import Chores
 from engine.clock import SystemClock
 from engine.cluster.duties import Duties
 from engine.collector import at_rest, settle
+from engine.cooling import keep_cool
 from engine.decisions.hypervisor_capabilities import KnowKinds, unknown_kinds
 from engine.drivers import Drivers, folders
 from engine.engine import Engine
@@ -161,6 +162,7 @@ async def controller(settings: Settings) -> AsyncIterator[Controller]:
         starting.close()
         pause = partial(clock.sleep, READING_PAUSE_S)
         tasks.spawn(read_all(pause), name="declarations")
+        tasks.spawn(keep_cool(cloud, clock), name="cold rows")
         milestones.reached("door")
         log_.info("serving on port %d, %d sagas resumed, %s", port, resumed, milestones)
         made = Controller(

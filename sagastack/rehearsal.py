@@ -84,7 +84,7 @@ def _rows(cloud: Cloud, disks: list[tuple[SimDisk, str]]) -> Iterator[Row]:
         yield SimPool(url=_url(pool.id), capacity_bytes=_room(pool))
     for disk, _ in disks:
         yield disk
-    for vm in cloud[vms]:
+    for vm in cloud[vms].each():
         home = cloud[hosts].get(vm.host_id)
         if home is not None:
             yield _guest(cloud, vm, identity(home.url))
@@ -96,7 +96,7 @@ def _disks(cloud: Cloud) -> Iterator[tuple[SimDisk, str]]:
     for moment in cloud[vm_snapshots]:
         for volume_id in moment.volume_ids:
             kept.setdefault(volume_id, []).append(moment.id)
-    for volume in cloud[volumes]:
+    for volume in cloud[volumes].each():
         pool_id, path = volume.pool_id, volume.path
         if pool_id is None:
             pool_id, path = _just_made(cloud, volume)

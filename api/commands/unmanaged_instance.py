@@ -242,7 +242,9 @@ class ImportUnmanagedInstance:
         for mac in macs:
             if mac not in on:
                 raise InvalidValue(f"say in nicnetworklist which network card {mac} is on")
-            if not self.forced and any(nic.mac == mac for vm in cloud[vms] for nic in vm.nics):
+            if not self.forced and any(
+                nic.mac == mac for vm in cloud[vms].each() for nic in vm.nics
+            ):
                 raise InvalidValue(f"another guest has the MAC address {mac}: see forced")
             ip = "" if ips.get(mac, "auto").lower() == "auto" else ips[mac]
             network = cloud[networks][on[mac]]

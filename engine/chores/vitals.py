@@ -27,11 +27,10 @@ async def measure_guests(engine: Engine, now_ms: int) -> None:
     if not interval_ms or vitals.measured_at_ms + interval_ms > now_ms:
         return
     vitals.measured_at_ms = now_ms
-    running = {vm.id: vm.host_id for vm in cloud[vms].by("state", VmState.RUNNING)}
-    vitals.keep_only(running.keys())
+    vitals.keep_only(cloud[vms].by("state", VmState.RUNNING).ids)
     turns = asyncio.Semaphore(SIDE_BY_SIDE)
     async with asyncio.TaskGroup() as group:
-        for host_id in set(running.values()):
+        for host_id in cloud[vms].counts("host_id"):
             host = cloud[hosts].get(host_id)
             if host is not None and host.state is HostState.UP:
                 group.create_task(_measure(engine, host.id, now_ms, turns))

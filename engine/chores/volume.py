@@ -19,8 +19,8 @@ from projections.volume import volumes
 async def expunge_destroyed_volumes(engine: Engine, now_ms: int) -> None:
     if not is_on(engine.cloud, "storage.cleanup.enabled"):
         return
-    for volume in list(engine.cloud[volumes]):
-        if volume.state is not VolumeState.DESTROY or volume.job_id is not None:
+    for volume in list(engine.cloud[volumes].by("state", VolumeState.DESTROY)):
+        if volume.job_id is not None:
             continue
         delay_s = number_of(engine.cloud, "expunge.delay", volume.zone_id)
         if now_ms < volume.destroyed_at_ms + delay_s * 1000:

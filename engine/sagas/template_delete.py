@@ -57,8 +57,8 @@ def _meant(run: Run[DeleteTemplate], image: Image) -> list[Copy]:
 def _unread(run: Run[DeleteTemplate], image: Image, meant: list[Copy]) -> None:
     """It stays while a disk is still to be made of it, and a disc while it is in a drive."""
     zone_ids = {copy.zone_id for copy in meant}
-    for volume in run.cloud[volumes].by("template_id", image.id):
-        if volume.pool_id is None and (None in zone_ids or volume.zone_id in zone_ids):
+    for volume in run.cloud[volumes].by("pool_id", None):
+        if volume.template_id == image.id and (None in zone_ids or volume.zone_id in zone_ids):
             raise InUse(
                 f"volume {volume.name} is still to be made of {image.KIND} {image.name}: start "
                 "its virtual machine first, or expunge it"

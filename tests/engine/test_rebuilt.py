@@ -50,6 +50,7 @@ NO_STATE = {
     "watch",
     "spec",
     "_keys",
+    *("_form", "_common", "_usual", "_warm"),
 }
 NUMBERED = {"zone": "places", "pod": "places", "cluster": "places", "_cluster": "places"}
 NUMBERED |= {"hypervisor": "hypervisors", "tags": "tag_sets"}

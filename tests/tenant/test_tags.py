@@ -105,13 +105,13 @@ async def test_a_list_by_tag_looks_at_what_carries_it_and_at_nothing_else(tmp_pa
         await put(here.ann, "Volume", made, env="prod")
         await put(here.ann, "Volume", made[:2], tier="1")
         table, looked = here.controller.cloud[volumes], list[UUID]()
-        at = table.at
+        glance = table.glance
 
         def watched(number: int) -> Any:
             looked.append(UUID(int=number))
-            return at(number)
+            return glance(number)
 
-        table.at = watched  # type: ignore[method-assign]
+        table.glance = watched  # type: ignore[method-assign]
         wanted = [{"key": "tier", "value": "1"}]
         found = await here.admin("listVolumes", listall="true", tags=wanted)
         assert {row["id"] for row in found["volume"]} == set(made[:2])
