@@ -72,20 +72,24 @@ class Reads:
 
 
 class ReadTable:
-    """A table that notes which of its rows and index entries were asked for."""
+    """A table that notes which of its rows and index entries were asked for.
+
+    A view keeps none of them, so they are only looked at.
+    """
 
     def __init__(self, table: Table[Any], keys: set[Key]) -> None:
         self._table, self._keys = table, keys
         self.spec = table.spec
 
     def get(self, row_id: UUID | None) -> Any:
-        if row_id is not None:
-            self._keys.add(((self.spec.kind,), row_id))
-        return self._table.get(row_id)
+        if row_id is None:
+            return None
+        self._keys.add(((self.spec.kind,), row_id))
+        return self._table.look(row_id.int) if row_id in self._table else None
 
     def __getitem__(self, row_id: UUID) -> Any:
         self._keys.add(((self.spec.kind,), row_id))
-        return self._table[row_id]
+        return self._table.look(row_id.int)
 
     def __contains__(self, row_id: object) -> bool:
         self._keys.add(((self.spec.kind,), row_id))
@@ -93,18 +97,18 @@ class ReadTable:
 
     def by(self, attribute: str, value: object) -> Iterable[Any]:
         self._keys.add(((self.spec.kind, attribute), value))
-        return self._table.by(attribute, value)
+        return self._table.by(attribute, value).looked_at()
 
     def one(self, attribute: str, value: object) -> Any:
         return next(iter(self.by(attribute, value)), None)
 
     def by_text(self, attribute: str, text: str) -> Iterable[Any]:
         self._keys.add(((self.spec.kind,), WHOLE))
-        return self._table.by_text(attribute, text)
+        return self._table.by_text(attribute, text).looked_at()
 
     def __iter__(self) -> Iterator[Any]:
         self._keys.add(((self.spec.kind,), WHOLE))
-        return iter(self._table)
+        return self._table.each()
 
     def __len__(self) -> int:
         self._keys.add(((self.spec.kind,), WHOLE))
@@ -174,10 +178,12 @@ class Memo:
         """The answer for each row, as callers of this role type see it."""
         shelf = self._shelves.get((view, role_type))
         if shelf is None:
-            return [self._make(view, role_type, row) for row in rows]
-        get, at = shelf.ready.get, rows.table.at
+            return [self._make(view, role_type, row) for row in rows.looked_at()]
+        get, look = shelf.ready.get, rows.table.look
         return [
-            get(number) or self._unpacked(shelf, number) or self._make(view, role_type, at(number))
+            get(number)
+            or self._unpacked(shelf, number)
+            or self._make(view, role_type, look(number))
             for number in rows.numbers
         ]
 

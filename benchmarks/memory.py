@@ -1,8 +1,10 @@
 """What 100,000 guests and 30,000 hosts take of memory, and what a guest costs where.
 
 Controllers of their own are started on three logs: an empty cloud, one with the hosts, and one with
-the guests as well, each with a card, a disk, and all its promises. Every guest is listed once, so
-the JSON of its answers is kept. The difference of what is resident is what hosts and guests cost.
+the guests as well, each with a card, a disk, and all its promises. Each starts from a checkpoint of
+all that, as a controller does that has run before. Every guest is listed once, so the JSON of its
+answers is kept. The difference of what is resident is what hosts and guests cost. What the whole
+takes that has no checkpoint to start from, and has only begun to pack its rows, is told beside it.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from typing import Any
 
 from benchmarks.cloud import engine_in
 from benchmarks.data_centre import build, inhabit
+from benchmarks.replay import save_checkpoint
 from drivers.sim import SimDriver, SimWorld
 
 HOSTS, GUESTS = 30_000, 100_000
@@ -35,6 +38,7 @@ async def measure() -> list[Row]:
         _row("hosts", (with_hosts["served"] - empty["served"]) / MB, "MB"),
         _row("empty", empty["served"] / MB, "MB", "an empty cloud, code included"),
         _row("whole", whole["served"] / MB, "MB", f"{HOSTS:,} hosts and {GUESTS:,} guests"),
+        _row("without_checkpoint", whole["unsaved"] / MB, "MB", "the whole, of its log alone"),
         _row("answers", whole["answers"] / GUESTS, "bytes/guest", "the JSON that is kept"),
     ]
     grown = {
@@ -57,15 +61,22 @@ async def _weighed(hosts: int, guests: int) -> dict[str, Any]:
         async with engine_in(home, SimDriver(SimWorld())) as bed:
             await build(bed.engine, bed.log, hosts=hosts)
             await inhabit(bed.engine, bed.log, guests=guests, hosts=hosts)
-        child = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "benchmarks.memory_child", str(home)),
-            stdout=asyncio.subprocess.PIPE,
-        )
-        async with asyncio.timeout(DEADLINE_S):
-            told, _ = await child.communicate()
-        assert child.returncode == 0, f"it ended with {child.returncode}"
-        found: dict[str, Any] = json.loads(told.splitlines()[-1])
-        return found
+        unsaved = await _served(home) if guests else {"served": 0}
+        await save_checkpoint(home)
+        return await _served(home) | {"unsaved": unsaved["served"]}
+
+
+async def _served(home: Path) -> dict[str, Any]:
+    """What a controller says of itself that starts on what is there."""
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "benchmarks.memory_child", str(home)),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(DEADLINE_S):
+        told, _ = await child.communicate()
+    assert child.returncode == 0, f"it ended with {child.returncode}"
+    found: dict[str, Any] = json.loads(told.splitlines()[-1])
+    return found
 
 
 if __name__ == "__main__":

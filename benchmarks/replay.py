@@ -50,14 +50,14 @@ async def measure() -> list[Row]:
             for number in range(NETWORKS):
                 await bed.engine.decide(network(f"net-{number}"), SYSTEM)
             lived = await live_long(bed.engine, bed.log, events=EVENTS - BEHIND, hosts=HOSTS)
-            await _checkpoint(home)
+            await save_checkpoint(home)
             (home / CHECKPOINTS).rename(home / "older")
             await live_long(bed.engine, bed.log, events=EVENTS, hosts=HOSTS, first=lived)
             rows = await _rebuild(bed) + phases(home)
         rows.append(await _ready("ready_without_checkpoint", home))
         (home / "older").rename(home / CHECKPOINTS)
         rows.append(await _ready("ready_with_older_checkpoint", home))
-        await _checkpoint(home)
+        await save_checkpoint(home)
         rows.append(await _ready("ready_with_checkpoint", home))
     return rows
 
@@ -169,7 +169,8 @@ async def _compile() -> None:
         assert await compiler.wait() == 0, "some module does not compile"
 
 
-async def _checkpoint(home: Path) -> None:
+async def save_checkpoint(home: Path) -> None:
+    """As the controller has it made beside itself while it runs."""
     saver = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "sagastack.tools.checkpoint", str(home), f"sqlite://{home}/log.db")
     )

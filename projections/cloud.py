@@ -47,12 +47,22 @@ class Reading(Protocol):
     def bind(self, cloud: Cloud, /) -> None: ...
 
 
+@runtime_checkable
+class Saved(Protocol):
+    """A part that lies in a checkpoint as it lies in memory, which tells how it came to be.
+
+    `restore` takes that, and nothing that `encode` gives.
+    """
+
+    def saved(self) -> bytes: ...
+
+
 class Past(Protocol):
     """A table or fold with a shorter way through a long past: what follows from what it keeps
     waits for `settle`, and what it keeps is shared (see `shared`) once a batch is folded."""
 
     def defer(self) -> None: ...
-    def past(self, kind: type[Event], /) -> Happens: ...
+    def past(self, kind: type[Event], /) -> Happens | None: ...
     def tidy(self) -> None: ...
     def settle(self) -> None: ...
 
@@ -132,8 +142,8 @@ class Cloud:
             one.defer()
         self._follow({
             name: one
-            for name, one in self._parts().items()
-            if (parts is None or name in parts) and not isinstance(one, Derived)
+            for name, one in self._past_parts().items()
+            if parts is None or name in parts
         })  # fmt: skip
         return self
 
@@ -189,7 +199,13 @@ class Cloud:
         return {name: hashlib.sha256(part).hexdigest() for name, part in self.encode().items()}
 
     def save(self) -> bytes:
-        return msgspec.msgpack.encode((self.position, self.at_ms, self.encode()))
+        """A checkpoint of it, without what is derived."""
+        parts = {
+            name: one.saved() if isinstance(one, Saved) else one.encode()
+            for name, one in sorted(self._parts().items())
+            if not isinstance(one, Derived)
+        }
+        return msgspec.msgpack.encode((self.position, self.at_ms, parts))
 
     @classmethod
     def load(cls, saved: bytes) -> Cloud:
@@ -206,12 +222,17 @@ class Cloud:
         for name, one in cloud._parts().items():
             if not isinstance(one, Derived):
                 one.restore(bytes(parts[name]))  # no two copies of all are there at a time
+        cloud._follow(cloud._past_parts())
         return cloud
 
     def _parts(self) -> dict[str, Table[Any] | Fold]:
         """Tables, then folds, by their names in a checkpoint."""
         tables = {f"table:{kind}": one for kind, one in self._tables.items()}
         return tables | {f"fold:{name}": one for name, one in self._folds.items()}
+
+    def _past_parts(self) -> dict[str, Table[Any] | Fold]:
+        """Those that follow a past that is folded."""
+        return {name: one for name, one in self._parts().items() if not isinstance(one, Derived)}
 
     def _ended(self, recorded: Recorded) -> None:
         """What hung on the thing that this event ends is gone with it."""
@@ -225,16 +246,17 @@ class Cloud:
         hanging = any(isinstance(one, Attached) for one in parts.values())
         for topic, kind in EVENTS.items():
             one = parts.get(f"table:{kind.KIND}")
-            routes[topic] = [self._happens(one, kind)] if one is not None else []
+            routes[topic] = self._happens(one, kind) if one is not None else []
             if kind.REMOVES and hanging:
                 routes[topic].append(self._ended)
         folds = [one for name, one in parts.items() if name.startswith("fold:")]
         for fold in folds:
             for topic in fold.TOPICS:
-                routes[topic].append(self._happens(fold, EVENTS[topic]))
+                routes[topic] += self._happens(fold, EVENTS[topic])
         self._dispatch = {topic: tuple(happens) for topic, happens in routes.items()}
         self._acted: list[Happens] = [one.acted for one in folds if hasattr(one, "acted")]
 
-    def _happens(self, fold: Any, kind: type[Event]) -> Happens:
-        found: Happens = fold.past(kind) if fold in self._deferred else fold.fold
-        return found
+    def _happens(self, fold: Any, kind: type[Event]) -> list[Happens]:
+        """What an event of this kind does to a fold; nothing while it need not know."""
+        found = fold.past(kind) if fold in self._deferred else fold.fold
+        return [] if found is None else [found]

@@ -17,12 +17,19 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from functools import cached_property
 from sys import getrefcount
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import msgspec
+
 from aggregates.base import Recorded
-from projections.forms import Form, created_of
+from projections.forms import Form, Words, created_of
+from projections.index import Index
 from projections.table import R, Table, TableSpec
+from projections.whole import summed, whole
+
+if TYPE_CHECKING:
+    from projections.columns import Columns
 
 WARM_MOST = 4096
 """How many rows stay objects, besides those that somebody holds."""
@@ -36,6 +43,15 @@ def packed(
     return lambda spec: Cold(spec, common, usual)
 
 
+class _Saved(msgspec.Struct, frozen=True, array_like=True):
+    """Words (bytes are an id), of each row its id and what it is packed in, and columns of all."""
+
+    words: list[Any]
+    ids: list[bytes]
+    rows: list[bytes]
+    columns: msgspec.Raw
+
+
 class Cold(Table[R]):
     """`rows` has a row, or the bytes that it is packed in, for each number of an id."""
 
@@ -44,6 +60,9 @@ class Cold(Table[R]):
     def __init__(self, spec: TableSpec[R], common: Collection[str], usual: Collection[str]) -> None:
         super().__init__(spec)
         self._common, self._usual = common, usual
+        self._words = Words()
+        # What a checkpoint says of rows that lie packed as they lay there, until it is indexed.
+        self._columns: Columns | None = None
         # The numbers of rows that are objects, in the order in which they became so. Some are gone
         # by now, or named twice.
         self._warm: deque[int] = deque()
@@ -51,7 +70,7 @@ class Cold(Table[R]):
     @cached_property
     def _form(self) -> Form[R]:
         """Made when a row is first packed: most clouds are small, or are of a past moment."""
-        return Form(self.spec.row, self._common, self._usual)
+        return self._form_of(self._words)
 
     def __iter__(self) -> Iterator[R]:
         return iter(self.picked())
@@ -88,18 +107,55 @@ class Cold(Table[R]):
         at_ms: int = created_of(found) if type(found) is bytes else found.created_at_ms
         return at_ms
 
-    def settle(self) -> None:
-        super().settle()
-        self._all_warm()
-
     def fold(self, recorded: Recorded) -> None:
         super().fold(recorded)
         if recorded.event.CREATES is not None:
             self._warm.append(recorded.stream.int)
 
+    def saved(self) -> bytes:
+        """Every row as it is packed, and the indexes, for a checkpoint."""
+        form, words, rows = self._form, self._words, self.rows
+        if words.is_full:  # of what is long gone, maybe: those that are named now find room
+            words = Words()
+            form = self._form_of(words)
+            rows = {number: self.look(number) for number in rows}
+        packed = [row if type(row) is bytes else form.pack(row) for row in rows.values()]
+        columns = self._no_columns()
+        columns.have(dict(zip(rows, map(created_of, packed), strict=True)), self._index)
+        ids = [number.to_bytes(16, "big") for number in rows]
+        told = msgspec.msgpack.encode(
+            _Saved(words.saved(), ids, packed, msgspec.Raw(columns.saved()))
+        )
+        return summed(told)
+
     def restore(self, encoded: bytes) -> None:
-        super().restore(encoded)
-        self._all_warm()
+        """Take over what was saved; no row is made. ValidationError for what is damaged."""
+        saved = msgspec.msgpack.decode(whole(encoded), type=_Saved)
+        numbers = list(map(int.from_bytes, saved.ids))
+        self._words.take(saved.words)
+        self.rows = dict(zip(numbers, saved.rows, strict=True))
+        self._columns = self._no_columns()
+        self._columns.take(saved.columns, numbers)
+        self._empty()
+        if not self._is_deferred:
+            self._index_all()
+
+    def _index_all(self) -> None:
+        """A row that is packed is as it was in the checkpoint, so its columns say all of it."""
+        columns, self._columns = self._columns or self._no_columns(), None
+        columns.follow(self.rows)
+        created = self.created_at_ms
+        self._index = {name: Index(created, columns.entries(name)) for name in self.spec.indexed}
+        self._text = {name: Index(created, columns.folded(name)) for name in self.spec.folded}
+        self._warm = deque(number for number, row in self.rows.items() if type(row) is not bytes)
+
+    def _no_columns(self) -> Columns:
+        from projections.columns import Columns  # it needs numpy, and tools that begin do not
+
+        return Columns(self.spec)
+
+    def _form_of(self, words: Words) -> Form[R]:
+        return Form(self.spec.row, self._common, self._usual, words)
 
     def cool(self, most: int) -> int:
         """Pack rows that became objects long ago, if nobody has them; `most` are tried.
@@ -118,9 +174,6 @@ class Cold(Table[R]):
             rows[number] = self._form.pack(row)
             count += 1
         return count
-
-    def _all_warm(self) -> None:
-        self._warm = deque(self.rows)
 
 
 def _alone() -> int:

@@ -9,8 +9,7 @@ drift. What is decided and not on disk yet is counted beside it, as a promise.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import import_module
@@ -19,13 +18,18 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 import msgspec
+import numpy as np
 
 import aggregates
 from aggregates.base import EVENTS, Event, Recorded
 from projections.account import accounts
 from projections.cloud import Cloud, projection
 from projections.domain import domains
+from projections.interned import Interned
+from projections.of_rows import OfRows
+from projections.packed import Packed
 from projections.table import TABLES
+from projections.whole import summed, whole
 
 Weights = tuple[tuple[str, int], ...]
 # Here ids are their numbers: those are hashed by C code, ids by Python's.
@@ -141,8 +145,15 @@ class Promise:
     more: Sums
 
 
+class _Saved(msgspec.Struct, frozen=True, array_like=True):
+    """Of each share its owners' ids, weights and offering; and which of them each row has."""
+
+    shares: list[tuple[list[bytes], Weights, bytes | None]]
+    rows: bytes
+
+
 @projection
-class Counts:
+class Counts(OfRows):
     """Sums by owner and resource. Domains stand in the same book as accounts."""
 
     TOPICS: ClassVar[tuple[str, ...]] = tuple(
@@ -153,8 +164,11 @@ class Counts:
     )
 
     def __init__(self) -> None:
+        super().__init__()
         self._sums: Sums = {}
-        self._shares: dict[int, Share] = {}
+        # Of each row the number of its share.
+        self._rows = Packed(share="I")
+        self._shares: Interned[Share] = Interned()
         # By account and domain, weights and offering.
         self._same: dict[tuple[int, int | None, Weights, int | None], Share] = {}
         self._promised: Sums = {}
@@ -175,7 +189,7 @@ class Counts:
 
     def share_of(self, row_id: UUID) -> Share:
         """What a row is counted for."""
-        return self._shares.get(row_id.int, NOTHING)
+        return self._at(row_id.int)
 
     def weigh(self, noun: Counted, row: Any) -> Share:
         """What a row is to be counted for, as it is. Equal shares are one."""
@@ -217,24 +231,25 @@ class Counts:
             if "parent_id" in getattr(happened, "changed", ()):
                 self._recount()
             return
-        number = recorded.stream.int
-        for promise in tuple(self._promises.get(number, ())):
+        for promise in tuple(self._promises.get(recorded.stream.int, ())):
             self.forget(promise)
-        row = None
-        if not happened.REMOVES:
-            row = self._cloud.table(noun.kind).get(recorded.stream)
-        self._settle(number, NOTHING if row is None else self.weigh(noun, row))
+        self._follow(recorded.stream, noun.kind)
 
-    def _settle(self, number: int, share: Share) -> None:
-        before = self._shares.get(number, NOTHING)
+    def _charge(self, number: int, share: Share) -> None:
+        before = self._at(number)
         if before is share:
             return
         _add(self._sums, sheet(before), -1)
         _add(self._sums, sheet(share), 1)
-        if share is NOTHING:
-            del self._shares[number]
-        else:
-            self._shares[number] = share
+        if before is not NOTHING:
+            self._rows.remove(number)
+        if share is not NOTHING:
+            self._rows.add(number, self._shares.number(share))
+
+    def _at(self, number: int) -> Share:
+        """What the row of this number is counted for."""
+        found = self._rows.get(number)
+        return NOTHING if found is None else self._shares.values[found[0]]
 
     def _above(self, domain_id: UUID | None) -> list[int]:
         """A domain and all above it."""
@@ -247,28 +262,77 @@ class Counts:
         return found
 
     def _recount(self) -> None:
-        """From the rows alone: after a start, and when a domain came below another one."""
-        self._sums, self._shares, self._same = {}, {}, {}
+        """From the rows alone: after a long past, and when a domain came below another one."""
+        self._shares, self._same = Interned(), {}
+        self._rows.fill(self._weighed())
+        self._sum()
+
+    def _weighed(self) -> Iterator[tuple[bytes, int]]:
+        """The id of each row that weighs something, and the number of its share."""
         for noun in COUNTED.values():
             if noun.kind in TABLES:
-                for row in self._cloud.table(noun.kind).each():
-                    share = self.weigh(noun, row)
+                table = self._cloud.table(noun.kind)
+                for number in table.rows:
+                    share = self.weigh(noun, table.glance(number))
                     if share is not NOTHING:
-                        self._shares[row.id.int] = share
-        for share, times in Counter(self._shares.values()).items():
-            _add(self._sums, sheet(share), times)
+                        yield number.to_bytes(16, "big"), self._shares.number(share)
+
+    def _sum(self) -> None:
+        """Add up the shares of all rows."""
+        self._sums = {}
+        times = np.bincount(self._rows.columns()["share"])
+        for share, some in zip(self._shares.values, times.tolist(), strict=False):
+            _add(self._sums, sheet(share), some)
 
     def encode(self) -> bytes:
         """What there is, without promises; in an order that does not tell how it came to be."""
         told = {str(page): sorted(sums.items()) for page, sums in self._sums.items()}
         return msgspec.msgpack.encode(dict(sorted(told.items())))
 
-    def restore(self, encoded: bytes) -> None:
-        self.derive()
+    def saved(self) -> bytes:
+        """What each row is counted for."""
+        rows = self._rows.columns().copy()
+        used, rows["share"] = np.unique(rows["share"], return_inverse=True)
+        shares = [self._shares.values[number] for number in used.tolist()]
+        told = [
+            (list(map(_bytes, one.owners)), one.weights, one.offering and _bytes(one.offering))
+            for one in shares
+        ]
+        return summed(msgspec.msgpack.encode(_Saved(told, rows.tobytes())))
 
-    def derive(self) -> None:
-        """What rows weigh follows from them."""
+    def restore(self, encoded: bytes) -> None:
+        """Take over what was saved. ValidationError for what is damaged."""
+        saved = msgspec.msgpack.decode(whole(encoded), type=_Saved)
+        self._same = {}
+        for ids, weights, offering_id in saved.shares:
+            owners = tuple(map(int.from_bytes, ids))
+            domain = owners[1] if len(owners) > 1 else None
+            offering = None if offering_id is None else int.from_bytes(offering_id)
+            share = Share(owners, weights, offering)
+            self._same[owners[0], domain, weights, offering] = share
+        self._shares = Interned(self._same.values())
+        self._rows.take(saved.rows)
+        self._sum()
+        self._noted = {}
+
+    def _note(self, recorded: Recorded) -> None:
+        """When a domain comes below another one, nothing that was saved holds any more."""
+        if recorded.event.KIND in COUNTED:
+            super()._note(recorded)
+        elif "parent_id" in getattr(recorded.event, "changed", ()):
+            self._noted = None
+
+    def _derive(self) -> None:
         self._recount()
+
+    def _follow(self, row_id: UUID, kind: str) -> None:
+        row = self._cloud.table(kind).get(row_id)
+        self._charge(row_id.int, NOTHING if row is None else self.weigh(COUNTED[kind], row))
+
+
+def _bytes(number: int) -> bytes:
+    """The bytes of the id of this number."""
+    return number.to_bytes(16, "big")
 
 
 def _page(owner_id: UUID, offering_id: UUID | None) -> Page:

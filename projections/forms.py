@@ -10,7 +10,7 @@ to, with the attributes of the row, in a quarter of that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from operator import attrgetter
 from types import FunctionType
 from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
@@ -47,12 +47,27 @@ class Words:
         self.values: list[UUID | str] = []
         self.numbers: dict[int | str, int] = {}
 
+    @property
+    def is_full(self) -> bool:
+        return len(self.values) >= WORDS_MOST
+
+    def saved(self) -> list[bytes | str]:
+        """All of them, in order: of an id its bytes."""
+        return [one.bytes if isinstance(one, UUID) else one for one in self.values]
+
+    def take(self, saved: Iterable[bytes | str]) -> None:
+        """Have what was saved, and nothing else."""
+        self.values[:] = [shared(_of(one)) if isinstance(one, bytes) else one for one in saved]
+        keys = (one.int if isinstance(one, UUID) else one for one in self.values)
+        self.numbers.clear()
+        self.numbers.update((key, number) for number, key in enumerate(keys))
+
     def number(self, value: UUID | str) -> int | UUID | str:
         """What stands for it in a packed row: itself, if there are too many."""
         key = value.int if isinstance(value, UUID) else value
         found = self.numbers.get(key)
         if found is None:
-            if len(self.values) >= WORDS_MOST:
+            if self.is_full:
                 return value
             found = self.numbers[key] = len(self.values)
             self.values.append(shared(value) if isinstance(value, UUID) else value)
@@ -183,9 +198,10 @@ class Shape(Generic[S]):
 class Form(Generic[R]):
     """Packs rows of one kind as bytes, and makes them anew of these."""
 
-    def __init__(self, kind: type[R], common: Collection[str], usual: Collection[str]) -> None:
-        self.words = Words()
-        self._shape = shape = Shape(kind, common, usual, self.words)
+    def __init__(
+        self, kind: type[R], common: Collection[str], usual: Collection[str], words: Words
+    ) -> None:
+        self._shape = shape = Shape(kind, common, usual, words)
         decoder = msgspec.msgpack.Decoder
         self._usual = decoder(shape.twin(shape.said)).decode
         self._whole = decoder(shape.twin(shape.whole)).decode
@@ -225,7 +241,11 @@ def _seen_as(kind: type[Aggregate]) -> dict[str, Any]:
 
 
 def _id_of(number: int) -> UUID:
-    found: UUID = _id(_ID + number.to_bytes(16, "big"))
+    return _of(number.to_bytes(16, "big"))
+
+
+def _of(its_bytes: bytes) -> UUID:
+    found: UUID = _id(_ID + its_bytes)
     return found
 
 

@@ -12,15 +12,22 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
+Entries = dict[Any, int | list[int]]
+
+
+def key_of(value: Any) -> Any:
+    """What stands for a value in an index: of an id its number."""
+    return value.int if type(value) is UUID else value
+
 
 class Index:
     """`created` says when the row of a number was created, in ms; it is asked for few of them."""
 
     __slots__ = ("_created", "_entries")
 
-    def __init__(self, created: Callable[[int], int]) -> None:
+    def __init__(self, created: Callable[[int], int], entries: Entries | None = None) -> None:
         self._created = created
-        self._entries: dict[Any, int | list[int]] = {}
+        self._entries: Entries = {} if entries is None else entries
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -36,6 +43,11 @@ class Index:
         """Each value, an id as its number, with how many rows have it."""
         for key, found in self._entries.items():
             yield key, len(found) if type(found) is list else 1
+
+    def items(self) -> Iterator[tuple[Any, Sequence[int]]]:
+        """Each value, an id as its number, with the numbers of the rows that have it."""
+        for key, found in self._entries.items():
+            yield key, found if type(found) is list else (found,)  # type: ignore[misc]
 
     def put(self, value: object, number: int, at_ms: int) -> None:
         """List a row that was created at this time."""

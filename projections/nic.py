@@ -11,12 +11,16 @@ from typing import ClassVar, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
+import numpy as np
 
 from aggregates.base import Recorded
 from aggregates.vm import Vm, VmCreated, VmExpunged, VmNicsSet
 from aggregates.vm_life import VmAssigned, VmUnmanaged
 from projections.cloud import Cloud, projection
+from projections.of_rows import OfRows
+from projections.packed import Packed
 from projections.vm import vms
+from projections.whole import summed, whole
 
 
 class NicRow(msgspec.Struct, kw_only=True, gc=False):
@@ -44,7 +48,7 @@ class NicIpRow(msgspec.Struct, kw_only=True, gc=False):
 P = TypeVar("P", NicRow, NicIpRow)
 
 
-class _InGuests(Generic[P]):
+class _InGuests(OfRows, Generic[P]):
     """The parts of each guest's cards, by their own ids."""
 
     TOPICS: ClassVar[tuple[str, ...]] = tuple(
@@ -52,18 +56,18 @@ class _InGuests(Generic[P]):
     )
 
     def __init__(self) -> None:
-        # All by the numbers of ids. What is read of a card is made of its guest's row.
-        self._guest: dict[int, int] = {}
-        self._of_vm: dict[int, int | tuple[int, ...]] = {}
+        super().__init__()
+        # What is read of a card is made of its guest's row.
+        self._guest = Packed(guest="16s")
+        self._of_guest = Packed(part="16s")
 
     def get(self, row_id: UUID | None) -> P | None:
-        if row_id is None or row_id.int not in self._guest:
-            return None
-        return self[row_id]
+        return None if row_id is None else self._of(row_id)
 
     def __getitem__(self, row_id: UUID) -> P:
-        parts = self._parts(self._cloud[vms].at(self._guest[row_id.int]))
-        return next(part for part in parts if part.id == row_id)
+        if (found := self._of(row_id)) is None:
+            raise KeyError(row_id)
+        return found
 
     def __iter__(self) -> Iterator[P]:
         for vm in self._cloud[vms].each():
@@ -73,7 +77,7 @@ class _InGuests(Generic[P]):
         return isinstance(row_id, UUID) and row_id.int in self._guest
 
     def __len__(self) -> int:
-        return len(self._guest)
+        return self._guest.count
 
     def bind(self, cloud: Cloud) -> None:
         """Cards are read where guests hold them."""
@@ -81,13 +85,44 @@ class _InGuests(Generic[P]):
 
     def fold(self, recorded: Recorded) -> None:
         """Turn the cards of one guest around anew."""
-        self._put(recorded.stream, self._cloud[vms].get(recorded.stream))
+        self._follow(recorded.stream, Vm.KIND)
 
-    def derive(self) -> None:
-        """All of it follows from guests."""
-        self._guest, self._of_vm = {}, {}
-        for vm in self._cloud[vms].each():
-            self._put(vm.id, vm)
+    def _follow(self, row_id: UUID, kind: str) -> None:
+        number, vm = row_id.int, self._cloud[vms].get(row_id)
+        fresh = [] if vm is None else self._ids(vm)
+        gone = [int.from_bytes(part) for (part,) in self._of_guest.every(number)]
+        if gone == fresh:
+            return
+        for part in gone:
+            self._guest.remove(part)
+            self._of_guest.remove(number)
+        guest = number.to_bytes(16, "big")
+        for part in fresh:
+            self._guest.add(part, guest)
+            self._of_guest.add(number, part.to_bytes(16, "big"))
+
+    def _derive(self) -> None:
+        table = self._cloud[vms]
+        self._guest.fill(
+            (part.to_bytes(16, "big"), number.to_bytes(16, "big"))
+            for number in table.rows
+            for part in self._ids(table.glance(number))
+        )
+        self._turn()
+
+    def _turn(self) -> None:
+        """Have the parts by guest that there are by their own ids."""
+        told = self._guest.columns()
+        turned = np.empty(len(told), self._of_guest.dtype)
+        turned["key"], turned["part"] = told["guest"], told["key"]
+        self._of_guest.take(turned.tobytes())
+
+    def _of(self, row_id: UUID) -> P | None:
+        found = self._guest.get(row_id.int)
+        if found is None:
+            return None
+        parts = self._parts(self._cloud[vms].look(int.from_bytes(found[0])))
+        return next(part for part in parts if part.id == row_id)
 
     def _parts(self, vm: Vm) -> Iterable[P]:
         raise NotImplementedError
@@ -96,25 +131,18 @@ class _InGuests(Generic[P]):
         """The numbers of the ids of its parts."""
         raise NotImplementedError
 
-    def _put(self, vm_id: UUID, vm: Vm | None) -> None:
-        gone = self._of_vm.pop(vm_id.int, ())
-        for part in gone if isinstance(gone, tuple) else (gone,):
-            del self._guest[part]
-        fresh = [] if vm is None else self._ids(vm)
-        if vm is None or not fresh:
-            return
-        for part in fresh:
-            self._guest[part] = vm.id.int
-        # Most have one, which stands for itself.
-        self._of_vm[vm.id.int] = tuple(fresh) if len(fresh) > 1 else fresh[0]
-
     def encode(self) -> bytes:
         """In an order that does not tell how it came to be."""
         return msgspec.msgpack.encode(sorted(self, key=lambda row: row.id))
 
+    def saved(self) -> bytes:
+        return summed(self._guest.columns().tobytes())
+
     def restore(self, encoded: bytes) -> None:
-        """Guests were restored before."""
-        self.derive()
+        """Take over what was saved. ValidationError for what is damaged."""
+        self._guest.take(bytes(whole(encoded)))
+        self._turn()
+        self._noted = {}
 
 
 @projection

@@ -7,7 +7,8 @@ long. What is saved is in order of the ids, so it does not tell how it came to b
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import starmap
 from struct import Struct
 from typing import Any
 
@@ -148,6 +149,10 @@ class Packed(_Chunks):
         # As strings they are compared byte by byte, those of zeros included: all are as long.
         records = np.frombuffer(b"".join(self._chunks), f"S{self._size}")
         return np.sort(records).tobytes()
+
+    def fill(self, records: Iterable[tuple[Any, ...]]) -> None:
+        """Have these records and no others: of each its id, as bytes, and its fields."""
+        self.take(b"".join(starmap(self._pack, records)))
 
     def take(self, saved: bytes) -> None:
         """Have these records and no others. ValidationError for bytes that are no such."""

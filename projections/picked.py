@@ -20,8 +20,20 @@ class Numbered(Protocol[R_co]):
     @property
     def rows(self) -> Any: ...
     def at(self, number: int, /) -> R_co: ...
+    def look(self, number: int, /) -> R_co: ...
     def glance(self, number: int, /) -> Any: ...
     def created_at_ms(self, number: int, /) -> int: ...
+
+
+class Looking(Generic[R]):
+    """A table as it is read by who keeps no row: see `Table.look`."""
+
+    __slots__ = ("at", "created_at_ms", "glance", "look", "rows")
+
+    def __init__(self, table: Numbered[R]) -> None:
+        self.rows = table.rows
+        self.at = self.look = table.look
+        self.glance, self.created_at_ms = table.glance, table.created_at_ms
 
 
 class Picked(Sequence[R], Generic[R]):
@@ -47,6 +59,10 @@ class Picked(Sequence[R], Generic[R]):
         if isinstance(place, slice):
             return Picked(self.table, self.numbers[place])
         return self.table.at(self.numbers[place])
+
+    def looked_at(self) -> Picked[R]:
+        """The same, for who reads each row at once and keeps none."""
+        return Picked(Looking(self.table), self.numbers)
 
     @property
     def ids(self) -> frozenset[UUID]:

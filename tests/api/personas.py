@@ -115,7 +115,7 @@ def put(here: House, kind: str, row: Any) -> None:
     table._add(row)
     for inside in ("nic", "nic_ip") if kind == "vm" else ():
         cards: Any = here.cloud.table(inside)
-        cards._put(row.id, row)
+        cards._follow(row.id, kind)
 
 
 def _copy(row: Any, whose: str, account_id: UUID, domain_id: UUID) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar, cast
 from uuid import UUID
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,9 +17,11 @@ from msgspec.structs import asdict, force_setattr, replace
 from aggregates.appliance import Deployed
 from aggregates.base import AGGREGATES, Event, Recorded
 from aggregates.vm import Nic, NicIp, Vm, VmCreated, VmExpunged, VmLeased, VmStarted, VmStopped
+from api.memo import Reads
 from benchmarks.cloud import load_nouns
 from benchmarks.memory_child import Walk
 from engine import cooling
+from engine.history import UNREADABLE
 from projections import cold, forms
 from projections.cloud import Cloud
 from projections.cold import Cold
@@ -62,13 +65,14 @@ class Both:
 
     def happen(self, number: int, event: Event) -> None:
         self.at += 1
-        for table in (self.packs, self.plain):
-            table.fold(
-                Recorded(
-                    position=self.at, stream=_id(number), version=self.at, at_ms=self.at // 2,
-                    event=event,
-                )
-            )  # fmt: skip
+        recorded = Recorded(
+            position=self.at, stream=_id(number), version=self.at, at_ms=self.at // 2, event=event
+        )
+        self.plain.fold(recorded)
+        if self.packs._is_deferred:
+            self.packs.past(type(event))(recorded)
+        else:
+            self.packs.fold(recorded)
 
     def do(self, what: str, number: int) -> None:
         row = self.plain.get(_id(number))
@@ -122,15 +126,94 @@ def test_a_row_is_one_object_while_anybody_has_it(doings: list[Any], warm_most: 
             for mine, row in held.items():
                 assert both.packs.get(_id(mine)) is row and row == both.plain[_id(mine)]
             if what == "restore" and not held:
-                encoded = both.packs.encode()
+                encoded, saved = both.packs.encode(), both.packs.saved()
                 both.packs = cast(Any, vms.make)(vms)
-                both.packs.restore(encoded)
+                both.packs.restore(saved)
+                assert not any(type(row) is Vm for row in both.packs.rows.values())
                 assert both.packs.encode() == encoded
         both.agree()
         while both.packs.cool(len(both.packs)):
             pass
         objects = sum(type(row) is Vm for row in both.packs.rows.values())
         assert objects <= warm_most + len(held) + len(walks) + 1, "nobody has the others"
+
+
+def _anew(both: Both) -> None:
+    """The table that packs, as a start takes it from a checkpoint."""
+    saved = both.packs.saved()
+    both.packs = cast(Any, vms.make)(vms)
+    both.packs.defer()
+    both.packs.restore(saved)
+
+
+@given(DOINGS, DOINGS, st.integers(0, 3))
+def test_what_came_behind_a_checkpoint_changes_its_indexes(
+    before: list[Any], behind: list[Any], words_most: int
+) -> None:
+    """However much of it, and though no other row is ever made."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(forms, "WORDS_MOST", words_most)
+        both = Both()
+        for what, number in before:
+            both.do(what, number)
+        _anew(both)
+        stayed = {number for number in range(8) if _id(number) in both.plain}
+        for what, number in behind:
+            both.do(what, number)
+            stayed.discard(number)
+        both.packs.settle()
+        assert all(type(both.packs.rows[_id(number).int]) is bytes for number in stayed)
+        both.agree()
+        _anew(both)
+        both.packs.settle()
+        both.agree()
+
+
+def test_a_checkpoint_has_room_for_words_again_once_they_are_too_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Those of what is long gone are left out of it."""
+    both = Both()
+    both.do("create", 1)
+    both.packs.saved()
+    monkeypatch.setattr(forms, "WORDS_MOST", len(both.packs._words.values))
+    both.do("remove", 1)
+    both.do("create", 2)
+    _anew(both)
+    both.packs.settle()
+    assert _id(1) not in both.packs._words.values and _id(0) in both.packs._words.values
+    both.agree()
+
+
+def _past() -> Cloud:
+    cloud = Cloud()
+    cloud.fold(
+        Recorded(position=number, stream=_id(number), version=1, at_ms=number, event=made(number))
+        for number in range(1, 10)
+    )
+    return cloud
+
+
+@pytest.mark.parametrize("part", ["table:vm", "fold:Counts", "fold:Nics"])
+def test_a_checkpoint_with_damage_in_packed_rows_is_refused(part: str) -> None:
+    """At once, and not when somebody looks at the row."""
+    position, at_ms, parts = msgspec.msgpack.decode(_past().save())
+    for at in range(0, len(parts[part]), 7):
+        damaged = bytearray(parts[part])
+        damaged[at] ^= 1
+        saved = msgspec.msgpack.encode((position, at_ms, parts | {part: bytes(damaged)}))
+        with pytest.raises(UNREADABLE):
+            Cloud.deferred(saved)
+
+
+def test_a_view_makes_no_row_an_object_that_stays() -> None:
+    cloud = Cloud.load(_past().save())
+    read = cast(Any, Reads(cloud))[vms]
+    assert read.get(_id(1)).name == read[_id(1)].name == "Guest-1"
+    assert [row.id for row in read.by("account_id", _id(1))] == [_id(n) for n in range(1, 10, 2)]
+    assert [row.id for row in read] == [_id(number) for number in range(1, 10)]
+    assert read.get(None) is None and read.get(_id(99)) is None
+    assert not any(type(row) is Vm for row in cloud[vms].rows.values())
 
 
 def _full(row: Any) -> Any:
@@ -189,15 +272,7 @@ def test_a_packed_guest_takes_a_fraction_of_what_its_row_takes() -> None:
 async def test_rows_are_packed_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cold, "WARM_MOST", 2)
     monkeypatch.setattr(cooling, "ROWS_A_PIECE", 3)
-    cloud = Cloud()
-    for number in range(1, 10):
-        cloud.fold(
-            [
-                Recorded(
-                    position=number, stream=_id(number), version=1, at_ms=number, event=made(number)
-                )
-            ]
-        )
+    cloud = _past()
 
     class Naps:
         """Says how many rows are objects whenever somebody sleeps, and for how long."""

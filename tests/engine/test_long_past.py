@@ -124,3 +124,30 @@ def test_rows_share_the_ids_that_they_have_in_common() -> None:
         mine = list(one[vms].by("account_id", _id(2)))
         assert len(mine) > 1
         assert len({id(row.account_id) for row in mine}) == 1
+
+
+def test_counts_of_a_checkpoint_are_made_anew_once_a_domain_is_below_another() -> None:
+    past = _past(random.Random(3))
+    live = Cloud()
+    live.fold(past)
+    domain = RECORDS["domain"]
+    behind: list[tuple[int, Event]] = [
+        (number, domain.create({"name": f"d{number}", "path": "/", "level": 1}))
+        for number in (7, 70)
+    ]
+    _happen(live, behind)
+    assert live.view(Counts).count(_id(70), "user_vm") == 0
+    onward = Cloud.deferred(live.save())
+    for cloud in (live, onward):
+        _happen(cloud, [(7, domain.updated(changed={"parent_id": str(_id(70))}))])
+    assert onward.settle().digest() == live.digest()
+    assert onward.view(Counts).count(_id(70), "user_vm") == GUESTS * 3 // 4
+
+
+def _happen(cloud: Cloud, events: list[tuple[int, Event]]) -> None:
+    """Let these happen next, each to the stream of a number."""
+    first = cloud.position + 1
+    cloud.fold(
+        Recorded(position=at, stream=_id(number), version=1, at_ms=at, event=event)
+        for at, (number, event) in enumerate(events, first)
+    )

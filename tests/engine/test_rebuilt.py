@@ -27,6 +27,7 @@ from projections.capacity import Capacity
 from projections.capacity_columns import HostColumns, Trail
 from projections.cloud import FOLDS, Cloud
 from projections.cluster_sums import Sums
+from projections.counts import Counts
 from projections.index import Index
 from projections.latest import Latest
 from projections.packed import Packed
@@ -50,7 +51,7 @@ NO_STATE = {
     "watch",
     "spec",
     "_keys",
-    *("_form", "_common", "_usual", "_warm"),
+    *("_form", "_common", "_usual", "_warm", "_words", "_columns"),
 }
 NUMBERED = {"zone": "places", "pod": "places", "cluster": "places", "_cluster": "places"}
 NUMBERED |= {"hypervisor": "hypervisors", "tags": "tag_sets"}
@@ -64,6 +65,9 @@ def state(one: Any) -> Any:
         return _hosts(one)
     if isinstance(one, Packed):
         return one.saved()
+    if isinstance(one, Counts):
+        told = ((key, one._shares.values[number]) for key, number in one._rows)
+        return {"_sums": state(one._sums)} | {key: state(share) for key, share in told}
     if isinstance(one, Holds):
         return {key: state(held) for key, held in one.items()}
     if isinstance(one, OpenSpans):
