@@ -338,6 +338,16 @@ def command(
 _DECLARED: set[type] = set()
 
 
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def part(cls: type[C]) -> type[C]:
+    """Declare parameters that several commands take: a class that these build on.
+
+    As a command, it becomes a dataclass when the first of them is read.
+    """
+    _DECLARED.add(cls)
+    return cls
+
+
 def completed(cls: type[Any]) -> type[Any]:
     """A declared class as the dataclass that it is meant to be, and those that it builds on."""
     for one in reversed(cls.__mro__):

@@ -27,7 +27,7 @@ from uuid import UUID
 
 from api.authz import NOUNS, Right, Verdict, judge, noun
 from api.caller import Caller
-from api.declare import Page, View, register
+from api.declare import Page, View, completed, part, register
 from api.errors import ParamError
 from api.fields import Bound, DeclarationError, Field, Idle, Later, Names, read
 from api.found import EVERYTHING as EVERY_ROW
@@ -91,7 +91,7 @@ def span(page: int | None, page_size: int | None, caller: Caller) -> slice:
     return slice(start, start + size)
 
 
-@dataclass(frozen=True, kw_only=True)
+@part
 class ListAsk:
     """What every list takes, and how every list is answered."""
 
@@ -269,7 +269,7 @@ class ListAsk:
             yield lambda row: self.visible(row, caller)
 
 
-@dataclass(frozen=True, kw_only=True)
+@part
 class ListOwned(ListAsk):
     """What lists of account-owned things take besides."""
 
@@ -289,7 +289,7 @@ NONE_IS = Filter(test=lambda row, wanted: not wanted)
 """For a quality that nothing has here: asking for it finds nothing, asking for the rest all."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@part
 class CountOnly:
     """Lists that can be asked how many there are, and nothing more."""
 
@@ -298,7 +298,7 @@ class CountOnly:
     ] = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@part
 class WithIcons:
     """Lists of things that can have an icon."""
 
@@ -464,10 +464,12 @@ def list_command(
         if icons and "icon" not in view.__struct_fields__:
             raise DeclarationError(f"{name} shows icons: {view.__name__} needs the field icon")
 
+        part(cls)
+
         def make() -> type[Any]:
-            own = dataclass(frozen=True, kw_only=True)(cls)
             body = {"__doc__": cls.__doc__, "__module__": cls.__module__}
-            made: Any = type(cls.__name__, (own, _identified(kind, row), base), body)
+            parts = completed(cls), _identified(kind, row), completed(base)
+            made: Any = type(cls.__name__, parts, body)
             made = dataclass(frozen=True, kw_only=True)(made)
             filters = _filters(name, made, cls, base, row)
             made.PLAN = ListPlan(kind, view, keyword, scope, filters)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
-from api.declare import Caller, Later, Names, OneOf, Success, command
+from api.declare import Caller, Later, Names, OneOf, Success, command, part
 from api.lists import NONE_IS, Filter, list_command
 from api.views.capacity import capacities
 from api.views.cluster import ClusterView, state_of
@@ -144,7 +143,7 @@ def _in_state(row: Cluster, wanted: Any) -> bool:
     return state_of(row).lower() == str(wanted).lower()
 
 
-@dataclass(frozen=True, kw_only=True)
+@part
 class ClusterFilters:
     """What clusters are listed by."""
 

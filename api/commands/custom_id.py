@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
-from api.declare import Later, Roles
+from api.declare import Later, Roles, part
 
 
-@dataclass(frozen=True, kw_only=True)
+@part
 class KeepsId:
     """What every change of a thing takes from root administrators, and refuses."""
 

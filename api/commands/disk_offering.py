@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -18,7 +17,7 @@ from api.commands.offering_checks import (
     split,
 )
 from api.commands.vm_checks import refuse_later
-from api.declare import Bound, Free, Length, Names, OneOf, Roles, Success, Wire, command
+from api.declare import Bound, Free, Length, Names, OneOf, Roles, Success, Wire, command, part
 from api.errors import InvalidValue
 from api.fields import wire_name
 from api.lists import Filter, list_command
@@ -44,7 +43,7 @@ BURSTS = tuple(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@part
 class Rates:
     """What a guest may do with a disk in a second."""
 

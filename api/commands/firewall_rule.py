@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Annotated, Any
 from uuid import UUID
@@ -10,7 +9,7 @@ from uuid import UUID
 from api import records
 from api.commands.custom_id import KeepsId
 from api.commands.rule_checks import ANYWHERE, cidrs, traffic
-from api.declare import Caller, Job, Names, OneOf, Roles, Success, command
+from api.declare import Caller, Job, Names, OneOf, Roles, Success, command, part
 from api.errors import Denied, InvalidValue
 from api.lists import Filter, list_command
 from api.views.ip_rule import FirewallRuleView
@@ -23,7 +22,7 @@ from projections.table import TABLES
 IN, OUT = "firewall_rule", "egress_firewall_rule"
 
 
-@dataclass(frozen=True, kw_only=True)
+@part
 class Traffic:
     """Which traffic a rule is about, as both directions ask it."""
 

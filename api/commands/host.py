@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -10,7 +9,7 @@ from msgspec.structs import replace
 
 from api.baremetal_hosts import completed
 from api.commands.vmware_dc import sign_in
-from api.declare import Caller, Free, Job, Later, Names, OneOf, Roles, Success, command
+from api.declare import Caller, Free, Job, Later, Names, OneOf, Roles, Success, command, part
 from api.errors import missing
 from api.lists import NONE_IS, Filter, list_command
 from api.this_controller import CONTROLLER_ID
@@ -240,7 +239,7 @@ def _ours(row: Host, controller_id: Any) -> bool:
     return bool(controller_id == CONTROLLER_ID)
 
 
-@dataclass(frozen=True, kw_only=True)
+@part
 class HostFilters:
     """What hosts are listed by."""
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 from api.caller import Caller
-from api.declare import EVERY, Names, OneOf
+from api.declare import EVERY, Names, OneOf, part
 from api.errors import Denied, InvalidValue
 from api.views.template import TemplatePermissionView
 from engine.intents.template import ShareTemplate
@@ -83,7 +82,7 @@ def as_is(deploy_as_is: bool | None, image_format: str, hypervisor: str) -> bool
     return bool(deploy_as_is)
 
 
-@dataclass(frozen=True, kw_only=True)
+@part
 class SharingFields:
     """What is asked about who may use an image."""
 

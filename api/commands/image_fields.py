@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
 from api.caller import Caller
 from api.commands.image_checks import may_be_public
-from api.declare import Length, Names, OneOf
+from api.declare import Length, Names, OneOf, part
 from api.errors import InvalidValue
 from api.scope import owner_for
 
 ARCHES = OneOf("x86_64", "aarch64")
 
 
-@dataclass(frozen=True, kw_only=True)
+@part
 class OwnerFields:
     """Who shall own what is made."""
 
@@ -30,7 +29,7 @@ class OwnerFields:
         return {"account_id": account_id, "domain_id": domain_id}
 
 
-@dataclass(frozen=True, kw_only=True)
+@part
 class ImageFields(OwnerFields):
     """What templates and ISOs have in common."""
 
@@ -51,7 +50,7 @@ class ImageFields(OwnerFields):
         }
 
 
-@dataclass(frozen=True, kw_only=True)
+@part
 class FileFields(ImageFields):
     """What is said of an image that comes as a file."""
 
@@ -65,7 +64,7 @@ class FileFields(ImageFields):
         }
 
 
-@dataclass(frozen=True, kw_only=True)
+@part
 class TemplateFields:
     """What only templates have: how machines are made from them."""
 
@@ -92,7 +91,7 @@ class TemplateFields:
         }
 
 
-@dataclass(frozen=True, kw_only=True)
+@part
 class TypeFields:
     """What kind of template it is."""
 

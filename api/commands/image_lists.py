@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Annotated, Any, cast
 from uuid import UUID
 
 from api.caller import Caller
-from api.declare import Names, OneOf
+from api.declare import Names, OneOf, part
 from api.errors import Denied
 from api.lists import Filter
 from api.scope import Asked, Reach, reach_of
@@ -22,7 +21,7 @@ FILTERS = OneOf(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@part
 class ImageFilters:
     """What templates and ISOs are listed by."""
 

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
 from api import records
 from api.authz import noun
 from api.commands.custom_id import KeepsId
-from api.declare import Bound, Caller, Cloud, Job, Names, OneOf, Roles, Success, View, command, view
+from api.declare import (
+    Bound,
+    Caller,
+    Cloud,
+    Job,
+    Names,
+    OneOf,
+    Roles,
+    Success,
+    View,
+    command,
+    part,
+    view,
+)
 from api.lists import Filter, list_command
 from api.views.tag import TagView, tags_of
 from projections.ipv6 import Ipv6FirewallRule, ipv6_firewall_rules
@@ -52,7 +64,7 @@ class Ipv6FirewallRuleView(View, kw_only=True):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@part
 class TrafficAsked:
     """Which traffic a rule is about."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Annotated
 from uuid import UUID
@@ -10,7 +9,7 @@ from uuid import UUID
 from api import records
 from api.commands.custom_id import KeepsId
 from api.commands.vm_checks import refuse_later
-from api.declare import Caller, Job, Later, Names, Page, Roles, Success, command
+from api.declare import Caller, Job, Later, Names, Page, Roles, Success, command, part
 from api.errors import InvalidValue, ParamError
 from api.scope import named_account
 from api.views.network import NetworkPermissionView, NetworkView
@@ -113,7 +112,7 @@ class DeleteGuestNetwork:
         return await records.as_job(caller, RemoveNetwork(network_id=self.id), KIND, self.id)
 
 
-@dataclass(frozen=True, kw_only=True)
+@part
 class Permitted:
     """A network, and others who may use it, as permissions are asked for."""
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
 from api.authz import NOUNS, Right, Verdict, domain_path, is_below, judge
 from api.caller import Caller
-from api.declare import Idle, Names
+from api.declare import Idle, Names, part
 from api.errors import Denied, InvalidValue, ParamError
 from api.lists import Filter
 
@@ -78,7 +77,7 @@ def in_zone(row: Any, zone_id: UUID) -> bool:
     return not row.zone_ids or zone_id in row.zone_ids
 
 
-@dataclass(frozen=True, kw_only=True)
+@part
 class ForDomain:
     """Lists of offerings can be asked for those that a domain may choose from."""
 
@@ -104,7 +103,7 @@ class ForDomain:
 NO_ACCOUNT = Idle("offerings are for domains, and no account has one")
 
 
-@dataclass(frozen=True, kw_only=True)
+@part
 class OfNobody(ForDomain):
     """Sizes belong to no account and no project: clients may name one all the same."""
 

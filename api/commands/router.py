@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
 from api import records
-from api.declare import Caller, Job, Names, command
+from api.declare import Caller, Job, Names, command, part
 from api.errors import InvalidValue
 from api.lists import Filter, list_command
 from api.views.router import RouterHealthView, RouterView
@@ -141,7 +140,7 @@ def _for_vpc(row: Router, wanted: bool) -> bool:
     return (row.vpc_id is not None) is wanted
 
 
-@dataclass(frozen=True, kw_only=True)
+@part
 class RouterFilters:
     """What both lists of routers ask."""
 

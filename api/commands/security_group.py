@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
 from api import records
 from api.commands.custom_id import KeepsId
 from api.commands.security_group_use import default_group, named_group
-from api.declare import Bound, Caller, Job, Names, Success, Wire, command, entry
+from api.declare import Bound, Caller, Job, Names, Success, Wire, command, entry, part
 from api.errors import InvalidValue, ParamError
 from api.lists import Filter, list_command
 from api.scope import owner_for
@@ -22,7 +21,7 @@ from projections.vm import vms
 KIND, RULE = "security_group", "security_group_rule"
 
 
-@dataclass(frozen=True, kw_only=True)
+@part
 class OwnerAsked:
     """Whose a group is, as every command here asks it."""
 
@@ -121,7 +120,7 @@ class PeerGroup:
     group: Annotated[str, "its name"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@part
 class TrafficAsked(OwnerAsked):
     """Which traffic shall pass."""
 
@@ -200,7 +199,7 @@ class AuthorizeEgress(TrafficAsked):
         return await self.authorize(caller, is_egress=True)
 
 
-@dataclass(frozen=True, kw_only=True)
+@part
 class RuleAsked:
     """A rule to take away."""
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
 from api import records
 from api.commands.custom_id import KeepsId
-from api.declare import Caller, Job, Length, Names, OneOf, Page, Roles, Success, Wire, command
+from api.declare import Caller, Job, Length, Names, OneOf, Page, Roles, Success, Wire, command, part
 from api.lists import Filter, list_command
 from api.revealed import with_secrets
 from api.scope import owner_for
@@ -102,7 +101,7 @@ class ListVpnGateways:
         return caller.is_root or row.is_displayed
 
 
-@dataclass(frozen=True, kw_only=True)
+@part
 class Agreement:
     """What both ends of a tunnel must agree on."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -10,7 +9,7 @@ from uuid import UUID
 from api.commands.offering_checks import split
 from api.commands.vm_checks import refuse_later
 from api.commands.volume_checks import LONG
-from api.declare import Bound, Caller, Idle, Job, Later, Names, OneOf, Page, Success, command
+from api.declare import Bound, Caller, Idle, Job, Later, Names, OneOf, Page, Success, command, part
 from api.errors import InvalidValue, missing
 from api.lists import NONE_IS, Filter, cut, list_command
 from api.urls import plain_url
@@ -207,7 +206,7 @@ def _state(row: StoragePool, value: str) -> bool:
     return str(row.state).lower() == value.lower()
 
 
-@dataclass(frozen=True, kw_only=True)
+@part
 class StoragePoolFilters:
     """What primary storage are listed by."""
 

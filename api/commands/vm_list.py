@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import Annotated, Any
 from uuid import UUID
 
 from api.commands.vm_checks import open_to_users, refuse_later
-from api.declare import Caller, Free, Later, Moment, Names, OneOf, Roles
+from api.declare import Caller, Free, Later, Moment, Names, OneOf, Roles, part
 from api.lists import NONE_IS, CountOnly, Filter, Test, WithIcons, list_command
 from api.views.vm import DETAILS, VmMetricsView, VmView, trimmed
 from api.views.vm_vitals import VmHistoryView
@@ -44,7 +43,7 @@ def _while_there(caller: Caller) -> Iterator[Test]:
         yield lambda vm: vm.state not in GONE or vm.account_id not in shut
 
 
-@dataclass(frozen=True, kw_only=True)
+@part
 class VmFilters:
     """What virtual machines are listed by."""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
 
 from api.commands.vm_checks import size_of
-from api.declare import Caller, Job, Names, Wire, command
+from api.declare import Caller, Job, Names, Wire, command, part
 from api.errors import InvalidValue
 from api.views.vm import VmView
 from engine.intents.vm_life import ResizeStoppedVm, ScaleVm
@@ -19,7 +18,7 @@ LONG = Wire(type="long")
 SIZES = ("cpunumber", "cpuspeed", "memory")
 
 
-@dataclass(frozen=True, kw_only=True)
+@part
 class Resizing:
     """What both ways of changing the size take."""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
 from api.commands.volume_checks import TEXT
-from api.declare import Caller, Names, OneOf, Roles
+from api.declare import Caller, Names, OneOf, Roles, part
 from api.lists import CountOnly, Filter, list_command
 from api.views.volume import VolumeView
 from projections.storage_pool import storage_pools
@@ -15,7 +14,7 @@ from projections.vm import vms
 from projections.volume import volumes
 
 
-@dataclass(frozen=True, kw_only=True)
+@part
 class VolumeFilters:
     """What volumes are listed by."""
 

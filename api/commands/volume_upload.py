@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -10,7 +9,7 @@ from api.caller import Caller, Job
 from api.commands.image_checks import fetched, open_zones
 from api.commands.image_fields import OwnerFields
 from api.commands.vm_checks import check_offered
-from api.declare import Free, Length, Names, command
+from api.declare import Free, Length, Names, command, part
 from api.errors import InvalidValue
 from api.urls import plain_url
 from api.views.volume import VolumeView
@@ -19,7 +18,7 @@ from projections.disk_offering import disk_offerings
 from projections.zone import zones
 
 
-@dataclass(frozen=True, kw_only=True)
+@part
 class VolumeFields(OwnerFields):
     """What is said of a volume whose image comes from outside."""
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
-from api.declare import Caller, Idle, Later, Names, OneOf, Success, command
+from api.declare import Caller, Idle, Later, Names, OneOf, Success, command, part
 from api.lists import NONE_IS, Filter, list_command
 from api.views.capacity import capacities
 from api.views.metrics import ZoneMetricsView
@@ -139,7 +138,7 @@ class DeleteZone:
         await caller.decide(RemoveZone(id=self.id))
 
 
-@dataclass(frozen=True, kw_only=True)
+@part
 class ZoneFilters:
     """What zones are listed by."""
 
