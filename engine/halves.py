@@ -2,8 +2,9 @@
 
 Jobs, the list of events and the ledgers of room read no tables, and no fold reads them: they are
 folded by a process of its own (`engine.other_half`), which gives them back as a checkpoint holds
-them. Should that fail, whoever asked folds all of it alone. The ledgers of addresses are as free,
-but with them the other half would be the larger one.
+them; of jobs and events it reads the end of the past alone (`engine.past_jobs`). Should that fail,
+whoever asked folds all of it alone. The ledgers of addresses are as free, but with them the other
+half would be the larger one.
 """
 
 from __future__ import annotations

@@ -20,20 +20,27 @@ from engine.collector import at_rest
 from engine.halves import OTHER_HALF, Asked, Folded, fold_selected
 from engine.log import Log
 from engine.log.unit import Selection
+from engine.past_jobs import ENTRIES, JOBS, RUNS, entries_until, runs_until
 from projections.cloud import Cloud
 
 
 async def fold(asked: Asked) -> Folded:
-    cloud = Cloud().defer(OTHER_HALF)
-    selected = Selection(tuple(sorted(cloud.topics)), acted=True)
+    ledgers = Cloud().defer(OTHER_HALF - JOBS)
+    selected = Selection(tuple(sorted(ledgers.topics)))
     log = await Log.open(asked.url, now_ms=SystemClock().now_ms, read_only=True)
     try:
-        await fold_selected(log, cloud, selected, asked.until)
+        await fold_selected(log, ledgers, selected, asked.until)
+        runs = await runs_until(log, asked.until)
+        entries = await entries_until(log, asked.until)
     finally:
         await log.close()
-    encoded = cloud.settle().encode()
-    parts = {name: encoded[name] for name in OTHER_HALF}
-    return Folded(cloud.position, cloud.at_ms, parts)
+    parts = dict[str, bytes]()
+    folded = ((ledgers, OTHER_HALF - JOBS), (runs, {RUNS}), (entries, {ENTRIES}))
+    for cloud, names in folded:
+        encoded = cloud.settle().encode()
+        parts |= {name: encoded[name] for name in names}
+    position = max(cloud.position for cloud, _ in folded)
+    return Folded(position, max(cloud.at_ms for cloud, _ in folded), parts)
 
 
 if __name__ == "__main__":

@@ -85,6 +85,15 @@ def resource_type(kind: str) -> str | None:
     return KINDS.get(kind, kind.title().replace("_", "")) or None
 
 
+def lists(recorded: Recorded) -> bool:
+    """Whether an event is an entry by itself, whatever was listed before. That a saga it begins
+    has ended, or what was put away, is one besides."""
+    happened = recorded.event
+    if isinstance(happened, SagaStarted):
+        return happened.action not in ("", HOUSEKEEPING)
+    return recorded.action not in ("", HOUSEKEEPING) and type(happened) not in _FOLDS
+
+
 @projection
 class EventList:
     """The latest entries, and the first entry of each saga that is not over."""
@@ -155,7 +164,7 @@ class EventList:
         self._add(recorded, recorded.action, "", None)
 
     def _begin(self, recorded: Recorded, begun: SagaStarted) -> None:
-        if begun.action and begun.action != HOUSEKEEPING:
+        if lists(recorded):
             kind, subject_id = begun.subject_kind, begun.subject_id
             self._live[recorded.stream] = self._add(
                 recorded, begun.action, kind, subject_id, state="Started"
@@ -211,8 +220,13 @@ class EventList:
         return made
 
     def encode(self) -> bytes:
-        away = sorted(self._archived), sorted(self._deleted)
+        away = self._kept(self._archived), self._kept(self._deleted)
         return msgspec.msgpack.encode((self._entries.encode(), self._live, *away))
+
+    def _kept(self, away: set[int]) -> list[int]:
+        """In order, and without what was put away only after it was forgotten."""
+        oldest = next(iter(self._entries)).position if len(self) >= KEPT else 0
+        return sorted(position for position in away if position >= oldest)
 
     def restore(self, encoded: bytes) -> None:
         parts, self._live, self._archived, self._deleted = msgspec.msgpack.decode(

@@ -25,7 +25,7 @@ from engine.log.lock import FileLock
 from engine.log.recent import Recent
 from engine.log.store import Store, StoreDown, sqlite_path
 from engine.log.stores import open_store
-from engine.log.unit import LogStats, Selection, Stored, Unit
+from engine.log.unit import LogStats, Outline, Selection, Stored, Unit
 from engine.log.writer import Batch, Look, Pending, Writer
 
 T = TypeVar("T")
@@ -251,14 +251,14 @@ class Log:
             await asyncio.wait([coming])
 
     async def read_selected(
-        self, selected: Selection, *, until: int, batch: int = 4_000
+        self, selected: Selection, *, after: int = 0, until: int, batch: int = 4_000
     ) -> AsyncIterator[list[Recorded]]:
         """Some events up to a position, as `read_past` tells them; a batch may be empty."""
-        coming = self._asked(partial(self._selected, selected, 0, until, batch))
+        coming = self._asked(partial(self._selected, selected, after, until, batch))
         try:
-            for after in range(0, until, batch):
+            for behind in range(after + batch, until + batch, batch):
                 found = await self._told(coming)
-                coming = self._asked(partial(self._selected, selected, after + batch, until, batch))
+                coming = self._asked(partial(self._selected, selected, behind, until, batch))
                 yield found
         finally:
             await asyncio.wait([coming])
@@ -286,6 +286,10 @@ class Log:
     async def read_stream(self, stream: UUID, *, after: int = 0) -> list[Recorded]:
         """One stream's events behind a version."""
         return await self._ask(lambda: codec.decode_all(self._store.stream(stream, after)))
+
+    async def outline(self, topics: Sequence[str], after: int, until: int) -> list[Outline]:
+        """The rows of some topics behind `after`, up to and including `until`, without states."""
+        return await self._ask(partial(self._store.outline, topics, after, until))
 
     async def read_stored(
         self, after: int = 0, *, until: int | None = None, limit: int = 5_000

@@ -23,7 +23,7 @@ from psycopg.rows import tuple_row
 
 from engine.log.past import join
 from engine.log.store import ACTION, HEAD_BYTES, MARKS_KEPT, Mark, Turn, told
-from engine.log.unit import Selection, Stored
+from engine.log.unit import Outline, Selection, Stored
 
 CONNECT_TIMEOUT_S = 3.0
 IDLE_S = 2.0
@@ -37,6 +37,11 @@ BEHIND = (
 SELECTED = (
     f"SELECT {COLUMNS} FROM stored_events WHERE notification_id>%s AND notification_id<=%s"
     f" AND (topic = ANY(%s) OR (%s AND position(%s in substr(state, 1, {HEAD_BYTES})) > 0))"
+    " ORDER BY notification_id"
+)
+OUTLINE = (
+    "SELECT notification_id, originator_id, topic FROM stored_events"
+    " WHERE notification_id>%s AND notification_id<=%s AND topic = ANY(%s)"
     " ORDER BY notification_id"
 )
 HEAD = "SELECT max(originator_version) FROM stored_events WHERE originator_id=%s"
@@ -186,6 +191,9 @@ class PostgresStore:
             values = (after, last, list(selected.topics), selected.acted, ACTION)
             found = [Stored(*row) for row in self._select(SELECTED, values)]
         return join(found) if found else b""
+
+    def outline(self, topics: Sequence[str], after: int, until: int) -> list[Outline]:
+        return [Outline(*row) for row in self._select(OUTLINE, (after, until, list(topics)))]
 
     def stream(self, stream: UUID, after: int) -> list[Stored]:
         found = self._select(

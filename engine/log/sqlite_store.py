@@ -24,7 +24,7 @@ from eventsourcing.sqlite import (
 )
 
 from engine.log.store import ACTION, HEAD_BYTES, Mark, Turn, told
-from engine.log.unit import Selection, Stored
+from engine.log.unit import Outline, Selection, Stored
 
 LOCK_TIMEOUT_S = 2
 # What was committed is moved from the write-ahead log into the file after so many pages (32 MiB):
@@ -171,6 +171,16 @@ class SqliteStore:
             values += (*selected.topics, *((ACTION,) if selected.acted else ()))
         found: bytes | None = self._select(statement, values)[0][0]
         return found or b""
+
+    def outline(self, topics: Sequence[str], after: int, until: int) -> list[Outline]:
+        statement = (
+            "SELECT rowid, originator_id, topic FROM stored_events WHERE rowid>? AND rowid<=?"
+            f"{_of(Selection(tuple(topics)))} ORDER BY rowid"
+        )
+        found = self._select(statement, (after, until, *topics))
+        ids = msgspec.convert([stream for _, stream, _ in found], list[UUID])
+        pairs = zip(found, ids, strict=True)
+        return [Outline(at, stream, topic) for (at, _, topic), stream in pairs]
 
     def stream(self, stream: UUID, after: int) -> list[Stored]:
         found = self._select(

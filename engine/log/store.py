@@ -15,7 +15,7 @@ from uuid import UUID
 
 from eventsourcing.persistence import IntegrityError, PersistenceError
 
-from engine.log.unit import Selection, Stored
+from engine.log.unit import Outline, Selection, Stored
 
 
 class Clash(Exception):
@@ -78,6 +78,9 @@ class Store(Protocol):
 
         With `selected`, only those.
         """
+
+    def outline(self, topics: Sequence[str], after: int, until: int) -> list[Outline]:
+        """The rows of some topics behind `after`, up to and including `until`, without states."""
 
     def stream(self, stream: UUID, after: int) -> list[Stored]:
         """One stream's rows behind a version."""

@@ -65,6 +65,14 @@ class Stored(NamedTuple):
     state: bytes
 
 
+class Outline(NamedTuple):
+    """What a row is about: the row without what it says."""
+
+    position: int
+    stream: UUID
+    topic: str
+
+
 class Selection(NamedTuple):
     """Some rows of a log: those of these topics and, if `acted`, all that carry an action.
 
