@@ -1,10 +1,9 @@
 """A long past is folded by two processes, each of which reads only the rows that its half folds.
 
-Jobs, the list of events and the ledgers of room read no tables, and no fold reads them: they are
-folded by a process of its own (`engine.other_half`), which gives them back as a checkpoint holds
-them; of jobs and events it reads the end of the past alone (`engine.past_jobs`). Should that fail,
-whoever asked folds all of it alone. The ledgers of addresses are as free, but with them the other
-half would be the larger one.
+Jobs, the list of events and the ledgers of room and of addresses read no tables, and no fold reads
+them: they are folded by a process of its own (`engine.other_half`), which gives them back as a
+checkpoint holds them; of jobs and events it reads the end of the past alone (`engine.past_jobs`).
+Should that fail, whoever asked folds all of it alone.
 """
 
 from __future__ import annotations
@@ -25,7 +24,9 @@ log_ = logging.getLogger("sagastack.history")
 
 LONG = 300_000
 """Shorter pasts are folded in the time that another process takes to begin."""
-OTHER_HALF = frozenset({"table:saga", "fold:Capacity", "fold:EventList", "fold:Space"})
+OTHER_HALF = frozenset(
+    {"table:saga", "fold:Addresses", "fold:Capacity", "fold:EventList", "fold:Space"}
+)
 PROGRAM = ("-m", "engine.other_half")
 TIMEOUT_S = 600.0
 

@@ -11,6 +11,7 @@ import sys
 
 import msgspec
 
+import projections.addresses
 import projections.capacity
 import projections.event_list
 import projections.saga
