@@ -21,7 +21,7 @@ from engine.collector import at_rest
 from engine.halves import OTHER_HALF, Asked, Folded, fold_selected
 from engine.log import Log
 from engine.log.unit import Selection
-from engine.past_jobs import ENTRIES, JOBS, RUNS, entries_until, runs_until
+from engine.past_jobs import ENTRIES, JOBS, RUNS, jobs_until
 from projections.cloud import Cloud
 
 
@@ -31,8 +31,7 @@ async def fold(asked: Asked) -> Folded:
     log = await Log.open(asked.url, now_ms=SystemClock().now_ms, read_only=True)
     try:
         await fold_selected(log, ledgers, selected, asked.until)
-        runs = await runs_until(log, asked.until)
-        entries = await entries_until(log, asked.until)
+        runs, entries = await jobs_until(log, asked.until)
     finally:
         await log.close()
     parts = dict[str, bytes]()

@@ -8,7 +8,8 @@ are found by the ids of all that began and ended, and are read as streams.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 from aggregates.base import Recorded
@@ -28,23 +29,38 @@ _BEGUN, _OVER = SagaStarted.TOPIC, (SagaSucceeded.TOPIC, SagaFailed.TOPIC)
 _PUT_AWAY = (EventsArchived.TOPIC, EventsDeleted.TOPIC)
 
 
-async def runs_until(log: Log, until: int) -> Cloud:
-    """The jobs at a position, in a cloud that is not settled yet and has nothing else."""
-    cloud, over = Cloud().defer({RUNS}), 0
+class Before(NamedTuple):
+    """What of a past up to a cut still matters behind it: the jobs that were not over there, and
+    the positions of what put entries away."""
+
+    going: list[UUID]
+    put_away: list[int]
+
+
+async def jobs_until(log: Log, until: int) -> tuple[Cloud, Cloud]:
+    """The jobs at a position, and the list of events there: each in a cloud that is not settled
+    yet and has nothing else."""
+    runs, entries = Cloud().defer({RUNS}), Cloud().defer({ENTRIES})
+    cuts = await _cut_of_runs(log, until), await _cut_of_entries(log, until)
+    before = await _before(log, cuts)
+    await _fold(log, runs, before[cuts[0]], cuts[0], until, acted=False)
+    await _fold(log, entries, before[cuts[1]], cuts[1], until, acted=True)
+    return runs, entries
+
+
+async def _cut_of_runs(log: Log, until: int) -> int:
+    over = 0
 
     def is_enough(page: Sequence[Recorded]) -> bool:
         nonlocal over
         over += len(page)
         return over >= saga.KEPT_FINISHED
 
-    cut = await _cut(log, Selection(_OVER), until, is_enough)
-    await _fold_behind(log, cloud, cut, until, acted=False)
-    return cloud
+    return await _cut(log, Selection(_OVER), until, is_enough)
 
 
-async def entries_until(log: Log, until: int) -> Cloud:
-    """The same of the list of events."""
-    cloud, over, entries = Cloud().defer({ENTRIES}), set[UUID](), 0
+async def _cut_of_entries(log: Log, until: int) -> int:
+    over, entries = set[UUID](), 0
 
     def is_enough(page: Sequence[Recorded]) -> bool:
         nonlocal entries
@@ -54,9 +70,7 @@ async def entries_until(log: Log, until: int) -> Cloud:
                 entries += 1 + (one.stream in over)
         return entries >= event_list.KEPT
 
-    cut = await _cut(log, Selection((_BEGUN, *_OVER), acted=True), until, is_enough)
-    await _fold_behind(log, cloud, cut, until, acted=True)
-    return cloud
+    return await _cut(log, Selection((_BEGUN, *_OVER), acted=True), until, is_enough)
 
 
 async def _cut(
@@ -72,31 +86,37 @@ async def _cut(
     return 0
 
 
-async def _fold_behind(log: Log, cloud: Cloud, cut: int, until: int, *, acted: bool) -> None:
+async def _fold(
+    log: Log, cloud: Cloud, before: Before, cut: int, until: int, *, acted: bool
+) -> None:
+    """Fold what has to be known of what lies up to a cut, and all that lies behind it."""
     topics = cloud.topics
-    cloud.fold([one async for one in _before(log, cut) if one.topic in topics])
+    found = list[Recorded]()
+    for stream in before.going:
+        found += [one for one in await log.read_stream(stream) if one.position <= cut]
+    for position in before.put_away:
+        found += [one async for batch in log.read(position - 1, until=position) for one in batch]
+    found.sort(key=lambda one: one.position)
+    cloud.fold([one for one in found if one.topic in topics])
     selected = Selection(tuple(sorted(topics)), acted)
     async for batch in log.read_selected(selected, after=cut, until=until, batch=PAGE):
         cloud.fold(batch)
 
 
-async def _before(log: Log, cut: int) -> AsyncIterator[Recorded]:
-    """What has to be known of what lies up to a cut, in order: all of the jobs that were not over
-    there, and what was put away."""
+async def _before(log: Log, cuts: Collection[int]) -> dict[int, Before]:
+    """That of each cut, found by ids alone."""
     going, put_away = dict[UUID, None](), list[int]()
-    for after in range(0, cut, OUTLINED):
-        topics = (_BEGUN, *_OVER, *_PUT_AWAY)
-        for position, stream, topic in await log.outline(topics, after, min(after + OUTLINED, cut)):
-            if topic == _BEGUN:
-                going[stream] = None
-            elif topic in _OVER:
-                going.pop(stream, None)
-            else:
-                put_away.append(position)
-    found = list[Recorded]()
-    for stream in going:
-        found += [one for one in await log.read_stream(stream) if one.position <= cut]
-    for position in put_away:
-        found += [one async for batch in log.read(position - 1, until=position) for one in batch]
-    for one in sorted(found, key=lambda one: one.position):
-        yield one
+    found, topics, after = dict[int, Before](), (_BEGUN, *_OVER, *_PUT_AWAY), 0
+    for cut in sorted(cuts):
+        while after < cut:
+            end = min(after + OUTLINED, cut)
+            for position, stream, topic in await log.outline(topics, after, end):
+                if topic == _BEGUN:
+                    going[stream] = None
+                elif topic in _OVER:
+                    going.pop(stream, None)
+                else:
+                    put_away.append(position)
+            after = end
+        found[cut] = Before(list(going), list(put_away))
+    return found

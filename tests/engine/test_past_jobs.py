@@ -28,7 +28,7 @@ from aggregates.vm import VmStopped
 from benchmarks.cloud import load_nouns
 from engine import past_jobs
 from engine.log import Append, Log, Unit
-from engine.past_jobs import ENTRIES, JOBS, RUNS, entries_until, runs_until
+from engine.past_jobs import ENTRIES, JOBS, RUNS, jobs_until
 from projections import event_list, saga
 from projections.cloud import Cloud
 from tests.log.conftest import Clock
@@ -138,7 +138,7 @@ async def test_the_end_of_a_past_is_enough(
             async for batch in log.read(until=until):
                 whole.fold(batch)
             told = whole.settle().encode()
-            jobs, listed = await runs_until(log, until), await entries_until(log, until)
+            jobs, listed = await jobs_until(log, until)
             assert jobs.settle().encode()[RUNS] == told[RUNS]
             assert listed.settle().encode()[ENTRIES] == told[ENTRIES]
     finally:
@@ -163,8 +163,7 @@ async def test_what_is_forgotten_is_hardly_read(
                 yield batch
 
         monkeypatch.setattr(log, "read_selected", counted)
-        await runs_until(log, end)
-        await entries_until(log, end)
+        await jobs_until(log, end)
         assert end > 600 > 10 * read
     finally:
         await log.close()
