@@ -135,6 +135,12 @@ class Table(Generic[R]):
         """The rows whose indexed `attribute` equals `value`; costs nothing for the others."""
         return Picked(self, self._index[attribute].of(value))
 
+    def having(self, attribute: str, wanted: Callable[[Any], bool]) -> Picked[R]:
+        """The rows whose indexed `attribute`, which is no id, passes a test; costs nothing for the
+        others, as each value is tested once."""
+        entries = self._index[attribute].items()
+        return Picked(self, [one for value, found in entries if wanted(value) for one in found])
+
     def counts(self, attribute: str) -> dict[Any, int]:
         """How many rows have each value of an indexed attribute; costs nothing for the rows."""
         told = self._index[attribute].counts()

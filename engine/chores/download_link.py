@@ -35,10 +35,6 @@ async def give_up_old_uploads(engine: Engine, now_ms: int) -> None:
 @chore(every_s=60)
 async def drop_uploaded_images(engine: Engine, now_ms: int) -> None:
     """A volume that is on a pool by now needs the image no more that it came from."""
-    table = engine.cloud[volumes]
-    uploaded = [
-        one for path in table.counts("upload_path") if path for one in table.by("upload_path", path)
-    ]
-    for volume in uploaded:
-        if volume.pool_id is not None and volume.job_id is None:
+    for volume in list(engine.cloud[volumes].having("upload_path", bool)):
+        if volume.upload_path and volume.pool_id is not None and volume.job_id is None:
             await engine.perform(DropUploadedImage(volume_id=volume.id), BY)

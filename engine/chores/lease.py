@@ -14,9 +14,13 @@ from projections.vm import vms
 @chore(every_s=60)
 async def end_leases(engine: Engine, now_ms: int) -> None:
     """The job's id comes from the lease, so a lease ends once, whatever happens in between."""
-    table = engine.cloud[vms]
-    ends = [at_ms for at_ms in table.counts("lease_ends_at_ms") if 0 < at_ms <= now_ms]
-    for vm in [vm for at_ms in ends for vm in table.by("lease_ends_at_ms", at_ms)]:
+
+    def is_over(ends_at_ms: int) -> bool:
+        return 0 < ends_at_ms <= now_ms
+
+    for vm in list(engine.cloud[vms].having("lease_ends_at_ms", is_over)):
+        if not is_over(vm.lease_ends_at_ms):
+            continue  # its lease was made longer while others ended
         ask = DestroyVm(vm_id=vm.id) if vm.lease_action == "DESTROY" else StopVm(vm_id=vm.id)
         try:
             await engine.submit(ask, BY, run_id=uuid5(vm.id, f"lease/{vm.lease_ends_at_ms}"))

@@ -35,11 +35,9 @@ async def restart_fallen_guests(engine: Engine, now_ms: int) -> None:
     run it. What a silent host runs nobody knows, so nothing is started for it.
     """
     retry_ms = 1000 * number_of(engine.cloud, "restart.retry.interval")
-    table = engine.cloud[vms]
-    fell = [vm for why in table.counts("why_stopped") if why for vm in table.by("why_stopped", why)]
     due = [
         vm
-        for vm in fell
+        for vm in engine.cloud[vms].having("why_stopped", bool)
         if vm.state is VmState.STOPPED
         and vm.job_id is None
         and _is_due(engine, vm, retry_ms, now_ms)

@@ -20,8 +20,8 @@ async def expunge_destroyed_volumes(engine: Engine, now_ms: int) -> None:
     if not is_on(engine.cloud, "storage.cleanup.enabled"):
         return
     for volume in list(engine.cloud[volumes].by("state", VolumeState.DESTROY)):
-        if volume.job_id is not None:
-            continue
+        if volume.state is not VolumeState.DESTROY or volume.job_id is not None:
+            continue  # it was recovered while others were expunged, say
         delay_s = number_of(engine.cloud, "expunge.delay", volume.zone_id)
         if now_ms < volume.destroyed_at_ms + delay_s * 1000:
             continue

@@ -204,6 +204,32 @@ async def test_destroyed_recovered_and_expunged(here: Place) -> None:
     assert (await ann("listVolumes", type="DATADISK")) == {}
 
 
+async def test_recovered_while_others_are_expunged(
+    here: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann, engine = here.ann, here.controller.engine
+    pair = [await make(ann), await make(ann)]
+    for one in pair:
+        await ann.job("destroyVolume", id=one["id"])
+    rows = [engine.cloud[volumes][UUID(one["id"])] for one in pair]
+    submit, jobs = engine.submit, list[UUID]()
+
+    async def meanwhile(ask: Any, *rest: Any, **more: Any) -> Any:
+        other = next(one["id"] for one in pair if one["id"] != str(ask.volume_id))
+        if not jobs:
+            await ann("recoverVolume", id=other)
+        job = await submit(ask, *rest, **more)
+        jobs.append(job.id)
+        return job
+
+    with monkeypatch.context() as patched:
+        patched.setattr(engine, "submit", meanwhile)
+        await expunge_destroyed_volumes(engine, max(one.destroyed_at_ms for one in rows) + 10**9)
+    assert len(jobs) == 1, "the one that was recovered is nobody's to expunge"
+    await engine.runner.wait(jobs[0])
+    assert (await ann("listVolumes"))["count"] == 1
+
+
 async def test_protected_from_deletion(here: Place) -> None:
     volume = await make(here.ann)
     kept = await here.admin.job("updateVolume", id=volume["id"], deleteprotection="true")

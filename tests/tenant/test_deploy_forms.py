@@ -158,6 +158,26 @@ async def test_a_lease_ends_by_itself(here: Place, action: str, state: str) -> N
     assert await state_of(here.ann, plain["id"]) == "Running"
 
 
+async def test_a_lease_that_is_made_longer_while_others_end(
+    here: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = [await deploy(here.ann, leaseduration=2, leaseexpiryaction="STOP") for _ in range(2)]
+    engine, now_ms = here.controller.engine, int(time.time() * 1000)
+    submit, ended = engine.submit, list[str]()
+
+    async def meanwhile(ask: Any, *rest: Any, **more: Any) -> Any:
+        other = next(one["id"] for one in pair if one["id"] != str(ask.vm_id))
+        if not ended:
+            await here.ann.job("updateVirtualMachine", id=other, leaseduration=20)
+        ended.append(str(ask.vm_id))
+        return await submit(ask, *rest, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(engine, "submit", meanwhile)
+        await end_leases(engine, now_ms + 3 * DAY_MS)
+    assert len(ended) == 1, "a lease that goes on ends nobody"
+
+
 async def test_what_an_update_changes(here: Place) -> None:
     ann = here.ann
     vm = await deploy(ann, leaseduration=1)
