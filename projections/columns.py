@@ -49,18 +49,21 @@ class Columns:
         self._ordered = np.zeros(0, object)
 
     def follow(self, rows: Mapping[int, Any]) -> None:
-        """Be those of these rows: what is bytes is as it was here; the others may have changed.
-
-        Rows may be gone, and new ones stand behind those that stayed.
-        """
+        """Be those of these rows: what is bytes is as it was here, in the order that it had here;
+        the others may have changed, or be new. Rows may be gone, or be gone and created again."""
+        numbers = list(rows)
+        at = [place for place, row in enumerate(rows.values()) if type(row) is not bytes]
+        changed = [rows[numbers[place]] for place in at]
+        anew = set(map(numbers.__getitem__, at))
         stays = np.fromiter(map(rows.__contains__, self._numbers), bool, len(self._numbers))
-        places, self._numbers = np.flatnonzero(stays), list(rows)
-        objects = [pair for pair in enumerate(rows.values()) if type(pair[1]) is not bytes]
-        at, changed = [place for place, _ in objects], [row for _, row in objects]
-        self._created = _taken(self._created, places, len(rows))
+        stays &= ~np.fromiter(map(anew.__contains__, self._numbers), bool, len(self._numbers))
+        packed = np.ones(len(rows), bool)
+        packed[at] = False
+        self._numbers = numbers
+        self._created = _moved(self._created, stays, packed)
         self._created[at] = [row.created_at_ms for row in changed]
         for name in self._codes:
-            codes = self._codes[name] = _taken(self._codes[name], places, len(rows))
+            codes = self._codes[name] = _moved(self._codes[name], stays, packed)
             if changed:
                 known = {key: code for code, key in enumerate(self._keys[name])}
                 keys = map(key_of, map(attrgetter(name), changed))
@@ -127,11 +130,11 @@ def _bytes(key: int | None) -> bytes | None:
     return None if key is None else key.to_bytes(16, "big")
 
 
-def _taken(column: NDArray[N], places: NDArray[np.intp], count: int) -> NDArray[N]:
-    """What is there at these places, with room behind it for so many in all."""
-    taken = np.zeros(count, column.dtype)
-    taken[: len(places)] = column[places]
-    return taken
+def _moved(column: NDArray[N], source: NDArray[Any], target: NDArray[Any]) -> NDArray[N]:
+    """What is at the places that the first mask marks, at those of the second, as many."""
+    moved = np.zeros(len(target), column.dtype)
+    moved[target] = column[source]
+    return moved
 
 
 def _grouped(keys: list[Any], codes: NDArray[Any], numbers: NDArray[Any]) -> Entries:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import asdict, force_setattr, replace
 
@@ -147,6 +147,7 @@ def _anew(both: Both) -> None:
 
 
 @given(DOINGS, DOINGS, st.integers(0, 3))
+@example([("create", 0), ("create", 1)], [("remove", 0), ("create", 0)], 0)
 def test_what_came_behind_a_checkpoint_changes_its_indexes(
     before: list[Any], behind: list[Any], words_most: int
 ) -> None:
