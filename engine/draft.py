@@ -7,12 +7,12 @@ commit fails.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol, TypeVar
+from functools import cache
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
-from msgspec import Struct, field
+from msgspec import Struct, field, msgpack
 
 from aggregates.base import Aggregate, Event, Recorded, build
 from aggregates.errors import NotFound
@@ -144,7 +144,7 @@ class Draft:
                 raise NotFound(f"there is no {spec.kind.replace('_', ' ')} {row_id}")
             if part is None or not part.events:
                 return row
-            found = part.row = copy.deepcopy(row)
+            found = part.row = _copied(row)
             for one in part.events:
                 one.apply(found, self.cloud.at_ms)
         assert isinstance(found, spec.row)
@@ -192,3 +192,20 @@ class Draft:
         """Start over."""
         self._parts.clear()
         self._drawn.clear()
+
+
+_encode = msgpack.Encoder().encode
+
+
+def _copied(row: R) -> R:
+    """A row that shares nothing with this one, made as a checkpoint makes it.
+
+    `copy.deepcopy` takes ten times as long for a guest.
+    """
+    made: R = _decoder(type(row))(_encode(row))
+    return made
+
+
+@cache
+def _decoder(kind: type[Aggregate]) -> Callable[[bytes], Any]:
+    return msgpack.Decoder(kind).decode
