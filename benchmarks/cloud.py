@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_OID, UUID, uuid5
@@ -47,7 +47,7 @@ OFFERING = stable_id("service_offering", "Small Instance")
 ISOLATED = stable_id("network_offering", "DefaultIsolatedNetworkOfferingWithSourceNatService")
 
 
-@cache
+@lru_cache(1 << 16)
 def named(name: str) -> UUID:
     """The id of the thing that has this name in every such cloud."""
     return uuid5(NAMESPACE_OID, name)

@@ -2,20 +2,26 @@
 
 The whole engine runs on a clock that jumps (`day_run`); what is simulated is only what hosts take
 for what they are told. By default it is a cloud of a two-hundredth of the hosts and of the guests,
-as dense and as busy; `python -m benchmarks.day 1` is the whole. Latency is the clock's: what hosts
-take, waits for each other and for commits, without the time that the CPU takes, which is told
-beside it. Nobody sweeps the hosts meanwhile: what a sweep costs is measured at the end.
+as dense and as busy; `python -m benchmarks.day 1 [FOLDER]` is the whole. That takes hours and is
+kept in FOLDER, by default `var/day`: broken off, by Ctrl-C, SIGTERM or even SIGKILL, it goes on
+when the same is asked for again. Latency is the clock's: what hosts take, waits for each other and
+for commits, without the time that the CPU takes, which is told beside it. Nobody sweeps the hosts
+meanwhile: what a sweep costs is measured at the end.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from benchmarks.plot import Panel, write
+from benchmarks.replay import save_checkpoint
 
 HOSTS, LIFECYCLES, ALIVE = 30_000, 1_000_000, 100_000
 SHARE = 1 / 200
@@ -25,37 +31,65 @@ PICTURE = Path(__file__).parents[1] / "docs" / "scale" / "day.svg"
 Row = dict[str, Any]
 
 
-async def simulated(share: float, *, say: bool = False) -> tuple[Row, list[Row], Row]:
-    """What was told when the cloud was built, of each stretch of its day, and at the end."""
-    asked = {"hosts": HOSTS, "lifecycles": LIFECYCLES, "alive": ALIVE}
-    sized = {name: max(1, round(share * whole)) for name, whole in asked.items()}
+async def simulated(share: float, home: Path, *, say: bool = False) -> tuple[Row, list[Row], Row]:
+    """What was told when the cloud was built, of each stretch of its day, and at the end.
+
+    A day that was broken off in this folder goes on; one that is over is told again.
+    """
+    asked: Row = {"hosts": HOSTS, "lifecycles": LIFECYCLES, "alive": ALIVE}
+    asked = {name: max(1, round(share * whole)) for name, whole in asked.items()}
+    told, keep = before(home, asked["hosts"])
+    if told and "swept_s" in told[-1]:
+        return told[0], told[1:-1], told[-1]
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "benchmarks.day_run"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,
     )
     assert child.stdin is not None and child.stdout is not None
-    told: list[Row] = []
+    more = {"home": str(home), "began_ms": told[0]["began_ms"] if told else None}
     try:
-        child.stdin.write(json.dumps(sized).encode() + b"\n")
+        child.stdin.write(json.dumps(asked | more).encode() + b"\n")
         while True:
             async with asyncio.timeout(STRETCH_S):
                 line = await child.stdout.readline()
             if not line:
                 break
+            one = json.loads(line)
+            told.append(one if told else asked | one)
+            keep(told[-1])
             if say:
                 print(line.decode().rstrip(), flush=True)
-            told.append(json.loads(line))
         await child.wait()
     finally:
         if child.returncode is None:
             child.kill()
+            await child.wait()
     assert child.returncode == 0, f"the day ended with {child.returncode}"
-    return {**sized, **told[0]}, told[1:-1], told[-1]
+    return told[0], told[1:-1], told[-1]
+
+
+def before(home: Path, hosts: int) -> tuple[list[Row], Callable[[Row], None]]:
+    """What was told of the day in this folder until it was broken off, and what keeps more."""
+    path = home / "told.jsonl"
+    told: list[Row] = []
+    if path.exists():
+        told = [json.loads(line) for line in path.read_text().splitlines()]
+        assert told[0]["hosts"] == hosts, f"the day in {home} is of another size; name a new folder"
+    elif (home / "log.db").exists():
+        raise SystemExit(f"{home}: its cloud was not built to the end; remove it, and begin anew")
+
+    def keep(one: Row) -> None:
+        with path.open("a") as kept:
+            kept.write(json.dumps(one) + "\n")
+
+    return told, keep
 
 
 def rows(first: Row, stretches: list[Row], last: Row, share: float) -> list[Row]:
-    lifecycles = first["lifecycles"]
+    # A day that was killed and went on has told less than what happened.
+    lifecycles = sum(one["deployed"] + one["ended"] for one in stretches) / 2
     busy = [one for one in stretches if one["deployed"] and one["ended"]]
     slowest = max(busy, key=lambda one: one["p99_s"])
     cpu_s = sum(one["cpu_s"] for one in stretches)
@@ -80,8 +114,8 @@ def rows(first: Row, stretches: list[Row], last: Row, share: float) -> list[Row]
             "name": "day.cpu",
             "value": round(1000 * cpu_s / lifecycles, 2),
             "unit": "ms CPU/lifecycle",
-            "note": f"{lifecycles:,} lifecycles on {first['hosts']:,} hosts; a million a day keep "
-            f"{100 * cpu_s / lifecycles * LIFECYCLES / 86_400:.0f} % of a core busy; "
+            "note": f"{lifecycles:,.0f} lifecycles on {first['hosts']:,} hosts; a million a day "
+            f"keep {100 * cpu_s / lifecycles * LIFECYCLES / 86_400:.0f} % of a core busy; "
             f"{real_s:.0f} s for this one{whole}",
         },
         {
@@ -94,10 +128,10 @@ def rows(first: Row, stretches: list[Row], last: Row, share: float) -> list[Row]
         },
         {
             "name": "day.log",
-            "value": round(log_bytes / lifecycles),
+            "value": round(log_bytes / first["lifecycles"]),
             "unit": "bytes/lifecycle",
-            "note": f"{events / lifecycles:.1f} events each; a million are "
-            f"{log_bytes / lifecycles * LIFECYCLES / GB:.1f} GB a day",
+            "note": f"{events / first['lifecycles']:.1f} events each; a million are "
+            f"{log_bytes / first['lifecycles'] * LIFECYCLES / GB:.1f} GB a day",
         },
         {
             "name": "day.memory",
@@ -147,17 +181,31 @@ def picture(first: Row, stretches: list[Row]) -> None:
 
 
 async def measure() -> list[Row]:
-    first, stretches, last = await simulated(SHARE)
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+        first, stretches, last = await simulated(SHARE, Path(folder))
     picture(first, stretches)
     return rows(first, stretches, last, SHARE)
 
 
-async def main(share: float) -> None:
-    first, stretches, last = await simulated(share, say=True)
+async def main(share: float, home: Path) -> None:
+    """A day that may be broken off: a checkpoint then makes its going on a matter of seconds."""
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        first, stretches, last = await simulated(share, home, say=True)
+    except asyncio.CancelledError:
+        await save_checkpoint(home)
+        print(f"broken off; it goes on when it is asked for again with {home}")
+        return
     picture(first, stretches)
     for row in rows(first, stretches, last, share):
         print(row)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(float(sys.argv[1]) if len(sys.argv) > 1 else SHARE))
+    words = sys.argv[1:]
+    share = float(words[0]) if words else SHARE
+    home = Path(words[1] if len(words) > 1 else "var/day")
+    home.mkdir(parents=True, exist_ok=True)
+    asyncio.run(main(share, home))
