@@ -29,7 +29,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent / "apache_kafka"
 JARS = ROOT / "var" / "peers" / "kafka"
-KEPT_LOG = ROOT / "var" / "peers" / "kafka-broker.log"
+# Of each of the processes that run tests side by side, one.
+KEPT_LOG = ROOT / "var" / "peers" / f"kafka-{os.environ.get('PYTEST_XDIST_WORKER', 'broker')}.log"
 FETCH_S, START_S, STOP_S = 900.0, 90.0, 30.0
 CLUSTER_ID = "c2FnYXN0YWNrLXRlc3RzLQ"
 JAVA = ("java", "-Xms64m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
