@@ -177,7 +177,9 @@ def verdict(
     for name in failed:
         print(f"FAILED: {name} measured nothing; what it said is above")
     for row in over:
-        print(f"OVER BUDGET: {row['name']}: {row['value']:,} {row['unit']}, not {row['budget']}")
+        ratio = f", ratio {row['ratio']}" if row["ratio"] is not None else ""
+        told = f"{row['name']}: {row['value']:,} {row['unit']}{ratio}"
+        print(f"OVER BUDGET: {told}, not {row['budget']}")
     for name in unmeasured:
         print(f"NOT MEASURED: {name} has a budget")
     if over or unmeasured or failed:

@@ -86,6 +86,7 @@ class Day:
     async def run(self) -> None:
         """What is left of the day, then the evening until the last guest is gone."""
         self._cpu_s, self._real_s = time.process_time(), time.perf_counter()
+        self._position = self._bed.engine.cloud.position
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
@@ -185,7 +186,7 @@ class Day:
     def _say(self) -> None:
         seen, self._stretch = self._stretch, Stretch()
         cpu_s, real_s = time.process_time(), time.perf_counter()
-        waits = sorted(seen.running_s) or [0.0]
+        waits, position = sorted(seen.running_s) or [0.0], self._bed.engine.cloud.position
         told = {
             "hour": self._now_s() / 3600,
             "deployed": len(seen.running_s),
@@ -195,11 +196,12 @@ class Day:
             "cpu_s": cpu_s - self._cpu_s,
             "real_s": real_s - self._real_s,
             "guests": len(self._bed.engine.cloud[vms]),
-            "events": self._bed.engine.cloud.position,
+            "events": position,
+            "wrote": position - self._position,
             "log_bytes": sum(one.stat().st_size for one in self._home.glob("log.db*")),
             "resident_bytes": resident_bytes(),
         }
-        self._cpu_s, self._real_s = cpu_s, real_s
+        self._cpu_s, self._real_s, self._position = cpu_s, real_s, position
         print(json.dumps(told), flush=True)
 
 
