@@ -251,6 +251,8 @@ async def simulate(asked: Row, home: Path) -> None:
         if began_ms is None:
             began_ms = await built(bed, clock, asked["hosts"], len(networks))
             slow(faults)
+        else:
+            settle()
         await Day(bed, home, clock, asked["lifecycles"], networks, began_ms).run()
         faults.clear()
         sweeper = Sweeper(bed.engine, bed.hosts, clock, every_s=DAY_S)
