@@ -11,6 +11,7 @@ from drivers.openstack import names, pools
 from drivers.openstack.client import Client
 from drivers.openstack.errors import NotThere
 from drivers.openstack.images import Images, check
+from drivers.openstack.translate import volumes_of
 from drivers.openstack.volumes import GIB, Volumes, disk_status, gib, is_used, is_whole
 from drivers.openstack.watch import Row
 
@@ -124,18 +125,20 @@ class Disks:
     async def _let_go(self, row: Row, doing: str) -> Row:
         """The volume when Cinder has it back from servers that are no more.
 
-        Nova lets go of volumes before a server is gone. What is attached for longer was forgotten,
-        by a Nova that died meanwhile or had swapped the volume just then: it is freed here.
+        Nova lets go of volumes before a server is gone. What is in use for longer was forgotten: by
+        a Nova that died meanwhile or had swapped the volume just then, or by Cinder, which at the
+        end of such a swap may lose who has it. It is freed here.
         """
         cinder_id, settings = row["id"], self._client.settings
         with suppress(Unknown):
             limit_s = min(settings.let_go_s, settings.task_s)
             return await self._volumes.until(cinder_id, ("available",), doing, limit_s=limit_s)
         now = await self._volumes.get(cinder_id)
-        for one in now["attachments"] if now else ():
-            if await self._is_there(one["server_id"], doing):
-                raise Refused(f"{doing}: server {one['server_id']} uses it. Stop the guest first")
-            await self._volumes.detach(one["attachment_id"], doing)
+        if now is not None and is_used(now):
+            for server_id in await self._users(now, doing):
+                if await self._is_there(server_id, doing):
+                    raise Refused(f"{doing}: server {server_id} uses it. Stop the guest first")
+            await self._volumes.free(now, doing)
         try:
             return await self._volumes.until(cinder_id, ("available",), doing)
         except Unknown as late:
@@ -144,6 +147,12 @@ class Disks:
                 "Where its storage has let go of it, free it: "
                 f"openstack volume set --state available --detached {cinder_id}"
             ) from late
+
+    async def _users(self, row: Row, doing: str) -> set[str]:
+        """The servers that have a volume by what Cinder knows, and by what Nova does."""
+        servers = await self._client.pages("compute", "/servers/detail", "servers", doing)
+        told = {one["id"] for one in servers if row["id"] in volumes_of(one)}
+        return told | {one["server_id"] for one in row["attachments"]}
 
     async def _is_there(self, server_id: str, doing: str) -> bool:
         """Refused for a server that Nova has removed, but keeps for a while with its volumes."""

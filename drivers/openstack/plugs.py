@@ -50,13 +50,14 @@ class Plugs:
         if has["status"] != "detaching":
             path = f"/servers/{row['id']}/os-volume_attachments/{has['id']}"
             await self._client.delete("compute", path, doing)
-        await self._cloud.volumes.until(has["id"], ("available",), doing)
         await self._guests.until(
             row["id"],
             lambda now: now is None or has["id"] not in volumes_of(now),
             doing=doing,
             limit_s=self._client.settings.task_s,
         )
+        if (left := await self._cloud.volumes.get(has["id"])) is not None:
+            await self._cloud.disks.unused(left, doing)
 
     async def volume_of(self, guest_id: UUID, volume_id: UUID, doing: str) -> Row:
         """The volume that a running guest has under one of our ids; Refused if it has none."""

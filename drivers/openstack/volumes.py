@@ -7,11 +7,12 @@ while it is made in several steps; it is then no disk to anybody. Cinder counts 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from drivers.contract.errors import Refused, Unavailable
+from drivers.contract.errors import Refused, Unavailable, Unknown
 from drivers.contract.storage import DiskStatus, PoolSpec, SnapshotStatus
 from drivers.openstack import names, pools
 from drivers.openstack.client import Client
@@ -185,9 +186,18 @@ class Volumes:
                 path = f"/volumes/{row['id']}/metadata/{mark}"
                 await self.client.delete("volume", path, f"unmark volume {row['id']}")
 
-    async def detach(self, attachment_id: str, doing: str) -> None:
-        """Cinder no longer counts a volume as attached so. It refuses if Nova says otherwise."""
-        await self.client.delete("volume", f"/attachments/{attachment_id}", doing)
+    async def free(self, row: Row, doing: str) -> None:
+        """Have Cinder forget who has a volume, as nobody does. It refuses if Nova says otherwise.
+
+        One that is in use by no attachment is an administrator's to detach, so that its storage
+        lets go of it as well; where that is denied or fails, the volume stays as it is.
+        """
+        for one in row["attachments"]:
+            path = f"/attachments/{one['attachment_id']}"
+            await self.client.delete("volume", path, doing)
+        if not row["attachments"] and row["status"] in ("in-use", "detaching"):
+            with suppress(Refused, Unknown):
+                await self.act(row, "os-force_detach", {}, doing)
 
     async def pause(self) -> None:
         await self._watch.pause()

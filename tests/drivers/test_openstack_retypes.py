@@ -105,14 +105,52 @@ async def test_a_volume_that_nova_forgot_is_freed(there: OpenStackHarness) -> No
     await driver.close()
 
 
+async def test_a_volume_whose_user_cinder_lost_is_freed(there: OpenStackHarness) -> None:
+    """Where the old volume of a swap goes fast, its removal takes the new attachment with it."""
+    (driver,) = make_all({**SETTINGS, "let_go_s": "0.05"})
+    session = await driver.connect(there.address())
+    guest_id, volume_id = await running(there, session)
+    await session.move_disk(guest_id, volume_id, there.second_pool(), key=uuid4())
+    row = row_of(there, volume_id)
+    row["attachments"].clear()
+    place, spec = copied(there, volume_id)
+    place = replace(place, pool=there.second_pool())
+    (server_id,) = there.region.servers
+    with pytest.raises(Refused, match=f"server {server_id} uses it. Stop the guest"):
+        await session.copy_disk(place, there.pool(), spec, key=uuid4())
+    await session.remove_guest(guest_id, key=uuid4())
+    assert row["status"] == "in-use"
+    await session.copy_disk(place, there.pool(), spec, key=uuid4())
+    assert row["status"] == "available"
+    await driver.close()
+
+
+async def test_a_plugged_disk_whose_user_cinder_lost_is_pulled(there: OpenStackHarness) -> None:
+    (driver,) = make_all({**SETTINGS, "let_go_s": "0.05"})
+    session = await driver.connect(there.address())
+    guest_id, _ = await running(there, session)
+    volume_id = await disk(there, session)
+    found = await session.find_disk(there.pool(), volume_id)
+    assert found is not None
+    data = DiskAttachment(volume_id=volume_id, path=found.path, device=1, image_format="raw")
+    await session.attach_disk(guest_id, data, key=uuid4())
+    row = row_of(there, volume_id)
+    row["attachments"].clear()
+    await session.detach_disk(guest_id, volume_id, key=uuid4())
+    assert row["status"] == "available"
+    await driver.close()
+
+
 async def test_a_volume_in_use_by_nobody_is_refused_with_the_remedy(
     there: OpenStackHarness,
 ) -> None:
+    """Only an administrator may have Cinder forget of it."""
     (driver,) = make_all({"poll_s": "0.01", "task_s": "0.1"})
     session = await driver.connect(there.address())
     volume_id = await disk(there, await there.connect())
     row = row_of(there, volume_id)
     place, spec = copied(there, volume_id)
+    there.region.faults = [Fault("POST", f"/volumes/{row['id']}/action$", status=403, times=2)]
     for status in ("in-use", "detaching", "maintenance"):
         row["status"] = status
         with pytest.raises(Refused, match=f"--state available --detached {row['id']}"):

@@ -241,7 +241,22 @@ class Cinder:
             case "os-set_image_metadata":
                 row.setdefault("volume_image_metadata", {}).update(asked["metadata"])
                 return web.json_response({"metadata": row["volume_image_metadata"]})
+            case "os-force_detach":
+                return self._force_detach(request, row, asked)
         raise wrong(400, f"There is no such action: {name}")
+
+    def _force_detach(self, request: web.Request, row: Row, asked: Row) -> web.Response:
+        """The way out for one that is in use by no attachment; those of servers are Nova's."""
+        check_fields(asked, {"connector": dict, "attachment_id": str})
+        if not request[ADMIN]:
+            raise wrong(403, "Policy doesn't allow volume_extension:volume_admin_actions:"
+                        "force_detach to be performed.")  # fmt: skip
+        if row["attachments"]:
+            raise wrong(409, "Detach volume from instance using the Compute API")
+        if row["status"] == "maintenance":
+            raise wrong(400, "The volume cannot be detached in maintenance mode.")
+        row["status"] = "available"
+        return web.Response(status=202)
 
     def _extend(self, request: web.Request, row: Row, asked: Row) -> web.Response:
         size, version = asked["new_size"], request.headers.get("OpenStack-API-Version", "")

@@ -310,12 +310,14 @@ class Nova:
         for one in row["os-extended-volumes:volumes_attached"]:
             volume = self._region.volumes.get(one["id"])
             if volume is not None:
+                had = len(volume["attachments"])
                 volume["attachments"] = [
                     has
                     for has in volume["attachments"]
                     if has.get("attachment_id") != known.get(one["id"])
                 ]
-                volume["status"] = "in-use" if volume["attachments"] else "available"
+                if had and not volume["attachments"]:
+                    volume["status"] = "available"
                 if one["delete_on_termination"]:
                     del self._region.volumes[one["id"]]
 
@@ -480,7 +482,8 @@ class Nova:
 
         async def detached() -> None:
             has[:] = [one for one in has if one["id"] != volume_id]
-            volume.update({"status": "available", "attachments": []})
+            if volume["attachments"]:
+                volume.update({"status": "available", "attachments": []})
 
         self._region.later(detached)
         return web.Response(status=202)
