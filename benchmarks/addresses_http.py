@@ -20,7 +20,7 @@ from typing import Any
 
 from benchmarks import phases
 from benchmarks.cloud import BY, NETWORK, WIRE, ZONE, furnish, named
-from benchmarks.deploy_http import tenants
+from benchmarks.tenants import tenants
 from engine.collector import settle
 from engine.intents.vlan_ip_range import CreateVlanIpRange
 from projections.addresses import Addresses

@@ -32,6 +32,7 @@ from benchmarks.allocator_cloud import (
 )
 from engine.allocator import Decision, Guest, NothingFits, Policy, first_fit, pack, spread
 from engine.collector import settle as set_aside
+from engine.huge_pages import collapse_all, heap
 from projections.cluster_sums import Limits
 
 Row = dict[str, Any]
@@ -244,6 +245,8 @@ def run() -> list[Row]:
         bench = Bench(host_count)
         bench.fill(FULL)
         set_aside()
+        if (kept := heap()) is not None:  # as a controller does
+            collapse_all(kept)
         scan, label = 1e9 / flat_scan_ns(bench), f"{host_count // 1000}k_hosts"
         for case in CASES:
             rows += deciding(bench, case, scan, label)

@@ -30,6 +30,7 @@ from aggregates.vm import VmState
 from benchmarks.cloud import BY, Bed, deploy, engine_in, furnish, named, network
 from drivers.sim import SimDriver, SimFaults, SimWorld
 from engine.collector import settle
+from engine.huge_pages import collapse_all, heap
 from engine.intents.vm import DestroyVm, ExpungeVm, StartVm, StopVm
 from engine.log import past as decoded
 from engine.log.stores import open_store
@@ -181,6 +182,8 @@ class Day:
         """A line for each stretch; what it cost is real time, when it was is the clock's."""
         while True:
             await asyncio.sleep(STRETCH_S - self._now_s() % STRETCH_S + 0.001)
+            if (kept := heap()) is not None:  # as a controller does all the time
+                collapse_all(kept)
             self._say()
 
     def _say(self) -> None:

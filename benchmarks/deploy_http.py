@@ -15,10 +15,8 @@ from __future__ import annotations
 
 import asyncio
 import cProfile
-import json
 import os
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -29,9 +27,10 @@ from typing import Any
 from uuid import uuid4
 
 from aggregates.base import Recorded
-from benchmarks import phases
+from benchmarks import phases, skeleton
 from benchmarks.cloud import BY, NETWORK, OFFERING, ZONE
 from benchmarks.data_centre import build, inhabit
+from benchmarks.tenants import tenants
 from engine.collector import settle
 from engine.genesis import BUILTIN_TEMPLATE
 from engine.intents.setting import ChangeSetting
@@ -45,7 +44,6 @@ FEW, MANY = 1_000, int(os.environ.get("DEPLOY_GUESTS", "100000"))
 AT_A_TIME = 192
 WARM, DEPLOYS, ROUNDS = 512, 2_000, 3
 GROWTH_DEPLOYS, GROWTH_ROUNDS = 640, 7
-DEADLINE_S = 240.0
 PARAMS = {
     "zoneid": str(ZONE),
     "templateid": str(BUILTIN_TEMPLATE),
@@ -53,25 +51,6 @@ PARAMS = {
     "networkids": str(NETWORK),
 }
 Row = dict[str, Any]
-
-
-async def tenants(endpoint: str, keys: dict[str, str], command: str, **asked: Any) -> Any:
-    """Let the client's process do this; what it tells of it."""
-    # `keys` may name an endpoint too: that of the controller that told them.
-    asked |= {**keys, "endpoint": endpoint, "command": command}
-    client = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "benchmarks.tenant_load"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    try:
-        async with asyncio.timeout(DEADLINE_S):
-            told, _ = await client.communicate(json.dumps(asked).encode() + b"\n")
-    finally:
-        if client.returncode is None:
-            client.kill()
-    assert client.returncode == 0, f"the client failed with {client.returncode}"
-    return json.loads(told)
 
 
 async def load(
@@ -230,9 +209,24 @@ async def growth(few: Bench, many: Bench) -> Row:
     }
 
 
+def kept(rate: float, bare: float) -> Row:
+    """How much of what the machine allows at most is left with everything real in it."""
+    return {
+        "name": "deploy_http.kept",
+        "value": rate,
+        "unit": "deploys/s",
+        "limit": round(bare),
+        "ratio": round(rate / bare, 2),
+        "note": f"the limit is a skeleton of the path, of which {skeleton.THERE:,} were made each "
+        f"second where the budgets were set; {skeleton.KEPT:,} of them are to be kept",
+    }
+
+
 async def measure() -> list[Row]:
+    bare = await skeleton.rate(PARAMS)
     async with bench(HOSTS, FEW) as few:
         found = await rates(few, "deploy_http")
+        found.insert(1, kept(found[0]["value"], bare))
         async with bench(HOSTS, MANY) as many:
             return [*found, await growth(few, many)]
 

@@ -37,6 +37,7 @@ from engine.feed import Feed
 from engine.genesis import ADMIN_USER, Credentials, begin, first_credentials
 from engine.history import History
 from engine.hosts import HostRegistry
+from engine.huge_pages import keep_on_huge_pages
 from engine.intents import By
 from engine.log import Log
 from engine.malloc import share_one_arena
@@ -163,6 +164,7 @@ async def controller(settings: Settings) -> AsyncIterator[Controller]:
         pause = partial(clock.sleep, READING_PAUSE_S)
         tasks.spawn(read_all(pause), name="declarations")
         tasks.spawn(keep_cool(cloud, clock), name="cold rows")
+        tasks.spawn(keep_on_huge_pages(clock), name="huge pages")
         milestones.reached("door")
         log_.info("serving on port %d, %d sagas resumed, %s", port, resumed, milestones)
         made = Controller(
