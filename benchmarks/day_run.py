@@ -52,6 +52,8 @@ GO_ON_S = 60.0
 # What hosts take for it: most calls 50 ms, a start two seconds, a shutdown five.
 DELAYS_S = {"*": 0.05, "start_guest": 2.0}
 SHUTDOWN_S = 5.0
+# Within the patience that the log has with its writer: there is no real loop to lend it from.
+COMMIT_S = 0.004
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 Row = dict[str, Any]
 Act = Callable[[int], Coroutine[Any, Any, None]]
@@ -285,7 +287,7 @@ async def built(bed: Bed, clock: SimClock, hosts: int, networks: int) -> int:
 
 def main() -> None:
     asked = json.loads(sys.stdin.readline())
-    loop = VirtualLoop(turns_max=sys.maxsize)
+    loop = VirtualLoop(COMMIT_S, turns_max=sys.maxsize)
     with counted_writer(), asyncio.Runner(loop_factory=lambda: loop) as runner:
         runner.run(simulate(asked, Path(asked["home"])))
     assert not loop.unexpected, loop.unexpected[0]

@@ -73,10 +73,14 @@ class Packed(_Chunks):
         named = [("key", "V16"), *((name, _CODES[code]) for name, code in fields.items())]
         self.dtype = np.dtype(named)
 
-    def __contains__(self, key: int) -> bool:
-        at = key & self._mask
-        chunk = self._chunks[at if at < len(self._chunks) else at & (self._mask >> 1)]
-        return _start(chunk, key.to_bytes(_KEY, "big"), self._size) >= 0
+    def __contains__(self, key: object) -> bool:
+        if type(key) is not int:
+            return False
+        at, chunks = key & self._mask, self._chunks
+        if at >= len(chunks):
+            at &= self._mask >> 1
+        chunk, sought = chunks[at], key.to_bytes(_KEY, "big")
+        return chunk.find(sought) >= 0 and _start(chunk, sought, self._size) >= 0
 
     def get(self, key: int) -> tuple[Any, ...] | None:
         """The fields of the first record of this id."""

@@ -35,7 +35,7 @@ class Holds(Mapping[int, H]):
         return default if found is None else self._made(id_numbered(key), *found)
 
     def __contains__(self, key: object) -> bool:
-        return isinstance(key, int) and key in self._packed
+        return key in self._packed
 
     def __iter__(self) -> Iterator[int]:
         return (int.from_bytes(key, "big") for key, *_ in self._packed)
