@@ -289,6 +289,11 @@ NONE_IS = Filter(test=lambda row, wanted: not wanted)
 """For a quality that nothing has here: asking for it finds nothing, asking for the rest all."""
 
 
+def none_is(row: Any) -> bool:
+    """The same among `tests`: nothing passes."""
+    return False
+
+
 @part
 class CountOnly:
     """Lists that can be asked how many there are, and nothing more."""

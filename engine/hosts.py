@@ -7,7 +7,7 @@ lost heals itself by the driver's contract; one whose host has another address b
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import count, islice
 from typing import TypeVar
 from uuid import UUID
@@ -135,30 +135,36 @@ class HostRegistry:
             raise Refused(f"there is no host {host_id}: it was removed")
         return host
 
-    def _near(self, pool: StoragePool) -> Iterator[Host]:
+    def _near(self, pool: StoragePool) -> list[Host]:
         """A few hosts that reach the pool, beginning with other ones each time.
 
-        One cluster after the other is looked at, so that a zone of thousands of hosts costs no
-        more than its first clusters.
+        No more are looked at than it takes to find these, so that a cluster, or a zone, of
+        thousands costs no more than a small one.
         """
         turn = next(self._turn)
-        if pool.cluster_id is not None:
-            groups = [pool.cluster_id]
-        else:
-            groups = [one.id for one in self._cloud[clusters].by("zone_id", pool.zone_id)]
+        groups: Iterable[UUID] = (pool.cluster_id,) if pool.cluster_id is not None else ()
+        if pool.cluster_id is None:
+            there = self._cloud[clusters].by("zone_id", pool.zone_id)
+            groups = (cluster.id for cluster in _rotated(there, turn))
         up = (
             host
-            for cluster_id in _rotated(groups, turn)
+            for cluster_id in groups
             for host in self._usable(cluster_id, turn)
             if pool.host_id in (None, host.id) and pool.hypervisor in ("Any", host.hypervisor)
         )
-        return islice(up, TRIES_MAX)
+        return list(islice(up, TRIES_MAX))
 
     def _usable(self, cluster_id: UUID, turn: int) -> Iterator[Host]:
         """The hosts of a cluster that answer; those that an operator keeps free come last."""
-        rows = self._cloud[hosts].by("cluster_id", cluster_id)
-        up = _rotated([host for host in rows if host.state is HostState.UP], turn)
-        return iter(sorted(up, key=lambda host: host.resource_state is not ResourceState.ENABLED))
+        kept_free = []
+        for host in _rotated(self._cloud[hosts].by("cluster_id", cluster_id), turn):
+            if host.state is not HostState.UP:
+                continue
+            if host.resource_state is ResourceState.ENABLED:
+                yield host
+            else:
+                kept_free.append(host)
+        yield from kept_free
 
     async def _connect(self, host: Host, address: HostAddress) -> HostSession:
         try:
@@ -175,7 +181,7 @@ class HostRegistry:
             await known[1].close()
 
 
-def _rotated(items: list[T], turn: int) -> list[T]:
-    """The same items, beginning with another one each turn."""
-    start = turn % len(items) if items else 0
-    return items[start:] + items[:start]
+def _rotated(items: Sequence[T], turn: int) -> Iterator[T]:
+    """The same items, beginning with another one each turn. None is looked at before its time."""
+    for at in range(len(items)):
+        yield items[(turn + at) % len(items)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -11,7 +13,7 @@ from api.baremetal_hosts import completed
 from api.commands.vmware_dc import sign_in
 from api.declare import Caller, Free, Job, Later, Names, OneOf, Roles, Success, command, part
 from api.errors import missing
-from api.lists import NONE_IS, Filter, list_command
+from api.lists import NONE_IS, Filter, Test, list_command, none_is
 from api.this_controller import CONTROLLER_ID
 from api.urls import plain_url
 from api.views.host import HostView, address_of
@@ -273,18 +275,21 @@ class HostFilters:
         Filter(test=_ours),
     ] = None
 
-    def matches(self, row: Host, caller: Caller) -> bool:
-        if self.type and self.type.lower() != "routing":
-            return False
-        if self.hahost:
-            return False
-        if self.arch and caller.cloud[clusters][row.cluster_id].arch != self.arch:
-            return False
+    def tests(self, caller: Caller) -> Iterator[Test]:
+        if self.hahost or (self.type and self.type.lower() != "routing"):
+            yield none_is
+        if self.arch:
+            of, arch = caller.cloud[clusters], self.arch
+            yield lambda row: of[row.cluster_id].arch == arch
         vm = caller.cloud[vms].get(self.virtual_machine_id)
-        if vm is None:
-            return True
-        home = caller.cloud[hosts].get(vm.host_id)
-        return home is not None and row.id != home.id and row.cluster_id == home.cluster_id
+        if vm is not None:
+            home = caller.cloud[hosts].get(vm.host_id)
+            yield none_is if home is None else partial(_is_beside, home)
+
+
+def _is_beside(home: Host, row: Host) -> bool:
+    """Whether a guest of this home could move there."""
+    return row.id != home.id and row.cluster_id == home.cluster_id
 
 
 @list_command("listHosts", view=HostView, table=hosts, key="host", scope="admin")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from operator import attrgetter
 from typing import Annotated, Any
 from uuid import UUID
 
 from api.commands.volume_checks import TEXT
 from api.declare import Caller, Names, OneOf, Roles, part
-from api.lists import CountOnly, Filter, list_command
+from api.lists import CountOnly, Filter, Test, list_command, none_is
 from api.views.volume import VolumeView
 from projections.storage_pool import storage_pools
 from projections.vm import vms
@@ -58,17 +60,18 @@ class VolumeFilters:
         bool | None, "shown to their owners, or not", Roles("Admin"), Filter("is_displayed")
     ] = None
 
-    def visible(self, row: Any, caller: Caller) -> bool:
-        return caller.is_root or row.is_displayed
-
-    def matches(self, row: Any, caller: Caller) -> bool:
+    def tests(self, caller: Caller) -> Iterator[Test]:
+        """What is asked of more than the row, and what only administrators see."""
+        if not caller.is_root:
+            yield attrgetter("is_displayed")
         if self.is_encrypted or self.list_system_vms:
-            return False
-        return self._of_guest(row, caller) and self._on_pool(row, caller)
+            yield none_is
+        if self.host_id is not None or self.service_offering_id is not None:
+            yield lambda row: self._of_guest(row, caller)
+        if self.cluster_id is not None or self.pod_id is not None:
+            yield lambda row: self._on_pool(row, caller)
 
     def _of_guest(self, row: Any, caller: Caller) -> bool:
-        if self.host_id is None and self.service_offering_id is None:
-            return True
         vm = caller.cloud[vms].get(row.vm_id)
         if vm is None or self.host_id not in (None, vm.host_id):
             return False
@@ -76,8 +79,6 @@ class VolumeFilters:
         return wanted is None or (row.kind == "ROOT" and vm.service_offering_id == wanted)
 
     def _on_pool(self, row: Any, caller: Caller) -> bool:
-        if self.cluster_id is None and self.pod_id is None:
-            return True
         pool = caller.cloud[storage_pools].get(row.pool_id)
         if pool is None or self.cluster_id not in (None, pool.cluster_id):
             return False

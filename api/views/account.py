@@ -14,7 +14,7 @@ from projections.account import Account
 from projections.domain import domains
 from projections.role import roles
 from projections.user import users
-from projections.vm import vms
+from projections.vm import Vm, vms
 
 
 @view
@@ -48,7 +48,7 @@ class AccountView(ProjectLimitedView, kw_only=True):
     def of(cls, row: Account, cloud: Cloud) -> AccountView:
         domain, role = cloud[domains].get(row.domain_id), cloud[roles].get(row.role_id)
         people = cloud[users].by("account_id", row.id)
-        guests = list(cloud[vms].by("account_id", row.id))
+        guests = cloud[vms].by("account_id", row.id)
         return cls(
             id=row.id,
             name=row.name,
@@ -69,7 +69,15 @@ class AccountView(ProjectLimitedView, kw_only=True):
             is_cleanup_required=row.ending is not None,
             groups=[],
             user=[UserView.of(one, cloud) for one in people],
-            vm_running=sum(one.state == "Running" for one in guests),
-            vm_stopped=sum(one.state == "Stopped" for one in guests),
+            vm_running=len(guests.passing((_runs,))),
+            vm_stopped=len(guests.passing((_is_stopped,))),
             **limits_of(row.id, cloud),
         )
+
+
+def _runs(guest: Vm) -> bool:
+    return guest.state == "Running"
+
+
+def _is_stopped(guest: Vm) -> bool:
+    return guest.state == "Stopped"
