@@ -175,13 +175,15 @@ class ListAsk:
         asked = self.filters
         reach = reach_of(cast(Asked, self), caller) if self.PLAN.scope == "owned" else None
         more = list(self.tests(caller))
-        question = self._question(caller, table, asked, reach, more)
+        rows: Any = self.rows(caller)
+        question = None
+        if rows is None:
+            question = self._question(caller, table, asked, reach, more)
         if question is not None and caller.found is not None:
             kept = caller.found.get(table, question)
             if kept is not None:
                 return len(kept), kept[part]
         told = Told()
-        rows: Any = self.rows(caller)
         if rows is None:
             rows, told = _narrowest(table, asked, reach)
             rows, told = self._tagged(caller, rows, told)
@@ -216,8 +218,7 @@ class ListAsk:
         made, live = type(self), caller.found is not None and type(table) in (Table, Cold)
         if not live or len(table) <= FEW or self.ORDER != ListAsk.ORDER or self._wanted_tags():
             return None
-        own = (made.matches, made.visible, made.rows)
-        if own != (ListAsk.matches, ListAsk.visible, ListAsk.rows):
+        if (made.matches, made.visible) != (ListAsk.matches, ListAsk.visible):
             return None
         if reach is None and not caller.is_root:
             return None

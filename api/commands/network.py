@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Annotated, Any
+from collections.abc import Iterable, Iterator
+from operator import attrgetter
+from typing import Annotated, Any, cast
 from uuid import UUID
 
 from api.commands.vm_checks import refuse_later
 from api.commands.vm_networks import serves
 from api.declare import Caller, Cloud, Later, Names, OneOf, Roles, command
 from api.errors import Denied, InvalidValue
-from api.lists import NONE_IS, CountOnly, Filter, list_command
-from api.scope import owner_for, reach_of
+from api.lists import NONE_IS, CountOnly, Filter, Test, list_command
+from api.scope import Reach, owner_for, reach_of
 from api.views.network import NetworkView
 from engine.intents.network import CreateNetwork
 from projections.domain import domains
@@ -303,34 +304,40 @@ class ListNetworks(CountOnly):
         UUID | None, "leaning on this network: none does", Names("network", right="see"), NONE_IS
     ] = None
 
-    def rows(self, caller: Caller) -> Iterable[Network]:
+    def rows(self, caller: Caller) -> Iterable[Network] | None:
         """Those in reach of the usual scoping, and those shared with the caller's domain."""
+        reach = reach_of(cast(Any, self), caller)
+        return None if reach.is_everything else self._in_reach(reach, caller)
+
+    def _in_reach(self, reach: Reach, caller: Caller) -> Iterator[Network]:
         asked: Any = self
-        reach, who, cloud = reach_of(asked, caller), caller.identity, caller.cloud
+        who, cloud = caller.identity, caller.cloud
         narrowed = asked.account is not None or asked.project_id is not None
         for row in cloud[networks]:
             open_here = not narrowed and serves(row, cloud, who.account_id, who.domain_id)
             if reach.holds(row) or open_here:
                 yield row
 
-    def visible(self, row: Any, caller: Caller) -> bool:
-        return caller.is_root or row.is_displayed
-
-    def matches(self, row: Any, caller: Caller) -> bool:
-        return self._filtered(row) and self._offered(row, caller)
-
-    def _filtered(self, row: Any) -> bool:
-        """The networkfilter: by whom a network may be used."""
-        domain_wide: bool = row.acl_type == "Domain"
+    def tests(self, caller: Caller) -> Iterator[Test]:
+        """What only administrators see, and by whom a network may be used."""
+        if not caller.is_root:
+            yield attrgetter("is_displayed")
         if self.network_filter == "Account":
-            return not domain_wide
-        if self.network_filter in ("Domain", "Shared"):
-            return domain_wide
-        return True
+            yield _is_of_account
+        elif self.network_filter in ("Domain", "Shared"):
+            yield _is_of_domain
+        if self.specify_ip_ranges is not None:
+            yield lambda row: self._offered(row, caller)
 
     def _offered(self, row: Any, caller: Caller) -> bool:
-        if self.specify_ip_ranges is None:
-            return True
         offering = caller.cloud[network_offerings].get(row.offering_id)
         named: bool = offering is not None and offering.specify_ip_ranges
         return named is self.specify_ip_ranges
+
+
+def _is_of_domain(row: Network) -> bool:
+    return row.acl_type == "Domain"
+
+
+def _is_of_account(row: Network) -> bool:
+    return row.acl_type != "Domain"
