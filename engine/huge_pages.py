@@ -92,16 +92,20 @@ def collapse_all(kept: Heap, ended: Event | None = None) -> bool:
 
 
 async def keep_on_huge_pages(clock: Clock) -> None:
-    """Collapse what has been filled since, for ever, or until this kernel is known not to."""
+    """Collapse what has been filled since, for ever, or until it is known to be of no use here.
+
+    In a namespace of processes of its own, with the `/proc` of another, there is nothing to read.
+    """
     kept, ended, before = heap(), Event(), 0
     try:
-        while kept is not None:
-            await clock.sleep(REST_S)
-            if abs((resident := _resident_bytes()) - before) < WORTH_BYTES:
-                continue
-            if not await asyncio.to_thread(collapse_all, kept, ended):
-                return
-            before = resident
+        with suppress(OSError):
+            while kept is not None:
+                await clock.sleep(REST_S)
+                if abs((resident := _resident_bytes()) - before) < WORTH_BYTES:
+                    continue
+                if not await asyncio.to_thread(collapse_all, kept, ended):
+                    return
+                before = resident
     finally:
         ended.set()
 

@@ -24,7 +24,9 @@ class Domain:
     def sendProcessSignal(self, process: int, number: int, flags: int) -> None:
         assert (process, number) == (1, 0), "a signal that does nothing, to the first process"
         if self.words:
-            raise libvirt.libvirtError(self.words)
+            error = libvirt.libvirtError(self.words)
+            error.args = (self.words,)  # else it says what this thread's last error was, if any
+            raise error
 
 
 @pytest.mark.parametrize(

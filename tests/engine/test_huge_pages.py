@@ -67,7 +67,7 @@ def memory() -> Iterator[Memory]:
 def test_what_is_full_is_collapsed_and_stays_what_it_was(kept: Heap, memory: Memory) -> None:
     memory.bytes[:] = PATTERN * (SIZE // len(PATTERN))
     memory.release()
-    assert memory.huge == 0
+    assert memory.huge < SIZE // 2, "of its own accord"
     assert collapse_all(kept)
     assert memory.huge >= SIZE - 2 * kept.piece_bytes
     assert all(memory.bytes[at : at + MIB] == PATTERN for at in range(0, SIZE, MIB))
@@ -78,7 +78,7 @@ def test_what_is_sparse_stays_small(kept: Heap, memory: Memory) -> None:
         memory.bytes[at] = 1
     memory.release()
     assert collapse_all(kept)
-    assert memory.huge == 0
+    assert memory.huge < SIZE // 2
 
 
 async def test_what_a_process_grows_by_is_collapsed_as_it_comes(
@@ -135,6 +135,16 @@ async def test_a_kernel_that_knows_of_none_ends_the_task(
 ) -> None:
     monkeypatch.setattr(huge_pages, "REST_S", 0.0)
     monkeypatch.setattr(huge_pages, "heap", lambda: Refusing(errno.EINVAL))
+    async with asyncio.timeout(60):
+        await keep_on_huge_pages(SystemClock())
+
+
+@pytest.mark.parametrize("lacking", ["MAPS", "STATM"])
+async def test_without_a_proc_of_its_own_a_controller_goes_on(
+    kept: Heap, lacking: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(huge_pages, "REST_S", 0.0)
+    monkeypatch.setattr(huge_pages, lacking, tmp_path / "none")
     async with asyncio.timeout(60):
         await keep_on_huge_pages(SystemClock())
 
