@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import errno
+import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -28,7 +29,7 @@ from engine.clock import Clock
 
 SYSFS = Path("/sys/kernel/mm/transparent_hugepage")
 MAPS, STATM = Path("/proc/self/maps"), Path("/proc/self/statm")
-PAGE_BYTES = 4096
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 NEARLY_FULL = 7 / 8
 WORTH_BYTES = 4 << 20
 """What the process grows by before the heap is looked through again."""
