@@ -142,8 +142,10 @@ class HostRegistry:
         thousands costs no more than a small one.
         """
         turn = next(self._turn)
-        groups: Iterable[UUID] = (pool.cluster_id,) if pool.cluster_id is not None else ()
-        if pool.cluster_id is None:
+        groups: Iterable[UUID]
+        if pool.cluster_id is not None:
+            groups = (pool.cluster_id,)
+        else:
             there = self._cloud[clusters].by("zone_id", pool.zone_id)
             groups = (cluster.id for cluster in _rotated(there, turn))
         up = (

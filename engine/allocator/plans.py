@@ -140,7 +140,7 @@ class Plans:
 
     def get(self, hosts: HostColumns, ask: PlaceRequest) -> Plan:
         """The plan of a request, as the hosts are now."""
-        policy, limits = ask.policy, ask.limits if ask.host_id is None else None
+        policy, limits = ask.policy, limits_that_count(ask)
         key = (
             ask.memory_mib,
             ask.cpu_count,
