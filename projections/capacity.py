@@ -6,7 +6,7 @@ them. What is saved holds only what the log holds, so a rebuild gives the same b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, cast
 from uuid import UUID
@@ -162,15 +162,6 @@ class Capacity(Promises[CapacityHeld]):
         hosts.shift(slot, -held.cpu_mhz, -held.memory_mib)
         stream, version = hosts.streams[slot], hosts.versions[slot]
         return pendings.add(pendings.takes, held.hold.int, stream, version, held, loose=True)
-
-    def promise_all(
-        self, slots: Sequence[int], keys: Iterable[int], held: Sequence[CapacityHeld]
-    ) -> list[Pending]:
-        """The same for many, on hosts from which their room was taken already."""
-        hosts, pendings = self.hosts, self.pendings
-        streams, versions = hosts.streams, hosts.versions
-        ledgers, seen = [streams[slot] for slot in slots], [versions[slot] for slot in slots]
-        return pendings.take_all(ledgers, seen, keys, held)
 
     def forget(self, hold: UUID) -> None:
         """Take back whatever is pending under this key; its commit failed."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import starmap
+from operator import contains
 from struct import Struct
 from typing import Any
 
@@ -81,6 +82,18 @@ class Packed(_Chunks):
             at &= self._mask >> 1
         chunk, sought = chunks[at], key.to_bytes(_KEY, "big")
         return chunk.find(sought) >= 0 and _start(chunk, sought, self._size) >= 0
+
+    def isdisjoint(self, keys: Iterable[int]) -> bool:
+        """Whether there is a record of none of these ids."""
+        chunks, mask, count, size = self._chunks, self._mask, len(self._chunks), self._size
+        keys = list(keys)
+        places = [at if (at := key & mask) < count else at & (mask >> 1) for key in keys]
+        sought = [key.to_bytes(_KEY, "big") for key in keys]
+        # All chunks are fetched before any is read: the memory is asked for several at a time.
+        near = [chunks[at] for at in places]
+        if not any(map(contains, near, sought)):
+            return True
+        return all(_start(chunk, one, size) < 0 for chunk, one in zip(near, sought, strict=True))
 
     def get(self, key: int) -> tuple[Any, ...] | None:
         """The fields of the first record of this id."""

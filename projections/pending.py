@@ -8,7 +8,6 @@ numbering starts again where it failed. Nothing here is ever saved: after a cras
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from uuid import UUID
 
 from msgspec import Struct
@@ -34,8 +33,11 @@ class Pending(Struct, eq=False):
         self.doomed = not self.loose
 
 
-class _Tail(Struct, eq=False):
-    """What one stream looks like past its end: its version on the log, and who waits."""
+class Line(Struct, eq=False):
+    """What one stream looks like past its end: its version on the log, and who waits.
+
+    Whoever joins it expects `next`, and leaves the one after that to others.
+    """
 
     committed: int
     next: int
@@ -52,7 +54,7 @@ class Pendings:
         self.takes: dict[int, Pending] = {}
         self.frees: dict[int, Pending] = {}
         self.supplies: dict[int, Pending] = {}
-        self._tails: dict[int, _Tail] = {}
+        self._lines: dict[int, Line] = {}
 
     def __len__(self) -> int:
         return len(self.takes) + len(self.frees) + len(self.supplies)
@@ -68,81 +70,61 @@ class Pendings:
         loose: bool = False,
     ) -> Pending:
         """Give `event` the next place on `stream`, whose version on the log is `committed`."""
-        tail = self._tails.get(stream.int)
-        if tail is None:
+        line = self._lines.get(stream.int)
+        if line is None:
             pending = Pending(book, key, stream, committed, event, loose)
-            self._tails[stream.int] = _Tail(committed, committed + 1, [pending])
+            self._lines[stream.int] = Line(committed, committed + 1, [pending])
         else:
-            pending = Pending(book, key, stream, tail.next, event, loose)
-            tail.next += 1
-            tail.waiting.append(pending)
+            pending = Pending(book, key, stream, line.next, event, loose)
+            line.next += 1
+            line.waiting.append(pending)
         book[key] = pending
         return pending
 
-    def take_all(
-        self,
-        streams: Iterable[UUID],
-        versions: Iterable[int],
-        keys: Iterable[int],
-        events: Iterable[Event],
-    ) -> list[Pending]:
-        """The same for many: a stream and its version, a key and an event for each.
-
-        There may be more keys than events: whoever has those gets nothing.
-        """
-        takes, tails, made = self.takes, self._tails, list[Pending]()
-        before, tail = None, None
-        for stream, committed, key, event in zip(streams, versions, keys, events, strict=False):
-            if stream is not before:
-                before, tail = stream, tails.get(stream.int)
-            if tail is None:
-                pending = Pending(takes, key, stream, committed, event, True)
-                tails[stream.int] = tail = _Tail(committed, committed + 1, [pending])
-            else:
-                pending = Pending(takes, key, stream, tail.next, event, True)
-                tail.next += 1
-                tail.waiting.append(pending)
-            takes[key] = pending
-            made.append(pending)
-        return made
+    def line(self, stream: UUID, committed: int) -> Line:
+        """The line for a stream, whose version on the log is this, for many to join at once."""
+        line = self._lines.get(stream.int)
+        if line is None:
+            line = self._lines[stream.int] = Line(committed, committed, [])
+        return line
 
     def settle(self, recorded: Recorded) -> Pending | None:
         """The log holds `recorded`: the pending append that it was, or None for somebody else's."""
-        if not self._tails:  # as while a past is folded
+        if not self._lines:  # as while a past is folded
             return None
-        tail = self._tails.get(recorded.stream.int)
-        if tail is None:
+        line = self._lines.get(recorded.stream.int)
+        if line is None:
             return None
-        tail.committed = recorded.version
+        line.committed = recorded.version
         event, mine = recorded.event, None
-        for pending in tail.waiting:
+        for pending in line.waiting:
             if pending.event is event or pending.event == event:
                 mine = pending
                 break
         if mine is None:
             # Another writer came between: whatever was numbered from here expects the wrong past.
-            for pending in tail.waiting:
+            for pending in line.waiting:
                 pending.doom()
-            tail.next = recorded.version
+            line.next = recorded.version
         else:
-            self._drop(tail, mine)
-            tail.next = max(tail.next, recorded.version)
+            self._drop(line, mine)
+            line.next = max(line.next, recorded.version)
         return mine
 
     def forget(self, pending: Pending) -> None:
         """Its commit failed: give its place on the stream to the next decision."""
-        tail = self._tails[pending.stream.int]
-        self._drop(tail, pending)
+        line = self._lines[pending.stream.int]
+        self._drop(line, pending)
         if pending.doomed:
             return
-        for later in tail.waiting:
+        for later in line.waiting:
             if later.expected > pending.expected:
                 later.doom()
-        tail.next = max(tail.committed, pending.expected)
+        line.next = max(line.committed, pending.expected)
 
-    def _drop(self, tail: _Tail, pending: Pending) -> None:
-        tail.waiting.remove(pending)
+    def _drop(self, line: Line, pending: Pending) -> None:
+        line.waiting.remove(pending)
         if pending.book.get(pending.key) is pending:
             del pending.book[pending.key]
-        if not tail.waiting:
-            del self._tails[pending.stream.int]
+        if not line.waiting:
+            del self._lines[pending.stream.int]

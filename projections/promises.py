@@ -45,8 +45,7 @@ class Holds(Mapping[int, H]):
 
     def isdisjoint(self, keys: Iterable[int]) -> bool:
         """Whether nothing is promised under any of these keys."""
-        packed = self._packed
-        return not any(key in packed for key in keys)
+        return self._packed.isdisjoint(keys)
 
 
 class Promises(Generic[H]):

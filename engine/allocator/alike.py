@@ -14,7 +14,7 @@ from aggregates.capacity import CapacityHeld
 from engine.allocator.policy import Policy, first_fit, pack
 from engine.allocator.request import HostDecision, PlaceRequest, Write
 from projections.capacity import Capacity
-from projections.capacity_columns import HostColumns
+from projections.pending import Pending
 
 STAYING: frozenset[Policy] = frozenset({first_fit, pack})
 
@@ -38,48 +38,34 @@ def promise_alike(
     `slots` answers with the next host as it is to be after what was taken so far. `keys` are the
     numbers of the guests' holds.
     """
-    ids, cores, mhz = capacity.hosts.ids, ask.cpu_count, ask.cpu_count * ask.cpu_mhz
-    chosen, slacks = _seats(capacity.hosts, slots, ask, len(guests))
-    held = [
-        CapacityHeld(
-            hold=hold,
-            host_id=ids[slot],
-            vm_id=vm_id,
-            cpu_count=cores,
-            cpu_mhz=mhz,
-            memory_mib=ask.memory_mib,
-        )
-        for slot, (vm_id, hold) in zip(chosen, guests, strict=False)
-    ]
-    return [
-        HostDecision((Write(one.stream, one.expected, one.event, slack),), ids[slot])
-        for one, slot, slack in zip(
-            capacity.promise_all(chosen, keys, held), chosen, slacks, strict=True
-        )
-    ]
-
-
-def _seats(
-    hosts: HostColumns, slots: Iterator[int], ask: PlaceRequest, wanted: int
-) -> tuple[list[int], list[tuple[int, int]]]:
-    """Take room for so many guests, or as many as there is room for.
-
-    The slot of each guest's host, and what the guest leaves to others there.
-    """
-    mhz, mib = ask.cpu_count * ask.cpu_mhz, ask.memory_mib
+    hosts, pendings, takes = capacity.hosts, capacity.pendings, capacity.pendings.takes
+    cores, mhz, mib = ask.cpu_count, ask.cpu_count * ask.cpu_mhz, ask.memory_mib
     stays = ask.policy in STAYING and ask.limits is None
-    chosen, slacks = list[int](), list[tuple[int, int]]()
-    free_mhz, free_mib, shift = hosts.mhz, hosts.mib, hosts.shift
+    made, waiting, wanted = list[HostDecision](), zip(guests, keys, strict=True), len(guests)
     for slot in slots if wanted else ():
-        has_mhz, has_mib, fit = free_mhz[slot], free_mib[slot], 0
-        while True:
-            has_mhz, has_mib, fit = has_mhz - mhz, has_mib - mib, fit + 1
-            chosen.append(slot)
-            slacks.append((has_mhz, has_mib))
-            if fit == wanted or not stays or has_mhz < mhz or has_mib < mib:
+        host_id, stream = hosts.ids[slot], hosts.streams[slot]
+        has_mhz, has_mib, before = hosts.mhz[slot], hosts.mib[slot], len(made)
+        line = pendings.line(stream, hosts.versions[slot])
+        expected, join = line.next, line.waiting.append
+        for (vm_id, hold), key in waiting:
+            has_mhz, has_mib = has_mhz - mhz, has_mib - mib
+            held = CapacityHeld(
+                hold=hold,
+                host_id=host_id,
+                vm_id=vm_id,
+                cpu_count=cores,
+                cpu_mhz=mhz,
+                memory_mib=mib,
+            )
+            pending = takes[key] = Pending(takes, key, stream, expected, held, True)
+            join(pending)
+            write = Write(stream, expected, held, (has_mhz, has_mib))
+            made.append(HostDecision((write,), host_id))
+            expected += 1
+            if not stays or has_mhz < mhz or has_mib < mib:
                 break
-        shift(slot, -fit * mhz, -fit * mib)
-        wanted -= fit
-        if not wanted:
+        line.next, fit = expected, len(made) - before
+        hosts.shift(slot, -fit * mhz, -fit * mib)
+        if len(made) == wanted:
             break
-    return chosen, slacks
+    return made

@@ -108,7 +108,7 @@ class FirstFit:
             self._mib,
         )
         free_mhz, free_mib = hosts.mhz, hosts.mib
-        for slot in raised:
+        for slot in set(raised):
             if (
                 slot < cursor
                 and free_mib[slot] >= mib
