@@ -13,6 +13,7 @@ things below; those that nobody asked anything of for longest are forgotten firs
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from uuid import UUID
 
@@ -46,7 +47,8 @@ class Keys:
     """The newest calls for each thing, oldest first."""
 
     def __init__(self) -> None:
-        self._calls: dict[tuple[str, UUID], tuple[Asked, ...]] = {}
+        # A plain dict looks for its first entry from where the first one ever was.
+        self._calls: OrderedDict[tuple[str, UUID], tuple[Asked, ...]] = OrderedDict()
 
     def is_news(self, call: Asked) -> bool:
         """Whether the call is worth remembering; one that comes too late is refused."""
@@ -76,7 +78,7 @@ class Keys:
         calls = self._calls.pop(thing, ())
         self._calls[thing] = (*calls[-CALLS_MAX + 1 :], call)
         if len(self._calls) > THINGS_MAX:
-            del self._calls[next(iter(self._calls))]
+            self._calls.popitem(last=False)
 
     def __iter__(self) -> Iterator[Asked]:
         """All that is remembered, as it was asked."""

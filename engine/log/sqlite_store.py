@@ -44,7 +44,7 @@ LAST = 2**63 - 1
 ROWS_AT_ONCE = 512
 
 
-class _DurablePool(SQLiteConnectionPool):
+class DurablePool(SQLiteConnectionPool):
     """Connections whose commit returns after the disk has it, and that keep their statements."""
 
     def _create_connection(self) -> SQLiteConnection:
@@ -142,7 +142,7 @@ class SqliteStore:
     def _open(self) -> SQLiteApplicationRecorder:
         if self._recorder is None:
             datastore = SQLiteDatastore(self._uri, pool_size=1, max_overflow=0)
-            datastore.pool = _DurablePool(
+            datastore.pool = DurablePool(
                 db_name=self._uri, lock_timeout=LOCK_TIMEOUT_S, pool_size=1, max_overflow=0
             )
             self._recorder = SQLiteApplicationRecorder(datastore)
