@@ -13,8 +13,9 @@ from uuid import UUID
 from projections.addresses import Addresses, address_spaces
 from projections.capacity import Capacity
 from projections.cloud import Cloud
-from projections.host import hosts
+from projections.host import Host, hosts
 from projections.image_store import image_stores
+from projections.picked import Picked
 from projections.space import Space
 from projections.storage_pool import storage_pools
 
@@ -79,8 +80,7 @@ def _compute(cloud: Cloud, place: Place) -> Measured:
 def _tagged(cloud: Cloud, place: Place) -> Measured:
     """The same of those hosts that carry a tag."""
     columns = cloud.view(Capacity).hosts
-    rows = (row for row in cloud[hosts] if place.holds(row) and row.hardware_id)
-    slots = [columns.numbered[row.id.int] for row in rows]
+    slots = [columns.numbered[row.id.int] for row in _hosts(cloud, place) if row.hardware_id]
     if slots:
         used = [columns.used(slot) for slot in slots]
         offered = [(columns.offered_mhz[slot], columns.offered_mib[slot]) for slot in slots]
@@ -88,10 +88,18 @@ def _tagged(cloud: Cloud, place: Place) -> Measured:
         yield 1, sum(mhz for mhz, _ in used), int(sum(mhz for mhz, _ in offered))
 
 
+def _hosts(cloud: Cloud, place: Place) -> Picked[Host]:
+    """The hosts of a place, found by its index."""
+    named = {"cluster_id": place.cluster_id, "pod_id": place.pod_id, "zone_id": place.zone_id}
+    mine = cloud[hosts].by(*next(pair for pair in named.items() if pair[1] is not None))
+    return mine.passing([lambda row: place.tag in row.tags] if place.tag else ())
+
+
 def _cores(cloud: Cloud, place: Place) -> Measured:
-    mine = {row.id: row.cpu_count for row in cloud[hosts] if place.holds(row)}
+    mine = _hosts(cloud, place)
     if mine:
-        yield 90, cloud.view(Capacity).cores_on(mine), sum(mine.values())
+        used = cloud.view(Capacity).cores_on(mine.numbers)
+        yield 90, used, sum(row.cpu_count for row in mine)
 
 
 def _storage(cloud: Cloud, place: Place) -> Measured:

@@ -127,11 +127,13 @@ class Capacity(Promises[CapacityHeld]):
         """The promises made to a guest: one, or two while it moves between hosts."""
         return (self.holds[int.from_bytes(hold, "big")] for (hold,) in self._of_vm.every(vm_id.int))
 
-    def cores_on(self, host_ids: Iterable[UUID]) -> int:
-        """How many cores are promised on these hosts, by the log."""
-        numbered, held = self.hosts.numbered, self._packed.columns()
-        slots = [numbered[host_id.int] for host_id in host_ids if host_id.int in numbered]
-        sizes = np.bincount(held["size"][np.isin(held["slot"], slots)])
+    def cores_on(self, numbers: Iterable[int]) -> int:
+        """How many cores are promised on the hosts with ids of these numbers, by the log."""
+        held, place_of = self._packed.columns(), self.hosts.numbered.get
+        slots = [slot for one in numbers if (slot := place_of(one)) is not None]
+        is_mine = np.zeros(len(self.hosts), bool)
+        is_mine[slots] = True
+        sizes = np.bincount(held["size"][is_mine[held["slot"]]])
         return sum(int(n) * self._sizes.values[size][0] for size, n in enumerate(sizes) if n)
 
     def usage(self, by: Literal["zone", "pod", "cluster"] = "zone") -> dict[UUID, Usage]:

@@ -7,7 +7,7 @@ decided by them. A cloud of the past has none.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 from uuid import UUID
@@ -114,6 +114,10 @@ class Vitals:
 
     def host(self, host_id: UUID) -> HostSample | None:
         return self._hosts.get(host_id)
+
+    def hosts(self) -> Iterable[tuple[UUID, HostSample]]:
+        """Each host that was measured, with its newest measurement."""
+        return self._hosts.items()
 
     def last(self, vm_id: UUID) -> Sample | None:
         known = self._samples.get(vm_id)

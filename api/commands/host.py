@@ -82,8 +82,10 @@ class AddHostCommand:
     ) -> tuple[str, ...]:
         """The hosts that the address stands for and that are not here yet; itself if all are."""
         found = await caller.engine.discover(self.hypervisor, url, username, password)
-        known = {host.url for host in caller.cloud[hosts].by("zone_id", self.zone_id)}
-        return tuple(one for one in found if one not in known) or found[:1]
+        return tuple(one for one in found if not self._is_here(caller, one)) or found[:1]
+
+    def _is_here(self, caller: Caller, url: str) -> bool:
+        return any(host.zone_id == self.zone_id for host in caller.cloud[hosts].by("url", url))
 
     async def _ask(
         self, caller: Caller, url: str, cluster_id: UUID, username: str, password: str

@@ -102,7 +102,7 @@ class CreateStoragePool:
     def _host(self, caller: Caller) -> UUID:
         """The host of a local pool: the one named, or the only one of the cluster."""
         named = (self.details or {}).get("hostid", "")
-        for host in caller.cloud[hosts].by("zone_id", self.zone_id):
+        for host in caller.cloud[hosts].by("zone_id", self.zone_id) if named else ():
             if str(host.id) == named:
                 return host.id
         near = list(caller.cloud[hosts].by("cluster_id", self.cluster_id)) if not named else []

@@ -167,10 +167,11 @@ def _same_hypervisor(ask: DisksAsked, what: str, kind: str) -> None:
 
 def _kind_of_host(caller: Caller, name: str, zone: Zone) -> str:
     """The hypervisor as the zone's hosts spell it."""
-    kinds = {host.hypervisor for host in caller.cloud[hosts].by("zone_id", zone.id)}
-    for kind in sorted(kinds):
-        if kind.lower() == name.lower():
-            return kind
+    here, wanted = caller.cloud[hosts].by("zone_id", zone.id), name.lower()
+    for host in here:
+        if host.hypervisor.lower() == wanted:
+            return host.hypervisor
+    kinds = {host.hypervisor for host in here}
     raise InvalidValue(
         f"zone {zone.name} has no host of hypervisor {name or '(none given)'}: "
         f"it has {', '.join(sorted(kinds)) or 'none'}"

@@ -12,7 +12,7 @@ from api.views.host_for_migration import HostForMigrationView
 from api.views.vm import VmView
 from engine.intents.vm import MigrateVm
 from engine.intents.vm_life import MigrateVmWithVolumes, MoveVmDisks
-from projections.host import hosts
+from projections.host import Host, hosts
 from projections.vm import vms
 from projections.volume import volumes
 
@@ -107,14 +107,15 @@ class FindHostsForMigration:
         home = caller.cloud[hosts].get(vm.host_id)
         if home is None:
             raise InvalidValue(f"virtual machine {vm.name} is {vm.state}: only a Running one moves")
-        word = (self.keyword or "").casefold()
-        found = [
-            host
-            for host in caller.cloud[hosts].by("zone_id", home.zone_id)
-            if host.id != home.id
-            and host.hypervisor.lower() == home.hypervisor.lower()
-            and word in host.name.casefold()
-        ]
-        found.sort(key=lambda host: host.cluster_id != home.cluster_id)
+        word, kind = (self.keyword or "").casefold(), home.hypervisor.lower()
+        near, far = list[Host](), list[Host]()
+        for host in caller.cloud[hosts].by("zone_id", home.zone_id):
+            if (
+                host.hypervisor.lower() == kind
+                and host.id != home.id
+                and (not word or word in host.name.casefold())
+            ):
+                (near if host.cluster_id == home.cluster_id else far).append(host)
+        found = [*near, *far]
         shown = cut(found, self.page, self.page_size, caller)
         return Page(len(found), [HostForMigrationView.suited(h, vm, caller.cloud) for h in shown])

@@ -54,28 +54,36 @@ class Load:
 
 def load_of(rows: Iterable[Host], cloud: Cloud) -> Load:
     """Hosts that were not measured count as idle."""
-    columns, sums = cloud.view(Capacity).hosts, [0.0] * 6
-    shares: list[tuple[float, float]] = []
+    columns, measured = cloud.view(Capacity).hosts, cloud.vitals.host
+    numbered, used = columns.numbered, columns.used
+    mhz = promised_mhz = mib = promised_mib = 0
+    used_mhz = used_mib = 0.0
+    cpu, memory = list[float](), list[float]()
     for row in rows:
         if not row.hardware_id:
             continue
-        slot, sample = columns.slot_of(row.id), cloud.vitals.host(row.id)
-        promised = columns.used(slot) if slot is not None else (0, 0)
-        mhz, mib = row.cpu_count * row.cpu_mhz, row.memory_bytes // MIB
-        busy = sample.cpu_used_percent / 100 if sample else 0.0
-        used_mib = sample.memory_used_bytes / MIB if sample else 0.0
-        parts = (mhz, busy * mhz, promised[0], mib, used_mib, promised[1])
-        sums = [one + more for one, more in zip(sums, parts, strict=True)]
-        shares.append((100 * busy, _percent(used_mib, mib)))
-    deviations = [_deviation([share[of] for share in shares]) for of in (0, 1)]
-    return Load(
-        int(sums[0]), sums[1], int(sums[2]), int(sums[3]), sums[4], int(sums[5]), *deviations
-    )
+        row_mhz, row_mib = row.cpu_count * row.cpu_mhz, row.memory_bytes // MIB
+        mhz, mib = mhz + row_mhz, mib + row_mib
+        if (slot := numbered.get(row.id.int)) is not None:
+            held_mhz, held_mib = used(slot)
+            promised_mhz, promised_mib = promised_mhz + held_mhz, promised_mib + held_mib
+        if (sample := measured(row.id)) is None:
+            cpu.append(0.0)
+            memory.append(0.0)
+            continue
+        busy, taken = sample.cpu_used_percent, sample.memory_used_bytes / MIB
+        used_mhz, used_mib = used_mhz + busy / 100 * row_mhz, used_mib + taken
+        cpu.append(busy)
+        memory.append(_percent(taken, row_mib))
+    deviations = _deviation(cpu), _deviation(memory)
+    return Load(mhz, used_mhz, promised_mhz, mib, used_mib, promised_mib, *deviations)
 
 
 def _deviation(shares: list[float]) -> float:
-    mean = sum(shares) / len(shares) if shares else 0.0
-    return max((abs(share - mean) for share in shares), default=0.0)
+    if not shares:
+        return 0.0
+    mean = sum(shares) / len(shares)
+    return max(max(shares) - mean, mean - min(shares))
 
 
 def _percent(part: float, whole: float) -> float:

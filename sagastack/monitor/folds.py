@@ -55,10 +55,10 @@ def families(cloud: Cloud) -> Iterator[Family]:
 
 def _sensors(cloud: Cloud) -> Family:
     family = gauge("host_sensor", "What the instruments of hosts showed when last measured.")
-    for host in cloud[hosts]:
-        sample = cloud.vitals.host(host.id)
-        for one in sample.sensors if sample is not None else ():
-            family.add(one.value, host=host.name, sensor=one.name, unit=one.unit)
+    for host_id, sample in cloud.vitals.hosts():
+        if sample.sensors and (host := cloud[hosts].get(host_id)) is not None:
+            for one in sample.sensors:
+                family.add(one.value, host=host.name, sensor=one.name, unit=one.unit)
     return family
 
 
