@@ -43,9 +43,18 @@ async def fold(asked: Asked) -> Folded:
     return Folded(position, max(cloud.at_ms for cloud, _ in folded), parts)
 
 
+async def answer(asked: bytes) -> None:
+    """It ends the process: to let go of all objects one by one takes long, and somebody waits.
+
+    `asyncio.run` would do worse with what a coroutine returns: it writes it out, all of it, into
+    the words of an error that nobody sees (`signal.getsignal` tries its handler as a constant).
+    """
+    told = await fold(msgspec.msgpack.decode(asked, type=Asked))
+    sys.stdout.buffer.write(msgspec.msgpack.encode(told))
+    sys.stdout.flush()
+    os._exit(0)
+
+
 if __name__ == "__main__":
     with at_rest():
-        told = asyncio.run(fold(msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Asked)))
-        sys.stdout.buffer.write(msgspec.msgpack.encode(told))
-        sys.stdout.flush()
-        os._exit(0)  # to let go of all objects one by one takes long, and somebody waits
+        asyncio.run(answer(sys.stdin.buffer.read()))

@@ -24,6 +24,8 @@ from projections.cloud import Cloud, projection
 from projections.network import networks
 from projections.pieces import pieces
 from projections.usage_spans import (
+    KEPT_OF_PAST,
+    KEPT_OPEN,
     KEPT_SHAPES,
     Ended,
     EndedSpans,
@@ -196,6 +198,19 @@ class Usage:
             yield [span for span in some if span.begin_ms < last_ms]
         async for pairs in pieces(going):
             yield [one.span(id_numbered(at)) for at, one in pairs if one.begin_ms < last_ms]
+
+    def defer(self) -> None:
+        self._going.kept = KEPT_OF_PAST
+
+    def past(self, kind: type[Event]) -> Callable[[Recorded], None]:
+        return self._way(kind)
+
+    def tidy(self) -> None:
+        """Spans share what is alike from the start."""
+
+    def settle(self) -> None:
+        """What is too much by now is packed little by little, as things happen."""
+        self._going.kept = KEPT_OPEN
 
     def fold(self, recorded: Recorded) -> None:
         kind = type(recorded.event)

@@ -29,6 +29,8 @@ BLOCK = 1024
 KEPT_SHAPES = 4096
 KEPT_OPEN, PACKED_AT_ONCE = 2048, 64
 """Things whose spans are not packed, and how many are as soon as there are more."""
+KEPT_OF_PAST = 32 * KEPT_OPEN
+"""The same while a past is folded: most of what is packed then is to be unpacked for its end."""
 _number_of = Struct("<I")
 
 
@@ -215,11 +217,12 @@ class _Saved(msgspec.Struct, frozen=True, array_like=True):
 
 
 class OpenSpans:
-    """The spans that go on, by the thing, which gives them its name. Those looked at last lie
-    open, where one alone stands for itself."""
+    """The spans that go on, by the thing, which gives them its name. Those of the things looked at
+    last, `kept` of them, lie open, where one alone stands for itself."""
 
     def __init__(self) -> None:
         self._latest: dict[int, Going | tuple[Going, ...]] = {}
+        self.kept = KEPT_OPEN
         self._packed = PackedWords()
         self._forms: dict[int, _Form] = {}
         self._form_of: dict[tuple[int, ...], _Form] = {}
@@ -243,7 +246,7 @@ class OpenSpans:
             self._latest.pop(thing_id.int, None)
             return
         self._latest[thing_id.int] = tuple(going) if len(going) > 1 else going[0]
-        if len(self._latest) > KEPT_OPEN:
+        if len(self._latest) > self.kept:
             self._pack(PACKED_AT_ONCE)
 
     def every(self) -> Iterator[tuple[int, Going]]:
