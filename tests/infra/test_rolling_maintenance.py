@@ -70,16 +70,17 @@ async def test_how_far_it_is_and_what_stopped_it_is_told(api: Api) -> None:
         api.cs.startRollingMaintenance, fetch_result=False, hostids=",".join(built.hosts[:2])
     )
     cluster = {"id": built.clusters[0]}
-    seen = set()
-    while True:
+    seen, said = set(), None
+    while True:  # what is closed is looked at between two words of the job, which is not over
+        closed = (await api("listClusters", **cluster))["cluster"][0]["allocationstate"]
         job = await asyncio.to_thread(api.cs.queryAsyncJobResult, jobid=asked["jobid"])
         if job["jobstatus"]:
             break
-        seen.add(job.get("progress"))
-        closed = (await api("listClusters", **cluster))["cluster"][0]["allocationstate"]
-        assert closed == "Disabled" or job.get("progress") is None
+        assert closed == "Disabled" or said is None
+        said = job.get("progress")
+        seen.add(said)
         await asyncio.sleep(0.05)
-    assert any(said and said.endswith("1 of 2") for said in seen), seen
+    assert any(one and one.endswith("1 of 2") for one in seen), seen
     answer = job["jobresult"]["rollingmaintenance"]
     assert not answer["success"]
     assert "no such package" in answer["details"]
