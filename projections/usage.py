@@ -200,7 +200,7 @@ class Usage:
             yield [one.span(id_numbered(at)) for at, one in pairs if one.begin_ms < last_ms]
 
     def defer(self) -> None:
-        self._going.kept = KEPT_OF_PAST
+        self._going.keep(KEPT_OF_PAST)
 
     def past(self, kind: type[Event]) -> Callable[[Recorded], None]:
         return self._way(kind)
@@ -209,8 +209,8 @@ class Usage:
         """Spans share what is alike from the start."""
 
     def settle(self) -> None:
-        """What is too much by now is packed little by little, as things happen."""
-        self._going.kept = KEPT_OPEN
+        """Pack what lies open for the past's sake alone."""
+        self._going.keep(KEPT_OPEN)
 
     def fold(self, recorded: Recorded) -> None:
         kind = type(recorded.event)

@@ -217,12 +217,12 @@ class _Saved(msgspec.Struct, frozen=True, array_like=True):
 
 
 class OpenSpans:
-    """The spans that go on, by the thing, which gives them its name. Those of the things looked at
-    last, `kept` of them, lie open, where one alone stands for itself."""
+    """The spans that go on, by the thing, which gives them its name. Those looked at last lie
+    open, where one alone stands for itself."""
 
     def __init__(self) -> None:
         self._latest: dict[int, Going | tuple[Going, ...]] = {}
-        self.kept = KEPT_OPEN
+        self._kept = KEPT_OPEN
         self._packed = PackedWords()
         self._forms: dict[int, _Form] = {}
         self._form_of: dict[tuple[int, ...], _Form] = {}
@@ -246,8 +246,13 @@ class OpenSpans:
             self._latest.pop(thing_id.int, None)
             return
         self._latest[thing_id.int] = tuple(going) if len(going) > 1 else going[0]
-        if len(self._latest) > self.kept:
+        if len(self._latest) > self._kept:
             self._pack(PACKED_AT_ONCE)
+
+    def keep(self, count: int) -> None:
+        """Let the spans of so many things lie open, and no more from now on."""
+        self._kept = count
+        self._pack(max(0, len(self._latest) - count))
 
     def every(self) -> Iterator[tuple[int, Going]]:
         """All that goes on now, whatever ends meanwhile; what is of one thing stands together."""
@@ -269,7 +274,9 @@ class OpenSpans:
         return _Saved(owners.values, shapes.values, forms.values, counted, things.saved())
 
     def restore(self, saved: _Saved) -> None:
+        kept = self._kept
         self.__init__()  # type: ignore[misc]
+        self._kept = kept
         for place, parts in enumerate(saved.forms):
             known = [(saved.owners[o], saved.shapes[s], a, g) for o, s, a, g in parts]
             form = self._form_with(known)

@@ -96,3 +96,10 @@ def test_a_key_of_zeros_is_one_as_others_are() -> None:
 def test_bytes_that_are_no_records_are_refused() -> None:
     with pytest.raises(msgspec.ValidationError, match="no records of 28"):
         Packed(place="I", size_bytes="q").take(b"x" * 29)
+
+
+def test_an_id_in_a_field_is_no_record_of_that_id() -> None:
+    packed, known, named = Packed(vm="16s"), 1 << 64, 2 << 64
+    packed.put(known, named.to_bytes(16, "big"))
+    assert packed.isdisjoint([named, 3 << 64])
+    assert not packed.isdisjoint([named, known])
