@@ -7,6 +7,7 @@ controllers collide only when they take the very same number.
 
 from __future__ import annotations
 
+from typing import ClassVar
 from uuid import UUID
 
 import msgspec
@@ -80,6 +81,8 @@ class AddressSpaceRemoved(Event, frozen=True, kw_only=True):
 class AddressTaken(Event, frozen=True, kw_only=True):
     """`holder` (a NIC, a network, ...) has this number, under the key of the step that asked."""
 
+    TEXT_IDS: ClassVar[bool] = True
+
     hold: UUID
     space_id: UUID
     number: int
@@ -90,6 +93,8 @@ class AddressTaken(Event, frozen=True, kw_only=True):
 @event("address.freed")
 class AddressFreed(Event, frozen=True, kw_only=True):
     """Nobody has this number any more."""
+
+    TEXT_IDS: ClassVar[bool] = True
 
     hold: UUID
     space_id: UUID

@@ -37,6 +37,8 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
     CREATES: ClassVar[type[Aggregate] | None] = None
     REMOVES: ClassVar[bool] = False
     UPCASTS: ClassVar[Mapping[int, Upcast]] = {}
+    # Whether its ids stay texts when a long past is read (see `engine.log.past`).
+    TEXT_IDS: ClassVar[bool] = False
 
     def takes(self) -> tuple[int, ...] | None:
         """How much it takes of a ledger on which the order of such events does not matter.

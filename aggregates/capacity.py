@@ -6,6 +6,7 @@ that it saw there, so of two controllers that fill one host at the same time the
 
 from __future__ import annotations
 
+from typing import ClassVar
 from uuid import UUID
 
 import msgspec
@@ -64,6 +65,8 @@ class CapacityHeld(Event, frozen=True, kw_only=True):
     needs nothing else.
     """
 
+    TEXT_IDS: ClassVar[bool] = True
+
     hold: UUID
     host_id: UUID
     vm_id: UUID
@@ -78,6 +81,8 @@ class CapacityHeld(Event, frozen=True, kw_only=True):
 @event("capacity.freed")
 class CapacityFreed(Event, frozen=True, kw_only=True):
     """The promise is over; its room is free again."""
+
+    TEXT_IDS: ClassVar[bool] = True
 
     hold: UUID
     host_id: UUID

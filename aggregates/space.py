@@ -5,6 +5,7 @@ The same idea as `capacity`: one ledger stream a pool, and the expected version 
 
 from __future__ import annotations
 
+from typing import ClassVar
 from uuid import UUID
 
 import msgspec
@@ -60,6 +61,8 @@ class SpaceWithdrawn(Event, frozen=True, kw_only=True):
 class SpaceHeld(Event, frozen=True, kw_only=True):
     """A volume was promised room in a pool, under the key of the step that asked."""
 
+    TEXT_IDS: ClassVar[bool] = True
+
     hold: UUID
     pool_id: UUID
     volume_id: UUID
@@ -72,6 +75,8 @@ class SpaceHeld(Event, frozen=True, kw_only=True):
 @event("space.freed")
 class SpaceFreed(Event, frozen=True, kw_only=True):
     """The promise is over; its room is free again."""
+
+    TEXT_IDS: ClassVar[bool] = True
 
     hold: UUID
     pool_id: UUID

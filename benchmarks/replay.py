@@ -26,6 +26,7 @@ from benchmarks.long_past import live_long
 from drivers.sim import SimDriver, SimWorld
 from engine.collector import at_rest
 from engine.intents import SYSTEM
+from engine.log import codec
 from engine.log import past as decoded
 from engine.log.stores import open_store
 from projections.cloud import Cloud
@@ -108,7 +109,7 @@ def phases(home: Path) -> list[Row]:
                 told = decoded.events(text)
             with _timed(took, "in.fold"):
                 past.fold(told or ())
-            again = decoded.events(text) or ()
+            again = codec.decode_all(store.rows(live.position, None, PAGE))
             with _timed(took, "live_fold"):
                 live.fold(again)
         with _timed(took, "in.settle"):

@@ -28,7 +28,7 @@ from projections.address_range import AddressRange, SavedNumbers
 from projections.cloud import projection
 from projections.interned import Interned
 from projections.pending import Pending
-from projections.promises import Promises
+from projections.promises import Promises, as_id
 from projections.table import table
 
 address_spaces = table(
@@ -100,16 +100,34 @@ class Addresses(Promises[AddressTaken]):
 
     def _hold_past(self, recorded: Recorded) -> None:
         taken: Any = recorded.event
-        numbers = self.ranges.get(taken.space_id)
+        numbers, place = self._range_past(taken.space_id)
         if numbers is None:
             return
-        number = taken.number
+        number, purpose = taken.number, self._purposes.number(taken.purpose)
         numbers.set_version(number, recorded.version)
-        if self._keep(taken) and not numbers.is_taken(number):
+        is_new = self._keep_late(taken.hold, taken.holder, place, purpose, number)
+        if is_new and not numbers.is_taken(number):
             numbers.take(number)
 
     def _free_past(self, recorded: Recorded) -> None:
-        self._free(recorded.event, recorded.version)
+        freed: Any = recorded.event
+        numbers, place = self._range_past(freed.space_id)
+        if numbers is None:
+            return
+        number = freed.number
+        numbers.set_version(number, recorded.version)
+        found = self._kept(freed.hold)
+        if found is not None and (found[1], found[3]) == (place, number):
+            self._drop(freed.hold)
+            numbers.free(number)
+
+    def _range_past(self, space_id: UUID | str) -> tuple[AddressRange | None, int]:
+        """The numbers of a space and its place; those of one that is gone are None."""
+        found: tuple[AddressRange | None, int] | None = self._named.get(space_id)
+        if found is None:
+            known = as_id(space_id)
+            found = self._named[space_id] = self.ranges.get(known), self._places.get(known, -1)
+        return found
 
     def holder_of(self, space_id: UUID, number: int) -> AddressTaken | None:
         """Who has a number. Looks through all holds: for messages, not for the hot path."""
@@ -166,6 +184,7 @@ class Addresses(Promises[AddressTaken]):
         self._take_over(saved.holds)
 
     def _place(self, space_id: UUID, place: int, numbers: AddressRange) -> None:
+        self._named.clear()
         self.ranges[space_id], self._places[space_id] = numbers, place
         self._spaces[place] = space_id
 
@@ -223,6 +242,8 @@ class Addresses(Promises[AddressTaken]):
         )
 
     def _remove(self, space_id: UUID) -> None:
+        self._named.clear()
+        self._pack(0)
         del self.ranges[space_id]
         place = self._places.pop(space_id)
         del self._spaces[place]
@@ -232,6 +253,7 @@ class Addresses(Promises[AddressTaken]):
 
     def _resize(self, space_id: UUID, resized: AddressSpaceResized) -> None:
         """Other ends, the same holders; a number that falls out keeps its past."""
+        self._named.clear()
         old = self.ranges[space_id]
         before = set(old.space.reserved)
         self.ranges[space_id] = new = AddressRange(

@@ -27,7 +27,7 @@ from projections.cloud import projection
 from projections.interned import Interned
 from projections.packed import Packed
 from projections.pending import Pending
-from projections.promises import Promises
+from projections.promises import Promises, as_id
 from projections.shared import share, share_decoded, shared
 
 
@@ -95,11 +95,23 @@ class Capacity(Promises[CapacityHeld]):
 
     def _hold_past(self, recorded: Recorded) -> None:
         held: Any = recorded.event
-        self._keep(self._seen(held.host_id, recorded.version), held)
+        slot = self._seen_past(held.host_id, recorded.version)
+        size = self._sizes.number((held.cpu_count, held.cpu_mhz, held.memory_mib))
+        self._keep_late(held.hold, held.vm_id, slot, size)
 
     def _free_past(self, recorded: Recorded) -> None:
         freed: Any = recorded.event
-        self._let_go(self._seen(freed.host_id, recorded.version), freed)
+        slot = self._seen_past(freed.host_id, recorded.version)
+        found = self._kept(freed.hold)
+        if found is not None and found[1] == slot:
+            self._drop(freed.hold)
+
+    def _seen_past(self, host_id: UUID | str, version: int) -> int:
+        slot: int | None = self._named.get(host_id)
+        if slot is None:
+            slot = self._named[host_id] = self.hosts.slot(as_id(host_id))
+        self.hosts.versions[slot] = version
+        return slot
 
     def _sum_up(self) -> None:
         held = self._packed.columns()
@@ -218,9 +230,7 @@ class Capacity(Promises[CapacityHeld]):
         gone = self._let_go(slot, freed)
         if gone is not None:
             vm, _, number = gone
-            if not self._is_deferred:
-                hold = freed.hold.int.to_bytes(16, "big")
-                self._of_vm.remove(int.from_bytes(vm, "big"), hold)
+            self._of_vm.remove(int.from_bytes(vm, "big"), freed.hold.int.to_bytes(16, "big"))
             _, mhz, mib = self._sizes.values[number]
             self.hosts.shift(slot, mhz, mib)
 

@@ -2,11 +2,15 @@
 
 A book follows the log, and what is saved of it holds only what the log holds. A long past is folded
 a shorter way: only promises and versions are kept right, and what is their sum is made at its end.
+
+Most promises of a long past are over before it is. So the latest ones lie in a dict by the texts of
+their keys, as the events of a past have them (`Event.TEXT_IDS`), and only what is left is packed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain, islice
 from typing import Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 
@@ -16,6 +20,8 @@ from projections.packed import Packed
 from projections.pending import Pendings
 
 H = TypeVar("H", bound=Event)
+LATELY_KEPT = 1 << 16
+"""So many promises of a past are not packed; of more, the older half is."""
 
 
 class Holds(Mapping[int, H]):
@@ -62,6 +68,10 @@ class Promises(Generic[H]):
         self.holds: Holds[H] = Holds(self._packed, self._promise_of)
         self.pendings = Pendings()
         self._is_deferred = False
+        # The fields of each as they are packed, but that the first is an id, or its text.
+        self._lately: dict[str, tuple[Any, ...]] = {}
+        # What the ids of hosts, pools or spaces stand for, as the events of a past name them.
+        self._named: dict[UUID | str, Any] = {}
 
     def fold(self, recorded: Recorded) -> None:
         raise NotImplementedError
@@ -74,12 +84,44 @@ class Promises(Generic[H]):
         return {self.HELD: self._hold_past, self.FREED: self._free_past}.get(kind, self.fold)
 
     def tidy(self) -> None:
-        """A record shares nothing with others."""
+        """A record shares nothing with others; of the late ones no more are kept than is said."""
+        if len(self._lately) > LATELY_KEPT:
+            self._pack(LATELY_KEPT // 2)
 
     def settle(self) -> None:
         """Make what follows from the promises."""
         self._is_deferred = False
+        self._pack(0)
+        self._named.clear()
         self._sum_up()
+
+    def _pack(self, kept: int) -> None:
+        """Pack the late promises but for the latest ones."""
+        packed, lately = self._packed, self._lately
+        records = list[tuple[Any, ...]]()
+        for key in list(islice(lately, len(lately) - kept)):
+            first, *more = lately.pop(key)
+            records.append((_raw(key), _raw(first), *more))
+        packed.fill(chain(packed, records))
+
+    def _keep_late(self, hold: UUID | str, *fields: Any) -> bool:
+        """Keep a promise of a past; False if its key holds something."""
+        key = hold if type(hold) is str else str(hold)
+        if key in self._lately or (self._packed.count and _number(key) in self._packed):
+            return False
+        self._lately[key] = fields
+        return True
+
+    def _kept(self, hold: UUID | str) -> tuple[Any, ...] | None:
+        """The fields of a promise, while a past is folded."""
+        found = self._lately.get(hold if type(hold) is str else str(hold))
+        return self._packed.get(_number(str(hold))) if found is None else found
+
+    def _drop(self, hold: UUID | str) -> None:
+        """Forget a promise that is kept, while a past is folded."""
+        key = hold if type(hold) is str else str(hold)
+        if self._lately.pop(key, None) is None:
+            self._packed.remove(_number(key))
 
     def _promise_of(self, hold: UUID, *fields: Any) -> H:
         """The promise that a record tells of."""
@@ -105,3 +147,16 @@ class Promises(Generic[H]):
         self._packed.take(saved)
         if not self._is_deferred:
             self.settle()
+
+
+def as_id(named: UUID | str) -> UUID:
+    """An id that a past may have left a text."""
+    return named if isinstance(named, UUID) else UUID(named)
+
+
+def _raw(named: UUID | str) -> bytes:
+    return bytes.fromhex(named.replace("-", "")) if isinstance(named, str) else named.bytes
+
+
+def _number(key: str) -> int:
+    return int(key.replace("-", ""), 16)

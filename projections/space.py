@@ -18,7 +18,7 @@ from aggregates.ids import id_of
 from aggregates.space import SpaceFreed, SpaceHeld, SpaceSupplied, SpaceWithdrawn, space_ledger
 from projections.cloud import projection
 from projections.pending import Pending
-from projections.promises import Promises
+from projections.promises import Promises, as_id
 
 
 class Pool(msgspec.Struct):
@@ -80,11 +80,22 @@ class Space(Promises[SpaceHeld]):
 
     def _hold_past(self, recorded: Recorded) -> None:
         held: Any = recorded.event
-        self._keep(self._seen(held.pool_id, recorded.version), held)
+        pool = self._seen_past(held.pool_id, recorded.version)
+        self._keep_late(held.hold, held.volume_id, pool.number, held.size_bytes)
 
     def _free_past(self, recorded: Recorded) -> None:
         freed: Any = recorded.event
-        self._let_go(self._seen(freed.pool_id, recorded.version), freed)
+        pool = self._seen_past(freed.pool_id, recorded.version)
+        found = self._kept(freed.hold)
+        if found is not None and found[1] == pool.number:
+            self._drop(freed.hold)
+
+    def _seen_past(self, pool_id: UUID | str, version: int) -> Pool:
+        pool: Pool | None = self._named.get(pool_id)
+        if pool is None:
+            pool = self._named[pool_id] = self._seen(as_id(pool_id), version)
+        pool.version = version
+        return pool
 
     def _sum_up(self) -> None:
         held = self._packed.columns()

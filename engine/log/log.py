@@ -8,9 +8,11 @@ backwards, whatever the clock does. Cancelling the wait does not take a unit bac
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar, cast
 from uuid import UUID
@@ -33,6 +35,8 @@ Listener = Callable[[Sequence[Recorded]], None]
 Answer = asyncio.Future[list[Recorded]]
 # What reads a long past is made in the time that so many events take one by one.
 SHORT = 10_000
+# So many batches of a selection are read before they are asked for.
+AHEAD = 4
 
 
 class Log:
@@ -254,17 +258,25 @@ class Log:
         self, selected: Selection, *, after: int = 0, until: int, batch: int = 4_000
     ) -> AsyncIterator[list[Recorded]]:
         """Some events up to a position, as `read_past` tells them; a batch may be empty."""
-        coming = self._asked(partial(self._selected, selected, after, until, batch))
+        starts, coming = iter(range(after, until, batch)), deque[asyncio.Future[list[Recorded]]]()
+
+        def ask(count: int) -> None:
+            for behind in islice(starts, count):
+                asked = partial(self._selected, selected, behind, until, batch)
+                coming.append(self._asked(asked))
+
+        ask(AHEAD)
         try:
-            for behind in range(after + batch, until + batch, batch):
-                found = await self._told(coming)
-                coming = self._asked(partial(self._selected, selected, behind, until, batch))
+            while coming:
+                found = await self._told(coming.popleft())
+                ask(1)
                 yield found
         finally:
-            await asyncio.wait([coming])
+            if coming:
+                await asyncio.wait(coming)
 
     def _selected(self, selected: Selection, after: int, until: int, limit: int) -> list[Recorded]:
-        text = self._store.joined(after, until, limit, selected) if after < until else b""
+        text = self._store.joined(after, until, limit, selected)
         if not text:
             return []
         found = past.events(text)

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 import msgspec
-from eventsourcing.persistence import InterfaceError, PersistenceError
+from eventsourcing.persistence import IntegrityError, InterfaceError, PersistenceError
 from eventsourcing.sqlite import (
     SQLiteApplicationRecorder,
     SQLiteConnection,
@@ -75,7 +75,7 @@ def _insert_of(count: int) -> str:
     rows = ",".join(["(?,?,?,?,?)"] * count)
     columns = "rowid, originator_id, originator_version, topic, state"
     kept = f"SELECT * FROM (VALUES {rows}) WHERE column1 IS NOT NULL"
-    return f"INSERT OR FAIL INTO stored_events ({columns}) {kept}"
+    return f"INSERT OR ROLLBACK INTO stored_events ({columns}) {kept}"
 
 
 @cache
@@ -95,35 +95,63 @@ def _stored(rows: Sequence[tuple[int, str, int, str, bytes]]) -> list[Stored]:
     return list(map(Stored._make, zip(positions, ids, versions, topics, states, strict=True)))
 
 
-class SqliteTurn:
-    """A transaction. One statement for all of its rows: each gives the interpreter away, and has to
-    wait for it afterwards. Statements are of a power of two of rows, so that few are prepared."""
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Say SQLite's errors in the library's words."""
+    try:
+        yield
+    except sqlite3.IntegrityError as clash:
+        raise IntegrityError(clash) from clash
+    except sqlite3.Error as wrong:
+        raise PersistenceError(wrong) from wrong
 
-    def __init__(self, cursor: sqlite3.Cursor) -> None:
-        self._cursor = cursor
-        cursor.row_factory = None
+
+class SqliteTurn:
+    """A commit, made when its block ends. Nobody else writes, so only that needs a transaction.
+
+    One statement of all of its rows is one by itself, and all that the disk is asked: each call
+    gives the interpreter away, and has to wait for it afterwards. Statements are of a power of two
+    of rows, so that few are prepared.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._rows: Sequence[Stored] = ()
 
     def missed(self, after: int, limit: int) -> list[Stored]:
-        return _stored(self._cursor.execute(BEHIND, (after, LAST, limit)).fetchall())
+        return _stored(self._connection.execute(BEHIND, (after, LAST, limit)).fetchall())
 
     def head(self, stream: UUID) -> int:
         asked = "SELECT max(originator_version) FROM stored_events WHERE originator_id=?"
-        return int(self._cursor.execute(asked, (stream.hex,)).fetchone()[0] or 0)
+        return int(self._connection.execute(asked, (stream.hex,)).fetchone()[0] or 0)
 
     def marks(self, streams: Sequence[UUID]) -> list[Mark]:
         """Nobody else writes, so the writer knows all of them."""
         return []
 
     def insert(self, rows: Sequence[Stored], marks: Sequence[Mark]) -> None:
-        for at in range(0, len(rows), ROWS_AT_ONCE):
-            part = rows[at : at + ROWS_AT_ONCE]
-            whole = 1 << (len(part) - 1).bit_length()
-            values: list[Any] = [None] * (5 * whole)
-            positions, streams, *others = zip(*part, strict=True)
-            columns = (positions, [stream.hex for stream in streams], *others)
-            for place, column in enumerate(columns):
-                values[place : 5 * len(part) : 5] = column
-            self._cursor.execute(_insert_of(whole), values)
+        self._rows = rows
+
+    def commit(self) -> None:
+        rows = self._rows
+        if len(rows) <= ROWS_AT_ONCE:
+            self._write(rows)
+            return
+        with self._connection:
+            self._connection.execute("BEGIN")
+            for at in range(0, len(rows), ROWS_AT_ONCE):
+                self._write(rows[at : at + ROWS_AT_ONCE])
+
+    def _write(self, rows: Sequence[Stored]) -> None:
+        if not rows:
+            return
+        whole = 1 << (len(rows) - 1).bit_length()
+        values: list[Any] = [None] * (5 * whole)
+        positions, streams, *others = zip(*rows, strict=True)
+        columns = (positions, [stream.hex for stream in streams], *others)
+        for place, column in enumerate(columns):
+            values[place : 5 * len(rows) : 5] = column
+        self._connection.execute(_insert_of(whole), values)
 
 
 class SqliteStore:
@@ -150,8 +178,11 @@ class SqliteStore:
 
     @contextmanager
     def turn(self) -> Iterator[Turn]:
-        with told(self.name), self._open().datastore.transaction(commit=True) as cursor:
-            yield SqliteTurn(cursor.sqlite_cursor)
+        datastore = self._open().datastore
+        with told(self.name), datastore.get_connection(commit=True) as connection, _translated():
+            turn = SqliteTurn(connection.cursor().sqlite_cursor.connection)
+            yield turn
+            turn.commit()
 
     def end(self) -> int:
         return int(self._select("SELECT max(rowid) FROM stored_events", ())[0][0] or 0)

@@ -40,6 +40,7 @@ WHO = UUID(int=7)
 @pytest.fixture(autouse=True)
 def little_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(past_jobs, "PAGE", 8)
+    monkeypatch.setattr(past_jobs, "LOOKED", 16)
     monkeypatch.setattr(past_jobs, "OUTLINED", 30)
 
 
@@ -152,7 +153,7 @@ async def test_what_is_forgotten_is_hardly_read(
     monkeypatch.setattr(event_list, "KEPT", 3)
     log = await Log.open(f"sqlite:///{tmp_path}/log.db", now_ms=Clock())
     try:
-        await Past(log, random.Random(1)).live(600)
+        await Past(log, random.Random(1)).live(1_500)
         end, read = await log.position(), 0
         selected = log.read_selected
 
@@ -164,6 +165,6 @@ async def test_what_is_forgotten_is_hardly_read(
 
         monkeypatch.setattr(log, "read_selected", counted)
         await jobs_until(log, end)
-        assert end > 600 > 10 * read
+        assert end > 1_500 > 15 * read
     finally:
         await log.close()

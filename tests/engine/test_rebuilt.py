@@ -22,7 +22,7 @@ from msgspec.structs import asdict
 from benchmarks.cloud import load_nouns
 from engine.halves import OTHER_HALF
 from engine.log import Stored, codec, past
-from projections import saga, shared
+from projections import promises, saga, shared
 from projections.capacity import Capacity
 from projections.capacity_columns import HostColumns, Trail
 from projections.cloud import FOLDS, Cloud
@@ -155,6 +155,7 @@ def rows(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> lis
     """A cloud's life as an earlier release wrote it; little is kept of what is over."""
     monkeypatch.setattr(saga, "KEPT_FINISHED", 5)
     monkeypatch.setattr(shared, "KEPT_UNSHARED", 20)
+    monkeypatch.setattr(promises, "LATELY_KEPT", 4)
     return list(corpus.read(request.param))
 
 

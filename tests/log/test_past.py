@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from aggregates.base import EVENTS, Recorded
+from aggregates.base import EVENTS, Recorded, fields_of
 from benchmarks.cloud import load_nouns
 from engine.log import Append, Log, Stored, Unit, codec, past
 from engine.log import log as the_log
@@ -22,8 +22,11 @@ STREAM = UUID("6f1c0a52-4a4e-4a4e-8a4e-0c5d1f3b7a11")
 
 
 def told(one: Recorded) -> tuple[object, ...]:
-    """What folds read of an event."""
-    whose = one.position, one.stream, one.version, one.at_ms, one.event, one.action
+    """What folds read of an event; ids may be told as texts."""
+    happened: object = one.event
+    if EVENTS[one.event.TOPIC].TEXT_IDS:
+        happened = fields_of(one.event)
+    whose = one.position, one.stream, one.version, one.at_ms, happened, one.action
     return (*whose, one.user, one.account)
 
 
