@@ -38,7 +38,7 @@ from eventsourcing.persistence import (
 from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteDatastore
 
 from api.app import start
-from benchmarks.tenants import tenants
+from benchmarks.tenants import sustained, tenants
 
 HOSTS, CORE_MHZ, CORES, MEMORY_MIB = 30_000, 2600, 64, 262_144
 GUEST_MHZ, GUEST_MIB = 500, 512
@@ -176,4 +176,6 @@ async def rate(params: dict[str, str]) -> float:
             await tenants(endpoint, KEYS, "deployVirtualMachine", **asked, count=DEPLOYS)
             for _ in range(ROUNDS)
         ]
-    return statistics.median(DEPLOYS / float(one["wall_s"]) for one in told)
+    return statistics.median(
+        sustained(told_s for _, _, told_s in one["jobs"].values()) for one in told
+    )

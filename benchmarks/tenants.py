@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 DEADLINE_S = 240.0
@@ -27,3 +28,11 @@ async def tenants(endpoint: str, keys: dict[str, str], command: str, **asked: An
             client.kill()
     assert client.returncode == 0, f"the client failed with {client.returncode}"
     return json.loads(told)
+
+
+def sustained(ends_s: Iterable[float]) -> float:
+    """How many a second came to an end, but for the first and the last tenth of them: while clients
+    begin, and while the last of them wait, less is under way than they would have."""
+    ends = sorted(ends_s)
+    middle = ends[len(ends) // 10 : len(ends) * 9 // 10]
+    return (len(middle) - 1) / (middle[-1] - middle[0])
