@@ -1,4 +1,4 @@
-"""Packs rows that nobody looks at, a few in a turn of the loop (see `projections.cold`).
+"""Packs what nobody looks at, a few rows in a turn of the loop (see `projections.cold`).
 
 A hundred rows hold the loop for half a millisecond, as one decision does. After a start there are
 as many rows to pack as there are; later only those that deploys and lists have made objects.

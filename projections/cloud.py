@@ -15,7 +15,6 @@ import msgspec
 
 from aggregates.base import EVENTS, Aggregate, Event, Recorded
 from projections.attached import Attached
-from projections.cold import Cold
 from projections.shared import forget_the_past, remember_a_past
 from projections.table import TABLES, Table, TableSpec, Watch
 from projections.vitals import Vitals
@@ -68,6 +67,13 @@ class Past(Protocol):
 
 
 @runtime_checkable
+class Cooling(Protocol):
+    """A part that packs what it has not been asked for of late, piece by piece."""
+
+    def cool(self, most: int, /) -> int: ...
+
+
+@runtime_checkable
 class Derived(Protocol):
     """A fold that can be made of the rows that there are; while a past is folded it is not kept."""
 
@@ -105,7 +111,8 @@ class Cloud:
             kind: one for one in self._folds.values() if (kind := getattr(one, "KIND", ""))
         }
         self.vitals = Vitals()
-        self._cold = [one for one in self._tables.values() if isinstance(one, Cold)]
+        parts = (*self._tables.values(), *self._folds.values())
+        self._cold = [one for one in parts if isinstance(one, Cooling)]
         self._hanging = [one for one in self._tables.values() if isinstance(one, Attached)]
         shorter = [cast(Past, one) for one in self._folds.values() if hasattr(one, "past")]
         self._deferring: tuple[Past, ...] = (*self._tables.values(), *shorter)
@@ -173,21 +180,22 @@ class Cloud:
 
     def fold(self, batch: Iterable[Recorded]) -> None:
         """Fold events in log order, each exactly once."""
-        dispatch, position, at_ms = self._dispatch, self.position, self.at_ms
+        dispatch, acted, position, recorded = self._dispatch, self._acted, self.position, None
         for recorded in batch:
-            assert recorded.position > position, f"{recorded.position} after {position}"
+            before, position = position, recorded.position
+            assert position > before, f"{position} after {before}"
             for fold in dispatch[recorded.event.TOPIC]:
                 fold(recorded)
-            if recorded.action:
-                for acted in self._acted:
-                    acted(recorded)
-            position, at_ms = recorded.position, recorded.at_ms
-        self.position, self.at_ms = position, at_ms
+            if acted and recorded.action:
+                for fold in acted:
+                    fold(recorded)
+        if recorded is not None:
+            self.position, self.at_ms = position, recorded.at_ms
         for one in self._deferred:
             one.tidy()
 
     def cool(self, most: int) -> int:
-        """Pack a few rows that nobody looks at, of each table that packs; how many were."""
+        """Pack a little of what nobody looks at, of each part that packs; how much it was."""
         return sum(one.cool(most) for one in self._cold)
 
     def encode(self) -> dict[str, bytes]:

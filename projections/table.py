@@ -176,7 +176,7 @@ class Table(Generic[R]):
         """How an event of this kind happens to its row while indexes wait."""
         if kind.CREATES is not None:
             return self._begin_past
-        return self._end_past if kind.REMOVES else self._change_past
+        return self._end_past if kind.REMOVES else self._changing(kind)
 
     def tidy(self) -> None:
         self._unshared.share(self.rows)
@@ -225,13 +225,20 @@ class Table(Generic[R]):
         stands(row.id)
         self._unshared.numbers.add(number)
 
-    def _change_past(self, recorded: Recorded) -> None:
-        happened, number = recorded.event, recorded.stream.int
-        row = self.at(number)
-        happened.apply(row, recorded.at_ms)
-        row.version = recorded.version
-        if self._brought(type(happened)) is not None:
-            self._unshared.numbers.add(number)
+    def _changing(self, kind: type[Event]) -> Callable[[Recorded], None]:
+        """How events of this kind change rows of a past."""
+        at, apply, brings = self.at, kind.apply, self._brought(kind) is not None
+        came = self._unshared.numbers.add
+
+        def change(recorded: Recorded) -> None:
+            number = recorded.stream.int
+            row = at(number)
+            apply(recorded.event, row, recorded.at_ms)
+            row.version = recorded.version
+            if brings:
+                came(number)
+
+        return change
 
     def _end_past(self, recorded: Recorded) -> None:
         del self.rows[recorded.stream.int]

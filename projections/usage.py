@@ -209,8 +209,12 @@ class Usage:
         """Spans share what is alike from the start."""
 
     def settle(self) -> None:
-        """Pack what lies open for the past's sake alone."""
+        """What lies open for the past's sake alone may be packed."""
         self._going.keep(KEPT_OPEN)
+
+    def cool(self, most: int) -> int:
+        """Pack a little of it, if there is some; says how much."""
+        return self._going.cool(most)
 
     def fold(self, recorded: Recorded) -> None:
         kind = type(recorded.event)

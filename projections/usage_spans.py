@@ -250,9 +250,17 @@ class OpenSpans:
             self._pack(PACKED_AT_ONCE)
 
     def keep(self, count: int) -> None:
-        """Let the spans of so many things lie open, and no more from now on."""
+        """Let the spans of so many things lie open: what is more is packed when something changes,
+        or by `cool`."""
         self._kept = count
-        self._pack(max(0, len(self._latest) - count))
+
+    def cool(self, most: int) -> int:
+        """Pack the spans of a few things that need not lie open; says of how many."""
+        count = min(most, len(self._latest) - self._kept)
+        if count <= 0:
+            return 0
+        self._pack(count)
+        return count
 
     def every(self) -> Iterator[tuple[int, Going]]:
         """All that goes on now, whatever ends meanwhile; what is of one thing stands together."""

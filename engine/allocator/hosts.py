@@ -48,10 +48,16 @@ class Choice:
             while (found := self.choose(hosts, ask)) is not None:
                 yield found
             return
-        volumes, reach = ask.volumes, self._reach
+        slots, volumes = plan.index.each(hosts, _barred(hosts, ask)), ask.volumes
+        if not volumes:
+            yield from slots
+            return
+        known = self._reach.known(hosts)
         serving: Reached | None = None  # what the host before reached, as many reach the same
-        for slot in plan.index.each(hosts, _barred(hosts, ask)):
-            if volumes and (reached := reach.of(hosts, slot)) is not serving:
+        for slot in slots:
+            reached = known[slot]
+            if reached is not serving or reached is None:
+                reached = self._reach.of(hosts, slot)
                 if not is_served(reached, volumes):
                     break
                 serving = reached

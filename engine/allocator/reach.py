@@ -43,16 +43,21 @@ class Reach:
 
     def of(self, hosts: HostColumns, slot: int) -> Reached:
         """What one host reaches: for hosts that reach the same, the same object."""
+        by_slot = self.known(hosts)
+        reached = by_slot[slot]
+        if reached is None:
+            reached = by_slot[slot] = self._reached(hosts, slot)
+        return reached
+
+    def known(self, hosts: HostColumns) -> list[Reached | None]:
+        """What is known of each host by now; `of` finds out the rest."""
         if (
             hosts.changed.mark != self._mark
             or self._space.changed is not self._changed
             or hosts is not self._hosts
         ):
             self._begin(hosts)
-        reached = self._by_slot[slot]
-        if reached is None:
-            reached = self._by_slot[slot] = self._reached(hosts, slot)
-        return reached
+        return self._by_slot
 
     def _begin(self, hosts: HostColumns) -> None:
         self._hosts, self._mark, self._changed = hosts, hosts.changed.mark, self._space.changed
