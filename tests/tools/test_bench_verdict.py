@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.__main__ import KEYS, judged, lines, verdict
+from benchmarks.__main__ import KEYS, judged, lines, placed, verdict
 
 BUDGETS: dict[str, Any] = {
     "toy.rate": {"judge": "value", "at_least": 100.0},
@@ -52,3 +52,26 @@ def test_verdict() -> None:
     assert verdict([cheap], BUDGETS, ["toy"], [], short=False) == 1
     assert verdict([cheap], BUDGETS, ["toy"], [], short=True) == 0
     assert verdict([], BUDGETS, [], ["toy"], short=False) == 1
+
+
+@pytest.mark.parametrize(
+    ("budget", "value", "unit", "there"),
+    [("at_least", 60.0, "deploys/s", "120"), ("at_most", 9.0, "ms until Running", "4.5")],
+)
+def test_what_a_slow_machine_misses_is_told_as_it_would_be_there(
+    budget: str, value: float, unit: str, there: str
+) -> None:
+    budgets: dict[str, Any] = {"toy.rate": {"judge": "value", budget: 5.0 if value < 10 else 100}}
+    slow = judged(row("toy.rate", value) | {"unit": unit, "note": "a"}, budgets, short=False)
+    told = placed(slow, 0.5)
+    assert not told["ok"]
+    assert told["note"].endswith(f"about {there} there")
+    assert placed(slow, 1.2) == slow
+    well = judged(row("toy.rate", 200 if value > 10 else 1) | {"unit": unit}, budgets, short=False)
+    assert placed(well, 0.5) == well
+
+
+def test_what_does_not_follow_the_processor_is_left_alone() -> None:
+    budgets: dict[str, Any] = {"toy.memory": {"judge": "value", "at_most": 300.0}}
+    told = judged(row("toy.memory", 301) | {"unit": "MB"}, budgets, short=False)
+    assert placed(told, 0.5) == told
