@@ -102,7 +102,11 @@ class Promises(Generic[H]):
         for key in list(islice(lately, len(lately) - kept)):
             first, *more = lately.pop(key)
             records.append((_raw(key), _raw(first), *more))
-        packed.fill(chain(packed, records))
+        if packed.count < len(records):
+            packed.fill(chain(packed, records))
+        else:  # to lay out all that there is, again and again, would be dearer
+            for key, *fields in records:
+                packed.put(int.from_bytes(key, "big"), *fields)
 
     def _keep_late(self, hold: UUID | str, *fields: Any) -> bool:
         """Keep a promise of a past; False if its key holds something."""

@@ -114,16 +114,16 @@ class SqliteTurn:
     of rows, so that few are prepared.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    def __init__(self, cursor: sqlite3.Cursor) -> None:
+        self._cursor = cursor
         self._rows: Sequence[Stored] = ()
 
     def missed(self, after: int, limit: int) -> list[Stored]:
-        return _stored(self._connection.execute(BEHIND, (after, LAST, limit)).fetchall())
+        return _stored(self._cursor.execute(BEHIND, (after, LAST, limit)).fetchall())
 
     def head(self, stream: UUID) -> int:
         asked = "SELECT max(originator_version) FROM stored_events WHERE originator_id=?"
-        return int(self._connection.execute(asked, (stream.hex,)).fetchone()[0] or 0)
+        return int(self._cursor.execute(asked, (stream.hex,)).fetchone()[0] or 0)
 
     def marks(self, streams: Sequence[UUID]) -> list[Mark]:
         """Nobody else writes, so the writer knows all of them."""
@@ -137,8 +137,8 @@ class SqliteTurn:
         if len(rows) <= ROWS_AT_ONCE:
             self._write(rows)
             return
-        with self._connection:
-            self._connection.execute("BEGIN")
+        with self._cursor.connection:
+            self._cursor.execute("BEGIN")
             for at in range(0, len(rows), ROWS_AT_ONCE):
                 self._write(rows[at : at + ROWS_AT_ONCE])
 
@@ -151,7 +151,7 @@ class SqliteTurn:
         columns = (positions, [stream.hex for stream in streams], *others)
         for place, column in enumerate(columns):
             values[place : 5 * len(rows) : 5] = column
-        self._connection.execute(_insert_of(whole), values)
+        self._cursor.execute(_insert_of(whole), values)
 
 
 class SqliteStore:
@@ -180,7 +180,7 @@ class SqliteStore:
     def turn(self) -> Iterator[Turn]:
         datastore = self._open().datastore
         with told(self.name), datastore.get_connection(commit=True) as connection, _translated():
-            turn = SqliteTurn(connection.cursor().sqlite_cursor.connection)
+            turn = SqliteTurn(connection.cursor().sqlite_cursor)
             yield turn
             turn.commit()
 
