@@ -13,6 +13,7 @@ import pytest
 from benchmarks.cloud import BY, deploy, furnish
 from engine.clock import SystemClock
 from engine.cluster.ownership import Partitions
+from projections.saga import saga_runs
 from projections.vm import vms
 from sagastack.boot import Controller, controller
 from sagastack.client import Client, Refusal
@@ -112,6 +113,8 @@ async def test_sagas_are_shared_and_outlive_their_controller(place: Place) -> No
     jobs = [await first.submit(deploy(f"g{number}"), BY) for number in range(20)]
     await place.stop(1)
     second = place.controllers[2].engine
+    # What the first one committed last may still be on its way.
+    await until(lambda: all(job.id in second.cloud[saga_runs] for job in jobs))
     for job in jobs:
         async with asyncio.timeout(180):
             await second.runner.wait(job.id)
