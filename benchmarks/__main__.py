@@ -171,7 +171,7 @@ def placed(row: Row, speed: float) -> Row:
     else:
         return row
     told = f"this machine had {speed:.2f} of the speed of the one that the budgets were set on: "
-    note = f"{told}about {there:,.0f} there" if there >= 100 else f"{told}about {there:.2g} there"
+    note = f"{told}about {there:,.0f} there" if there >= 100 else f"{told}about {there:.3g} there"
     return row | {"note": "; ".join(filter(None, (row.get("note"), note)))}
 
 

@@ -110,3 +110,17 @@ def test_spans_that_go_on_are_the_same_while_they_lie_packed(seed: int) -> None:
         going.put(thing, [])
     assert list(going.every()) == [] and not going._forms and not going._form_of
     assert sorted(every, key=itemgetter(0)) == told, "those that there were when it was asked"
+
+
+def test_what_need_not_lie_open_is_packed_piece_by_piece() -> None:
+    going, owner = OpenSpans(), owner_of(OWNER, ELSEWHERE, None)
+    going.keep(100)
+    things = [UUID(int=number) for number in range(1, 51)]
+    for thing in things:
+        going.put(thing, [Going(owner, shape(1), "g", None, None, thing.int)])
+    assert going.cool(10) == 0, "all of them may lie open"
+    before = sorted(going.every(), key=itemgetter(0))
+    going.keep(5)
+    assert [going.cool(20) for _ in range(4)] == [20, 20, 5, 0]
+    assert sorted(going.every(), key=itemgetter(0)) == before
+    assert [going.get(thing)[0].begin_ms for thing in things] == [thing.int for thing in things]
