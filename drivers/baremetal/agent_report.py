@@ -80,6 +80,8 @@ def _carry_over(
     if disk.dirty and (said is None or said.volume_id == disk.was):
         return
     kept = known.volume if known is not None else None
+    if kept is not None and (blank or known is None or known.serial != disk.serial):
+        kept.written = ""  # It is another disk, or an empty one.
     if said is not None and kept is not None and kept.whole and kept.volume_id == said.volume_id:
         disk.volume = kept  # Newer than the label: sizes and owners are written there later.
     elif said is not None:

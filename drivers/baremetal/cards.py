@@ -20,8 +20,9 @@ class Volume(msgspec.Struct):
 
     `rests`: its image is to stay while it is there. `config` is a digest of what its config
     partition at `config_at` (0: it has none) was last written with.
-    `labelled`: the disk itself says so too. `installer` is the folder of the installer that has
-    yet to install a system onto it; `installs`: what is on it came so, or will.
+    `labelled`: the disk itself says so too. `written` is the checksum of the image that is on it,
+    until it is whole. `installer` is the folder of the installer that has yet to install a system
+    onto it; `installs`: what is on it came so, or will.
     """
 
     volume_id: str
@@ -33,6 +34,7 @@ class Volume(msgspec.Struct):
     config: str = ""
     config_at: int = 0
     labelled: bool = True
+    written: str = ""
     whole: bool = False
     installer: str = ""
     installs: bool = False

@@ -82,14 +82,16 @@ class Disks:
                 installer=image.path if image is not None and image.is_installer else "",
                 installs=image is not None and image.is_installer,
             )
-            if disk.volume is not None and disk.volume.volume_id != volume.volume_id:
-                raise Unavailable(f"{disk.path} was taken meanwhile: try again")
+            if disk.volume is not None:
+                if disk.volume.volume_id != volume.volume_id:
+                    raise Unavailable(f"{disk.path} was taken meanwhile: try again")
+                volume.written = disk.volume.written
             disk.volume = volume
             self._node.save()
             if image is not None and not image.is_installer:
                 await self._write_image(disk, volume, image)
             await self.put_label(disk, volume)
-            volume.whole = True
+            volume.written, volume.whole = "", True
             self._node.save()
             assert agent is self._node.agent
             return status(disk, volume)
@@ -178,16 +180,28 @@ class Disks:
             await self.put(disk, label.OFFSET_BYTES, label.write(volume), "label")
 
     async def _write_image(self, disk: Disk, volume: Volume, image: Kept) -> None:
-        words = f"write {disk.name} 0 {image.size_bytes} {image.sha256}"
-        agent = self._node.agent
-        name = f"write image {volume.image_id} to {disk.path} for {volume.volume_id}"
-        await self._node.order(agent.give(name, words, payload=Path(image.path)))
+        if volume.written != image.sha256:
+            await self._write_all(disk, volume, image)
         head = _head(Path(image.path))
         volume.config_at, writes = partition.add_config(
             head, image.size_bytes, disk.size_bytes, uuid4()
         )
         for at, data in writes:
             await self.put(disk, at, data, f"table at {at}")
+
+    async def _write_all(self, disk: Disk, volume: Volume, image: Kept) -> None:
+        """Write an image whole. Its end is on the card, whether or not somebody still waits."""
+
+        def done() -> None:
+            for one in self._node.card.disks:
+                if one.volume is not None and one.volume.volume_id == volume.volume_id:
+                    one.volume.written = image.sha256
+            self._node.save()
+
+        words = f"write {disk.name} 0 {image.size_bytes} {image.sha256}"
+        name = f"write image {volume.image_id} to {disk.path} for {volume.volume_id}"
+        give = self._node.agent.give
+        await self._node.order(give(name, words, payload=Path(image.path), then=done))
 
     async def _wipe(self, disk: Disk) -> bool:
         """True once it is done; one that takes longer goes on, and cleans the card at its end."""

@@ -7,6 +7,7 @@ machine that stands in for hardware.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -83,6 +84,11 @@ async def opened(folder: Path, sizes: tuple[int, ...] = SIZES) -> AsyncIterator[
             yield bench
         finally:
             await bench.driver.close()
+
+
+def _images(bench: Bench) -> list[str]:
+    """The orders to write its image."""
+    return [line for line in bench.machine.orders if f" {rig.IMAGE_BYTES} " in line]
 
 
 def spec_on(disk: DiskStatus, **labels: str) -> GuestSpec:
@@ -432,8 +438,34 @@ async def test_an_image_that_is_being_written_is_not_begun_twice(tmp_path: Path)
                 continue
         disk = await session.create_disk(bench.pool, spec, key=uuid4())
         assert disk.volume_id == spec.volume_id
-        images = [line for line in bench.machine.orders if f" {rig.IMAGE_BYTES} " in line]
-        assert len(images) == 1, bench.machine.orders
+        assert len(_images(bench)) == 1, bench.machine.orders
+
+
+@pytest.mark.parametrize("changed", [False, True])
+async def test_an_image_is_written_again_only_to_another_disk(
+    changed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The controller ends between the image and the label of the disk."""
+
+    async def ends(*_: object) -> None:
+        raise Unavailable("the controller ends here")
+
+    async with opened(tmp_path) as bench:
+        session, spec = await bench.connect(), bench.image()
+        await session.open_pool(bench.pool)
+        with monkeypatch.context() as meanwhile, pytest.raises(Unavailable, match="ends here"):
+            meanwhile.setattr("drivers.baremetal.disks.Disks.put_label", ends)
+            await session.create_disk(bench.pool, spec, key=uuid4())
+        if changed:
+            await bench.machine.turn_off()
+            os.truncate(bench.machine.disk(0), 0)
+            os.truncate(bench.machine.disk(0), SIZES[0])
+        await bench.restart()
+        session = await bench.connect()
+        disk = await session.create_disk(bench.pool, spec, key=uuid4())
+        assert disk.volume_id == spec.volume_id
+        assert len(_images(bench)) == 1 + changed, bench.machine.orders
+        assert bench.machine.disk(0).read_bytes()[: 64 * 512] != bytes(64 * 512)
 
 
 # ---- what Redfish has besides ----------------------------------------------------------------
