@@ -15,7 +15,6 @@ import sys
 
 import msgspec
 
-from aggregates.base import EVENTS
 from engine.log import Log, LogError
 from engine.log.unit import Selection
 from projections.cloud import Cloud
@@ -59,8 +58,8 @@ async def fold_halved(log: Log, until: int) -> Cloud | None:
     """The cloud at a position, not settled yet; None if it could not be folded in this way."""
     cloud, other = Cloud().defer(), Cloud().defer(OTHER_HALF)
     cloud.defer({*cloud.encode()} - OTHER_HALF)
-    theirs = other.topics - cloud.topics
-    mine = Selection(tuple(topic for topic in EVENTS if topic not in theirs))
+    # Also what nothing here knows, so that it is not passed over.
+    mine = Selection(tuple(sorted(other.topics - cloud.topics)), rest=True)
     folded = None
     try:
         async with asyncio.timeout(TIMEOUT_S), asyncio.TaskGroup() as group:

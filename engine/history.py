@@ -24,7 +24,7 @@ from aggregates.errors import NotFound
 from aggregates.saga import SagaRun
 from engine.collector import at_rest
 from engine.halves import LONG, cores, fold_halved
-from engine.log import Log, Stored
+from engine.log import Log, LogError, Stored
 from projections.cloud import Cloud
 
 log_ = logging.getLogger("sagastack.history")
@@ -139,6 +139,18 @@ class History:
 
     async def _extend(self, cloud: Cloud, until: int, *, halved: bool = False) -> Cloud:
         """Fold what came up to a position; `halved` where somebody waits, and cores are idle."""
+        first = cloud.position
+        try:
+            return await self._folded(cloud, until, halved)
+        except LogError:
+            raise
+        except Exception:
+            # A past is read with less care than a row: what damage made of a fold names no row.
+            async for _ in self._log.read(first, until=until):
+                pass
+            raise
+
+    async def _folded(self, cloud: Cloud, until: int, halved: bool) -> Cloud:
         with at_rest():
             began, first = process_time(), cloud.position
             if halved and first == 0 and until >= LONG and cores() > 1:

@@ -159,7 +159,12 @@ def as_id(named: UUID | str) -> UUID:
 
 
 def _raw(named: UUID | str) -> bytes:
-    return bytes.fromhex(named.replace("-", "")) if isinstance(named, str) else named.bytes
+    if not isinstance(named, str):
+        return named.bytes
+    raw = bytes.fromhex(named.replace("-", ""))
+    if len(raw) != 16:
+        raise ValueError(f"{named!r} is no id")
+    return raw
 
 
 def _number(key: str) -> int:

@@ -283,7 +283,7 @@ class Log:
         if found is None:  # says what is wrong
             rows = self._store.rows(after, min(after + limit, until), limit)
             found = codec.decode_all(
-                [row for row in rows if selected.acted or row.topic in selected.topics]
+                [row for row in rows if selected.acted or selected.tells(row.topic)]
             )
         return found
 

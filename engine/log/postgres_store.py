@@ -36,7 +36,8 @@ BEHIND = (
 )
 SELECTED = (
     f"SELECT {COLUMNS} FROM stored_events WHERE notification_id>%s AND notification_id<=%s"
-    f" AND (topic = ANY(%s) OR (%s AND position(%s in substr(state, 1, {HEAD_BYTES})) > 0))"
+    " AND (topic = ANY(%s) != %s"
+    f" OR (%s AND position(%s in substr(state, 1, {HEAD_BYTES})) > 0))"
     " ORDER BY notification_id"
 )
 OUTLINE = (
@@ -188,7 +189,8 @@ class PostgresStore:
             found = self.rows(after, until, limit)
         else:
             last = after + limit if until is None else min(after + limit, until)
-            values = (after, last, list(selected.topics), selected.acted, ACTION)
+            topics, acted, rest = selected
+            values = (after, last, list(topics), rest, acted, ACTION)
             found = [Stored(*row) for row in self._select(SELECTED, values)]
         return join(found) if found else b""
 

@@ -33,11 +33,13 @@ MOVED_PAGES = 8_000
 # One for each power of two of rows in a commit, and those that read.
 KEPT_STATEMENTS = 32
 BEHIND = "SELECT rowid, * FROM stored_events WHERE rowid>? AND rowid<=? ORDER BY rowid LIMIT ?"
-# A sixth less than by printf.
-ROW = """'{"t":"' || topic || '","p":' || rowid || ',"s":"' || originator_id
+# What each row of a text begins with stands between the rows, and what is around them all is left
+# out: to join a piece to a row, or to the text, costs as much as to read that.
+BEGINS = '{"t":"'
+ROW = """topic || '","p":' || rowid || ',"s":"' || originator_id
     || '","n":' || originator_version || ',' || substr(state, 2)"""
 JOINED = (
-    f"SELECT CAST('[' || group_concat({ROW}, ',') || ']' AS BLOB)"
+    f"SELECT CAST(group_concat({ROW}, ',{BEGINS}') AS BLOB)"
     " FROM stored_events WHERE rowid>? AND rowid<=?"
 )
 LAST = 2**63 - 1
@@ -81,7 +83,8 @@ def _insert_of(count: int) -> str:
 @cache
 def _of(selected: Selection) -> str:
     """The rows of a selected, as a condition."""
-    of_topics = f"topic IN ({','.join('?' * len(selected.topics))})"
+    among = "NOT IN" if selected.rest else "IN"
+    of_topics = f"topic {among} ({','.join('?' * len(selected.topics))})"
     acted = f" OR instr(substr(state, 1, {HEAD_BYTES}), ?)" if selected.acted else ""
     return f" AND ({of_topics}{acted})"
 
@@ -201,7 +204,7 @@ class SqliteStore:
             statement += _of(selected)
             values += (*selected.topics, *((ACTION,) if selected.acted else ()))
         found: bytes | None = self._select(statement, values)[0][0]
-        return found or b""
+        return b"[%s%s]" % (BEGINS.encode(), found) if found else b""
 
     def outline(self, topics: Sequence[str], after: int, until: int) -> list[Outline]:
         statement = (

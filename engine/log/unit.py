@@ -76,11 +76,17 @@ class Outline(NamedTuple):
 class Selection(NamedTuple):
     """Some rows of a log: those of these topics and, if `acted`, all that carry an action.
 
-    A store may tell a few more, of those that look as if they carried one.
+    With `rest` those of all other topics instead, known here or not. A store may tell a few more,
+    of those that look as if they carried an action.
     """
 
     topics: tuple[str, ...]
     acted: bool = False
+    rest: bool = False
+
+    def tells(self, topic: str) -> bool:
+        """Whether a row is told for its topic."""
+        return (topic in self.topics) != self.rest
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sqlite3
 import sys
@@ -70,6 +71,38 @@ async def test_what_cannot_be_read_is_said_as_ever(kind: str, tmp_path: Path) ->
     log = await Log.open(f"sqlite:///{tmp_path}/log.db", now_ms=lambda: 0, read_only=True)
     with pytest.raises(Unreadable, match=rf"{kind}\."):
         await History(log, tmp_path).rebuild()
+    await log.close()
+
+
+async def test_what_another_release_wrote_is_not_passed_over(tmp_path: Path) -> None:
+    async with rig(tmp_path, new_sim()) as r:
+        await _live(r)
+    with sqlite3.connect(tmp_path / "log.db") as rows:
+        rows.execute("UPDATE stored_events SET topic='vm.dreamt' WHERE topic='vm.started'")
+    rows.close()
+    log = await Log.open(f"sqlite:///{tmp_path}/log.db", now_ms=lambda: 0, read_only=True)
+    with pytest.raises(Unreadable, match=r"vm\.dreamt"):
+        await History(log, tmp_path).rebuild()
+    await log.close()
+
+
+@pytest.mark.parametrize("named", ["no id at all", "a5"])
+async def test_a_promise_of_nothing_is_told_by_its_position(named: str, tmp_path: Path) -> None:
+    """Its id stays a text while a past is folded, and is looked at only at its end."""
+    async with rig(tmp_path, new_sim()) as r:
+        await _live(r)
+        stored = await r.log.read_stored()
+    (held,) = [one for one in stored if one.topic == "capacity.held"]
+    fields = json.loads(held.state)
+    fields["d"]["hold"] = named
+    with sqlite3.connect(tmp_path / "log.db") as rows:
+        spoilt = json.dumps(fields, separators=(",", ":")).encode(), held.position
+        rows.execute("UPDATE stored_events SET state=? WHERE rowid=?", spoilt)
+    rows.close()
+    log = await Log.open(f"sqlite:///{tmp_path}/log.db", now_ms=lambda: 0, read_only=True)
+    for folded in (History(log, tmp_path).rebuild(), History(log, tmp_path).latest()):
+        with pytest.raises(Unreadable, match=f"position {held.position} "):
+            await folded
     await log.close()
 
 

@@ -115,3 +115,6 @@ async def test_both_stores_tell_a_selection(log: Log, clock: Clock) -> None:
     assert await of(Selection(topics), 12) == every[1::3]
     acted = [*every[1:2], *every[3:5], every[7], every[9]]
     assert await of(Selection(topics, acted=True), 10) == acted
+    rest = Selection((Sized.TOPIC, "logtoy.lost"), rest=True)
+    found = [told(one) async for some in log.read_selected(rest, until=12) for one in some]
+    assert found == every[1::3]
