@@ -64,7 +64,7 @@ async def fold_halved(log: Log, until: int) -> Cloud | None:
     try:
         async with asyncio.timeout(TIMEOUT_S), asyncio.TaskGroup() as group:
             asked = group.create_task(_ask(Asked(log.url, until)))
-            await fold_selected(log, cloud, mine, until)
+            await log.fold_past(cloud.fold, until=until, selected=mine)
         folded = asked.result()
     except* (Failed, LogError, OSError, TimeoutError) as failed:
         why = "; ".join(str(one) for one in failed.exceptions)
@@ -73,12 +73,6 @@ async def fold_halved(log: Log, until: int) -> Cloud | None:
         return None
     await asyncio.to_thread(cloud.take, folded.parts, folded.position, folded.at_ms)
     return cloud
-
-
-async def fold_selected(log: Log, cloud: Cloud, selected: Selection, until: int) -> None:
-    """Fold some events up to a position, all that happens to anything in this cloud."""
-    async for batch in log.read_selected(selected, until=until):
-        await asyncio.to_thread(cloud.fold, batch)
 
 
 async def _ask(asked: Asked) -> Folded:

@@ -155,8 +155,7 @@ class History:
             began, first = process_time(), cloud.position
             if halved and first == 0 and until >= LONG and cores() > 1:
                 cloud = await fold_halved(self._log, until) or cloud
-            async for batch in self._log.read_past(cloud.position, until=until):
-                await asyncio.to_thread(cloud.fold, batch)
+            await self._log.fold_past(cloud.fold, after=cloud.position, until=until)
             folded = process_time()
             settled = await asyncio.to_thread(cloud.settle)
             self.behind = cloud.position - first

@@ -18,7 +18,7 @@ import projections.saga
 import projections.space  # noqa: F401 - they declare the parts of this half
 from engine.clock import SystemClock
 from engine.collector import at_rest
-from engine.halves import OTHER_HALF, Asked, Folded, fold_selected
+from engine.halves import OTHER_HALF, Asked, Folded
 from engine.log import Log
 from engine.log.unit import Selection
 from engine.past_jobs import ENTRIES, JOBS, RUNS, jobs_until
@@ -30,7 +30,7 @@ async def fold(asked: Asked) -> Folded:
     selected = Selection(tuple(sorted(ledgers.topics)))
     log = await Log.open(asked.url, now_ms=SystemClock().now_ms, read_only=True)
     try:
-        await fold_selected(log, ledgers, selected, asked.until)
+        await log.fold_past(ledgers.fold, until=asked.until, selected=selected)
         runs, entries = await jobs_until(log, asked.until)
     finally:
         await log.close()

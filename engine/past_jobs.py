@@ -24,9 +24,8 @@ from projections.cloud import Cloud
 
 RUNS, ENTRIES = "table:saga", "fold:EventList"
 JOBS = frozenset({RUNS, ENTRIES})
-PAGE = 4_000
 # So much of the end is looked at to know how far back to go, and a little further.
-LOOKED, MARGIN = 4 * PAGE, 1.05
+LOOKED, MARGIN = 16_000, 1.05
 OUTLINED = 50_000
 _BEGUN, _OVER = SagaStarted.TOPIC, (SagaSucceeded.TOPIC, SagaFailed.TOPIC)
 # What is said of entries, however old they are.
@@ -36,13 +35,9 @@ _PUT_AWAY = (EventsArchived.TOPIC, EventsDeleted.TOPIC)
 async def jobs_until(log: Log, until: int) -> tuple[Cloud, Cloud]:
     """The jobs at a position, and the list of events there: each in a cloud that is not settled
     yet and has nothing else."""
-    behind = max(0, until - LOOKED)
+    seen = list[Recorded]()
     selected = Selection((_BEGUN, *_OVER), acted=True)
-    seen = [
-        one
-        async for page in log.read_selected(selected, after=behind, until=until, batch=PAGE)
-        for one in page
-    ]
+    await log.fold_past(seen.extend, after=max(0, until - LOOKED), until=until, selected=selected)
     runs = _End({RUNS}, False, saga.KEPT_FINISHED, lambda: _is_over)
     entries = _End({ENTRIES}, True, event_list.KEPT, _entries)
     outlined = _Outlined(log)
@@ -101,9 +96,13 @@ class _End(NamedTuple):
         topics = cloud.topics
         cloud.fold([one for one in await outlined.known(cut) if one.topic in topics])
         selected = Selection(tuple(sorted(topics)), self.acted)
-        async for batch in log.read_selected(selected, after=cut, until=until, batch=PAGE):
+
+        def fold(batch: Sequence[Recorded]) -> None:
+            nonlocal found
             cloud.fold(batch)
             found += sum(map(count, batch))
+
+        await log.fold_past(fold, after=cut, until=until, selected=selected)
         return cloud, found
 
 

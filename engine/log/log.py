@@ -11,6 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -25,7 +26,7 @@ from engine.log.gathering import Gathering
 from engine.log.lend import Lender
 from engine.log.lock import FileLock
 from engine.log.recent import Recent
-from engine.log.store import Store, StoreDown, sqlite_path
+from engine.log.store import Store, StoreDown, is_told, sqlite_path
 from engine.log.stores import open_store
 from engine.log.unit import LogStats, Outline, Selection, Stored, Unit
 from engine.log.writer import Batch, Look, Pending, Writer
@@ -35,8 +36,25 @@ Listener = Callable[[Sequence[Recorded]], None]
 Answer = asyncio.Future[list[Recorded]]
 # What reads a long past is made in the time that so many events take one by one.
 SHORT = 10_000
-# So many batches of a selection are read before they are asked for.
+# So many batches of a past are read before they are asked for.
 AHEAD = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A stretch of a past, as text or as rows, which whoever folds it makes events of."""
+
+    after: int
+    until: int
+    text: bytes = b""
+    rows: Sequence[Stored] = ()
+
+    def fold(self, fold: Listener) -> bool:
+        """False, and nothing is folded, if its text is to be looked at row by row."""
+        found = past.events(self.text) if self.text else codec.decode_all(self.rows)
+        if found:
+            fold(found)
+        return found is not None
 
 
 class Log:
@@ -236,61 +254,52 @@ class Log:
             yield found
             after = found[-1].position
 
-    async def read_past(
-        self, after: int = 0, *, until: int | None = None, batch: int = 2_000
-    ) -> AsyncIterator[list[Recorded]]:
-        """The same at half the cost, for folds that read much and keep no event's own record.
+    async def fold_past(
+        self,
+        fold: Listener,
+        *,
+        after: int = 0,
+        until: int | None = None,
+        selected: Selection | None = None,
+        batch: int = 4_000,
+    ) -> None:
+        """Hand `fold` the events behind `after` in batches, at half of what `read` costs; for folds
+        that read much, and keep no event's own record. With `selected`, only those.
 
-        While a batch is folded elsewhere the next one is read.
+        It is called in a thread, which makes the events too: it then finds them in the cache of its
+        processor. Meanwhile the next ones are read.
         """
         end = await self.position() if until is None else until
-        how = self._decoded if end - after < SHORT else self._joined
-        coming = self._asked(partial(how, after, until, batch))
-        try:
-            while found := await self._told(coming):
-                after = found[-1].position
-                coming = self._asked(partial(how, after, until, batch))
-                yield found
-        finally:
-            await asyncio.wait([coming])
-
-    async def read_selected(
-        self, selected: Selection, *, after: int = 0, until: int, batch: int = 4_000
-    ) -> AsyncIterator[list[Recorded]]:
-        """Some events up to a position, as `read_past` tells them; a batch may be empty."""
-        starts, coming = iter(range(after, until, batch)), deque[asyncio.Future[list[Recorded]]]()
+        starts, coming = iter(range(after, end, batch)), deque[asyncio.Future[Page]]()
+        read = self._rows_of if end - after < SHORT else self._text_of
 
         def ask(count: int) -> None:
             for behind in islice(starts, count):
-                asked = partial(self._selected, selected, behind, until, batch)
+                asked = partial(read, behind, min(behind + batch, end), selected)
                 coming.append(self._asked(asked))
 
         ask(AHEAD)
         try:
             while coming:
-                found = await self._told(coming.popleft())
+                page = await self._told(coming.popleft())
                 ask(1)
-                yield found
+                if not await asyncio.to_thread(page.fold, fold):
+                    page = await self._ask(partial(self._rows_of, page.after, page.until, selected))
+                    await asyncio.to_thread(page.fold, fold)
         finally:
             if coming:
                 await asyncio.wait(coming)
 
-    def _selected(self, selected: Selection, after: int, until: int, limit: int) -> list[Recorded]:
-        text = self._store.joined(after, until, limit, selected)
-        if not text:
-            return []
-        found = past.events(text)
-        if found is None:  # says what is wrong
-            rows = self._store.rows(after, min(after + limit, until), limit)
-            found = codec.decode_all(
-                [row for row in rows if selected.acted or selected.tells(row.topic)]
-            )
-        return found
+    def _text_of(self, after: int, until: int, selected: Selection | None) -> Page:
+        text = self._store.joined(after, until, until - after, selected)
+        return Page(after, until, text=text)
 
-    def _joined(self, after: int, until: int | None, limit: int) -> list[Recorded]:
-        text = self._store.joined(after, until, limit)
-        found = past.events(text) if text else None
-        return found or self._decoded(after, until, limit)  # the end, a hole, or what is wrong
+    def _rows_of(self, after: int, until: int, selected: Selection | None) -> Page:
+        """The same row by row, which says what is wrong with one."""
+        rows = self._store.rows(after, until, until - after)
+        if selected is not None:
+            rows = [row for row in rows if is_told(row, selected)]
+        return Page(after, until, rows=rows)
 
     def _decoded(self, after: int, until: int | None, limit: int) -> list[Recorded]:
         return codec.decode_all(self._store.rows(after, until, limit))

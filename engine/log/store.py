@@ -32,6 +32,12 @@ ACTION, HEAD_BYTES = b'"do":"', 192
 MARKS_KEPT = 1_000_000
 
 
+def is_told(row: Stored, selected: Selection) -> bool:
+    """What a store asks itself of a row."""
+    of_topics = (row.topic in selected.topics) != selected.rest
+    return of_topics or (selected.acted and ACTION in row.state[:HEAD_BYTES])
+
+
 class Mark(NamedTuple):
     """Somebody's latest unit that relied on a stream without writing to it, by its last row."""
 

@@ -84,10 +84,6 @@ class Selection(NamedTuple):
     acted: bool = False
     rest: bool = False
 
-    def tells(self, topic: str) -> bool:
-        """Whether a row is told for its topic."""
-        return (topic in self.topics) != self.rest
-
 
 @dataclass(slots=True)
 class LogStats:

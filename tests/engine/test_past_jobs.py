@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
 
-from aggregates.base import Event
+from aggregates.base import Event, Recorded
 from aggregates.event_list import EventsArchived, EventsDeleted
 from aggregates.saga import (
     SagaCancelRequested,
@@ -28,6 +29,7 @@ from aggregates.vm import VmStopped
 from benchmarks.cloud import load_nouns
 from engine import past_jobs
 from engine.log import Append, Log, Unit
+from engine.log.log import Listener
 from engine.past_jobs import ENTRIES, JOBS, RUNS, jobs_until
 from projections import event_list, saga
 from projections.cloud import Cloud
@@ -39,7 +41,6 @@ WHO = UUID(int=7)
 
 @pytest.fixture(autouse=True)
 def little_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(past_jobs, "PAGE", 8)
     monkeypatch.setattr(past_jobs, "LOOKED", 16)
     monkeypatch.setattr(past_jobs, "OUTLINED", 30)
 
@@ -155,15 +156,17 @@ async def test_what_is_forgotten_is_hardly_read(
     try:
         await Past(log, random.Random(1)).live(1_500)
         end, read = await log.position(), 0
-        selected = log.read_selected
+        fold_past = log.fold_past
 
-        async def counted(*asked: object, **told: object) -> object:
-            nonlocal read
-            async for batch in selected(*asked, **told):  # type: ignore[arg-type]
+        async def counted(fold: Listener, **asked: Any) -> None:
+            def folded(batch: Sequence[Recorded]) -> None:
+                nonlocal read
                 read += len(batch)
-                yield batch
+                fold(batch)
 
-        monkeypatch.setattr(log, "read_selected", counted)
+            await fold_past(folded, **asked)
+
+        monkeypatch.setattr(log, "fold_past", counted)
         await jobs_until(log, end)
         assert end > 1_500 > 15 * read
     finally:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from uuid import UUID
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -28,6 +30,12 @@ def told(one: Recorded) -> tuple[object, ...]:
         happened = fields_of(one.event)
     whose = one.position, one.stream, one.version, one.at_ms, happened, one.action
     return (*whose, one.user, one.account)
+
+
+async def past_of(log: Log, **asked: Any) -> list[tuple[object, ...]]:
+    found = list[Recorded]()
+    await log.fold_past(found.extend, **asked)
+    return [told(one) for one in found]
 
 
 def _joined(rows: list[Stored]) -> list[tuple[object, ...]]:
@@ -84,9 +92,10 @@ async def test_both_stores_tell_a_long_past(
         )
     wanted = [told(one) async for batch in log.read() for one in batch]
     monkeypatch.setattr(the_log, "SHORT", 0)
-    assert [told(one) async for batch in log.read_past(batch=3) for one in batch] == wanted
-    some = [told(one) async for batch in log.read_past(2, until=9, batch=4) for one in batch]
-    assert some == wanted[2:9]
+    assert await past_of(log, batch=3) == wanted
+    assert await past_of(log, after=2, until=9, batch=4) == wanted[2:9]
+    monkeypatch.setattr(past, "events", lambda text: None)  # it is looked at row by row
+    assert await past_of(log, after=2, until=9, batch=4) == wanted[2:9]
     store = open_store(url)
     assert store.joined(0, None, 5) == past.join(store.rows(0, None, 5))
     assert store.joined(4, 6, 5) == past.join(store.rows(4, 6, 5))
@@ -94,7 +103,11 @@ async def test_both_stores_tell_a_long_past(
     store.close()
 
 
-async def test_both_stores_tell_a_selection(log: Log, clock: Clock) -> None:
+@pytest.mark.parametrize("short", [0, 10_000])
+async def test_both_stores_tell_a_selection(
+    short: int, log: Log, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(the_log, "SHORT", short)
     made, sized = Made(name='"do":""'), Sized(memory_mib=1, cpu_count=1)
     for number, action in enumerate(("", "A", "", "B")):
         stream = Append(UUID(int=number), 0, (sized, made, sized))
@@ -103,11 +116,7 @@ async def test_both_stores_tell_a_selection(log: Log, clock: Clock) -> None:
     every = [told(one) async for batch in log.read() for one in batch]
 
     async def of(selected: Selection, until: int) -> list[tuple[object, ...]]:
-        found = [
-            told(one)
-            async for batch in log.read_selected(selected, until=until, batch=2)
-            for one in batch
-        ]
+        found = await past_of(log, selected=selected, until=until, batch=2)
         return [one for one in found if one[5] or getattr(one[4], "TOPIC", "") in selected.topics]
 
     # With what was done, which is the first event of a unit.
@@ -116,5 +125,16 @@ async def test_both_stores_tell_a_selection(log: Log, clock: Clock) -> None:
     acted = [*every[1:2], *every[3:5], every[7], every[9]]
     assert await of(Selection(topics, acted=True), 10) == acted
     rest = Selection((Sized.TOPIC, "logtoy.lost"), rest=True)
-    found = [told(one) async for some in log.read_selected(rest, until=12) for one in some]
-    assert found == every[1::3]
+    assert await past_of(log, selected=rest, until=12) == every[1::3]
+
+
+async def test_a_fold_that_fails_ends_the_reading(log: Log) -> None:
+    for _ in range(3):
+        await log.append(Unit((Append(uuid4(), 0, (Made(name="x"),)),)))
+
+    def fails(_: Sequence[Recorded]) -> None:
+        raise RuntimeError("out of step")
+
+    with pytest.raises(RuntimeError, match="out of step"):
+        await log.fold_past(fails, batch=1)
+    assert await log.position() == 3
