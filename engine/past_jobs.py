@@ -53,14 +53,14 @@ def _is_over(one: Recorded) -> bool:
 
 def _entries() -> Callable[[Recorded], int]:
     """How many entries an event makes for certain, whatever was before the first that is told."""
-    begun = set[UUID]()
+    begun = set[int]()  # a number is hashed and compared in C, an id is not
 
     def count(one: Recorded) -> int:
         if event_list.lists(one):
             if one.event.TOPIC == _BEGUN:
-                begun.add(one.stream)
+                begun.add(one.stream.int)
             return 1
-        return one.event.TOPIC in _OVER and one.stream in begun
+        return one.event.TOPIC in _OVER and one.stream.int in begun
 
     return count
 
@@ -119,15 +119,15 @@ class _Outlined:
             end = min(self._end + OUTLINED, cut)
             self._rows += await self._log.outline(topics, self._end, end)
             self._end = end
-        going, put_away = dict[UUID, None](), list[int]()
+        going, put_away = dict[int, UUID](), list[int]()
         for position, stream, topic in takewhile(lambda row: row.position <= cut, self._rows):
             if topic == _BEGUN:
-                going[stream] = None
+                going[stream.int] = stream
             elif topic in _OVER:
-                going.pop(stream, None)
+                going.pop(stream.int, None)
             else:
                 put_away.append(position)
-        return await self._read(cut, going, put_away)
+        return await self._read(cut, going.values(), put_away)
 
     async def _read(
         self, cut: int, going: Iterable[UUID], put_away: Iterable[int]
