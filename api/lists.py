@@ -190,7 +190,7 @@ class ListAsk:
         tests = [_test(how, value) for how, value in asked if how is not told.filter]
         if reach is not None and not reach.is_everything and not told.reach:
             tests.append(reach.holds)
-        tests += [*more, *self._tests(caller, reach)]
+        tests += [*more, *self._tests(caller, reach, told)]
         found = _passing(table, rows, tests)
         keeper = caller.found if question is not None and len(found) > FEW else None
         if keeper is not None and isinstance(found, Picked):
@@ -248,9 +248,9 @@ class ListAsk:
             return rows, told
         ids = tagged(caller.cloud, self.PLAN.kind, wanted)
         found = _of_ids(caller.cloud.table(self.PLAN.kind), islice(ids, len(rows)))
-        return (found, Told()) if len(found) < len(rows) else (rows, told)
+        return (found, Told(tags=True)) if len(found) < len(rows) else (rows, told)
 
-    def _tests(self, caller: Caller, reach: Reach | None) -> Iterator[Test]:
+    def _tests(self, caller: Caller, reach: Reach | None, told: Told) -> Iterator[Test]:
         """What is asked of a row beside filters, reach and `tests`: rights, keyword, tags, ..."""
         plan, made = self.PLAN, type(self)
         if reach is None and plan.scope != "custom" and not caller.is_root:
@@ -262,7 +262,7 @@ class ListAsk:
                 word in str(getattr(row, name) or "").casefold() for name in plan.keyword
             )
         tags = self._wanted_tags()
-        if tags:
+        if tags and not told.tags:
             yield lambda row: bool(tags.items() & self.tags_on(row, caller).items())
         if made.matches is not ListAsk.matches:
             yield lambda row: self.matches(row, caller)
@@ -313,11 +313,12 @@ class WithIcons:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What the choice of an index has answered already: a filter, or the reach."""
+    """What the choice of an index has answered already: a filter, the reach, or the tags."""
 
     filter: Filter | None = None
     value: Any = None
     reach: bool = False
+    tags: bool = False
 
 
 def _narrowest(

@@ -18,12 +18,15 @@ def tags_on(cloud: Cloud, resource_id: UUID) -> dict[str, str]:
 
 def tagged(cloud: Cloud, kind: str, wanted: Mapping[str, str]) -> Iterator[UUID]:
     """The things of a kind that carry any of these tags, each once, found by an index."""
-    seen: set[UUID] = set()
+    seen: set[int] = set()
     for key, value in wanted.items():
         by_key, by_value = cloud[tags].by("key", key), cloud[tags].by("value", value)
         for tag in by_key if len(by_key) < len(by_value) else by_value:
-            if (tag.kind, tag.key, tag.value) == (kind, key, value) and tag.resource_id not in seen:
-                seen.add(tag.resource_id)
+            if tag.kind != kind or tag.key != key or tag.value != value:
+                continue
+            number = tag.resource_id.int
+            if number not in seen:
+                seen.add(number)
                 yield tag.resource_id
 
 
