@@ -305,6 +305,15 @@ class CountOnly:
 
 
 @part
+class Displayed:
+    """Lists of what only root administrators see while it is not displayed."""
+
+    def tests(self, caller: Caller) -> Iterator[Test]:
+        if not caller.is_root:
+            yield attrgetter("is_displayed")
+
+
+@part
 class WithIcons:
     """Lists of things that can have an icon."""
 

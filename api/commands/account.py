@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 from uuid import UUID
 
@@ -9,15 +10,15 @@ from api.caller import Caller, Job
 from api.commands.identity_checks import (
     account_of,
     chosen_id,
-    is_system,
     password,
     role_for,
 )
 from api.declare import Free, Idle, Length, Names, OneOf, Roles, Success, command
 from api.errors import Denied
-from api.lists import Filter, list_command
+from api.lists import Filter, Test, list_command
 from api.views.account import AccountView
 from api.views.user import ACCOUNT_TYPES
+from engine.genesis import SYSTEM_ACCOUNT
 from engine.intents.account import DeleteAccount, SetAccountState
 from engine.intents.job import AsJob
 from engine.intents.record import CreateRecord, Together, UpdateRecord
@@ -175,6 +176,11 @@ def _is_type(row: Account, wanted: int) -> bool:
     return ACCOUNT_TYPES.get(row.role_type) == wanted
 
 
+def _is_somebody(row: Account) -> bool:
+    """Neither the cloud itself, nor a project."""
+    return row.id != SYSTEM_ACCOUNT and row.role_type != "Project"
+
+
 def _is_ending(row: Account, wanted: bool) -> bool:
     return (row.ending is not None) == wanted
 
@@ -199,8 +205,8 @@ class ListAccounts:
         str | None, "accepted, and of no effect", Idle("limits by tags are all shown")
     ] = None
 
-    def visible(self, row: Account, caller: Caller) -> bool:
-        return not is_system(row, caller) and row.role_type != "Project"
+    def tests(self, caller: Caller) -> Iterator[Test]:
+        yield _is_somebody
 
 
 @command(

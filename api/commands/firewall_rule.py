@@ -11,7 +11,7 @@ from api.commands.custom_id import KeepsId
 from api.commands.rule_checks import ANYWHERE, cidrs, traffic
 from api.declare import Caller, Job, Names, OneOf, Roles, Success, command, part
 from api.errors import Denied, InvalidValue
-from api.lists import Filter, list_command
+from api.lists import Displayed, Filter, list_command
 from api.views.ip_rule import FirewallRuleView
 from engine.intents.ip_rule import CreateIpRule, RemoveIpRule, UpdateIpRule
 from projections.egress_firewall_rule import egress_firewall_rules
@@ -196,7 +196,7 @@ async def _close(caller: Caller, kind: str, row_id: UUID) -> Job:
     key="firewallrule",
     keyword=("protocol",),
 )
-class ListFirewallRules:
+class ListFirewallRules(Displayed):
     """List what public addresses let in."""
 
     ip_address_id: Annotated[
@@ -207,9 +207,6 @@ class ListFirewallRules:
         bool | None, "shown to their owners, or not", Roles("Admin"), Filter("is_displayed")
     ] = None
 
-    def visible(self, row: Any, caller: Caller) -> bool:
-        return caller.is_root or bool(row.is_displayed)
-
 
 @list_command(
     "listEgressFirewallRules",
@@ -218,7 +215,7 @@ class ListFirewallRules:
     key="firewallrule",
     keyword=("protocol",),
 )
-class ListEgressFirewallRules:
+class ListEgressFirewallRules(Displayed):
     """List the egress rules of networks."""
 
     ip_address_id: Annotated[
@@ -231,6 +228,3 @@ class ListEgressFirewallRules:
     for_display: Annotated[
         bool | None, "shown to their owners, or not", Roles("Admin"), Filter("is_displayed")
     ] = None
-
-    def visible(self, row: Any, caller: Caller) -> bool:
-        return caller.is_root or bool(row.is_displayed)

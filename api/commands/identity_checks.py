@@ -19,7 +19,6 @@ from api.errors import Denied, InvalidValue, ParamError
 from api.identity import role_of, rules_in, unusable
 from api.scope import named_account
 from projections.account import Account, accounts
-from projections.domain import domains
 from projections.role import Role, roles
 from projections.user import User, users
 
@@ -110,12 +109,6 @@ def role_for(caller: Caller, role_id: UUID | None, account_type: int | None) -> 
     if not (found.is_public or caller.is_root):
         raise Denied(f"role {found.name} is given by root administrators only: choose another")
     return found
-
-
-def is_system(row: Account | User, caller: Caller) -> bool:
-    """The account and user that the cloud itself acts as; lists leave them out."""
-    domain = caller.cloud[domains].get(row.domain_id)
-    return row.name == "system" and domain is not None and domain.level == 0
 
 
 def password(text: str | None) -> str:

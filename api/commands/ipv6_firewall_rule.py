@@ -22,7 +22,7 @@ from api.declare import (
     part,
     view,
 )
-from api.lists import Filter, list_command
+from api.lists import Displayed, Filter, list_command
 from api.views.tag import TagView, tags_of
 from projections.ipv6 import Ipv6FirewallRule, ipv6_firewall_rules
 from projections.network import networks
@@ -155,7 +155,7 @@ class DeleteIpv6FirewallRule:
     key="firewallrule",
     keyword=("protocol",),
 )
-class ListIpv6FirewallRules:
+class ListIpv6FirewallRules(Displayed):
     """List the rules of IPv6 firewalls."""
 
     network_id: Annotated[UUID | None, "those of this network", Names("network", right="see")] = (
@@ -165,6 +165,3 @@ class ListIpv6FirewallRules:
     for_display: Annotated[
         bool | None, "shown to their owners, or not", Roles("Admin"), Filter("is_displayed")
     ] = None
-
-    def visible(self, row: Ipv6FirewallRule, caller: Caller) -> bool:
-        return caller.is_root or row.is_displayed

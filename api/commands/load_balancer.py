@@ -11,10 +11,10 @@ from api.commands.custom_id import KeepsId
 from api.commands.rule_checks import port_range
 from api.declare import Caller, Job, Names, OneOf, Roles, Success, command
 from api.errors import InvalidValue
-from api.lists import Filter, list_command
+from api.lists import Displayed, Filter, list_command
 from api.views.load_balancer import LoadBalancerView
 from engine.intents.load_balancer import CreateLoadBalancer, RemoveLoadBalancer
-from projections.load_balancer import LoadBalancer, load_balancers
+from projections.load_balancer import load_balancers
 
 KIND = "load_balancer"
 
@@ -109,7 +109,7 @@ class DeleteInternalLoadBalancer:
     key="loadbalancer",
     keyword=("name", "description"),
 )
-class ListInternalLoadBalancers:
+class ListInternalLoadBalancers(Displayed):
     """List load balancers inside networks."""
 
     network_id: Annotated[UUID | None, "of this network", Names("network", right="see")] = None
@@ -128,6 +128,3 @@ class ListInternalLoadBalancers:
     for_display: Annotated[
         bool | None, "shown to their owners, or not", Roles("Admin"), Filter("is_displayed")
     ] = None
-
-    def visible(self, row: LoadBalancer, caller: Caller) -> bool:
-        return caller.is_root or row.is_displayed

@@ -10,7 +10,7 @@ from api.commands.custom_id import KeepsId
 from api.commands.rule_checks import cidrs, port_range, protocol_of
 from api.declare import Caller, Job, Names, OneOf, Roles, Success, command
 from api.errors import InvalidValue, missing
-from api.lists import Filter, list_command
+from api.lists import Displayed, Filter, list_command
 from api.views.load_balancer_rule import LoadBalancerRuleView
 from engine.intents.ip_rule import CreateIpRule, RemoveIpRule, UpdateIpRule
 from engine.intents.public_ip_address import AllocateAddress
@@ -152,7 +152,7 @@ class DeleteLoadBalancerRule:
     key="loadbalancerrule",
     keyword=("name", "description"),
 )
-class ListLoadBalancerRules:
+class ListLoadBalancerRules(Displayed):
     """List load balancer rules."""
 
     public_ip_id: Annotated[
@@ -169,6 +169,3 @@ class ListLoadBalancerRules:
     for_display: Annotated[
         bool | None, "shown to their owners, or not", Roles("Admin"), Filter("is_displayed")
     ] = None
-
-    def visible(self, row: LoadBalancerRule, caller: Caller) -> bool:
-        return caller.is_root or row.is_displayed

@@ -10,7 +10,7 @@ from api import records
 from api.commands.custom_id import KeepsId
 from api.declare import Caller, Job, Names, Roles, Success, command
 from api.errors import ParamError, missing
-from api.lists import Filter, list_command
+from api.lists import Displayed, Filter, list_command
 from api.scope import reach_of
 from api.views.network_acl import NetworkAclView
 from engine.intents.vpc import ReplaceNetworkAcl
@@ -127,7 +127,7 @@ class ReplaceNetworkAclList:
     keyword=("name", "description"),
     scope="custom",
 )
-class ListNetworkAclLists:
+class ListNetworkAclLists(Displayed):
     """List access lists; the built-in ones are everybody's."""
 
     vpc_id: Annotated[
@@ -142,9 +142,6 @@ class ListNetworkAclLists:
 
     def rows(self, caller: Caller) -> Iterable[NetworkAcl]:
         return reached(self, caller, caller.cloud[network_acls])
-
-    def visible(self, row: NetworkAcl, caller: Caller) -> bool:
-        return caller.is_root or row.is_displayed
 
     def matches(self, row: NetworkAcl, caller: Caller) -> bool:
         tier = caller.cloud[networks].get(self.network_id)

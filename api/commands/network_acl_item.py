@@ -11,7 +11,7 @@ from api.commands.custom_id import KeepsId
 from api.commands.network_acl import ForDisplay, reached
 from api.declare import Bound, Caller, Job, Names, OneOf, Roles, Success, command
 from api.errors import InvalidValue, ParamError
-from api.lists import Filter, list_command
+from api.lists import Displayed, Filter, list_command
 from api.views.network_acl import NetworkAclItemView
 from engine.intents.record import CreateRecord, Together
 from engine.intents.vpc import MoveAclItem, OwnNetworkAcl
@@ -197,7 +197,7 @@ class DeleteNetworkAcl:
     keyword=("protocol", "reason"),
     scope="custom",
 )
-class ListNetworkAcls:
+class ListNetworkAcls(Displayed):
     """List the lines of access lists in their order."""
 
     ORDER: ClassVar[str] = "number"
@@ -220,9 +220,6 @@ class ListNetworkAcls:
 
     def rows(self, caller: Caller) -> Iterable[NetworkAclItem]:
         return reached(self, caller, caller.cloud[network_acl_items])
-
-    def visible(self, row: NetworkAclItem, caller: Caller) -> bool:
-        return caller.is_root or row.is_displayed
 
     def matches(self, row: NetworkAclItem, caller: Caller) -> bool:
         tier = caller.cloud[networks].get(self.network_id)

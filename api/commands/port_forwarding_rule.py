@@ -10,10 +10,10 @@ from api.commands.custom_id import KeepsId
 from api.commands.rule_checks import cidrs, port_range, protocol_of
 from api.declare import Caller, Job, Names, Roles, Success, command
 from api.errors import InvalidValue
-from api.lists import Filter, list_command
+from api.lists import Displayed, Filter, list_command
 from api.views.ip_rule import PortForwardingRuleView
 from engine.intents.ip_rule import CreateIpRule, RemoveIpRule, UpdateIpRule
-from projections.port_forwarding_rule import PortForwardingRule, port_forwarding_rules
+from projections.port_forwarding_rule import port_forwarding_rules
 
 KIND = "port_forwarding_rule"
 
@@ -143,7 +143,7 @@ class DeletePortForwardingRule:
     key="portforwardingrule",
     keyword=("vm_ip", "protocol"),
 )
-class ListPortForwardingRules:
+class ListPortForwardingRules(Displayed):
     """List port forwarding rules."""
 
     ip_address_id: Annotated[
@@ -153,6 +153,3 @@ class ListPortForwardingRules:
     for_display: Annotated[
         bool | None, "shown to their owners, or not", Roles("Admin"), Filter("is_displayed")
     ] = None
-
-    def visible(self, row: PortForwardingRule, caller: Caller) -> bool:
-        return caller.is_root or row.is_displayed

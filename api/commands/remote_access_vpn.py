@@ -10,14 +10,14 @@ from api import records
 from api.commands.custom_id import KeepsId
 from api.declare import Caller, Job, Names, Page, Roles, Success, command
 from api.errors import InvalidValue
-from api.lists import Filter, list_command
+from api.lists import Displayed, Filter, list_command
 from api.revealed import with_secrets
 from api.scope import owner_for
 from api.views.vpn import RemoteAccessVpnView, VpnUserView
 from engine.intents.vpn import CloseRemoteAccess, OpenRemoteAccess, RemoveVpnUser
 from projections.public_ip_address import public_ip_addresses
 from projections.setting import value_of
-from projections.vpn import RemoteAccessVpn, remote_access_vpns, vpn_users
+from projections.vpn import remote_access_vpns, vpn_users
 
 KIND, USER = "remote_access_vpn", "vpn_user"
 KEY_LENGTH = 24
@@ -107,7 +107,7 @@ class DeleteRemoteAccessVpn:
     key="remoteaccessvpn",
     keyword=("ip_range",),
 )
-class ListRemoteAccessVpns:
+class ListRemoteAccessVpns(Displayed):
     """List remote access VPNs with their shared keys."""
 
     public_ip_id: Annotated[
@@ -122,9 +122,6 @@ class ListRemoteAccessVpns:
     for_display: Annotated[
         bool | None, "shown to their owners, or not", Roles("Admin"), Filter("is_displayed")
     ] = None
-
-    def visible(self, row: RemoteAccessVpn, caller: Caller) -> bool:
-        return caller.is_root or row.is_displayed
 
     async def run(self, caller: Caller) -> Page:
         return await with_secrets(self, caller, "preshared_key", "psk_ref")

@@ -8,7 +8,7 @@ from uuid import UUID
 from api import records
 from api.commands.custom_id import KeepsId
 from api.declare import Caller, Job, Length, Names, OneOf, Page, Roles, Success, Wire, command, part
-from api.lists import Filter, list_command
+from api.lists import Displayed, Filter, list_command
 from api.revealed import with_secrets
 from api.scope import owner_for
 from api.views.vpn import VpnConnectionView, VpnCustomerGatewayView, VpnGatewayView
@@ -89,16 +89,13 @@ class DeleteVpnGateway:
 @list_command(
     "listVpnGateways", view=VpnGatewayView, table=vpn_gateways, key="vpngateway", keyword=()
 )
-class ListVpnGateways:
+class ListVpnGateways(Displayed):
     """List VPN gateways."""
 
     vpc_id: Annotated[UUID | None, "the one of this VPC", Names("vpc", right="see")] = None
     for_display: Annotated[
         bool | None, "shown to their owners, or not", Roles("Admin"), Filter("is_displayed")
     ] = None
-
-    def visible(self, row: Any, caller: Caller) -> bool:
-        return caller.is_root or row.is_displayed
 
 
 @part
@@ -301,13 +298,10 @@ class DeleteVpnConnection:
     key="vpnconnection",
     keyword=("state",),
 )
-class ListVpnConnections:
+class ListVpnConnections(Displayed):
     """List tunnels."""
 
     vpc_id: Annotated[UUID | None, "those of this VPC", Names("vpc", right="see")] = None
     for_display: Annotated[
         bool | None, "shown to their owners, or not", Roles("Admin"), Filter("is_displayed")
     ] = None
-
-    def visible(self, row: Any, caller: Caller) -> bool:
-        return caller.is_root or row.is_displayed

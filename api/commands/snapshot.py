@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -9,7 +10,7 @@ from uuid import UUID
 from api.commands.vm_checks import refuse_later
 from api.declare import Caller, Job, Names, OneOf, Roles, Success, command
 from api.errors import InvalidValue
-from api.lists import Filter, list_command
+from api.lists import Filter, Test, list_command, none_is
 from api.scope import named_account
 from api.views.snapshot import SnapshotView
 from engine.intents.snapshot import CreateSnapshot, DeleteSnapshot, RevertSnapshot
@@ -165,5 +166,6 @@ class ListSnapshots:
     )
     show_unique: Annotated[bool | None, "each is shown once in any case", Filter()] = None
 
-    def matches(self, row: Any, caller: Caller) -> bool:
-        return self.image_store_id is None
+    def tests(self, caller: Caller) -> Iterator[Test]:
+        if self.image_store_id is not None:
+            yield none_is

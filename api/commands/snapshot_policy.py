@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from api.commands.custom_id import KeepsId
 from api.commands.vm_checks import refuse_later
 from api.declare import Caller, Job, Names, OneOf, Roles, Success, command
 from api.errors import InvalidValue, missing
-from api.lists import Filter, list_command
+from api.lists import Displayed, Filter, list_command
 from api.views.snapshot import SnapshotPolicyView
 from engine.intents.job import AsJob
 from engine.intents.record import RemoveRecord, Together, UpdateRecord
@@ -104,13 +104,10 @@ class DeleteSnapshotPolicies:
     key="snapshotpolicy",
     keyword=("schedule",),
 )
-class ListSnapshotPolicies:
+class ListSnapshotPolicies(Displayed):
     """List the policies by which snapshots are taken."""
 
     volume_id: Annotated[UUID | None, "of this volume", Names("volume", right="see")] = None
     for_display: Annotated[
         bool | None, "shown to their owners, or not", Roles("Admin"), Filter("is_displayed")
     ] = None
-
-    def visible(self, row: Any, caller: Caller) -> bool:
-        return caller.is_root or bool(row.is_displayed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -10,7 +10,6 @@ from api.caller import Caller, Job
 from api.commands.identity_checks import (
     account_of,
     chosen_id,
-    is_system,
     lasting,
     new_key,
     password,
@@ -18,8 +17,9 @@ from api.commands.identity_checks import (
 )
 from api.declare import Free, Length, Names, OneOf, Roles, Success, command
 from api.errors import Denied, InvalidValue
-from api.lists import Filter, WithIcons, list_command
+from api.lists import Filter, Test, WithIcons, list_command
 from api.views.user import ACCOUNT_TYPES, UserKeysView, UserView
+from engine.genesis import SYSTEM_USER
 from engine.intents.record import CreateRecord
 from engine.intents.user import ChangeUser, DeleteUser, MoveUser, RekeyUser
 from projections.account import accounts
@@ -248,6 +248,11 @@ class GetUserKeys:
         return UserKeysView(api_key=key.key, secret_key=await caller.secret(key.secret_ref))
 
 
+def _is_somebody(row: User) -> bool:
+    """Not the cloud itself."""
+    return row.id != SYSTEM_USER
+
+
 @list_command("listUsers", view=UserView, table=users, key="user", scope="owned")
 class ListUsers(WithIcons):
     """List users."""
@@ -262,11 +267,12 @@ class ListUsers(WithIcons):
         str | None, "those of which this was said", ACCESS, Roles("Admin")
     ] = None
 
-    def visible(self, row: User, caller: Caller) -> bool:
+    def tests(self, caller: Caller) -> Iterator[Test]:
         """The account's type is not in the user's row."""
-        if is_system(row, caller):
-            return False
-        if self.account_type is None:
-            return True
+        yield _is_somebody
+        if self.account_type is not None:
+            yield lambda row: self._is_of_type(row, caller)
+
+    def _is_of_type(self, row: User, caller: Caller) -> bool:
         account = caller.cloud[accounts].get(row.account_id)
         return account is not None and ACCOUNT_TYPES.get(account.role_type) == self.account_type

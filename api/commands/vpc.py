@@ -11,11 +11,11 @@ from api.commands.offering_checks import in_zone
 from api.commands.offering_services import has_all
 from api.declare import Bound, Caller, Job, Later, Length, Names, Roles, Success, command
 from api.errors import Denied, InvalidValue, ParamError, missing
-from api.lists import Filter, WithIcons, list_command
+from api.lists import Displayed, Filter, WithIcons, list_command
 from api.scope import owner_for
 from api.views.vpc import VpcView
 from engine.intents.vpc import CreateVpc, RestartVpc
-from projections.vpc import Vpc, vpcs
+from projections.vpc import vpcs
 from projections.vpc_offering import vpc_offerings
 from projections.zone import zones
 
@@ -155,7 +155,7 @@ class RestartVpcCommand:
 
 
 @list_command("listVPCs", view=VpcView, table=vpcs, key="vpc", keyword=("name", "display_text"))
-class ListVpcs(WithIcons):
+class ListVpcs(WithIcons, Displayed):
     """List VPCs with their tiers."""
 
     zone_id: Annotated[UUID | None, "in this zone", Names("zone", right="see")] = None
@@ -172,6 +172,3 @@ class ListVpcs(WithIcons):
     for_display: Annotated[
         bool | None, "shown to their owners, or not", Roles("Admin"), Filter("is_displayed")
     ] = None
-
-    def visible(self, row: Vpc, caller: Caller) -> bool:
-        return caller.is_root or row.is_displayed
