@@ -33,7 +33,7 @@ from benchmarks.allocator_cloud import (
 from engine.allocator import Decision, Guest, NothingFits, Policy, first_fit, pack, spread
 from engine.collector import settle as set_aside
 from engine.huge_pages import collapse_all, heap
-from projections.cluster_sums import Limits
+from projections.cluster_sums import Bounds
 
 Row = dict[str, Any]
 SMALL, LARGE, FULL = 1_000, 30_000, 0.9
@@ -151,21 +151,21 @@ def full_rows(bench: Bench) -> list[Row]:
     Both know of thresholds; the two take turns, and each guest leaves before the next comes.
     """
     sums, rows = bench.capacity.hosts.clusters, list[Row]()
-    every_open = Limits("open", array("q", sums.offered_mhz), array("q", sums.offered_mib))
-    closed = Limits("full", array("q", sums.offered_mhz), array("q", sums.offered_mib))
+    every_open = Bounds("open", array("q", sums.offered_mhz), array("q", sums.offered_mib))
+    closed = Bounds("full", array("q", sums.offered_mhz), array("q", sums.offered_mib))
     known = [number for number, offered in enumerate(sums.offered_mib) if offered]
     for number in known[: len(known) // 2]:
         closed.most_mib[number] = sums.used_mib[number]
     for policy in (first_fit, pack, spread):
         took: dict[str, list[int]] = {"open": [], "full": []}
         for turn in range(2_400):
-            limits = (every_open, closed)[turn % 2]
-            request = msgspec.structs.replace(bench.request(policy), limits=limits)
+            bounds = (every_open, closed)[turn % 2]
+            request = msgspec.structs.replace(bench.request(policy), bounds=bounds)
             # Each has an index of its own, as each is asked in another speed of core.
             request = msgspec.structs.replace(request, cpu_mhz=GUEST_MHZ - turn % 2)
             hold, began = bench.new_id(), time.thread_time_ns()
             bench.allocator.place(request, hold)
-            took[str(limits.why)].append(time.thread_time_ns() - began)
+            took[str(bounds.why)].append(time.thread_time_ns() - began)
             bench.allocator.forget(hold)
         full, without = (statistics.mean(took[name][400:]) / 1000 for name in ("full", "open"))
         rows.append(row(f"full_clusters.{policy.__name__}", full, "us", without))

@@ -18,7 +18,7 @@ from engine.allocator import Policy, at_random, first_fit, pack, spread
 from projections.capacity import Capacity
 from projections.cloud import Cloud
 from projections.cluster import clusters
-from projections.cluster_sums import CLOSED, Limits, bounded
+from projections.cluster_sums import CLOSED, Bounds, bounded
 from projections.host import hosts
 from projections.rolling_maintenance import rolling_clusters
 from projections.setting import is_on, number_of, settings, value_of
@@ -73,13 +73,13 @@ def policy_for(cloud: Cloud, planner: str, zone_id: UUID, key: UUID) -> Policy:
 
 def crowded(cloud: Cloud, zone_id: UUID, mhz: int, mib: int) -> frozenset[UUID]:
     """The clusters that take no guest of this size: they would be too full, or are worked on."""
-    columns, limits = cloud.view(Capacity).hosts, limits_of(cloud, zone_id)
-    closed = np.flatnonzero(~limits.open_mask(columns.clusters, mhz, mib)).tolist()
+    columns, bounds = cloud.view(Capacity).hosts, bounds_of(cloud, zone_id)
+    closed = np.flatnonzero(~bounds.open_mask(columns.clusters, mhz, mib)).tolist()
     full = frozenset(columns.places.values[number] for number in closed)
     return full.union(rolling_clusters(cloud))
 
 
-def limits_of(cloud: Cloud, zone_id: UUID) -> Limits:
+def bounds_of(cloud: Cloud, zone_id: UUID) -> Bounds:
     """Up to what the clusters of a zone may be promised: the same object until it is another.
 
     What it follows from is compared at each look, as that is little: a few settings, the clusters
@@ -89,17 +89,17 @@ def limits_of(cloud: Cloud, zone_id: UUID) -> Limits:
     table = cloud[settings]
     changed = [(name, row.scope_id, row.value) for name in NAMES for row in table.by("name", name)]
     why = (sums.mark, *changed, *rolling_clusters(cloud))
-    kept = sums.limits.get(zone_id)
+    kept = sums.bounds.get(zone_id)
     if kept is None or kept.why != why:
-        made = _new_limits(cloud, zone_id, why)
+        made = _new_bounds(cloud, zone_id, why)
         if kept is not None and made.is_as(kept):
             kept.why = why
         else:
-            kept = sums.limits[zone_id] = made
+            kept = sums.bounds[zone_id] = made
     return kept
 
 
-def _new_limits(cloud: Cloud, zone_id: UUID, why: Hashable) -> Limits:
+def _new_bounds(cloud: Cloud, zone_id: UUID, why: Hashable) -> Bounds:
     columns = cloud.view(Capacity).hosts
     sums, find = columns.clusters, columns.places.find
     most = []
@@ -117,4 +117,4 @@ def _new_limits(cloud: Cloud, zone_id: UUID, why: Hashable) -> Limits:
     for cluster_id in rolling_clusters(cloud):
         if 0 <= (number := find(cluster_id)) < len(most[0]):
             most[0][number] = most[1][number] = CLOSED
-    return Limits(why, most[0], most[1], sums.regrouped)
+    return Bounds(why, most[0], most[1], sums.regrouped)

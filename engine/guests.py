@@ -33,7 +33,7 @@ from engine.allocator import (
     PlaceRequest,
     SpaceRequest,
 )
-from engine.crowding import crowded, limits_of, policy_for, refuse_rolling, told
+from engine.crowding import bounds_of, crowded, policy_for, refuse_rolling, told
 from engine.decide import Desk
 from engine.dedication import kept_for
 from engine.discs import disc_for, pool_of
@@ -112,7 +112,7 @@ def take_room(run: Run[Any], vm: Vm, where: Where) -> Room:
     avoid = set[UUID]()
     policy = policy_for(cloud, where.planner, vm.zone_id, run.key)
     size = vm.cpu_count * vm.cpu_mhz, vm.memory_mib
-    limits = limits_of(cloud, vm.zone_id)
+    bounds = bounds_of(cloud, vm.zone_id)
     short: NothingFits | None = None
     while True:
         request = PlaceRequest(
@@ -131,7 +131,7 @@ def take_room(run: Run[Any], vm: Vm, where: Where) -> Room:
             only=wishes.only,
             prefer=wishes.prefer or last,
             prefer_not=wishes.prefer_not,
-            limits=limits,
+            bounds=bounds,
             policy=policy,
         )
         try:

@@ -20,7 +20,7 @@ NO_BOUND = 1 << 62
 CLOSED = -1
 
 
-class Limits:
+class Bounds:
     """Up to what the clusters of a zone may be promised with a new guest.
 
     As long as they are the same, so is the object: whoever keeps something derived from them
@@ -48,7 +48,7 @@ class Limits:
         is_open &= _ints(sums.used_mib) + mib <= _ints(self.most_mib)
         return is_open
 
-    def is_as(self, other: Limits) -> bool:
+    def is_as(self, other: Bounds) -> bool:
         return (self.regrouped, self.most_mhz, self.most_mib) == (
             other.regrouped,
             other.most_mhz,
@@ -61,11 +61,11 @@ class Sums:
 
     `mark` is another one whenever what they offer may be, and `regrouped` when a host has left its
     cluster: promises that left with it left no trace on the trails of that cluster's hosts.
-    `limits` are those of each zone, kept from one request to the next.
+    `bounds` are those of each zone, kept from one request to the next.
     """
 
     __slots__ = (
-        "limits",
+        "bounds",
         "mark",
         "offered_mhz",
         "offered_mib",
@@ -78,7 +78,7 @@ class Sums:
         self.offered_mhz, self.offered_mib = array("q"), array("q")
         self.used_mhz, self.used_mib = array("q"), array("q")
         self.mark = self.regrouped = 0
-        self.limits: dict[UUID, Limits] = {}
+        self.bounds: dict[UUID, Bounds] = {}
 
     def count(self, place: int, offered: tuple[int, int], used: tuple[int, int], sign: int) -> None:
         """Add a host to its cluster, or take it away."""

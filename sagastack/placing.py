@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 from aggregates.errors import NotAllowed
 from engine.affinity import wishes_of
 from engine.allocator import Allocator, NothingFits, PlaceRequest, SpaceRequest
-from engine.crowding import crowded, limits_of, policy_for, told
+from engine.crowding import bounds_of, crowded, policy_for, told
 from engine.dedication import Kept, kept_for
 from engine.intents.placement import DiskRoom, ExplainPlacement, HostRefused, Placement, PoolRefused
 from projections.cloud import Cloud
@@ -36,7 +36,7 @@ def explain(cloud: Cloud, allocator: Allocator, ask: ExplainPlacement) -> Placem
         only=wishes.only,
         prefer=wishes.prefer or kept.prefers(ask.last_host_id),
         prefer_not=wishes.prefer_not,
-        limits=limits_of(cloud, ask.zone_id),
+        bounds=bounds_of(cloud, ask.zone_id),
         volumes=tuple(_room(ask, number, disk) for number, disk in enumerate(ask.disks)),
         policy=policy_for(cloud, "", ask.zone_id, ask.id),
     )

@@ -40,7 +40,7 @@ def promise_alike(
     """
     hosts, pendings, takes = capacity.hosts, capacity.pendings, capacity.pendings.takes
     cores, mhz, mib = ask.cpu_count, ask.cpu_count * ask.cpu_mhz, ask.memory_mib
-    stays = ask.policy in STAYING and ask.limits is None
+    stays = ask.policy in STAYING and ask.bounds is None
     made, waiting, wanted = list[HostDecision](), zip(guests, keys, strict=True), len(guests)
     for slot in slots if wanted else ():
         host_id, stream = hosts.ids[slot], hosts.streams[slot]

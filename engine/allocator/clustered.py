@@ -1,6 +1,6 @@
 """The best slot with room for guests of one size, in a cluster that may take them.
 
-A cluster has a most that it may be promised (`Limits`). Once it has that, none of its hosts serves,
+A cluster has a most that it may be promised (`Bounds`). Once it has that, none of its hosts serves,
 whatever is free there; and it takes guests again as soon as one leaves. So each cluster is looked
 at as a whole, by its best slot. Invariant: `_entries` says of each cluster a rank and a slot that
 none of its slots with room is better than; a cluster without entry has none. What makes a slot
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from projections.capacity_columns import HostColumns, Trail
-from projections.cluster_sums import Limits
+from projections.cluster_sums import Bounds
 
 if TYPE_CHECKING:
     from engine.allocator.shapes import Shape
@@ -34,13 +34,13 @@ Entry = tuple[float, int, int]
 
 
 class Clustered:
-    """Follows the clusters of one shape for one size, under one set of limits."""
+    """Follows the clusters of one shape for one size, under one set of bounds."""
 
     __slots__ = (
         "_aside",
+        "_bounds",
         "_entries",
         "_heap",
-        "_limits",
         "_mark",
         "_mhz",
         "_mib",
@@ -48,9 +48,9 @@ class Clustered:
         "_sign",
     )
 
-    def __init__(self, shape: Shape, mhz: int, mib: int, sign: int, limits: Limits) -> None:
+    def __init__(self, shape: Shape, mhz: int, mib: int, sign: int, bounds: Bounds) -> None:
         self._shape, self._mhz, self._mib, self._sign = shape, mhz, mib, sign
-        self._limits, self._mark = limits, -1
+        self._bounds, self._mark = bounds, -1
         self._entries: dict[int, Entry] = {}
         self._heap: list[Entry] = []
         self._aside: set[int] = set()
@@ -68,7 +68,7 @@ class Clustered:
             rank, slot, place = entry
             if entries.get(place) is not entry:
                 heappop(heap)
-            elif not self._limits.is_open(hosts.clusters, place, self._mhz, self._mib):
+            elif not self._bounds.is_open(hosts.clusters, place, self._mhz, self._mib):
                 self._aside.add(place)
                 heappop(heap)
             elif not self._is_true(hosts, rank, slot):

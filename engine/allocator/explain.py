@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from aggregates.errors import Exhausted
 from engine.allocator.hosts import uncrowded
-from engine.allocator.plans import limits_that_count
+from engine.allocator.plans import bounds_that_count
 from engine.allocator.pools import refusal
 from engine.allocator.reach import reach_mask
 from engine.allocator.request import PlaceRequest, SpaceRequest
@@ -103,11 +103,11 @@ def _rules(hosts: HostColumns, request: PlaceRequest, every: Ints) -> list[tuple
     if request.host_id is not None:
         here &= every == hosts.numbered.get(request.host_id.int, -1)
     only = every >= 0 if request.only is None else _isin(hosts, every, request.only)
-    roomy, limits = uncrowded(hosts, request), limits_that_count(request)
+    roomy, bounds = uncrowded(hosts, request), bounds_that_count(request)
     is_open = every >= 0 if roomy is None else roomy[every]
-    if limits is not None:
+    if bounds is not None:
         more = request.cpu_count * request.cpu_mhz, request.memory_mib
-        is_open &= limits.open_mask(hosts.clusters, *more)[hosts.cluster[every]]
+        is_open &= bounds.open_mask(hosts.clusters, *more)[hosts.cluster[every]]
     return [
         ("elsewhere", here),
         ("disabled", hosts.enabled[every] == 1),

@@ -1,7 +1,7 @@
 """How guests of one shape and one size are placed by one policy: found by one look.
 
 First fit, pack and spread have an index in each plan, one that knows of full clusters where the
-request has `limits`; those of spread have a part in common. Chance draws slots until one fits,
+request has `bounds`; those of spread have a part in common. Chance draws slots until one fits,
 which in a cloud that is not full is soon. Else all slots with room are compared, which takes one
 scan over the columns; so does everything that is kept `within` a mask.
 """
@@ -22,7 +22,7 @@ from engine.allocator.recent import Recent
 from engine.allocator.request import PlaceRequest
 from engine.allocator.shapes import Shape, ShapeKey, shape_of
 from projections.capacity_columns import HostColumns, Mask
-from projections.cluster_sums import Limits
+from projections.cluster_sums import Bounds
 
 _KEPT_SHAPES, _KEPT_PLANS = 256, 128
 _DRAWN = 24
@@ -35,7 +35,7 @@ class Plan:
     """The shape of a request, the room that it wants, and the index of its policy, if it has one.
 
     `ask` is any request of this shape, size and policy. It is true of `hosts` as they were when
-    their trail of changes was at `mark`, and of the last `limits`; `follow` catches up. `of_all` is
+    their trail of changes was at `mark`, and of the last `bounds`; `follow` catches up. `of_all` is
     what `spread` has in common with other sizes.
     """
 
@@ -43,9 +43,9 @@ class Plan:
         "_ask",
         "_begun",
         "_of_all",
+        "bounds",
         "hosts",
         "index",
-        "limits",
         "mark",
         "mhz",
         "mib",
@@ -58,14 +58,14 @@ class Plan:
         self._ask, self.shape, self._of_all = ask, shape, of_all
         self.mhz, self.mib = ask.cpu_count * ask.cpu_mhz, ask.memory_mib
         self._begun: object = None
-        self.limits: Limits | None = None
-        self.follow(hosts, limits_that_count(ask))
+        self.bounds: Bounds | None = None
+        self.follow(hosts, bounds_that_count(ask))
 
-    def follow(self, hosts: HostColumns, limits: Limits | None) -> None:
+    def follow(self, hosts: HostColumns, bounds: Bounds | None) -> None:
         self.shape.follow(hosts)
         self.hosts, self.mark = hosts, hosts.changed.mark
-        if self.shape.begun is not self._begun or limits is not self.limits:
-            self._begun, self.limits = self.shape.begun, limits
+        if self.shape.begun is not self._begun or bounds is not self.bounds:
+            self._begun, self.bounds = self.shape.begun, bounds
             self.index = self._new_index()
 
     def find(
@@ -86,8 +86,8 @@ class Plan:
         room &= hosts.free_mib >= self.mib
         room &= self.shape.mask
         room[list(barred)] = False
-        if self.limits is not None:
-            room &= self.limits.open_mask(hosts.clusters, self.mhz, self.mib)[hosts.cluster]
+        if self.bounds is not None:
+            room &= self.bounds.open_mask(hosts.clusters, self.mhz, self.mib)[hosts.cluster]
         if within is not None:
             room &= within
         slots = np.flatnonzero(room)
@@ -97,8 +97,8 @@ class Plan:
         """Whether one slot serves a guest of this shape and size, in a cluster that may take it."""
         if hosts.mib[slot] < self.mib or hosts.mhz[slot] < self.mhz or not self.shape.flags[slot]:
             return False
-        limits = self.limits
-        return limits is None or limits.is_open(
+        bounds = self.bounds
+        return bounds is None or bounds.is_open(
             hosts.clusters, hosts.cluster_at(slot), self.mhz, self.mib
         )
 
@@ -112,12 +112,12 @@ class Plan:
         return None
 
     def _new_index(self) -> Index | None:
-        policy, limits = self._ask.policy, self.limits
+        policy, bounds = self._ask.policy, self.bounds
         rank = 0 if policy is first_fit else RANKS.get(policy)
         if rank is None:
             return None
-        if limits is not None:
-            return Clustered(self.shape, self.mhz, self.mib, rank, limits)
+        if bounds is not None:
+            return Clustered(self.shape, self.mhz, self.mib, rank, bounds)
         if self._of_all is not None:
             return Emptiest(self.shape, self.mhz, self.mib, self._of_all)
         if rank:
@@ -125,9 +125,9 @@ class Plan:
         return FirstFit(self.shape, self.mhz, self.mib)
 
 
-def limits_that_count(ask: PlaceRequest) -> Limits | None:
-    """The limits that count: whoever names a host has decided."""
-    return ask.limits if ask.host_id is None else None
+def bounds_that_count(ask: PlaceRequest) -> Bounds | None:
+    """The bounds that count: whoever names a host has decided."""
+    return ask.bounds if ask.host_id is None else None
 
 
 class Plans:
@@ -140,7 +140,7 @@ class Plans:
 
     def get(self, hosts: HostColumns, ask: PlaceRequest) -> Plan:
         """The plan of a request, as the hosts are now."""
-        policy, limits = ask.policy, limits_that_count(ask)
+        policy, bounds = ask.policy, bounds_that_count(ask)
         key = (
             ask.memory_mib,
             ask.cpu_count,
@@ -152,16 +152,16 @@ class Plans:
             ask.zone_id.int,  # its hash costs less than the id's
             ask.pod_id,
             ask.cluster_id,
-            limits is None,
+            bounds is None,
         )
         plan = self._kept.young.get(key) or self._kept.get(key)
         if plan is None:
             plan = self._new(hosts, ask)
             self._kept.put(key, plan)
         elif (
-            hosts.changed.mark != plan.mark or limits is not plan.limits or hosts is not plan.hosts
+            hosts.changed.mark != plan.mark or bounds is not plan.bounds or hosts is not plan.hosts
         ):
-            plan.follow(hosts, limits)
+            plan.follow(hosts, bounds)
         return plan
 
     def _new(self, hosts: HostColumns, ask: PlaceRequest) -> Plan:

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from aggregates.base import Event
 from engine.allocator.policy import Policy, first_fit
-from projections.cluster_sums import Limits
+from projections.cluster_sums import Bounds
 
 
 class SpaceRequest(Struct, frozen=True, kw_only=True, gc=False):
@@ -34,7 +34,7 @@ class PlaceRequest(Struct, frozen=True, kw_only=True, gc=False):
     `avoid` and `only` are rules (anti-affinity, hosts that failed already), and so is `barred`:
     hosts that are kept for others.
     `prefer` and `prefer_not` are wishes, dropped when nothing fits otherwise. `crowded` are
-    clusters that take no new guest, and `limits` what those are promised at most that do, unless a
+    clusters that take no new guest, and `bounds` what those are promised at most that do, unless a
     host was named. `volumes` are what the host must reach storage for; they are not held by this.
     """
 
@@ -54,7 +54,7 @@ class PlaceRequest(Struct, frozen=True, kw_only=True, gc=False):
     prefer: frozenset[UUID] = frozenset()
     prefer_not: frozenset[UUID] = frozenset()
     crowded: frozenset[UUID] = frozenset()
-    limits: Limits | None = None
+    bounds: Bounds | None = None
     volumes: tuple[SpaceRequest, ...] = ()
     policy: Policy = first_fit
 

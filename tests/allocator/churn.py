@@ -13,7 +13,7 @@ from aggregates.capacity import CapacitySupplied
 from aggregates.operation_settings import DISABLES
 from aggregates.record import RECORDS
 from engine.allocator import NothingFits, PlaceRequest, Policy, SpaceRequest
-from engine.crowding import limits_of
+from engine.crowding import bounds_of
 from projections.setting import number_of
 from tests.allocator.world import ZONE, World, guest, host, named, pool
 
@@ -101,7 +101,7 @@ def _fits(world: World, ask: PlaceRequest, slot: int, full: frozenset[UUID]) -> 
 
 def full_clusters(world: World, ask: PlaceRequest) -> frozenset[UUID]:
     """The clusters that the guest would fill beyond a threshold, by adding up their hosts."""
-    if ask.limits is None:
+    if ask.bounds is None:
         return frozenset()
     of: dict[UUID, list[int]] = {}
     for slot, row in enumerate(world.capacity.hosts.supplies):
@@ -160,7 +160,7 @@ def agrees_under_churn(policy: Policy, *, limited: bool = False, rounds: int = 2
         if limited:
             if n % 25 == 0:
                 set_threshold(world, rng)
-            ask = msgspec.structs.replace(ask, limits=limits_of(world.cloud, ZONE))
+            ask = msgspec.structs.replace(ask, bounds=bounds_of(world.cloud, ZONE))
         wanted = scanned(world, ask)
         if wanted is None:
             with pytest.raises(NothingFits):

@@ -10,7 +10,7 @@ import pytest
 from aggregates.base import Event
 from aggregates.record import RECORDS
 from engine.allocator import Guest, NothingFits, Policy, at_random, first_fit, pack, spread
-from engine.crowding import crowded, limits_of
+from engine.crowding import bounds_of, crowded
 from tests.allocator.churn import agrees_under_churn, any_ask, make_world, scanned
 from tests.allocator.world import ZONE, World, guest, host, named
 
@@ -40,7 +40,7 @@ def test_chance_draws_only_from_hosts_that_serve_and_from_all_of_these() -> None
     world.record(named("t"), [_threshold("0.02")])
     for n in range(120):
         ask = any_ask(rng, f"g{n}", at_random(random.Random(n)))
-        ask = msgspec.structs.replace(ask, limits=limits_of(world.cloud, ZONE))
+        ask = msgspec.structs.replace(ask, bounds=bounds_of(world.cloud, ZONE))
         seen = list[object]()
         plain = msgspec.structs.replace(ask, policy=lambda hosts, slots, to=seen: _all(to, slots))
         if scanned(world, plain) is None:
@@ -77,7 +77,7 @@ def _two_clusters() -> World:
 
 
 def _place(world: World, name: str, **changes: object) -> object:
-    ask = guest(name, limits=limits_of(world.cloud, ZONE), **changes)
+    ask = guest(name, bounds=bounds_of(world.cloud, ZONE), **changes)
     decision = world.done(world.allocator.place(ask, named(name)))
     return "ab"[decision.host_id == named("b")]
 
@@ -96,7 +96,7 @@ def test_a_full_cluster_is_passed_by_until_a_guest_leaves_it() -> None:
 def test_many_alike_stop_where_their_cluster_is_full() -> None:
     world = _two_clusters()
     guests = [Guest(named(f"vm {n}"), named(f"hold {n}")) for n in range(5)]
-    made = world.allocator.place_alike(guest(limits=limits_of(world.cloud, ZONE)), guests)
+    made = world.allocator.place_alike(guest(bounds=bounds_of(world.cloud, ZONE)), guests)
     assert [one.host_id for one in made] == [named("a")] * 2 + [named("b")] * 2
 
 
@@ -106,18 +106,18 @@ def test_a_host_that_leaves_its_cluster_takes_its_promises_along() -> None:
     assert [_place(world, f"{n}") for n in range(6)] == ["a"] * 4 + ["b"] * 2
     assert crowded(world.cloud, ZONE, 1000, 1024) == {named("of a"), named("of b")}
     world.supply(host("a", cluster_id=named("elsewhere")))
-    ask = guest("6", limits=limits_of(world.cloud, ZONE))
+    ask = guest("6", bounds=bounds_of(world.cloud, ZONE))
     assert world.allocator.place(ask, named("6")).host_id == named("c")
 
 
 def test_limits_are_the_same_object_until_they_are_others() -> None:
     world = _two_clusters()
-    limits = limits_of(world.cloud, ZONE)
+    bounds = bounds_of(world.cloud, ZONE)
     _place(world, "0")
     world.supply(host("a", cluster_id=named("of a"), enabled=False))
-    assert limits_of(world.cloud, ZONE) is limits
+    assert bounds_of(world.cloud, ZONE) is bounds
     world.record(named("t"), [RECORDS["setting"].updated(changed={"value": "0.25"})])
-    changed = limits_of(world.cloud, ZONE)
-    assert changed is not limits
+    changed = bounds_of(world.cloud, ZONE)
+    assert changed is not bounds
     world.supply(host("d", cluster_id=named("of d")))
-    assert limits_of(world.cloud, ZONE) is not changed
+    assert bounds_of(world.cloud, ZONE) is not changed
