@@ -142,12 +142,12 @@ class History:
         first = cloud.position
         try:
             return await self._folded(cloud, until, halved)
-        except LogError:
-            raise
-        except Exception:
-            # A past is read with less care than a row: what damage made of a fold names no row.
-            async for _ in self._log.read(first, until=until):
-                pass
+        except BaseException as failed:
+            cloud.give_up()
+            if isinstance(failed, Exception) and not isinstance(failed, LogError):
+                # A past is read with less care than a row: a fold that damage broke names no row.
+                async for _ in self._log.read(first, until=until):
+                    pass
             raise
 
     async def _folded(self, cloud: Cloud, until: int, halved: bool) -> Cloud:

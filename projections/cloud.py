@@ -178,6 +178,10 @@ class Cloud:
         forget_the_past()
         return self
 
+    def give_up(self) -> None:
+        """The past will not be folded to its end: let go of what was remembered for it alone."""
+        forget_the_past()
+
     def fold(self, batch: Iterable[Recorded]) -> None:
         """Fold events in log order, each exactly once."""
         dispatch, acted, position, recorded = self._dispatch, self._acted, self.position, None

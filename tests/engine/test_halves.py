@@ -14,6 +14,7 @@ from engine import halves, history
 from engine.halves import OTHER_HALF, fold_halved
 from engine.history import History
 from engine.log import Log, Unreadable
+from projections import shared as sharing
 from projections.cloud import Cloud, Derived, Reading
 from tests.sagas.rig import Rig, new_sim, rig
 from tests.sagas.seed import running, seed
@@ -71,6 +72,7 @@ async def test_what_cannot_be_read_is_said_as_ever(kind: str, tmp_path: Path) ->
     log = await Log.open(f"sqlite:///{tmp_path}/log.db", now_ms=lambda: 0, read_only=True)
     with pytest.raises(Unreadable, match=rf"{kind}\."):
         await History(log, tmp_path).rebuild()
+    assert not sharing._ids, "what is remembered of a past goes with it"
     await log.close()
 
 
