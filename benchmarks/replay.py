@@ -98,7 +98,8 @@ async def _decode(log: Log) -> int:
         nonlocal count
         count += len(batch)
 
-    await log.fold_past(counted)
+    with at_rest():  # as a rebuild is
+        await log.fold_past(counted)
     return count
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, Protocol, TypeVar, overload
-from uuid import UUID
 
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
@@ -63,11 +62,6 @@ class Picked(Sequence[R], Generic[R]):
     def looked_at(self) -> Picked[R]:
         """The same, for who reads each row at once and keeps none."""
         return Picked(Looking(self.table), self.numbers)
-
-    @property
-    def ids(self) -> frozenset[UUID]:
-        """The ids of these rows, none of which is looked at."""
-        return frozenset(UUID(int=number) for number in self.numbers)
 
     def passing(self, tests: Iterable[Callable[[R], bool]]) -> Picked[R]:
         """Those that pass all tests; without any, none is looked at."""

@@ -20,10 +20,10 @@ async def pieces(things: Iterable[T], most: int = MOST) -> AsyncIterator[list[T]
     rest = iter(things)
     while some := list(islice(rest, most)):
         yield some
-        await _turn()
+        await turn()
 
 
 @coroutine
-def _turn() -> Iterator[None]:
+def turn() -> Iterator[None]:
     """Wait until the event loop has gone around once."""
     yield

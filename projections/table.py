@@ -20,6 +20,7 @@ from uuid import UUID
 import msgspec
 
 from aggregates.base import Aggregate, Event, Recorded, build
+from aggregates.ids import id_numbered
 from projections.batches import in_batches, of_batches
 from projections.index import Index
 from projections.picked import Picked
@@ -145,7 +146,7 @@ class Table(Generic[R]):
         """How many rows have each value of an indexed attribute; costs nothing for the rows."""
         told = self._index[attribute].counts()
         if attribute in self.spec.ids:
-            return {None if key is None else UUID(int=key): count for key, count in told}
+            return {None if key is None else id_numbered(key): count for key, count in told}
         return dict(told)
 
     def by_text(self, attribute: str, text: str) -> Picked[R]:

@@ -7,7 +7,7 @@ decided by them. A cloud of the past has none.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 from uuid import UUID
@@ -81,13 +81,15 @@ class Vitals:
             known.append(sample)
         self.watch(vm_id)
 
-    def keep_only(self, running: Collection[UUID]) -> None:
-        """Forget guests that run no more."""
-        gone = [one for one in self._samples if one not in running]
-        for one in gone:
-            del self._samples[one]
-            self.watch(one)
-            self.note_disks(one, {})
+    def guests(self) -> list[UUID]:
+        """Those that were measured, whether they still run or not."""
+        return list(self._samples)
+
+    def forget(self, vm_id: UUID) -> None:
+        """A guest runs no more."""
+        if self._samples.pop(vm_id, None) is not None:
+            self.watch(vm_id)
+            self.note_disks(vm_id, {})
 
     def note_disks(self, vm_id: UUID, found: dict[UUID, DiskSample]) -> None:
         """What the disks of a guest were measured at; those that it has no more are forgotten."""

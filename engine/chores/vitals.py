@@ -10,7 +10,9 @@ from aggregates.vm import VmState
 from drivers.contract.errors import DriverError
 from engine.chores.chore import chore
 from engine.engine import Engine
+from engine.side_by_side import side_by_side
 from projections.host import hosts
+from projections.pieces import pieces
 from projections.setting import number_of
 from projections.vitals import DiskSample, HostSample, Reading, Sample
 from projections.vm import vms
@@ -27,24 +29,32 @@ async def measure_guests(engine: Engine, now_ms: int) -> None:
     if not interval_ms or vitals.measured_at_ms + interval_ms > now_ms:
         return
     vitals.measured_at_ms = now_ms
-    vitals.keep_only(cloud[vms].by("state", VmState.RUNNING).ids)
-    turns = asyncio.Semaphore(SIDE_BY_SIDE)
-    async with asyncio.TaskGroup() as group:
-        for host_id in cloud[vms].counts("host_id"):
-            host = cloud[hosts].get(host_id)
-            if host is not None and host.state is HostState.UP:
-                group.create_task(_measure(engine, host.id, now_ms, turns))
+    async for some in pieces(vitals.guests()):
+        for vm_id in some:
+            if not _runs(engine, vm_id):
+                vitals.forget(vm_id)
+
+    async def measure(host_id: UUID | None) -> None:
+        host = cloud[hosts].get(host_id)
+        if host is not None and host.state is HostState.UP:
+            await _measure(engine, host.id, now_ms)
+
+    await side_by_side(cloud[vms].counts("host_id"), measure, most=SIDE_BY_SIDE)
 
 
-async def _measure(engine: Engine, host_id: UUID, now_ms: int, turns: asyncio.Semaphore) -> None:
+def _runs(engine: Engine, vm_id: UUID) -> bool:
+    table = engine.cloud[vms]
+    return vm_id in table and table.glance(vm_id.int).state is VmState.RUNNING
+
+
+async def _measure(engine: Engine, host_id: UUID, now_ms: int) -> None:
     cloud = engine.cloud
-    async with turns:
-        try:
-            async with asyncio.timeout(ANSWER_S):
-                session = await engine.hosts.session(host_id)
-                found = await session.guest_stats()
-        except (DriverError, TimeoutError):
-            return
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            session = await engine.hosts.session(host_id)
+            found = await session.guest_stats()
+    except (DriverError, TimeoutError):
+        return
     for stats in found:
         vm = cloud[vms].get(stats.guest_id)
         if vm is not None and vm.host_id == host_id:
@@ -75,27 +85,26 @@ async def measure_hosts(engine: Engine, now_ms: int) -> None:
     if not interval_ms or vitals.hosts_at_ms + interval_ms > now_ms:
         return
     vitals.hosts_at_ms = now_ms
-    turns = asyncio.Semaphore(SIDE_BY_SIDE)
-    async with asyncio.TaskGroup() as group:
-        for host in list(cloud[hosts]):
-            group.create_task(_measure_host(engine, host.id, now_ms, turns))
+
+    async def measure(host_id: UUID) -> None:
+        await _measure_host(engine, host_id, now_ms)
+
+    ids = [host.id for host in cloud[hosts].each()]
+    await side_by_side(ids, measure, most=SIDE_BY_SIDE)
 
 
-async def _measure_host(
-    engine: Engine, host_id: UUID, now_ms: int, turns: asyncio.Semaphore
-) -> None:
+async def _measure_host(engine: Engine, host_id: UUID, now_ms: int) -> None:
     vitals, host = engine.cloud.vitals, engine.cloud[hosts].get(host_id)
     if host is None or host.state is not HostState.UP:
         vitals.note_host(host_id, None)
         return
-    async with turns:
-        try:
-            async with asyncio.timeout(ANSWER_S):
-                session = await engine.hosts.session(host_id)
-                stats = await session.host_stats()
-        except (DriverError, TimeoutError):
-            vitals.note_host(host_id, None)
-            return
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            session = await engine.hosts.session(host_id)
+            stats = await session.host_stats()
+    except (DriverError, TimeoutError):
+        vitals.note_host(host_id, None)
+        return
     sample = HostSample(
         at_ms=now_ms,
         cpu_used_percent=stats.cpu_used_percent,

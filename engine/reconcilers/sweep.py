@@ -43,6 +43,7 @@ from engine.intents.storage_pool import MeasureStoragePool
 from engine.intents.vm import VmFound, VmFoundElsewhere
 from engine.reconcilers.guest import ALIVE, GONE, Desired, Seen, Verdict, compare
 from engine.saga import BY_INTENT
+from engine.side_by_side import side_by_side
 from engine.world import Hosts
 from projections.finding import FindingKind, findings
 from projections.host import Host, hosts
@@ -93,23 +94,25 @@ class Sweeper:
         self._suspects, self._seen, self._in_use = self._seen, set(), set()
         self._left, self._leaving = self._leaving, set()
         self._strayed, self._straying = self._straying, {}
-        turns = asyncio.Semaphore(SIDE_BY_SIDE)
-        async with asyncio.TaskGroup() as group:
-            for host in list(self._engine.cloud[hosts]):
-                if host.job_id is None and host.state is not HostState.CONNECTING:
-                    group.create_task(self._in_turn(turns, self._look_at_host(host)))
-        async with asyncio.TaskGroup() as group:
-            for pool in list(self._engine.cloud[storage_pools]):
-                if pool.state is PoolState.UP:
-                    group.create_task(self._in_turn(turns, self._look_at_pool(pool)))
-        await self._in_turn(turns, self._close_lost())
 
-    async def _in_turn(self, turns: asyncio.Semaphore, look: Coroutine[Any, Any, None]) -> None:
+        async def host(row: Host) -> None:
+            if row.job_id is None and row.state is not HostState.CONNECTING:
+                await self._safely(self._look_at_host(row))
+
+        async def pool(row: StoragePool) -> None:
+            if row.state is PoolState.UP:
+                await self._safely(self._look_at_pool(row))
+
+        cloud = self._engine.cloud
+        await side_by_side(list(cloud[hosts]), host, most=SIDE_BY_SIDE)
+        await side_by_side(list(cloud[storage_pools]), pool, most=SIDE_BY_SIDE)
+        await self._safely(self._close_lost())
+
+    async def _safely(self, look: Coroutine[Any, Any, None]) -> None:
         """One look; whatever is wrong with it, the others go on."""
-        async with turns:
-            with Caught() as caught:
-                async with asyncio.timeout(LOOK_S):
-                    await look
+        with Caught() as caught:
+            async with asyncio.timeout(LOOK_S):
+                await look
         if caught.error is not None:
             kind, text = failure_of(caught.error)
             bug = caught.error if kind == "Bug" else None
