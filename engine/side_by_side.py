@@ -16,8 +16,8 @@ async def side_by_side(
 ) -> None:
     """Do it with each thing, with so many of them at a time. Should one fail, the others end.
 
-    A task for each of thirty thousand hosts would keep the event loop from everybody else for a
-    fifth of a second, by being made and put in line alone. After each thing all else has its turn.
+    A task for each of thirty thousand hosts keeps the event loop from everybody else for a tenth of
+    a second, by being made and put in line alone. After each thing all else has its turn.
     """
     left = iter(things)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from operator import attrgetter
 from typing import Annotated, Any, cast
 from uuid import UUID
 
@@ -11,7 +10,7 @@ from api.commands.vm_checks import refuse_later
 from api.commands.vm_networks import serves
 from api.declare import Caller, Cloud, Later, Names, OneOf, Roles, command
 from api.errors import Denied, InvalidValue
-from api.lists import NONE_IS, CountOnly, Filter, Test, list_command
+from api.lists import NONE_IS, CountOnly, Displayed, Filter, Test, list_command
 from api.scope import Reach, owner_for, reach_of
 from api.views.network import NetworkView
 from engine.intents.network import CreateNetwork
@@ -244,7 +243,7 @@ def _on_vlan(row: Network, wanted: str) -> bool:
     keyword=("name", "display_text"),
     scope="custom",
 )
-class ListNetworks(CountOnly):
+class ListNetworks(CountOnly, Displayed):
     """List the networks of an account, and the shared ones that it may use."""
 
     show_icon: Annotated[bool | None, "also the icon of each", Filter()] = None
@@ -320,8 +319,7 @@ class ListNetworks(CountOnly):
 
     def tests(self, caller: Caller) -> Iterator[Test]:
         """What only administrators see, and by whom a network may be used."""
-        if not caller.is_root:
-            yield attrgetter("is_displayed")
+        yield from super().tests(caller)
         if self.network_filter == "Account":
             yield _is_of_account
         elif self.network_filter in ("Domain", "Shared"):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from operator import attrgetter
 from typing import Annotated, Any
 from uuid import UUID
 
 from api.commands.vm_checks import open_to_users, refuse_later
 from api.declare import Caller, Free, Later, Moment, Names, OneOf, Roles, part
-from api.lists import NONE_IS, CountOnly, Filter, Test, WithIcons, list_command
+from api.lists import NONE_IS, CountOnly, Displayed, Filter, Test, WithIcons, list_command
 from api.views.vm import DETAILS, VmMetricsView, VmView, trimmed
 from api.views.vm_vitals import VmHistoryView
 from projections.host import hosts
@@ -44,7 +43,7 @@ def _while_there(caller: Caller) -> Iterator[Test]:
 
 
 @part
-class VmFilters:
+class VmFilters(Displayed):
     """What virtual machines are listed by."""
 
     state: Annotated[
@@ -138,8 +137,7 @@ class VmFilters:
     def tests(self, caller: Caller) -> Iterator[Test]:
         """What is asked for, and what only administrators see unasked."""
         refuse_later(self, ("backup_offering_id",))
-        if not caller.is_root:
-            yield attrgetter("is_displayed")
+        yield from super().tests(caller)
         if self.state == PRESENT:
             yield _is_there
         elif self.state is None and not self._named() and caller.role_type == "User":

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from operator import attrgetter
 from typing import Annotated, Any
 from uuid import UUID
 
 from api.commands.volume_checks import TEXT
 from api.declare import Caller, Names, OneOf, Roles, part
-from api.lists import CountOnly, Filter, Test, list_command, none_is
+from api.lists import CountOnly, Displayed, Filter, Test, list_command, none_is
 from api.views.volume import VolumeView
 from projections.storage_pool import storage_pools
 from projections.vm import vms
@@ -17,7 +16,7 @@ from projections.volume import volumes
 
 
 @part
-class VolumeFilters:
+class VolumeFilters(Displayed):
     """What volumes are listed by."""
 
     type: Annotated[str | None, "ROOT or DATADISK", OneOf("ROOT", "DATADISK"), Filter("kind")] = (
@@ -62,8 +61,7 @@ class VolumeFilters:
 
     def tests(self, caller: Caller) -> Iterator[Test]:
         """What is asked of more than the row, and what only administrators see."""
-        if not caller.is_root:
-            yield attrgetter("is_displayed")
+        yield from super().tests(caller)
         if self.is_encrypted or self.list_system_vms:
             yield none_is
         if self.host_id is not None or self.service_offering_id is not None:
