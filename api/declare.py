@@ -91,6 +91,8 @@ PLANS = 64
 RIGHTS = {"see", "use", "operate"}
 READS = ("list", "get", "query", "find")
 
+Measured = Callable[[Any, Cloud], dict[str, Any]]
+
 C = TypeVar("C")
 V = TypeVar("V", bound="type[View]")
 
@@ -116,6 +118,9 @@ class View(Struct, kw_only=True, omit_defaults=True, rename=wire_name):
     FIELDS: ClassVar[tuple[Field, ...]] = ()
     LIMITED: ClassVar[tuple[Field, ...]] = ()
     NESTED: ClassVar[tuple[Field, ...]] = ()
+    MEASURED: ClassVar[Measured | None] = None
+    """The fields, which every role sees, that tell a row's measurements. `of` has them too, and
+    reads no other measurements."""
 
     job_id: Annotated[UUID | None, "the job that works on it now"] = None
     job_status: Annotated[int | None, "0 while that job runs, 1 done, 2 failed"] = None

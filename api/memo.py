@@ -1,19 +1,26 @@
 """Rows of answers, as JSON, kept until something that they were made from changes.
 
 A view is made from its row and from whatever else it shows: names, disks, tags. While it is made,
-every row and every index entry that it reads is noted; when the log changes one of them, what was
-made from it is forgotten. So nothing has to be declared, and nothing stale can be served.
+every row and every index entry that it reads is noted (`api.reads`); when the log changes one of
+them, what was made from it is forgotten. So nothing has to be declared, and nothing stale can be
+served.
 
 What an answer rests on by its row's own id (a guest's disks, its tags) is noted once for all
-answers of a view. What many answers rest on (a zone, an account) is not noted for each: when it
-changes, everything is forgotten. What reads a fold that is no table, or the time, is made anew
-each time. Answers that nobody has asked for lately are kept packed: see `shelf`.
+answers of a view. Of a row that several show (a zone, an account) it is known what they show of
+it: while that stays as it is, they stay. If more rest on a thing than are worth noting, all
+answers of the view are forgotten with it. What reads a fold that is no table, or the time, is made
+anew each time.
+
+Measurements are others each minute, of everything at once. A view that shows some says which
+(`View.MEASURED`): they are put behind the rest of the answer, and forgotten by themselves.
+
+Answers that nobody has asked for lately are kept packed: see `shelf`.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, cast
 from uuid import UUID
 
@@ -21,114 +28,20 @@ import msgspec
 
 from api.declare import View
 from api.found import Found
-from api.pages import Pages
+from api.pages import Pages, joined
+from api.reads import WHOLE, Common, Key, Pattern, Reads
 from api.render import CLOSING, limited
-from api.shelf import Key, Pattern, Shelf
+from api.shelf import Shelf
 from api.signers import Signers
 from projections.cloud import Cloud
 from projections.picked import Picked
-from projections.table import Table, TableSpec
-from projections.vitals import Vitals
 
-MEASURED = "measured"
-WHOLE = "whole"
-"""What stands for all rows of a table in place of one's id."""
 KEPT_BYTES = 256 * 2**20
 READY_BYTES = 16 * 2**20
 """Eighteen pages of five hundred guests; whole pages are kept besides."""
 COMMON = 256
-"""How many answers may rest on one thing before it counts as what everything rests on."""
-
-
-class Reads:
-    """What a view read while it was made."""
-
-    def __init__(self, cloud: Cloud) -> None:
-        self.cloud = cloud
-        self.keys: set[Key] = set()
-        self.lasting = True
-
-    def __getitem__(self, spec: TableSpec[Any]) -> Any:
-        return self._noted(self.cloud[spec])
-
-    def table(self, kind: str) -> Any:
-        return self._noted(self.cloud.table(kind))
-
-    def _noted(self, table: Any) -> Any:
-        """A table that notes what is read of it; what only stands for a table is read unseen."""
-        if isinstance(table, Table):
-            return ReadTable(table, self.keys)
-        self.lasting = False
-        return table
-
-    @property
-    def vitals(self) -> ReadVitals:
-        return ReadVitals(self.cloud.vitals, self.keys)
-
-    def __getattr__(self, name: str) -> Any:
-        """Anything else, such as the position, is another one at the next event."""
-        self.lasting = False
-        return getattr(self.cloud, name)
-
-
-class ReadTable:
-    """A table that notes which of its rows and index entries were asked for.
-
-    A view keeps none of them, so they are only looked at.
-    """
-
-    def __init__(self, table: Table[Any], keys: set[Key]) -> None:
-        self._table, self._keys = table, keys
-        self.spec = table.spec
-
-    def get(self, row_id: UUID | None) -> Any:
-        if row_id is None:
-            return None
-        self._keys.add(((self.spec.kind,), row_id))
-        return self._table.look(row_id.int) if row_id in self._table else None
-
-    def __getitem__(self, row_id: UUID) -> Any:
-        self._keys.add(((self.spec.kind,), row_id))
-        return self._table.look(row_id.int)
-
-    def __contains__(self, row_id: object) -> bool:
-        self._keys.add(((self.spec.kind,), row_id))
-        return row_id in self._table
-
-    def by(self, attribute: str, value: object) -> Iterable[Any]:
-        self._keys.add(((self.spec.kind, attribute), value))
-        return self._table.by(attribute, value).looked_at()
-
-    def one(self, attribute: str, value: object) -> Any:
-        return next(iter(self.by(attribute, value)), None)
-
-    def by_text(self, attribute: str, text: str) -> Iterable[Any]:
-        self._keys.add(((self.spec.kind,), WHOLE))
-        return self._table.by_text(attribute, text).looked_at()
-
-    def __iter__(self) -> Iterator[Any]:
-        self._keys.add(((self.spec.kind,), WHOLE))
-        return self._table.each()
-
-    def __len__(self) -> int:
-        self._keys.add(((self.spec.kind,), WHOLE))
-        return len(self._table)
-
-
-class ReadVitals:
-    """Measurements, noting whose were asked for: that is every question's first argument."""
-
-    def __init__(self, vitals: Vitals, keys: set[Key]) -> None:
-        self._vitals, self._keys = vitals, keys
-
-    def __getattr__(self, name: str) -> Any:
-        ask = getattr(self._vitals, name)
-
-        def asked(measured_id: UUID, *more: Any) -> Any:
-            self._keys.add(((MEASURED,), measured_id))
-            return ask(measured_id, *more)
-
-        return asked
+"""How many answers may rest on one thing before it counts as what all of a view rest on."""
+END = b"}"
 
 
 class Memo:
@@ -146,6 +59,7 @@ class Memo:
         self._cloud, self._kept_bytes, self._most_ready = cloud, kept_bytes, ready_bytes
         self._shelves: dict[tuple[type[View], str], Shelf] = {}
         self._of_kind: dict[str, list[Shelf]] = {}
+        self._measuring: list[Shelf] = []
         self._resting: dict[Pattern, list[Shelf]] = {}
         self._indexed: dict[str, tuple[str, ...]] = {}
         self._ready: deque[tuple[Shelf, int]] = deque()
@@ -164,28 +78,50 @@ class Memo:
 
     def page(self, view: type[View], role_type: str, rows: Picked[Any]) -> bytes:
         """The answers for these rows, with commas between, and what closes an answer behind."""
-        shown, numbers = (view, role_type), rows.numbers
-        page = self._pages.get(shown, numbers) if numbers else CLOSING
+        numbers = rows.numbers
+        if not numbers:
+            return CLOSING
+        shelf = self._shelf(view, role_type, rows)
+        page = self._pages.get(shelf, numbers)
         if page is None:
             made = self.of(view, role_type, rows)
-            page = b",".join((*made[:-1], made[-1] + CLOSING))
-            shelf = self._shelves.get(shown)
-            if shelf is not None and all(number in shelf for number in numbers):
-                self._pages.keep(shown, numbers, page)
-        return page
+            kept = shelf.has_all(numbers)
+            return self._pages.keep(shelf, numbers, made) if kept else joined(made)
+        if page.stale:
+            stale = [numbers[place] for place in page.stale]
+            self._pages.renew(page, self.of(view, role_type, Picked(rows.table, stale)))
+            if not shelf.has_all(stale):
+                self._pages.drop(shelf, numbers)
+        return page.json
 
     def of(self, view: type[View], role_type: str, rows: Picked[Any]) -> list[bytes]:
         """The answer for each row, as callers of this role type see it."""
-        shelf = self._shelves.get((view, role_type))
-        if shelf is None:
-            return [self._make(view, role_type, row) for row in rows.looked_at()]
+        if not rows.numbers:
+            return []
+        shelf = self._shelf(view, role_type, rows)
         get, look = shelf.ready.get, rows.table.look
-        return [
-            get(number)
-            or self._unpacked(shelf, number)
-            or self._make(view, role_type, look(number))
+        made = [
+            get(number) or self._unpacked(shelf, number) or self._make(shelf, look(number))
             for number in rows.numbers
         ]
+        if view.MEASURED is None:
+            return made
+        late, glance = shelf.late.get, rows.table.glance
+        return [
+            one + (late(number) or self._measure(shelf, glance(number), number))
+            for one, number in zip(made, rows.numbers, strict=True)
+        ]
+
+    def _shelf(self, view: type[View], role_type: str, rows: Picked[Any]) -> Shelf:
+        """Where answers of this view are, for these rows and all others of their kind."""
+        shelf = self._shelves.get((view, role_type))
+        if shelf is None:
+            kind = rows.table.look(rows.numbers[0]).KIND
+            shelf = self._shelves[view, role_type] = Shelf(view, role_type)
+            self._of_kind.setdefault(kind, []).append(shelf)
+            if view.MEASURED is not None:
+                self._measuring.append(shelf)
+        return shelf
 
     def _unpacked(self, shelf: Shelf, number: int) -> bytes | None:
         """One that is not ready but packed; None if it is not made yet."""
@@ -194,21 +130,30 @@ class Memo:
             self._make_room(shelf, number, len(json))
         return json
 
-    def _make(self, view: type[View], role_type: str, row: Any) -> bytes:
-        reads = Reads(self._cloud)
-        shown = limited(view.of(row, cast(Cloud, reads)), role_type)
-        json = msgspec.json.encode(shown)
+    def _make(self, shelf: Shelf, row: Any) -> bytes:
+        """The answer for a row; of what shows measurements all but these, and not closed."""
+        view = shelf.view
+        is_measured = view.MEASURED is not None
+        reads = Reads(self._cloud, shelf.rests, measured_apart=is_measured)
+        json = msgspec.json.encode(limited(view.of(row, cast(Cloud, reads)), shelf.role_type))
+        if is_measured:
+            json = json.removesuffix(END)
         if reads.lasting:
-            self._keep(view, role_type, row, json, reads.keys)
+            self._keep(shelf, row, json, reads.keys)
         return json
 
-    def _keep(
-        self, view: type[View], role_type: str, row: Any, json: bytes, keys: set[Key]
-    ) -> None:
-        shelf = self._shelves.get((view, role_type))
-        if shelf is None:
-            shelf = self._shelves[view, role_type] = Shelf(row.KIND)
-            self._of_kind.setdefault(row.KIND, []).append(shelf)
+    def _measure(self, shelf: Shelf, row: Any, number: int) -> bytes:
+        """What a row was measured at, and what closes its answer behind."""
+        assert shelf.view.MEASURED is not None
+        told = shelf.view.MEASURED(row, self._cloud)
+        wire = shelf.wire
+        shown = {wire[name]: value for name, value in told.items() if value is not None}
+        late = b"," + msgspec.json.encode(shown)[1:] if shown else END
+        if number in shelf.ready:
+            shelf.late[number] = late
+        return late
+
+    def _keep(self, shelf: Shelf, row: Any, json: bytes, keys: set[Key]) -> None:
         size_bytes, number = len(json), row.id.int
         if self.size_bytes + size_bytes > self._kept_bytes:
             self.forget()
@@ -224,7 +169,19 @@ class Memo:
                 continue
             if key not in shelf.rests:
                 self._listen(pattern, shelf)
-            shelf.note(key, number, COMMON)
+            few = shelf.note(key, number, COMMON)
+            if few:
+                self._share(shelf, key, few)
+
+    def _share(self, shelf: Shelf, key: Key, few: Iterable[int]) -> None:
+        """Several answers rest on this. If it is a row, what they show of it is noted from now on;
+        what these few show is not known, so they are made again."""
+        (kind, *index), value = key
+        table = self._cloud.table(kind)
+        if not index and value in table:
+            shelf.rests[key] = Common(table, value)
+            for number in few:
+                self._drop(shelf, number)
 
     def _listen(self, pattern: Pattern, shelf: Shelf) -> None:
         """Tell this shelf of changes of this pattern."""
@@ -272,9 +229,13 @@ class Memo:
             if name in before:
                 self._drop_resting(pattern, before[name])
 
-    def measured(self, vm_id: UUID) -> None:
-        """A guest was measured anew, or is measured no more."""
-        self._drop_resting((MEASURED,), vm_id)
+    def measured(self, measured: Iterable[UUID]) -> None:
+        """Guests and disks were measured anew, or are measured no more."""
+        for shelf in self._measuring:
+            for number in (one.int for one in measured):
+                if number in shelf:
+                    shelf.late.pop(number, None)
+                    self._pages.forgot(number)
 
     def _drop_resting(self, pattern: Pattern, value: Any) -> None:
         for shelf in self._resting.get(pattern, ()):
@@ -282,8 +243,8 @@ class Memo:
                 self._drop(shelf, value.int)
             resting = shelf.resting_on((pattern, value))
             if resting is None:
-                self.forget()
-                return
+                self._clear(shelf)
+                continue
             for number in resting:
                 self._drop(shelf, number)
 
@@ -294,10 +255,15 @@ class Memo:
         self._ready_bytes -= plain
         self._packed_bytes -= packed
 
+    def _clear(self, shelf: Shelf) -> None:
+        """Every answer of a view is made anew when it is next asked for."""
+        self._ready_bytes -= sum(map(len, shelf.ready.values()))
+        self._packed_bytes -= sum(map(len, shelf.packed.values()))
+        shelf.clear()
+        self._pages.clear(shelf)
+
     def forget(self) -> None:
         """Everything is made anew when it is next asked for."""
         for shelf in self._shelves.values():
-            shelf.clear()
+            self._clear(shelf)
         self._ready.clear()
-        self._pages.clear()
-        self._ready_bytes = self._packed_bytes = 0

@@ -8,15 +8,16 @@ making it anew.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Sequence
 
-Pattern = tuple[str, ...]
-Key = tuple[Pattern, Any]
+from api.declare import View
+from api.reads import Common, Key, Pattern
 
 # A window of 8 KiB holds the dictionary and the answer; more would only have to be cleared.
 _WINDOW, _LEVEL, _MEMORY = -13, 6, 6
-NOBODY = ()
+SEVERAL = 8
+NOBODY: tuple[int, ...] = ()
+Resting = int | tuple[int, ...] | Common | None
 
 
 class Packer:
@@ -40,26 +41,36 @@ class Shelf:
     """The answers of one view for one role type, by the numbers of their rows' ids.
 
     `own` are the patterns of what each rests on by its row's own id, `rests` what some rest on
-    besides: one answer alone stands for itself, None is for more than are worth noting. Several are
-    a tuple, as a set takes six times as much.
+    besides: one answer alone stands for itself, few are a tuple, as a set takes six times as much.
+    Of a row that several show it is known what they show of it. None are more than are worth
+    noting.
+
+    `late` is what an answer that is ready shows of measurements, `wire` how fields are called.
     """
 
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
+    def __init__(self, view: type[View], role_type: str) -> None:
+        self.view, self.role_type = view, role_type
+        self.wire = {field.attr: field.wire for field in view.FIELDS}
         self.ready: dict[int, bytes] = {}
         self.packed: dict[int, bytes] = {}
+        self.late: dict[int, bytes] = {}
         self.own: set[Pattern] = set()
-        self.rests: dict[Key, int | tuple[int, ...] | None] = {}
+        self.rests: dict[Key, Resting] = {}
         self._packer: Packer | None = None
 
     def __contains__(self, number: int) -> bool:
         return number in self.ready or number in self.packed
+
+    def has_all(self, numbers: Sequence[int]) -> bool:
+        """Are all of these kept?"""
+        return all(number in self for number in numbers)
 
     def pack(self, number: int) -> tuple[int, int]:
         """Keep an answer packed only; by how much that shrinks what is ready, and grows the rest.
 
         One that has been packed before still is.
         """
+        self.late.pop(number, None)
         plain = self.ready.pop(number, None)
         if plain is None:
             return 0, 0
@@ -78,31 +89,43 @@ class Shelf:
         plain = self.ready[number] = self._packer.unpack(packed)
         return plain
 
-    def note(self, key: Key, number: int, most: int) -> None:
-        """An answer rests on this, unless more than `most` do already."""
+    def note(self, key: Key, number: int, most: int) -> Sequence[int]:
+        """An answer rests on this. Empty, or all that do, if they have just become several."""
         known = self.rests.get(key, NOBODY)
-        if known is None or known == number:
-            return
         if known is NOBODY:
             self.rests[key] = number
-            return
-        several = (known,) if isinstance(known, int) else known
-        if number in several:
-            return
-        self.rests[key] = (*several, number) if len(several) < most else None
+            return NOBODY
+        before = _numbers(known)
+        if before is None or number in before:
+            return NOBODY
+        numbers = (*before, number)
+        noted = numbers if len(numbers) <= most else None
+        if isinstance(known, Common):
+            known.numbers = noted
+            return NOBODY
+        self.rests[key] = noted
+        return numbers if len(numbers) == SEVERAL else NOBODY
 
-    def resting_on(self, key: Key) -> Iterator[int] | None:
-        """Those that rest on this by note, and do so no more; None if it is on too many."""
-        found = self.rests.pop(key, NOBODY)
-        if found is None:
-            return None
-        return iter((found,) if isinstance(found, int) else found)
+    def resting_on(self, key: Key) -> Iterable[int] | None:
+        """Something changed: those that rest on it by note, and do so no more; none if they all
+        show it as it still is; None if it is on too many."""
+        found = self.rests.get(key, NOBODY)
+        if found is NOBODY or (isinstance(found, Common) and found.still_holds()):
+            return NOBODY
+        del self.rests[key]
+        return _numbers(found)
 
     def drop(self, number: int) -> tuple[int, int]:
         """Forget an answer; how much was ready, and how much packed."""
+        self.late.pop(number, None)
         return len(self.ready.pop(number, b"")), len(self.packed.pop(number, b""))
 
     def clear(self) -> None:
-        self.ready.clear()
-        self.packed.clear()
-        self.rests.clear()
+        for kept in (self.ready, self.packed, self.late, self.rests):
+            kept.clear()
+
+
+def _numbers(resting: Resting) -> tuple[int, ...] | None:
+    if isinstance(resting, int):
+        return (resting,)
+    return resting.numbers if isinstance(resting, Common) else resting

@@ -17,14 +17,16 @@ async def side_by_side(
     """Do it with each thing, with so many of them at a time. Should one fail, the others end.
 
     A task for each of thirty thousand hosts keeps the event loop from everybody else for a tenth of
-    a second, by being made and put in line alone. After each thing all else has its turn.
+    a second, by being made and put in line alone. And what begins at once, or is over at once, adds
+    up: so in a turn of the loop no more than one begins.
     """
-    left = iter(things)
+    left, gate = iter(things), asyncio.Lock()
 
     async def some() -> None:
         for one in left:
+            async with gate:
+                await turn()
             await do(one)
-            await turn()
 
     async with asyncio.TaskGroup() as group:
         for _ in range(most):

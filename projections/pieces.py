@@ -11,8 +11,11 @@ T = TypeVar("T")
 MOST = 200
 
 
-async def pieces(things: Iterable[T], most: int = MOST) -> AsyncIterator[list[T]]:
-    """So many at a time; between two of them whatever else is due has its turn.
+async def pieces(
+    things: Iterable[T], most: int = MOST, *, turns: int = 1
+) -> AsyncIterator[list[T]]:
+    """So many at a time; between two of them whatever else is due has its turn, or several: what
+    can wait leaves more of a busy loop to others.
 
     The cloud goes on meanwhile: `things` must be what it was at one moment, as an iterator of
     something that is kept by itself is.
@@ -20,7 +23,8 @@ async def pieces(things: Iterable[T], most: int = MOST) -> AsyncIterator[list[T]
     rest = iter(things)
     while some := list(islice(rest, most)):
         yield some
-        await turn()
+        for _ in range(turns):
+            await turn()
 
 
 @coroutine

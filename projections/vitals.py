@@ -13,6 +13,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 KEPT = 60
+TOLD_AT_ONCE = 16_384
 
 
 class Sample(NamedTuple):
@@ -60,13 +61,15 @@ class HostSample(NamedTuple):
 class Vitals:
     """The last samples of each guest that runs, and the last of each host.
 
-    `measured_at_ms` and `hosts_at_ms` are when all were last asked. `watch` is told of each guest
-    and host whose samples are others now.
+    `measured_at_ms` and `hosts_at_ms` are when all were last asked. `watch` is told of the guests
+    and disks whose samples are others now: of many together, as whoever shows a page of them makes
+    it anew each time.
     """
 
     def __init__(self) -> None:
         self.measured_at_ms = self.hosts_at_ms = 0
-        self.watch: Callable[[UUID], None] = lambda measured_id: None
+        self.watch: Callable[[Iterable[UUID]], None] = lambda measured: None
+        self._untold: list[UUID] = []
         self._hosts: dict[UUID, HostSample] = {}
         self._samples: dict[UUID, deque[Sample]] = {}
         self._disks: dict[UUID, DiskSample] = {}
@@ -79,7 +82,7 @@ class Vitals:
             known.clear()
         if not known or known[-1].at_ms < sample.at_ms:
             known.append(sample)
-        self.watch(vm_id)
+        self._changed(vm_id)
 
     def guests(self) -> list[UUID]:
         """Those that were measured, whether they still run or not."""
@@ -88,7 +91,7 @@ class Vitals:
     def forget(self, vm_id: UUID) -> None:
         """A guest runs no more."""
         if self._samples.pop(vm_id, None) is not None:
-            self.watch(vm_id)
+            self._changed(vm_id)
             self.note_disks(vm_id, {})
 
     def note_disks(self, vm_id: UUID, found: dict[UUID, DiskSample]) -> None:
@@ -100,7 +103,18 @@ class Vitals:
             self._disks_of[vm_id] = frozenset(found)
         self._disks |= found
         for volume_id in before | found.keys():
-            self.watch(volume_id)
+            self._changed(volume_id)
+
+    def tell(self) -> None:
+        """Tell of those that are others now and were not told of yet."""
+        untold, self._untold = self._untold, []
+        if untold:
+            self.watch(untold)
+
+    def _changed(self, measured_id: UUID) -> None:
+        self._untold.append(measured_id)
+        if len(self._untold) >= TOLD_AT_ONCE:
+            self.tell()
 
     def disk(self, volume_id: UUID) -> DiskSample | None:
         """The newest counters of a disk, while its guest runs."""
@@ -112,7 +126,6 @@ class Vitals:
             self._hosts.pop(host_id, None)
         else:
             self._hosts[host_id] = sample
-        self.watch(host_id)
 
     def host(self, host_id: UUID) -> HostSample | None:
         return self._hosts.get(host_id)

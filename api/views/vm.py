@@ -14,7 +14,7 @@ from api.views.owner import OwnedView, owner
 from api.views.resource_icon import ResourceIconView
 from api.views.security_group import GuestGroupView, groups_of
 from api.views.tag import TagView, tags_of
-from api.views.vm_vitals import measured, told
+from api.views.vm_vitals import in_words, measured
 from projections.affinity_group import affinity_groups
 from projections.annotation import is_noted
 from projections.disk_offering import disk_offerings
@@ -55,6 +55,8 @@ DETAILS = ("all", "min", "stats", "backoff", "vnfnics", *FIELDS_OF)
 @view
 class VmView(OwnedView, kw_only=True):
     """A virtual machine."""
+
+    MEASURED = measured
 
     id: Annotated[UUID, "its id"]
     name: Annotated[str, "its host name"]
@@ -212,6 +214,8 @@ def _public(made: VmView, row: Vm, cloud: Cloud) -> None:
 class VmMetricsView(VmView, kw_only=True):
     """A virtual machine with its measurements in words."""
 
+    MEASURED = in_words
+
     cpu_total: Annotated[str, "the speed of all its cores"]
     memory_total: Annotated[str, "all its memory"]
     network_read: Annotated[str | None, "what it received since it started"] = None
@@ -223,7 +227,11 @@ class VmMetricsView(VmView, kw_only=True):
     def of(cls, row: Vm, cloud: Cloud) -> VmMetricsView:
         plain = VmView.of(row, cloud)
         fields = {name: getattr(plain, name) for name in plain.__struct_fields__}
-        return cls(**fields, **told(row, cloud))
+        return cls(
+            **fields | in_words(row, cloud),
+            cpu_total=f"{row.cpu_count * row.cpu_mhz / 1000:.1f} Ghz",
+            memory_total=f"{row.memory_mib / 1024:.2f} GB",
+        )
 
 
 def _image(made: VmView, row: Vm, cloud: Cloud) -> None:

@@ -35,16 +35,12 @@ def _counters(sample: Sample) -> dict[str, Any]:
     }
 
 
-def told(row: Vm, cloud: Cloud) -> dict[str, Any]:
-    """The same in words, as metrics lists have it."""
+def in_words(row: Vm, cloud: Cloud) -> dict[str, Any]:
+    """The same, and in words what metrics lists have of it besides."""
     last = cloud.vitals.last(row.id)
-    words: dict[str, Any] = {
-        "cpu_total": f"{row.cpu_count * row.cpu_mhz / 1000:.1f} Ghz",
-        "memory_total": f"{row.memory_mib / 1024:.2f} GB",
-    }
     if last is None:
-        return words
-    return words | {
+        return {}
+    return measured(row, cloud) | {
         "network_read": f"{last.network_read_bytes / MIB:.2f} MB",
         "network_write": f"{last.network_write_bytes / MIB:.2f} MB",
         "disk_read": f"{last.disk_read_bytes / MIB:.2f} MB",

@@ -24,9 +24,24 @@ from projections.volume import Volume
 from projections.zone import zones
 
 
+def _measured(row: Volume, cloud: Cloud) -> dict[str, Any]:
+    """What it was measured at, while its guest runs."""
+    last = cloud.vitals.disk(row.id)
+    if last is None:
+        return {}
+    return {
+        "disk_kbs_read": last.read_bytes // 1024,
+        "disk_kbs_write": last.write_bytes // 1024,
+        "disk_io_read": last.reads,
+        "disk_io_write": last.writes,
+    }
+
+
 @view
 class VolumeView(OwnedView, kw_only=True):
     """A volume: a root disk or a data disk."""
+
+    MEASURED = _measured
 
     id: Annotated[UUID, "its id"]
     name: Annotated[str, "its name"]
@@ -156,18 +171,6 @@ def _guest(row: Volume, cloud: Cloud) -> dict[str, Any]:
             "service_offering_display_text": sized_by.display_text,
         }
     return found
-
-
-def _measured(row: Volume, cloud: Cloud) -> dict[str, Any]:
-    last = cloud.vitals.disk(row.id)
-    if last is None:
-        return {}
-    return {
-        "disk_kbs_read": last.read_bytes // 1024,
-        "disk_kbs_write": last.write_bytes // 1024,
-        "disk_io_read": last.reads,
-        "disk_io_write": last.writes,
-    }
 
 
 def _offering(row: Volume, cloud: Cloud) -> dict[str, Any]:

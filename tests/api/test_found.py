@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from aggregates.base import Recorded
 from aggregates.vm import VmExpunged
 from api.found import EVERYTHING, Found
-from api.pages import FEW_ROWS, Pages
 from projections.table import Table
 from projections.vm import Vm, vms
 from tests.api.fakes import named
@@ -107,33 +106,3 @@ def test_no_more_rows_are_kept_than_are_allowed() -> None:
     place.ask("db")
     assert place.found.get(place.table, "web") is None
     assert list(place.found.get(place.table, "db") or ()) == place.walked("db")
-
-
-def test_a_page_is_kept_when_it_is_asked_for_again() -> None:
-    rows = list(range(FEW_ROWS))
-    pages = Pages()
-    pages.keep("shown", rows, b"first")
-    assert pages.get("shown", rows) is None
-    pages.keep("shown", rows, b"second")
-    assert pages.get("shown", rows) == b"second"
-    assert pages.get("otherwise", rows) is None
-    assert pages.get("shown", [*rows[:-1], 1_000]) is None, "it is of other rows"
-    pages.keep("shown", rows, b"third")
-    pages.forgot(1_000)
-    assert pages.get("shown", rows) == b"third"
-    pages.forgot(rows[3])
-    assert pages.get("shown", rows) is None
-    assert pages.size_bytes == 0
-
-
-def test_pages_are_bounded_and_nothing_forgotten_is_missed() -> None:
-    first, second = (list(range(start, start + FEW_ROWS)) for start in (0, 1_000))
-    pages = Pages(kept_bytes=5)
-    for rows in (first, first, second, second):
-        pages.keep("shown", list(rows), b"abc")
-    assert pages.get("shown", list(first)) is None
-    assert pages.get("shown", list(second)) == b"abc"
-    pages.forgot(second[0])
-    for _ in range(10_000):
-        pages.forgot(2_000)
-    assert pages.get("shown", list(second)) is None

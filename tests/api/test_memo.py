@@ -8,14 +8,19 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from api.dispatch import Gateway, Request
 from api.memo import Memo
+from api.render import limited
 from api.shelf import Shelf
-from api.views.vm import VmView
+from api.views.vm import VmMetricsView, VmView
 from api.views.zone import ZoneView
-from projections.vm import vms
+from engine.chores.vitals import measure_guests
+from projections.picked import Picked
+from projections.vitals import Sample
+from projections.vm import Vm, vms
 from projections.zone import zones
 from tests.api.everybody import House, _signature, commands, filled, house
 from tests.tenant.world import MEDIUM, SMALL, SMALL_DISK, TEMPLATE, ZONE, named
@@ -66,8 +71,12 @@ async def agree(here: House, after: str) -> int:
 MEASURED = ("listManagementServers", "listManagementServersMetrics")
 
 
-async def test_nothing_stale_is_served(here: House, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("several", [2, 8])
+async def test_nothing_stale_is_served(
+    here: House, monkeypatch: pytest.MonkeyPatch, several: int
+) -> None:
     """Whatever is found and shown is kept here, however little it is; most of it packed."""
+    monkeypatch.setattr("api.shelf.SEVERAL", several)
     monkeypatch.setattr("api.lists.FEW", 0)
     monkeypatch.setattr("api.pages.FEW_ROWS", 1)
     here.gateway.memo = memo = Memo(here.cloud, ready_bytes=20_000)
@@ -96,6 +105,7 @@ async def test_nothing_stale_is_served(here: House, monkeypatch: pytest.MonkeyPa
         ("a network's", lambda: here.make("ann", "updateNetwork", id=network, name="n9")),
         ("a disk", lambda: job("ann", "createVolume", **disk)),
         ("a stop", lambda: job("ann", "stopVirtualMachine", id=vm, forced="true")),
+        ("measurements", lambda: measure_guests(here.controller.engine, 10**15)),
         ("no tag", lambda: job("ann", "deleteTags", **tag)),
         (
             "another guest",
@@ -139,14 +149,7 @@ async def test_what_is_kept_is_used_and_bounded(here: House) -> None:
 
 async def test_what_nobody_asked_for_lately_is_packed(here: House) -> None:
     """As small as it is alike, the same to the byte, and never stale."""
-    network = str(here.thing("network"))
-    for number in range(12):
-        told = await here.make(
-            "ann", "deployVirtualMachine", zoneid=str(ZONE), serviceofferingid=SMALL,
-            templateid=TEMPLATE, startvm="false", name=f"guest-{number}", networkids=network,
-        )  # fmt: skip
-        await here.controller.engine.runner.wait(UUID(told["jobid"]))
-    guests = here.cloud[vms].picked()
+    guests = await guests_of_ann(here, 12)
     plain = [bytes(one) for one in Memo(here.cloud).of(VmView, "Admin", guests)]
     memo = Memo(here.cloud, ready_bytes=1)
     for _ in range(2):
@@ -175,9 +178,76 @@ async def test_what_much_rests_on_is_noted_once(
     await agree(here, "a zone's name")
 
 
+async def guests_of_ann(here: House, count: int) -> Picked[Vm]:
+    """So many guests of hers, all on one network and stopped."""
+    network = str(here.thing("network"))
+    for number in range(count):
+        told = await here.make(
+            "ann", "deployVirtualMachine", zoneid=str(ZONE), serviceofferingid=SMALL,
+            templateid=TEMPLATE, startvm="false", name=f"guest-{number}", networkids=network,
+        )  # fmt: skip
+        await here.controller.engine.runner.wait(UUID(told["jobid"]))
+    return here.cloud[vms].picked()
+
+
+async def test_of_a_row_that_several_show_only_what_they_show_of_it_counts(here: House) -> None:
+    memo, guests = Memo(here.cloud), await guests_of_ann(here, 12)
+    for _ in range(2):  # the first few are made again once they are several
+        memo.of(VmView, "Admin", guests)
+    shelf = memo._shelf(VmView, "Admin", guests)
+    ready = dict(shelf.ready)
+    assert len(ready) == len(guests)
+    await here.make("root", "updateZone", id=str(ZONE), dns1="9.9.9.9")
+    assert shelf.ready == ready
+    await here.make("root", "updateZone", id=str(ZONE), name="other")
+    assert not shelf.ready.keys() & {one.id.int for one in guests}
+    assert all(b'"zonename":"other"' in one for one in memo.of(VmView, "Admin", guests))
+
+
+async def test_measurements_are_put_in_without_making_the_rest_again(
+    here: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.pages.FEW_ROWS", 1)
+    memo, guests = Memo(here.cloud), await guests_of_ann(here, 3)
+    vitals, made = here.cloud.vitals, list[Any]()
+    plain = VmView.of.__func__
+
+    def of(cls: type[VmView], row: Vm, cloud: Any) -> VmView:
+        made.append(row)
+        return plain(cls, row, cloud)
+
+    monkeypatch.setattr(VmView, "of", classmethod(of))
+
+    def shown() -> list[Any]:
+        page = memo.page(VmView, "Admin", guests)
+        told = json.loads(b'{"a":{"list":[' + page)["a"]["list"]
+        return [one.get("memorykbs") for one in told]
+
+    assert [shown() for _ in range(3)][-1] == [None] * len(guests)
+    once = len(made)
+    vitals.note(guests[1].id, Sample(1, 1, 2048, 0, 0, 0, 0))
+    vitals.tell()
+    assert [shown() for _ in range(2)][-1] == [None, 2, *[None] * (len(guests) - 2)]
+    vitals.note(guests[1].id, Sample(2, 2, 4096, 0, 0, 0, 0))
+    vitals.note(guests[0].id, Sample(2, 2, 4096, 0, 0, 0, 0))
+    vitals.tell()
+    assert shown() == [4, 4, *[None] * (len(guests) - 2)]
+    vitals.forget(guests[1].id)
+    vitals.tell()
+    assert shown() == [4, *[None] * (len(guests) - 1)]
+    assert len(made) == once
+    monkeypatch.undo()
+    for view in (VmView, VmMetricsView):
+        # They are put in for whatever role an answer is made.
+        assert not {one.attr for one in view.LIMITED} & view.MEASURED(guests[0], here.cloud).keys()
+        for guest, kept in zip(guests, memo.of(view, "Admin", guests), strict=True):
+            anew = msgspec.json.encode(limited(view.of(guest, here.cloud), "Admin"))
+            assert json.loads(kept) == json.loads(anew)
+
+
 @pytest.mark.parametrize("count", [1, 2, 8, 9, 40, 41])
 def test_a_shelf_knows_all_that_rest_on_a_thing_or_that_they_are_too_many(count: int) -> None:
-    shelf, key = Shelf("vm"), (("host",), 7)
+    shelf, key = Shelf(VmView, "Admin"), (("host",), 7)
     for ident in (*range(1, count + 1), count):
         shelf.note(key, ident, 40)
     found = shelf.resting_on(key)

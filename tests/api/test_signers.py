@@ -8,7 +8,8 @@ from uuid import UUID
 
 from api.dispatch import Request
 from api.identity import identify, key_access
-from api.memo import Memo, Reads
+from api.memo import Memo
+from api.reads import Reads
 from api.signers import RESTS_ON
 from projections.cloud import Cloud
 from tests.api.everybody import House, _signature, house

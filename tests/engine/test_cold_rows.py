@@ -17,7 +17,7 @@ from msgspec.structs import asdict, force_setattr, replace
 from aggregates.appliance import Deployed
 from aggregates.base import AGGREGATES, Event, Recorded
 from aggregates.vm import Nic, NicIp, Vm, VmCreated, VmExpunged, VmLeased, VmStarted, VmStopped
-from api.memo import Reads
+from api.reads import Reads
 from benchmarks.cloud import load_nouns
 from benchmarks.memory_child import Walk
 from engine import cooling

@@ -16,7 +16,8 @@ async def test_each_is_done_once_and_no_more_than_so_many_at_a_time() -> None:
         nonlocal at_work, most
         at_work += 1
         most = max(most, at_work)
-        await asyncio.sleep(0)
+        for _ in range(20):
+            await asyncio.sleep(0)
         at_work -= 1
         done.append(number)
 
@@ -39,7 +40,7 @@ async def test_others_have_their_turn_though_nothing_has_to_be_waited_for() -> N
     beside = asyncio.create_task(other())
     await side_by_side(range(100), do, most=4)
     await beside
-    assert turns >= 100 / 4
+    assert turns >= 100, "more than one thing in a turn"
 
 
 async def test_a_failure_ends_the_others() -> None:
