@@ -7,6 +7,7 @@ more partitions.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -18,11 +19,12 @@ from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 from consumers import kafka_record
 from consumers.errors import LogGap
 from consumers.event import Event
-from consumers.kafka_reader import Fetcher, closed, opened
+from consumers.kafka_reader import GONE, START_S, Fetcher, closed, opened
 from consumers.merge import Merge
 from consumers.patience import Patience
 from consumers.stream import Stream
 
+DELETED = (OffsetOutOfRangeError, NoOffsetForPartitionError)
 NEAR_OFFSETS, SEEK_MS = 500, 1_000
 METADATA_MS = 5_000
 
@@ -55,7 +57,7 @@ class KafkaLogStream(Stream):
                     if self._wanted(one.topic):
                         event = kafka_record.event(one)
                         yield _in_one(event)
-            except (OffsetOutOfRangeError, NoOffsetForPartitionError) as gone:
+            except DELETED as gone:
                 raise LogGap(
                     f"{self._topic} holds no more what follows position {merge.last}: {gone}"
                 ) from gone
@@ -67,10 +69,19 @@ class KafkaLogStream(Stream):
     async def _rows(
         self, consumer: AIOKafkaConsumer, merge: Merge, patience: Patience
     ) -> AsyncIterator[kafka_record.Row]:
-        """What follows, until the topic has other partitions than it had, or nothing more comes."""
+        """What follows, until the topic has other partitions than it had, or nothing more comes.
+
+        Then it is opened anew.
+        """
         await _known(consumer, self._topic, patience)
         partitions = _partitions(consumer, self._topic)
-        begins = {one: await _behind(consumer, one, merge.last) for one in partitions}
+        try:
+            begins = {one: await _behind(consumer, one, merge.last) for one in partitions}
+        except DELETED:
+            raise
+        except GONE as gone:
+            await patience.wait(gone)
+            return
         consumer.assign(partitions)
         for one, offset in begins.items():
             consumer.seek(one, offset)
@@ -121,19 +132,23 @@ def _partitions(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
 
 
 async def _behind(consumer: AIOKafkaConsumer, partition: TopicPartition, after: int) -> int:
-    """An offset at or shortly before the first record behind a position."""
-    first = int((await consumer.beginning_offsets([partition]))[partition])
-    low, high = first, int((await consumer.end_offsets([partition]))[partition])
-    if after <= 0:
-        return first
-    consumer.assign([partition])
-    while high - low > NEAR_OFFSETS:
-        middle = (low + high) // 2
-        consumer.seek(partition, middle)
-        found = await consumer.getmany(partition, timeout_ms=SEEK_MS, max_records=1)
-        records = found.get(partition)
-        if records and kafka_record.row(records[0]).position <= after:
-            low = records[0].offset
-        else:
-            high = middle
-    return low
+    """An offset at or shortly before the first record behind a position.
+
+    TimeoutError if the broker does not say it within `START_S`.
+    """
+    async with asyncio.timeout(START_S):
+        low = int((await consumer.beginning_offsets([partition]))[partition])
+        high = int((await consumer.end_offsets([partition]))[partition])
+        if after <= 0:
+            return low
+        consumer.assign([partition])
+        while high - low > NEAR_OFFSETS:
+            middle = (low + high) // 2
+            consumer.seek(partition, middle)
+            found = await consumer.getmany(partition, timeout_ms=SEEK_MS, max_records=1)
+            records = found.get(partition)
+            if records and kafka_record.row(records[0]).position <= after:
+                low = records[0].offset
+            else:
+                high = middle
+        return low

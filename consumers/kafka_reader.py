@@ -2,7 +2,8 @@
 
 aiokafka waits for ever for a broker that is gone. So when nothing has come for a while the broker
 is asked for the topic's end, and its answer is what tells a quiet cloud from a dead broker, and
-from fetches that stand still: then the topic is opened anew.
+from fetches that stand still. Then the topic is opened anew; so it is where no answer comes, as a
+client that no longer learns who leads a partition asks the wrong one for ever.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from consumers.patience import Patience
 FETCH_MS, BATCH_RECORDS = 500, 1_000
 IDLE_S, PROBE_S, START_S, CLOSE_S = 5.0, 5.0, 30.0, 10.0
 STILL_S = 15.0
-"""How long nothing may come of what is known to be there."""
+"""How long nothing may come of what is known to be there, or no answer to what there is."""
+
+GONE = (KafkaError, OSError, TimeoutError)
 
 log_ = logging.getLogger("sagastack.consumers")
 
@@ -37,7 +40,7 @@ async def opened(patience: Patience, topic: str, **settings: Any) -> AIOKafkaCon
                 if topic in await consumer.topics():
                     return consumer
             why: BaseException | str = f"there is no topic {topic} yet"
-        except (KafkaError, OSError, TimeoutError) as gone:
+        except GONE as gone:
             why = gone
         except BaseException:
             await closed(consumer)
@@ -65,13 +68,14 @@ async def closed(consumer: AIOKafkaConsumer) -> None:
 class Fetcher:
     """Fetches batches. An empty one means that the cloud is quiet and the broker lives.
 
-    `stands_still`: more lies behind what was fetched last, and for `STILL_S` nothing of it came.
+    `stands_still`: more lies behind what was fetched last, and for `STILL_S` nothing of it came, or
+    for so long nobody said whether there is more.
     """
 
     def __init__(self, consumer: AIOKafkaConsumer, patience: Patience) -> None:
         self._consumer, self._patience = consumer, patience
         self._heard_s = time.monotonic()
-        self._behind_s: float | None = None
+        self._still_s: float | None = None
         self.stands_still = False
 
     async def batch(self) -> dict[TopicPartition, list[Any]]:
@@ -79,7 +83,7 @@ class Fetcher:
             timeout_ms=FETCH_MS, max_records=BATCH_RECORDS
         )
         if found:
-            self._behind_s = None
+            self._still_s = None
             self._lives()
         elif time.monotonic() - self._heard_s > IDLE_S:
             await self._probe()
@@ -99,21 +103,24 @@ class Fetcher:
                 ends = await self._consumer.end_offsets(partitions)
                 wanted = [one for one in partitions if one not in self._consumer.paused()]
                 behind = [one for one in wanted if await self._position(one) < ends[one]]
-        except (KafkaError, OSError, TimeoutError) as gone:
-            await self._patience.wait(gone)
+        except GONE as gone:
+            self._note(f"nobody says what more there is ({gone!r})")
+            if not self.stands_still:
+                await self._patience.wait(gone)
         else:
             self._lives()
-            self._note(behind)
+            self._note(f"nothing comes of {behind[0].topic}, which has more" if behind else "")
 
     async def _position(self, partition: TopicPartition) -> int:
         return int(await self._consumer.position(partition))
 
-    def _note(self, behind: list[TopicPartition]) -> None:
+    def _note(self, why: str) -> None:
+        """Why nothing comes, or empty if there is nothing to come."""
         now_s = time.monotonic()
-        if not behind:
-            self._behind_s = None
-        elif self._behind_s is None:
-            self._behind_s = now_s
-        elif now_s - self._behind_s > STILL_S:
+        if not why:
+            self._still_s = None
+        elif self._still_s is None:
+            self._still_s = now_s
+        elif now_s - self._still_s > STILL_S:
             self.stands_still = True
-            log_.warning("nothing comes of %s, which has more: it is opened anew", behind[0].topic)
+            log_.warning("%s: it is opened anew", why)

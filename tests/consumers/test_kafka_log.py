@@ -8,7 +8,7 @@ import random
 import pytest
 from aiokafka import AIOKafkaConsumer
 
-from consumers import Event, LogGap, SourceGone, Stream, consume, kafka_reader
+from consumers import Event, LogGap, SourceGone, Stream, consume, kafka_log, kafka_reader
 from tests.consumers.publisher import Publisher, stream_of
 from tests.peers.kafka import Broker, Kafka
 
@@ -140,6 +140,58 @@ async def test_fetches_that_stand_still_are_begun_anew(
         told = await take(consume(source(kafka) + group), len(publisher.ids))
     assert len(lives) == 2
     assert sorted(one.id for one in told) == sorted(publisher.ids)
+
+
+@pytest.mark.parametrize("group", ["", "&group=those-who-ask"])
+async def test_a_client_that_learns_no_more_who_leads_is_begun_anew(
+    kafka: Kafka, monkeypatch: pytest.MonkeyPatch, group: str
+) -> None:
+    """Nothing comes in its first life, and nobody says what there would be."""
+    monkeypatch.setattr(kafka_reader, "IDLE_S", 0.1)
+    monkeypatch.setattr(kafka_reader, "PROBE_S", 0.2)
+    monkeypatch.setattr(kafka_reader, "STILL_S", 0.5)
+    lives, getmany = list[AIOKafkaConsumer](), AIOKafkaConsumer.getmany
+    end_offsets = AIOKafkaConsumer.end_offsets
+
+    async def standing(self: AIOKafkaConsumer, *partitions: object, **how: int) -> object:
+        lives.extend([] if self in lives else [self])
+        if self is lives[0]:
+            await asyncio.sleep(how["timeout_ms"] / 1000)
+            return {}
+        return await getmany(self, *partitions, **how)
+
+    async def unanswered(self: AIOKafkaConsumer, partitions: object) -> object:
+        if lives and self is lives[0]:
+            await asyncio.Event().wait()
+        return await end_offsets(self, partitions)
+
+    async with Publisher(kafka.servers, kafka.prefix) as publisher:
+        await publisher.publish(STREAMS)
+        monkeypatch.setattr(AIOKafkaConsumer, "getmany", standing)
+        monkeypatch.setattr(AIOKafkaConsumer, "end_offsets", unanswered)
+        told = await take(consume(source(kafka) + group), len(publisher.ids))
+    assert len(lives) == 2
+    assert sorted(one.id for one in told) == sorted(publisher.ids)
+
+
+async def test_where_a_position_lies_is_asked_again_if_nobody_says_it(
+    kafka: Kafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka_log, "START_S", 2.0)
+    asked, beginning = list[AIOKafkaConsumer](), AIOKafkaConsumer.beginning_offsets
+
+    async def unanswered(self: AIOKafkaConsumer, partitions: object) -> object:
+        asked.extend([] if self in asked else [self])
+        if self is asked[0]:
+            await asyncio.Event().wait()
+        return await beginning(self, partitions)
+
+    async with Publisher(kafka.servers, kafka.prefix) as publisher:
+        await publisher.publish(STREAMS)
+        monkeypatch.setattr(AIOKafkaConsumer, "beginning_offsets", unanswered)
+        told = await take(consume(source(kafka)), len(publisher.ids))
+    assert len(asked) == 2
+    assert [one.id for one in told] == publisher.ids
 
 
 async def test_a_broker_that_stays_away_is_said_to_be_gone(
