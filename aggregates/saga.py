@@ -29,11 +29,21 @@ class RunState(StrEnum):
         return self in (RunState.SUCCEEDED, RunState.FAILED)
 
 
+class Tried(msgspec.Struct, frozen=True):
+    """What a step chose, as JSON, and why nothing could be done with it."""
+
+    output: Any
+    error: str
+    why: str
+
+
 @aggregate("saga")
 class SagaRun(Aggregate):
     """One run. `outputs` holds each succeeded step's output as JSON; `undone` the steps undone.
 
-    `doubts` are steps of which an attempt may have happened unheard.
+    `doubts` are steps of which an attempt may have happened unheard. `tried` is what was chosen
+    before, at the step that chooses; `back_to` is that step while the run is undone as far as that,
+    and `renewed` are it and those behind it, once they begin anew.
     """
 
     GROWS_IN_PLACE: ClassVar[bool] = True
@@ -53,6 +63,9 @@ class SagaRun(Aggregate):
     skipped: list[str] = msgspec.field(default_factory=list)
     attempts: dict[str, int] = msgspec.field(default_factory=dict)
     doubts: list[str] = msgspec.field(default_factory=list)
+    tried: list[Tried] = msgspec.field(default_factory=list)
+    renewed: list[str] = msgspec.field(default_factory=list)
+    back_to: str = ""
     failed_step: str = ""
     error: str = ""
     error_text: str = ""
@@ -145,15 +158,19 @@ class StepFailed(Event, frozen=True, kw_only=True):
 
 
 @event("saga.undo_started")
-class UndoStarted(Event, frozen=True, kw_only=True):
-    """The run will not succeed; `error` and `text` are what its caller is told."""
+class UndoStarted(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """The run will not succeed; `error` and `text` are what its caller is told.
+
+    It may succeed yet if it is undone no further than to a step that chooses anew: `back_to`.
+    """
 
     step: str
     error: str
     text: str
+    back_to: str = ""
 
     def apply(self, row: SagaRun, at_ms: int) -> None:
-        row.state, row.was_undoing = RunState.UNDOING, True
+        row.state, row.was_undoing, row.back_to = RunState.UNDOING, True, self.back_to
         row.failed_step, row.error, row.error_text = self.step, self.error, self.text
         row.attempts.clear()
 
@@ -165,6 +182,25 @@ class StepUndone(Event, frozen=True, kw_only=True):
     def apply(self, row: SagaRun, at_ms: int) -> None:
         row.undone.append(self.step)
         row.attempts.pop(self.step, None)
+
+
+@event("saga.turned")
+class SagaTurned(Event, frozen=True, kw_only=True):
+    """All is undone back to a step that chooses. It, and the `steps` behind it, begin anew."""
+
+    step: str
+    steps: list[str]
+
+    def apply(self, row: SagaRun, at_ms: int) -> None:
+        anew = (self.step, *self.steps)
+        row.tried = [*row.tried, Tried(row.outputs.get(self.step), row.error, row.error_text)]
+        row.outputs = {step: told for step, told in row.outputs.items() if step not in anew}
+        row.undone = [step for step in row.undone if step not in anew]
+        row.doubts = [step for step in row.doubts if step not in anew]
+        row.renewed, row.back_to = list(anew), ""
+        row.state, row.was_undoing = RunState.RUNNING, False
+        row.failed_step = row.error = row.error_text = ""
+        row.attempts.clear()
 
 
 @event("saga.parked")
@@ -195,7 +231,7 @@ class SagaMended(Event, frozen=True, kw_only=True):
             else:
                 row.outputs = {row.failed_step: None, **row.outputs}
         if self.way == "undo":
-            row.was_undoing = True
+            row.was_undoing, row.back_to = True, ""
         row.state = RunState.UNDOING if row.was_undoing else RunState.RUNNING
 
 

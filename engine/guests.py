@@ -6,7 +6,8 @@
     running record where it runs and what its disks have become                  (decides)
 
 Each part is keyed by the step that runs it, so that a retry finds what it made and the undo
-removes just that.
+removes just that. A host that is out of reach is left, once nothing of the guest is on it, for
+another one.
 """
 
 from __future__ import annotations
@@ -64,6 +65,9 @@ from projections.volume import volumes
 # Kinds that go by the network label of another, as the wire has one for each family.
 LABEL_OF = {"xen": "xenserver", "lxc": "kvm", "ovm": "ovm3", "external": "kvm"}
 
+HOSTS_TRIED = 3
+"""How many hosts a guest is started on before its job fails, if one after the other is lost."""
+
 I = TypeVar("I")  # noqa: E741 - the intent
 
 
@@ -99,8 +103,8 @@ def disks_of(run: Run[Any], vm_id: UUID) -> list[Volume]:
     return sorted(found, key=lambda volume: volume.device or 0)
 
 
-def take_room(run: Run[Any], vm: Vm, where: Where) -> Room:
-    """Promise the guest a host whose pools have room for its disks."""
+def take_room(run: Run[Any], vm: Vm, where: Where, not_on: Collection[UUID] = ()) -> Room:
+    """Promise the guest a host whose pools have room for its disks; none of those in `not_on`."""
     cloud, disks = run.cloud, disks_of(run, vm.id)
     for disk in disks:
         in_service(run, disk)
@@ -109,7 +113,7 @@ def take_room(run: Run[Any], vm: Vm, where: Where) -> Room:
     kept = kept_for(cloud, vm.account_id, vm.zone_id)
     wishes = wishes_of(cloud, vm.affinity_group_ids, vm.id)
     last = kept.prefers(vm.last_host_id if where.consider_last_host else None)
-    avoid = set[UUID]()
+    avoid = set(not_on)
     policy = policy_for(cloud, where.planner, vm.zone_id, run.key)
     size = vm.cpu_count * vm.cpu_mhz, vm.memory_mib
     bounds = bounds_of(cloud, vm.zone_id)
@@ -401,9 +405,10 @@ def add_running_steps(
     If its first start does not succeed, nothing of the guest remains: not its password either.
     """
 
-    @saga.step
+    @saga.step(choices=HOSTS_TRIED)
     def hold_room(run: Run[I]) -> Room:
-        return take_room(run, run.row(vms, vm_id(run.intent)), where(run.intent))
+        lost = [room.host_id for room in run.chosen(hold_room)]
+        return take_room(run, run.row(vms, vm_id(run.intent)), where(run.intent), lost)
 
     @hold_room.undo
     def free_room(run: Run[I]) -> None:
@@ -419,7 +424,7 @@ def add_running_steps(
         if is_first:
             await passwords.forget_all(run, run.row(vms, vm_id(run.intent)))
 
-    @saga.step(timeout_s=120)
+    @saga.step(timeout_s=120, whole=True)
     async def start(run: Run[I]) -> None:
         vm = run.row(vms, vm_id(run.intent))
         await start_guest(run, vm, run[hold_room], run[create_disks])

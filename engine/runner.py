@@ -30,6 +30,7 @@ from aggregates.saga import (
     SagaProgressed,
     SagaRun,
     SagaSucceeded,
+    SagaTurned,
     StepFailed,
     StepsSucceeded,
     StepUndone,
@@ -60,6 +61,8 @@ RELEASE_S = 5.0
 CANCELLED = "the job was cancelled"
 # Failures after which a step may have happened all the same.
 UNSURE = ("Unknown", "Bug")
+# Failures of a place, and not of what was asked of it.
+OUT_OF_REACH = ("Unavailable", "Unknown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,10 +245,36 @@ class Runner:
 
     async def _stop(self, row: SagaRun, failure: Failure, arrived: Done | None) -> None:
         """Begin the undo, or park. What the world did is on record even if what follows failed."""
-        done = StepsSucceeded(outputs={arrived.step: arrived.output}) if arrived else None
-        stop = UndoStarted if self.goes_back(row, failure) else SagaParked
-        last = stop(step=failure.step, error=failure.error, text=failure.text)
-        await self._record(row, *((done, last) if done else (last,)))
+        events: list[Event] = []
+        if arrived is not None:
+            events.append(StepsSucceeded(outputs={arrived.step: arrived.output}))
+        if not self.goes_back(row, failure):
+            parked = SagaParked(step=failure.step, error=failure.error, text=failure.text)
+            await self._record(row, *events, parked)
+            return
+        back_to = self._chooses_anew(row, failure)
+        error, text = (failure.error, failure.text) if back_to else _in_all(row, failure)
+        events.append(UndoStarted(step=failure.step, error=error, text=text, back_to=back_to))
+        if self._never_was(row, failure):
+            events.append(StepUndone(step=failure.step))
+        await self._record(row, *events)
+
+    def _chooses_anew(self, row: SagaRun, failure: Failure) -> str:
+        """The step that chooses another place after this failure; empty if none does."""
+        saga = SAGAS[row.name]
+        choice = saga.choice()
+        if choice is None or choice.name not in row.outputs or row.cancelled:
+            return ""
+        is_behind = any(step.name == failure.step for step in saga.behind(choice))
+        is_worth_it = failure.error in OUT_OF_REACH and len(row.tried) + 1 < choice.choices
+        return choice.name if is_behind and is_worth_it else ""
+
+    def _never_was(self, row: SagaRun, failure: Failure) -> bool:
+        """Whether nothing of the step that failed can have happened."""
+        step = next((one for one in SAGAS[row.name].steps if one.name == failure.step), None)
+        doubtful = failure.step in row.doubts or row.id in self._inherited
+        is_whole = step is not None and step.is_whole
+        return is_whole and failure.error == "Unavailable" and not doubtful
 
     def _goes_on(self, row: SagaRun) -> bool:
         """Whether the run can only go forward, cancelled or not."""
@@ -361,14 +390,18 @@ class Runner:
     # ---- backward ------------------------------------------------------------------------
 
     async def _backward(self, row: SagaRun) -> None:
-        """Undo, latest first, every step that happened or may have."""
-        for step in list(SAGAS[row.name].begun(row.outputs)):
-            if step.name in row.undone or step.undo_do is None:
-                continue
-            undo = self._undo_decision if step.decides else self._undo_effect
-            failure = await undo(row, step, step.undo_do)
-            if failure is not None:
-                await self._park(row, failure)
+        """Undo, latest first, every step that happened or may have; or those that begin anew."""
+        saga, choice = SAGAS[row.name], row.back_to
+        for step in list(saga.begun(row.outputs)):
+            if step.name not in row.undone and step.undo_do is not None:
+                undo = self._undo_decision if step.decides else self._undo_effect
+                failure = await undo(row, step, step.undo_do)
+                if failure is not None:
+                    await self._park(row, failure)
+                    return
+            if step.name == choice:
+                behind = [one.name for one in saga.behind(step)]
+                await self._record(row, SagaTurned(step=choice, steps=behind))
                 return
         await self._record(row, SagaFailed())
 
@@ -469,7 +502,20 @@ class Runner:
             intent = msgspec.convert(row.intent, SAGAS[row.name].intent)
             self._intents[row.id] = intent
         by = (row.account_id, row.user_id)
-        return Run(row.id, intent, self._world, *by, outputs, step, draft)
+        tried, renewed = row.tried, row.renewed
+        return Run(row.id, intent, self._world, *by, outputs, step, draft, tried, renewed)
+
+
+def _in_all(row: SagaRun, failure: Failure) -> tuple[str, str]:
+    """Error and text of a run that fails in the end, with what it had tried before.
+
+    If it found no other place, the one that it had is what it failed for.
+    """
+    whys = list(dict.fromkeys(one.why for one in row.tried))
+    if row.tried and failure.step == row.renewed[0]:
+        return row.tried[-1].error, f"{'; '.join(whys)}; and no other place: {failure.text}"
+    earlier = [why for why in whys if why != failure.text]
+    return failure.error, "; before that: ".join((failure.text, *earlier))
 
 
 def _may_decide(ready: Sequence[Step[Any, Any]]) -> bool:

@@ -39,6 +39,7 @@ import msgspec
 
 from aggregates.base import Aggregate, Event
 from aggregates.ids import uuid5
+from aggregates.saga import Tried
 from engine.draft import Decision, Draft
 from engine.hints import hint
 from engine.retry import FORWARD, Patience
@@ -71,7 +72,8 @@ class Step(Generic[I, T]):
     """One step; also the typed handle of its output, as in `run[place]`.
 
     `decides` says that it only writes events: it is a plain function. A pivot is the step that
-    settles a run's direction: before it everything is undone, and behind it nothing is.
+    settles a run's direction: before it everything is undone, and behind it nothing is. For
+    `choices` and `is_whole` see `Saga.step`.
     """
 
     name: str
@@ -83,6 +85,8 @@ class Step(Generic[I, T]):
     output: Any
     decides: bool
     is_pivot: bool = False
+    choices: int = 1
+    is_whole: bool = False
     undo_do: Do[I] | None = None
 
     def undo(self, do: Do[I]) -> Do[I]:
@@ -95,7 +99,10 @@ class Step(Generic[I, T]):
 
 @dataclass(slots=True)
 class Run(Generic[I]):
-    """What one step sees: what was asked, the world, its own key, and earlier outputs."""
+    """What one step sees: what was asked, the world, its own key, and earlier outputs.
+
+    `tried` is what the step that chooses chose before, `renewed` are the steps that began anew.
+    """
 
     id: UUID
     intent: I
@@ -105,21 +112,32 @@ class Run(Generic[I]):
     outputs: dict[str, Any]
     step: str = ""
     draft: Draft | None = None
+    tried: Sequence[Tried] = ()
+    renewed: Collection[str] = ()
     report: Report | None = None
     stretch: Callable[[float], None] | None = None
 
     @property
     def key(self) -> Key:
-        """The same for every attempt of this step and for its undo."""
-        return key_for(self.id, self.step)
+        """The same for every attempt of this step and for its undo, until it begins anew."""
+        return key_for(self.id, self._keyed(self.step))
 
     @property
     def undo_key(self) -> Key:
         """For an undo that makes something: under `key` this step took it away for good."""
-        return key_for(self.id, f"{self.step} undo")
+        return key_for(self.id, f"{self._keyed(self.step)} undo")
 
     def key_of(self, step: Step[I, Any]) -> Key:
-        return key_for(self.id, step.name)
+        return key_for(self.id, self._keyed(step.name))
+
+    def _keyed(self, step: str) -> str:
+        return f"{step} {len(self.tried) + 1}" if step in self.renewed else step
+
+    def chosen(self, step: Step[I, T]) -> list[T]:
+        """What this step chose before and nothing could be done with."""
+        return [
+            cast(T, msgspec.convert(one.output, step.output, str_keys=True)) for one in self.tried
+        ]
 
     def __getitem__(self, step: Step[I, T]) -> T:
         return cast(T, msgspec.convert(self.outputs[step.name], step.output, str_keys=True))
@@ -209,6 +227,8 @@ class Saga(Generic[I]):
         patience: Patience = FORWARD,
         no_undo: str = "",
         pivot: bool = False,
+        choices: int = 1,
+        whole: bool = False,
     ) -> Register[I]: ...
     def step(
         self,
@@ -220,11 +240,19 @@ class Saga(Generic[I]):
         patience: Patience = FORWARD,
         no_undo: str = "",
         pivot: bool = False,
+        choices: int = 1,
+        whole: bool = False,
     ) -> Any:
         """Add a step. It runs after the one before it, or after exactly the steps in `after`.
 
         A `pivot` has an effect that cannot be undone and that a run must not leave half told: if
         it was surely refused the run is undone, if it may have happened the run goes forward.
+
+        A step with `choices` chooses a place. If that does not answer those behind it, the run is
+        undone back to the step, and it chooses anew, so often in all.
+
+        Of a `whole` step nothing happened if what it asks for was `Unavailable`: it asks for one
+        thing, last of all. So whoever cannot be reached need not be asked to undo it.
         """
 
         def register(fn: Do[I]) -> Step[I, Any]:
@@ -234,7 +262,7 @@ class Saga(Generic[I]):
             made: Step[I, Any] = Step(
                 name, fn, before, timeout_s, patience, no_undo, output, not iscoroutinefunction(fn)
             )
-            made.is_pivot = pivot
+            made.is_pivot, made.choices, made.is_whole = pivot, choices, whole
             self._has_pivot |= pivot
             self._ready.clear()
             assert self.steps or made.decides, f"{self.name}: the first step must decide"
@@ -283,6 +311,14 @@ class Saga(Generic[I]):
                 else:
                     found.append(one)
         return found
+
+    def choice(self) -> Step[I, Any] | None:
+        """The step that chooses a place, if there is one."""
+        return next((one for one in self.steps if one.choices > 1), None)
+
+    def behind(self, step: Step[I, Any]) -> list[Step[I, Any]]:
+        """Those that run after a step."""
+        return self.steps[self.steps.index(step) + 1 :]
 
     def begun(self, done: Collection[str]) -> Iterator[Step[I, Any]]:
         """Latest first, every step that did happen or may have: what an undo must visit."""

@@ -11,6 +11,7 @@ from aggregates.saga import (
     SagaProgressed,
     SagaStarted,
     SagaSucceeded,
+    SagaTurned,
     StepFailed,
     StepsSucceeded,
     StepUndone,
@@ -50,6 +51,8 @@ def sentence(recorded: Recorded, cloud: Cloud) -> str:
             what = f"undoing: {text}"
         case StepUndone(step=step):
             what = f"{step.replace('_', ' ')}: undone"
+        case SagaTurned(step=step):
+            what = f"{step.replace('_', ' ')}: once more, elsewhere"
         case SagaParked(step=step, text=text):
             what = f"parked at {step}: {text}"
         case SagaSucceeded():

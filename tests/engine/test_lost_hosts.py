@@ -161,6 +161,32 @@ async def test_what_a_lost_host_began_to_make_is_taken_away_by_another(here: Clo
     assert not here.world.residue().disks
 
 
+async def test_a_guest_is_started_elsewhere_if_its_host_is_lost(here: Cloud) -> None:
+    """Nobody has noticed yet that the host is cut off, and it has most room."""
+    first = await here.r.run(deploy("first"))
+    (lost,) = here.copies(first.subject_id)
+    host_id = here.cloud[vms][first.subject_id].host_id
+    here.world.partition(lost)
+    ask = deploy("second")
+    row = await here.r.run(ask)
+    assert row.state is RunState.SUCCEEDED, row.error_text
+    assert [one.output["host_id"] for one in row.tried] == [str(host_id)]
+    (there,) = here.copies(ask.vm_id)
+    vm = here.cloud[vms][ask.vm_id]
+    assert there != lost and here.cloud[hosts][vm.host_id].url == there
+    held = here.cloud.view(Capacity).holds_of_vm(vm.id)
+    assert [hold.host_id for hold in held] == [vm.host_id]
+    await here.r.run(StopVm(vm_id=ask.vm_id))
+    here.world.heal()
+    here.world.partition(there)
+    row = await here.r.run(StartVm(vm_id=ask.vm_id))
+    assert row.state is RunState.SUCCEEDED, row.error_text
+    assert here.copies(ask.vm_id) != [there]
+    here.world.heal()
+    await here.look(2)
+    assert not here.open()
+
+
 async def test_one_reconnection_at_a_time(here: Cloud) -> None:
     here.world.partition("sim://host1")
     await here.look(2)

@@ -41,6 +41,11 @@ class Fan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Choosy:
+    name: str = "choosy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Parent:
     children: int = 2
 
@@ -180,6 +185,62 @@ def join(run: Run[Fan]) -> str:
     return run[left] + run[right]
 
 
+choosy = Saga("toy.choosy:1", Choosy, "finding", lambda ask: None)
+
+
+@choosy.step
+def wish(run: Run[Choosy]) -> None:
+    mark(run, "begun")
+
+
+@wish.undo
+def unwish(run: Run[Choosy]) -> None:
+    decided(run, "unwish")
+    unmark(run, "begun")
+
+
+@choosy.step(choices=3)
+def choose(run: Run[Choosy]) -> str:
+    """The first place that was not tried."""
+    taken: str | None = decided(run, "choose")
+    mark(run, f"held under {run.key}")
+    return taken or next(place for place in "abcd" if place not in run.chosen(choose))
+
+
+@choose.undo
+def unchoose(run: Run[Choosy]) -> None:
+    decided(run, "unchoose")
+    unmark(run, f"held under {run.key}")
+
+
+@choosy.step(patience=TWICE)
+async def furnish(run: Run[Choosy]) -> str:
+    await did(run, "furnish")
+    return str(run.key)
+
+
+@furnish.undo
+async def unfurnish(run: Run[Choosy]) -> None:
+    await did(run, "unfurnish")
+
+
+@choosy.step(patience=TWICE, whole=True)
+async def move_in(run: Run[Choosy]) -> str:
+    await did(run, "move_in")
+    return str(run.key)
+
+
+@move_in.undo
+async def move_out(run: Run[Choosy]) -> None:
+    await did(run, "move_out")
+
+
+@choosy.step(no_undo="the last step")
+def settle(run: Run[Choosy]) -> None:
+    unmark(run, f"held under {run.key_of(choose)}")
+    unmark(run, "begun")
+
+
 parent = Saga("toy.parent:1", Parent, "finding", lambda ask: None)
 
 
@@ -233,6 +294,6 @@ def grown(run: Run[Turn]) -> None:
 
 
 # Known to the engine only while a test wants them: every other saga has an example of its own.
-TOYS: tuple[Saga[Any], ...] = (toy, onward, fan, parent, turn)
+TOYS: tuple[Saga[Any], ...] = (toy, onward, fan, choosy, parent, turn)
 for _one in TOYS:
     del SAGAS[_one.name], BY_INTENT[_one.intent]
