@@ -102,7 +102,8 @@ class Pages:
         """Put these in for those of a page that are stale."""
         before = len(page.json)
         page.renew(answers)
-        self._grow(len(page.json) - before)
+        if page in self._kept.values():  # to make answers may have had all pages forgotten
+            self._grow(len(page.json) - before)
 
     def drop(self, shown: Hashable, numbers: Sequence[int]) -> None:
         """Keep this page no longer."""

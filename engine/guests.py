@@ -306,8 +306,14 @@ def give_back(run: Run[Any], vm_id: UUID) -> None:
 
 
 async def make_disks(run: Run[Any], vm: Vm, room: Room) -> dict[UUID, str]:
-    """Make each disk that was given a pool; answers with the path of each."""
+    """Make each disk that was given a pool; answers with the path of each.
+
+    A host that is out of reach is found out here, before it is asked to run anything: nobody has
+    to reach it again to undo that.
+    """
     session = await run.world.hosts.session(room.host_id)
+    if not room.pools:
+        await session.find_guest(vm.id)
     made: dict[UUID, str] = {}
     for volume_id, pool_id in room.pools.items():
         volume, key = run.cloud[volumes][volume_id], space_key(run.key, volume_id)
@@ -424,7 +430,7 @@ def add_running_steps(
         if is_first:
             await passwords.forget_all(run, run.row(vms, vm_id(run.intent)))
 
-    @saga.step(timeout_s=120, whole=True)
+    @saga.step(timeout_s=120)
     async def start(run: Run[I]) -> None:
         vm = run.row(vms, vm_id(run.intent))
         await start_guest(run, vm, run[hold_room], run[create_disks])

@@ -255,8 +255,6 @@ class Runner:
         back_to = self._chooses_anew(row, failure)
         error, text = (failure.error, failure.text) if back_to else _in_all(row, failure)
         events.append(UndoStarted(step=failure.step, error=error, text=text, back_to=back_to))
-        if self._never_was(row, failure):
-            events.append(StepUndone(step=failure.step))
         await self._record(row, *events)
 
     def _chooses_anew(self, row: SagaRun, failure: Failure) -> str:
@@ -268,13 +266,6 @@ class Runner:
         is_behind = any(step.name == failure.step for step in saga.behind(choice))
         is_worth_it = failure.error in OUT_OF_REACH and len(row.tried) + 1 < choice.choices
         return choice.name if is_behind and is_worth_it else ""
-
-    def _never_was(self, row: SagaRun, failure: Failure) -> bool:
-        """Whether nothing of the step that failed can have happened."""
-        step = next((one for one in SAGAS[row.name].steps if one.name == failure.step), None)
-        doubtful = failure.step in row.doubts or row.id in self._inherited
-        is_whole = step is not None and step.is_whole
-        return is_whole and failure.error == "Unavailable" and not doubtful
 
     def _goes_on(self, row: SagaRun) -> bool:
         """Whether the run can only go forward, cancelled or not."""

@@ -72,8 +72,8 @@ class Step(Generic[I, T]):
     """One step; also the typed handle of its output, as in `run[place]`.
 
     `decides` says that it only writes events: it is a plain function. A pivot is the step that
-    settles a run's direction: before it everything is undone, and behind it nothing is. For
-    `choices` and `is_whole` see `Saga.step`.
+    settles a run's direction: before it everything is undone, and behind it nothing is. One with
+    `choices` may be gone back to: see `Saga.step`.
     """
 
     name: str
@@ -86,7 +86,6 @@ class Step(Generic[I, T]):
     decides: bool
     is_pivot: bool = False
     choices: int = 1
-    is_whole: bool = False
     undo_do: Do[I] | None = None
 
     def undo(self, do: Do[I]) -> Do[I]:
@@ -228,7 +227,6 @@ class Saga(Generic[I]):
         no_undo: str = "",
         pivot: bool = False,
         choices: int = 1,
-        whole: bool = False,
     ) -> Register[I]: ...
     def step(
         self,
@@ -241,7 +239,6 @@ class Saga(Generic[I]):
         no_undo: str = "",
         pivot: bool = False,
         choices: int = 1,
-        whole: bool = False,
     ) -> Any:
         """Add a step. It runs after the one before it, or after exactly the steps in `after`.
 
@@ -250,9 +247,6 @@ class Saga(Generic[I]):
 
         A step with `choices` chooses a place. If that does not answer those behind it, the run is
         undone back to the step, and it chooses anew, so often in all.
-
-        Of a `whole` step nothing happened if what it asks for was `Unavailable`: it asks for one
-        thing, last of all. So whoever cannot be reached need not be asked to undo it.
         """
 
         def register(fn: Do[I]) -> Step[I, Any]:
@@ -262,7 +256,7 @@ class Saga(Generic[I]):
             made: Step[I, Any] = Step(
                 name, fn, before, timeout_s, patience, no_undo, output, not iscoroutinefunction(fn)
             )
-            made.is_pivot, made.choices, made.is_whole = pivot, choices, whole
+            made.is_pivot, made.choices = pivot, choices
             self._has_pivot |= pivot
             self._ready.clear()
             assert self.steps or made.decides, f"{self.name}: the first step must decide"

@@ -13,7 +13,7 @@ from aggregates.errors import NotAllowed
 from aggregates.saga import RunState, SagaRun
 from drivers.contract.errors import Refused, Unavailable, Unknown
 from engine.intents.saga import CancelJob
-from tests.engine.acting import Script, always, failing, hang, mend, nothing_left, until
+from tests.engine.acting import Script, always, hang, mend, nothing_left, until
 from tests.engine.toys import CALLS, Choosy
 from tests.sagas.rig import Rig, new_sim, rig
 
@@ -67,20 +67,14 @@ async def test_what_is_done_anew_has_keys_of_its_own(r: Rig, script: Script) -> 
     assert len(set(keys["a"])) == 2 and len(keys["a"]) == 5
 
 
-@pytest.mark.parametrize(("error", "asked"), [(Unavailable, False), (Unknown, True)])
-async def test_what_surely_never_was_is_not_undone(
-    r: Rig, script: Script, error: type[Exception], asked: bool
-) -> None:
-    script["move_in"] = lost("a", error=error)
-    script["move_out"] = lost("a") if error is Unavailable else lambda run: None
-    ended(r, await r.run(Choosy()))
-    assert ("move_out" in CALLS) is asked
-
-
-async def test_a_doubt_is_undone_though_the_last_word_is_clear(r: Rig, script: Script) -> None:
-    script["move_in"] = failing(Unknown("it may be there"), Unavailable("gone"))
-    ended(r, await r.run(Choosy()))
-    assert "move_out" in CALLS
+async def test_the_place_is_left_only_when_nothing_can_be_there(r: Rig, script: Script) -> None:
+    script["move_in"] = lost("a")
+    script["move_out"] = always(Refused("it is not known what is there"))
+    row = await r.run(Choosy())
+    assert row.state is RunState.PARKED and row.failed_step == "move_in"
+    assert CALLS.count("choose") == 1
+    del script["move_out"]
+    ended(r, await mend(r, row.id, "retry"))
 
 
 async def test_so_many_places_are_tried_and_all_are_told(r: Rig, script: Script) -> None:

@@ -224,7 +224,7 @@ async def unfurnish(run: Run[Choosy]) -> None:
     await did(run, "unfurnish")
 
 
-@choosy.step(patience=TWICE, whole=True)
+@choosy.step(patience=TWICE)
 async def move_in(run: Run[Choosy]) -> str:
     await did(run, "move_in")
     return str(run.key)
