@@ -20,14 +20,19 @@ def steps_of(run: SagaRun) -> list[JobStep]:
 
 
 def _step(run: SagaRun, step: Step[object, object], is_due: bool) -> JobStep:
-    failed = step.name == run.failed_step and run.state is not RunState.SUCCEEDED
+    attempts, error, text = run.attempts.get(step.name, 0), "", ""
+    if step.name == run.failed_step and run.state is not RunState.SUCCEEDED:
+        error, text = run.error, run.error_text
+    elif run.tried and step.name == run.renewed[0]:
+        attempts, error = len(run.tried), run.tried[-1].error
+        text = "; ".join(one.why for one in run.tried)
     return JobStep(
         name=step.name,
         state=_state(run, step.name, is_due),
         touches_world=not step.decides,
-        attempts=run.attempts.get(step.name, 0),
-        error=run.error if failed else "",
-        error_text=run.error_text if failed else "",
+        attempts=attempts,
+        error=error,
+        error_text=text,
         no_undo=step.no_undo,
     )
 

@@ -60,9 +60,13 @@ def _step(number: int, step: JobStep, job: JobRow, caller: Caller) -> JobStepVie
         touches_world=step.touches_world,
         attempts=step.attempts,
         error=step.error or None,
-        error_text=told_to(caller.role_type, job) if step.error else None,
+        error_text=_why(step, job, caller) or None,
         no_undo=step.no_undo or None,
     )
+
+
+def _why(step: JobStep, job: JobRow, caller: Caller) -> str:
+    return told_to(caller.role_type, job) if step.name == job.failed_step else step.error_text
 
 
 @command(

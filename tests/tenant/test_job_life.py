@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from cs import CloudStackApiException
 
+from drivers.sim.faults import Fault
 from engine.intents import SYSTEM
 from engine.intents.finding import OpenFinding
 from engine.intents.record import CreateRecord
@@ -47,6 +49,23 @@ async def refused(client: Client, command: str, **params: Any) -> str:
         await client(command, **params)
     assert error.value.error["errorcode"] in (431, 432, 531), error.value.error
     return str(error.value.error["errortext"])
+
+
+async def test_a_host_that_was_left_for_another_is_told(tmp_path: Path) -> None:
+    async with place(tmp_path) as here:
+        vms, hosts = (here.controller.cloud.table(kind) for kind in ("vm", "host"))
+        first = hosts[vms[UUID((await deploy(here.ann))["id"])].host_id]
+        faults: Any = here.controller.drivers.get("Simulator")
+        faults._site.faults.fail("create_disk", Fault.BEFORE, host=first.url)
+        asked = await here.ann("deployVirtualMachine", **DEPLOY)
+        assert (await until(here.ann, asked["jobid"], "Succeeded"))["jobstatus"] == 1
+        assert vms[UUID(asked["id"])].host_id != first.id
+        seen = await steps(here.ann, asked["jobid"])
+        assert {one["state"] for one in seen.values()} == {"Done"}
+        chosen = seen["hold_room"]
+        assert (chosen["attempts"], chosen["error"]) == (1, "Unavailable")
+        assert first.name in chosen["errortext"]
+        assert "error" not in seen["create_disks"]
 
 
 async def test_a_parked_job_is_seen_looked_at_and_mended(tmp_path: Path) -> None:
