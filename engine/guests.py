@@ -426,8 +426,9 @@ def add_running_steps(
 
     @create_disks.undo
     async def delete_disks(run: Run[I]) -> None:
-        await remove_disks(run, run[hold_room])
-        if is_first:
+        if hold_room in run:
+            await remove_disks(run, run[hold_room])
+        if is_first and not run.is_turning:
             await passwords.forget_all(run, run.row(vms, vm_id(run.intent)))
 
     @saga.step(timeout_s=120)
@@ -437,7 +438,8 @@ def add_running_steps(
 
     @start.undo
     async def remove(run: Run[I]) -> None:
-        await remove_guest(run, vm_id(run.intent), run[hold_room].host_id)
+        if hold_room in run:
+            await remove_guest(run, vm_id(run.intent), run[hold_room].host_id)
 
     @saga.step(no_undo="the last step: nothing after it can fail")
     def running(run: Run[I]) -> None:

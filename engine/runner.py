@@ -383,7 +383,7 @@ class Runner:
     async def _backward(self, row: SagaRun) -> None:
         """Undo, latest first, every step that happened or may have; or those that begin anew."""
         saga, choice = SAGAS[row.name], row.back_to
-        for step in list(saga.begun(row.outputs)):
+        for step in list(saga.begun(row.outputs, row.renewed)):
             if step.name not in row.undone and step.undo_do is not None:
                 undo = self._undo_decision if step.decides else self._undo_effect
                 failure = await undo(row, step, step.undo_do)
@@ -493,8 +493,10 @@ class Runner:
             intent = msgspec.convert(row.intent, SAGAS[row.name].intent)
             self._intents[row.id] = intent
         by = (row.account_id, row.user_id)
-        tried, renewed = row.tried, row.renewed
-        return Run(row.id, intent, self._world, *by, outputs, step, draft, tried, renewed)
+        run = Run(row.id, intent, self._world, *by, outputs, step, draft)
+        if row.tried or row.back_to:
+            run.tried, run.renewed, run.is_turning = row.tried, row.renewed, bool(row.back_to)
+        return run
 
 
 def _in_all(row: SagaRun, failure: Failure) -> tuple[str, str]:

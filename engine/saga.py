@@ -100,7 +100,8 @@ class Step(Generic[I, T]):
 class Run(Generic[I]):
     """What one step sees: what was asked, the world, its own key, and earlier outputs.
 
-    `tried` is what the step that chooses chose before, `renewed` are the steps that began anew.
+    `tried` is what the step that chooses chose before, `renewed` are the steps that began anew. An
+    undo that `is_turning` goes back to that step only: all that lasts till then is to be left.
     """
 
     id: UUID
@@ -113,6 +114,7 @@ class Run(Generic[I]):
     draft: Draft | None = None
     tried: Sequence[Tried] = ()
     renewed: Collection[str] = ()
+    is_turning: bool = False
     report: Report | None = None
     stretch: Callable[[float], None] | None = None
 
@@ -246,7 +248,8 @@ class Saga(Generic[I]):
         it was surely refused the run is undone, if it may have happened the run goes forward.
 
         A step with `choices` chooses a place. If that does not answer those behind it, the run is
-        undone back to the step, and it chooses anew, so often in all.
+        undone back to the step, and it chooses anew, so often in all. If it finds none, those
+        behind it are undone once more, without its output.
         """
 
         def register(fn: Do[I]) -> Step[I, Any]:
@@ -314,10 +317,13 @@ class Saga(Generic[I]):
         """Those that run after a step."""
         return self.steps[self.steps.index(step) + 1 :]
 
-    def begun(self, done: Collection[str]) -> Iterator[Step[I, Any]]:
-        """Latest first, every step that did happen or may have: what an undo must visit."""
+    def begun(self, done: Collection[str], renewed: Collection[str] = ()) -> Iterator[Step[I, Any]]:
+        """Latest first, every step that did happen or may have: what an undo must visit.
+
+        Those that were to begin anew are among them: they may have left something for that.
+        """
         for one in reversed(self.steps):
-            due = all(before.name in done for before in one.after)
+            due = one.name in renewed or all(before.name in done for before in one.after)
             if one.name in done or (due and not one.decides):
                 yield one
 

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cs import CloudStackApiException
 
+from drivers.sim.faults import Fault
 from engine.genesis import stable_id
 from engine.intents import SYSTEM
 from engine.intents.template import RegisterTemplate
@@ -87,6 +88,24 @@ async def test_a_password_is_told_by_the_job_and_read_by_the_key(here: Place) ->
         assert secret.encode() not in log
     await here.admin.job("destroyVirtualMachine", id=vm["id"], expunge="true")
     assert await in_vault(here, vm["id"]) is None
+
+
+async def test_a_password_goes_with_the_guest_to_another_host(here: Place) -> None:
+    """And ends with it, if there is none where it starts."""
+    asked = DEPLOY | {"templateid": await taking_passwords(here), "password": "chosen words"}
+    sim: Any = here.controller.drivers.get("Simulator")
+    vms, hosts = (here.controller.cloud.table(kind) for kind in ("vm", "host"))
+    first = hosts[vms[UUID((await deploy(here.ann))["id"])].host_id]
+    sim._site.faults.fail("start_guest", Fault.BEFORE, host=first.url)
+    vm = (await here.ann.job("deployVirtualMachine", **asked))["virtualmachine"]
+    assert vms[UUID(vm["id"])].host_id != first.id
+    assert vm["password"] == "chosen words" == await in_vault(here, vm["id"])
+
+    sim._site.faults.fail("start_guest", Fault.BEFORE)
+    accepted = await here.ann("deployVirtualMachine", **asked)
+    with pytest.raises(CloudStackApiException, match="and no other place"):
+        await here.ann.ended(accepted["jobid"])
+    assert await in_vault(here, accepted["id"]) is None
 
 
 async def test_what_is_refused_about_passwords(here: Place) -> None:
