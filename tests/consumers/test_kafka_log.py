@@ -118,14 +118,9 @@ async def test_a_broker_that_comes_back_is_gone_on_with(kafka: Kafka, kafka_brok
     assert [one.id for one in told] == publisher.ids
 
 
-@pytest.mark.parametrize("group", ["", "&group=those-who-wait"])
-async def test_fetches_that_stand_still_are_begun_anew(
-    kafka: Kafka, monkeypatch: pytest.MonkeyPatch, group: str
-) -> None:
-    """The broker answers and has more, and the first life of the client never gets it."""
-    monkeypatch.setattr(kafka_reader, "IDLE_S", 0.1)
-    monkeypatch.setattr(kafka_reader, "STILL_S", 0.5)
-    lives, getmany = list[AIOKafkaConsumer](), AIOKafkaConsumer.getmany
+def nothing_comes_at_first(patch: pytest.MonkeyPatch, lives: list[AIOKafkaConsumer]) -> None:
+    """The first client fetches nothing, those after it do; each is put into `lives`."""
+    getmany = AIOKafkaConsumer.getmany
 
     async def standing(self: AIOKafkaConsumer, *partitions: object, **how: int) -> object:
         lives.extend([] if self in lives else [self])
@@ -134,9 +129,20 @@ async def test_fetches_that_stand_still_are_begun_anew(
             return {}
         return await getmany(self, *partitions, **how)
 
+    patch.setattr(AIOKafkaConsumer, "getmany", standing)
+
+
+@pytest.mark.parametrize("group", ["", "&group=those-who-wait"])
+async def test_fetches_that_stand_still_are_begun_anew(
+    kafka: Kafka, monkeypatch: pytest.MonkeyPatch, group: str
+) -> None:
+    """The broker answers and has more, and the first life of the client never gets it."""
+    monkeypatch.setattr(kafka_reader, "IDLE_S", 0.1)
+    monkeypatch.setattr(kafka_reader, "STILL_S", 0.5)
+    lives = list[AIOKafkaConsumer]()
     async with Publisher(kafka.servers, kafka.prefix) as publisher:
         await publisher.publish(STREAMS)
-        monkeypatch.setattr(AIOKafkaConsumer, "getmany", standing)
+        nothing_comes_at_first(monkeypatch, lives)
         told = await take(consume(source(kafka) + group), len(publisher.ids))
     assert len(lives) == 2
     assert sorted(one.id for one in told) == sorted(publisher.ids)
@@ -150,15 +156,7 @@ async def test_a_client_that_learns_no_more_who_leads_is_begun_anew(
     monkeypatch.setattr(kafka_reader, "IDLE_S", 0.1)
     monkeypatch.setattr(kafka_reader, "PROBE_S", 0.2)
     monkeypatch.setattr(kafka_reader, "STILL_S", 0.5)
-    lives, getmany = list[AIOKafkaConsumer](), AIOKafkaConsumer.getmany
-    end_offsets = AIOKafkaConsumer.end_offsets
-
-    async def standing(self: AIOKafkaConsumer, *partitions: object, **how: int) -> object:
-        lives.extend([] if self in lives else [self])
-        if self is lives[0]:
-            await asyncio.sleep(how["timeout_ms"] / 1000)
-            return {}
-        return await getmany(self, *partitions, **how)
+    lives, end_offsets = list[AIOKafkaConsumer](), AIOKafkaConsumer.end_offsets
 
     async def unanswered(self: AIOKafkaConsumer, partitions: object) -> object:
         if lives and self is lives[0]:
@@ -167,7 +165,7 @@ async def test_a_client_that_learns_no_more_who_leads_is_begun_anew(
 
     async with Publisher(kafka.servers, kafka.prefix) as publisher:
         await publisher.publish(STREAMS)
-        monkeypatch.setattr(AIOKafkaConsumer, "getmany", standing)
+        nothing_comes_at_first(monkeypatch, lives)
         monkeypatch.setattr(AIOKafkaConsumer, "end_offsets", unanswered)
         told = await take(consume(source(kafka) + group), len(publisher.ids))
     assert len(lives) == 2
