@@ -82,6 +82,7 @@ class KafkaLogStream(Stream):
         except GONE as gone:
             await patience.wait(gone)
             return
+        patience.lives()
         consumer.assign(partitions)
         for one, offset in begins.items():
             consumer.seek(one, offset)
@@ -122,7 +123,6 @@ async def _known(consumer: AIOKafkaConsumer, topic: str, patience: Patience) -> 
     consumer.assign([TopicPartition(topic, 0)])
     while not consumer.partitions_for_topic(topic):
         await patience.wait(f"nothing is known of {topic} yet")
-    patience.lives()
 
 
 def _partitions(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:

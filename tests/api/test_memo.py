@@ -13,12 +13,14 @@ import pytest
 
 from api.dispatch import Gateway, Request
 from api.memo import Memo
+from api.reads import Common
 from api.render import limited
 from api.shelf import Shelf
 from api.views.vm import VmMetricsView, VmView
 from api.views.zone import ZoneView
 from engine.chores.vitals import measure_guests
 from projections.picked import Picked
+from projections.table import TABLES
 from projections.vitals import Sample
 from projections.vm import Vm, vms
 from projections.zone import zones
@@ -202,6 +204,13 @@ async def test_of_a_row_that_several_show_only_what_they_show_of_it_counts(here:
     await here.make("root", "updateZone", id=str(ZONE), name="other")
     assert not shelf.ready.keys() & {one.id.int for one in guests}
     assert all(b'"zonename":"other"' in one for one in memo.of(VmView, "Admin", guests))
+
+
+def test_what_stands_for_a_row_hides_nothing_of_it() -> None:
+    own = {name for name in vars(Common) if not name.startswith("__")}
+    assert "numbers" in own
+    for spec in TABLES.values():
+        assert not own & set(dir(spec.row)), spec.kind
 
 
 async def test_measurements_are_put_in_without_making_the_rest_again(

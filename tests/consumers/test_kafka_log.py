@@ -148,6 +148,23 @@ async def test_fetches_that_stand_still_are_begun_anew(
     assert sorted(one.id for one in told) == sorted(publisher.ids)
 
 
+async def test_where_a_position_lies_is_not_asked_for_ever(
+    kafka: Kafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broker that says which partitions there are, and nothing else, is as good as gone."""
+    monkeypatch.setattr(kafka_log, "START_S", 0.2)
+
+    async def unanswered(self: AIOKafkaConsumer, partitions: object) -> object:
+        return await asyncio.Event().wait()
+
+    async with Publisher(kafka.servers, kafka.prefix) as publisher:
+        await publisher.publish(STREAMS)
+        monkeypatch.setattr(AIOKafkaConsumer, "beginning_offsets", unanswered)
+        with pytest.raises(SourceGone, match="nothing is lost"):
+            async with asyncio.timeout(WAIT_S):
+                await anext(aiter(consume(source(kafka), patience_s=2)))
+
+
 @pytest.mark.parametrize("group", ["", "&group=those-who-ask"])
 async def test_a_client_that_learns_no_more_who_leads_is_begun_anew(
     kafka: Kafka, monkeypatch: pytest.MonkeyPatch, group: str
