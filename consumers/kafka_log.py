@@ -97,7 +97,7 @@ class KafkaLogStream(Stream):
             now_s = time.monotonic()
             if rows:
                 heard_s = now_s
-            elif merge.missing and now_s - heard_s > self._patience_s:
+            elif merge.missing and now_s - heard_s > self._patience_s and await fetcher.has_all():
                 last, first = merge.missing
                 raise LogGap(f"{self._topic} has nothing between positions {last} and {first}")
             if _partitions(consumer, self._topic) != partitions:

@@ -93,16 +93,19 @@ class Fetcher:
         self._heard_s = time.monotonic()
         self._patience.lives()
 
+    async def has_all(self) -> bool:
+        """Nothing lies behind what was fetched. False also if nobody says so."""
+        try:
+            return not await self._behind()
+        except GONE:
+            return False
+
     async def _probe(self) -> None:
-        partitions = list(self._consumer.assignment())
-        if not partitions:  # the group gives others all there is
+        if not self._consumer.assignment():  # the group gives others all there is
             self._heard_s = time.monotonic()
             return
         try:
-            async with asyncio.timeout(PROBE_S):
-                ends = await self._consumer.end_offsets(partitions)
-                wanted = [one for one in partitions if one not in self._consumer.paused()]
-                behind = [one for one in wanted if await self._position(one) < ends[one]]
+            behind = await self._behind()
         except GONE as gone:
             self._note(f"nobody says what more there is ({gone!r})")
             if not self.stands_still:
@@ -110,6 +113,13 @@ class Fetcher:
         else:
             self._lives()
             self._note(f"nothing comes of {behind[0].topic}, which has more" if behind else "")
+
+    async def _behind(self) -> list[TopicPartition]:
+        """The partitions that have more than was fetched of them."""
+        wanted = self._consumer.assignment() - self._consumer.paused()
+        async with asyncio.timeout(PROBE_S):
+            ends = await self._consumer.end_offsets(list(wanted))
+            return [one for one in wanted if await self._position(one) < ends[one]]
 
     async def _position(self, partition: TopicPartition) -> int:
         return int(await self._consumer.position(partition))

@@ -34,7 +34,9 @@ class Publisher:
 
     async def __aenter__(self) -> Self:
         await self.connect()
-        await self._admin.create_topics([NewTopic(self.topic, self._partitions, 1)])
+        keep = {"retention.ms": "-1"}  # These rows are from long ago.
+        topic = NewTopic(self.topic, self._partitions, 1, topic_configs=keep)
+        await self._admin.create_topics([topic])
         return self
 
     async def __aexit__(

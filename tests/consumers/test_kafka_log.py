@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 
 import pytest
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from consumers import Event, LogGap, SourceGone, Stream, consume, kafka_log, kafka_reader
 from tests.consumers.publisher import Publisher, stream_of
@@ -97,6 +98,26 @@ async def test_a_lost_event_is_said_and_never_passed_over(kafka: Kafka) -> None:
                 async for event in consume(source(kafka), patience_s=2):
                     told += [event]
     assert [one.id for one in told] == publisher.ids[:12]
+
+
+async def test_what_was_not_fetched_yet_is_not_taken_for_lost(
+    kafka: Kafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One partition is far behind the others, for longer than a lost event is waited for."""
+    getmany, since_s = AIOKafkaConsumer.getmany, time.monotonic()
+
+    async def all_but_the_first(
+        self: AIOKafkaConsumer, *partitions: TopicPartition, **how: int
+    ) -> object:
+        if time.monotonic() - since_s < 4:
+            partitions = tuple(one for one in self.assignment() if one.partition)
+        return await getmany(self, *partitions, **how)
+
+    monkeypatch.setattr(AIOKafkaConsumer, "getmany", all_but_the_first)
+    async with Publisher(kafka.servers, kafka.prefix) as publisher:
+        await publisher.publish(STREAMS)
+        told = await take(consume(source(kafka), patience_s=1), len(publisher.ids))
+    assert [one.id for one in told] == publisher.ids
 
 
 async def test_a_broker_that_comes_back_is_gone_on_with(kafka: Kafka, kafka_broker: Broker) -> None:
