@@ -27,7 +27,6 @@ from engine.allocator import Allocator
 from engine.checkpoints import Checkpointer
 from engine.chores.chore import Chores
 from engine.clock import SystemClock
-from engine.cluster.duties import Duties
 from engine.collector import at_rest, settle
 from engine.cooling import keep_cool
 from engine.decisions.hypervisor_capabilities import KnowKinds, unknown_kinds
@@ -42,6 +41,7 @@ from engine.intents import By
 from engine.log import Log
 from engine.malloc import share_one_arena
 from engine.nouns import load
+from engine.reconcilers.doubts import Doubts
 from engine.reconcilers.sweep import Sweeper
 from engine.rehearsal import is_rehearsal
 from engine.tasks import Tasks
@@ -152,7 +152,7 @@ async def controller(settings: Settings) -> AsyncIterator[Controller]:
         duties = member.duties
         await seal(settings, stack, tasks, log, vault, clock, duties)
         _save(settings, tasks, log, clock, history.behind)
-        _beside(settings, tasks, engine, hosts, clock, duties)
+        _beside(settings, tasks, log, engine, hosts, clock, member)
         watching.send_traps(tasks, duties, log, feed)
         deliver_webhooks(tasks, duties, engine, vault, feed, clock)
         face = Face(engine, vault, world)
@@ -185,15 +185,17 @@ def _save(settings: Settings, tasks: Tasks, log: Log, clock: SystemClock, behind
 def _beside(
     settings: Settings,
     tasks: Tasks,
+    log: Log,
     engine: Engine,
     hosts: HostRegistry,
     clock: SystemClock,
-    duties: Duties,
+    member: Member,
 ) -> None:
     """What runs for as long as the controller does: reconciliation and chores."""
+    Doubts(log, engine, hosts, tasks, clock, member.owner)
     sweeper = Sweeper(engine, hosts, clock, every_s=settings.reconcile_s)
     for name, work in (("reconcilers", sweeper.run), ("chores", Chores(engine, clock).run)):
-        tasks.spawn(duties.while_held(name, partial(_duty, work)), name=name)
+        tasks.spawn(member.duties.while_held(name, partial(_duty, work)), name=name)
 
 
 async def _duty(work: Callable[[], Awaitable[None]], token: int) -> None:

@@ -11,10 +11,7 @@ What the log never made is reported and left to a person.
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import Coroutine, Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
 from uuid import UUID, uuid4, uuid5
 
 from msgspec.structs import replace
@@ -29,8 +26,6 @@ from drivers.contract.errors import Unavailable, Unknown
 from drivers.contract.storage import DiskStatus, PoolSpec, SnapshotStatus
 from engine.clock import Clock
 from engine.engine import Engine
-from engine.failure import Caught, failure_of
-from engine.intents import By
 from engine.intents.finding import (
     CloseFindings,
     OpenFinding,
@@ -42,6 +37,7 @@ from engine.intents.host import HostLost, ReconnectHost
 from engine.intents.storage_pool import MeasureStoragePool
 from engine.intents.vm import VmFound, VmFoundElsewhere
 from engine.reconcilers.guest import ALIVE, GONE, Desired, Seen, Verdict, compare
+from engine.reconcilers.looks import BY, guests_of, log_, safely
 from engine.saga import BY_INTENT
 from engine.side_by_side import side_by_side
 from engine.world import Hosts
@@ -55,14 +51,11 @@ from projections.template import templates
 from projections.vm import vms
 from projections.volume import volumes
 
-log_ = logging.getLogger("sagastack.sweep")
-
 LISTING_S = 30.0
 LOOK_S = 120.0
 SIDE_BY_SIDE = 16
 # What was said by a person, and what a chore looks after.
 NOT_OURS = (FindingKind.SAID, FindingKind.TOO_FULL)
-BY = By(action="SYSTEM.RECONCILE", command="reconcile")
 
 
 class Sweeper:
@@ -97,33 +90,23 @@ class Sweeper:
 
         async def host(row: Host) -> None:
             if row.job_id is None and row.state is not HostState.CONNECTING:
-                await self._safely(self._look_at_host(row))
+                await safely(self._look_at_host(row), LOOK_S)
 
         async def pool(row: StoragePool) -> None:
             if row.state is PoolState.UP:
-                await self._safely(self._look_at_pool(row))
+                await safely(self._look_at_pool(row), LOOK_S)
 
         cloud = self._engine.cloud
         await side_by_side(list(cloud[hosts]), host, most=SIDE_BY_SIDE)
         await side_by_side(list(cloud[storage_pools]), pool, most=SIDE_BY_SIDE)
-        await self._safely(self._close_lost())
-
-    async def _safely(self, look: Coroutine[Any, Any, None]) -> None:
-        """One look; whatever is wrong with it, the others go on."""
-        with Caught() as caught:
-            async with asyncio.timeout(LOOK_S):
-                await look
-        if caught.error is not None:
-            kind, text = failure_of(caught.error)
-            bug = caught.error if kind == "Bug" else None
-            log_.warning("could not be looked at: %s: %s", kind, text, exc_info=bug)
+        await safely(self._close_lost(), LOOK_S)
 
     # ---- hosts ---------------------------------------------------------------------------
 
     async def _look_at_host(self, host: Host) -> None:
         before = {vm.id: vm.version for vm in self._engine.cloud[vms].by("host_id", host.id)}
         try:
-            listed = await self._listed(host)
+            listed = await guests_of(self._hosts, host, LISTING_S)
         except (Unavailable, Unknown) as error:
             if host.state is HostState.UP and self._twice("lost", "", host.id):
                 await self._engine.decide(HostLost(id=host.id, why=str(error)), BY)
@@ -142,15 +125,6 @@ class Sweeper:
                 strangers.add((str(FindingKind.STRANGER_GUEST), seen.name))
             await self._see_to(host, seen)
         await self._close(host.id, strangers)
-
-    async def _listed(self, host: Host) -> list[GuestStatus]:
-        """`Unavailable` also for a host that takes the question and never answers."""
-        try:
-            async with asyncio.timeout(LISTING_S):
-                session = await self._hosts.session(host.id)
-                return await session.list_guests()
-        except TimeoutError:
-            raise Unavailable(f"{host.name} gave no answer within {LISTING_S:.0f} s") from None
 
     async def _reconnect(self, host: Host) -> None:
         """It answers again. One job at a time asks it who it is."""

@@ -23,6 +23,7 @@ from engine.intents.saga import CancelJob, MendJob
 from engine.intents.snapshot import CreateSnapshot, DeleteSnapshot
 from engine.intents.vm import ExpungeVm, RebootVm, StartVm, StopVm, UpdateVm, VmFound
 from engine.intents.volume import AttachVolume, DeleteVolume, DetachVolume
+from engine.reconcilers import sweep
 from projections.capacity import Capacity
 from projections.finding import FindingKind
 from projections.host import hosts
@@ -131,15 +132,15 @@ async def test_a_guest_that_stops_while_its_host_is_listed_is_no_orphan(
 ) -> None:
     """The listing is older than the row: what it shows is neither an orphan nor dead."""
     vm_id = await running(here.r)
-    real = here.sweeper._listed
+    real = sweep.guests_of
 
-    async def stopped_since(host: Any) -> list[GuestStatus]:
-        listed = await real(host)
+    async def stopped_since(registry: Any, host: Any, within_s: float) -> list[GuestStatus]:
+        listed = await real(registry, host, within_s)
         if host.id == HOSTS[0]:
             await here.r.run(StopVm(vm_id=vm_id))
         return listed
 
-    monkeypatch.setattr(here.sweeper, "_listed", stopped_since)
+    monkeypatch.setattr(sweep, "guests_of", stopped_since)
     await here.look()
     assert not here.sweeper._seen
 

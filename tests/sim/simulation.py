@@ -23,10 +23,13 @@ from benchmarks.cloud import BY, Bed, engine_in, furnish
 from drivers.sim import SimDriver, SimWorld
 from engine.chores.chore import Chores
 from engine.engine import Engine
+from engine.fence import Everything
 from engine.intents.host import EndMaintenance
 from engine.intents.saga import MendJob
 from engine.log import Log
+from engine.reconcilers.doubts import Doubts
 from engine.reconcilers.sweep import Sweeper
+from engine.tasks import Tasks
 from projections.host import hosts
 from projections.saga import RunState, SagaRun, saga_runs
 from projections.vm import vms
@@ -141,10 +144,11 @@ class Simulation:
 
     async def _live(self) -> None:
         """Until the controller dies, or the tenants have asked all they wanted."""
-        async with self._life() as bed, asyncio.TaskGroup() as group:
+        async with self._life() as bed, Tasks() as doubting, asyncio.TaskGroup() as group:
             if every := self.ills.crash_every_commits:
                 rng = self._crash.rng
                 self._log.dies_at(rng.randint(1, 2 * every), before=rng.random() < 0.5)
+            Doubts(bed.log, bed.engine, bed.hosts, doubting, self.clock, Everything())
             sweeper = Sweeper(bed.engine, bed.hosts, self.clock, every_s=SWEEP_S)
             asking = group.create_task(self._ask_all(group))
             work = (sweeper.run(), self._do_chores(bed.engine))
