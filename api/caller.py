@@ -240,8 +240,8 @@ class Engine(Protocol):
         """
         ...
 
-    async def shred(self, ref: str) -> None:
-        """Forget a sealed secret; one that is gone already is no error."""
+    async def shred(self, ref: str) -> bool:
+        """Forget a sealed secret. False: it was gone already; to one of several it was there."""
         ...
 
     async def seal_password(self, password: str) -> str:

@@ -169,11 +169,12 @@ class Vault:
             self._opened[entry] = plain
         return plain
 
-    async def shred(self, entry: UUID) -> None:
-        """Overwrite and forget an entry; one that is gone already is no error."""
+    async def shred(self, entry: UUID) -> bool:
+        """Overwrite and forget an entry. False: it was gone already, which is no error."""
         self._opened.pop(entry, None)
-        await self._entries.delete(entry)
+        was_there = await self._entries.delete(entry)
         self._opened.pop(entry, None)
+        return was_there
 
     async def hash_password(self, password: str, *, key: UUID | None = None) -> UUID:
         """Keep a password so that it can only be checked; gives the id to check it by."""

@@ -33,7 +33,8 @@ class Entries(Protocol):
     async def keep(self, entry: UUID, sealed: bytes) -> None:
         """Put a lasting entry unless there is one already."""
 
-    async def delete(self, entry: UUID) -> None: ...
+    async def delete(self, entry: UUID) -> bool:
+        """Whether there was one: of several who delete it at once, one is told so."""
 
     async def changed(self, known: Collection[UUID]) -> Collection[UUID]:
         """Which of these may no longer be kept open, as another controller changed them."""

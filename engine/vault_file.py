@@ -45,8 +45,8 @@ class FileEntries:
     async def keep(self, entry: UUID, sealed: bytes) -> None:
         await self._ask("INSERT OR IGNORE INTO entry VALUES (?,?)", entry.hex, sealed)
 
-    async def delete(self, entry: UUID) -> None:
-        await self._ask("DELETE FROM entry WHERE id=?", entry.hex)
+    async def delete(self, entry: UUID) -> bool:
+        return bool(await self._ask("DELETE FROM entry WHERE id=? RETURNING id", entry.hex))
 
     async def changed(self, known: Collection[UUID]) -> Collection[UUID]:
         return ()

@@ -181,8 +181,8 @@ class Face:
     async def seal(self, secret: str, key: UUID | None = None) -> str:
         return str(await self._vault.put(secret, key=key))
 
-    async def shred(self, ref: str) -> None:
-        await self._vault.shred(UUID(ref))
+    async def shred(self, ref: str) -> bool:
+        return await self._vault.shred(UUID(ref))
 
     async def seal_password(self, password: str) -> str:
         return str(await self._vault.hash_password(password))

@@ -33,7 +33,8 @@ KEEP = "INSERT INTO sagastack_vault VALUES (%s, %s, true) ON CONFLICT DO NOTHING
 FILL = b"""INSERT INTO sagastack_vault SELECT id, sealed, true
     FROM unnest(%s::uuid[], %s::bytea[]) AS one (id, sealed) ON CONFLICT DO NOTHING"""
 DELETE = """WITH gone AS (DELETE FROM sagastack_vault WHERE id = %s RETURNING id)
-    UPDATE sagastack_vault_mark SET number = number + 1 WHERE EXISTS (SELECT 1 FROM gone)"""
+    UPDATE sagastack_vault_mark SET number = number + 1 WHERE EXISTS (SELECT 1 FROM gone)
+    RETURNING number"""
 MARK = "SELECT number FROM sagastack_vault_mark"
 CHANGED = """SELECT known.id FROM unnest(%s::uuid[]) AS known (id)
     WHERE NOT EXISTS (SELECT 1 FROM sagastack_vault v WHERE v.id = known.id AND v.lasting)"""
@@ -69,8 +70,8 @@ class TableEntries:
     async def keep(self, entry: UUID, sealed: bytes) -> None:
         await self._database.ask(KEEP, (entry, sealed))
 
-    async def delete(self, entry: UUID) -> None:
-        await self._database.ask(DELETE, (entry,))
+    async def delete(self, entry: UUID) -> bool:
+        return bool(await self._database.ask(DELETE, (entry,)))
 
     async def changed(self, known: Collection[UUID]) -> Collection[UUID]:
         mark = int((await self._database.ask(MARK))[0][0])

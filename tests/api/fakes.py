@@ -280,8 +280,8 @@ class FakeEngine:
         self.secrets[ref := str(key or f"sealed-{len(self.secrets)}")] = secret
         return ref
 
-    async def shred(self, ref: str) -> None:
-        self.secrets.pop(ref, None)
+    async def shred(self, ref: str) -> bool:
+        return self.secrets.pop(ref, None) is not None
 
     async def seal_password(self, password: str) -> str:
         return await self.seal(password)

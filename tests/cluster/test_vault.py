@@ -106,8 +106,8 @@ async def test_a_shredded_secret_is_gone_from_memory_and_from_the_store(
     assert await vault.get(entry) == "to be forgotten"
     (sealed,) = await house.raw("SELECT sealed FROM entry WHERE id=?", entry)
     assert sealed in await house.content()
-    await vault.shred(entry)
-    await vault.shred(entry)
+    assert await vault.shred(entry)
+    assert not await vault.shred(entry)
     with pytest.raises(KeyError, match=str(entry)):
         await vault.get(entry)
     assert sealed not in await house.content()
@@ -202,6 +202,19 @@ async def test_what_one_controller_replaces_is_not_served_by_another(
     assert await other.check_password(entry, "correct horse")
     await one.hash_password("battery staple", key=key)
     assert not await other.check_password(entry, "correct horse")
+    await one.close()
+    await other.close()
+
+
+async def test_of_several_who_shred_an_entry_at_once_one_is_told_that_it_was_there(
+    url: str, tmp_path: Path
+) -> None:
+    """What opens something once is taken by one of the controllers that it is shown to."""
+    one, other = await shared(url, tmp_path / "key"), await shared(url, tmp_path / "key")
+    for key in (uuid4() for _ in range(20)):
+        await one.put("once", key=key)
+        told = await asyncio.gather(*(each.shred(key) for each in (one, other, one, other)))
+        assert sorted(told) == [False, False, False, True]
     await one.close()
     await other.close()
 

@@ -19,6 +19,7 @@ from cs import CloudStackApiException
 from drivers.contract.compute import Console
 from drivers.contract.errors import Refused
 from drivers.sim.session import SimSession
+from sagastack.face import Face
 from tests.tenant.test_vm_life import deploy
 from tests.tenant.world import Place
 
@@ -104,6 +105,28 @@ async def test_a_ticket_opens_the_line_once_for_its_user(here: Place) -> None:
     async with entered(more["consoleendpoint"]) as socket:
         await socket.send_str("free again")
         assert await said(socket) == b"FREE AGAIN"
+
+
+@pytest.mark.usefixtures("shouting")
+async def test_of_two_who_come_with_one_ticket_at_once_one_gets_in(
+    here: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both have read it before either has taken it, as two controllers may."""
+    vm = await deploy(here.ann)
+    told = (await here.ann("createConsoleEndpoint", virtualmachineid=vm["id"]))["consoleendpoint"]
+    read, both = Face.secret, asyncio.Barrier(2)
+
+    async def read_by_both(self: Face, ref: str) -> str:
+        ticket = await read(self, ref)
+        await both.wait()
+        return ticket
+
+    monkeypatch.setattr(Face, "secret", read_by_both)
+    async with entered(told) as one, entered(told) as other:
+        for socket in (one, other):
+            await socket.send_bytes(b"hello")
+        first, second = [await said(socket) for socket in (one, other)]
+    assert {first, second} == {b"HELLO", "this ticket has just been used: ask for a console again"}
 
 
 @pytest.mark.usefixtures("shouting")
