@@ -8,20 +8,19 @@ a turn slower. The notes tell what each costs in CPU of this process, without th
 from __future__ import annotations
 
 import asyncio
-import gc
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from benchmarks.settled import settled
 from benchmarks.skipped import Skipped
 from engine.clock import SystemClock
 from engine.cluster.kafka_rows import KafkaRows
-from engine.collector import settle
 from sagastack.backups.targets import target
 from sagastack.kafka_replay import BATCH_ROWS, copy
 from tests.cluster.published import make_topic, publisher, rows
@@ -75,18 +74,6 @@ async def timed(work: Callable[[str], Awaitable[int]], servers: str) -> tuple[fl
     took_s, used_s = time.perf_counter() - began, time.process_time() - used
     assert count == EVENTS, f"{work.__name__} found {count} of {EVENTS} records"
     return took_s, used_s
-
-
-@contextmanager
-def settled() -> Iterator[None]:
-    """As a controller and the tool have the collector, for all ways alike."""
-    before = gc.get_threshold()
-    settle()
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
 
 
 async def measure() -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ from typing import Any
 from uuid import uuid4
 
 from benchmarks.group_commit import Written
+from benchmarks.settled import settled
 from benchmarks.skipped import Skipped
 from engine.clock import SystemClock
 from engine.cluster.leases import Leases
@@ -125,7 +126,7 @@ async def takeover(url: str, servers: str, topics: Topics, log: Log) -> float:
 async def measure() -> list[dict[str, Any]]:
     appended, published = [], []
     try:
-        with postgres.cluster() as cluster, kafka.broker() as broker:
+        with postgres.cluster() as cluster, kafka.broker() as broker, settled():
             url = cluster.database()
             clock = SystemClock()
             log = await Log.open(url, now_ms=clock.now_ms)

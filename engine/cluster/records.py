@@ -17,6 +17,7 @@ from uuid import UUID
 
 import msgspec
 
+from aggregates.ids import text_of
 from engine.log.errors import Unreadable
 from engine.log.unit import Stored
 from engine.schemas import uri_of
@@ -26,7 +27,7 @@ _READ = ("ce_type", "ce_subject", "ce_position", "ce_previous", "ce_version")
 KNOWN_STREAMS = 65_536
 
 
-class Record(NamedTuple):
+class Record(msgspec.Struct, frozen=True):
     """What is handed to a producer."""
 
     key: bytes
@@ -66,7 +67,7 @@ _head = msgspec.json.Decoder(_Head).decode
 def record(row: Stored, previous: int, source: str) -> Record:
     """The record of a row. `previous` is the position before it, `source` names the cloud."""
     head = _head(row.state)
-    key = str(row.stream).encode()
+    key = text_of(row.stream)
     return Record(
         key,
         row.state,
@@ -123,13 +124,13 @@ def all_placed(records: Sequence[Consumed]) -> Iterator[tuple[Stored, int]]:
 
 
 @lru_cache(KNOWN_STREAMS)
-def partition(stream: UUID, partitions: int) -> int:
-    """Where a stream's records lie: as every client of Kafka places a record with this key.
+def partition(key: bytes, partitions: int) -> int:
+    """Where the records with a stream's key lie: as every client of Kafka places them.
 
     That is murmur2 (Appleby) of the key, which here has nine whole words.
     """
     found = 0x9747B28C ^ 36
-    for word in struct.unpack("<9I", str(stream).encode()):
+    for word in struct.unpack("<9I", key):
         word = word * 0x5BD1E995 & 0xFFFFFFFF
         word = (word ^ word >> 24) * 0x5BD1E995 & 0xFFFFFFFF
         found = (found * 0x5BD1E995 & 0xFFFFFFFF) ^ word

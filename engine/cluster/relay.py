@@ -203,15 +203,15 @@ class Relay:
         placed: dict[Place, list[Record]] = {}
         topic, partitions = self._topics.events, self._topics.partitions
         for number, row in enumerate(rows, 1):
-            place = (topic, partition(row.stream, partitions))
-            placed.setdefault(place, []).append(record(row, previous, source))
+            one = record(row, previous, source)
+            place = (topic, partition(one.key, partitions))
+            placed.setdefault(place, []).append(one)
             previous = row.position
             if number % SLICE == 0:
                 await self._clock.sleep(0)
         last = rows[-1]
         note = Published(position=last.position, id=name_of(last), source=source)
-        at_ms = placed[(topic, partition(last.stream, partitions))][-1].timestamp_ms
-        placed[(self._topics.relay, 0)] = [Record(KEY, encode(note), at_ms, [])]
+        placed[(self._topics.relay, 0)] = [Record(KEY, encode(note), one.timestamp_ms, [])]
         return placed
 
 

@@ -63,7 +63,7 @@ def test_a_stream_lies_where_any_client_of_kafka_looks_for_it() -> None:
     for number in range(200):
         stream = UUID(int=number * 0x9E3779B97F4A7C15F39CC0605CEDC834 % 2**128)
         key = str(stream).encode()
-        assert partition(stream, 12) == DefaultPartitioner()(key, list(range(12)), [])
+        assert partition(key, 12) == DefaultPartitioner()(key, list(range(12)), [])
 
 
 @dataclass(frozen=True)

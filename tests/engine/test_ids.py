@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from aggregates.ids import in_order, uuid4, uuid5
+from aggregates.ids import in_order, text_of, uuid4, uuid5
 
 NAMESPACES = (uuid.NAMESPACE_OID, uuid.UUID(int=0), uuid.UUID(int=2**128 - 1))
 
@@ -55,3 +55,8 @@ def test_ids_in_order_sort_by_their_time_as_text_and_as_bytes_and_keep_their_cha
     assert {(one.version, one.variant) for one in made} == {(7, uuid.RFC_4122)}
     assert [one.int >> 80 for one in made] == list(times_ms)
     assert len({in_order(5, uuid4()) for _ in range(2000)}) == 2000
+
+
+def test_ids_as_text_are_what_the_library_writes() -> None:
+    for one in (*NAMESPACES, *(uuid4() for _ in range(200))):
+        assert text_of(one) == str(one).encode()
