@@ -20,6 +20,7 @@ from uuid import UUID
 import msgspec
 
 from aggregates.errors import Exhausted, NotAllowed
+from aggregates.host import HostState
 from aggregates.vm import Nic, Vm, VmStarted
 from aggregates.volume import Volume, VolumeReady
 from drivers.contract.compute import GuestSpec, NicSpec
@@ -420,7 +421,11 @@ def add_running_steps(
     def free_room(run: Run[I]) -> None:
         give_back(run, vm_id(run.intent))
 
-    @saga.step(timeout_s=900)
+    def is_lost(run: Run[I]) -> bool:
+        host = run.cloud[hosts].get(run[hold_room].host_id)
+        return host is None or host.state is HostState.DISCONNECTED
+
+    @saga.step(timeout_s=900, hopeless=is_lost)
     async def create_disks(run: Run[I]) -> dict[UUID, str]:
         return await make_disks(run, run.row(vms, vm_id(run.intent)), run[hold_room])
 

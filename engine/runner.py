@@ -357,9 +357,15 @@ class Runner:
                 raise caught.error
             if row.cancelled and not settled:
                 break
-            if not await self._retry(row, step.name, caught.error, patience):
+            again = not self._is_hopeless(row, step) and (
+                await self._retry(row, step.name, caught.error, patience)
+            )
+            if not again or self._is_hopeless(row, step):
                 return self._failure(row, step.name, caught.error)
         return Failure(step.name, "Cancelled", CANCELLED)
+
+    def _is_hopeless(self, row: SagaRun, step: Step[Any, Any]) -> bool:
+        return step.hopeless is not None and step.hopeless(self._run(row, None, row.outputs))
 
     async def _timed(self, row: SagaRun, step: Step[Any, Any], do: Do[Any]) -> Any:
         """Await `do` within the step's time; a cancelled job cuts a forward step short."""

@@ -73,7 +73,7 @@ class Step(Generic[I, T]):
 
     `decides` says that it only writes events: it is a plain function. A pivot is the step that
     settles a run's direction: before it everything is undone, and behind it nothing is. One with
-    `choices` may be gone back to: see `Saga.step`.
+    `choices` may be gone back to, and one may be `hopeless`: see `Saga.step`.
     """
 
     name: str
@@ -86,6 +86,7 @@ class Step(Generic[I, T]):
     decides: bool
     is_pivot: bool = False
     choices: int = 1
+    hopeless: Callable[[Run[I]], bool] | None = None
     undo_do: Do[I] | None = None
 
     def undo(self, do: Do[I]) -> Do[I]:
@@ -229,6 +230,7 @@ class Saga(Generic[I]):
         no_undo: str = "",
         pivot: bool = False,
         choices: int = 1,
+        hopeless: Callable[[Run[I]], bool] | None = None,
     ) -> Register[I]: ...
     def step(
         self,
@@ -241,6 +243,7 @@ class Saga(Generic[I]):
         no_undo: str = "",
         pivot: bool = False,
         choices: int = 1,
+        hopeless: Callable[[Run[I]], bool] | None = None,
     ) -> Any:
         """Add a step. It runs after the one before it, or after exactly the steps in `after`.
 
@@ -249,7 +252,8 @@ class Saga(Generic[I]):
 
         A step with `choices` chooses a place. If that does not answer those behind it, the run is
         undone back to the step, and it chooses anew, so often in all. If it finds none, those
-        behind it are undone once more, without its output.
+        behind it are undone once more, without its output. An attempt that failed is the last one
+        where `hopeless` says that its place is known to be lost.
         """
 
         def register(fn: Do[I]) -> Step[I, Any]:
@@ -259,7 +263,7 @@ class Saga(Generic[I]):
             made: Step[I, Any] = Step(
                 name, fn, before, timeout_s, patience, no_undo, output, not iscoroutinefunction(fn)
             )
-            made.is_pivot, made.choices = pivot, choices
+            made.is_pivot, made.choices, made.hopeless = pivot, choices, hopeless
             self._has_pivot |= pivot
             self._ready.clear()
             assert self.steps or made.decides, f"{self.name}: the first step must decide"

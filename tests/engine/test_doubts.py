@@ -14,6 +14,7 @@ from drivers.sim.faults import Fault
 from engine.fence import Everything
 from engine.intents.vm import StopVm
 from engine.reconcilers.doubts import Doubts
+from engine.retry import FORWARD
 from engine.tasks import Tasks
 from projections.host import hosts
 from tests.cluster.published import until
@@ -57,6 +58,7 @@ async def test_a_host_that_a_start_cannot_reach_is_lost_at_once(
     row = await here.r.run(deploy("first"))
     assert row.state is RunState.SUCCEEDED, row.error_text
     assert row.tried, "it was promised to the lost host"
+    assert (await here.topics()).count("saga.step_failed") < FORWARD.attempts - 1
     await until(lambda: state(here) is HostState.DISCONNECTED)
     later = await here.r.run(deploy("second"))
     assert later.state is RunState.SUCCEEDED and not later.tried

@@ -13,8 +13,9 @@ from aggregates.errors import NotAllowed
 from aggregates.saga import RunState, SagaRun
 from drivers.contract.errors import Refused, Unavailable, Unknown
 from engine.intents.saga import CancelJob
+from engine.saga import Run
 from tests.engine.acting import Script, always, hang, mend, nothing_left, until
-from tests.engine.toys import CALLS, Choosy
+from tests.engine.toys import CALLS, Choosy, choose
 from tests.sagas.rig import Rig, new_sim, rig
 
 
@@ -97,6 +98,32 @@ async def test_where_there_is_no_other_place_the_first_is_blamed(r: Rig, script:
     ended(r, row, RunState.FAILED)
     told = "a is out of reach; and no other place: all others are full"
     assert (row.error, row.error_text) == ("Unavailable", told)
+
+
+async def test_a_place_that_is_known_to_be_lost_is_tried_no_more(r: Rig, script: Script) -> None:
+    script["furnish"] = lost("a")
+    script["is_gone"] = lambda run: run[choose] == "a"
+    row = await r.run(Choosy())
+    ended(r, row)
+    assert CALLS == [
+        *("choose", "furnish", "unfurnish", "unchoose"),
+        *("choose", "furnish", "move_in"),
+    ]
+
+
+async def test_nor_is_one_that_was_lost_while_the_next_attempt_was_waited_for(
+    r: Rig, script: Script
+) -> None:
+    asked = list[bool]()
+
+    def is_gone(run: Run[Choosy]) -> bool:
+        asked.append(run[choose] == "a" and bool(asked))
+        return asked[-1]
+
+    script["furnish"], script["is_gone"] = lost("a"), is_gone
+    ended(r, await r.run(Choosy()))
+    assert asked == [False, True]
+    assert CALLS.count("furnish") == 2
 
 
 async def test_a_refusal_is_the_same_everywhere(r: Rig, script: Script) -> None:

@@ -213,7 +213,11 @@ def unchoose(run: Run[Choosy]) -> None:
     unmark(run, f"held under {run.key}")
 
 
-@choosy.step(patience=TWICE)
+def is_gone(run: Run[Choosy]) -> bool:
+    return bool(SCRIPT["is_gone"](run)) if "is_gone" in SCRIPT else False
+
+
+@choosy.step(patience=TWICE, hopeless=is_gone)
 async def furnish(run: Run[Choosy]) -> str:
     await did(run, "furnish")
     return str(run.key)
