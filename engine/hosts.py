@@ -1,5 +1,8 @@
 """Connections to hosts: made when first needed, one attempt at a time per host, and kept.
 
+Whoever waits for an attempt has its outcome: should each make one of its own behind the others, a
+hundred guests that need a host without power would wait for it one after the other.
+
 A host is reached as its row in the log says, with its password from the vault. A session that was
 lost heals itself by the driver's contract; one whose host has another address by now is replaced.
 """
@@ -8,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import count, islice
 from typing import TypeVar
 from uuid import UUID
@@ -16,7 +20,7 @@ from aggregates.host import Host, HostState, ResourceState
 from aggregates.storage_pool import StoragePool
 from drivers.contract.compute import HostAddress, Stranger
 from drivers.contract.driver import Capabilities, HostSession
-from drivers.contract.errors import Refused, Unavailable
+from drivers.contract.errors import DriverError, Refused, Unavailable
 from drivers.contract.storage import PoolSpec
 from engine.drivers import Drivers
 from engine.vault import Vault
@@ -32,6 +36,15 @@ CONNECT_S = 30.0
 TRIES_MAX = 8
 
 
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The last attempt to connect a host that has none since; each is another one."""
+
+    address: HostAddress
+    how: type[DriverError]
+    why: str
+
+
 class HostRegistry:
     """Fulfils `engine.world.Hosts` over the drivers that there are."""
 
@@ -42,6 +55,7 @@ class HostRegistry:
         self._connect_s = connect_s
         self._sessions: dict[UUID, tuple[HostAddress, HostSession]] = {}
         self._turns: dict[UUID, asyncio.Lock] = {}
+        self._failed: dict[UUID, Failed] = {}
         self._turn = count()
 
     def kinds(self) -> list[str]:
@@ -81,15 +95,18 @@ class HostRegistry:
         known = self._sessions.get(host_id)
         if known is not None and (known[0].url, known[0].username) == (host.url, host.username):
             return known[1]
+        failed_before = self._failed.get(host_id)
         async with self._turns.setdefault(host_id, asyncio.Lock()):
             address = await self.address(host_id)
             known = self._sessions.get(host_id)
             if known is not None and known[0] == address:
                 return known[1]
+            failed = self._failed.get(host_id)
+            if failed is not None and failed is not failed_before and failed.address == address:
+                raise failed.how(failed.why)
             await self._close(host_id)
-            session = await self._connect(host, address)
-            self._sessions[host_id] = (address, session)
-            return session
+            self._sessions[host_id] = (address, await self._attempt(host, address))
+            return self._sessions[host_id][1]
 
     async def address(self, host_id: UUID) -> HostAddress:
         """How the host is reached; its password is read from the vault."""
@@ -123,6 +140,7 @@ class HostRegistry:
             await self._close(host_id)
         if host_id not in self._cloud[hosts]:
             self._turns.pop(host_id, None)
+            self._failed.pop(host_id, None)
 
     async def close(self) -> None:
         """Let go of every connection; guests are not touched."""
@@ -167,6 +185,15 @@ class HostRegistry:
             else:
                 kept_free.append(host)
         yield from kept_free
+
+    async def _attempt(self, host: Host, address: HostAddress) -> HostSession:
+        try:
+            session = await self._connect(host, address)
+        except DriverError as error:
+            self._failed[host.id] = Failed(address, type(error), str(error))
+            raise
+        self._failed.pop(host.id, None)
+        return session
 
     async def _connect(self, host: Host, address: HostAddress) -> HostSession:
         try:
