@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from uuid import UUID, uuid5
 
+import msgspec
+
 from aggregates.address import AddressSpaceCreated, AddressSpaceRemoved
 from aggregates.errors import AlreadyExists, Exhausted, InUse, Invalid, NotAllowed
 from aggregates.network import NetworkCreated, NetworkRemoved, NetworkUpdated
+from aggregates.vm import Vm
 from engine.addresses import spaces
 from engine.decide import Desk, decision
 from engine.decisions import record
@@ -18,12 +21,14 @@ from engine.decisions.vpc import check_tier
 from engine.decisions.zone_networks import check_zone
 from engine.draft import Decision
 from engine.intents.network import CreateNetwork, RemoveNetwork, UpdateNetwork
+from engine.intents.nic import ADDING, AddNic
 from engine.network_domain import usual_domain
 from engine.routers import implement, take_source_nat
 from projections.addresses import address_spaces
 from projections.network import networks
 from projections.network_offering import NetworkOffering, network_offerings
 from projections.physical_network import physical_networks
+from projections.saga import saga_runs
 from projections.vm import vms
 from projections.zone import zones
 
@@ -145,7 +150,8 @@ def update(ask: UpdateNetwork, desk: Desk) -> None:
 def remove(ask: RemoveNetwork, desk: Desk) -> None:
     network = desk.row(networks, ask.network_id)
     for vm in desk.cloud[vms].by("zone_id", network.zone_id):
-        if any(nic.network_id == network.id for nic in vm.nics):
+        cards = [nic.network_id for nic in vm.nics]
+        if network.id in cards or network.id == _coming(desk, vm):
             raise InUse(
                 f"network {network.name} is in use by virtual machine {vm.name}: expunge that first"
             )
@@ -158,6 +164,12 @@ def remove(ask: RemoveNetwork, desk: Desk) -> None:
     record.remove_parts(desk, "vlan_ip_range", "network_id", network.id)
     record.unneeded("network", network, desk)
     desk.change(network, NetworkRemoved())
+
+
+def _coming(desk: Desk, vm: Vm) -> UUID | None:
+    """The network of the card that a job is putting into a guest, which has it once it is there."""
+    run = desk.cloud[saga_runs].get(vm.job_id) if vm.doing == ADDING else None
+    return None if run is None else msgspec.convert(run.intent, AddNic).nic.network_id
 
 
 def space_of(network_id: UUID) -> UUID:

@@ -8,6 +8,9 @@ from msgspec import Struct
 
 from engine.intents.vm import NicAsk
 
+ADDING = "AddingNic"
+"""What a guest that gets a card is said to be doing."""
+
 
 class AddNic(Struct, frozen=True, kw_only=True):
     """Another card for a guest, whether it runs or not."""

@@ -10,7 +10,7 @@ from drivers.contract.compute import Power
 from engine.abilities import demand, demand_alive
 from engine.addresses import free_cards, free_nics, take_nic
 from engine.guests import nic_spec
-from engine.intents.nic import AddNic, RemoveNic
+from engine.intents.nic import ADDING, AddNic, RemoveNic
 from engine.routers import implement
 from engine.rules_to import refuse_ruled
 from engine.saga import Key, Run, Saga
@@ -55,7 +55,7 @@ def begin(run: Run[AddNic]) -> Nic:
     network = run.row(networks, ask.network_id)
     if any(nic.network_id == network.id for nic in vm.nics):
         raise InUse(f"virtual machine {vm.name} is on network {network.name} already")
-    run.change(vm, vm.work("AddingNic", run.id, VmState.RUNNING, VmState.STOPPED))
+    run.change(vm, vm.work(ADDING, run.id, VmState.RUNNING, VmState.STOPPED))
     run.guard(network)
     return take_nic(run, ask, network, is_default=not vm.nics)
 

@@ -14,6 +14,7 @@ from aggregates.host import Host
 from aggregates.vm import Vm, VmMigrated, VmState, VmWorkEnded
 from aggregates.volume import Volume, VolumeMoved, VolumeState
 from drivers.contract.compute import DiskMove
+from drivers.contract.errors import Refused, Unknown
 from engine.abilities import demand
 from engine.allocator import SpaceRequest
 from engine.disks import pool_spec, pool_tags, space_key
@@ -134,7 +135,10 @@ async def remove_copies(run: Run[MigrateVmWithVolumes]) -> None:
     no_undo="a guest that has arrived with its disks is not sent back",
 )
 async def move(run: Run[MigrateVmWithVolumes]) -> dict[UUID, str]:
-    """Says where each copy is."""
+    """Says where each copy is.
+
+    A guest that died where it came to has moved all the same: it wrote to the copies.
+    """
     vm, plan = _vm(run), run[hold_room]
     assert vm.host_id is not None
     source = await run.world.hosts.session(vm.host_id)
@@ -148,12 +152,13 @@ async def move(run: Run[MigrateVmWithVolumes]) -> dict[UUID, str]:
         for volume_id, pool_id in plan.pools.items()
     )
     target = await run.world.hosts.address(plan.host_id)
-    await source.migrate_guest(vm.id, target, key=run.key, moves=moves)
-    paths = {}
-    for one in moves:
-        there = await arrived.find_disk(one.pool, one.volume_id)
-        paths[one.volume_id] = "" if there is None else there.path
-    return paths
+    if await source.find_guest(vm.id) is not None or await arrived.find_guest(vm.id) is None:
+        await source.migrate_guest(vm.id, target, key=run.key, moves=moves)
+    try:
+        found = {one.volume_id: await arrived.find_disk(one.pool, one.volume_id) for one in moves}
+    except Refused as refused:  # what is refused now is not the move
+        raise Unknown(f"the guest has moved, and its disks are not told: {refused}") from refused
+    return {volume_id: "" if one is None else one.path for volume_id, one in found.items()}
 
 
 @migrate_with_volumes.step(timeout_s=600, no_undo="what was copied is not needed any more")

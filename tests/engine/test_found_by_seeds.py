@@ -13,20 +13,23 @@ import pytest
 from msgspec.structs import replace
 
 from aggregates.affinity_group import APART
-from aggregates.errors import LimitReached
+from aggregates.errors import InUse, LimitReached
 from aggregates.saga import RunState
-from benchmarks.cloud import BY, GIB, NETWORK, ZONE, Bed, deploy, engine_in, furnish, named
+from benchmarks.cloud import BY, GIB, NETWORK, ZONE, Bed, deploy, engine_in, furnish, named, network
 from drivers.contract.compute import Power
-from drivers.contract.errors import Refused
+from drivers.contract.errors import Refused, Unknown
 from drivers.sim import Fault, SimDriver, SimWorld
+from drivers.sim.rows import Gone
 from engine.engine import JobFailed
 from engine.genesis import ADMIN_ACCOUNT, BUILTIN_TEMPLATE, ROOT_DOMAIN
 from engine.intents.ip_rule import CreateIpRule
 from engine.intents.iso import AttachIso
+from engine.intents.network import RemoveNetwork
+from engine.intents.nic import AddNic, RemoveNic
 from engine.intents.public_ip_address import AllocateAddress, EnableStaticNat
 from engine.intents.record import CreateRecord
 from engine.intents.resource_limit import SetLimit
-from engine.intents.vm import MigrateVm, VmFound
+from engine.intents.vm import MigrateVm, NicAsk, VmFound
 from engine.intents.vm_life import MigrateVmWithVolumes, RestoreVm
 from engine.intents.volume import CreateVolume
 from engine.log import Log
@@ -181,3 +184,75 @@ async def test_a_guest_that_dies_where_it_was_moved_to_keeps_nobody_from_taking_
     vm = bed.engine.cloud[vms][ask.vm_id]
     found = VmFound(vm_id=vm.id, version=vm.version, why="gone")
     await bed.engine.decide(found, BY)
+
+
+async def test_a_guest_that_dies_where_its_disks_were_copied_to_has_moved(
+    bed: Bed, sim: SimDriver
+) -> None:
+    """Nobody heard that it arrived. What it wrote since is in the copies, which stay."""
+    ask = deploy("web")
+    await bed.engine.perform(ask, BY)
+    before = bed.engine.cloud[vms][ask.vm_id].host_id
+    step = next(one for one in SAGAS["vm.migrate_storage:1"].steps if one.name == "move")
+    real, tried = step.do, list[int]()
+
+    async def moves_unheard(run: Any) -> Any:
+        paths = await real(run)
+        tried.append(1)
+        if len(tried) == 1:
+            sim.world.kill_guest(ask.vm_id)
+            raise Unknown("nobody heard of it")
+        return paths
+
+    disk = ask.disks[0].volume_id
+    with patch.object(step, "do", moves_unheard):
+        await bed.engine.perform(
+            MigrateVmWithVolumes(vm_id=ask.vm_id, pools={disk: named("pool2")}), BY
+        )
+    (guest,) = sim.world.where(ask.vm_id)
+    vm = bed.engine.cloud[vms][ask.vm_id]
+    assert vm.host_id not in (before, None) and len(tried) == 2
+    assert bed.engine.cloud[volumes][disk].path == guest.disks[0].path
+    found = VmFound(vm_id=vm.id, version=vm.version, why="it died")
+    await bed.engine.decide(found, BY)
+    sim.world.commit(Gone("guest", guest.host, guest.ident))
+
+
+async def test_a_guest_that_has_moved_is_not_taken_back_as_its_disks_are_not_told(
+    bed: Bed, sim: SimDriver
+) -> None:
+    ask = deploy("web")
+    await bed.engine.perform(ask, BY)
+    disk = ask.disks[0].volume_id
+    sim.faults.fail("find_disk", Fault.REFUSED, times=1)
+    await bed.engine.perform(
+        MigrateVmWithVolumes(vm_id=ask.vm_id, pools={disk: named("pool2")}), BY
+    )
+    (guest,) = sim.world.where(ask.vm_id)
+    assert bed.engine.cloud[volumes][disk].path == guest.disks[0].path
+
+
+async def test_a_network_stays_while_a_guest_gets_a_card_on_it(bed: Bed) -> None:
+    ask = deploy("web")
+    await bed.engine.perform(ask, BY)
+    await bed.engine.decide(network("second"), BY)
+    step = next(one for one in SAGAS["nic.add:1"].steps if one.name == "plug")
+    real, goes_on = step.do, asyncio.Event()
+
+    async def held_up(run: Any) -> None:
+        await goes_on.wait()
+        await real(run)
+
+    card = NicAsk(nic_id=named("card"), network_id=named("second"))
+    remove = RemoveNetwork(network_id=named("second"))
+    with patch.object(step, "do", held_up):
+        job = await bed.engine.submit(AddNic(vm_id=ask.vm_id, nic=card), BY)
+        with pytest.raises(InUse, match="virtual machine web"):
+            await bed.engine.decide(remove, BY)
+        goes_on.set()
+        row = await bed.engine.runner.wait(job.id)
+    assert row.state is RunState.SUCCEEDED, row.error_text
+    with pytest.raises(InUse, match="virtual machine web"):
+        await bed.engine.decide(remove, BY)
+    await bed.engine.perform(RemoveNic(vm_id=ask.vm_id, nic_id=card.nic_id), BY)
+    await bed.engine.decide(remove, BY)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from aggregates.base import Recorded
@@ -60,11 +61,26 @@ class MortalLog:
             return unanswered
         self._left -= 1
         if self._left != 0:
-            return self._log.submit(unit)
+            self._log.submit(unit).add_done_callback(partial(self._answered, unanswered))
+            return unanswered
         if not self._before:
             self._log.submit(unit).add_done_callback(lambda answer: answer.exception())
         self.dead.set()
         return unanswered
+
+    def _answered(
+        self, waiting: asyncio.Future[list[Recorded]], answer: asyncio.Future[list[Recorded]]
+    ) -> None:
+        """Also what was on its way when the process died is not heard of."""
+        error = None if answer.cancelled() else answer.exception()
+        if self.dead.is_set() or waiting.done():
+            return
+        if answer.cancelled():
+            waiting.cancel()
+        elif error is not None:
+            waiting.set_exception(error)
+        else:
+            waiting.set_result(answer.result())
 
     async def append(self, unit: Unit) -> list[Recorded]:
         return await self.submit(unit)
