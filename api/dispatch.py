@@ -204,9 +204,10 @@ class Gateway:
             listed = await perform(spec, ask, caller)
             self.on_read(time.perf_counter() - began)
             return listed
-        if not key or caller.dry_run:
+        if caller.dry_run or not (key or caller.job_id):
             return await perform(spec, ask, caller)
-        work = partial(perform_once, spec, ask, caller)
+        work = partial(perform_once if key else perform, spec, ask, caller)
+        key = key or str(caller.job_id)
         answer: Payload = await self.repeats.once((who.user_id, who.key_rules), key, query, work)
         return answer
 
@@ -284,7 +285,7 @@ class Gateway:
         )
 
     def _own_job(self, who: Identity, spec: Spec, text: str | None) -> UUID | None:
-        """The id that the caller chose for its job, unless that is somebody else's job."""
+        """The id that the caller chose for its job, unless that is another request's."""
         if not text or not spec.is_async:
             return None
         if UUID_FORM.fullmatch(text) is None:
@@ -293,8 +294,9 @@ class Gateway:
         known = optional(self.engine.cloud, "saga", chosen)
         if known is None and (why := unusable(self.engine.cloud, chosen)):
             raise bad_value(spec.name, "customjobid", text, why)
-        if known is not None and known.account_id != who.account_id:
-            raise bad_value(spec.name, "customjobid", text, "is taken")
+        asks = (who.account_id, who.user_id, spec.name)
+        if known is not None and (known.account_id, known.user_id, known.command) != asks:
+            raise bad_value(spec.name, "customjobid", text, "is taken: choose another")
         return chosen
 
 

@@ -56,7 +56,8 @@ class Repeats:
                     known.said = said
                 elif known.said != said:
                     raise InvalidValue(
-                        "This idempotency key was used for another request: choose a new one"
+                        "This idempotency key, or job id, was used for another request: choose a "
+                        "new one"
                     )
         finally:
             # A key whose request is refused again and again must not stay for ever either.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from api.commands.vm_checks import check_boot, open_to_users, planner_of
+from api.commands.vm_checks import check_boot, check_host_name, open_to_users, planner_of
 from api.declare import Caller, Job, Later, Names, Success, command
 from api.errors import Denied, InvalidValue
 from api.views.vm import VmView
@@ -151,14 +151,14 @@ def require_expunger(caller: Caller, vm: Vm) -> None:
 
 @command("expungeVirtualMachine", returns=Success, allow="ARDU", is_async=True, action="VM.EXPUNGE")
 class ExpungeVirtualMachine:
-    """Leave nothing of a virtual machine. Its data disks are detached and stay."""
+    """Leave nothing of a destroyed virtual machine. Data disks that it still has stay."""
 
     id: Annotated[UUID, "the virtual machine", Names("vm", right="operate")]
 
     async def run(self, caller: Caller) -> Job:
         require_expunger(caller, caller.cloud[vms][self.id])
         caller.cloud[vms][self.id].unprotected()
-        return await caller.submit(ExpungeVm(vm_id=self.id))
+        return await caller.submit(ExpungeVm(vm_id=self.id, let_go=True))
 
 
 @command(
@@ -174,6 +174,8 @@ class RecoverVirtualMachine:
     id: Annotated[UUID, "the virtual machine", Names("vm", right="operate")]
 
     async def run(self, caller: Caller) -> Vm:
-        require_expunger(caller, caller.cloud[vms][self.id])
+        vm = caller.cloud[vms][self.id]
+        require_expunger(caller, vm)
+        check_host_name(caller, vm.account_id, vm.name, but=vm.id)
         await caller.decide(RecoverVm(vm_id=self.id))
         return caller.cloud[vms][self.id]

@@ -17,7 +17,10 @@ class SetAccountState(Struct, frozen=True, kw_only=True):
 
 
 class DeleteAccount(Struct, frozen=True, kw_only=True):
-    """Delete an account with all that it owns. `of_project`: the project itself is going."""
+    """Delete an account with all that it owns.
+
+    `of_project`: its project is going, or its domain, and so do the projects that it owns alone.
+    """
 
     account_id: UUID
     of_project: bool = False

@@ -102,7 +102,7 @@ class DeleteProjectRole(Struct, frozen=True, kw_only=True):
     role_id: UUID
 
 
-def _owned_alone(cloud: Any, account_id: UUID) -> Iterator[Project]:
+def owned_alone(cloud: Any, account_id: UUID) -> Iterator[Project]:
     """The projects that have no other owner."""
     for member in cloud[project_members].by("account_id", account_id):
         others = cloud[project_members].by("project_id", member.project_id)
@@ -115,5 +115,5 @@ def _end(project: Project) -> DeleteProject:
     return DeleteProject(project_id=project.id, cleanup=True)
 
 
-ending("project", _end, turn=GUESTS, rows=_owned_alone)
+ending("project", _end, turn=GUESTS, rows=owned_alone)
 ending("project_member", lambda member: RemoveMember(member_id=member.id))

@@ -128,7 +128,7 @@ class RebootVm(Struct, frozen=True, kw_only=True):
 class DestroyVm(Struct, frozen=True, kw_only=True):
     """Stop it and let go of it; it can be recovered until it is expunged.
 
-    `volume_ids` are data disks of it that are deleted at once.
+    `volume_ids` are data disks of it that are deleted at once. The others are detached.
     """
 
     vm_id: UUID
@@ -138,11 +138,13 @@ class DestroyVm(Struct, frozen=True, kw_only=True):
 class ExpungeVm(Struct, frozen=True, kw_only=True):
     """Leave nothing of it: guest, root disk, addresses, snapshots.
 
-    Its data disks are detached and stay, but for those in `volume_ids`.
+    Its data disks are detached and stay, but for those in `volume_ids`. `let_go`: only if it was
+    destroyed before.
     """
 
     vm_id: UUID
     volume_ids: list[UUID] = field(default_factory=list)
+    let_go: bool = False
 
 
 class MigrateVm(Struct, frozen=True, kw_only=True):

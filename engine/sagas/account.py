@@ -12,6 +12,7 @@ from aggregates.record import RECORDS
 from engine import people
 from engine.endings import end_all, owned
 from engine.intents.account import DeleteAccount
+from engine.intents.project import owned_alone
 from engine.saga import Run, Saga
 from projections.account import accounts
 
@@ -30,9 +31,21 @@ def close(run: Run[DeleteAccount]) -> None:
     people.keep(account, "deleted")
     if account.ending not in (None, run.id):
         raise NotAllowed(f"account {account.name} is being deleted by job {account.ending}")
-    if account.role_type == "Project" and not run.intent.of_project:
-        raise NotAllowed(f"account {account.name} is a project's: delete that project")
+    if not run.intent.of_project:
+        _refuse_projects(run, account)
     _change(run, account, {"state": "disabled", "ending": run.id})
+
+
+def _refuse_projects(run: Run[DeleteAccount], account: Account) -> None:
+    """What others work in does not go by the way. With its domain it does, as that says so."""
+    if account.role_type == "Project":
+        raise NotAllowed(f"account {account.name} is a project's: delete that project")
+    alone = sorted(project.name for project in owned_alone(run.cloud, account.id))
+    if alone:
+        raise InUse(
+            f"account {account.name} is the only owner of project {', '.join(alone)}: delete that "
+            "first, or let updateProject name another owner"
+        )
 
 
 @delete_account.step(timeout_s=24 * 3600)

@@ -5,6 +5,7 @@ Forward only: what is half removed is removed further, or parked for a person, n
 
 from __future__ import annotations
 
+from aggregates.errors import NotAllowed
 from aggregates.vm import Vm, VmExpunged, VmState
 from aggregates.vm_snapshot import VmSnapshotRemoved
 from aggregates.volume import Volume, VolumeDetached, VolumeRemoved
@@ -40,6 +41,10 @@ def _goes(run: Run[ExpungeVm], disk: Volume) -> bool:
 @expunge_vm.step
 def begin(run: Run[ExpungeVm]) -> None:
     vm = _vm(run)
+    if run.intent.let_go and vm.state in (VmState.RUNNING, VmState.STOPPED):
+        raise NotAllowed(
+            f"virtual machine {vm.name} is {vm.state}: destroy it before it is expunged"
+        )
     allowed = (VmState.RUNNING, VmState.STOPPED, VmState.DESTROYED)
     run.change(vm, vm.begin(VmState.EXPUNGING, run.id, *allowed))
 

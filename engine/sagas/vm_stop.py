@@ -7,13 +7,14 @@ from typing import Any
 from uuid import UUID
 
 from aggregates.vm import Vm, VmState, VmStopped, VmWorkEnded
-from aggregates.volume import Volume, VolumeRemoved
+from aggregates.volume import Volume, VolumeDetached, VolumeRemoved
 from engine.disks import delete_disk, release_disk
 from engine.guests import disks_of, free_capacity
 from engine.intents.vm import DestroyVm, RebootVm, StopVm
 from engine.saga import Run, Saga
 from engine.vm_snapshots import refuse_while_kept
 from projections.vm import vms
+from projections.vm_snapshot import vm_snapshots
 
 GRACE_S = 30.0
 
@@ -62,7 +63,7 @@ def begin_stop(run: Run[StopVm]) -> None:
         run.change(vm, begun)
 
 
-def _taken(run: Run[StopVm]) -> bool:
+def _taken(run: Run[Any]) -> bool:
     """Whether this job has the guest; without it, nothing of the guest may be touched."""
     return _vm(run).job_id == run.id
 
@@ -110,7 +111,10 @@ def rebooted(run: Run[RebootVm]) -> None:
 
 @destroy_vm.step
 def begin_destroy(run: Run[DestroyVm]) -> None:
+    """Take the guest, unless it is destroyed already: that is success, as clients expect."""
     vm = _vm(run)
+    if vm.state is VmState.DESTROYED and vm.job_id is None:
+        return
     vm.unprotected()
     if run.intent.volume_ids:
         refuse_while_kept(run.cloud, vm, "keeps its disks")
@@ -119,21 +123,32 @@ def begin_destroy(run: Run[DestroyVm]) -> None:
 
 @destroy_vm.step
 async def cut_power(run: Run[DestroyVm]) -> None:
-    await power_off(run, _vm(run), 0.0)
+    if _taken(run):
+        await power_off(run, _vm(run), 0.0)
 
 
 @destroy_vm.step(timeout_s=600)
 async def delete_disks(run: Run[DestroyVm]) -> None:
     """While the job has the guest nobody else takes the disks that it has."""
+    if not _taken(run):
+        return
     for disk in named_disks(run, _vm(run), run.intent.volume_ids):
         await delete_disk(run, disk)
 
 
 @destroy_vm.step
 def destroyed(run: Run[DestroyVm]) -> None:
-    vm = _vm(run)
-    for disk in named_disks(run, vm, run.intent.volume_ids):
-        release_disk(run, disk)
-        run.change(disk, VolumeRemoved())
+    """Its data disks are free for others, but for those that it has snapshots of."""
+    if not _taken(run):
+        return
+    vm, named = _vm(run), run.intent.volume_ids
+    disks = [disk for disk in disks_of(run, vm.id) if disk.kind != "ROOT"]
+    has_snapshots = bool(run.cloud[vm_snapshots].by("vm_id", vm.id))
+    for disk in disks:
+        if disk.id in named:
+            release_disk(run, disk)
+            run.change(disk, VolumeRemoved())
+        elif not has_snapshots:
+            run.change(disk, VolumeDetached())
     record_stopped(run, vm)
     run.change(_vm(run), _vm(run).destroy())

@@ -47,6 +47,20 @@ async def test_an_id_that_the_engine_might_derive_is_refused(here: House) -> Non
     assert (status, told["jobid"]) == (200, own)
 
 
+async def test_a_job_id_is_of_one_request(here: House) -> None:
+    vm, job = str(here.thing("vm")), str(uuid4())
+    ask = {"id": vm, "customjobid": job}
+    status, told = await here.ask("ann", "startVirtualMachine", ask)
+    assert (status, told["jobid"]) == (200, job)
+    assert (await here.ask("ann", "startVirtualMachine", ask))[1]["jobid"] == job
+    for command, other in (
+        ("stopVirtualMachine", ask),
+        ("startVirtualMachine", ask | {"considerlasthost": "false"}),
+    ):
+        status, told = await here.ask("ann", command, other)
+        assert status == 431 and "choose a" in told["errortext"], told
+
+
 async def test_case_makes_no_second_name(here: House) -> None:
     """Names are looked up in any case, so two that differ in case alone would be confused."""
     for command, params in (

@@ -28,6 +28,10 @@ async def test_an_account_with_one_of_everything(tmp_path: Path) -> None:
         ann = named("account ann")
         kinds = {kind for kind, _ in owned(here.cloud, ann)}
         assert kinds >= {"vm", "volume", "network", "template", "project", "user", "ssh_key_pair"}
+        for kind, row in list(owned(here.cloud, ann)):
+            if kind == "project":
+                made = await here.make("root", "deleteProject", id=str(row.id), cleanup="true")
+                assert await ended(here, made["jobid"]) == (RunState.SUCCEEDED, "")
         made = await here.make("root", "deleteAccount", id=str(ann))
         assert await ended(here, made["jobid"]) == (RunState.SUCCEEDED, "")
         assert list(owned(here.cloud, ann)) == []

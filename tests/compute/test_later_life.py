@@ -88,6 +88,7 @@ async def test_only_administrators_expunge_unless_a_setting_says_so(here: Place)
             await here.ann(ask[0], id=vm["id"], **ask[1])
     name = "allow.user.expunge.recover.vm"
     await here.admin("updateConfiguration", name=name, value="true")
+    await here.ann.job("destroyVirtualMachine", id=vm["id"])
     assert await here.ann.job("expungeVirtualMachine", id=vm["id"]) == {"success": True}
 
 

@@ -93,7 +93,7 @@ async def test_a_stopped_guests_card_gets_another_address(here: Place) -> None:
     for address in ("10.1.5.90", "10.1.5.91", nic["ipaddress"]):
         moved = await here.ann.job("updateVmNicIp", nicid=nic["id"], ipaddress=address)
         assert moved["virtualmachine"]["nic"][0]["ipaddress"] == address
-    await here.admin.job("expungeVirtualMachine", id=vm["id"])
+    await here.admin.job("destroyVirtualMachine", id=vm["id"], expunge="true")
     held = here.controller.cloud.view(Addresses).holds.values()
     assert not [taken for taken in held if str(taken.holder) == nic["id"]]
 

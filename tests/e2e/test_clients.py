@@ -56,6 +56,8 @@ def test_a_guests_life_by_cs(place: Place) -> None:
         listed = api.one("listVirtualMachines", "virtualmachine", **vm)
         assert listed["state"] == state, command
     assert api("recoverVirtualMachine", **vm)["virtualmachine"]["state"] == "Stopped"
+    api.refused("expungeVirtualMachine", 431, "destroy it before", **vm)
+    api("destroyVirtualMachine", **vm)
     assert api("expungeVirtualMachine", **vm)["success"] is True
     api.refused("listVirtualMachines", 431, "entity does not exist", **vm)
 

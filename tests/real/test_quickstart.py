@@ -162,6 +162,7 @@ def test_a_second_guest_comes_and_goes_without_a_trace(first: First) -> None:
     assert first.domain(vm["id"]) is None
     recovered = api("recoverVirtualMachine", id=vm["id"])["virtualmachine"]
     assert recovered["state"] == "Stopped"
+    api("destroyVirtualMachine", id=vm["id"])
     assert api("expungeVirtualMachine", id=vm["id"])["success"] is True
     assert set(first.disks()) == before
 

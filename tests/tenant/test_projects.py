@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import pytest
 from cs import CloudStackException
@@ -216,13 +217,17 @@ async def test_a_project_goes_with_cleanup_only(team: Team) -> None:
     assert not list(cloud.table("volume"))
 
 
-async def test_a_project_goes_with_its_only_owner(team: Team) -> None:
+async def test_an_account_that_owns_a_project_alone_is_not_deleted(team: Team) -> None:
     here = team.here
     await team.volume(here.ann)
-    await here.admin.job("deleteAccount", id=here.account("ann"))
+    told = await refusal(here.admin, "deleteAccount", id=here.account("ann"))
+    assert "only owner of project" in told["errortext"]
     cloud = here.controller.cloud
+    assert cloud.table("account").get(UUID(here.account("ann"))).state == "enabled"
+    assert list(cloud.table("volume"))
+    await here.ann.job("deleteProject", id=team.id, cleanup=True)
+    await here.admin.job("deleteAccount", id=here.account("ann"))
     assert not list(cloud.table("project")) and not list(cloud.table("volume"))
-    assert not [row for row in cloud.table("account") if row.role_type == "Project"]
 
 
 async def test_a_projects_account_is_nobodys_to_use(team: Team) -> None:

@@ -63,11 +63,44 @@ async def test_a_destroyed_guest(here: Place) -> None:
         "startVirtualMachine",
         "stopVirtualMachine",
         "rebootVirtualMachine",
-        "destroyVirtualMachine",
     ):
         text = await at_once(here.ann, command, id=vm["id"])
         assert "Destroyed" in text, (command, text)
     assert await jobs(here) == before
+    again = await here.ann.job("destroyVirtualMachine", id=vm["id"])
+    assert again["virtualmachine"]["state"] == "Destroyed"
+
+
+@pytest.mark.parametrize("runs", ["true", "false"])
+async def test_a_guest_is_expunged_only_when_it_was_let_go(here: Place, runs: str) -> None:
+    vm = await deploy(here.admin, startvm=runs)
+    text = await at_once(here.admin, "expungeVirtualMachine", id=vm["id"])
+    assert f"is {vm['state']}: destroy it" in text
+    await here.admin.job("destroyVirtualMachine", id=vm["id"])
+    assert await here.admin.job("expungeVirtualMachine", id=vm["id"]) == {"success": True}
+
+
+async def test_a_destroyed_guests_name_may_be_anothers_by_then(here: Place) -> None:
+    first = await deploy(here.admin, name="web")
+    await here.admin.job("destroyVirtualMachine", id=first["id"])
+    second = await deploy(here.admin, name="web")
+    assert "named web already" in await at_once(here.admin, "recoverVirtualMachine", id=first["id"])
+    await here.admin("updateVirtualMachine", id=second["id"], name="web2")
+    told = await here.admin("recoverVirtualMachine", id=first["id"])
+    assert told["virtualmachine"]["state"] == "Stopped"
+
+
+async def test_a_destroyed_guests_data_disks_are_its_owners_to_use(here: Place) -> None:
+    vm, other = await deploy(here.ann), await deploy(here.ann)
+    made = await here.ann.job("createVolume", name="d", diskofferingid=SMALL_DISK, zoneid=str(ZONE))
+    disk = made["volume"]["id"]
+    await here.ann.job("attachVolume", id=disk, virtualmachineid=vm["id"])
+    await here.ann.job("destroyVirtualMachine", id=vm["id"])
+    seen = await here.ann.one("listVolumes", "volume", id=disk)
+    assert seen["state"] == "Ready" and "virtualmachineid" not in seen
+    await here.ann.job("attachVolume", id=disk, virtualmachineid=other["id"])
+    root = await here.admin.one("listVolumes", "volume", virtualmachineid=vm["id"], listall=True)
+    assert root["type"] == "ROOT"
 
 
 async def test_a_volume(here: Place) -> None:

@@ -65,6 +65,7 @@ async def test_from_deploy_to_expunge(here: Place) -> None:
     recovered = await ann("recoverVirtualMachine", id=vm_id)
     assert recovered["virtualmachine"]["state"] == "Stopped"
 
+    await ann.job("destroyVirtualMachine", id=vm_id)
     assert await ann.job("expungeVirtualMachine", id=vm_id) == {"success": True}
     with pytest.raises(CloudStackApiException, match="entity does not exist"):
         await ann("listVirtualMachines", id=vm_id)
