@@ -22,6 +22,35 @@ async def test_names_and_places_are_checked(api: Api) -> None:
     await api.refused("createPod", 431, "Invalid parameter zoneid", name="x", zoneid=nowhere)
 
 
+async def test_settings_of_a_zone_are_checked_when_made_and_when_changed(api: Api) -> None:
+    zone_id = await build.zone(api)
+    zone = {"name": "z2", "networktype": "Advanced", "dns1": "8.8.8.8", "internaldns1": "8.8.4.4"}
+    bad = {
+        "dns1": "abc",
+        "dns2": "8.8.8",
+        "internaldns1": "zzz",
+        "internaldns2": "fd17::1",
+        "ip6dns1": "zzz",
+        "ip6dns2": "8.8.8.8",
+        "guestcidraddress": "10.1.1.0/99",
+    }
+    for name, value in bad.items():
+        text = f"{name} '{value}' is no "
+        await api.refused("createZone", 431, text, **(zone | {name: value}))
+        await api.refused("updateZone", 431, text, id=zone_id, **{name: value})
+    grouped = zone | {"securitygroupenabled": True}
+    made = (await api("createZone", **grouped))["zone"]["id"]
+    subnet = {"guestcidraddress": "10.1.1.0/24"}
+    await api.refused("updateZone", 431, "for isolated networks", id=made, **subnet)
+
+    good = {"dns1": "9.9.9.9", "dns2": "8.8.8.8", "ip6dns1": "2001:db8::53"}
+    good |= {"internaldns1": "9.9.9.10", "guestcidraddress": "10.2.0.0/16"}
+    changed = (await api("updateZone", id=zone_id, **good))["zone"]
+    assert {name: changed[name] for name in good} == good
+    less = (await api("updateZone", id=zone_id, dns2="", ip6dns1="", guestcidraddress=""))["zone"]
+    assert not {"ip6dns1", "guestcidraddress"} & set(less) and not less.get("dns2")
+
+
 async def test_ranges_are_checked(api: Api) -> None:
     zone_id = await build.zone(api)
     network_id = await build.physical_network(api, zone_id)
