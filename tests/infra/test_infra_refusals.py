@@ -79,6 +79,30 @@ async def test_ranges_are_checked(api: Api) -> None:
     assert (await api("listVlanIpRanges"))["count"] == 1
 
 
+async def test_a_range_leaves_its_gateway_out(api: Api) -> None:
+    built = await data_center(api, hosts_each=1)
+    mask, where = {"netmask": "255.255.255.0"}, {"zoneid": built.zone}
+
+    async def refused(command: str, **asked: str) -> None:
+        text = await api.refused(command, 431, "is in the range", **asked)
+        assert "gateway" in text and "startip and endip" in text
+
+    pod = {"name": "p2", "gateway": "10.77.9.1", **mask, **where}
+    await refused("createPod", startip="10.77.9.1", **pod)
+    await refused("createPod", startip="10.77.9.1", endip="10.77.9.9", **pod)
+    await refused("updatePod", id=built.pod, startip="172.16.16.1")
+    public = {"gateway": "203.0.113.9", **mask, **where}
+    for ends in (("203.0.113.9", "203.0.113.20"), ("203.0.113.2", "203.0.113.9")):
+        await refused("createVlanIpRange", startip=ends[0], endip=ends[1], **public)
+    await refused("createVlanIpRange", startip="203.0.113.2", endip="203.0.113.20", **public)
+    await refused("updateVlanIpRange", id=built.range, startip="192.0.2.1")
+    storage = {"podid": built.pod, "gateway": "172.20.0.1", **mask}
+    await refused("createStorageNetworkIpRange", startip="172.20.0.1", **storage)
+
+    await api("createPod", startip="10.77.9.2", endip="10.77.9.254", **pod)
+    await api("createVlanIpRange", startip="203.0.113.10", endip="203.0.113.254", **public)
+
+
 async def test_a_range_grows_and_shrinks_while_nobody_is_left_out(api: Api) -> None:
     built = await data_center(api, hosts_each=1)
 
