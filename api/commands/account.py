@@ -13,6 +13,7 @@ from api.commands.identity_checks import (
     password,
     role_for,
 )
+from api.commands.network_domain import DNS_DOMAIN
 from api.declare import Free, Idle, Length, Names, OneOf, Roles, Success, command
 from api.errors import Denied
 from api.lists import Filter, Test, list_command
@@ -42,7 +43,7 @@ class CreateAccount:
     domain_id: Annotated[
         UUID | None, "the domain that it is in", Names("domain", right="operate")
     ] = None
-    network_domain: Annotated[str | None, "the DNS suffix of its networks"] = None
+    network_domain: Annotated[str | None, "the DNS suffix of its networks", DNS_DOMAIN] = None
     account_details: Annotated[dict[str, str] | None, "its settings"] = None
     timezone: Annotated[str | None, "the user's time zone"] = None
     account_id: Annotated[str | None, "an id for it", Free("it names nothing yet")] = None
@@ -86,7 +87,7 @@ class UpdateAccount:
     domain_id: Annotated[UUID | None, "its domain", Names("domain", right="operate")] = None
     new_name: Annotated[str | None, "its new name"] = None
     role_id: Annotated[UUID | None, "what it may do", Names("role")] = None
-    network_domain: Annotated[str | None, "the DNS suffix of its networks"] = None
+    network_domain: Annotated[str | None, "the DNS suffix of its networks", DNS_DOMAIN] = None
     account_details: Annotated[dict[str, str] | None, "its settings"] = None
     api_key_access: Annotated[
         str | None, "Enabled, Disabled or Inherit: may its users sign?", ACCESS, Roles("Admin")

@@ -9,6 +9,7 @@ from uuid import UUID
 from api.authz import governs, is_below
 from api.caller import Caller, Job
 from api.commands.identity_checks import chosen_id
+from api.commands.network_domain import DNS_DOMAIN
 from api.declare import Free, Idle, Matches, Names, Success, command
 from api.lists import Filter, WithIcons, list_command
 from api.views.domain import DomainView
@@ -29,7 +30,7 @@ class CreateDomain:
         "the domain that it is in; the caller's if not given",
         Names("domain", right="operate"),
     ] = None
-    network_domain: Annotated[str | None, "the DNS suffix of its networks"] = None
+    network_domain: Annotated[str | None, "the DNS suffix of its networks", DNS_DOMAIN] = None
     domain_id: Annotated[
         str | None, "an id of the caller's choice", Free("it names nothing yet")
     ] = None
@@ -55,7 +56,7 @@ class UpdateDomain:
 
     id: Annotated[UUID, "the domain", Names("domain", right="operate")]
     name: Annotated[str | None, "its new name", NAME] = None
-    network_domain: Annotated[str | None, "the DNS suffix of its networks"] = None
+    network_domain: Annotated[str | None, "the DNS suffix of its networks", DNS_DOMAIN] = None
 
     async def run(self, caller: Caller) -> Domain:
         asks: list[Any] = []

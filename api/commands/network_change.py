@@ -8,6 +8,7 @@ from uuid import UUID
 
 from api import records
 from api.commands.custom_id import KeepsId
+from api.commands.network_domain import DNS_DOMAIN
 from api.commands.vm_checks import refuse_later
 from api.declare import Caller, Job, Later, Names, Page, Roles, Success, command, part
 from api.errors import InvalidValue, ParamError
@@ -34,7 +35,7 @@ class UpdateGuestNetwork(KeepsId):
     id: Annotated[UUID, "the network", Names(KIND, right="operate")]
     name: Annotated[str | None, "its new name"] = None
     display_text: Annotated[str | None, "what to say of it"] = None
-    network_domain: Annotated[str | None, "the DNS domain of its guests"] = None
+    network_domain: Annotated[str | None, "the DNS domain of its guests", DNS_DOMAIN] = None
     dns1: Annotated[str | None, "the first resolver of its guests"] = None
     dns2: Annotated[str | None, "the second resolver of its guests"] = None
     display_network: Annotated[bool | None, "whether its owner sees it", Roles("Admin")] = None

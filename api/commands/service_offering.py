@@ -40,7 +40,7 @@ STATES = OneOf("Active", "Inactive")
     action="SERVICE.OFFERING.CREATE",
 )
 class CreateServiceOffering(Rates):
-    """Offer a size of machine. What of cores, speed and memory is not given, the deployer says."""
+    """Offer a size of machine, or one whose cores and memory who deploys says."""
 
     name: Annotated[str, "its name"]
     display_text: Annotated[str | None, "what it is; its name if not given", Length(4096)] = None
@@ -111,16 +111,11 @@ class CreateServiceOffering(Rates):
 
     async def run(self, caller: Caller) -> ServiceOffering:
         row_id = caller.new_id()
-        sizes = (self.cpu_number, self.cpu_speed, self.memory)
-        customized = bool(self.customized) or None in sizes
-        if self.customized is False and None in sizes:
-            raise InvalidValue(
-                "an offering that is not customized needs cpunumber, cpuspeed and memory"
-            )
+        self._check_bounds()
         fields: dict[str, Any] = {
             "name": self.name,
             "display_text": self.display_text or self.name,
-            "is_customized": customized,
+            "is_customized": self._is_customized(),
             "host_tags": split(self.host_tags),
             "storage_tags": split(self.tags),
             "details": self._details(),
@@ -150,6 +145,40 @@ class CreateServiceOffering(Rates):
         )
         await caller.decide(CreateRecord(kind="service_offering", id=row_id, fields=fields))
         return caller.cloud[service_offerings][row_id]
+
+    def _is_customized(self) -> bool:
+        """Cores, speed and memory are all said, or cores and memory are left to who deploys."""
+        sizes = {"cpunumber": self.cpu_number, "cpuspeed": self.cpu_speed, "memory": self.memory}
+        lacking = [name for name, value in sizes.items() if value is None]
+        if self.customized is False and lacking:
+            raise InvalidValue(
+                "an offering that is not customized needs cpunumber, cpuspeed and memory"
+            )
+        if self.customized is not True and not lacking:
+            return False
+        fixed = self.cpu_number is not None or self.memory is not None
+        if fixed and self.customized:
+            raise InvalidValue(
+                "whoever deploys says cores and memory of a customized offering: leave cpunumber "
+                "and memory out, and say mincpunumber, maxcpunumber, minmemory and maxmemory"
+            )
+        bounded = any((self.min_cpu_number, self.max_cpu_number, self.min_memory, self.max_memory))
+        asked = self.customized or bounded
+        if fixed or (self.cpu_speed is not None and not asked):
+            raise InvalidValue(
+                f"cpunumber, cpuspeed and memory are given together: give {' and '.join(lacking)} "
+                "too, or leave cpunumber and memory out and say customized=true"
+            )
+        return True
+
+    def _check_bounds(self) -> None:
+        """The least is not more than the most."""
+        for name, least, most in (
+            ("cpunumber", self.min_cpu_number, self.max_cpu_number),
+            ("memory", self.min_memory, self.max_memory),
+        ):
+            if least is not None and most is not None and least > most:
+                raise InvalidValue(f"min{name} {least} is more than max{name} {most}: swap them")
 
     def _lease(self, caller: Caller) -> dict[str, Any]:
         """Days and action, checked as a deploy checks its own."""

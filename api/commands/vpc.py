@@ -7,6 +7,7 @@ from uuid import UUID
 
 from api import records
 from api.commands.custom_id import KeepsId
+from api.commands.network_domain import DNS_DOMAIN
 from api.commands.offering_checks import in_zone
 from api.commands.offering_services import has_all
 from api.declare import Bound, Caller, Job, Later, Length, Names, Roles, Success, command
@@ -40,7 +41,7 @@ class CreateVpcCommand:
     vpc_offering_id: Annotated[UUID, "its offering", Names("vpc_offering")]
     cidr: Annotated[str | None, "the range for its tiers, such as 10.0.0.0/16; needed"] = None
     display_text: Annotated[str | None, "what to say of it; its name if omitted"] = None
-    network_domain: Annotated[str | None, "the DNS domain of its guests"] = None
+    network_domain: Annotated[str | None, "the DNS domain of its guests", DNS_DOMAIN] = None
     dns1: Annotated[str | None, "the first resolver of its guests; the zone's if omitted"] = None
     dns2: Annotated[str | None, "the second resolver"] = None
     ip6_dns1: Annotated[str | None, "the first IPv6 resolver"] = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
+from api.commands.network_domain import DNS_DOMAIN
 from api.declare import Caller, Idle, Later, Names, OneOf, Success, command, part
 from api.lists import NONE_IS, Filter, list_command
 from api.views.capacity import capacities
@@ -33,7 +34,7 @@ class CreateZoneCommand:
     ip6_dns1: Annotated[str | None, "first IPv6 resolver of guests"] = None
     ip6_dns2: Annotated[str | None, "second IPv6 resolver of guests"] = None
     guest_cidr_address: Annotated[str | None, "subnet that isolated networks use"] = None
-    domain: Annotated[str | None, "DNS domain of its networks"] = None
+    domain: Annotated[str | None, "DNS domain of its networks", DNS_DOMAIN] = None
     domain_id: Annotated[
         UUID | None, "the only domain that may use it", Names("domain", right="operate")
     ] = None
@@ -82,7 +83,7 @@ class UpdateZone:
     ip6_dns1: Annotated[str | None, "first IPv6 resolver of guests"] = None
     ip6_dns2: Annotated[str | None, "second IPv6 resolver of guests"] = None
     guest_cidr_address: Annotated[str | None, "subnet that isolated networks use"] = None
-    domain: Annotated[str | None, "DNS domain of its networks"] = None
+    domain: Annotated[str | None, "DNS domain of its networks", DNS_DOMAIN] = None
     allocation_state: Annotated[str | None, "Enabled or Disabled", STATES] = None
     local_storage_enabled: Annotated[bool | None, "allow disks on hosts"] = None
     is_public: Annotated[bool | None, "true opens it to every domain"] = None

@@ -24,12 +24,11 @@ def open_space(
     zone_id: UUID,
     first: int,
     last: int,
-    reserved: Iterable[int] = (),
     pod_id: UUID | None = None,
     network_id: UUID | None = None,
     physical_network_id: UUID | None = None,
 ) -> None:
-    """Numbers from `first` to `last` may be handed out from now on, but for the reserved ones."""
+    """Numbers from `first` to `last` may be handed out from now on."""
     made = AddressSpaceCreated(
         purpose=purpose,
         zone_id=zone_id,
@@ -38,7 +37,6 @@ def open_space(
         physical_network_id=physical_network_id,
         first=first,
         last=last,
-        reserved=list(reserved),
     )
     desk.create(space_id, made)
 

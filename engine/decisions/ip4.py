@@ -17,10 +17,9 @@ class Ip4Range:
     first: IPv4Address
     last: IPv4Address
 
-    @property
-    def reserved(self) -> list[int]:
-        """Numbers of the range that are nobody's to take."""
-        return [int(self.gateway)] if self.first <= self.gateway <= self.last else []
+    def leave_gateway_out(self) -> None:
+        """Refuse to make such a range; old ones may have their gateway in it, which is kept."""
+        leave_out(self.gateway, self.first, self.last)
 
     def overlaps(self, other: Ip4Range) -> bool:
         return self.first <= other.last and other.first <= self.last
@@ -64,6 +63,16 @@ def ip4_range(*, gateway: str, netmask: str, start_ip: str, end_ip: str) -> Ip4R
     if last < first:
         raise Invalid(f"endip {last} comes before startip {first}: swap them", field="endip")
     return Ip4Range(subnet, ip4(gateway, "gateway"), first, last)
+
+
+def leave_out(gateway: IPv4Address, first: IPv4Address, last: IPv4Address) -> None:
+    """Refuse a range with its gateway in it: that address is taken, whoever it would be given."""
+    if first <= gateway <= last:
+        raise Invalid(
+            f"gateway {gateway} is in the range {first}-{last}: choose startip and endip that "
+            "leave it out",
+            field="startip",
+        )
 
 
 def _usable(address: IPv4Address, subnet: IPv4Network, field: str) -> None:

@@ -83,13 +83,18 @@ def ip6_subnet(gateway: str, cidr: str) -> tuple[str, str]:
 
 def ip6_in(subnet: IPv6Network, text: str, field: str) -> IPv6Address:
     """An address of a subnet."""
-    try:
-        address = IPv6Address(text)
-    except AddressValueError as wrong:
-        raise Invalid(f"{field} {text!r} is no IPv6 address: {wrong}", field=field) from None
+    address = ip6(text, field)
     if address not in subnet:
         raise Invalid(f"{field} {address} is not in {subnet}", field=field)
     return address
+
+
+def ip6(text: str, field: str) -> IPv6Address:
+    """One address, or `Invalid` naming the field."""
+    try:
+        return IPv6Address(text.strip())
+    except AddressValueError as wrong:
+        raise Invalid(f"{field} {text!r} is no IPv6 address: {wrong}", field=field) from None
 
 
 def ip6_network(text: str, field: str) -> IPv6Network:

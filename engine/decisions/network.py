@@ -15,6 +15,7 @@ from aggregates.vm import Vm
 from engine.addresses import spaces
 from engine.decide import Desk, decision
 from engine.decisions import record
+from engine.decisions.ip4 import leave_out
 from engine.decisions.ipv6 import ip6_of
 from engine.decisions.network_change import change, take_parts
 from engine.decisions.vpc import check_tier
@@ -192,6 +193,8 @@ def _subnet(ask: CreateNetwork, zone_cidr: str) -> Subnet:
     last = _inside(cidr, ask.end_ip or ask.start_ip, "endip") or cidr.broadcast_address - 1
     if first > last:
         raise Invalid(f"the range ends ({last}) before it begins ({first})", field="endip")
+    if ask.start_ip:  # where nobody says a range, it is all of the subnet but the gateway
+        leave_out(gateway, first, last)
     return Subnet(cidr, gateway, first, last)
 
 

@@ -63,6 +63,7 @@ def _range(fields: dict[str, Any]) -> Ip4Range:
 
 
 def _open(desk: Desk, pod_id: UUID, space_id: UUID, zone_id: UUID, wanted: Ip4Range) -> None:
+    wanted.leave_gateway_out()
     for other in desk.cloud[pods].by("zone_id", zone_id):
         theirs = range_of(other) if other.id != pod_id else None
         if theirs is not None and theirs.subnet.overlaps(wanted.subnet):
@@ -79,5 +80,4 @@ def _open(desk: Desk, pod_id: UUID, space_id: UUID, zone_id: UUID, wanted: Ip4Ra
         pod_id=pod_id,
         first=int(wanted.first),
         last=int(wanted.last),
-        reserved=wanted.reserved,
     )

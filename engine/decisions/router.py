@@ -12,7 +12,7 @@ from aggregates.system_vm import CONSOLE_PROXY, SECONDARY_STORAGE
 from aggregates.zone import Zone
 from engine.decide import Desk, decision
 from engine.decisions import record
-from engine.decisions.record import Proposed, farewell, remove_parts, rule
+from engine.decisions.record import Proposed, farewell, remove_parts
 from engine.intents.record import UpdateRecord
 from engine.intents.router import (
     DestroyRouter,
@@ -99,7 +99,6 @@ def resize(ask: ResizeSystemGuest, desk: Desk) -> None:
     record.update(UpdateRecord(kind=ask.kind, id=row.id, fields=fields), desk)
 
 
-@rule("zone")
 def an_enabled_zone_has_its_system_vms(one: Proposed, desk: Desk) -> None:
     """One for images and one for consoles, from the moment that tenants may use the zone."""
     if one["allocation_state"] != "Enabled" or one["is_edge"]:

@@ -20,6 +20,7 @@ def it_is_a_range_of_its_own(one: Proposed, desk: Desk) -> None:
     if not one.changes(*RANGE):
         return
     wanted = ip4_range(**{name: one[name] for name in RANGE})
+    wanted.leave_gateway_out()
     one.fields["end_ip"] = str(wanted.last)
     for other in desk.cloud[storage_network_ip_ranges].by("zone_id", one["zone_id"]):
         theirs = ip4_range(**{name: getattr(other, name) for name in RANGE})

@@ -27,6 +27,7 @@ RANGE = ("gateway", "netmask", "start_ip", "end_ip")
 def create(ask: CreateVlanIpRange, desk: Desk) -> None:
     fields = dict(ask.fields)
     wanted = _range(fields)
+    wanted.leave_gateway_out()
     settle_ip6(fields)
     _fits_zone(desk, fields)
     record.create(CreateRecord(kind="vlan_ip_range", id=ask.id, fields=fields), desk)
@@ -43,7 +44,6 @@ def create(ask: CreateVlanIpRange, desk: Desk) -> None:
         physical_network_id=fields.get("physical_network_id"),
         first=int(wanted.first),
         last=int(wanted.last),
-        reserved=wanted.reserved,
     )
 
 
@@ -54,9 +54,10 @@ def update(ask: UpdateVlanIpRange, desk: Desk) -> None:
     after = fields_of(row) | ask.fields
     if any(after[name] != getattr(row, name) for name in RANGE):
         wanted = _range(after)
+        wanted.leave_gateway_out()
         _no_overlap(desk, row.id, after, wanted)
         space = desk.row(address_spaces, space_of(row.id))
-        resize_space(desk, space, int(wanted.first), int(wanted.last), wanted.reserved)
+        resize_space(desk, space, int(wanted.first), int(wanted.last), ())
 
 
 @decision

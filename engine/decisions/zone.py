@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import AddressValueError, IPv4Network, NetmaskValueError
+from collections.abc import Callable
 from typing import Any
 
 from aggregates.address import MAC_FIRST, MAC_LAST
@@ -11,17 +11,27 @@ from engine.decide import Desk, decision
 from engine.decisions import record
 from engine.decisions.address_space import close_space, open_space, spaces_of
 from engine.decisions.ip4 import ip4
+from engine.decisions.ipv6 import ip6
+from engine.decisions.record import Proposed, rule
+from engine.decisions.router import an_enabled_zone_has_its_system_vms
+from engine.decisions.traffic import ip4_network
 from engine.intents.record import CreateRecord, RemoveRecord
 from engine.intents.zone import CreateZone, RemoveZone
 from projections.addresses import address_spaces
 
 MACS_PER_ZONE = 1 << 22
+RESOLVERS: dict[str, Callable[[str, str], Any]] = {
+    "dns1": ip4,
+    "dns2": ip4,
+    "internal_dns1": ip4,
+    "internal_dns2": ip4,
+    "ip6_dns1": ip6,
+    "ip6_dns2": ip6,
+}
 
 
 @decision
 def create(ask: CreateZone, desk: Desk) -> None:
-    check_fields(ask.fields)
-    _no_guest_cidr(ask.fields)
     record.create(CreateRecord(kind="zone", id=ask.id, fields=ask.fields), desk)
     first = _free_macs(desk)
     last = first + MACS_PER_ZONE - 1
@@ -35,29 +45,23 @@ def remove(ask: RemoveZone, desk: Desk) -> None:
     record.remove(RemoveRecord(kind="zone", id=ask.id), desk)
 
 
-def check_fields(fields: dict[str, Any]) -> None:
-    """Resolvers are addresses, and the guest CIDR is a subnet."""
-    for name, wire in (
-        ("dns1", "dns1"),
-        ("dns2", "dns2"),
-        ("internal_dns1", "internaldns1"),
-        ("internal_dns2", "internaldns2"),
-    ):
-        if fields.get(name):
-            ip4(fields[name], wire)
-    cidr = fields.get("guest_cidr")
-    try:
-        if cidr:
-            IPv4Network(cidr, strict=True)
-    except (AddressValueError, NetmaskValueError, ValueError) as error:
-        text = f"guestcidraddress {cidr!r} is no subnet such as 10.1.1.0/24: {error}"
-        raise Invalid(text, field="guestcidraddress") from None
+@rule("zone")
+def its_settings_are_usable(one: Proposed, desk: Desk) -> None:
+    """Resolvers are addresses, and the guest CIDR is a subnet, when made and when changed."""
+    for name, check in RESOLVERS.items():
+        if one[name] and one.changes(name):
+            check(one[name], name.replace("_", ""))
+            one.fields[name] = one[name].strip()
+    if one["guest_cidr"] and one.changes("guest_cidr"):
+        one.fields["guest_cidr"] = str(ip4_network(one["guest_cidr"], "guestcidraddress"))
+        _has_isolated_networks(one)
+    an_enabled_zone_has_its_system_vms(one, desk)
 
 
-def _no_guest_cidr(fields: dict[str, Any]) -> None:
+def _has_isolated_networks(one: Proposed) -> None:
     """Only isolated networks take the zone's subnet, and not every zone can have any."""
-    basic, grouped = fields["network_type"] == "Basic", fields.get("security_groups_enabled")
-    if fields.get("guest_cidr") and (basic or grouped):
+    basic = one["network_type"] == "Basic"
+    if basic or one["security_groups_enabled"]:
         what = "a Basic zone" if basic else "a zone with security groups"
         raise Invalid(
             f"guestcidraddress is for isolated networks, which {what} has not: leave it out",

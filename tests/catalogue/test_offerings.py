@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from cs import CloudStackException
+from cs import CloudStackApiException, CloudStackException
 from libcloud.compute.drivers.cloudstack import CloudStackNodeDriver
 
 from engine.genesis import stable_id
@@ -56,6 +56,48 @@ async def test_a_customized_offering_keeps_its_bounds(api: Api) -> None:
     assert offering["serviceofferingdetails"] == bounds
     with pytest.raises(CloudStackException, match="needs cpunumber"):
         await api("createServiceOffering", name="x", customized=False)
+
+
+BOUNDS = {"mincpunumber": 1, "maxcpunumber": 4, "minmemory": 256, "maxmemory": 2048}
+HALF: list[tuple[dict[str, Any], tuple[str, ...]]] = [
+    ({"mincpunumber": 5, "maxcpunumber": 4}, ("mincpunumber 5", "maxcpunumber 4")),
+    ({"minmemory": 512, "maxmemory": 256, "customized": True}, ("minmemory 512", "maxmemory 256")),
+    ({"cpunumber": 1, "cpuspeed": 500}, ("give memory too",)),
+    ({"cpuspeed": 500, "memory": 512}, ("give cpunumber too",)),
+    ({"cpunumber": 1, "memory": 512}, ("give cpuspeed too",)),
+    ({"memory": 512}, ("give cpunumber and cpuspeed too",)),
+    ({"cpuspeed": 500}, ("give cpunumber and memory too",)),
+    ({"cpunumber": 1} | BOUNDS, ("give cpuspeed and memory too",)),
+    ({"customized": True} | SIZE, ("leave cpunumber and memory out",)),
+    ({"customized": True, "cpunumber": 2}, ("leave cpunumber and memory out",)),
+]
+
+
+@pytest.mark.parametrize(("half", "words"), HALF, ids=lambda one: " ".join(map(str, one)))
+async def test_a_size_is_said_whole_or_left_to_who_deploys(
+    api: Api, half: dict[str, Any], words: tuple[str, ...]
+) -> None:
+    with pytest.raises(CloudStackApiException) as refused:
+        await api("createServiceOffering", name="x", **half)
+    assert refused.value.error["errorcode"] == 431
+    for word in words:
+        assert word in refused.value.error["errortext"]
+
+
+async def test_what_a_customized_offering_may_say(api: Api) -> None:
+    for said in (
+        {},
+        {"customized": True},
+        {"customized": True, "cpuspeed": 500},
+        {"customized": True, "cpuspeed": 500} | BOUNDS,
+        {"cpuspeed": 500} | BOUNDS,
+        {"mincpunumber": 4, "maxcpunumber": 4},
+    ):
+        made = (await api("createServiceOffering", name="x", **said))["serviceoffering"]
+        assert made["iscustomized"] is True and made.get("cpuspeed") == said.get("cpuspeed"), said
+    for fixed in (SIZE, {"customized": False} | SIZE):
+        made = (await api("createServiceOffering", name="x", **fixed))["serviceoffering"]
+        assert made["iscustomized"] is False
 
 
 async def test_a_disk_offering_is_sized_or_customized(api: Api) -> None:

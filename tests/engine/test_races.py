@@ -138,7 +138,8 @@ async def jobs(r: Rig, *asks: object) -> list[str]:
 async def test_nothing_is_made_on_top_of_what_goes_away(tmp_path: Path) -> None:
     async with rig(tmp_path, new_sim()) as r:
         await seed(r)
-        zone = {"name": "z2", "network_type": "Advanced", "dns1": "x", "internal_dns1": "x"}
+        dns = {"dns1": "192.0.2.1", "internal_dns1": "192.0.2.1"}
+        zone = {"name": "z2", "network_type": "Advanced", **dns}
         for turn in range(10):
             ask = CreateRecord(kind="zone", id=uuid4(), fields={**zone, "name": f"z{turn + 2}"})
             await r.engine.decide(ask, r.by)

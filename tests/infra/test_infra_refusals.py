@@ -22,6 +22,35 @@ async def test_names_and_places_are_checked(api: Api) -> None:
     await api.refused("createPod", 431, "Invalid parameter zoneid", name="x", zoneid=nowhere)
 
 
+async def test_settings_of_a_zone_are_checked_when_made_and_when_changed(api: Api) -> None:
+    zone_id = await build.zone(api)
+    zone = {"name": "z2", "networktype": "Advanced", "dns1": "8.8.8.8", "internaldns1": "8.8.4.4"}
+    bad = {
+        "dns1": "abc",
+        "dns2": "8.8.8",
+        "internaldns1": "zzz",
+        "internaldns2": "fd17::1",
+        "ip6dns1": "zzz",
+        "ip6dns2": "8.8.8.8",
+        "guestcidraddress": "10.1.1.0/99",
+    }
+    for name, value in bad.items():
+        text = f"{name} '{value}' is no "
+        await api.refused("createZone", 431, text, **(zone | {name: value}))
+        await api.refused("updateZone", 431, text, id=zone_id, **{name: value})
+    grouped = zone | {"securitygroupenabled": True}
+    made = (await api("createZone", **grouped))["zone"]["id"]
+    subnet = {"guestcidraddress": "10.1.1.0/24"}
+    await api.refused("updateZone", 431, "for isolated networks", id=made, **subnet)
+
+    good = {"dns1": "9.9.9.9", "dns2": "8.8.8.8", "ip6dns1": "2001:db8::53"}
+    good |= {"internaldns1": "9.9.9.10", "guestcidraddress": "10.2.0.0/16"}
+    changed = (await api("updateZone", id=zone_id, **good))["zone"]
+    assert {name: changed[name] for name in good} == good
+    less = (await api("updateZone", id=zone_id, dns2="", ip6dns1="", guestcidraddress=""))["zone"]
+    assert not {"ip6dns1", "guestcidraddress"} & set(less) and not less.get("dns2")
+
+
 async def test_ranges_are_checked(api: Api) -> None:
     zone_id = await build.zone(api)
     network_id = await build.physical_network(api, zone_id)
@@ -48,6 +77,30 @@ async def test_ranges_are_checked(api: Api) -> None:
     await api.refused("updatePhysicalNetwork", 431, "ascending", **net)
     assert (await api("listPods"))["count"] == 1
     assert (await api("listVlanIpRanges"))["count"] == 1
+
+
+async def test_a_range_leaves_its_gateway_out(api: Api) -> None:
+    built = await data_center(api, hosts_each=1)
+    mask, where = {"netmask": "255.255.255.0"}, {"zoneid": built.zone}
+
+    async def refused(command: str, **asked: str) -> None:
+        text = await api.refused(command, 431, "is in the range", **asked)
+        assert "gateway" in text and "startip and endip" in text
+
+    pod = {"name": "p2", "gateway": "10.77.9.1", **mask, **where}
+    await refused("createPod", startip="10.77.9.1", **pod)
+    await refused("createPod", startip="10.77.9.1", endip="10.77.9.9", **pod)
+    await refused("updatePod", id=built.pod, startip="172.16.16.1")
+    public = {"gateway": "203.0.113.9", **mask, **where}
+    for ends in (("203.0.113.9", "203.0.113.20"), ("203.0.113.2", "203.0.113.9")):
+        await refused("createVlanIpRange", startip=ends[0], endip=ends[1], **public)
+    await refused("createVlanIpRange", startip="203.0.113.2", endip="203.0.113.20", **public)
+    await refused("updateVlanIpRange", id=built.range, startip="192.0.2.1")
+    storage = {"podid": built.pod, "gateway": "172.20.0.1", **mask}
+    await refused("createStorageNetworkIpRange", startip="172.20.0.1", **storage)
+
+    await api("createPod", startip="10.77.9.2", endip="10.77.9.254", **pod)
+    await api("createVlanIpRange", startip="203.0.113.10", endip="203.0.113.254", **public)
 
 
 async def test_a_range_grows_and_shrinks_while_nobody_is_left_out(api: Api) -> None:

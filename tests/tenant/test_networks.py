@@ -161,3 +161,15 @@ async def test_what_makes_no_network(here: Place) -> None:
     assert "is not a number from 1 to 4094" in await words(here.admin, **bad)
     assert "needs gateway" in await words(here.admin, networkofferingid=SHARED)
     assert "entity does not exist" in await words(ann, vpcid=str(named("vpc")))
+
+
+async def test_a_range_that_is_said_leaves_its_gateway_out(here: Place) -> None:
+    """Where none is said it is the whole subnet, of which the gateway is nobody's."""
+    shared = {"name": "n", "networkofferingid": SHARED, "vlan": "119", "zoneid": str(ZONE)} | RANGE
+    for ends in ({"startip": "10.9.0.1"}, {"gateway": "10.9.0.15"}, {"gateway": "10.9.0.19"}):
+        error = await refusal(here.admin, "createNetwork", **(shared | ends))
+        assert error["errorcode"] == 431, ends
+        assert "is in the range" in error["errortext"] and "startip and endip" in error["errortext"]
+    network = await make(here.ann, name="whole", gateway="10.8.0.5", netmask="255.255.255.248")
+    vm = await deploy(here.ann, startvm="false", networkids=network["id"])
+    assert vm["nic"][0]["ipaddress"] == "10.8.0.1"

@@ -1,0 +1,60 @@
+"""The DNS domain of networks is one that names can end with, wherever it is said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.genesis import stable_id
+from tests.tenant.test_networks import WHERE, make
+from tests.tenant.test_refusals import refusal
+from tests.tenant.world import ZONE, Place, named
+
+LABEL = "a" * 63
+BAD = ("-bad..x", "-bad-", "a..b", ".a", "a.", "under_score.x", "b\u00fccher.x", "a b", LABEL + "a")
+LONG = ".".join([LABEL, LABEL, LABEL[:62]])
+GOOD = ("corp.example.com", "1.A-b", LABEL, LONG)
+
+
+def asks(here: Place, network_id: str) -> list[tuple[str, str, dict[str, Any]]]:
+    """Every command that takes such a domain, with its parameter and what else it needs."""
+    account = {"username": "u", "password": "p", "email": "e", "firstname": "f", "lastname": "l"}
+    zone = {"name": "z2", "networktype": "Advanced", "dns1": "192.0.2.1"}
+    vpc = {"vpcofferingid": str(stable_id("vpc_offering", "Default VPC offering"))}
+    vpc |= {"name": "v", "zoneid": str(ZONE), "cidr": "10.4.0.0/16"}
+    name = "networkdomain"
+    return [
+        ("createNetwork", name, WHERE | {"name": "n"}),
+        ("updateNetwork", name, {"id": network_id}),
+        ("createVPC", name, vpc),
+        ("createDomain", name, {"name": "d"}),
+        ("updateDomain", name, {"id": str(named("domain ann"))}),
+        ("createAccount", name, account),
+        ("updateAccount", name, {"id": here.account("ann")}),
+        ("createZone", "domain", zone | {"internaldns1": "192.0.2.1"}),
+        ("updateZone", "domain", {"id": str(ZONE)}),
+    ]
+
+
+async def test_what_is_no_domain_is_refused_everywhere(here: Place) -> None:
+    network = await make(here.ann, name="inner")
+    for command, name, needed in asks(here, network["id"]):
+        for bad in BAD:
+            error = await refusal(here.admin, command, **needed, **{name: bad})
+            told = error["errortext"]
+            assert (error["errorcode"], "must be a DNS domain" in told) == (431, True), (bad, told)
+            assert name in told, command
+    error = await refusal(here.ann, "createNetwork", **WHERE, name="n", networkdomain=LONG + "a")
+    assert "at most 190 characters" in error["errortext"]
+
+
+async def test_a_domain_is_changed_and_unset(here: Place) -> None:
+    ann = str(named("domain ann"))
+    for good in GOOD:
+        assert (await make(here.ann, name="n", networkdomain=good))["networkdomain"] == good
+        changed = (await here.admin("updateDomain", id=ann, networkdomain=good))["domain"]
+        assert changed["networkdomain"] == good
+    unset = (await here.admin("updateDomain", id=ann, networkdomain=""))["domain"]
+    assert "networkdomain" not in unset
+    usual = (await make(here.ann, name="n", networkdomain=""))["networkdomain"]
+    assert usual.endswith(".cloud.internal")
+    assert "domain" not in (await here.admin("updateZone", id=str(ZONE), domain=""))["zone"]
