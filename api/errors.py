@@ -23,6 +23,12 @@ class ParamError(ApiError):
     status = 431
 
 
+class Gone(ParamError):
+    """431 of a deletion: what it names is not there any more, or never was."""
+
+    cs_code = 4350
+
+
 class MalformedParam(ApiError):
     """430: a map parameter does not follow `name[i].field=value`."""
 
@@ -169,8 +175,12 @@ def bad_value(command: str, param: str, value: str, why: str = "") -> ParamError
 
 
 def no_such_id(command: str, param: str, value: str) -> ParamError:
-    """The exact words that clients read as 'gone'; also said of what the caller may not see."""
-    return ParamError(
+    """The exact words that clients read as 'gone'; also said of what the caller may not see.
+
+    A deletion that is repeated is told so by its code too, which is how some know that it is done.
+    """
+    said = Gone if command.lower().startswith("delete") else ParamError
+    return said(
         f"Unable to execute API command {command.lower()} due to invalid value. "
         f"Invalid parameter {param} value={value} due to incorrect long value format, "
         "or entity does not exist or due to incorrect parameter annotation "

@@ -11,13 +11,14 @@ import hashlib
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 from aggregates.base import Recorded
+from aggregates.errors import NotAllowed
 from aggregates.host import ResourceState
 from benchmarks.cloud import BY, Bed, engine_in, furnish
 from drivers.sim import SimDriver, SimWorld
@@ -215,7 +216,8 @@ class Simulation:
         """Every job over, but for those that parked again when an operator had them retried."""
         runs = bed.engine.cloud[saga_runs]
         for row in list(runs.by("state", RunState.PARKED)):
-            await bed.engine.decide(MendJob(job_id=row.id, way="retry"), BY)
+            with suppress(NotAllowed):  # A host that is back has had it taken up again.
+                await bed.engine.decide(MendJob(job_id=row.id, way="retry"), BY)
         for state in (RunState.RUNNING, RunState.UNDOING):
             for row in list(runs.by("state", state)):
                 await self._until_over(bed, row)

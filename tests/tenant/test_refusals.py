@@ -55,6 +55,14 @@ async def test_another_tenants_guest_does_not_exist(here: Place) -> None:
     assert gone(error, "networkids", network_id)
 
 
+async def test_a_deletion_that_is_repeated_is_told_so(here: Place) -> None:
+    made = await here.ann.job("createVolume", name="d", diskofferingid=SMALL_DISK, zoneid=str(ZONE))
+    volume_id = made["volume"]["id"]
+    await here.ann("deleteVolume", id=volume_id)
+    again = await refusal(here.ann, "deleteVolume", id=volume_id)
+    assert gone(again, "id", volume_id) and again["cserrorcode"] == 4350
+
+
 async def test_an_id_of_another_kind_does_not_exist(here: Place) -> None:
     wrong = DEPLOY | {"templateid": SMALL}
     error = await refusal(here.ann, "deployVirtualMachine", **wrong)
