@@ -20,7 +20,7 @@ from uuid import UUID
 
 import msgspec
 
-from aggregates.base import Recorded, fields_of
+from aggregates.base import AGGREGATES, Recorded, fields_of
 from engine.clock import SystemClock
 from engine.cluster.records import record
 from engine.history import History
@@ -28,7 +28,7 @@ from engine.log import Log, Stored, codec
 from sagastack.commands import Commands
 from sagastack.settings import BadSetting, Settings
 from sagastack.tools.moments import Moment
-from sagastack.tools.naming import find
+from sagastack.tools.naming import check_kinds, find
 from sagastack.tools.opened import opened
 
 FORMATS = ("jsonl", "cloudevents", "parquet")
@@ -136,6 +136,7 @@ async def _pages(
     log: Log, past: History, wanted: Wanted
 ) -> AsyncIterator[list[tuple[Stored, int]]]:
     """The rows that are wanted, page by page, each with the position of the row before it."""
+    check_kinds(wanted.kinds, AGGREGATES)
     now_ms = SystemClock().now_ms()
     after = await (wanted.after or Moment("@0", position=0)).resolve(log, now_ms)
     until = await (wanted.until or Moment("now")).resolve(log, now_ms)

@@ -124,6 +124,7 @@ def test_without_pyarrow_it_says_what_to_do(
         (("--account", "nobody"), "no account is, or ever was, called nobody"),
         (("--account", "nobody", "--format", "cloudevents", "--batch"), "called nobody"),
         (("--account", str(UUID(int=7))), "the log knows no account 00000000-"),
+        (("--kind", "vm", "--kind", "spaceship"), "there is no kind spaceship; kinds are"),
         (("--after", "lately"), "is no moment"),
     ],
 )
