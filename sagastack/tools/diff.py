@@ -210,7 +210,7 @@ def add(commands: Commands) -> None:
     one = commands.command(
         "diff",
         _run,
-        "what changed in the cloud between two moments, by whom and by which command",
+        "what changed in the cloud between two moments, by whom and by which command or action",
         example="""sagastack diff --from -2h
             sagastack diff --from 2026-01-31T10:00:00Z --to 2026-01-31T11:00:00Z --kind vm
             sagastack diff --from @1200 --to @1300 --account acme --json""",

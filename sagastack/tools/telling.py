@@ -20,7 +20,10 @@ UNIT_ROWS_MAX = 200
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Who made an event and by what. `command` is the API's name of it where a job had it."""
+    """Who made an event and by what. `command` is the API's name of it where a job had it.
+
+    What was decided without a job left its action alone in the log (`ACCOUNT.CREATE`).
+    """
 
     by: str
     command: str
