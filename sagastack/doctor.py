@@ -16,6 +16,7 @@ from engine.cluster.store import is_shared
 from engine.drivers import Drivers
 from sagastack.backups.home import unfinished
 from sagastack.commands import Commands
+from sagastack.proofs.whose import OthersSeals
 from sagastack.settings import Settings
 from sagastack.tools.verify import verify
 
@@ -101,7 +102,11 @@ def _secrets(settings: Settings) -> Check:
 async def _log(settings: Settings) -> Check:
     if not settings.store and not (settings.home / "log.db").exists():
         return Check("log", True, "none yet: it is made at the first start", needed=True)
-    done = await verify(settings)
+    try:
+        done = await verify(settings)
+    except OthersSeals as others:
+        what, _, remedy = str(others).rpartition(": ")
+        return Check("log", False, what, remedy, needed=True)
     found = f"{done.events} events under {done.seals} seals"
     if done.faults:
         found += f"; {done.faults[0]}"

@@ -62,6 +62,11 @@ class Source:
         with _told():
             return cloud_id(self._store)
 
+    def stream(self, stream: UUID) -> list[Stored]:
+        """The rows of one stream."""
+        with _told():
+            return self._store.stream(stream, 0)
+
     def row(self, position: int) -> Stored | None:
         """The row at a position."""
         with _told():

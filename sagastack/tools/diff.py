@@ -29,6 +29,7 @@ from projections.table import TABLES
 from sagastack.commands import Commands
 from sagastack.settings import Settings
 from sagastack.tools.moments import Moment, iso
+from sagastack.tools.naming import check_kinds, find
 from sagastack.tools.opened import opened
 from sagastack.tools.telling import Cause, Teller
 
@@ -80,20 +81,24 @@ class Filter:
     account: str = ""
 
     def tables(self) -> list[str]:
-        if unknown := sorted(set(self.kinds) - set(TABLES)):
-            raise NotFound(
-                f"there is no kind {', '.join(unknown)}; kinds are {', '.join(sorted(TABLES))}"
-            )
+        check_kinds(self.kinds, TABLES)
         return sorted(self.kinds or set(TABLES) - {JOBS})
 
 
 class Difference:
     """Two clouds of one log, `before` and `after`."""
 
-    def __init__(self, log: Log, past: History, before: Cloud, after: Cloud, what: Filter) -> None:
+    def __init__(
+        self,
+        log: Log,
+        past: History,
+        before: Cloud,
+        after: Cloud,
+        kinds: list[str],
+        account: UUID | None,
+    ) -> None:
         self.before, self.after = before, after
-        self._log, self._kinds = log, what.tables()
-        self._account = _account(before, after, what.account) if what.account else None
+        self._log, self._kinds, self._account = log, kinds, account
         self.teller = Teller(log, past, after)
 
     def counts(self) -> dict[str, Counter[str]]:
@@ -176,16 +181,6 @@ def _fields(old: Any, new: Any) -> dict[str, tuple[Any, Any]]:
     }
 
 
-def _account(before: Cloud, after: Cloud, text: str) -> UUID:
-    """An account by its id or its name, at either moment."""
-    rows = {row.id: row for cloud in (before, after) for row in cloud.table("account")}
-    found = [row.id for row in rows.values() if text in (str(row.id), row.name)]
-    if len(found) != 1:
-        several = f"give one of the ids {', '.join(map(str, found))}" if found else "give its id"
-        raise NotFound(f"{len(found)} accounts are called {text} at these moments: {several}")
-    return UUID(str(found[0]))
-
-
 @asynccontextmanager
 async def difference(
     settings: Settings, since: Moment, until: Moment, what: Filter
@@ -204,14 +199,18 @@ async def between(
     first, last = await since.resolve(log, now_ms), await until.resolve(log, now_ms)
     if first > last:
         raise NotFound(f"{since.text} (@{first}) is after {until.text} (@{last}): swap them")
-    yield Difference(log, past, await past.until(first), await past.until(last), what)
+    kinds, before, after = what.tables(), await past.until(first), await past.until(last)
+    account = None
+    if what.account:
+        account = await find(log, [before, after], "account", what.account, last)
+    yield Difference(log, past, before, after, kinds, account)
 
 
 def add(commands: Commands) -> None:
     one = commands.command(
         "diff",
         _run,
-        "what changed in the cloud between two moments, by whom and by which command",
+        "what changed in the cloud between two moments, by whom and by which command or action",
         example="""sagastack diff --from -2h
             sagastack diff --from 2026-01-31T10:00:00Z --to 2026-01-31T11:00:00Z --kind vm
             sagastack diff --from @1200 --to @1300 --account acme --json""",

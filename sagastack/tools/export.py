@@ -20,8 +20,7 @@ from uuid import UUID
 
 import msgspec
 
-from aggregates.base import Recorded, fields_of
-from aggregates.errors import NotFound
+from aggregates.base import AGGREGATES, Recorded, fields_of
 from engine.clock import SystemClock
 from engine.cluster.records import record
 from engine.history import History
@@ -29,6 +28,7 @@ from engine.log import Log, Stored, codec
 from sagastack.commands import Commands
 from sagastack.settings import BadSetting, Settings
 from sagastack.tools.moments import Moment
+from sagastack.tools.naming import check_kinds, find
 from sagastack.tools.opened import opened
 
 FORMATS = ("jsonl", "cloudevents", "parquet")
@@ -77,15 +77,29 @@ async def _run(args: argparse.Namespace, settings: Settings) -> int:
     if args.format == "parquet":
         count = await export_parquet(settings, wanted, args.out)
     else:
+        found = await _begun(lines(settings, wanted, args.format))
         with ExitStack() as stack:
             out: IO[bytes] = sys.stdout.buffer
             if args.out is not None:
                 out = stack.enter_context(args.out.open("wb"))
-            count = await _write(lines(settings, wanted, args.format), out, batch=args.batch)
+            count = await _write(found, out, batch=args.batch)
     if args.out is not None:
         said = {"events": count, "file": str(args.out), "format": args.format}
         print(json.dumps(said) if args.json else f"{count} events are in {args.out}")
     return 0
+
+
+async def _begun(found: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same, its first one read: what is wrong is told before anything is written."""
+    first = await anext(found, None)
+
+    async def whole() -> AsyncIterator[bytes]:
+        if first is not None:
+            yield first
+        async for one in found:
+            yield one
+
+    return whole()
 
 
 async def _write(found: AsyncIterator[bytes], out: IO[bytes], *, batch: bool) -> int:
@@ -122,10 +136,14 @@ async def _pages(
     log: Log, past: History, wanted: Wanted
 ) -> AsyncIterator[list[tuple[Stored, int]]]:
     """The rows that are wanted, page by page, each with the position of the row before it."""
+    check_kinds(wanted.kinds, AGGREGATES)
     now_ms = SystemClock().now_ms()
     after = await (wanted.after or Moment("@0", position=0)).resolve(log, now_ms)
     until = await (wanted.until or Moment("now")).resolve(log, now_ms)
-    account = await _account(past, wanted.account, until) if wanted.account else None
+    account = None
+    if wanted.account:
+        cloud = await past.until(until)
+        account = await find(log, [cloud], "account", wanted.account, until, alone=True)
     previous = await _last_before(log, after)
     while page := await log.read_stored(after, until=until):
         befores = [previous, *(row.position for row in page)]
@@ -156,16 +174,6 @@ async def _source(log: Log) -> str:
     from engine.cluster.relay import source_of
 
     return await source_of(log)
-
-
-async def _account(past: History, text: str, until: int) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        found = [one.id for one in (await past.until(until)).table("account") if one.name == text]
-    if len(found) != 1:
-        raise NotFound(f"{len(found)} accounts are called {text}: give its id")
-    return UUID(str(found[0]))
 
 
 def cloud_event(row: Stored, previous: int, source: str) -> dict[str, Any]:

@@ -11,15 +11,15 @@ from typing import Any
 from uuid import UUID
 
 from aggregates.base import AGGREGATES, Recorded, fields_of
-from aggregates.errors import NotFound
 from aggregates.saga import SagaProgressed, SagaStarted, SagaSucceeded, StepsSucceeded
 from engine.clock import SystemClock
 from engine.log import Log
 from sagastack.commands import Commands
 from sagastack.settings import Settings
 from sagastack.tools.moments import Moment, iso
+from sagastack.tools.naming import check_kinds, find
 from sagastack.tools.opened import opened
-from sagastack.tools.telling import Teller, find
+from sagastack.tools.telling import Teller
 
 SHORT = 200
 
@@ -59,14 +59,11 @@ async def history(
     `NotFound` if the log knows no such kind or no such thing.
     """
     async with opened(settings) as (log, past):
-        if kind not in AGGREGATES:
-            raise NotFound(f"there is no kind {kind}; kinds are {', '.join(sorted(AGGREGATES))}")
+        check_kinds([kind], AGGREGATES)
         end = await (until or Moment("now")).resolve(log, SystemClock().now_ms())
         cloud = await past.until(end)
-        stream = await find(log, cloud, kind, thing, end)
+        stream = await find(log, [cloud], kind, thing, end)
         recorded = [one for one in await log.read_stream(stream) if one.position <= end]
-        if not recorded or kind != recorded[0].event.KIND:
-            raise NotFound(f"the log knows no {kind} {thing}" + (" by then" if until else ""))
         lives = [recorded]
         if steps and kind != "saga":
             lives += [

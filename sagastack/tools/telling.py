@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import msgspec
-
 from aggregates.base import Recorded
 from aggregates.errors import NotFound
 from aggregates.saga import SagaRun
 from engine.history import History
-from engine.log import Log, LogError, codec
+from engine.log import Log, codec
 from projections.cloud import Cloud
 
 REMEMBERED = 4_096
@@ -22,7 +20,10 @@ UNIT_ROWS_MAX = 200
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Who made an event and by what. `command` is the API's name of it where a job had it."""
+    """Who made an event and by what. `command` is the API's name of it where a job had it.
+
+    What was decided without a job left its action alone in the log (`ACCOUNT.CREATE`).
+    """
 
     by: str
     command: str
@@ -98,41 +99,3 @@ def _of(one: Recorded) -> tuple[Any, ...]:
 def _trim(kept: OrderedDict[Any, Any]) -> None:
     if len(kept) > REMEMBERED:
         kept.popitem(last=False)
-
-
-async def find(log: Log, cloud: Cloud, kind: str, thing: str, until: int) -> UUID:
-    """The stream of a thing by its id, its name, or the name that it had before it went.
-
-    `NotFound` says what is missing, or which ids there are if several had the name.
-    """
-    try:
-        return UUID(thing)
-    except ValueError:
-        pass
-    for row in cloud.table(kind):
-        if getattr(row, "name", None) == thing:
-            return UUID(str(row.id))
-    gone = await _called(log, kind, thing, until)
-    if not gone:
-        raise NotFound(f"no {kind} is, or ever was, called {thing}: give its id")
-    if len(gone) > 1:
-        ids = ", ".join(map(str, gone[:20]))
-        raise NotFound(f"{len(gone)} that are gone were called {thing}; give an id of {ids}")
-    return gone[0]
-
-
-async def _called(log: Log, kind: str, name: str, until: int) -> list[UUID]:
-    """Every stream of a kind that ever had this name, in the order in which they got it."""
-    found: dict[UUID, None] = {}
-    after, sought = 0, msgspec.json.encode(name)
-    while page := await log.read_stored(after, until=until):
-        for row in page:
-            if row.topic.startswith(f"{kind}.") and sought in row.state:
-                try:
-                    named = getattr(codec.decode(row).event, "name", None)
-                except LogError:
-                    continue
-                if named == name:
-                    found[row.stream] = None
-        after = page[-1].position
-    return list(found)

@@ -1,9 +1,9 @@
 """Prove that a log is whole: nothing changed, dropped, inserted, or told out of order.
 
 The log may lie in the store, beside a running server or none, or in backups or an export, far from
-both. Seals and the key that proves them come from the data folder or the backup, or, better, from
-a copy that somebody kept: `--seals`. Then a log that was sealed anew, or cut together with its
-seals, is found out as well.
+both. Seals and the key that proves them come from the data folder, from beside a log that lies
+elsewhere, or from the backup, or, better, from a copy that somebody kept: `--seals`. Then a log
+that was sealed anew, or cut together with its seals, is found out as well.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from engine.cluster.store import is_shared
 from engine.log import LogError, Unreadable
 from engine.nouns import load
 from sagastack.backups.lines import is_packed
@@ -26,6 +27,7 @@ from sagastack.proofs import exports
 from sagastack.proofs.check import check, is_proof
 from sagastack.proofs.tenant import own_root
 from sagastack.proofs.whole import Say, Verified, extends, prove
+from sagastack.proofs.whose import refuse_others, seals_folder
 from sagastack.settings import BadSetting, Settings
 
 
@@ -53,22 +55,29 @@ async def verify(
     elif files:
         result = await asyncio.to_thread(_backups, files, copy, say)
     else:
-        result = await asyncio.to_thread(_store, settings, copy, say)
+        result = await asyncio.to_thread(_store, settings, kept, copy, say)
     if strict and result.position > result.sealed_to:
         text = f"position {result.sealed_to + 1}: from here on nothing is sealed (--strict)"
         result.faults.append(text)
     return result
 
 
-def _store(settings: Settings, kept: Chain | None, say: Say) -> Verified:
-    own = chain_of(settings.store_url, settings.seals_folder, settings.vault_key)
+def _store(settings: Settings, folder: Path | None, kept: Chain | None, say: Say) -> Verified:
+    """`folder` is the one of the copy."""
+    where = seals_folder(settings, folder)
+    own = chain_of(settings.store_url, where, settings.vault_key)
     faults, used = _trusted(own, kept)
     with Source(settings.store_url) as source:
         try:
             result = prove(source.rows(), used.seals, used.public_key, say=say)
         except Unreadable as damaged:
             result = Verified(faults=[str(damaged)])
-    result.faults[:0] = faults
+        result.faults[:0] = faults
+        if result.faults:
+            result.notes += refuse_others(source, settings.store_url, folder or where)
+    if settings.store and used.seals and not is_shared(settings.store):
+        place = where if folder is None or used.seals is own.seals else folder
+        result.notes.append(f"by the seals in {place}, of key {fingerprint(used.public_key)}")
     return result
 
 

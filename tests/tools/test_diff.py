@@ -73,6 +73,18 @@ def test_for_people(lived: Lived) -> None:
     assert host.endswith("-> null") and "(" in host, "a host is told by its name"
 
 
+def test_what_was_decided_at_once_is_told_by_its_action(lived: Lived) -> None:
+    """The log does not know its command, and nobody is promised that."""
+    before = lived.end()
+    lived.place.api("updateVirtualMachine", id=lived.ids["db"], displayname="told")
+    told = lived.told("diff", "--from", f"@{before}", "--kind", "vm")
+    assert [one["command"] for one in one(told, "vm", "db")["causes"]] == ["VM.UPDATE"]
+    last = lived.lines("history", "vm", "db", "--no-steps", "--json")[-1]
+    assert last["command"] == "VM.UPDATE"
+    _, out, _ = lived.tool("diff", "--help")
+    assert "by whom and by which command or action" in out
+
+
 def test_a_large_difference_is_summarised(lived: Lived, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(diff, "ROWS_MAX", 3)
     words = ("diff", "--from", "@0", "--to", f"@{lived.marks['db']}")

@@ -7,6 +7,7 @@ import json
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pyarrow.parquet as pq
 import pytest
@@ -120,10 +121,20 @@ def test_without_pyarrow_it_says_what_to_do(
     [
         (("--format", "parquet"), "--out FILE"),
         (("--batch",), "--batch is for --format cloudevents"),
-        (("--account", "nobody"), "0 accounts are called nobody"),
+        (("--account", "nobody"), "no account is, or ever was, called nobody"),
+        (("--account", "nobody", "--format", "cloudevents", "--batch"), "called nobody"),
+        (("--account", str(UUID(int=7))), "the log knows no account 00000000-"),
+        (("--kind", "vm", "--kind", "spaceship"), "there is no kind spaceship; kinds are"),
         (("--after", "lately"), "is no moment"),
     ],
 )
-def test_what_is_wrong_is_told(lived: Lived, words: tuple[str, ...], text: str) -> None:
+def test_what_is_wrong_is_told(
+    lived: Lived, tmp_path: Path, words: tuple[str, ...], text: str
+) -> None:
     status, out, err = lived.tool("export", *words)
     assert status != 0 and text in err and out == ""
+    if "--out" not in text:
+        kept = tmp_path / "kept"
+        kept.write_text("an earlier export")
+        lived.tool("export", *words, "--out", str(kept))
+        assert kept.read_text() == "an earlier export"

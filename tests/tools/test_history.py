@@ -49,7 +49,22 @@ def test_a_name_that_several_had_needs_an_id(lived: Lived) -> None:
     for _ in range(2):
         lived.place.expunge(lived.place.deploy(name="twin"))
     status, _, err = lived.tool("history", "vm", "twin")
-    assert status == 1 and "2 that are gone were called twin; give an id of" in err
+    assert status == 1 and "the name of 2 of kind vm: give the id" in err
+    assert err.count("  removed") == 2
+
+
+def test_a_name_that_others_had_is_told(lived: Lived) -> None:
+    """One that is gone, and one that has another name now: what has the name is meant."""
+    place = lived.place
+    gone = place.deploy(name="again")
+    place.expunge(gone)
+    now = place.deploy(name="again")
+    status, out, err = lived.tool("history", "vm", "again", "--json")
+    assert status == 0 and out and {gone["id"], now["id"]} <= set(err.split())
+    assert f"this is {now['id']}, name another by its id" in err
+    assert f"  {gone['id']}  removed" in err and f"  {now['id']}  is there" in err
+    assert out == lived.tool("history", "vm", now["id"], "--json")[1]
+    assert lived.tool("history", "vm", gone["id"])[2] == ""
 
 
 def test_there_is_no_log(tmp_path: Path) -> None:

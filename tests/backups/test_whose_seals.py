@@ -1,0 +1,130 @@
+"""Seals of another cloud are told as such, and refused; they are no damage."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from engine.log.seal import PRIVATE_KEY, PUBLIC_KEY, SEALS
+from sagastack.proofs.whose import OthersSeals
+from sagastack.settings import Settings
+from sagastack.tools.verify import verify
+from tests.backups.past import Past, back, wish
+from tests.backups.test_backup_restore import NEW
+from tests.backups.test_tampering import SWAP, copy_of, execute
+from tests.tools.run import run_tool
+
+Database = Callable[[str, Path], str]
+
+
+async def restored(past: Past, tmp_path: Path, url: str) -> Path:
+    """The past as another cloud, in a folder of its own; the former one goes on."""
+    taken = past.take(tmp_path / "full.gz")
+    home = tmp_path / "restored"
+    back(wish(taken.path, into=url, home=home, keys=past.home, new_id=NEW))
+    await past.live(4)
+    await past.seal()
+    return home
+
+
+async def faults(home: Path, url: str, kept: Path | None = None) -> list[str]:
+    return (await verify(Settings(home=home, store=url), kept=kept)).faults
+
+
+async def test_seals_beside_a_file_are_its_own(past: Past, tmp_path: Path) -> None:
+    """The default home is another cloud's, whose log has gone on."""
+    url = f"sqlite://{tmp_path}/restored/log.db"
+    home = await restored(past, tmp_path, url)
+    done = await verify(Settings(home=past.home, store=url))
+    assert done.faults == [] and done.seals == 1 and done.events == past.commits[32] + 1
+    assert any(f"by the seals in {home}, of key" in note for note in done.notes)
+    assert await faults(tmp_path / "nowhere", url) == []
+    # What was changed there is found by them.
+    execute(url, *SWAP)
+    assert any("is not what was sealed" in one for one in await faults(past.home, url))
+
+
+async def test_the_command_takes_the_seals_beside_the_log(
+    past: Past, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite://{tmp_path}/restored/log.db"
+    home = await restored(past, tmp_path, url)
+    status, out, err = await in_a_thread("--home", str(past.home), "verify", "--store", url)
+    assert status == 0 and "under 1 seals is whole" in out and str(home) in out, out + err
+    if past.url.startswith("sqlite"):
+        monkeypatch.chdir(past.home.parent)
+        status, out, err = await in_a_thread("verify", "--store", url, "--seals", past.home.name)
+        assert status == 1 and out == "" and "whose log lies beside them" in err
+
+
+async def in_a_thread(*words: str) -> tuple[int, str, str]:
+    """A command begins a loop of its own."""
+    return await asyncio.to_thread(run_tool, *words)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+async def test_the_former_clouds_seals_are_refused(
+    past: Past, tmp_path: Path, database: Database, kind: str
+) -> None:
+    """By the log that lies beside them, or, in a copy, by when they were signed."""
+    url = database(kind, tmp_path / "restored" / "log.db")
+    home = await restored(past, tmp_path, url)
+    assert await faults(home, url) == []
+    kept = copy_of(past, tmp_path / "kept")
+    with pytest.raises(OthersSeals, match="signed before what is at its positions"):
+        await verify(Settings(home=home, store=url), kept=kept)
+    if past.url.startswith("sqlite"):
+        with pytest.raises(OthersSeals, match=r"whose log lies beside them.*--seals"):
+            await verify(Settings(home=home, store=url), kept=past.home)
+    # Nothing lies beside the log any more: the home's are taken, and told to be others'.
+    for name in (SEALS, PUBLIC_KEY, PRIVATE_KEY):
+        (home / name).unlink()
+    with pytest.raises(OthersSeals, match="not those of this log, cloud"):
+        await verify(Settings(home=past.home, store=url))
+
+
+async def test_seals_of_a_cloud_that_never_was_this_one_are_refused(
+    past: Past, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    stranger = await Past.open(f"sqlite://{other}/log.db", other)
+    await stranger.live(9)
+    await stranger.seal()
+    await stranger.log.close()
+    with pytest.raises(OthersSeals, match="whose log lies beside them"):
+        await verify(Settings(home=past.home, store=past.url), kept=other)
+    # A copy alone may as well be older than a log that was replaced: that stays a fault.
+    kept = tmp_path / "copy"
+    kept.mkdir()
+    for name in (SEALS, PUBLIC_KEY):
+        shutil.copy(other / name, kept / name)
+    assert await faults(past.home, past.url, kept)
+
+
+async def test_a_former_clouds_seals_that_are_newer_than_the_restore_are_faults_with_a_hint(
+    past: Past, tmp_path: Path
+) -> None:
+    """They cannot be told from damage."""
+    past.ms[0] = 10**8
+    url = f"sqlite://{tmp_path}/restored/log.db"
+    home = await restored(past, tmp_path, url)
+    done = await verify(Settings(home=home, store=url), kept=copy_of(past, tmp_path / "kept"))
+    assert done.faults
+    assert any("restored at position 66" in n and "if seal 2 is" in n for n in done.notes)
+
+
+async def test_doctor_says_whose_seals_they_are(past: Past, tmp_path: Path) -> None:
+    url = f"sqlite://{tmp_path}/restored/log.db"
+    home = await restored(past, tmp_path, url)
+    (home / SEALS).unlink()
+    words = ("--home", str(past.home), "doctor", "--store", url, "--json")
+    _, out, err = await in_a_thread(*words)
+    (log,) = [one for one in json.loads(out) if one["name"] == "log"]
+    assert not log["ok"] and "not those of this log" in log["found"], err
+    assert "--home DIR" in log["remedy"]
