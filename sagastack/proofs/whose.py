@@ -68,8 +68,8 @@ def refuse_others(source: Source, url: str, folder: Path) -> list[str]:
         raise OthersSeals(f"{what}, but of cloud {theirs}, whose log lies beside them: {REMEDY}")
     if early is not None:
         raise OthersSeals(
-            f"{what}: seal {early.number} was signed before what is at its positions "
-            f"({early.first} to {early.last}) happened here: {REMEDY}"
+            f"{what}, or its times were changed: seal {early.number} was signed before what is at "
+            f"its positions ({early.first} to {early.last}) happened here: {REMEDY}"
         )
     return notes
 
