@@ -27,7 +27,7 @@ from sagastack.proofs import exports
 from sagastack.proofs.check import check, is_proof
 from sagastack.proofs.tenant import own_root
 from sagastack.proofs.whole import Say, Verified, extends, prove
-from sagastack.proofs.whose import refuse_others, seals_folder
+from sagastack.proofs.whose import OthersSeals, refuse_others, seals_folder
 from sagastack.settings import BadSetting, Settings
 
 
@@ -62,6 +62,16 @@ async def verify(
     return result
 
 
+def _whose(source: Source, url: str, own: Path, chosen: Path | None) -> list[str]:
+    """Where somebody chose the seals, what is not proved by them is told, and where it parts."""
+    if chosen is None:
+        return refuse_others(source, url, own)
+    try:
+        return refuse_others(source, url, chosen)
+    except OthersSeals as others:
+        return [str(others)]
+
+
 def _store(settings: Settings, folder: Path | None, kept: Chain | None, say: Say) -> Verified:
     """`folder` is the one of the copy."""
     where = seals_folder(settings, folder)
@@ -74,7 +84,7 @@ def _store(settings: Settings, folder: Path | None, kept: Chain | None, say: Say
             result = Verified(faults=[str(damaged)])
         result.faults[:0] = faults
         if result.faults:
-            result.notes += refuse_others(source, settings.store_url, folder or where)
+            result.notes += _whose(source, settings.store_url, where, folder)
     if settings.store and used.seals and not is_shared(settings.store):
         place = where if folder is None or used.seals is own.seals else folder
         result.notes.append(f"by the seals in {place}, of key {fingerprint(used.public_key)}")
