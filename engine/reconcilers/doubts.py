@@ -9,6 +9,7 @@ is lost.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from uuid import UUID
 
 from aggregates.base import Recorded
@@ -65,13 +66,17 @@ class Doubts:
                 self._asked.discard(host_id)
 
     def _needed(self, run: SagaRun) -> Iterator[UUID]:
-        """Where its guest is, and where that was promised to be."""
+        """Where its guest is, and where that was promised to be.
+
+        Nothing that a step told may raise here: the log's listeners are not to fail.
+        """
         vm = self._engine.cloud[vms].get(run.subject_id)
         if vm is not None and vm.host_id is not None:
             yield vm.host_id
         for told in run.outputs.values():
-            if isinstance(told, dict) and (host_id := told.get("host_id")):
-                yield UUID(host_id)
+            if isinstance(told, dict) and "host_id" in told:
+                with suppress(ValueError):
+                    yield UUID(str(told["host_id"]))
 
     async def _ask_after(self, host_id: UUID) -> None:
         try:

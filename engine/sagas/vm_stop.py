@@ -111,9 +111,12 @@ def rebooted(run: Run[RebootVm]) -> None:
 
 @destroy_vm.step
 def begin_destroy(run: Run[DestroyVm]) -> None:
-    """Take the guest, unless it is destroyed already: that is success, as clients expect."""
+    """Take the guest, unless it is destroyed already: that is success, as clients expect.
+
+    But not where disks shall go that it still has, as there are snapshots of it.
+    """
     vm = _vm(run)
-    if vm.state is VmState.DESTROYED and vm.job_id is None:
+    if vm.state is VmState.DESTROYED and vm.job_id is None and not run.intent.volume_ids:
         return
     vm.unprotected()
     if run.intent.volume_ids:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -94,6 +96,14 @@ async def test_one_look_in_vain_is_not_enough(here: Cloud, doubts: Doubts) -> No
     assert row.state is RunState.SUCCEEDED, row.error_text
     await quiet(doubts)
     assert state(here) is HostState.UP
+
+
+def test_what_a_step_told_fails_no_listener(doubts: Doubts) -> None:
+    run: Any = SimpleNamespace(
+        subject_id=None,
+        outputs={"a": None, "b": {"host_id": None}, "c": {"host_id": str(HOSTS[1])}, "d": [1]},
+    )
+    assert list(doubts._needed(run)) == [HOSTS[1]]
 
 
 async def test_whoever_drives_the_job_asks(here: Cloud) -> None:

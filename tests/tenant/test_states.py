@@ -103,6 +103,20 @@ async def test_a_destroyed_guests_data_disks_are_its_owners_to_use(here: Place) 
     assert root["type"] == "ROOT"
 
 
+async def test_disks_that_snapshots_hold_stay_and_are_not_said_to_be_gone(here: Place) -> None:
+    vm = await deploy(here.ann)
+    made = await here.ann.job("createVolume", name="d", diskofferingid=SMALL_DISK, zoneid=str(ZONE))
+    disk = made["volume"]["id"]
+    await here.ann.job("attachVolume", id=disk, virtualmachineid=vm["id"])
+    await here.ann.job("createVMSnapshot", virtualmachineid=vm["id"], name="s")
+    await here.ann.job("destroyVirtualMachine", id=vm["id"])
+    seen = await here.ann.one("listVolumes", "volume", id=disk)
+    assert seen["virtualmachineid"] == vm["id"]
+    text = await at_once(here.ann, "destroyVirtualMachine", id=vm["id"], volumeids=disk)
+    assert "keeps its disks" in text or "Destroyed" in text
+    assert await here.ann.one("listVolumes", "volume", id=disk)
+
+
 async def test_a_volume(here: Place) -> None:
     vm = await deploy(here.ann, startvm="false")
     made = await here.ann.job("createVolume", name="d", diskofferingid=SMALL_DISK, zoneid=str(ZONE))
