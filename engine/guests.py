@@ -463,6 +463,7 @@ def guest_spec(run: Run[Any], vm: Vm, paths: dict[UUID, str]) -> GuestSpec:
     return GuestSpec(
         guest_id=vm.id,
         name=vm.name,
+        instance_name=vm.instance_name,
         cpu_count=vm.cpu_count,
         cpu_mhz=vm.cpu_mhz,
         memory_mib=vm.memory_mib,

@@ -38,7 +38,7 @@ class UpdateVirtualMachine:
     display_name: Annotated[str | None, "its new name for people"] = None
     instance_name: Annotated[
         str | None,
-        "its new name on the hypervisor; root admins only",
+        "its new name on the hypervisor, of a stopped guest; root admins only",
         Roles("Admin"),
         Matches(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", "letters, digits, dots and hyphens"),
     ] = None

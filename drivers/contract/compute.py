@@ -163,6 +163,7 @@ class NicSpec:
 class GuestSpec:
     """All that a hypervisor needs to run a guest. `cpu_mhz` weighs one core against others.
 
+    `name` is its host name, and `instance_name` what hypervisors and their tools know it by.
     `cpu_max` and `memory_max_mib` are how far it may grow while it runs; 0 for not at all.
     `config` are the files of a disc labelled `config-2` that it finds in a drive of its own, by
     their paths; without any it has no such drive. They may hold what only the guest may read.
@@ -185,6 +186,11 @@ class GuestSpec:
     config: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
     hardware: Hardware = field(default_factory=Hardware)
     appliance: GuestAppliance | None = None
+    instance_name: str = ""
+
+    @property
+    def known_as(self) -> str:
+        return self.instance_name or self.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

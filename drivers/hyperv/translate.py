@@ -302,7 +302,7 @@ def shape(spec: GuestSpec, vm_id: str, note: Note, switch: str, disc: str) -> li
     if disc:
         at = (1, 1) if generation_of(spec) == 1 else (0, CONFIG_LOCATION)
         made.append(do(vm, _dvd(disc, *at)))
-    made.append(do(vm, cmd("Set-VM", NewVMName=spec.name)))
+    made.append(do(vm, cmd("Set-VM", NewVMName=spec.known_as)))
     return made
 
 

@@ -30,16 +30,17 @@ MEMORY_SLOTS = 16
 SHARES_MIN, SHARES_MAX = 2, 10_000
 USER_DATA_MAX_BYTES = 90_000
 USER_DATA_NAME = "opt/io.sagastack/user-data.base64"
-_UNSAFE = re.compile(r"[^A-Za-z0-9-]+")
+NAME_MAX = 63
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 ET.register_namespace("sagastack", NAMESPACE)
 
 
 def domain_name(spec: GuestSpec) -> str:
-    """A name that people recognise; the id's tail keeps it unique on the host."""
-    safe = _UNSAFE.sub("-", spec.name).strip("-")[:32]
-    return f"i-{spec.guest_id.hex[-12:]}-{safe}".rstrip("-")
+    """The instance's name, in letters that libvirt and files take; without one, made of its id."""
+    safe = _UNSAFE.sub("-", spec.instance_name).strip("-.")[:NAME_MAX]
+    return safe or f"i-{spec.guest_id}"
 
 
 def alias(thing: UUID) -> str:

@@ -390,8 +390,7 @@ class Ovm3:
                 nics={one: mac.lower() for one, mac in adoption.nics},
                 disks=dict(adoption.disks),
             )
-            named = {**config, "OVM_simple_name": adoption.name}
-            await self._configure(guest, with_note(named, note))
+            await self._configure(guest, with_note(config, note))
 
     async def disown(self, guest: Seen) -> None:
         async with self._turn(guest.ref):

@@ -110,7 +110,7 @@ def guest_params(
     return {
         "name": str(spec.guest_id),
         "uuid": str(spec.guest_id),
-        "OVM_simple_name": spec.name,
+        "OVM_simple_name": spec.known_as,
         "OVM_description": note.text(),
         "OVM_domain_type": "xen_hvm",
         "OVM_high_availability": False,

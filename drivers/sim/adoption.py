@@ -54,7 +54,7 @@ def adopt(world: SimWorld, host: SimHost, name: str, ask: Adoption, *, key: UUID
     nics = tuple(
         dataclasses.replace(nic, nic_id=ids.get(nic.mac, nic.nic_id)) for nic in guest.nics
     )
-    ours = replace(guest, guest_id=ask.guest_id, name=ask.name, nics=nics, key=key)
+    ours = replace(guest, guest_id=ask.guest_id, nics=nics, key=key)
     world.commit(Gone("guest", host.url, guest.ident), ours)
 
 

@@ -37,7 +37,7 @@ def start(
         _require_disk(world, host, spec.guest_id, disk)
     guest = SimGuest(
         host=host.url,
-        name=spec.name,
+        name=spec.known_as,
         guest_id=spec.guest_id,
         power=Power.RUNNING,
         key=key,

@@ -25,9 +25,9 @@ device = vim.vm.device
 
 
 def machine_name(spec: GuestSpec) -> str:
-    """What the vCenter shows: the guest's name, and enough of its id that no two are alike."""
-    plain = spec.name.replace("%", "%25").replace("/", "%2f").replace("\\", "%5c")
-    return f"{plain[: NAME_MAX - 13]}-{spec.guest_id.hex[:12]}"
+    """What the vCenter shows: the instance's name; without one, the guest's and some of its id."""
+    known = spec.instance_name or f"{spec.name[: NAME_MAX - 13]}-{spec.guest_id.hex[:12]}"
+    return known.replace("%", "%25").replace("/", "%2f").replace("\\", "%5c")[:NAME_MAX]
 
 
 def unit_of(number: int) -> int:

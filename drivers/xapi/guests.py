@@ -147,7 +147,7 @@ class Guests:
         await call("VM.set_affinity", vm, await self.host())
         await call("VM.set_name_description", vm, DESCRIPTION.format(spec.guest_id))
         await call("VM.set_other_config", vm, translate.guest_lines(record, spec.guest_id, key))
-        await call("VM.set_name_label", vm, spec.name)
+        await call("VM.set_name_label", vm, spec.known_as)
         await self._fill(vm, spec, held, networks)
 
     async def _fill(self, vm: str, spec: GuestSpec, held: list[Vdi], networks: list[str]) -> None:

@@ -44,6 +44,8 @@ def update(ask: UpdateVm, desk: Desk) -> None:
     vm = desk.row(vms, ask.vm_id)
     names = VmUpdated.__struct_fields__
     said = {name: value for name in names if (value := getattr(ask, name, None)) is not None}
+    if ask.instance_name not in (None, vm.instance_name):
+        _stopped(vm, "what its hypervisor knows it by")
     changed = VmUpdated(**{name: getattr(vm, name) for name in names} | said)
     if any(getattr(vm, name) != getattr(changed, name) for name in changed.__struct_fields__):
         desk.change(vm, changed)

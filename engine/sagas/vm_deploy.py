@@ -138,7 +138,7 @@ def _made_of(ask: DeployVm, disk: DiskAsk) -> UUID | None:
 def _instance_name(run: Run[Any], ask: DeployVm) -> str:
     """What hypervisors know the guest by: made of its id and, if the cloud wants it, its name."""
     end = ask.name if is_on(run.cloud, "vm.instancename.flag") else "VM"
-    return f"i-{str(ask.vm_id)[:8]}-{end}"
+    return f"i-{ask.vm_id.hex[:12]}-{end}"
 
 
 def _take_over(run: Run[Any], ask: DiskAsk, vm_id: UUID) -> None:

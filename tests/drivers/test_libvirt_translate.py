@@ -45,6 +45,7 @@ KVM = HostProfile(
 SMALL = GuestSpec(
     guest_id=GUEST,
     name="small",
+    instance_name="i-222222220000-VM",
     cpu_count=1,
     cpu_mhz=500,
     memory_mib=128,
@@ -54,6 +55,7 @@ SMALL = GuestSpec(
 LARGE = GuestSpec(
     guest_id=GUEST,
     name='<Großer> & "Gast"',
+    instance_name="i-1-Größe",
     cpu_count=4,
     cpu_mhz=2000,
     memory_mib=4096,
@@ -141,15 +143,22 @@ def test_a_copied_metadata_element_makes_nobody_ours() -> None:
     assert status.key is None
 
 
-def test_names_on_the_host_are_safe_and_differ() -> None:
-    assert domain_name(LARGE) == "i-000000000002-Gro-er-Gast"
-    assert domain_name(replace(SMALL, name="../..")) == "i-000000000002"
-    assert domain_name(SMALL) != domain_name(replace(SMALL, guest_id=KEY))
+def test_a_domain_has_the_name_that_the_cloud_tells_of_it() -> None:
+    """In letters that libvirt, files and shells take; what says no name is known by its id."""
+    for told, made in {
+        "i-222222220000-VM": "i-222222220000-VM",
+        "db_1.prod": "db_1.prod",
+        "i-1-Größe": "i-1-Gr-e",
+        "../../etc": "etc",
+        "../..": f"i-{GUEST}",
+        "": f"i-{GUEST}",
+    }.items():
+        assert domain_name(replace(SMALL, instance_name=told)) == made
 
 
 @given(text=st.text(max_size=40))
 def test_no_name_breaks_the_xml(text: str) -> None:
-    spec = replace(SMALL, name=text, user_data=text, labels=((text, text),))
+    spec = replace(SMALL, name=text, instance_name=text, user_data=text, labels=((text, text),))
     root = Domain.read(domain_xml(spec, EMULATED, key=KEY)).root
     assert len(root.findall("name")) == 1
     assert root.findtext("uuid") == str(GUEST)

@@ -55,10 +55,11 @@ class Kvm:
         self._pair.power_on(KILLED)
         self._up[KILLED] = True
 
-    def domains(self, number: int) -> set[str]:
-        """The ids of all that a host has, running or not."""
+    def domains(self, number: int) -> dict[str, str]:
+        """All that a host has, running or not: by their ids, their names."""
         host = self._pair.hosts[number]
-        return {_words(host, "domuuid", one)[0] for one in _words(host, "list", "--all", "--name")}
+        known = _words(host, "list", "--all", "--name")
+        return {_words(host, "domuuid", name)[0]: name for name in known}
 
     def booted(self, vm_id: str) -> bool:
         log = self._pair.shared / "serial" / f"{vm_id}.log"

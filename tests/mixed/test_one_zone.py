@@ -150,8 +150,9 @@ def judge(here: Site, accepted: list[Asked]) -> None:
         assert one.vm_id not in found or said.startswith("Parked"), f"it is not there: {said}"
     running = {one["hypervisor"] for one in found.values() if one["state"] == "Running"}
     assert running >= names(here) - {"Simulator"}
-    there = {one["id"] for one in guests(here, hostid=kvm_host(here, LEFT)["id"])}
-    assert there and here.kvm.domains(LEFT) == there
+    there = guests(here, hostid=kvm_host(here, LEFT)["id"])
+    assert there
+    assert here.kvm.domains(LEFT) == {one["id"]: one["instancename"] for one in there}
     within(lambda: lost(here) == [here.kvm.address(KILLED)], "all hosts but the dead one are back")
 
 
@@ -204,7 +205,7 @@ def test_a_host_whose_power_returns_is_as_the_log_says(here: Site) -> None:
     assert not here.api("listAsyncJobs", listall=True, state="Parked").get("asyncjobs")
     here.api("startVirtualMachine", id=lost[0], hostid=host_id)
     there = {one["id"] for one in guests(here, hostid=host_id)}
-    assert lost[0] in there and here.kvm.domains(KILLED) == there
+    assert lost[0] in there and set(here.kvm.domains(KILLED)) == there
     if here.bare:
         within(lambda: here.kvm.booted(lost[0]), "its disk is whole: it boots from it again")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from typing import Any
+from uuid import UUID
 
 import pytest
 from cs import CloudStackApiException
@@ -70,6 +71,28 @@ async def test_from_deploy_to_expunge(here: Place) -> None:
     with pytest.raises(CloudStackApiException, match="entity does not exist"):
         await ann("listVirtualMachines", id=vm_id)
     assert await ann("listVolumes") == {}
+
+
+async def test_hypervisors_know_a_guest_by_its_instance_name(here: Place) -> None:
+    """One that runs keeps the name that it was started with."""
+    vm = await deploy(here.ann)
+
+    async def told() -> str:
+        seen = await here.admin.one("listVirtualMachines", "virtualmachine", id=vm["id"])
+        return str(seen["instancename"])
+
+    def known() -> list[str]:
+        world = here.controller.drivers.get("Simulator").world  # type: ignore[attr-defined]
+        return [guest.name for guest in world.residue().guests]
+
+    assert known() == [await told()] == [f"i-{UUID(vm['id']).hex[:12]}-VM"]
+    rename = {"id": vm["id"], "instancename": "db_1.prod"}
+    with pytest.raises(CloudStackApiException, match="stop it to change"):
+        await here.admin("updateVirtualMachine", **rename)
+    await here.ann.job("stopVirtualMachine", id=vm["id"])
+    await here.admin("updateVirtualMachine", **rename)
+    await here.ann.job("startVirtualMachine", id=vm["id"])
+    assert known() == [await told()] == ["db_1.prod"]
 
 
 async def test_a_guest_may_be_made_without_being_started(here: Place) -> None:
