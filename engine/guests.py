@@ -118,7 +118,7 @@ def take_room(run: Run[Any], vm: Vm, where: Where, not_on: Collection[UUID] = ()
     policy = policy_for(cloud, where.planner, vm.zone_id, run.key)
     size = vm.cpu_count * vm.cpu_mhz, vm.memory_mib
     bounds = bounds_of(cloud, vm.zone_id)
-    short: NothingFits | None = None
+    wanted = [_room(run, vm, disk) for disk in disks if disk.pool_id is None]
     while True:
         request = PlaceRequest(
             vm_id=vm.id,
@@ -137,29 +137,27 @@ def take_room(run: Run[Any], vm: Vm, where: Where, not_on: Collection[UUID] = ()
             prefer=wishes.prefer or last,
             prefer_not=wishes.prefer_not,
             bounds=bounds,
+            volumes=tuple(wanted),
             policy=policy,
         )
         try:
             chosen = run.world.allocator.place(request, run.key)
         except NothingFits as nothing:
             words = (*wishes.words, *told(cloud, crowded(cloud, vm.zone_id, *size)))
-            raise named(run, short or nothing, words) from None
+            raise named(run, nothing, words) from None
         try:
             chosen = _whole(run, request, chosen)
-            pools = list(_take_pools(run, vm, disks, chosen.host_id))
-        except NothingFits as nothing:
-            short = nothing
+        except NothingFits:
             avoid.add(chosen.host_id)
-            for hold in (run.key, *(space_key(run.key, disk.id) for disk in disks)):
-                run.world.allocator.forget(hold)
+            run.world.allocator.forget(run.key)
             continue
+        pools = list(_take_pools(run, wanted, chosen.host_id))
         run.add(chosen, run.key)
         meet(run, vm, chosen.host_id)
         for hold, decision in pools:
             run.add(decision, hold)
             run.guard(run.row(storage_pools, decision.pool_id))
-        fresh = [disk.id for disk in disks if disk.pool_id is None]
-        found = {d: p.pool_id for d, (_, p) in zip(fresh, pools, strict=True)}
+        found = {one.volume_id: p.pool_id for one, (_, p) in zip(wanted, pools, strict=True)}
         return Room(chosen.host_id, run.key, found)
 
 
@@ -193,24 +191,27 @@ def named(at: Desk | Run[Any], nothing: NothingFits, words: tuple[str, ...]) -> 
     return Exhausted("; ".join([*nothing.explanation.told(name_of), *words]))
 
 
+def _room(run: Run[Any], vm: Vm, disk: Volume) -> SpaceRequest:
+    """Room for a disk of the guest, wherever that is placed."""
+    return SpaceRequest(
+        volume_id=disk.id,
+        zone_id=disk.zone_id,
+        size_bytes=disk.size_bytes,
+        tags=pool_tags(run, disk, vm),
+    )
+
+
 def _take_pools(
-    run: Run[Any], vm: Vm, disks: list[Volume], host_id: UUID
+    run: Run[Any], wanted: list[SpaceRequest], host_id: UUID
 ) -> Iterator[tuple[UUID, Any]]:
+    """A pool that the host reaches for each; there are some, as the host was chosen for that."""
     host = run.cloud[hosts][host_id]
-    for disk in disks:
-        if disk.pool_id is not None:
-            continue
-        request = SpaceRequest(
-            volume_id=disk.id,
-            zone_id=disk.zone_id,
-            pod_id=host.pod_id,
-            cluster_id=host.cluster_id,
-            host_id=host_id,
-            size_bytes=disk.size_bytes,
-            tags=pool_tags(run, disk, vm),
+    for one in wanted:
+        hold = space_key(run.key, one.volume_id)
+        near = msgspec.structs.replace(
+            one, pod_id=host.pod_id, cluster_id=host.cluster_id, host_id=host_id
         )
-        hold = space_key(run.key, disk.id)
-        yield hold, run.world.allocator.take_space(request, hold)
+        yield hold, run.world.allocator.take_space(near, hold)
 
 
 def _narrowed(run: Run[Any], disks: list[Volume], where: Where) -> Where:

@@ -15,7 +15,7 @@ from aggregates.errors import Exhausted
 from engine.allocator.hosts import uncrowded
 from engine.allocator.plans import bounds_that_count
 from engine.allocator.pools import refusal
-from engine.allocator.reach import reach_mask
+from engine.allocator.reach import Reach
 from engine.allocator.request import PlaceRequest, SpaceRequest
 from engine.allocator.shapes import hypervisor_mask, scope_mask, tag_mask
 from projections.capacity import Capacity
@@ -23,7 +23,7 @@ from projections.capacity_columns import HostColumns, Ints, Mask
 from projections.space import Space
 
 SHOWN = 20
-FITS = "fits"
+ELSEWHERE, FITS, STORAGE = "elsewhere", "fits", "without storage"
 
 
 class Refusal(Struct, frozen=True):
@@ -35,23 +35,35 @@ class Refusal(Struct, frozen=True):
 
 
 class Explanation(Struct, frozen=True):
-    """How many each rule refused, and the first few of them one by one."""
+    """How many each rule refused, and the first few of them one by one.
+
+    `storage` says why every pool refuses a volume of the guest, if one is refused by all.
+    """
 
     asked: str
     counts: dict[str, int]
     refusals: list[Refusal]
+    storage: tuple[Explanation, ...] = ()
 
     @property
     def lines(self) -> list[str]:
         return self.told(str)
 
     def told(self, name_of: Callable[[UUID], str]) -> list[str]:
-        """Sentences, the first with the totals, then one for each host or pool by its name."""
+        """Sentences, the first with the totals, then one for each host or pool by its name.
+
+        Of hosts nothing is said where it is the pools that refuse.
+        """
+        storage = [line for one in self.storage for line in one.told(name_of)]
+        if storage and self.counts.keys() <= {ELSEWHERE, STORAGE}:
+            return storage
         totals = ", ".join(f"{count} {reason}" for reason, count in self.counts.items())
         rest = sum(self.counts.values()) - len(self.refusals)
         lines = [f"{self.asked}: {totals or 'there is none'}"]
         lines += [f"{name_of(refusal.id)}: {refusal.text}" for refusal in self.refusals]
-        return lines if rest <= 0 or not self.refusals else [*lines, f"and {rest} more"]
+        if rest > 0 and self.refusals:
+            lines.append(f"and {rest} more")
+        return lines + storage
 
     def __str__(self) -> str:
         return "; ".join(self.lines)
@@ -79,7 +91,7 @@ def explain_place(capacity: Capacity, space: Space, request: PlaceRequest) -> Ex
     """Per host, what refused a guest. Hosts outside its zone, pod and cluster are only counted."""
     hosts = capacity.hosts
     rules = _rules(hosts, request, np.arange(len(hosts)))
-    rules.append(("without storage", reach_mask(space, hosts, request.volumes)[: len(hosts)]))
+    rules.append((STORAGE, Reach(space).mask(hosts, request.volumes)[: len(hosts)]))
     verdict = np.full(len(hosts), len(rules))
     for index in reversed(range(len(rules))):
         verdict[~rules[index][1]] = index
@@ -93,7 +105,14 @@ def explain_place(capacity: Capacity, space: Space, request: PlaceRequest) -> Ex
         f"no host has room for a guest of {request.cpu_count} cores, {total_mhz} MHz,"
         f" {request.memory_mib} MiB in zone {request.zone_id}"
     )
-    return Explanation(asked, counts, shown)
+    storage = _storage(space, request) if STORAGE in counts else ()
+    return Explanation(asked, counts, shown, storage)
+
+
+def _storage(space: Space, request: PlaceRequest) -> tuple[Explanation, ...]:
+    """Of each volume that no pool takes, wherever it is; there need not be one."""
+    told = (explain_space(space, volume) for volume in request.volumes)
+    return tuple(one for one in told if FITS not in one.counts)
 
 
 def _rules(hosts: HostColumns, request: PlaceRequest, every: Ints) -> list[tuple[str, Mask]]:
@@ -109,7 +128,7 @@ def _rules(hosts: HostColumns, request: PlaceRequest, every: Ints) -> list[tuple
         more = request.cpu_count * request.cpu_mhz, request.memory_mib
         is_open &= bounds.open_mask(hosts.clusters, *more)[hosts.cluster[every]]
     return [
-        ("elsewhere", here),
+        (ELSEWHERE, here),
         ("disabled", hosts.enabled[every] == 1),
         ("of another hypervisor", hypervisor_mask(hosts, request, every)),
         ("without the tags", tag_mask(hosts, request, every)),
@@ -147,7 +166,7 @@ def _host_refusal(hosts: HostColumns, slot: int, reason: str, request: PlaceRequ
         "with too slow cores": f"has cores of {row.cpu_mhz} MHz, asked for {request.cpu_mhz} MHz",
         "short of CPU": f"cpu: wants {wanted_mhz} MHz, has {hosts.free_mhz[slot]} MHz",
         "short of memory": f"memory: wants {wanted_mib} MiB, has {hosts.free_mib[slot]} MiB",
-        "without storage": "reaches no pool with room for the guest's volumes",
+        STORAGE: "reaches no pools with room for all of the guest's volumes",
     }
     return Refusal(hosts.ids[slot], reason, words[reason])
 
@@ -159,7 +178,7 @@ def explain_space(space: Space, request: SpaceRequest) -> Explanation:
     for pool in space.pools.values():
         reason, text = refusal(pool, request) or (FITS, "fits by now")
         counts[reason] = counts.get(reason, 0) + 1
-        if reason != "elsewhere" and len(shown) < SHOWN:
+        if reason != ELSEWHERE and len(shown) < SHOWN:
             shown.append(Refusal(pool.id, reason, text))
     asked = f"no pool has room for {request.size_bytes} bytes in zone {request.zone_id}"
     return Explanation(asked, counts, shown)

@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.allocator.plans import Plan, Plans
 from engine.allocator.policy import first_fit
-from engine.allocator.reach import Reach, Reached, is_served, reach_mask
+from engine.allocator.reach import Reach, Reached, is_served
 from engine.allocator.request import PlaceRequest
 from projections.capacity_columns import HostColumns, Mask
 from projections.space import Space
@@ -21,7 +21,7 @@ class Choice:
     """Chooses hosts, and keeps from one request to the next what was found out for it."""
 
     def __init__(self, space: Space) -> None:
-        self._plans, self._reach, self._space = Plans(), Reach(space), space
+        self._plans, self._reach = Plans(), Reach(space)
 
     def choose(self, hosts: HostColumns, ask: PlaceRequest) -> int | None:
         """The slot to place on, or None when every host refuses."""
@@ -38,7 +38,7 @@ class Choice:
         if slot is None or not ask.volumes or is_served(self._reach.of(hosts, slot), ask.volumes):
             return slot
         # Storage rarely decides, so who reaches it is worked out only when it does.
-        reach = reach_mask(self._space, hosts, ask.volumes)
+        reach = self._reach.mask(hosts, ask.volumes)
         return _chosen(hosts, plan, ask, reach if within is None else reach & within)
 
     def each(self, hosts: HostColumns, ask: PlaceRequest) -> Iterator[int]:

@@ -16,7 +16,7 @@ def choose_pool(space: Space, request: SpaceRequest) -> Pool | None:
     fitting = (
         pool
         for pool in pools
-        if pool.supply is not None and not refused(pool, request) and _reaches(pool, request)
+        if pool.supply is not None and not refused(pool, request) and reaches(pool, request)
     )
     return max(fitting, key=lambda pool: pool.free_bytes, default=None)
 
@@ -24,7 +24,7 @@ def choose_pool(space: Space, request: SpaceRequest) -> Pool | None:
 def refusal(pool: Pool, request: SpaceRequest) -> tuple[str, str] | None:
     """The first rule that refuses a pool, by name and in words; None when it may serve."""
     row = pool.supply
-    rule = "elsewhere" if row is None or not _reaches(pool, request) else refused(pool, request)
+    rule = "elsewhere" if row is None or not reaches(pool, request) else refused(pool, request)
     if row is None or not rule:
         return (rule, "is not within reach") if rule else None
     words = {
@@ -38,8 +38,11 @@ def refusal(pool: Pool, request: SpaceRequest) -> tuple[str, str] | None:
     return rule, words[rule]
 
 
-def refused(pool: Pool, request: SpaceRequest) -> str:
-    """The first rule by which a pool within reach refuses; empty when it may serve."""
+def refused(pool: Pool, request: SpaceRequest, beside: int = 0) -> str:
+    """The first rule by which a pool within reach refuses; empty when it may serve.
+
+    `beside` are the bytes that it is to hold besides what it was promised.
+    """
     row = pool.supply
     if row is None or not row.enabled:
         return "disabled"
@@ -47,7 +50,7 @@ def refused(pool: Pool, request: SpaceRequest) -> str:
         return "without the tags"
     if request.avoid and pool.id in request.avoid:
         return "avoided"
-    offered, wanted = row.offered_bytes, pool.used_bytes + request.size_bytes
+    offered, wanted = row.offered_bytes, pool.used_bytes + beside + request.size_bytes
     if wanted > offered:
         return "short of space"
     if request.pool_id is None and wanted > most(row):
@@ -66,7 +69,7 @@ def plain_most(row: SpaceSupplied) -> int:
     return most(row) if row.enabled else -1
 
 
-def _reaches(pool: Pool, request: SpaceRequest) -> bool:
+def reaches(pool: Pool, request: SpaceRequest) -> bool:
     """Whether the pool serves the place that was asked for; a place left open may be any."""
     row = pool.supply
     assert row is not None, "only a supplied pool reaches anywhere"

@@ -1,17 +1,14 @@
-"""Which hosts reach storage that can hold a guest's volumes.
-
-Each volume is looked at by itself: two that only fit into different pools still count as fitting.
-"""
+"""Which hosts reach storage that can hold a guest's volumes, all of them together."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
 import numpy as np
 
-from engine.allocator.pools import plain_most, refusal, refused
+from engine.allocator.pools import plain_most, reaches, refused
 from engine.allocator.request import SpaceRequest
 from projections.capacity_columns import HostColumns, Mask
 from projections.space import Pool, Space
@@ -59,6 +56,25 @@ class Reach:
             self._begin(hosts)
         return self._by_slot
 
+    def mask(self, hosts: HostColumns, volumes: Sequence[SpaceRequest]) -> Mask:
+        """For every slot, whether its pools have room for the volumes."""
+        mask = np.ones(hosts.room, bool)
+        for volume in volumes:
+            mask &= _one_mask(self._space, hosts, volume)
+        if len(volumes) > 1:
+            self._narrow(mask[: len(hosts)], hosts, volumes)
+        return mask
+
+    def _narrow(self, mask: Mask, hosts: HostColumns, volumes: Sequence[SpaceRequest]) -> None:
+        """Of hosts that have room for each, leave those that have it for all."""
+        known, verdicts = self.known(hosts), dict[int, bool]()
+        for slot in np.flatnonzero(mask).tolist():
+            reached = known[slot] or self.of(hosts, slot)
+            verdict = verdicts.get(id(reached))
+            if verdict is None:
+                verdict = verdicts[id(reached)] = is_served(reached, volumes)
+            mask[slot] = verdict
+
     def _begin(self, hosts: HostColumns) -> None:
         self._hosts, self._mark, self._changed = hosts, hosts.changed.mark, self._space.changed
         self._by_slot = [None] * hosts.room
@@ -79,8 +95,10 @@ class Reach:
         return self._lists[named]
 
 
-def is_served(reached: Reached, volumes: Iterable[SpaceRequest]) -> bool:
-    """Whether each of the volumes has a pool among these with room for it."""
+def is_served(reached: Reached, volumes: Sequence[SpaceRequest]) -> bool:
+    """Whether these pools have room for the volumes."""
+    if len(volumes) > 1:
+        return _are_served(reached, volumes)
     for volume in volumes:
         if volume.tags or volume.avoid or volume.pool_id is not None:
             if not any(_may_serve(pool, volume) for pool, _, _ in reached):
@@ -95,23 +113,30 @@ def is_served(reached: Reached, volumes: Iterable[SpaceRequest]) -> bool:
     return True
 
 
-def _may_serve(pool: Pool, volume: SpaceRequest) -> bool:
+def _are_served(reached: Reached, volumes: Sequence[SpaceRequest]) -> bool:
+    """Each is put where `choose_pool` would put it, beside those before it."""
+    put: dict[UUID, int] = {}
+    for volume in volumes:
+        best, most_free = None, -1
+        for pool, _, _ in reached:
+            beside = put.get(pool.id, 0)
+            if pool.free_bytes - beside > most_free and _may_serve(pool, volume, beside):
+                best, most_free = pool.id, pool.free_bytes - beside
+        if best is None:
+            return False
+        put[best] = put.get(best, 0) + volume.size_bytes
+    return True
+
+
+def _may_serve(pool: Pool, volume: SpaceRequest, beside: int = 0) -> bool:
     """Whether a pool that the host reaches takes the volume, wherever that was to be before."""
     row = pool.supply
     assert row is not None, "only a supplied pool serves a place"
     return (
-        not refused(pool, volume)
+        not refused(pool, volume, beside)
         and (volume.pool_id is None or volume.pool_id == pool.id)
         and row.zone_id == volume.zone_id
     )
-
-
-def reach_mask(space: Space, hosts: HostColumns, volumes: Sequence[SpaceRequest]) -> Mask:
-    """For every slot, what `reaches` says."""
-    mask = np.ones(hosts.room, bool)
-    for volume in volumes:
-        mask &= _one_mask(space, hosts, volume)
-    return mask
 
 
 def _one_mask(space: Space, hosts: HostColumns, volume: SpaceRequest) -> Mask:
@@ -119,7 +144,7 @@ def _one_mask(space: Space, hosts: HostColumns, volume: SpaceRequest) -> Mask:
     clusters, pods = set(), set()
     for pool in space.pools.values():
         row = pool.supply
-        if row is None or refusal(pool, volume) is not None:
+        if row is None or not reaches(pool, volume) or refused(pool, volume):
             continue
         if row.host_id is not None:
             if (slot := hosts.slot_of(row.host_id)) is not None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
+from collections.abc import Sequence
 from uuid import UUID
 
 import msgspec
@@ -48,11 +50,14 @@ def _tags(number: int) -> list[str]:
 def any_ask(rng: random.Random, name: str, policy: Policy) -> PlaceRequest:
     """Anything, with rules and wishes that are met seldom or often."""
     some = [frozenset(named(f"h{n}") for n in rng.sample(range(HOSTS), 5)) for _ in range(3)]
-    volume = SpaceRequest(
-        volume_id=named(name),
-        zone_id=ZONE,
-        size_bytes=rng.choice([50, 200]),
-        tags=frozenset({"fast"}) if rng.random() < 0.3 else frozenset(),
+    volumes = tuple(
+        SpaceRequest(
+            volume_id=named(f"{name} {number}"),
+            zone_id=ZONE,
+            size_bytes=rng.choice([50, 200]),
+            tags=frozenset({"fast"}) if rng.random() < 0.3 else frozenset(),
+        )
+        for number in range(rng.choice([0, 0, 1, 2, 3]))
     )
     kept = frozenset(named(f"h{n}") for n in range(rng.choice([0, 0, 3, 450])))
     return guest(
@@ -65,7 +70,7 @@ def any_ask(rng: random.Random, name: str, policy: Policy) -> PlaceRequest:
         prefer=some[1] if rng.random() < 0.2 else frozenset(),
         prefer_not=some[2] if rng.random() < 0.2 else frozenset(),
         crowded=frozenset({named("c1")}) if rng.random() < 0.1 else frozenset(),
-        volumes=(volume,) if rng.random() < 0.5 else (),
+        volumes=volumes,
         policy=policy,
     )
 
@@ -95,7 +100,7 @@ def _fits(world: World, ask: PlaceRequest, slot: int, full: frozenset[UUID]) -> 
         and row.cpu_count >= ask.cpu_count
         and hosts.free_mhz[slot] >= ask.cpu_count * ask.cpu_mhz
         and hosts.free_mib[slot] >= ask.memory_mib
-        and all(_stored(world, row, volume) for volume in ask.volumes)
+        and _stored(world, row, ask.volumes)
     )
 
 
@@ -137,15 +142,24 @@ def set_threshold(world: World, rng: random.Random) -> None:
         world.record(stream, [RECORDS["setting"].create(fields)])
 
 
-def _stored(world: World, row: CapacitySupplied, volume: SpaceRequest) -> bool:
-    return any(
-        offer.enabled
-        and offer.scope in (row.host_id, row.cluster_id)
-        and volume.tags <= set(offer.tags)
-        and one.used_bytes + volume.size_bytes <= int(offer.capacity_bytes * offer.threshold)
-        for one in world.space.pools.values()
-        if (offer := one.supply) is not None
-    )
+def _stored(world: World, row: CapacitySupplied, volumes: Sequence[SpaceRequest]) -> bool:
+    """Whether there is room if each goes into the pool with the most left, one after the other."""
+    put = Counter[UUID]()
+    for volume in volumes:
+        fitting = [
+            (offer.offered_bytes - one.used_bytes - put[one.id], one.id)
+            for one in world.space.pools.values()
+            if (offer := one.supply) is not None
+            and offer.enabled
+            and offer.scope in (row.host_id, row.cluster_id)
+            and volume.tags <= set(offer.tags)
+            and one.used_bytes + put[one.id] + volume.size_bytes
+            <= int(offer.capacity_bytes * offer.threshold)
+        ]
+        if not fitting:
+            return False
+        put[max(fitting)[1]] += volume.size_bytes
+    return True
 
 
 def agrees_under_churn(policy: Policy, *, limited: bool = False, rounds: int = 250) -> int:

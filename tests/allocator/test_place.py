@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from aggregates.capacity import CapacityHeld, CapacityWithdrawn, capacity_ledger
@@ -313,10 +314,29 @@ def test_a_host_must_reach_storage_for_the_volumes(world: World) -> None:
     bound = frozenset({named("a"), named("d")})
     assert place(world, "bound", volumes=(middle,), only=bound) == "d"
     huge = SpaceRequest(volume_id=named("h"), zone_id=ZONE, size_bytes=10_000)
-    with pytest.raises(NothingFits, match="4 without storage"):
+    with pytest.raises(
+        NothingFits, match=r"^no pool has room for 10000 bytes .*: 3 short of space"
+    ):
         place(world, "4", volumes=(huge,))
+    with pytest.raises(NothingFits, match=r"1 avoided, 3 without storage.*; no pool has room for"):
+        place(world, "4", volumes=(huge,), avoid=frozenset({named("a")}))
     world.supply(pool("for all", capacity_bytes=20_000))
     assert place(world, "4", volumes=(huge,)) == "a"
+
+
+def test_volumes_must_find_room_together(world: World) -> None:
+    world.supply(
+        pool("one of a", host_id=named("a"), cluster_id=CLUSTER, capacity_bytes=100),
+        pool("other of a", host_id=named("a"), cluster_id=CLUSTER, capacity_bytes=100),
+        pool("of b", host_id=named("b"), cluster_id=CLUSTER, capacity_bytes=160),
+    )
+    need = [SpaceRequest(volume_id=named(f"v{n}"), zone_id=ZONE, size_bytes=50) for n in range(5)]
+    more = [msgspec.structs.replace(one, size_bytes=51) for one in need]
+    assert place(world, "1", volumes=tuple(need[:4])) == "a"
+    assert place(world, "2", volumes=tuple(more[:2])) == "a"
+    assert place(world, "3", volumes=tuple(more[:3])) == "b"
+    with pytest.raises(NothingFits, match=r"3 without storage.*for all of the guest's volumes$"):
+        place(world, "4", volumes=tuple(need))
 
 
 def test_a_request_is_explained_host_by_host(world: World) -> None:

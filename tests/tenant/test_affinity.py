@@ -62,6 +62,9 @@ async def test_apart_means_apart_and_the_refusal_says_why(here: Place) -> None:
     assert await host_of(here, first["id"]) != await host_of(here, second["id"])
     with pytest.raises(CloudStackApiException, match=r"affinity group g .*keeps it away from"):
         await deploy(here.ann, affinitygroupids=group_id)
+    host_rule = r"no host has room .*tenant-h1: must be avoided for this guest"
+    with pytest.raises(CloudStackApiException, match=host_rule):
+        await deploy(here.ann, affinitygroupids=group_id)
     # Where a member was does not count once it is stopped; where it starts again does.
     await here.ann.job("stopVirtualMachine", id=first["id"])
     third = await deploy(here.ann, affinitygroupids=group_id)

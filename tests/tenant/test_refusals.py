@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from cs import CloudStackApiException
 
+from engine.allocator import Allocator, HostDecision, PlaceRequest
 from engine.intents import SYSTEM
 from engine.intents.record import CreateRecord, UpdateRecord
 from tests.tenant.test_vm_life import DEPLOY, deploy
@@ -136,6 +137,26 @@ async def test_too_large_for_every_host_names_them(here: Place) -> None:
 async def test_a_host_that_no_pool_reaches_is_no_place(here: Place) -> None:
     error = await refusal(here.admin, "deployVirtualMachine", **DEPLOY, clusterid=str(SPARE))
     assert error["errorcode"] == 533
+    assert "host tenant-h3: reaches no pools with room" in error["errortext"]
+
+
+async def test_a_disk_that_no_pool_takes_is_refused_at_once(
+    here: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not by trying one host after the other: a cloud may have many."""
+    asked: list[PlaceRequest] = []
+    place = Allocator.place
+
+    def counted(self: Allocator, request: PlaceRequest, hold: UUID) -> HostDecision:
+        asked.append(request)
+        return place(self, request, hold)
+
+    monkeypatch.setattr(Allocator, "place", counted)
+    error = await refusal(here.admin, "deployVirtualMachine", **DEPLOY, rootdisksize=60_000)
+    assert error["errorcode"] == 533
+    assert {one.avoid for one in asked} == {frozenset()}, "it went from host to host"
+    assert error["errortext"].startswith("no pool has room for")
+    assert "pool pool: wants" in error["errortext"]
 
 
 async def test_custom_sizes_stay_within_bounds(here: Place) -> None:
