@@ -22,11 +22,13 @@ import numpy as np
 
 from aggregates.address import AddressSpaceCreated
 from benchmarks.allocator_cloud import (
+    CLUSTER,
     CORE_MHZ,
     CORES,
     GUEST_MHZ,
     MEMORY_MIB,
     OVERCOMMIT,
+    POOL_BYTES,
     SIZES,
     Bench,
 )
@@ -145,6 +147,29 @@ def refusal_rows(bench: Bench) -> list[Row]:
     return [row("refusal", refused_us, "us", answered_us, note)]
 
 
+def storage_rows(bench: Bench, scan: float) -> list[Row]:
+    """A refusal by the pools, against one look at every host.
+
+    That disks do not fit together takes longest to find: each would fit alone, wherever it is.
+    """
+    refusing: dict[str, list[int]] = {"alone": [], "together": []}
+    for turn in range(60):
+        name, share = (("alone", 2.0), ("together", 0.6))[turn % 2]
+        request = bench.request()
+        (volume,) = request.volumes
+        large = msgspec.structs.replace(volume, size_bytes=int(share * POOL_BYTES))
+        request = msgspec.structs.replace(request, volumes=(large, large))
+        began = time.thread_time_ns()
+        try:
+            bench.allocator.place(request, bench.new_id())
+            raise AssertionError("more than any pool has was promised")
+        except NothingFits:
+            refusing[name].append(time.thread_time_ns() - began)
+    alone, together = (statistics.median(took) / 1000 for took in refusing.values())
+    note = f"{LARGE // CLUSTER:,} pools; {together / 1000:.1f} ms if only both do not fit together"
+    return [row("refusal.storage", alone, "us", 1e6 / scan, note)]
+
+
 def full_rows(bench: Bench) -> list[Row]:
     """The same guests, with every cluster open and with the older half at their thresholds.
 
@@ -251,7 +276,8 @@ def run() -> list[Row]:
         for case in CASES:
             rows += deciding(bench, case, scan, label)
         if host_count == LARGE:
-            rows += [batch_row(bench, scan), *refusal_rows(bench), *full_rows(bench)]
+            rows += [batch_row(bench, scan), *refusal_rows(bench)]
+            rows += [*storage_rows(bench, scan), *full_rows(bench)]
     rates = {one["name"]: one["value"] for one in rows}
     for case in CASES:
         small, large = (rates[f"allocator.{case.name}.{n}k_hosts"] for n in (1, 30))

@@ -33,7 +33,7 @@ from projections.space import Space
 SIZES = [(1, 2048), (2, 4096), (4, 8192), (8, 16384)]
 CORES, CORE_MHZ, MEMORY_MIB, OVERCOMMIT, GUEST_MHZ = 16, 2600, 65_536, 2.0, 2000
 POD, CLUSTER, RARE_EACH = 512, 32, 200
-GIB = 1024**3
+GIB, POOL_BYTES = 1024**3, 2**50
 RARE = frozenset({"rare"})
 NO_TAGS: frozenset[str] = frozenset()
 NOWHERE: frozenset[UUID] = frozenset()
@@ -83,7 +83,7 @@ class Bench:
 
     def add_pool(self, number: int) -> None:
         row = SpaceSupplied(
-            pool_id=self.new_id(), capacity_bytes=2**50, **self.place_of(number * CLUSTER)
+            pool_id=self.new_id(), capacity_bytes=POOL_BYTES, **self.place_of(number * CLUSTER)
         )
         self.settle(self.allocator.supply_pool(row, row.pool_id))
 
