@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from aggregates.dns_domain import LONGEST, dns_domain
 from aggregates.setting_terms import (
     ACCOUNT,
     CLUSTER,
@@ -186,6 +187,7 @@ OPERATION: tuple[KnownSetting, ...] = (
         "what DNS domains of networks end with, where neither they nor their owners name one",
         "Network",
         ZONE,
+        form=dns_domain(LONGEST - len("cs12345678.")),
     ),
     KnownSetting(
         "allow.user.force.stop.vm",

@@ -6,6 +6,7 @@ None is a secret: values lie in the log and in lists, secrets in the vault.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from aggregates.errors import Invalid
@@ -25,7 +26,8 @@ VALUE_LENGTH = 4096
 class KnownSetting:
     """`kind` is Boolean, Integer, Decimal or String. `scopes` are what it can be set for.
 
-    `between` are the least and the most that a number may be, `options` all that a text may be.
+    `between` are the least and the most that a number may be, `options` all that a text may be;
+    `form` is a pattern that it has to match, and that in words.
     """
 
     name: str
@@ -37,6 +39,7 @@ class KnownSetting:
     kept: bool = False
     between: tuple[float, float] | None = None
     options: tuple[str, ...] = ()
+    form: tuple[str, str] | None = None
 
     @property
     def group(self) -> tuple[str, str]:
@@ -50,6 +53,8 @@ class KnownSetting:
             return "true or false"
         if self.options:
             return f"one of {', '.join(self.options)}"
+        if self.form is not None:
+            return self.form[1]
         if self.kind == "String":
             return f"text of at most {VALUE_LENGTH} characters"
         least, most = self._bounds
@@ -73,6 +78,8 @@ class KnownSetting:
         if self.kind == "Boolean":
             return value.lower() in ("true", "false")
         if self.kind == "String":
+            if self.form is not None:
+                return re.fullmatch(self.form[0], value) is not None
             return len(value) <= VALUE_LENGTH and (not self.options or value in self.options)
         try:
             number = int(value) if self.kind == "Integer" else float(value)

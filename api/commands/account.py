@@ -13,7 +13,7 @@ from api.commands.identity_checks import (
     password,
     role_for,
 )
-from api.commands.network_domain import DNS_DOMAIN
+from api.commands.resolving import DNS_DOMAIN
 from api.declare import Free, Idle, Length, Names, OneOf, Roles, Success, command
 from api.errors import Denied
 from api.lists import Filter, Test, list_command

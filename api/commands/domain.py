@@ -9,7 +9,7 @@ from uuid import UUID
 from api.authz import governs, is_below
 from api.caller import Caller, Job
 from api.commands.identity_checks import chosen_id
-from api.commands.network_domain import DNS_DOMAIN
+from api.commands.resolving import DNS_DOMAIN
 from api.declare import Free, Idle, Matches, Names, Success, command
 from api.lists import Filter, WithIcons, list_command
 from api.views.domain import DomainView

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, cast
 from uuid import UUID
 
-from api.commands.network_domain import DNS_DOMAIN
+from api.commands.resolving import DNS_DOMAIN, ip4
 from api.commands.vm_checks import refuse_later
 from api.commands.vm_networks import serves
 from api.declare import Caller, Cloud, Later, Names, OneOf, Roles, command
@@ -43,8 +43,8 @@ class CreateGuestNetwork:
         str | None, "Account or Domain: who may use it", OneOf("Account", "Domain")
     ] = None
     network_domain: Annotated[str | None, "the DNS domain of its guests", DNS_DOMAIN] = None
-    dns1: Annotated[str | None, "the first resolver; the zone's if omitted"] = None
-    dns2: Annotated[str | None, "the second resolver; the zone's if omitted"] = None
+    dns1: Annotated[str | None, "the first resolver; the zone's if omitted", ip4] = None
+    dns2: Annotated[str | None, "the second resolver; the zone's if omitted", ip4] = None
     account: Annotated[str | None, "the account that shall own it"] = None
     domain_id: Annotated[UUID | None, "that account's domain", Names("domain", "see")] = None
     project_id: Annotated[UUID | None, "the project that shall own it", Names("project")] = None

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
 from typing import Annotated
 from uuid import UUID
 
 from api import records
 from api.commands.custom_id import KeepsId
-from api.commands.network_domain import DNS_DOMAIN
+from api.commands.resolving import DNS_DOMAIN, ip4
 from api.commands.vm_checks import refuse_later
 from api.declare import Caller, Job, Later, Names, Page, Roles, Success, command, part
 from api.errors import InvalidValue, ParamError
@@ -36,15 +35,15 @@ class UpdateGuestNetwork(KeepsId):
     name: Annotated[str | None, "its new name"] = None
     display_text: Annotated[str | None, "what to say of it"] = None
     network_domain: Annotated[str | None, "the DNS domain of its guests", DNS_DOMAIN] = None
-    dns1: Annotated[str | None, "the first resolver of its guests"] = None
-    dns2: Annotated[str | None, "the second resolver of its guests"] = None
+    dns1: Annotated[str | None, "the first resolver of its guests", ip4] = None
+    dns2: Annotated[str | None, "the second resolver of its guests", ip4] = None
     display_network: Annotated[bool | None, "whether its owner sees it", Roles("Admin")] = None
     network_offering_id: Annotated[
         UUID | None, "another offering of its kind", Names("network_offering")
     ] = None
     change_cidr: Annotated[bool | None, "accepted: its subnet stays the same"] = None
     guest_vm_cidr: Annotated[str | None, "the part of its subnet that guests get"] = None
-    source_nat_ip_address: Annotated[str | None, "the address its guests go out by"] = None
+    source_nat_ip_address: Annotated[str | None, "the address its guests go out by", ip4] = None
     forced: Annotated[bool | None, "ignored: rules are never lost by a change", Roles("Admin")] = (
         None
     )
@@ -61,9 +60,6 @@ class UpdateGuestNetwork(KeepsId):
         refuse_later(self, ("private_mtu", "public_mtu", "ip6_dns1", "ip6_dns2"))
         if self.network_offering_id is not None and self.source_nat_ip_address:
             raise ParamError("change networkofferingid and sourcenatipaddress one after the other")
-        for name in ("dns1", "dns2"):
-            _address(getattr(self, name), name)
-        _address(self.source_nat_ip_address, "sourcenatipaddress")
         ask = UpdateNetwork(
             network_id=self.id,
             name=self.name or None,
@@ -77,14 +73,6 @@ class UpdateGuestNetwork(KeepsId):
             source_nat_ip=self.source_nat_ip_address or "",
         )
         return await records.as_job(caller, ask, KIND, self.id)
-
-
-def _address(text: str | None, name: str) -> None:
-    try:
-        if text:
-            IPv4Address(text)
-    except ValueError:
-        raise InvalidValue(f"{name} {text!r} is no IPv4 address such as 192.0.2.1") from None
 
 
 @command("restartNetwork", returns=Success, allow="ARDU", is_async=True, action="NETWORK.RESTART")

@@ -17,6 +17,17 @@ from projections.vm import vms
 from projections.volume import volumes
 
 
+def _elsewhere(caller: Caller, vm_id: UUID, host_id: UUID | None) -> None:
+    """Refuse to move a guest to where it is."""
+    vm = caller.cloud[vms][vm_id]
+    if host_id is not None and host_id == vm.host_id:
+        name = caller.cloud[hosts][host_id].name
+        raise InvalidValue(
+            f"hostid: virtual machine {vm.name} is on host {name} already: choose one of those "
+            "that findHostsForMigration lists"
+        )
+
+
 @command(
     "migrateVirtualMachine",
     returns=VmView,
@@ -49,6 +60,7 @@ class MigrateVirtualMachine:
             return await caller.submit(ask)
         if self.host_id is None and self.auto_select is False:
             raise InvalidValue("say hostid, or let the cloud choose with autoselect=true")
+        _elsewhere(caller, self.virtual_machine_id, self.host_id)
         return await caller.submit(MigrateVm(vm_id=self.virtual_machine_id, host_id=self.host_id))
 
 
@@ -81,6 +93,7 @@ class MigrateVirtualMachineWithVolume:
     async def run(self, caller: Caller) -> Job:
         if self.host_id is None and not self.migrate_to and not self.auto_select:
             raise InvalidValue("say hostid, migrateto, or autoselect=true")
+        _elsewhere(caller, self.virtual_machine_id, self.host_id)
         pools = {one.volume: one.pool for one in self.migrate_to or ()}
         for volume_id in pools:
             volume = caller.cloud[volumes][volume_id]

@@ -7,9 +7,9 @@ from uuid import UUID
 
 from api import records
 from api.commands.custom_id import KeepsId
-from api.commands.network_domain import DNS_DOMAIN
 from api.commands.offering_checks import in_zone
 from api.commands.offering_services import has_all
+from api.commands.resolving import DNS_DOMAIN, ip4, ip6
 from api.declare import Bound, Caller, Job, Later, Length, Names, Roles, Success, command
 from api.errors import Denied, InvalidValue, ParamError, missing
 from api.lists import Displayed, Filter, WithIcons, list_command
@@ -42,10 +42,12 @@ class CreateVpcCommand:
     cidr: Annotated[str | None, "the range for its tiers, such as 10.0.0.0/16; needed"] = None
     display_text: Annotated[str | None, "what to say of it; its name if omitted"] = None
     network_domain: Annotated[str | None, "the DNS domain of its guests", DNS_DOMAIN] = None
-    dns1: Annotated[str | None, "the first resolver of its guests; the zone's if omitted"] = None
-    dns2: Annotated[str | None, "the second resolver"] = None
-    ip6_dns1: Annotated[str | None, "the first IPv6 resolver"] = None
-    ip6_dns2: Annotated[str | None, "the second IPv6 resolver"] = None
+    dns1: Annotated[str | None, "the first resolver of its guests; the zone's if omitted", ip4] = (
+        None
+    )
+    dns2: Annotated[str | None, "the second resolver", ip4] = None
+    ip6_dns1: Annotated[str | None, "the first IPv6 resolver", ip6] = None
+    ip6_dns2: Annotated[str | None, "the second IPv6 resolver", ip6] = None
     public_mtu: Annotated[int | None, "the largest packet outwards, in bytes", MTU_BYTES] = None
     source_nat_ip_address: Annotated[str | None, "the public address to go out by"] = None
     start: Annotated[bool | None, "false leaves it Inactive until it is restarted"] = None

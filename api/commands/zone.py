@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from api.commands.network_domain import DNS_DOMAIN
+from api.commands.resolving import DNS_DOMAIN
 from api.declare import Caller, Idle, Later, Names, OneOf, Success, command, part
 from api.lists import NONE_IS, Filter, list_command
 from api.views.capacity import capacities

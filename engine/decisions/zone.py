@@ -53,7 +53,14 @@ def its_settings_are_usable(one: Proposed, desk: Desk) -> None:
             check(one[name], name.replace("_", ""))
             one.fields[name] = one[name].strip()
     if one["guest_cidr"] and one.changes("guest_cidr"):
-        one.fields["guest_cidr"] = str(ip4_network(one["guest_cidr"], "guestcidraddress"))
+        subnet = ip4_network(one["guest_cidr"], "guestcidraddress")
+        if subnet.prefixlen > 30:
+            raise Invalid(
+                f"guestcidraddress {subnet} has no room for guests: take at most 30 bits, as in "
+                "10.1.1.0/24",
+                field="guestcidraddress",
+            )
+        one.fields["guest_cidr"] = str(subnet)
         _has_isolated_networks(one)
     an_enabled_zone_has_its_system_vms(one, desk)
 

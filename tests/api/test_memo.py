@@ -57,9 +57,9 @@ async def agree(here: House, after: str) -> int:
             if "listall" in spec.by_wire:
                 params["listall"] = "true"
             request = signed(here, who, params)
-            measured_ms = here.cloud.vitals.measured_at_ms
             kept, made = await gateway.answer(request), await anew.answer(request)
-            if here.cloud.vitals.measured_at_ms != measured_ms:  # between the two answers
+            if spec.name not in MEASURED and json.loads(kept.body) != json.loads(made.body):
+                # Guests and hosts may have been measured between the two. What is stale stays so.
                 kept, made = await gateway.answer(request), await anew.answer(request)
             assert kept.status == made.status, (after, spec.name, who)
             if spec.name not in MEASURED:

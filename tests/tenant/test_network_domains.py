@@ -58,3 +58,36 @@ async def test_a_domain_is_changed_and_unset(here: Place) -> None:
     usual = (await make(here.ann, name="n", networkdomain=""))["networkdomain"]
     assert usual.endswith(".cloud.internal")
     assert "domain" not in (await here.admin("updateZone", id=str(ZONE), domain=""))["zone"]
+
+
+async def test_the_usual_ending_is_a_domain_with_room_for_names(here: Place) -> None:
+    name = "guest.domain.suffix"
+    for bad in (*BAD, LONG, ""):
+        error = await refusal(here.admin, "updateConfiguration", name=name, value=bad)
+        assert error["errorcode"] == 431 and "is a DNS domain" in error["errortext"], bad
+    await here.admin("updateConfiguration", name=name, value="corp.example.com")
+    assert (await make(here.ann, name="n"))["networkdomain"].endswith(".corp.example.com")
+
+
+async def test_resolvers_are_addresses_wherever_they_are_said(here: Place) -> None:
+    network = await make(here.ann, name="inner")
+    needed = {command: more for command, _, more in asks(here, network["id"])}
+    for command in ("createNetwork", "updateNetwork", "createVPC"):
+        for name in ("dns1", "dns2"):
+            for bad in ("ns.example.com", "192.0.2", "192.0.2.1/24", "2001:db8::1"):
+                error = await refusal(here.admin, command, **needed[command], **{name: bad})
+                assert error["errorcode"] == 431, (command, name, bad)
+                assert f"{name}: it must be an IPv4 address" in error["errortext"]
+    vpc = needed["createVPC"] | {"ip6dns1": "192.0.2.1"}
+    error = await refusal(here.admin, "createVPC", **vpc)
+    assert "ip6dns1: it must be an IPv6 address" in error["errortext"]
+    made = await make(here.ann, name="n", dns1="192.0.2.7", dns2="")
+    assert made["dns1"] == "192.0.2.7"
+
+
+async def test_a_zones_guests_need_a_subnet_with_room(here: Place) -> None:
+    zone = {"name": "z3", "networktype": "Advanced", "dns1": "192.0.2.1"}
+    zone |= {"internaldns1": "192.0.2.1"}
+    for bad in ("10.9.9.8/31", "10.9.9.8/32"):
+        error = await refusal(here.admin, "createZone", **zone, guestcidraddress=bad)
+        assert (error["errorcode"], "guestcidraddress" in error["errortext"]) == (431, True)

@@ -149,6 +149,10 @@ async def test_an_administrator_moves_it(here: Place) -> None:
     target, far = (await here.admin("findHostsForMigration", **asked))["host"]
     assert (target["suitableformigration"], target["id"] != before) == (True, True)
     assert (target["requiresStorageMotion"], far["requiresStorageMotion"]) == (False, True)
+    for command in ("migrateVirtualMachine", "migrateVirtualMachineWithVolume"):
+        with pytest.raises(CloudStackApiException, match=r"is on host .* already") as told:
+            await here.admin(command, hostid=before, **asked)
+        assert told.value.error["errorcode"] == 431
     moved = await here.admin.job("migrateVirtualMachine", hostid=target["id"], **asked)
     after = moved["virtualmachine"]["hostid"]
     assert after == target["id"]
