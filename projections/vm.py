@@ -14,6 +14,7 @@ vms = table(
         "state",
         "name",
         "iso_id",
+        "affinity_group_ids",
         "lease_ends_at_ms",
         "why_stopped",
     ),
