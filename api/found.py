@@ -1,8 +1,11 @@
 """What questions find, in order of creation, kept and brought up to date by what changed since.
 
-A list that a hundred thousand rows match is not to be walked, nor put in order, for each page of
-it. Where nothing but a row itself decides whether it is found, the rows found are kept. A row that
-changes is noted; whoever asks next takes out and puts in those that were noted since it last asked.
+A list of a hundred thousand rows is not to be walked, nor put in order, for each page of it. Where
+nothing but a row itself decides whether it is found, the rows found are kept. A row that changes is
+noted; whoever asks next takes out and puts in those that were noted since it last asked.
+
+A walk of so many is made in pieces (`api.walks`), with everybody else's turn between. What changes
+meanwhile is noted as well: what it found is brought up to date before it is kept.
 
 The invariant: what is kept is what a walk of the table would find now, in the table's order. Rows
 are told by the numbers of their ids, none of which is ever used again.
@@ -13,10 +16,13 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from api.attempts import Turns
+from api.walks import in_time, timed
 from projections.picked import Picked
 from projections.table import Table
 
@@ -26,6 +32,8 @@ Question = tuple[str, Hashable]
 EVERYTHING = ""
 ROWS_MOST = 1_000_000
 """How many rows may be kept in all: sixteen bytes each."""
+AS_ROWS = 1_000
+"""What a question counts for besides, as many find few rows."""
 BEHIND_MOST = 4096
 """What nobody asks for while so many rows change is no longer kept."""
 
@@ -59,24 +67,79 @@ class Changes:
         return self.first + len(self.rows)
 
 
+@dataclass(slots=True, eq=False)
+class Walk:
+    """Rows of a kind are looked at in pieces, by whoever began at the `seen`th change of it. Of one
+    that is lost it is no longer known what has changed since."""
+
+    seen: int
+    is_lost: bool = False
+
+
 class Found:
-    """The rows of the live cloud that were asked for of late, by question."""
+    """The rows of the live cloud that were asked for of late, by question.
+
+    `turns` are for those who ask the same at a moment: one walks, and the others find it kept.
+    """
 
     def __init__(self, *, rows_most: int = ROWS_MOST, behind_most: int = BEHIND_MOST) -> None:
         self._rows_most, self._behind_most = rows_most, behind_most
         self._kept: OrderedDict[Question, Kept] = OrderedDict()
         self._changes: dict[str, Changes] = {}
+        self._walks: dict[str, list[Walk]] = {}
+        self.turns = Turns()
 
     def get(self, table: Table[Any], question: Hashable) -> Picked[Any] | None:
         """What this question finds now, if it is kept; to be read and not to be changed."""
         kept = self._get(table, question)
         return None if kept is None else Picked(table, kept.numbers)
 
-    def keep(
-        self, table: Table[Any], question: Hashable, rows: Picked[Any], tests: Iterable[Test]
+    @contextmanager
+    def walk(self, table: Table[Any]) -> Iterator[Walk]:
+        """From now on it is noted what changes, for what is found meanwhile."""
+        kind = table.spec.kind
+        walk = Walk(self._changes.setdefault(kind, Changes(0, [])).end)
+        walks = self._walks.setdefault(kind, [])
+        walks.append(walk)
+        try:
+            yield walk
+        finally:
+            walks.remove(walk)
+
+    async def keep(
+        self,
+        table: Table[Any],
+        question: Hashable,
+        rows: Picked[Any],
+        tests: Iterable[Test],
+        walk: Walk,
+        *,
+        is_ranked: bool = False,
     ) -> Picked[Any]:
-        """Keep what was found. `tests` are all that decides, as `rows` will have to pass anew."""
-        return Picked(table, self._keep(table, question, rows.numbers, tests).numbers)
+        """Keep what was found on this walk, and say what that is now, in the table's order.
+
+        `tests` are all that decides, as `rows` will have to pass anew. Those that are ranked stand
+        in the table's order already; an index has them in the order in which they came into it.
+        """
+        numbers, times = await timed(table, rows.numbers)
+        if not is_ranked and _has_ties(times):
+            numbers, times = await self._ranked(table, numbers, times)
+        if walk.is_lost:
+            return Picked(table, numbers)
+        kept = self._keep(table, question, Kept(numbers, times, tuple(tests), walk.seen))
+        self._catch_up(table, kept)
+        return Picked(table, kept.numbers)
+
+    async def _ranked(
+        self, table: Table[Any], numbers: list[int], times: array[int]
+    ) -> tuple[list[int], array[int]]:
+        """The same with those of one moment in the table's order."""
+        if self._get(table, EVERYTHING) is None:
+            with self.walk(table) as walk:
+                await self.keep(table, EVERYTHING, table.picked(), (), walk, is_ranked=True)
+        time_of = dict(zip(numbers, times, strict=True))
+        ranked = [number for number in self._every(table).numbers if number in time_of]
+        return ranked, array("q", map(time_of.__getitem__, ranked))
 
     def changed(self, kind: str, row: Any) -> None:
         """A row has changed, come or gone."""
@@ -95,28 +158,16 @@ class Found:
             self._catch_up(table, kept)
         return kept
 
-    def _keep(
-        self,
-        table: Table[Any],
-        question: Hashable,
-        numbers: Iterable[int],
-        tests: Iterable[Test],
-    ) -> Kept:
-        found = sorted(numbers, key=table.created_at_ms)
-        times = array("q", map(table.created_at_ms, found))
-        if question != EVERYTHING and _has_ties(times):
-            # An index is in the order in which rows came into it.
-            wanted = set(found)
-            found = [number for number in self._every(table).numbers if number in wanted]
-        kind = table.spec.kind
-        changes = self._changes.setdefault(kind, Changes(0, []))
-        kept = self._kept[kind, question] = Kept(found, times, tuple(tests), changes.end)
+    def _keep(self, table: Table[Any], question: Hashable, kept: Kept) -> Kept:
+        key = (table.spec.kind, question)
+        self._kept[key] = kept
+        self._kept.move_to_end(key)
         while len(self._kept) > 1 and self._size() > self._rows_most:
             self._kept.popitem(last=False)
         return kept
 
     def _size(self) -> int:
-        return sum(len(kept.numbers) for kept in self._kept.values())
+        return sum(len(kept.numbers) + AS_ROWS for kept in self._kept.values())
 
     def _leave_behind(self, kind: str, changes: Changes) -> None:
         """Forget what was not asked for while the older half of the changes came."""
@@ -126,6 +177,10 @@ class Found:
             if self._kept[key].seen < half:
                 del self._kept[key]
         left = [self._kept[key].seen for key in mine if key in self._kept]
+        for walk in self._walks.get(kind, ()):
+            walk.is_lost |= walk.seen < half
+            if not walk.is_lost:
+                left.append(walk.seen)
         if not left:
             del self._changes[kind]
             return
@@ -136,7 +191,12 @@ class Found:
     def _every(self, table: Table[Any]) -> Kept:
         """All rows in the table's order: of those made at one moment, the order is known here."""
         every = self._get(table, EVERYTHING)
-        return self._keep(table, EVERYTHING, table.rows, ()) if every is None else every
+        if every is None:
+            numbers = list(table.rows)
+            numbers, times = in_time(numbers, array("q", map(table.created_at_ms, numbers)))
+            changes = self._changes.setdefault(table.spec.kind, Changes(0, []))
+            every = self._keep(table, EVERYTHING, Kept(numbers, times, (), changes.end))
+        return every
 
     def _catch_up(self, table: Table[Any], kept: Kept) -> None:
         changes = self._changes[table.spec.kind]

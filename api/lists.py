@@ -33,6 +33,7 @@ from api.fields import Bound, DeclarationError, Field, Idle, Later, Names, read
 from api.found import EVERYTHING as EVERY_ROW
 from api.scope import Asked, Reach, reach_of
 from api.views.resource_icon import icon_of
+from api.walks import passing, timed
 from projections.cold import Cold
 from projections.picked import Picked
 from projections.setting import value_of
@@ -142,7 +143,7 @@ class ListAsk:
 
     async def run(self, caller: Caller) -> Page:
         """Find, count, cut out the page and show it."""
-        count, rows = self.find(caller, span(self.page, self.page_size, caller))
+        count, rows = await self.find(caller, span(self.page, self.page_size, caller))
         if getattr(self, "retrieve_only_resource_count", False):
             return Page(count, ())
         if rows and isinstance(rows, Picked) and caller.memo and self.shown_alike():
@@ -165,25 +166,36 @@ class ListAsk:
         alike = own == (ListAsk.run, ListAsk.rows, ListAsk.show)
         return alike and not getattr(self, "show_icon", False)
 
-    def find(self, caller: Caller, part: slice = EVERYTHING) -> tuple[int, Sequence[Any]]:
+    async def find(self, caller: Caller, part: slice = EVERYTHING) -> tuple[int, Sequence[Any]]:
         """How many there are, and this part of them, in order of creation.
 
         It starts from the smallest set that an index offers and asks only what is left to ask. What
-        many rows answer is kept for whoever asks the same again, if rows alone decide it.
+        is found among many rows is kept for whoever asks the same again, if rows alone decide it.
         """
         table = caller.cloud.table(self.PLAN.kind)
-        asked = self.filters
         reach = reach_of(cast(Asked, self), caller) if self.PLAN.scope == "owned" else None
         more = list(self.tests(caller))
         rows: Any = self.rows(caller)
         question = None
         if rows is None:
-            question = self._question(caller, table, asked, reach, more)
-        if question is not None and caller.found is not None:
-            kept = caller.found.get(table, question)
-            if kept is not None:
-                return len(kept), kept[part]
-        told = Told()
+            question = self._question(caller, table, self.filters, reach, more)
+        keeper = caller.found
+        if keeper is None or question is None:
+            found = await self._walk(caller, self._where(caller, table, rows, reach, more))
+        elif (kept := keeper.get(table, question)) is not None:
+            found = kept
+        else:
+            async with keeper.turns.turn((self.PLAN.kind, question)):
+                again = keeper.get(table, question)
+                where = self._where(caller, table, rows, reach, more)
+                found = await self._kept(caller, where, question) if again is None else again
+        return len(found), found[part]
+
+    def _where(
+        self, caller: Caller, table: Any, rows: Any, reach: Reach | None, more: list[Test]
+    ) -> Where:
+        """Among which rows to look, and what to ask of them."""
+        told, asked = Told(), self.filters
         if rows is None:
             rows, told = _narrowest(table, asked, reach)
             rows, told = self._tagged(caller, rows, told)
@@ -191,17 +203,29 @@ class ListAsk:
         if reach is not None and not reach.is_everything and not told.reach:
             tests.append(reach.holds)
         tests += [*more, *self._tests(caller, reach, told)]
-        found = _passing(table, rows, tests)
-        keeper = caller.found if question is not None and len(found) > FEW else None
-        if keeper is not None and isinstance(found, Picked):
-            tests += [_test(how, value) for how, value in asked if how is told.filter]
-            if told.reach and reach is not None:
-                tests.append(reach.holds)
-            found = keeper.keep(table, question, found, tests)
-        elif rows is not table or self.ORDER != ListAsk.ORDER:
-            # The table is in order of creation; an index may not be, and pages need one order.
-            found = _in_order(found, self.ORDER)
-        return len(found), found[part]
+        answered = [_test(how, value) for how, value in asked if how is told.filter]
+        if told.reach and reach is not None:
+            answered.append(reach.holds)
+        return Where(table, rows, tests, answered)
+
+    async def _walk(self, caller: Caller, where: Where) -> Sequence[Any]:
+        """Look at the rows, and put what is found in order."""
+        found: Sequence[Any] = await _passing(where)
+        if where.rows is where.table and self.ORDER == ListAsk.ORDER:
+            return found
+        # The table is in order of creation; an index may not be, and pages need one order.
+        return await _in_order(found, self.ORDER)
+
+    async def _kept(self, caller: Caller, where: Where, question: Hashable) -> Sequence[Any]:
+        """The same, kept unless little had to be looked at."""
+        if len(where.rows) <= FEW or caller.found is None:
+            return await self._walk(caller, where)
+        with caller.found.walk(where.table) as walk:
+            found, tests = await _passing(where), [*where.tests, *where.answered]
+            is_ranked = where.rows is where.table
+            return await caller.found.keep(
+                where.table, question, found, tests, walk, is_ranked=is_ranked
+            )
 
     def _question(
         self,
@@ -330,6 +354,16 @@ class Told:
     tags: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Rows to look at, what to ask of each, and what their choice has answered already."""
+
+    table: Any
+    rows: Any
+    tests: list[Test]
+    answered: list[Test]
+
+
 def _narrowest(
     table: Any, asked: list[tuple[Filter, Any]], reach: Reach | None
 ) -> tuple[Any, Told]:
@@ -368,22 +402,24 @@ def _of_ids(table: Any, ids: Iterable[UUID]) -> Sequence[Any]:
     return [row for row in map(table.get, ids) if row is not None]
 
 
-def _passing(table: Any, rows: Any, tests: list[Test]) -> Sequence[Any]:
-    """Those of these rows, or of the whole table, that pass all tests."""
-    if rows is table and isinstance(table, Table):
-        rows = table.picked()
+async def _passing(where: Where) -> Any:
+    """Those of the rows, or of the whole table, that pass all tests."""
+    rows = where.rows
+    if rows is where.table and isinstance(rows, Table):
+        rows = rows.picked()
     if isinstance(rows, Picked):
-        return rows.passing(tests)
-    return [row for row in rows if all(test(row) for test in tests)]
+        return await passing(rows, where.tests)
+    return [row for row in rows if all(test(row) for test in where.tests)]
 
 
-def _in_order(rows: Sequence[Any], attribute: str) -> Sequence[Any]:
+async def _in_order(rows: Sequence[Any], attribute: str) -> Sequence[Any]:
     """These rows in the order of an attribute."""
     if not isinstance(rows, Picked):
         return sorted(rows, key=attrgetter(attribute))
     table = rows.table
     if attribute == ListAsk.ORDER:
-        return Picked(table, sorted(rows.numbers, key=table.created_at_ms))
+        numbers, _ = await timed(table, rows.numbers)
+        return Picked(table, numbers)
     return Picked(table, sorted(rows.numbers, key=lambda one: getattr(table.at(one), attribute)))
 
 

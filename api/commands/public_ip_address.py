@@ -295,7 +295,7 @@ class ListPublicIpAddresses:
     async def run(self, caller: Caller) -> Page:
         """Taken ones as any list; behind them the free ones, if they are asked for."""
         asked: Any = self
-        _, taken = asked.find(caller)
+        _, taken = await asked.find(caller)
         found = [*taken, *(self._free(caller) if self._free_too(caller) else ())]
         shown = (
             []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any, cast
 
 from hypothesis import given
@@ -10,7 +12,8 @@ from hypothesis import strategies as st
 
 from aggregates.base import Recorded
 from aggregates.vm import VmExpunged
-from api.found import EVERYTHING, Found
+from api.found import AS_ROWS, EVERYTHING, Found, Walk
+from projections.picked import Picked
 from projections.table import Table
 from projections.vm import Vm, vms
 from tests.api.fakes import named
@@ -18,7 +21,7 @@ from tests.api.test_text_index import created, renamed
 
 HAPPENINGS = st.lists(
     st.tuples(
-        st.sampled_from(["create", "rename", "remove", "ask", "tick"]),
+        st.sampled_from(["create", "rename", "remove", "ask", "begin", "tick"]),
         st.integers(0, 5),
         st.sampled_from(["web", "db"]),
     ),
@@ -27,12 +30,16 @@ HAPPENINGS = st.lists(
 
 
 class Place:
-    """A table that tells `found` of its changes, on a clock that often stands still."""
+    """A table that tells `found` of its changes, on a clock that often stands still.
+
+    Of each name one walk may be under way: what it found so far is kept when it is asked for.
+    """
 
     def __init__(self, found: Found) -> None:
         self.table: Table[Vm] = Table(vms)
         self.found, self.at_ms, self._position = found, 1, 0
         self._ended: list[int] = []
+        self._begun: dict[str, tuple[ExitStack, Walk, Picked[Vm]]] = {}
         self.table.watch = lambda kind, row, before: found.changed(kind, row)
 
     def happen(self, what: str, number: int, name: str) -> None:
@@ -55,14 +62,31 @@ class Place:
                 )
             )  # fmt: skip
 
+    def begin(self, name: str) -> None:
+        """Find those of a name, by way of the index, and have the cloud go on before the end."""
+        if name in self._begun:
+            return
+        rows, stack = self.table.by("name", name) if name else self.table.picked(), ExitStack()
+        walk = stack.enter_context(self.found.walk(self.table))
+        self._begun[name] = stack, walk, Picked(self.table, list(rows.numbers))
+
     def ask(self, name: str) -> list[Vm]:
-        """Those of a name, by way of the index; with an empty one all."""
+        """Those of a name; with an empty one all."""
         kept = self.found.get(self.table, name)
-        if kept is not None:
-            return list(kept)
+        if kept is None:
+            self.begin(name)
+            kept = asyncio.run(self._end(name))
+        return list(kept)
+
+    async def _end(self, name: str) -> Picked[Vm]:
+        stack, walk, rows = self._begun.pop(name)
+        if walk.is_lost:
+            stack.close()
+            self.begin(name)
+            stack, walk, rows = self._begun.pop(name)
         tests: list[Callable[[Any], bool]] = [lambda row: bool(row.name == name)] if name else []
-        rows = self.table.by("name", name) if name else self.table.picked()
-        return list(self.found.keep(self.table, name, rows, tests))
+        with stack:
+            return await self.found.keep(self.table, name, rows, tests, walk, is_ranked=not name)
 
     def walked(self, name: str) -> list[Vm]:
         rows = (row for row in self.table if name in ("", row.name))
@@ -75,6 +99,8 @@ def test_it_is_a_walk(happenings: list[tuple[str, int, str]], behind_most: int) 
     for what, number, name in happenings:
         if what == "ask":
             assert list(map(id, place.ask(name))) == list(map(id, place.walked(name)))
+        elif what == "begin":
+            place.begin(name)
         elif what == "tick":
             place.at_ms += 1
         else:
@@ -98,7 +124,7 @@ def test_what_nobody_asks_for_is_not_kept() -> None:
 
 
 def test_no_more_rows_are_kept_than_are_allowed() -> None:
-    place = Place(Found(rows_most=3))
+    place = Place(Found(rows_most=AS_ROWS + 3))
     for number, name in enumerate(("web", "web", "db", "db")):
         place.at_ms += 1
         place.happen("create", number, name)

@@ -80,6 +80,7 @@ async def test_nothing_stale_is_served(
     """Whatever is found and shown is kept here, however little it is; most of it packed."""
     monkeypatch.setattr("api.shelf.SEVERAL", several)
     monkeypatch.setattr("api.lists.FEW", 0)
+    monkeypatch.setattr("api.walks.AT_ONCE", 1)
     monkeypatch.setattr("api.pages.FEW_ROWS", 1)
     here.gateway.memo = memo = Memo(here.cloud, ready_bytes=20_000)
     vm, network = str(here.thing("vm")), str(here.thing("network"))
