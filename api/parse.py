@@ -177,6 +177,8 @@ def _uuid(command: str, param: Field, raw: str, path: str) -> UUID:
 
 
 def _text(param: Field, raw: str) -> str:
+    """Text as it came; spaces alone are empty text, so nothing gets a name that nobody sees."""
+    raw = raw if raw.strip() else ""
     limit: Length | None = param.mark(Length)
     at_most = limit.at_most if limit is not None else PARAM_LENGTH
     if len(raw) > at_most:
