@@ -44,6 +44,8 @@ async def test_from_creation_to_deletion(here: Place) -> None:
 
     renamed = await ann.job("updateNetwork", id=network["id"], name="outer", displaytext="Out")
     assert renamed["network"]["name"] == "outer"
+    unnamed = await ann.job("updateNetwork", id=network["id"], name=" ")
+    assert unnamed["network"]["name"] == "outer"
     wanted = {"iptonetworklist": [{"networkid": network["id"], "ip": "10.7.0.77"}]}
     vm = await deploy(ann, **wanted)
     assert vm["nic"][0]["ipaddress"] == "10.7.0.77"
@@ -152,7 +154,16 @@ async def test_what_makes_no_network(here: Place) -> None:
         return str((await refusal(client, "createNetwork", **asked))["errortext"])
 
     assert "given together" in await words(ann, gateway="10.7.0.1")
-    assert "is no subnet" in await words(ann, gateway="10.7.0.1", netmask="255.0.255.0")
+    for mask in ("255.0.255.0", "0.0.0.255", "0.0.0.0", "255.255.255.254"):
+        assert f"netmask {mask} is none" in await words(ann, gateway="10.7.0.1", netmask=mask)
+    for gateway in ("10.7.0.0", "10.7.0.255"):
+        said = await words(ann, gateway=gateway, netmask="255.255.255.0")
+        assert f"gateway {gateway} is the network or broadcast address" in said
+    for gateway in ("127.0.0.1", "224.0.0.1"):
+        said = await words(ann, gateway=gateway, netmask="255.255.255.0")
+        assert f"gateway {gateway} is no address of a machine" in said
+    whole = {"networkofferingid": SHARED, "vlan": "119"} | RANGE | {"endip": "10.9.0.255"}
+    assert "endip 10.9.0.255 is the network or broadcast" in await words(here.admin, **whole)
     assert "need gateway" in await words(ann, startip="10.1.1.9")
     assert "for root admins" in await words(ann, networkofferingid=SHARED, **RANGE)
     assert "for root admins" in await words(ann, vlan="100")
