@@ -182,6 +182,10 @@ def take_ip(
         raise AlreadyExists(
             f"address {wanted} of network {network.name} is taken: choose another one"
         ) from None
+    except Exhausted:
+        raise Exhausted(
+            f"network {network.name} has no free address: release one, or take another network"
+        ) from None
     except Invalid:
         raise Invalid(
             f"address {wanted} of network {network.name} is in no range that guests get: choose "

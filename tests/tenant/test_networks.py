@@ -125,6 +125,14 @@ async def test_a_network_shared_with_all(here: Place) -> None:
     assert await here.ann("listNetworks", type="Isolated") == {}
 
 
+async def test_a_network_without_a_free_address_is_told_by_its_name(here: Place) -> None:
+    network = await share(here, startip="10.9.0.10", endip="10.9.0.10")
+    await deploy(here.ann, startvm="false", networkids=network["id"])
+    error = await refusal(here.bob, "deployVirtualMachine", **DEPLOY, networkids=network["id"])
+    assert error["errorcode"] == 533
+    assert "network open has no free address: release one" in error["errortext"]
+
+
 async def test_a_network_shared_with_one_domain(here: Place) -> None:
     network = await share(here, domainid=str(named("domain bob")))
     assert (await here.bob.one("listNetworks", "network"))["id"] == network["id"]

@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 from cs import CloudStackException
 
+from tests.tenant.test_networks import share
 from tests.tenant.test_refusals import gone, refusal
 from tests.tenant.world import SMALL, SMALL_DISK, TEMPLATE, ZONE, Client, Place, named
 
@@ -60,6 +61,24 @@ async def test_what_a_project_has_is_its_members(team: Team) -> None:
         assert gone(told, "projectid", team.id)
         told = await refusal(other, "deleteVolume", id=volume["id"])
         assert gone(told, "id", volume["id"])
+
+
+async def test_a_network_that_is_shared_for_a_project_is_its_members(team: Team) -> None:
+    made = await share(team.here, projectid=team.id)
+    assert made["acltype"] == "Account"
+    found = await team.here.ann.one("listNetworks", "network", projectid=team.id)
+    assert found["id"] == made["id"]
+    assert await team.cat("listNetworks") == {}
+
+
+async def test_a_name_cannot_be_emptied(team: Team) -> None:
+    for name in ("", " "):
+        kept = await team.here.ann.job("updateProject", id=team.id, name=name, displaytext="")
+        assert (kept["project"]["name"], kept["project"]["displaytext"]) == ("team", "")
+    owner = str((await team.here.ann.one("listUsers", "user"))["id"])
+    kept = await team.here.ann("updateUser", id=owner, username="", timezone="UTC")
+    assert kept["user"]["username"] == "ann"
+    assert await team.here.ann("listProjects", name="") == {}
 
 
 async def test_a_member_comes_and_goes(team: Team) -> None:
