@@ -111,7 +111,7 @@ class CreateVlanIpRangeCommand:
 
     def _vlan(self, network: Network | None) -> str:
         said = vlan_number(self.vlan) if self.vlan else network and network.vlan
-        return str(said) if said else "untagged"
+        return str(said or "untagged")
 
     def _zone(self, caller: Caller) -> UUID:
         """The zone named, or that of the network or physical network named."""

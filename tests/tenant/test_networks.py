@@ -133,6 +133,26 @@ async def test_a_network_without_a_free_address_is_told_by_its_name(here: Place)
     assert "network open has no free address: release one" in error["errortext"]
 
 
+async def test_a_further_range_of_a_shared_network(here: Place) -> None:
+    """No address is in two of its ranges, or two guests would get it."""
+    network, inner = await share(here), await make(here.ann, name="inner")
+    more = {"networkid": network["id"], "forvirtualnetwork": "false"}
+    bad = [
+        ({"startip": "10.9.0.19", "endip": "10.9.0.25"}, "overlaps 10.9.0.10-10.9.0.19 of network"),
+        ({"startip": "10.9.0.2", "endip": "10.9.0.99"}, "overlaps 10.9.0.10-10.9.0.19 of network"),
+        ({"startip": "10.9.0.30", "vlan": "300"}, "is on VLAN 119: leave vlan out"),
+        ({"startip": "10.1.1.9", "networkid": inner["id"]}, "is Isolated, and ranges are added to"),
+    ]
+    for wrong, words in bad:
+        error = await refusal(here.admin, "createVlanIpRange", **(more | wrong))
+        assert error["errorcode"] == 431 and words in error["errortext"]
+    made = await here.admin("createVlanIpRange", **more, startip="10.9.0.20", vlan="119")
+    error = await refusal(
+        here.admin, "updateVlanIpRange", id=made["vlan"]["id"], startip="10.9.0.9"
+    )
+    assert "overlaps" in error["errortext"]
+
+
 async def test_a_network_shared_with_one_domain(here: Place) -> None:
     network = await share(here, domainid=str(named("domain bob")))
     assert (await here.bob.one("listNetworks", "network"))["id"] == network["id"]
