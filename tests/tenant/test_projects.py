@@ -63,6 +63,24 @@ async def test_what_a_project_has_is_its_members(team: Team) -> None:
         assert gone(told, "id", volume["id"])
 
 
+async def test_events_of_a_project_are_those_of_what_it_has(team: Team) -> None:
+    ann, cat = team.here.ann, team.cat
+    await ann("addAccountToProject", projectid=team.id, account="cat", fetch_result=True)
+    volume = await team.volume(cat)
+    own = {"zoneid": str(ZONE), "diskofferingid": SMALL_DISK}
+    await ann.job("createVolume", name="own", **own)
+    for who, asked in ((ann, team.id), (cat, "-1"), (team.here.admin, team.id)):
+        found = (await who("listEvents", projectid=asked, type="VOLUME.CREATE"))["event"]
+        assert {one["resourceid"] for one in found} == {volume["id"]}
+    assert await ann("listEvents", projectid=team.id, type="PROJECT.CREATE") != {}
+    key = await ann("createSSHKeyPair", name="k")
+    await ann("deleteSSHKeyPair", name="k")
+    everything = (await ann("listEvents", projectid="-1", listall="true"))["event"]
+    assert {volume["id"], key["keypair"]["id"]} <= {one.get("resourceid") for one in everything}
+    told = await refusal(team.here.bob, "listEvents", projectid=team.id)
+    assert gone(told, "projectid", team.id)
+
+
 async def test_a_network_that_is_shared_for_a_project_is_its_members(team: Team) -> None:
     made = await share(team.here, projectid=team.id)
     assert made["acltype"] == "Account"
