@@ -125,6 +125,8 @@ class ListAsk:
 
     def asked(self) -> list[tuple[Filter, Any]]:
         """The filters that were given, with their values."""
+        if getattr(self, "id", None) is not None and getattr(self, "ids", None):
+            raise ParamError("id and ids exclude each other: leave one out")
         found = ((how, getattr(self, attr)) for attr, how in self.PLAN.filters)
         return [(how, value) for how, value in found if value is not None]
 

@@ -32,6 +32,7 @@ CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 SECRET = re.compile(r"passw|secret|privatekey|ipsecpsk|token|2fa|url")
 DAY_MS = 24 * 3600 * 1000
 PARAM_LENGTH = 255
+NAMES = frozenset({"name", "newname", "username", "firstname", "lastname", "email"})
 
 
 uuid_of = lru_cache(maxsize=4096)(UUID)
@@ -104,7 +105,7 @@ def parse(spec: Spec, query: Query, role_type: str) -> Any:
             elif param.required:
                 raise missing(spec.name, param.wire)
             continue
-        if raw is None or _blank(param, raw):
+        if raw is None or _blank(param, raw, spec.reads):
             if param.required:
                 raise missing(spec.name, param.wire)
             continue
@@ -124,11 +125,16 @@ def _refuse(command: str, param: Field, value: Any) -> None:
         raise ParamError(f"{text}: it {why}")
 
 
-def _blank(param: Field, raw: str) -> bool:
-    """An empty value is no value, except for optional text and lists, which it empties."""
+def _blank(param: Field, raw: str, reads: bool = True) -> bool:
+    """An empty value is no value, except for optional text and lists, which it empties.
+
+    What is changed keeps its name; a list by an empty name finds nothing, and not everything.
+    """
     if raw.strip():
         return False
-    return param.required or param.kind not in (Kind.STRING, Kind.LIST)
+    if param.required or param.kind not in (Kind.STRING, Kind.LIST):
+        return True
+    return param.wire in NAMES and not reads
 
 
 def _value(command: str, param: Field, raw: str, path: str = "") -> Any:
@@ -177,6 +183,8 @@ def _uuid(command: str, param: Field, raw: str, path: str) -> UUID:
 
 
 def _text(param: Field, raw: str) -> str:
+    """Text as it came; spaces alone are empty text, so nothing gets a name that nobody sees."""
+    raw = raw if raw.strip() else ""
     limit: Length | None = param.mark(Length)
     at_most = limit.at_most if limit is not None else PARAM_LENGTH
     if len(raw) > at_most:

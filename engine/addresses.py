@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from aggregates.address import MAC_FIRST, MAC_LAST, ip4_text, mac_text
-from aggregates.errors import AlreadyExists, Exhausted, NotAllowed
+from aggregates.errors import AlreadyExists, Exhausted, Invalid, NotAllowed
 from aggregates.ids import uuid5
 from aggregates.name import NameClaimed, name_ledger
 from aggregates.network import Network
@@ -110,11 +110,18 @@ def _take_mac(at: Deciding, ask: NicAsk, network: Network) -> str:
         return _claim_mac(at, ask, network)
     hold = uuid5(ask.nic_id, "mac")
     macs = spaces(at.world, "mac", zone_id=network.zone_id)
-    taken = at.world.allocator.take_address(
-        macs, hold, holder=ask.nic_id, purpose="nic", wanted=wanted
-    )
+    try:
+        taken = at.world.allocator.take_address(
+            macs, hold, holder=ask.nic_id, purpose="nic", wanted=wanted
+        )
+    except AlreadyExists:
+        raise _mac_in_use(ask) from None
     at.add(taken, hold)
     return mac_text(taken.number)
+
+
+def _mac_in_use(ask: NicAsk) -> AlreadyExists:
+    return AlreadyExists(f"{ask.mac} is in use in this zone: choose another MAC address")
 
 
 def _claim_mac(at: Deciding, ask: NicAsk, network: Network) -> str:
@@ -122,7 +129,7 @@ def _claim_mac(at: Deciding, ask: NicAsk, network: Network) -> str:
     assert at.draft is not None, "an address is taken by a decision"
     for vm in at.world.cloud[vms].by("zone_id", network.zone_id):
         if any(nic.mac == ask.mac for nic in vm.nics):
-            raise AlreadyExists(f"{ask.mac} is in use in this zone: choose another MAC address")
+            raise _mac_in_use(ask)
     named = {"zone_id": str(network.zone_id), "mac": ask.mac}
     ledger = name_ledger("mac", list(named), list(named.values()))
     claimed = NameClaimed(
@@ -174,6 +181,15 @@ def take_ip(
     except AlreadyExists:
         raise AlreadyExists(
             f"address {wanted} of network {network.name} is taken: choose another one"
+        ) from None
+    except Exhausted:
+        raise Exhausted(
+            f"network {network.name} has no free address: release one, or take another network"
+        ) from None
+    except Invalid:
+        raise Invalid(
+            f"address {wanted} of network {network.name} is in no range that guests get: choose "
+            "another one"
         ) from None
     at.add(taken, hold)
     return ip4_text(taken.number)

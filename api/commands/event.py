@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, cast
 from uuid import UUID
@@ -15,7 +15,9 @@ from api.scope import Asked, reach_of
 from api.views.event import EventTypeView, EventView
 from engine.intents.event_list import PutEventsAway
 from projections.account import accounts
+from projections.cloud import Cloud
 from projections.event_list import Entry, EventList
+from projections.table import TABLES
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,9 @@ class ListEvents:
     domain_id: Annotated[UUID | None, "those in this domain", Names("domain", right="see")] = None
     is_recursive: Annotated[bool | None, "with domainid: also all domains below it"] = None
     project_id: Annotated[
-        UUID | None, "those of this project", Names("project", right="see", every=True)
+        UUID | None,
+        "those of what this project has; -1 for all projects of the caller",
+        Names("project", right="see", every=True),
     ] = None
     page: Annotated[int | None, "which page, from 1; needs pagesize", Bound(1)] = None
     page_size: Annotated[int | None, "rows a page, at most 500; -1 for no limit", Bound(-1)] = None
@@ -108,6 +112,11 @@ class ListEvents:
 def _scope(ask: Asked, caller: Caller) -> Callable[[Entry], bool]:
     """Whose events the caller is shown, each account looked at once."""
     reach, known = reach_of(ask, caller), dict[UUID, bool]()
+    if ask.project_id is not None and (mine := reach.accounts) is not None:
+        things = _had_by(mine, caller.cloud)
+        return lambda one: (
+            one.account_id in mine or (one.subject_id is not None and one.subject_id.int in things)
+        )
 
     def seen(one: Entry) -> bool:
         if one.account_id is None:
@@ -119,6 +128,16 @@ def _scope(ask: Asked, caller: Caller) -> Callable[[Entry], bool]:
         return known[one.account_id]
 
     return seen
+
+
+def _had_by(owners: Iterable[UUID], cloud: Cloud) -> set[int]:
+    """All that these accounts have: members act in a project, and never its own account."""
+    found = set[int]()
+    for kind, spec in TABLES.items():
+        if "account_id" in spec.indexed:
+            for one in owners:
+                found.update(cloud.table(kind).by("account_id", one).numbers)
+    return found
 
 
 @command("listEventTypes", returns=EventTypeView, key="eventtype", shape="list", allow="ARDU")

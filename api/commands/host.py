@@ -39,6 +39,12 @@ AS_PASSWORD = "give it as password when you add the host, where it is sealed"
 HostId = Annotated[UUID, "the host", Names("host", right="operate")]
 
 
+def reached_at(caller: Caller, zone_id: UUID, said: str) -> str:
+    """The whole URL of a host of this zone, of which clients may leave parts to us."""
+    url = said if "://" in said else f"http://{said.strip()}"
+    return completed(caller, zone_id, plain_url(url, AS_PASSWORD))
+
+
 @command("addHost", returns=HostView, key="host", shape="list", allow="AR", action="HOST.CREATE")
 class AddHostCommand:
     """Add a host: it is reached, asked what it is, and guests may run on it from then on.
@@ -65,7 +71,7 @@ class AddHostCommand:
 
     async def run(self, caller: Caller) -> list[Host]:
         cluster_id, new_cluster = self._cluster(caller, caller.new_id())
-        at = completed(caller, self.zone_id, self._url())
+        at = reached_at(caller, self.zone_id, self.url)
         url, username, password = await sign_in(caller, self.zone_id, at, self)
         urls = await self._urls(caller, url, username, password)
         asks = [await self._ask(caller, one, cluster_id, username, password) for one in urls]
@@ -104,10 +110,6 @@ class AddHostCommand:
             enabled=not (self.allocation_state or "Enabled").startswith("Disable"),
         )
 
-    def _url(self) -> str:
-        url = plain_url(self.url, AS_PASSWORD)
-        return url if "://" in url or ":///" in url else f"http://{url}"
-
     def _cluster(self, caller: Caller, new_id: UUID) -> tuple[UUID, str]:
         """The cluster, and its name if it is to be made."""
         if self.cluster_id is not None:
@@ -145,10 +147,11 @@ class UpdateHostCommand:
         enabled = None
         if self.allocation_state:
             enabled = self.allocation_state.startswith("Enable")
+        zone_id = caller.cloud[hosts][self.id].zone_id
         ask = UpdateHost(
             id=self.id,
             name=self.name or None,
-            url=plain_url(self.url, AS_PASSWORD) if self.url else None,
+            url=reached_at(caller, zone_id, self.url) if self.url else None,
             tags=None if self.host_tags is None else list(self.host_tags),
             enabled=enabled,
         )

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from api.caller import Caller
 from api.commands.image_checks import may_be_public
-from api.declare import Length, Names, OneOf, part
+from api.declare import Length, Matches, Names, OneOf, part
 from api.errors import InvalidValue
 from api.scope import owner_for
 
@@ -73,7 +73,7 @@ class TemplateFields:
     requires_hvm: Annotated[bool | None, "whether it needs hardware virtualisation"] = None
     is_dynamically_scalable: Annotated[bool | None, "whether guests can be resized running"] = None
     template_tag: Annotated[str | None, "the tag that hosts must have"] = None
-    bits: Annotated[int | None, "32 or 64"] = None
+    bits: Annotated[int | None, "32 or 64", Matches("32|64", "32 or 64")] = None
     arch: Annotated[str | None, "the processor that it is for", ARCHES] = None
     details: Annotated[dict[str, str] | None, "settings of machines made from it"] = None
 

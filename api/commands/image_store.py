@@ -8,7 +8,19 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from api.commands.download_link import opened
-from api.declare import Bound, Caller, Idle, Job, Later, Length, Names, Page, Success, command
+from api.declare import (
+    Bound,
+    Caller,
+    Idle,
+    Job,
+    Later,
+    Length,
+    Names,
+    OneOf,
+    Page,
+    Success,
+    command,
+)
 from api.errors import InvalidValue
 from api.lists import Filter, cut, list_command
 from api.urls import plain_url
@@ -34,7 +46,7 @@ SECRET = ("secretkey", "password", "key", "secret")
 class AddImageStore:
     """Add a place where templates are kept before hosts ask for them."""
 
-    provider: Annotated[str, "what kind it is, such as NFS"]
+    provider: Annotated[str, "what kind it is", OneOf("NFS", "SMB", "S3", "Swift")]
     name: Annotated[str | None, "its name; the URL, if left out"] = None
     url: Annotated[str | None, "where it is"] = None
     zone_id: Annotated[UUID | None, "the zone", Names("zone", right="operate")] = None
@@ -64,6 +76,8 @@ async def add_store(
     if provider.upper() in ("S3", "SWIFT"):
         raise InvalidValue(f"provider {provider} is not offered: {OBJECTS}")
     url = plain_url(url, "give it in details, where it is sealed")
+    if not urlsplit(url).scheme:
+        raise InvalidValue(f"url {url!r} is no place: write file:///folder or nfs://host/folder")
     store_id = caller.new_id()
     for key in details:
         if any(word in key.lower() for word in SECRET):

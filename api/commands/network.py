@@ -113,7 +113,7 @@ class CreateGuestNetwork:
     async def run(self, caller: Caller) -> Network:
         refuse_later(self, ("isolated_pvlan",))
         offering = caller.cloud[network_offerings][self.network_offering_id]
-        acl_type = self.acl_type or _usual_access(offering, self.account)
+        acl_type = self.acl_type or self._usual_access(offering)
         account_id, domain_id = self._owner(caller, acl_type)
         self._check(caller, offering, acl_type)
         network_id = caller.new_id()
@@ -145,6 +145,11 @@ class CreateGuestNetwork:
             )
         )
         return caller.cloud[networks][network_id]
+
+    def _usual_access(self, offering: NetworkOffering) -> str:
+        """A shared network serves a domain unless it is for one account or project; others one."""
+        somebodys = self.account is not None or self.project_id is not None
+        return "Domain" if offering.guest_ip_type == "Shared" and not somebodys else "Account"
 
     def _resolving(self, caller: Caller) -> dict[str, str]:
         """How guests find names: as asked, else as the VPC of a tier says."""
@@ -215,11 +220,6 @@ class CreateGuestNetwork:
 
 def _root_domain(cloud: Cloud) -> UUID:
     return next(row.id for row in cloud[domains].by("path", "/"))
-
-
-def _usual_access(offering: NetworkOffering, account: str | None) -> str:
-    """A shared network serves a domain unless it is for one account; others serve an account."""
-    return "Domain" if offering.guest_ip_type == "Shared" and account is None else "Account"
 
 
 def vlan_number(raw: str | None) -> int | None:

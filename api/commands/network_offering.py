@@ -152,7 +152,8 @@ class UpdateNetworkOffering:
         table = caller.cloud[network_offerings]
         row = table.get(self.id) if self.id else table.one("name", self.name)
         if row is None:
-            raise InvalidValue(f"there is no network offering {self.name}")
+            said = f"there is no network offering {self.name}" if self.name else "say id, or name"
+            raise InvalidValue(said)
         named = ("name", "display_text", "state", "availability", "max_connections")
         also = ("tags", "sort_key", "keepalive_enabled")
         fields = given(self, **{name: name for name in (*named, *also)})

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from api.caller import Caller
-from api.commands.disk_offering import Rates
+from api.commands.disk_offering import CACHES, Rates
 from api.commands.offering_checks import (
     GIB,
     OfNobody,
@@ -18,6 +18,7 @@ from api.commands.offering_checks import (
     split,
 )
 from api.commands.vm_belongs import LEASE_ACTIONS, lease_until
+from api.commands.vm_checks import PLANNERS
 from api.declare import Bound, Free, Later, Length, Names, OneOf, Roles, Success, command
 from api.errors import InvalidValue
 from api.lists import NONE_IS, Filter, list_command
@@ -30,6 +31,7 @@ from projections.vm import vms
 
 STORAGE, THIN = OneOf("shared", "local"), OneOf("thin", "sparse", "fat")
 STATES = OneOf("Active", "Inactive")
+MACHINES = OneOf("domainrouter", "consoleproxy", "secondarystoragevm", "internalloadbalancervm")
 
 
 @command(
@@ -57,14 +59,14 @@ class CreateServiceOffering(Rates):
     storage_type: Annotated[str | None, "shared or local", STORAGE] = None
     provisioning_type: Annotated[str | None, "thin, sparse or fat", THIN] = None
     root_disk_size: Annotated[int | None, "size of the root disk in GiB", Bound(1, 65_536)] = None
-    cache_mode: Annotated[str | None, "how disks are cached"] = None
+    cache_mode: Annotated[str | None, "how disks are cached", CACHES] = None
     offer_ha: Annotated[bool | None, "start machines elsewhere if their host fails"] = None
     limit_cpu_use: Annotated[bool | None, "a core is never faster than it says"] = None
     is_volatile: Annotated[bool | None, "make the root disk anew at each start"] = None
     is_system: Annotated[bool | None, "for the cloud's own machines", Roles("Admin")] = None
-    system_vm_type: Annotated[str | None, "for which of those machines"] = None
+    system_vm_type: Annotated[str | None, "for which of those machines", MACHINES] = None
     network_rate: Annotated[int | None, "Mbit/s of a network card", Bound(0)] = None
-    deployment_planner: Annotated[str | None, "how hosts are chosen"] = None
+    deployment_planner: Annotated[str | None, "how hosts are chosen", OneOf(*PLANNERS)] = None
     dynamic_scaling_enabled: Annotated[bool | None, "running machines can be resized"] = None
     service_offering_details: Annotated[dict[str, str] | None, "its settings"] = None
     lease_duration: Annotated[
@@ -154,7 +156,13 @@ class CreateServiceOffering(Rates):
             raise InvalidValue(
                 "an offering that is not customized needs cpunumber, cpuspeed and memory"
             )
+        bounded = any((self.min_cpu_number, self.max_cpu_number, self.min_memory, self.max_memory))
         if self.customized is not True and not lacking:
+            if bounded:
+                raise InvalidValue(
+                    "mincpunumber, maxcpunumber, minmemory and maxmemory are for customized "
+                    "offerings: leave them out, or cpunumber and memory"
+                )
             return False
         fixed = self.cpu_number is not None or self.memory is not None
         if fixed and self.customized:
@@ -162,7 +170,6 @@ class CreateServiceOffering(Rates):
                 "whoever deploys says cores and memory of a customized offering: leave cpunumber "
                 "and memory out, and say mincpunumber, maxcpunumber, minmemory and maxmemory"
             )
-        bounded = any((self.min_cpu_number, self.max_cpu_number, self.min_memory, self.max_memory))
         asked = self.customized or bounded
         if fixed or (self.cpu_speed is not None and not asked):
             raise InvalidValue(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
+from api.commands.network import vlan_number
 from api.declare import Caller, Later, Names, Success, command
 from api.errors import InvalidValue, missing
 from api.lists import Filter, list_command
@@ -109,9 +110,8 @@ class CreateVlanIpRangeCommand:
         return None
 
     def _vlan(self, network: Network | None) -> str:
-        if self.vlan:
-            return self.vlan.removeprefix("vlan://")
-        return str(network.vlan) if network is not None and network.vlan else "untagged"
+        said = vlan_number(self.vlan) if self.vlan else network and network.vlan
+        return str(said or "untagged")
 
     def _zone(self, caller: Caller) -> UUID:
         """The zone named, or that of the network or physical network named."""

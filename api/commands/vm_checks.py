@@ -116,6 +116,11 @@ def open_to_users(caller: Caller, name: str, account_id: UUID) -> bool:
 def gib(offering: DiskOffering, asked_gib: int | None, caller: Caller) -> int:
     """The bytes of a data disk: the offering's, or for a custom one what was asked."""
     if offering.size_bytes is not None:
+        if asked_gib is not None and asked_gib * GIB != offering.size_bytes:
+            raise InvalidValue(
+                f"disks of offering {offering.name} have {offering.size_bytes // GIB} GiB, not "
+                f"{asked_gib}: leave the size out, or choose a custom offering"
+            )
         return offering.size_bytes
     if asked_gib is None:
         raise InvalidValue(f"disk offering {offering.name} is custom: say size in GiB")

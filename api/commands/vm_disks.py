@@ -184,6 +184,10 @@ def settle_disks(ask: DisksAsked, caller: Caller, vm_id: UUID, source: Source) -
     zone = cloud[zones][ask.zone_id]
     root = _root(ask, caller, f"ROOT-{short}", source, zone)
     wanted = list(ask.data_disks_details or ())
+    if ask.size is not None and ask.disk_offering_id is None:
+        raise InvalidValue(
+            "size is that of the disk of diskofferingid: name that too, or say rootdisksize"
+        )
     if ask.disk_offering_id is not None and source.iso is None:
         wanted.insert(0, DiskDetails(disk_offering_id=ask.disk_offering_id, size=ask.size))
     taken = {one.device_id for one in wanted if one.device_id is not None}

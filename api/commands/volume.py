@@ -133,7 +133,7 @@ class CreateDataVolume:
             assert offering is not None, "_offering() sees to it"
             return gib(offering, self.size, caller)
         if offering is not None and offering.size_bytes is not None:
-            return max(offering.size_bytes, least)
+            return max(gib(offering, self.size, caller), least)
         return least if self.size is None else self.size * GIB
 
 

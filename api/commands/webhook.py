@@ -7,7 +7,6 @@ from uuid import UUID
 
 from api.caller import Caller
 from api.declare import Length, Names, OneOf, Roles, Success, command
-from api.errors import InvalidValue
 from api.lists import list_command
 from api.records import given
 from api.scope import owner_for
@@ -108,8 +107,6 @@ class UpdateWebhook:
         row = caller.cloud[webhooks][self.id]
         old_ref = row.secret_ref
         fields = given(self, *self.PLAIN)
-        if self.name == "":
-            raise InvalidValue("name cannot be empty: leave it out to keep the old one")
         if self.payload_url is not None:
             check_url(self.payload_url, reach_of(caller.cloud))
         if self.state == STATES[0] != row.state:

@@ -93,7 +93,7 @@ class SnapshotPolicyView(View, kw_only=True):
     interval_type: Annotated[int, "0 hourly, 1 daily, 2 weekly, 3 monthly"]
     max_snaps: Annotated[int, "how many stay"]
     timezone: Annotated[str, "the time zone of the schedule"]
-    for_display: Annotated[bool, "whether its owner sees it", Roles("Admin")]
+    for_display: Annotated[bool | None, "whether its owner sees it", Roles("Admin")] = None
     zone: Annotated[list[dict[str, str]], "other zones that they are copied to: none"]
     storage: Annotated[list[dict[str, str]], "pools that they are copied to: none"]
     tags: Annotated[list[TagView], "its tags"]

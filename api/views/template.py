@@ -177,7 +177,9 @@ class TemplatePermissionView(View, kw_only=True):
 
     id: Annotated[UUID, "the template"]
     is_public: Annotated[bool, "whether everybody may"]
-    domain_id: Annotated[UUID, "the domain of its owner", Roles("Admin", "DomainAdmin")]
+    domain_id: Annotated[UUID | None, "the domain of its owner", Roles("Admin", "DomainAdmin")] = (
+        None
+    )
     account: Annotated[list[str], "the accounts that may"]
     project_ids: Annotated[list[UUID] | None, "the projects that may"] = None
 

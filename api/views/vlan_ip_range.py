@@ -7,6 +7,7 @@ from typing import Annotated
 from uuid import UUID
 
 from api.declare import View, view
+from api.views.owner import wire_path
 from projections.cloud import Cloud
 from projections.pod import pods
 from projections.project import projects
@@ -72,5 +73,5 @@ class VlanIpRangeView(View, kw_only=True):
             project=project.name if project else None,
             domain_id=row.domain_id,
             domain=domain.name if domain else None,
-            domain_path=str(domain.path) if domain else None,
+            domain_path=wire_path(domain.path) if domain else None,
         )

@@ -8,12 +8,14 @@ from uuid import UUID, uuid5
 
 from aggregates.base import Aggregate, Event
 from aggregates.capacity import CapacitySupplied
+from aggregates.errors import AlreadyExists
 from aggregates.host import Host, HostDisconnected, HostState, HostUpdated
 from engine.decide import Desk, decision
 from engine.draft import Decision
 from engine.intents.host import EndMaintenance, HostLost, UpdateHost
 from engine.world import World
 from projections.capacity import Capacity
+from projections.cloud import Cloud
 from projections.cluster import clusters
 from projections.host import hosts
 from projections.pod import pods
@@ -72,6 +74,13 @@ def _offers(world: World, offer: CapacitySupplied) -> bool:
     return world.cloud.view(Capacity).supply_of(offer.host_id) == offer
 
 
+def refuse_twice(cloud: Cloud, zone_id: UUID, url: str) -> None:
+    """What one machine has would be promised twice if two hosts were reached at one URL."""
+    for one in cloud[hosts].by("url", url):
+        if one.zone_id == zone_id:
+            raise AlreadyExists(f"host {one.name} has the URL {url} in this zone already")
+
+
 def resupply(at: Deciding, rows: Iterable[Host]) -> None:
     """Their cluster or pod has changed: say again what these hosts offer."""
     for host in list(rows):
@@ -82,6 +91,8 @@ def resupply(at: Deciding, rows: Iterable[Host]) -> None:
 def update(ask: UpdateHost, desk: Desk) -> None:
     host = desk.row(hosts, ask.id)
     host.idle()
+    if ask.url not in (None, host.url):
+        refuse_twice(desk.cloud, host.zone_id, ask.url)
     changed = HostUpdated(
         name=host.name if ask.name is None else ask.name,
         url=host.url if ask.url is None else ask.url,

@@ -44,12 +44,12 @@ def subnet_of(gateway: str, netmask: str) -> IPv4Network:
         subnet = IPv4Network(f"{address}/{mask}", strict=False)
     except NetmaskValueError:
         subnet = None
-    if subnet is None or subnet.netmask != mask or subnet.prefixlen > 30:
+    if subnet is None or subnet.netmask != mask or not 8 <= subnet.prefixlen <= 30:
         raise Invalid(
-            f"netmask {netmask} is none: write one such as 255.255.255.0, of at most 30 bits",
+            f"netmask {netmask} is none: write one such as 255.255.255.0, of 8 to 30 bits",
             field="netmask",
         )
-    _usable(address, subnet, "gateway")
+    usable(address, subnet, "gateway")
     return subnet
 
 
@@ -58,8 +58,8 @@ def ip4_range(*, gateway: str, netmask: str, start_ip: str, end_ip: str) -> Ip4R
     subnet = subnet_of(gateway, netmask)
     first = ip4(start_ip, "startip")
     last = ip4(end_ip, "endip") if end_ip else first
-    _usable(first, subnet, "startip")
-    _usable(last, subnet, "endip")
+    usable(first, subnet, "startip")
+    usable(last, subnet, "endip")
     if last < first:
         raise Invalid(f"endip {last} comes before startip {first}: swap them", field="endip")
     return Ip4Range(subnet, ip4(gateway, "gateway"), first, last)
@@ -75,7 +75,10 @@ def leave_out(gateway: IPv4Address, first: IPv4Address, last: IPv4Address) -> No
         )
 
 
-def _usable(address: IPv4Address, subnet: IPv4Network, field: str) -> None:
+def usable(address: IPv4Address, subnet: IPv4Network, field: str) -> None:
+    """May a machine of the subnet have this address?"""
+    if address.is_loopback or address.is_multicast:
+        raise Invalid(f"{field} {address} is no address of a machine: choose another", field=field)
     if address not in subnet:
         raise Invalid(f"{field} {address} is not in the subnet {subnet}", field=field)
     if address in (subnet.network_address, subnet.broadcast_address):

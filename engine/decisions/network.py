@@ -15,7 +15,7 @@ from aggregates.vm import Vm
 from engine.addresses import spaces
 from engine.decide import Desk, decision
 from engine.decisions import record
-from engine.decisions.ip4 import leave_out
+from engine.decisions.ip4 import ip4, leave_out, subnet_of, usable
 from engine.decisions.ipv6 import ip6_of
 from engine.decisions.network_change import change, take_parts
 from engine.decisions.vpc import check_tier
@@ -183,12 +183,8 @@ def _subnet(ask: CreateNetwork, zone_cidr: str) -> Subnet:
         cidr = IPv4Network(zone_cidr or DEFAULT_GUEST_CIDR)
         gateway = cidr.network_address + 1
     else:
-        try:
-            gateway = IPv4Address(ask.gateway)
-            cidr = IPv4Network(f"{gateway}/{ask.netmask}", strict=False)
-        except ValueError as bad:
-            field = "netmask" if "mask" in str(bad) else "gateway"
-            raise Invalid(f"{ask.gateway}/{ask.netmask} is no subnet: {bad}", field=field) from bad
+        cidr = subnet_of(ask.gateway, ask.netmask)
+        gateway = ip4(ask.gateway, "gateway")
     first = _inside(cidr, ask.start_ip, "startip") or cidr.network_address + 1
     last = _inside(cidr, ask.end_ip or ask.start_ip, "endip") or cidr.broadcast_address - 1
     if first > last:
@@ -201,12 +197,8 @@ def _subnet(ask: CreateNetwork, zone_cidr: str) -> Subnet:
 def _inside(cidr: IPv4Network, address: str, field: str) -> IPv4Address | None:
     if not address:
         return None
-    try:
-        found = IPv4Address(address)
-    except ValueError as bad:
-        raise Invalid(f"{address} is no IPv4 address", field=field) from bad
-    if found not in cidr:
-        raise Invalid(f"{address} is not in {cidr}", field=field)
+    found = ip4(address, field)
+    usable(found, cidr, field)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from engine.decisions.ipv6 import settle_ip6
 from engine.intents.record import CreateRecord, RemoveRecord, UpdateRecord
 from engine.intents.vlan_ip_range import CreateVlanIpRange, RemoveVlanIpRange, UpdateVlanIpRange
 from projections.addresses import address_spaces
+from projections.network import networks
 from projections.physical_network import physical_networks
 from projections.pod import pods
 from projections.vlan_ip_range import vlan_ip_ranges
@@ -30,6 +32,7 @@ def create(ask: CreateVlanIpRange, desk: Desk) -> None:
     wanted.leave_gateway_out()
     settle_ip6(fields)
     _fits_zone(desk, fields)
+    _fits_network(desk, fields)
     record.create(CreateRecord(kind="vlan_ip_range", id=ask.id, fields=fields), desk)
     _no_overlap(desk, ask.id, fields, wanted)
     _no_guest_vlan(desk, fields)
@@ -90,6 +93,25 @@ def _fits_zone(desk: Desk, fields: dict[str, Any]) -> None:
         raise Invalid(f"zone {zone.name} is Basic: its networks have no VLAN", field="vlan")
 
 
+def _fits_network(desk: Desk, fields: dict[str, Any]) -> None:
+    """Guests of an isolated network have all of its subnet already."""
+    network = desk.cloud[networks].get(fields.get("network_id"))
+    if network is None:
+        return
+    if network.guest_ip_type != "Shared":
+        raise Invalid(
+            f"network {network.name} is {network.guest_ip_type}, and ranges are added to shared "
+            "ones: name one of those",
+            field="networkid",
+        )
+    if network.zone_id != fields["zone_id"]:
+        said = f"network {network.name} is in another zone: leave zoneid out"
+        raise Invalid(said, field="zoneid")
+    own = str(network.vlan or "untagged")
+    if str(fields.get("vlan") or own) != own:
+        raise Invalid(f"network {network.name} is on VLAN {own}: leave vlan out", field="vlan")
+
+
 def fields_of(row: VlanIpRange) -> dict[str, Any]:
     """What decides whether two ranges may live together."""
     names = ("zone_id", "vlan", "network_id", "pod_id", "for_virtual_network", *RANGE)
@@ -112,6 +134,15 @@ def _no_overlap(desk: Desk, range_id: UUID, fields: dict[str, Any], wanted: Ip4R
                 f"the range {wanted} overlaps {theirs} on VLAN {other.vlan}: choose another",
                 field="startip",
             )
+    network = desk.cloud[networks].get(fields.get("network_id"))
+    if network is None or not network.start_ip:
+        return
+    first, last = IPv4Address(network.start_ip), IPv4Address(network.end_ip)
+    if first <= wanted.last and wanted.first <= last:
+        raise Invalid(
+            f"the range {wanted} overlaps {first}-{last} of network {network.name}: choose another",
+            field="startip",
+        )
 
 
 def _no_guest_vlan(desk: Desk, fields: dict[str, Any]) -> None:

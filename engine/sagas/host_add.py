@@ -14,7 +14,7 @@ from aggregates.host import HostAdded, HostConnected, HostRemoved, HostUpdated
 from drivers.contract.driver import HostSession
 from engine.decide import Desk
 from engine.decisions import cluster as cluster_decisions
-from engine.decisions.host import supply
+from engine.decisions.host import refuse_twice, supply
 from engine.decisions.record import claim
 from engine.decisions.record import remove as remove_record
 from engine.intents import SYSTEM
@@ -38,9 +38,7 @@ def accept(run: Run[AddHost]) -> None:
     if ask.new_cluster:
         make_cluster(run, ask, ask.new_cluster)
     _check_cluster(run, run.row(clusters, ask.cluster_id))
-    same = (one for one in run.cloud[hosts].by("url", ask.url) if one.zone_id == ask.zone_id)
-    if (there := next(same, None)) is not None:
-        raise AlreadyExists(f"host {there.name} has the URL {ask.url} in this zone already")
+    refuse_twice(run.cloud, ask.zone_id, ask.url)
     added = HostAdded(
         name=ask.name,
         url=ask.url,

@@ -6,8 +6,22 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import pytest
+from msgspec import structs
 
-from api.declare import REGISTRY, Bound, Caller, Free, Names, Success, View, command, entry, view
+from api.declare import (
+    REGISTRY,
+    VIEWS,
+    Bound,
+    Caller,
+    Free,
+    Names,
+    Success,
+    View,
+    command,
+    entry,
+    load,
+    view,
+)
 from api.fields import DeclarationError, date
 from api.lists import Filter, list_command
 from tests.api.fakes import ToyZoneView, hosts, zones
@@ -131,6 +145,14 @@ def test_a_view_has_no_default_but_none() -> None:
 
     with pytest.raises(DeclarationError, match="would vanish"):
         view(Bad)
+
+
+def test_what_only_some_roles_see_can_be_left_out() -> None:
+    """A field that must be there would be told to everybody else as null."""
+    load()
+    for shown in VIEWS.values():
+        must = {one.name for one in structs.fields(shown) if one.required}
+        assert not must & {one.attr for one in shown.LIMITED}, shown.__name__
 
 
 def test_a_filter_names_an_attribute_that_rows_have() -> None:

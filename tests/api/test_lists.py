@@ -63,6 +63,7 @@ async def test_scope(
     assert await names(served, as_who, **params) == expected
 
 
+DISK = str(named("disk ann"))
 REFUSED: list[tuple[str, dict[str, str], int, str]] = [
     ("ann", {"account": "abe"}, 531, "may not act for account abe"),
     ("ann", {"account": "nobody"}, 531, "may not act for"),
@@ -73,6 +74,7 @@ REFUSED: list[tuple[str, dict[str, str], int, str]] = [
     ("ann", {"id": str(named("nothing"))}, 431, "Invalid parameter id value="),
     ("bob", {"projectid": TEAM}, 431, "Invalid parameter projectid value="),
     ("root", {"projectid": TEAM, "account": "ann"}, 431, "cannot be given together"),
+    ("ann", {"id": DISK, "ids": DISK}, 431, "id and ids exclude each other"),
     ("root", {"page": "1"}, 431, "page and pagesize"),
     ("root", {"pagesize": "5"}, 431, "page and pagesize"),
     ("root", {"page": "1", "pagesize": "501"}, 431, "from 1 to 500"),

@@ -126,6 +126,12 @@ def test_an_empty_optional_is_none_but_empties_text_and_lists() -> None:
     assert (made.size, made.like_ids, made.since) == (None, (), None)
 
 
+def test_spaces_alone_are_empty_text() -> None:
+    base = [("name", " d "), ("zoneid", ZONE)]
+    made = disk_of([*base, ("format", " \r\n")])
+    assert (made.name, made.format) == (" d ", "")
+
+
 def test_both_uses_of_a_map() -> None:
     made = disk(details_0__key="CPU", details_0__value="2", details_1__memoryMB="512")
     assert made.details == {"CPU": "2", "memoryMB": "512"}

@@ -70,6 +70,10 @@ HALF: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"cpunumber": 1} | BOUNDS, ("give cpuspeed and memory too",)),
     ({"customized": True} | SIZE, ("leave cpunumber and memory out",)),
     ({"customized": True, "cpunumber": 2}, ("leave cpunumber and memory out",)),
+    ({"minmemory": 256} | SIZE, ("minmemory and maxmemory are for customized offerings",)),
+    ({"deploymentplanner": "x"} | SIZE, ("parameter deploymentplanner", "FirstFitPlanner")),
+    ({"cachemode": "x"} | SIZE, ("parameter cachemode", "writeback")),
+    ({"systemvmtype": "x"} | SIZE, ("parameter systemvmtype", "consoleproxy")),
 ]
 
 

@@ -82,6 +82,8 @@ async def test_further_addresses_are_promised_and_given_back(here: Place) -> Non
     assert again["nicsecondaryip"]["ipaddress"] == "10.1.5.200"
     with pytest.raises(CloudStackApiException, match=r"not in 10\.1\.5\.0/24"):
         await here.ann.job("addIpToNic", nicid=nic, ipaddress="10.9.9.9")
+    with pytest.raises(CloudStackApiException, match=r"10\.1\.5\.255 of network a is in no range"):
+        await here.ann.job("addIpToNic", nicid=nic, ipaddress="10.1.5.255")
 
 
 async def test_a_stopped_guests_card_gets_another_address(here: Place) -> None:

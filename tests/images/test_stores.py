@@ -86,6 +86,13 @@ async def test_stores_of_objects_are_refused(here: Place) -> None:
     ):
         with pytest.raises(CloudStackException, match="not offered"):
             await here.admin(command, **ask)
+    for wrong, words in (
+        ({"provider": "junk", "url": "nfs://x/y"}, "provider: it must be one of NFS, SMB"),
+        ({"provider": "NFS", "url": "junk"}, "url 'junk' is no place"),
+        ({"provider": "NFS"}, "url '' is no place"),
+    ):
+        with pytest.raises(CloudStackException, match=words):
+            await here.admin("addImageStore", **wrong)
     added = await here.admin("addSecondaryStorage", url="nfs://192.0.2.1/x", zoneid=str(ZONE))
     assert added["secondarystorage"]["protocol"] == "nfs"
 

@@ -130,6 +130,8 @@ async def test_what_is_not_offered_says_so(here: Place) -> None:
     for flag in ("directdownload", "deployasis"):
         with pytest.raises(CloudStackException, match=flag):
             await here.ann("registerTemplate", **ask, **{flag: "true"})
+    with pytest.raises(CloudStackException, match="bits: it must be 32 or 64"):
+        await here.ann("registerTemplate", **ask, bits=-1)
 
 
 async def test_a_disc_is_looked_at(here: Place, site: Site) -> None:

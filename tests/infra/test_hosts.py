@@ -46,6 +46,11 @@ async def test_one_machine_is_one_host(api: Api) -> None:
     await api.refused("addHost", 431, "needs a cluster of its own kind", **wrong)
     assert (await api("listHosts"))["count"] == 1
 
+    other = (await api("addHost", url="sim://two", **where))["host"][0]["id"]
+    await api.refused("updateHost", 431, "one has the URL sim://one", id=other, url="sim://one")
+    moved = (await api("updateHost", id=other, url="sim://three"))["host"]
+    assert moved["ipaddress"] == "three"
+
 
 async def test_a_cluster_is_made_by_name_and_tags_and_state_are_kept(api: Api) -> None:
     built = await _place(api)

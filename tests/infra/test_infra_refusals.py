@@ -73,6 +73,9 @@ async def test_ranges_are_checked(api: Api) -> None:
     await api.refused("createVlanIpRange", 431, "overlaps 192.0.2.10-192.0.2.20", **public, **more)
     more = {"startip": "192.0.2.40", "vlan": "150"}
     await api.refused("createVlanIpRange", 431, "kept for isolated networks", **public, **more)
+    for vlan in ("junk", "-1", "1.5", "5000"):
+        more = {"startip": "192.0.2.40", "vlan": vlan}
+        await api.refused("createVlanIpRange", 431, f"vlan {vlan} is not", **public, **more)
     net = {"id": network_id, "vlan": "200-100"}
     await api.refused("updatePhysicalNetwork", 431, "ascending", **net)
     assert (await api("listPods"))["count"] == 1

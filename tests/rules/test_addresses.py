@@ -163,11 +163,12 @@ async def test_free_addresses_are_listed_and_reserved(here: Place) -> None:
 
 
 async def test_a_range_that_is_kept_for_one_account(here: Place) -> None:
-    await here.admin(
+    made = await here.admin(
         "createVlanIpRange", zoneid=str(ZONE), startip="198.51.100.100", endip="198.51.100.101",
         gateway="198.51.100.1", netmask="255.255.255.0", forvirtualnetwork="true",
         domainid=str(named("domain ann")), account="ann",
     )  # fmt: skip
+    assert made["vlan"]["domainpath"] == "ROOT/ann"
     network, theirs = await network_of(here.ann), await network_of(here.bob)
     assert (await address_for(here.ann, network["id"]))["ipaddress"] == "198.51.100.100"
     assert (await address_for(here.bob, theirs["id"]))["ipaddress"] == "198.51.100.10"

@@ -12,6 +12,7 @@ from cs import CloudStackApiException
 from engine.chores.lease import end_leases
 from projections.vm import vms
 from projections.volume import volumes
+from tests.tenant.test_refusals import refusal
 from tests.tenant.test_vm_life import DEPLOY, deploy, state_of
 from tests.tenant.world import CUSTOM_DISK, GIB, ISOLATED, SMALL_DISK, TEMPLATE, ZONE, Place, named
 
@@ -89,6 +90,10 @@ async def test_cards_with_the_addresses_that_were_asked_for(here: Place) -> None
     vm = await deploy(ann, startvm="false", iptonetworklist=wanted, dhcpoptionsnetworklist=options)
     cards = vm["nic"]
     assert [card["macaddress"] for card in cards] == ["52:54:00:aa:bb:01", "02:53:00:00:00:77"]
+    for card in cards:
+        taken = {"networkids": card["networkid"], "macaddress": card["macaddress"]}
+        error = await refusal(here.ann, "deployVirtualMachine", **(DEPLOY | taken))
+        assert f"{card['macaddress']} is in use in this zone" in error["errortext"]
     assert (cards[0]["ipaddress"], cards[0]["isdefault"]) == ("10.1.1.40", True)
     told = {"nicid": cards[1]["id"]}
     assert cards[1]["extradhcpoption"] == [

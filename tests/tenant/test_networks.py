@@ -44,6 +44,8 @@ async def test_from_creation_to_deletion(here: Place) -> None:
 
     renamed = await ann.job("updateNetwork", id=network["id"], name="outer", displaytext="Out")
     assert renamed["network"]["name"] == "outer"
+    unnamed = await ann.job("updateNetwork", id=network["id"], name=" ")
+    assert unnamed["network"]["name"] == "outer"
     wanted = {"iptonetworklist": [{"networkid": network["id"], "ip": "10.7.0.77"}]}
     vm = await deploy(ann, **wanted)
     assert vm["nic"][0]["ipaddress"] == "10.7.0.77"
@@ -123,6 +125,34 @@ async def test_a_network_shared_with_all(here: Place) -> None:
     assert await here.ann("listNetworks", type="Isolated") == {}
 
 
+async def test_a_network_without_a_free_address_is_told_by_its_name(here: Place) -> None:
+    network = await share(here, startip="10.9.0.10", endip="10.9.0.10")
+    await deploy(here.ann, startvm="false", networkids=network["id"])
+    error = await refusal(here.bob, "deployVirtualMachine", **DEPLOY, networkids=network["id"])
+    assert error["errorcode"] == 533
+    assert "network open has no free address: release one" in error["errortext"]
+
+
+async def test_a_further_range_of_a_shared_network(here: Place) -> None:
+    """No address is in two of its ranges, or two guests would get it."""
+    network, inner = await share(here), await make(here.ann, name="inner")
+    more = {"networkid": network["id"], "forvirtualnetwork": "false"}
+    bad = [
+        ({"startip": "10.9.0.19", "endip": "10.9.0.25"}, "overlaps 10.9.0.10-10.9.0.19 of network"),
+        ({"startip": "10.9.0.2", "endip": "10.9.0.99"}, "overlaps 10.9.0.10-10.9.0.19 of network"),
+        ({"startip": "10.9.0.30", "vlan": "300"}, "is on VLAN 119: leave vlan out"),
+        ({"startip": "10.1.1.9", "networkid": inner["id"]}, "is Isolated, and ranges are added to"),
+    ]
+    for wrong, words in bad:
+        error = await refusal(here.admin, "createVlanIpRange", **(more | wrong))
+        assert error["errorcode"] == 431 and words in error["errortext"]
+    made = await here.admin("createVlanIpRange", **more, startip="10.9.0.20", vlan="119")
+    error = await refusal(
+        here.admin, "updateVlanIpRange", id=made["vlan"]["id"], startip="10.9.0.9"
+    )
+    assert "overlaps" in error["errortext"]
+
+
 async def test_a_network_shared_with_one_domain(here: Place) -> None:
     network = await share(here, domainid=str(named("domain bob")))
     assert (await here.bob.one("listNetworks", "network"))["id"] == network["id"]
@@ -152,7 +182,16 @@ async def test_what_makes_no_network(here: Place) -> None:
         return str((await refusal(client, "createNetwork", **asked))["errortext"])
 
     assert "given together" in await words(ann, gateway="10.7.0.1")
-    assert "is no subnet" in await words(ann, gateway="10.7.0.1", netmask="255.0.255.0")
+    for mask in ("255.0.255.0", "0.0.0.255", "0.0.0.0", "255.255.255.254"):
+        assert f"netmask {mask} is none" in await words(ann, gateway="10.7.0.1", netmask=mask)
+    for gateway in ("10.7.0.0", "10.7.0.255"):
+        said = await words(ann, gateway=gateway, netmask="255.255.255.0")
+        assert f"gateway {gateway} is the network or broadcast address" in said
+    for gateway in ("127.0.0.1", "224.0.0.1"):
+        said = await words(ann, gateway=gateway, netmask="255.255.255.0")
+        assert f"gateway {gateway} is no address of a machine" in said
+    whole = {"networkofferingid": SHARED, "vlan": "119"} | RANGE | {"endip": "10.9.0.255"}
+    assert "endip 10.9.0.255 is the network or broadcast" in await words(here.admin, **whole)
     assert "need gateway" in await words(ann, startip="10.1.1.9")
     assert "for root admins" in await words(ann, networkofferingid=SHARED, **RANGE)
     assert "for root admins" in await words(ann, vlan="100")

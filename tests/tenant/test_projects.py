@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 from cs import CloudStackException
 
+from tests.tenant.test_networks import share
 from tests.tenant.test_refusals import gone, refusal
 from tests.tenant.world import SMALL, SMALL_DISK, TEMPLATE, ZONE, Client, Place, named
 
@@ -60,6 +61,42 @@ async def test_what_a_project_has_is_its_members(team: Team) -> None:
         assert gone(told, "projectid", team.id)
         told = await refusal(other, "deleteVolume", id=volume["id"])
         assert gone(told, "id", volume["id"])
+
+
+async def test_events_of_a_project_are_those_of_what_it_has(team: Team) -> None:
+    ann, cat = team.here.ann, team.cat
+    await ann("addAccountToProject", projectid=team.id, account="cat", fetch_result=True)
+    volume = await team.volume(cat)
+    own = {"zoneid": str(ZONE), "diskofferingid": SMALL_DISK}
+    await ann.job("createVolume", name="own", **own)
+    for who, asked in ((ann, team.id), (cat, "-1"), (team.here.admin, team.id)):
+        found = (await who("listEvents", projectid=asked, type="VOLUME.CREATE"))["event"]
+        assert {one["resourceid"] for one in found} == {volume["id"]}
+    assert await ann("listEvents", projectid=team.id, type="PROJECT.CREATE") != {}
+    key = await ann("createSSHKeyPair", name="k")
+    await ann("deleteSSHKeyPair", name="k")
+    everything = (await ann("listEvents", projectid="-1", listall="true"))["event"]
+    assert {volume["id"], key["keypair"]["id"]} <= {one.get("resourceid") for one in everything}
+    told = await refusal(team.here.bob, "listEvents", projectid=team.id)
+    assert gone(told, "projectid", team.id)
+
+
+async def test_a_network_that_is_shared_for_a_project_is_its_members(team: Team) -> None:
+    made = await share(team.here, projectid=team.id)
+    assert made["acltype"] == "Account"
+    found = await team.here.ann.one("listNetworks", "network", projectid=team.id)
+    assert found["id"] == made["id"]
+    assert await team.cat("listNetworks") == {}
+
+
+async def test_a_name_cannot_be_emptied(team: Team) -> None:
+    for name in ("", " "):
+        kept = await team.here.ann.job("updateProject", id=team.id, name=name, displaytext="")
+        assert (kept["project"]["name"], kept["project"]["displaytext"]) == ("team", "")
+    owner = str((await team.here.ann.one("listUsers", "user"))["id"])
+    kept = await team.here.ann("updateUser", id=owner, username="", timezone="UTC")
+    assert kept["user"]["username"] == "ann"
+    assert await team.here.ann("listProjects", name="") == {}
 
 
 async def test_a_member_comes_and_goes(team: Team) -> None:

@@ -81,6 +81,8 @@ CANNOT_BE_DEPLOYED: list[tuple[dict[str, Any], str]] = [
     ({"keypair": "none"}, "'none' does not exist"),
     ({"details": {"cpuNumber": "4"}}, "fixes cpuNumber to 1"),
     ({"diskofferingid": SMALL_DISK, "size": 0}, "must be at least 1"),
+    ({"diskofferingid": SMALL_DISK, "size": 7}, "have 5 GiB, not 7"),
+    ({"size": 7}, "of diskofferingid: name that too"),
     ({"ipaddress": "192.0.2.9"}, "is not in 10.1.1.0/24"),
     ({"securitygroupnames": "none such"}, "find security group none such"),
     ({"affinitygroupids": str(uuid4())}, "entity does not exist"),

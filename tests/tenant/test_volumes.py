@@ -58,8 +58,15 @@ async def test_what_makes_no_volume(here: Place) -> None:
     assert "say size" in (await refusal(here.ann, "createVolume", **where))["errortext"]
     error = await refusal(here.ann, "createVolume", zoneid=str(ZONE), size=1)
     assert "needs a diskofferingid" in error["errortext"]
-    fixed = await make(here.ann, diskofferingid=SMALL_DISK)
-    assert fixed["size"] == 5 * GIB
+    where = {"zoneid": str(ZONE), "diskofferingid": SMALL_DISK}
+    error = await refusal(here.ann, "createVolume", **where, size=30)
+    assert "have 5 GiB, not 30: leave the size out" in error["errortext"]
+    for same in ({}, {"size": 5}):
+        fixed = await here.ann.job("createVolume", **where, **same)
+        assert fixed["volume"]["size"] == 5 * GIB
+    own = {"id": (await make(here.ann))["id"], "diskofferingid": SMALL_DISK}
+    error = await refusal(here.ann, "resizeVolume", **own, size=9)
+    assert "have 5 GiB, not 9" in error["errortext"]
 
 
 async def test_only_the_owners_guests_take_it(here: Place) -> None:
