@@ -6,6 +6,7 @@ by hand, and the library's connections keep no statement.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -23,7 +24,7 @@ from eventsourcing.sqlite import (
     SQLiteDatastore,
 )
 
-from engine.log.store import ACTION, HEAD_BYTES, Mark, Turn, told
+from engine.log.store import ACTION, HEAD_BYTES, Mark, StoreDown, Turn, told
 from engine.log.unit import Outline, Selection, Stored
 
 LOCK_TIMEOUT_S = 2
@@ -169,6 +170,11 @@ class SqliteStore:
         if not read_only:
             with told(path):
                 self._open().create_table()
+        elif not os.path.exists(path) or not os.path.getsize(path):
+            raise StoreDown(
+                f"there is no log at {path}: name the data folder of a cloud (sagastack --home "
+                "DIR ...), or its log (--store URL)"
+            )
 
     def _open(self) -> SQLiteApplicationRecorder:
         if self._recorder is None:

@@ -98,7 +98,7 @@ async def test_a_log_that_cannot_be_opened_says_why(url: str, said: str) -> None
 
 
 async def test_a_reader_of_nothing_makes_nothing(tmp_path: Path) -> None:
-    with pytest.raises(LogUnavailable, match="unable to open"):
+    with pytest.raises(LogUnavailable, match="there is no log at"):
         await Log.open(f"sqlite://{tmp_path}/log.db", now_ms=lambda: 1, read_only=True)
     assert list_of(tmp_path) == []
 
