@@ -26,7 +26,10 @@ from sagastack.tools.verify import verify
 
 FREE_BYTES_MIN = 2 * 1024**3
 NONE_YET = "none yet: it is made at the first start"
-RESTORE = "stop the server, keep a copy of the data folder, restore the log from a backup"
+RESTORE = (
+    "stop the server, keep a copy of the data folder, restore the log from a backup; but where a "
+    "newer release wrote it (`sagastack upgrade --check`), start that one instead"
+)
 REACH = "see that the database runs and can be reached from here, or name another with --store"
 SEAL = "start the server, which seals; if there were seals, put your copy of them back before"
 

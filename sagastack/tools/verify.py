@@ -140,9 +140,14 @@ def _proofs(
     if not against_store or stated is None or not done.result.ok:
         return done.result
     if own_root(settings.store_url, stated, say) != (stated.events, stated.root):
+        with Source(settings.store_url) as source:
+            ours = source.cloud_id()
         done.result.faults.append(
             f"the statement is not true: the log has other events of account {stated.account} "
             f"up to position {stated.seal.last}"
+            if ours == stated.cloud
+            else f"the proof is of cloud {stated.cloud}, and this log of cloud {ours}: name the "
+            "log of that cloud with --store"
         )
     return done.result
 

@@ -323,6 +323,8 @@ async def test_the_command_proves_another_store_by_what_lies_beside_it(
     proof = tmp_path / "own.gz"
     status, out, err = await asyncio.to_thread(run_tool, *words, str(proof))
     assert status == 0 and str(proof) in out, out + err
+    (fault,) = (await checked(proof, store=other.url)).faults
+    assert "the proof is of cloud" in fault and "--store" in fault
     assert (await verify(Settings(home=home), files=[proof], kept=small.home)).ok
     (small.home / SEALS).unlink()
     status, _, err = await asyncio.to_thread(run_tool, *words, str(tmp_path / "no.gz"))
