@@ -144,13 +144,13 @@ async def controller(settings: Settings) -> AsyncIterator[Controller]:
         engine = Engine(log, world, clock, tasks, history, member.owner)
         world.children = engine
         feed = Feed(log, cloud.position)
-        await member.duties.while_held("genesis", partial(_begin, log, engine, vault, hosts))
+        duties = member.duties
+        await seal(settings, stack, tasks, log, vault, clock, duties)
+        await duties.while_held("genesis", partial(_begin, log, engine, vault, hosts))
         watching.begin(log, engine, world, tasks)
         take_part(member, settings, tasks, engine, log, clock)
         watched(member, watching)
         resumed = engine.runner.resume()
-        duties = member.duties
-        await seal(settings, stack, tasks, log, vault, clock, duties)
         _save(settings, tasks, log, clock, history.behind)
         _beside(settings, tasks, log, engine, hosts, clock, member)
         watching.send_traps(tasks, duties, log, feed)
@@ -203,7 +203,10 @@ async def _duty(work: Callable[[], Awaitable[None]], token: int) -> None:
 
 
 async def _begin(log: Log, engine: Engine, vault: Vault, hosts: HostRegistry, token: int) -> None:
-    """Of several controllers that start together, one begins the cloud."""
+    """Of several controllers that start together, one begins the cloud.
+
+    Seals were looked at before: a log that they do not fit must not begin anew.
+    """
     await log.look()
     await begin(engine, vault)
     if unknown_kinds(engine.cloud, hosts):
@@ -251,7 +254,13 @@ async def _serve(
 
 
 async def _open(stack: AsyncExitStack, app: web.Application, host: str, port: int) -> int:
-    runner, found = await start(app, host, port)
+    try:
+        runner, found = await start(app, host, port)
+    except OSError as wrong:
+        raise BadSetting(
+            f"{host}:{port} cannot be listened on ({wrong.strerror}): choose another --host or "
+            "--port, or end what listens there"
+        ) from wrong
     stack.push_async_callback(runner.cleanup)
     return found
 

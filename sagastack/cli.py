@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import faulthandler
 import logging
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -45,6 +46,7 @@ TOLD = (BadSetting, LogError, VaultError, NotFound, Refusal, DriverError, OSErro
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; its exit status is 0 only where all was well."""
+    _open_streams()
     if not faulthandler.is_enabled():  # Else a fault in a native library ends us without a word.
         faulthandler.enable(2)
     words = joined(sys.argv[1:] if argv is None else argv)
@@ -74,6 +76,19 @@ def main(argv: list[str] | None = None) -> int:
         for line in leaves(told):
             print(f"sagastack: {line}", file=sys.stderr)
         return 1
+
+
+def _open_streams() -> None:
+    """Let a standard stream that whoever began us has closed lead nowhere.
+
+    Else the next file that is opened gets its number, and libuv, which closes none such, ends us.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r"))
 
 
 def leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:

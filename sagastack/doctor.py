@@ -14,13 +14,24 @@ from typing import Any
 
 from engine.cluster.store import is_shared
 from engine.drivers import Drivers
+from engine.log import LogError, LogUnavailable
+from engine.log.seal import SEALS
+from engine.vault import VaultError
 from sagastack.backups.home import unfinished
 from sagastack.commands import Commands
-from sagastack.proofs.whose import OthersSeals
+from sagastack.proofs.whose import LOG, OthersSeals
+from sagastack.sealed import GONE, look_into_vault
 from sagastack.settings import Settings
 from sagastack.tools.verify import verify
 
 FREE_BYTES_MIN = 2 * 1024**3
+NONE_YET = "none yet: it is made at the first start"
+RESTORE = (
+    "stop the server, keep a copy of the data folder, restore the log from a backup; but where a "
+    "newer release wrote it (`sagastack upgrade --check`), start that one instead"
+)
+REACH = "see that the database runs and can be reached from here, or name another with --store"
+SEAL = "start the server, which seals; if there were seals, put your copy of them back before"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,29 +55,35 @@ class Check:
 
 async def examine(settings: Settings) -> list[Check]:
     """Every check, in the order in which they matter."""
-    checks = [_folder(settings.home), _space(settings.home), _secrets(settings)]
+    checks = [_folder(settings.home), _space(settings.home), await _secrets(settings)]
     checks.append(await _log(settings))
     checks.append(await asyncio.to_thread(_port, settings))
     checks += await asyncio.to_thread(_hypervisors)
     return checks
 
 
+def _near(home: Path) -> Path:
+    """The data folder, or what of the way to it is there."""
+    return next(one for one in (home, *home.parents) if one.exists())
+
+
 def _folder(home: Path) -> Check:
-    if why := unfinished(home):
+    near = _near(home)
+    if near.is_dir() and (why := unfinished(home)):
         return Check("data folder", False, "half restored", why, needed=True)
-    near = home if home.exists() else home.parent
-    ok = os.access(near, os.W_OK)
     return Check(
         "data folder",
-        ok,
+        near.is_dir() and os.access(near, os.W_OK),
         str(home),
-        f"make {near} writable for this user, or set SAGASTACK_HOME to a folder that is",
+        f"make {near} writable for this user, or set SAGASTACK_HOME to a folder that is"
+        if near.is_dir()
+        else f"{near} is no folder: set SAGASTACK_HOME to one",
         needed=True,
     )
 
 
 def _space(home: Path) -> Check:
-    free = shutil.disk_usage(home if home.exists() else home.parent).free
+    free = shutil.disk_usage(_near(home)).free
     return Check(
         "disk space",
         free >= FREE_BYTES_MIN,
@@ -75,12 +92,12 @@ def _space(home: Path) -> Check:
     )
 
 
-def _secrets(settings: Settings) -> Check:
+async def _secrets(settings: Settings) -> Check:
     vault, key = settings.vault_file, settings.vault_key
     if is_shared(settings.store_url):
         vault = key  # the rest is in the database
-    if not vault.exists():
-        return Check("sealed store", True, "none yet: it is made at the first start", needed=True)
+    if not vault.exists() or not vault.stat().st_size:
+        return _none_yet("sealed store", vault, settings.home / LOG, GONE)
     if not key.exists():
         return Check(
             "sealed store",
@@ -89,29 +106,49 @@ def _secrets(settings: Settings) -> Check:
             f"put {key.name} back from your backup; without it every password and key is lost",
             needed=True,
         )
-    open_to_others = bool(key.stat().st_mode & 0o077)
-    return Check(
-        "sealed store",
-        not open_to_others,
-        "its key can be read by others" if open_to_others else "present",
-        f"chmod 600 {key}",
-        needed=True,
-    )
+    if key.stat().st_mode & 0o077:
+        found = "its key can be read by others"
+        return Check("sealed store", False, found, f"chmod 600 {key}", needed=True)
+    why = await _sealed(settings)
+    return Check("sealed store", not why, why or "present", GONE, needed=True)
+
+
+async def _sealed(settings: Settings) -> str:
+    """Why what is sealed in a file cannot be opened; empty if it can."""
+    if is_shared(settings.store_url):
+        return ""
+    try:
+        vault = await look_into_vault(settings)
+    except (VaultError, OSError) as wrong:
+        return str(wrong)
+    await vault.close()
+    return ""
+
+
+def _none_yet(name: str, missing: Path, beside: Path, remedy: str) -> Check:
+    """What is made at the first start is missing once something `beside` it was made."""
+    lost = beside.exists()
+    found = f"{missing.name} is gone, and {beside.name} is there" if lost else NONE_YET
+    return Check(name, not lost, found, remedy, needed=True)
 
 
 async def _log(settings: Settings) -> Check:
-    if not settings.store and not (settings.home / "log.db").exists():
-        return Check("log", True, "none yet: it is made at the first start", needed=True)
+    log = settings.home / LOG
+    if not settings.store and not log.exists():
+        return _none_yet("log", log, settings.seals_folder / SEALS, RESTORE)
     try:
         done = await verify(settings)
     except OthersSeals as others:
-        what, _, remedy = str(others).rpartition(": ")
-        return Check("log", False, what, remedy, needed=True)
+        return Check("log", False, others.found, others.remedy, needed=True)
+    except LogUnavailable as down:
+        remedy = REACH if is_shared(settings.store_url) else RESTORE
+        return Check("log", False, str(down), remedy, needed=True)
+    except LogError as damaged:
+        return Check("log", False, str(damaged), RESTORE, needed=True)
     found = f"{done.events} events under {done.seals} seals"
     if done.faults:
         found += f"; {done.faults[0]}"
-    remedy = "stop the server, keep a copy of the data folder, restore the log from a backup"
-    return Check("log", not done.faults, found, remedy, needed=True)
+    return Check("log", not done.faults, found, RESTORE if done.seals else SEAL, needed=True)
 
 
 def _port(settings: Settings) -> Check:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from engine.cluster.store import is_shared
-from engine.vault import Vault
+from engine.vault import Vault, VaultError
 from sagastack.settings import Settings
+
+GONE = (
+    "put it back, with its key, from a copy of the data folder; or `sagastack restore` a backup, "
+    "which holds it, into an empty store and folder"
+)
 
 
 async def open_vault(settings: Settings) -> Vault:
@@ -16,7 +21,10 @@ async def open_vault(settings: Settings) -> Vault:
 
 
 async def look_into_vault(settings: Settings) -> Vault:
-    """The vault for a tool, which moves nothing."""
-    if is_shared(settings.store_url) and not settings.vault_file.exists():
+    """The vault for a tool, which moves nothing, and makes none."""
+    file = settings.vault_file
+    if is_shared(settings.store_url) and not file.exists():
         return await Vault.open_shared(settings.store_url, settings.vault_key)
-    return await Vault.open(settings.vault_file)
+    if not file.exists():
+        raise VaultError(f"the sealed store {file} is not there: {GONE}")
+    return await Vault.open(file)

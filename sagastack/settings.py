@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 # Where a controller leaves its address in its data folder, for tools that look for it there.
 ENDPOINT_FILE = "endpoint"
 DRIVER = "SAGASTACK_DRIVER_"
+PORT_MAX = 65_535
+STORES = ("sqlite", "postgres", "postgresql")
 
 T = TypeVar("T")
 
@@ -40,6 +44,20 @@ class Settings:
     snmp_oid: str = ""
     vault_key_file: Path | None = None
     seals: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what another part would stumble over, or take for something else."""
+        for port in (self.port, self.integration_port):
+            if not 0 <= port <= PORT_MAX:
+                raise BadSetting(f"there is no port {port}: give one up to {PORT_MAX}, 0 for any")
+        if not 0 < self.reconcile_s < inf:
+            text = f"SAGASTACK_RECONCILE_S={self.reconcile_s}: give seconds, more than 0"
+            raise BadSetting(text)
+        if self.checkpoint_events < 1:
+            text = f"SAGASTACK_CHECKPOINT_EVENTS={self.checkpoint_events}: give 1 or more"
+            raise BadSetting(text)
+        if self.store and urlsplit(self.store).scheme not in STORES:
+            raise BadSetting("a store is sqlite:///FILE or postgres://..., and this one is neither")
 
     @property
     def vault_file(self) -> Path:

@@ -9,6 +9,8 @@ import json
 import os
 from pathlib import Path
 
+from drivers.contract.errors import Refused
+
 
 class State:
     """Sections of text by key. Without a path it lives in memory only."""
@@ -17,7 +19,7 @@ class State:
         self._path = Path(path) if path else None
         self._sections: dict[str, dict[str, str]] = {}
         if self._path is not None and self._path.exists():
-            self._sections = json.loads(self._path.read_text())
+            self._sections = _read(self._path)
 
     def get(self, section: str, key: str) -> str | None:
         return self._sections.get(section, {}).get(key)
@@ -31,3 +33,14 @@ class State:
         fresh = self._path.with_name(f"{self._path.name}.new")
         fresh.write_text(json.dumps(self._sections, indent=1, sort_keys=True))
         os.replace(fresh, self._path)
+
+
+def _read(path: Path) -> dict[str, dict[str, str]]:
+    try:
+        found: dict[str, dict[str, str]] = json.loads(path.read_bytes())
+    except ValueError as wrong:
+        raise Refused(
+            f"{path} cannot be read ({wrong}): put a copy back, or move it away, and hosts are "
+            "probed, and their SSH keys taken at their word, anew"
+        ) from wrong
+    return found

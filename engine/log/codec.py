@@ -102,8 +102,8 @@ def decode(row: Stored) -> Recorded:
         kind = EVENTS.get(row.topic)
         if kind is None:
             raise Unreadable(
-                f"position {row.position}: nothing here knows the topic {row.topic!r}; "
-                "was it written by another release, or is its module not imported?"
+                f"position {row.position}: nothing here knows the topic {row.topic!r}: if a newer "
+                "release wrote it, use that one; `sagastack upgrade --check` tells all there is"
             )
         event = lift(kind, envelope.v, envelope.d, row.position)
     except DAMAGED as wrong:

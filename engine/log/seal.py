@@ -138,4 +138,6 @@ def _line(path: Path, number: int, line: bytes) -> Seal:
     try:
         return msgspec.json.decode(line, type=Seal)
     except DAMAGED as wrong:
-        raise SealsDamaged(f"line {number} of {path} is no seal: {wrong}") from wrong
+        raise SealsDamaged(
+            f"line {number} of {path} is no seal ({wrong}): put your copy of it back"
+        ) from wrong

@@ -6,6 +6,7 @@ by hand, and the library's connections keep no statement.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -23,7 +24,7 @@ from eventsourcing.sqlite import (
     SQLiteDatastore,
 )
 
-from engine.log.store import ACTION, HEAD_BYTES, Mark, Turn, told
+from engine.log.store import ACTION, HEAD_BYTES, Mark, StoreDown, Turn, told
 from engine.log.unit import Outline, Selection, Stored
 
 LOCK_TIMEOUT_S = 2
@@ -43,6 +44,10 @@ JOINED = (
     " FROM stored_events WHERE rowid>? AND rowid<=?"
 )
 LAST = 2**63 - 1
+NOT_OURS = (
+    "SQLite reads no log in a folder that it may not write to: do this as who owns it, or on a "
+    "copy of log.db, and of log.db-wal where there is one (--store sqlite:///COPY)"
+)
 ROWS_AT_ONCE = 512
 
 
@@ -169,6 +174,11 @@ class SqliteStore:
         if not read_only:
             with told(path):
                 self._open().create_table()
+        elif not os.path.exists(path) or not os.path.getsize(path):
+            raise StoreDown(
+                f"there is no log at {path}: name the data folder of a cloud (sagastack --home "
+                "DIR ...), or its log (--store URL)"
+            )
 
     def _open(self) -> SQLiteApplicationRecorder:
         if self._recorder is None:
@@ -230,10 +240,15 @@ class SqliteStore:
         return int(level), str(self._select("PRAGMA journal_mode", ())[0][0])
 
     def _select(self, statement: str, values: tuple[Any, ...]) -> list[Any]:
-        with told(self.name), self._open().datastore.transaction(commit=False) as cursor:
-            cursor.sqlite_cursor.row_factory = None
-            cursor.execute(statement, values)
-            return list(cursor.fetchall())
+        try:
+            with told(self.name), self._open().datastore.transaction(commit=False) as cursor:
+                cursor.sqlite_cursor.row_factory = None
+                cursor.execute(statement, values)
+                return list(cursor.fetchall())
+        except StoreDown as down:
+            if os.access(os.path.dirname(self.name), os.W_OK, effective_ids=True):
+                raise
+            raise StoreDown(f"{down}; {NOT_OURS}") from down
 
     def reset(self) -> None:
         if self._recorder is not None:

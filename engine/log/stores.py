@@ -18,4 +18,6 @@ def open_store(url: str, *, read_only: bool = False) -> Store:
         from engine.log.postgres_store import PostgresStore
 
         return PostgresStore(url, read_only=read_only)
-    raise LogUnavailable(f"{parts.scheme!r} is no kind of log: use sqlite:/// or postgres://")
+    raise LogUnavailable(
+        f"{parts.scheme or url!r} is no kind of log: use sqlite:/// or postgres://"
+    )

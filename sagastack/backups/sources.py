@@ -111,17 +111,17 @@ class Chain:
     public_key: str
 
 
-def chain_of(url: str, folder: Path, master: Path | None = None) -> Chain:
+def chain_of(url: str, folder: Path, master: Path | None = None, *, public_key: str = "") -> Chain:
     """The seals of a store: those in its database, if controllers share it, or in the folder.
 
-    The public key is the folder's, or that of the key in the vault, which `master` opens: a
-    database alone cannot vouch for itself.
+    For a database the public key is the one that is given, the folder's, or that of the key in the
+    vault, which `master` opens: it cannot vouch for itself.
     """
     own = chain(folder)
     shared = _asked(url, "sagastack_seals", SEALS_ASKED) if is_shared(url) else []
     if not shared:
         return own
-    public_key = own.public_key
+    public_key = public_key or own.public_key
     if not public_key and (signer := signing_key(folder, secrets(url, folder), master)):
         public_key = signer.public_key().public_bytes_raw().hex()
     if not public_key:

@@ -20,10 +20,15 @@ from engine.log.tree import Grown, Tree
 from sagastack.backups import shapes, sources
 from sagastack.backups.lines import BackupError, LinesWriter, file_hash, read_lines
 from sagastack.backups.shapes import Begin, End, SealLine
+from sagastack.proofs.whose import refuse_others
 
 Say = Callable[[int], None]
 """Told how many rows are done, now and then."""
 EVERY = 50_000
+
+
+class NotWhole(BackupError):
+    """Log and seals do not fit each other."""
 
 
 @dataclass(slots=True)
@@ -138,7 +143,12 @@ class _Writing:
         chain = sources.chain_of(parts.url, parts.seals, parts.master)
         seals = [one for one in chain.seals if one.last <= position]
         new = self._new(seals)
-        notes = self._keep(source.rows(self._begin.after, position), seals, chain.public_key)
+        try:
+            self._reaches(source.end(), chain.seals)
+            notes = self._keep(source.rows(self._begin.after, position), seals, chain.public_key)
+        except NotWhole:
+            refuse_others(source, parts.url, parts.seals)
+            raise
         for one in new:
             self._file.add(shapes.encode(SealLine(one)))
         kept = sources.secrets(parts.url, parts.home)
@@ -155,6 +165,15 @@ class _Writing:
         self._file.add(shapes.encode(end))
         return Taken(self._file.path, self._file.close(), self._begin, end, notes)
 
+    @staticmethod
+    def _reaches(end: int, seals: list[Seal]) -> None:
+        """What is sealed was written before: seals that were read earlier than `end` end there."""
+        if seals and seals[-1].last > end:
+            raise NotWhole(
+                f"the seals go on to position {seals[-1].last} and the log ends at {end}, so "
+                "nothing was kept of it: run `sagastack verify`"
+            )
+
     def _keep(self, rows: Iterable[Stored], seals: list[Seal], public_key: str) -> list[str]:
         """Write the rows. On its way through, a full backup proves what it keeps."""
         if self._before is not None or not public_key:
@@ -164,7 +183,7 @@ class _Writing:
         key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(public_key))
         findings = verify(self._through(rows), seals, key)
         if bad := [one.message for one in findings if one.fault]:
-            raise BackupError(f"the log is not whole, so nothing was kept of it: {bad[0]}")
+            raise NotWhole(f"the log is not whole, so nothing was kept of it: {bad[0]}")
         return [one.message for one in findings]
 
     def _through(self, rows: Iterable[Stored]) -> Iterator[Stored]:

@@ -59,7 +59,7 @@ def target(url: str) -> Target:
         return SqliteTarget(Path(sqlite_path(url)))
     if parts.scheme in ("postgres", "postgresql"):
         return PostgresTarget(url)
-    raise BackupError(f"{parts.scheme!r} is no kind of log: use sqlite:/// or postgres://")
+    raise BackupError(f"{parts.scheme or url!r} is no kind of log: use sqlite:/// or postgres://")
 
 
 def _end(url: str) -> int:

@@ -23,6 +23,7 @@ from sagastack.proofs import shapes
 from sagastack.proofs.owners import Owners
 from sagastack.proofs.shapes import Own, Proof, Sealed, Stated
 from sagastack.proofs.whole import Say
+from sagastack.proofs.whose import refuse_others
 
 EVERY = 50_000
 
@@ -74,9 +75,13 @@ def write(
         file.add(shapes.encode(begin))
         events, tree = _Events(account, say), Tree()
         rows = source.rows()
-        for seal, stretch in stretches(rows, kept.seals):
-            for line in events.lines(seal, stretch, tree):
-                file.add(shapes.encode(line))
+        try:
+            for seal, stretch in stretches(rows, kept.seals):
+                for line in events.lines(seal, stretch, tree):
+                    file.add(shapes.encode(line))
+        except CannotProve:
+            refuse_others(source, url, seals)
+            raise
         unsealed = sum(events.own(row) for row in rows)
         if not events.known:
             raise CannotProve(f"the log knows no account {account}: give its id")

@@ -8,6 +8,7 @@ they should cover happened here. Either way nothing is proved.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from engine.log.errors import DAMAGED
 from engine.log.merkle import leaf, root
 from engine.log.seal import SEALS
 from engine.log.store import sqlite_path
-from sagastack.backups.sources import Chain, Source, chain
+from sagastack.backups.sources import VAULT, Chain, Source, chain
 from sagastack.settings import Settings
 
 LOG = "log.db"
@@ -35,17 +36,39 @@ REMEDY = (
 
 
 class OthersSeals(LogError):
-    """The seals are of another log, so they say nothing of this one; the text names both."""
+    """The seals are of another log, so they say nothing of this one; `found` names both."""
+
+    def __init__(self, found: str) -> None:
+        super().__init__(f"{found}: {REMEDY}")
+        self.found, self.remedy = found, REMEDY
+
+
+def of_store(settings: Settings) -> Settings:
+    """The same with the folders of what is the store's own: its seals, and its sealed secrets."""
+    home = _elsewhere(settings)
+    if home is None or not (home / VAULT).exists():
+        home = settings.home
+    return replace(settings, home=home, seals=seals_folder(settings))
 
 
 def seals_folder(settings: Settings, kept: Path | None = None) -> Path:
-    """Where a store's own seals are: beside a file of SQLite that does not lie in the home."""
-    url = settings.store
-    if kept is None and url and not is_shared(url):
-        folder = Path(sqlite_path(url)).resolve().parent
-        if folder != settings.home.resolve() and (folder / SEALS).exists():
-            return folder
+    """Where a store's own seals are: beside a file of SQLite that does not lie in the home.
+
+    What somebody kept is compared with these alone there: the home may be another cloud's.
+    """
+    folder = _elsewhere(settings)
+    if folder is not None and (kept is not None or (folder / SEALS).exists()):
+        return folder
     return settings.seals_folder
+
+
+def _elsewhere(settings: Settings) -> Path | None:
+    """The folder of a store that is a file of SQLite outside the home."""
+    url = settings.store
+    if not url or is_shared(url):
+        return None
+    folder = Path(sqlite_path(url)).resolve().parent
+    return None if folder == settings.home.resolve() else folder
 
 
 def refuse_others(source: Source, url: str, folder: Path) -> list[str]:
@@ -65,11 +88,11 @@ def refuse_others(source: Source, url: str, folder: Path) -> list[str]:
         return []
     what = f"the seals in {folder} are not those of this log, cloud {ours}"
     if theirs is not None and theirs != ours:
-        raise OthersSeals(f"{what}, but of cloud {theirs}, whose log lies beside them: {REMEDY}")
+        raise OthersSeals(f"{what}, but of cloud {theirs}, whose log lies beside them")
     if early is not None:
         raise OthersSeals(
             f"{what}, or its times were changed: seal {early.number} was signed before what is at "
-            f"its positions ({early.first} to {early.last}) happened here: {REMEDY}"
+            f"its positions ({early.first} to {early.last}) happened here"
         )
     return notes
 

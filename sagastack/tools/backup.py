@@ -35,8 +35,10 @@ def add(commands: Commands) -> None:
 
 async def _run(args: argparse.Namespace, settings: Settings) -> int:
     from sagastack.backups.take import take
+    from sagastack.proofs.whose import of_store
 
     load("aggregates")
+    settings = of_store(settings)
     done = await asyncio.to_thread(
         take,
         settings.store_url,

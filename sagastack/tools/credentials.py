@@ -6,8 +6,9 @@ import argparse
 import json
 
 from aggregates.errors import NotFound
+from engine.vault import VaultError
 from sagastack.commands import Commands
-from sagastack.sealed import look_into_vault
+from sagastack.sealed import GONE, look_into_vault
 from sagastack.settings import ENDPOINT_FILE, Settings
 from sagastack.tools.opened import opened
 
@@ -35,12 +36,16 @@ async def credentials(settings: Settings) -> dict[str, str]:
     if not (settings.home / "log.db").exists() and not settings.store:
         raise NotFound(f"there is no cloud in {settings.home}: run `sagastack serve` first")
     from engine.genesis import first_credentials
+    from sagastack.proofs.whose import of_store
 
     async with opened(settings) as (_, history):
         cloud = await history.latest()
+        settings = of_store(settings)
         vault = await look_into_vault(settings)
         try:
             found = await first_credentials(cloud, vault)
+        except KeyError as unknown:
+            raise VaultError(f"the sealed store does not hold them: {GONE}") from unknown
         finally:
             await vault.close()
     if found is None:

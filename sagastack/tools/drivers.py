@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from aggregates.errors import NotFound
 from engine.drivers import Folder, folders
 from sagastack.commands import Commands
 from sagastack.quality import Quality, examples, read_all, read_extension
@@ -66,11 +67,13 @@ async def _run(args: argparse.Namespace, settings: Settings) -> int:
         for one in [*kinds, *extensions(settings)]
         if args.kind.lower() in ("", one["kind"].lower())
     ]
+    if not kinds:
+        raise NotFound(f"there is no kind {args.kind} of hypervisor: see `sagastack drivers`")
     if args.json:
         print(json.dumps({"drivers": kinds}, indent=2))
     else:
         print("\n".join(line for kind in kinds for line in _lines(kind, bool(args.kind))))
-    return 0 if kinds and not any(kind["problems"] for kind in kinds) else 1
+    return 0 if not any(kind["problems"] for kind in kinds) else 1
 
 
 def _lines(kind: dict[str, Any], whole: bool) -> list[str]:

@@ -11,8 +11,8 @@ import argparse
 import importlib.util
 import json
 import sys
-from collections.abc import AsyncIterator
-from contextlib import ExitStack
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -77,8 +77,9 @@ async def _run(args: argparse.Namespace, settings: Settings) -> int:
     if args.format == "parquet":
         count = await export_parquet(settings, wanted, args.out)
     else:
-        found = await _begun(lines(settings, wanted, args.format))
-        with ExitStack() as stack:
+        async with AsyncExitStack() as stack:
+            every = await stack.enter_async_context(aclosing(lines(settings, wanted, args.format)))
+            found = await _begun(every)
             out: IO[bytes] = sys.stdout.buffer
             if args.out is not None:
                 out = stack.enter_context(args.out.open("wb"))
@@ -117,11 +118,13 @@ async def _write(found: AsyncIterator[bytes], out: IO[bytes], *, batch: bool) ->
 async def export(settings: Settings, *, after: int, until: int | None) -> AsyncIterator[bytes]:
     """JSON lines for every event behind `after`, up to `until`."""
     end = None if until is None else Moment("", position=until)
-    async for one in lines(settings, Wanted(Moment("", position=after), end), "jsonl"):
-        yield one
+    wanted = Wanted(Moment("", position=after), end)
+    async with aclosing(lines(settings, wanted, "jsonl")) as found:
+        async for one in found:
+            yield one
 
 
-async def lines(settings: Settings, wanted: Wanted, form: str) -> AsyncIterator[bytes]:
+async def lines(settings: Settings, wanted: Wanted, form: str) -> AsyncGenerator[bytes, None]:
     async with opened(settings) as (log, past):
         source = await _source(log) if form == "cloudevents" and await log.position() else ""
         async for page in _pages(log, past, wanted):

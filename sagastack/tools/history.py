@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import heapq
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
@@ -41,8 +42,9 @@ def add(commands: Commands) -> None:
 
 async def _run(args: argparse.Namespace, settings: Settings) -> int:
     lines = history(settings, args.kind, args.id, until=args.until, steps=not args.no_steps)
-    async for told in lines:
-        print(json.dumps(told) if args.json else sentence(told))
+    async with aclosing(lines):
+        async for told in lines:
+            print(json.dumps(told) if args.json else sentence(told))
     return 0
 
 
@@ -53,7 +55,7 @@ async def history(
     *,
     until: Moment | None = None,
     steps: bool = True,
-) -> AsyncIterator[dict[str, Any]]:
+) -> AsyncGenerator[dict[str, Any], None]:
     """Each event of one thing, oldest first, and between them the steps of the jobs that did it.
 
     `NotFound` if the log knows no such kind or no such thing.

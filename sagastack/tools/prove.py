@@ -31,8 +31,10 @@ async def _run(args: argparse.Namespace, settings: Settings) -> int:
     from sagastack.backups import sources
     from sagastack.proofs.check import STATED
     from sagastack.proofs.tenant import write
+    from sagastack.proofs.whose import of_store
 
     load("aggregates")
+    settings = of_store(settings)
     secrets = await asyncio.to_thread(sources.secrets, settings.store_url, settings.home)
     signer = sources.signing_key(settings.seals_folder, secrets, settings.vault_key)
     done = await asyncio.to_thread(

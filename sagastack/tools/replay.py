@@ -54,7 +54,11 @@ def add(commands: Commands) -> None:
     one.add_argument("--into", metavar="URL", help="the empty store that the log is built in")
     one.add_argument("--topics", metavar="PREFIX", help="how Kafka's topics begin (sagastack)")
     one.add_argument(
-        "--seals", type=Path, metavar="DIR", help="prove it by a copy of seals.jsonl and seal.pub"
+        "--seals",
+        dest="kept",
+        type=Path,
+        metavar="DIR",
+        help="prove it by a copy of seals.jsonl and seal.pub",
     )
 
 
@@ -85,7 +89,7 @@ async def _run_kafka(args: argparse.Namespace, settings: Settings) -> int:
         args.kafka,
         Topics(prefix=args.topics) if args.topics else Topics(),
         args.into,
-        seals=args.seals,
+        seals=args.kept,
         say=lambda events: print(f"{events} events", file=sys.stderr, flush=True),
     )
     if args.json:
@@ -94,7 +98,7 @@ async def _run_kafka(args: argparse.Namespace, settings: Settings) -> int:
     rate = done.events / done.seconds if done.seconds else 0.0
     print(f"{done.events} events from Kafka are in {done.into} ({rate:.0f} events/s)")
     print(f"their Merkle root is {done.proved.root}")
-    if args.seals:
+    if args.kept:
         print(f"{done.proved.seals} seals vouch for them up to position {done.proved.sealed_to}")
     for line in done.notes:
         print(f"note: {line}")

@@ -75,7 +75,8 @@ def _whose(source: Source, url: str, own: Path, chosen: Path | None) -> list[str
 def _store(settings: Settings, folder: Path | None, kept: Chain | None, say: Say) -> Verified:
     """`folder` is the one of the copy."""
     where = seals_folder(settings, folder)
-    own = chain_of(settings.store_url, where, settings.vault_key)
+    key = kept.public_key if kept else ""
+    own = chain_of(settings.store_url, where, settings.vault_key, public_key=key)
     faults, used = _trusted(own, kept)
     with Source(settings.store_url) as source:
         try:
@@ -116,7 +117,7 @@ def _export(settings: Settings, files: Sequence[Path], kept: Chain | None, say: 
     """An export may end anywhere: seals behind its end say nothing of it."""
     if len(files) > 1:
         raise BadSetting("one export at a time: it must hold the log from its beginning")
-    used = kept or chain_of(settings.store_url, settings.seals_folder, settings.vault_key)
+    used = kept or chain_of(settings.store_url, seals_folder(settings), settings.vault_key)
     try:
         last = exports.end(files[0])
         seals = [one for one in used.seals if one.last <= last]
@@ -139,9 +140,14 @@ def _proofs(
     if not against_store or stated is None or not done.result.ok:
         return done.result
     if own_root(settings.store_url, stated, say) != (stated.events, stated.root):
+        with Source(settings.store_url) as source:
+            ours = source.cloud_id()
         done.result.faults.append(
             f"the statement is not true: the log has other events of account {stated.account} "
             f"up to position {stated.seal.last}"
+            if ours == stated.cloud
+            else f"the proof is of cloud {stated.cloud}, and this log of cloud {ours}: name the "
+            "log of that cloud with --store"
         )
     return done.result
 
@@ -184,7 +190,11 @@ def add(commands: Commands) -> None:
         help="backups, or proofs of one account, the oldest first; or an export of cloudevents",
     )
     one.add_argument(
-        "--seals", type=Path, metavar="DIR", help="a kept copy of seals.jsonl and seal.pub"
+        "--seals",
+        dest="kept",
+        type=Path,
+        metavar="DIR",
+        help="a kept copy of seals.jsonl and seal.pub",
     )
     one.add_argument("--strict", action="store_true", help="what is not sealed yet is a fault too")
 
@@ -193,7 +203,7 @@ async def _run(args: argparse.Namespace, settings: Settings) -> int:
     done = await verify(
         settings,
         files=args.files,
-        kept=args.seals,
+        kept=args.kept,
         strict=args.strict,
         against_store=args.store is not None,
         say=lambda rows: print(f"{rows} events", file=sys.stderr),

@@ -112,6 +112,10 @@ def _lines(source: str) -> list[str]:
         text = sys.stdin.read() if source == "-" else Path(source).read_text()
     except OSError as wrong:
         raise BadSetting(f"--run {source}: {wrong.strerror}; give a file, or - ") from wrong
+    except UnicodeDecodeError as wrong:
+        raise BadSetting(
+            f"--run {source} is no text ({wrong}); give commands, one a line"
+        ) from wrong
     found = [line.strip() for line in text.splitlines()]
     return [line for line in found if line and not line.startswith("#")]
 
@@ -264,7 +268,7 @@ async def attempt(client: Client, line: str, before: list[Outcome]) -> Outcome:
 
     try:
         command, *words = shlex.split(EARLIER.sub(lambda found: _earlier(found, before), line))
-        params = dict(word.split("=", 1) for word in words)
+        params = dict(map(_parameter, words))
         answer = await client.call(command, **params)
         if "jobid" in answer and command != "queryAsyncJobResult":
             answer = await client.wait(command, answer["jobid"])
@@ -275,6 +279,13 @@ async def attempt(client: Client, line: str, before: list[Outcome]) -> Outcome:
         return Outcome(line, {}, f"the fork gave no answer ({lost!r}): see what it logged")
     except ValueError as wrong:
         return Outcome(line, {}, f"not understood ({wrong}): write command name=value ...")
+
+
+def _parameter(word: str) -> tuple[str, str]:
+    name, equals, value = word.partition("=")
+    if not equals:
+        raise ValueError(f"{word!r} has no value")
+    return name, value
 
 
 def _earlier(found: re.Match[str], before: list[Outcome]) -> str:

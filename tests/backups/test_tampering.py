@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from engine.log import Seal, Stored, read_seals
 from engine.log.seal import PRIVATE_KEY, PUBLIC_KEY, SEALS, seal
 from sagastack.backups import shapes
-from sagastack.backups.lines import LinesWriter, read_lines
+from sagastack.backups.lines import BackupError, LinesWriter, read_lines
 from sagastack.backups.series import Reader
 from sagastack.backups.shapes import End, Line, Row, SealLine
 from sagastack.proofs.whole import NO_SEAL, prove
@@ -394,3 +394,12 @@ def test_any_tampering_is_found(count: int, stretch: int, way: str, at: int, bit
         part = rows[first : first + stretch]
         again.append(seal(part, again[-1] if again else None, FORGER, at_ms=0))
     assert not rows or prove(rows, again, public_key).faults
+
+
+async def test_no_backup_is_taken_of_a_log_that_was_cut(past: Past, tmp_path: Path) -> None:
+    """Its seals go on: what is gone would be missing in every backup from then on."""
+    await past.seal()
+    execute(past.url, "DELETE FROM stored_events WHERE position > 62")
+    with pytest.raises(BackupError, match="position 66 and the log ends at 62"):
+        past.take(tmp_path / "full.gz")
+    assert not (tmp_path / "full.gz").exists()

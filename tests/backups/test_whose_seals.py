@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from engine.log.seal import PRIVATE_KEY, PUBLIC_KEY, SEALS
+from sagastack.backups.series import Reader
 from sagastack.proofs.whose import OthersSeals
 from sagastack.settings import Settings
 from sagastack.tools.verify import verify
@@ -131,3 +132,56 @@ async def test_doctor_says_whose_seals_they_are(past: Past, tmp_path: Path) -> N
     (log,) = [one for one in json.loads(out) if one["name"] == "log"]
     assert not log["ok"] and "not those of this log" in log["found"], err
     assert "--home DIR" in log["remedy"]
+
+
+async def another(tmp_path: Path) -> Past:
+    """A cloud that the home of `past` knows nothing of, on SQLite."""
+    home = tmp_path / "another"
+    home.mkdir()
+    one = await Past.open(f"sqlite://{home}/log.db", home)
+    await one.live(9)
+    await one.seal()
+    await one.log.close()
+    return one
+
+
+async def test_a_backup_of_another_store_takes_what_lies_beside_it(
+    past: Past, tmp_path: Path
+) -> None:
+    """Its seals and its secrets, not those of the home."""
+    other, file = await another(tmp_path), tmp_path / "other.gz"
+    words = ("--home", str(past.home), "backup", "--store", other.url, "--out", str(file))
+    status, out, err = await in_a_thread(*words)
+    assert status == 0 and str(other.home / "secrets.db.key") in out, out + err
+    reader = Reader([file])
+    assert len(list(reader.rows())) == other.commits[-1] and len(reader.seals) == 1
+    kept = {one.id for one in reader.series().secrets}
+    assert other.secret in kept and past.secret not in kept
+
+
+async def test_a_backup_under_the_seals_of_another_cloud_says_whose_they_are(
+    past: Past, tmp_path: Path
+) -> None:
+    url = f"sqlite://{tmp_path}/restored/log.db"
+    home = await restored(past, tmp_path, url)
+    (home / SEALS).unlink()
+    words = ("--home", str(past.home), "backup", "--store", url, "--out", str(tmp_path / "x.gz"))
+    status, _, err = await in_a_thread(*words)
+    assert status == 1 and "not those of this log, cloud" in err and "--home DIR" in err
+    assert not (tmp_path / "x.gz").exists()
+
+
+async def test_the_command_compares_a_copy_with_the_seals_of_the_home(
+    past: Past, tmp_path: Path
+) -> None:
+    """Seals that were cut off at home are missing there, however whole the copy is."""
+    await past.seal()
+    kept = copy_of(past, tmp_path / "kept")
+    words = ("--home", str(past.home), "verify", "--store", past.url, "--seals", str(kept))
+    status, out, err = await in_a_thread(*words)
+    assert status == 0 and "under 2 seals is whole" in out, out + err
+    if past.url.startswith("sqlite"):
+        lines = (past.home / SEALS).read_text().splitlines(keepends=True)
+        (past.home / SEALS).write_text(lines[0])
+        status, out, _ = await in_a_thread(*words)
+        assert status == 1 and "the seals from number 2 on are gone" in out

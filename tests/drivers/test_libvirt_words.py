@@ -156,6 +156,14 @@ def test_state_outlives_a_restart(tmp_path: Path) -> None:
     assert State("").get("acceleration", "host") is None
 
 
+def test_a_state_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    """As a power cut may leave it; keys of hosts are in it, so it is not passed over."""
+    path = tmp_path / "state.json"
+    path.write_text("")
+    with pytest.raises(Refused, match=r"state\.json cannot be read .* move it away"):
+        State(str(path))
+
+
 def test_counters_add_up() -> None:
     counters = {
         "cpu.time": 7,

@@ -168,7 +168,8 @@ def test_a_port_that_is_taken_is_told(lived: Place, tmp_path: Path) -> None:
     port = lived.server.base.rpartition(":")[2]
     done = Server(tmp_path / "other").tool("serve", "--port", port)
     assert done.returncode == 1
-    assert port in done.stderr and "Traceback" not in done.stderr
+    assert port in done.stderr and "choose another --host or --port" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_tools_on_an_empty_folder(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import pytest
@@ -97,8 +98,34 @@ async def test_a_log_that_cannot_be_opened_says_why(url: str, said: str) -> None
         await Log.open(url, now_ms=lambda: 1)
 
 
+async def test_a_reader_who_may_not_write_is_told_what_to_do() -> None:
+    with TemporaryDirectory() as folder:
+        url = f"sqlite://{folder}/log.db"
+        log = await Log.open(url, now_ms=lambda: 1)
+        await log.append(unit())
+        await log.close()
+        for path in (folder, f"{folder}/log.db"):
+            os.chmod(path, 0o555)
+        with nobody(), pytest.raises(LogUnavailable, match="do this as who owns it"):
+            log = await Log.open(url, now_ms=lambda: 1, read_only=True)
+            await log.position()
+        os.chmod(folder, 0o755)
+
+
+@contextmanager
+def nobody() -> Iterator[None]:
+    """Without root's rights, under which nothing is refused."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(65_534)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
 async def test_a_reader_of_nothing_makes_nothing(tmp_path: Path) -> None:
-    with pytest.raises(LogUnavailable, match="unable to open"):
+    with pytest.raises(LogUnavailable, match="there is no log at"):
         await Log.open(f"sqlite://{tmp_path}/log.db", now_ms=lambda: 1, read_only=True)
     assert list_of(tmp_path) == []
 

@@ -12,7 +12,9 @@ from uuid import UUID, uuid4
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
 
+import aggregates.account
 import aggregates.api_key
+import aggregates.disk_offering
 import aggregates.ssh_key_pair
 import aggregates.user  # noqa: F401
 from aggregates.base import Event

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from msgspec.structs import replace
 
 from engine.log import read_seals
 from engine.log.merkle import leaf
+from engine.log.seal import SEALS
 from engine.log.tree import Tree
 from sagastack.backups.sources import signing_key
 from sagastack.proofs.shapes import Line, Own, Sealed, Stated
@@ -32,6 +34,7 @@ from tests.proofs.tenants import (
     stored,
     tenants,
 )
+from tests.tools.run import run_tool
 
 FORGER = Ed25519PrivateKey.from_private_bytes(bytes([7] * 32))
 
@@ -304,3 +307,25 @@ async def test_what_cannot_be_proved_is_refused(small: Tenants, tmp_path: Path) 
     refused("run `sagastack verify`")
     seals.unlink()
     refused("nothing is sealed yet")
+
+
+async def test_the_command_proves_another_store_by_what_lies_beside_it(
+    small: Tenants, tmp_path: Path
+) -> None:
+    """Or, where nothing does, says whose seals the home holds."""
+    home = tmp_path / "other"
+    home.mkdir()
+    other = await tenants(f"sqlite://{home}/log.db", home)
+    await other.live(seed=3, rounds=40)
+    await other.log.close()
+    words = ["--home", str(home), "prove", "--store", small.url]
+    words += ["--account", str(small.accounts[0]), "--out"]
+    proof = tmp_path / "own.gz"
+    status, out, err = await asyncio.to_thread(run_tool, *words, str(proof))
+    assert status == 0 and str(proof) in out, out + err
+    (fault,) = (await checked(proof, store=other.url)).faults
+    assert "the proof is of cloud" in fault and "--store" in fault
+    assert (await verify(Settings(home=home), files=[proof], kept=small.home)).ok
+    (small.home / SEALS).unlink()
+    status, _, err = await asyncio.to_thread(run_tool, *words, str(tmp_path / "no.gz"))
+    assert status == 1 and "whose log lies beside them" in err and "--home DIR" in err

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import io
+import os
 import subprocess
 import sys
 from contextlib import nullcontext
@@ -13,6 +15,7 @@ import pytest
 
 from sagastack import cli
 from sagastack.output import whole_output
+from tests.proofs.tenants import tenants
 
 
 class Narrow(io.RawIOBase):
@@ -81,3 +84,44 @@ def test_only_the_readers_going_is_no_fault(
     monkeypatch.setattr(cli, "reader_gone", lambda: gone)
     assert cli.main([]) == (0 if gone else 1)
     assert capsys.readouterr().err == ("" if gone else "sagastack: [Errno 32] Broken pipe\n")
+
+
+async def lived(home: Path, rounds: int) -> str:
+    """An account of a log in this folder."""
+    one = await tenants(f"sqlite://{home}/log.db", home, count=1)
+    await one.live(seed=1, rounds=rounds)
+    await one.log.close()
+    return str(one.accounts[0])
+
+
+def command(line: str) -> subprocess.CompletedProcess[str]:
+    """What a shell makes of it; each line is written at once."""
+    return subprocess.run(
+        f"{sys.executable} -m sagastack.cli {line}",
+        shell=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "rounds"),
+    [("export", 60), ("export --format cloudevents", 60), ("history account ID", 0)],
+)
+def test_output_that_is_refused_is_told_in_a_line(tmp_path: Path, words: str, rounds: int) -> None:
+    """What was half read then ends without a word of its own."""
+    account = asyncio.run(lived(tmp_path, rounds))
+    done = command(f"--home {tmp_path} {words.replace('ID', account)} >/dev/full")
+    assert done.returncode == 1
+    assert done.stderr == "sagastack: [Errno 28] No space left on device\n"
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_stream_that_is_closed_leads_nowhere(tmp_path: Path, closed: str) -> None:
+    asyncio.run(lived(tmp_path, 0))
+    done = command(f"--home {tmp_path} export {closed}")
+    assert done.returncode == 0 and not done.stderr
+    assert bool(done.stdout) is (closed in ("<&-", "2>&-"))

@@ -67,7 +67,7 @@ def test_a_refusal_is_told_and_is_no_success(lived: Lived, tmp_path: Path) -> No
     status, out, err = lived.tool("whatif", "--run", plan(tmp_path, text))
     assert status == 1 and not err
     assert "NO  startVirtualMachine" in out and "ok  listZones" in out
-    assert "there is no answer 9" in out and "write command name=value" in out
+    assert "there is no answer 9" in out and "'x' has no value): write command name=value" in out
     assert out.rstrip().endswith("nothing changed")
 
 
@@ -83,6 +83,13 @@ def test_the_fork_keeps_what_it_is_told_to_and_no_secret(lived: Lived, tmp_path:
     assert theirs["secretkey"].encode() not in everything
     again = lived.tool("whatif", "--into", str(into))
     assert again[0] == 1 and "give a new folder" in again[2]
+
+
+def test_what_is_no_text_is_no_plan(tmp_path: Path) -> None:
+    (tmp_path / "plan").write_bytes(b"\xff\xfe")
+    words = ("--home", str(tmp_path), "whatif", "--run", str(tmp_path / "plan"))
+    status, _, err = run_tool(*words)
+    assert status == 1 and "is no text" in err
 
 
 def test_before_there_was_a_cloud(lived: Lived) -> None:
