@@ -18,7 +18,7 @@ from aggregates.saga import RunState
 from benchmarks.cloud import BY, GIB, NETWORK, ZONE, Bed, deploy, engine_in, furnish, named, network
 from drivers.contract.compute import Power
 from drivers.contract.errors import Refused, Unknown
-from drivers.sim import Fault, SimDriver, SimWorld
+from drivers.sim import Fault, SimDriver, SimWorld, copies
 from drivers.sim.rows import Gone
 from engine.engine import JobFailed
 from engine.genesis import ADMIN_ACCOUNT, BUILTIN_TEMPLATE, ROOT_DOMAIN
@@ -31,7 +31,7 @@ from engine.intents.record import CreateRecord
 from engine.intents.resource_limit import SetLimit
 from engine.intents.vm import MigrateVm, NicAsk, VmFound
 from engine.intents.vm_life import MigrateVmWithVolumes, RestoreVm
-from engine.intents.volume import CreateVolume
+from engine.intents.volume import CreateVolume, MigrateVolume
 from engine.log import Log
 from engine.saga import SAGAS
 from projections.counts import Counts
@@ -230,6 +230,32 @@ async def test_a_guest_that_has_moved_is_not_taken_back_as_its_disks_are_not_tol
     )
     (guest,) = sim.world.where(ask.vm_id)
     assert bed.engine.cloud[volumes][disk].path == guest.disks[0].path
+
+
+async def test_a_disk_that_has_moved_is_not_taken_back_as_its_guest_dies_at_the_next_attempt(
+    bed: Bed, sim: SimDriver
+) -> None:
+    """The first attempt could not remove what it was copied from; the copy is the volume."""
+    ask = deploy("web")
+    await bed.engine.perform(ask, BY)
+    real, tried = copies.move, list[int]()
+
+    def moves(world: SimWorld, *call: Any, key: Any) -> Any:
+        tried.append(1)
+        if len(tried) == 2:
+            world.kill_guest(ask.vm_id)
+        return real(world, *call, key=key)
+
+    disk, pool = ask.disks[0].volume_id, named("pool2")
+    sim.faults.fail("remove_disk", Fault.BEFORE, times=1)
+    with patch.object(copies, "move", moves):
+        await bed.engine.perform(MigrateVolume(volume_id=disk, pool_id=pool, live=True), BY)
+    (guest,) = sim.world.where(ask.vm_id)
+    assert len(tried) == 2
+    assert bed.engine.cloud[volumes][disk].path == guest.disks[0].path
+    vm = bed.engine.cloud[vms][ask.vm_id]
+    await bed.engine.decide(VmFound(vm_id=vm.id, version=vm.version, why="it died"), BY)
+    sim.world.commit(Gone("guest", guest.host, guest.ident))
 
 
 async def test_a_network_stays_while_a_guest_gets_a_card_on_it(bed: Bed) -> None:
