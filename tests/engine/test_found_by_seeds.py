@@ -29,6 +29,9 @@ from engine.intents.nic import AddNic, RemoveNic
 from engine.intents.public_ip_address import AllocateAddress, EnableStaticNat
 from engine.intents.record import CreateRecord
 from engine.intents.resource_limit import SetLimit
+from engine.intents.snapshot import CreateSnapshot, DeleteSnapshot
+from engine.intents.template import RegisterTemplate
+from engine.intents.template_create import CreateTemplate
 from engine.intents.vm import MigrateVm, NicAsk, VmFound
 from engine.intents.vm_life import MigrateVmWithVolumes, RestoreVm
 from engine.intents.volume import CreateVolume, MigrateVolume
@@ -282,3 +285,30 @@ async def test_a_network_stays_while_a_guest_gets_a_card_on_it(bed: Bed) -> None
         await bed.engine.decide(remove, BY)
     await bed.engine.perform(RemoveNic(vm_id=ask.vm_id, nic_id=card.nic_id), BY)
     await bed.engine.decide(remove, BY)
+
+
+def _step(saga: str, name: str) -> Any:
+    return next(one for one in SAGAS[saga].steps if one.name == name)
+
+
+async def test_a_template_of_a_snapshot_that_is_deleted_meanwhile_says_so(bed: Bed) -> None:
+    await bed.engine.perform(deploy("web"), BY)
+    root = deploy("web").disks[0].volume_id
+    kept = CreateSnapshot(snapshot_id=named("kept"), volume_id=root, name="kept")
+    await bed.engine.perform(kept, BY)
+    step = _step("template.create:1", "export")
+    real = step.do
+
+    async def late(run: Any) -> Any:
+        await bed.engine.perform(DeleteSnapshot(snapshot_id=kept.snapshot_id), BY)
+        return await real(run)
+
+    describe = RegisterTemplate(
+        template_id=named("made"), account_id=ADMIN_ACCOUNT, domain_id=ROOT_DOMAIN, name="made",
+        display_text="made", url="", hypervisor="Simulator", image_format="QCOW2", trusted=False,
+        zone_ids=[ZONE],
+    )  # fmt: skip
+    with patch.object(step, "do", late), pytest.raises(JobFailed, match="deleted meanwhile"):
+        await bed.engine.perform(
+            CreateTemplate(describe=describe, snapshot_id=kept.snapshot_id), BY
+        )
