@@ -18,6 +18,8 @@ from engine.intents import By
 from engine.intents.storage_pool import MaintainStoragePool, ServeStoragePool
 from engine.intents.vm import StartVm, StopVm
 from engine.saga import Run, Saga
+from projections.snapshot import snapshots
+from projections.space import Space
 from projections.storage_pool import storage_pools
 from projections.vm import vms
 from projections.volume import volumes
@@ -85,8 +87,17 @@ async def stop_guests(run: Run[MaintainStoragePool]) -> None:
     refused = [one.result() for one in stops if one.result()]
     if refused:
         raise Refused("; ".join(refused))
-    if any(_users(run)):
-        raise Unavailable("guests run from the pool still, or another job has them")
+    if any(_users(run)) or _is_worked_on(run):
+        raise Unavailable("guests run from the pool still, or other jobs have them or disks in it")
+
+
+def _is_worked_on(run: Run[MaintainStoragePool]) -> bool:
+    """Whether a job has a disk in the pool, or was promised room there: a guest may get it yet."""
+    there = list(run.cloud[volumes].by("pool_id", run.intent.id))
+    kept = run.cloud[snapshots].by("pool_id", run.intent.id)
+    known_bytes = sum(disk.size_bytes for disk in there) + sum(one.size_bytes for one in kept)
+    promised = run.cloud.view(Space).pools[run.intent.id].used_bytes > known_bytes
+    return promised or any(volume.job_id is not None for volume in there)
 
 
 @maintain_pool.step(no_undo="the last step: nothing after it can fail")

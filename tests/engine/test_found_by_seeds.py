@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from aggregates.affinity_group import APART
 from aggregates.errors import InUse, LimitReached
 from aggregates.saga import RunState
+from aggregates.storage_pool import PoolState
 from benchmarks.cloud import BY, GIB, NETWORK, ZONE, Bed, deploy, engine_in, furnish, named, network
 from drivers.contract.compute import Power
 from drivers.contract.errors import Refused, Unknown
@@ -30,6 +31,7 @@ from engine.intents.public_ip_address import AllocateAddress, EnableStaticNat
 from engine.intents.record import CreateRecord
 from engine.intents.resource_limit import SetLimit
 from engine.intents.snapshot import CreateSnapshot, DeleteSnapshot
+from engine.intents.storage_pool import MaintainStoragePool, ServeStoragePool
 from engine.intents.template import RegisterTemplate
 from engine.intents.template_create import CreateTemplate
 from engine.intents.vm import MigrateVm, NicAsk, VmFound
@@ -38,6 +40,9 @@ from engine.intents.volume import CreateVolume, MigrateVolume
 from engine.log import Log
 from engine.saga import SAGAS
 from projections.counts import Counts
+from projections.saga import saga_runs
+from projections.space import Space
+from projections.storage_pool import storage_pools
 from projections.vm import vms
 from projections.volume import volumes
 from tests.engine.acting import until
@@ -312,3 +317,30 @@ async def test_a_template_of_a_snapshot_that_is_deleted_meanwhile_says_so(bed: B
         await bed.engine.perform(
             CreateTemplate(describe=describe, snapshot_id=kept.snapshot_id), BY
         )
+
+
+async def test_a_pool_is_not_in_maintenance_while_a_guest_is_made_in_it(bed: Bed) -> None:
+    ask, step, released = deploy("web"), _step("vm.deploy:1", "create_disks"), asyncio.Event()
+    real = step.do
+
+    async def held(run: Any) -> Any:
+        await released.wait()
+        return await real(run)
+
+    with patch.object(step, "do", held):
+        deployed = await bed.engine.submit(ask, BY)
+        pool_id = next(iter(bed.engine.cloud.view(Space).holds.values())).pool_id
+        maintained = await bed.engine.submit(MaintainStoragePool(id=pool_id), BY)
+        await until(lambda: _tried(bed, maintained.id))
+        assert bed.engine.cloud[storage_pools][pool_id].state is PoolState.PREPARING
+        released.set()
+        for job in (deployed, maintained):
+            row = await bed.engine.runner.wait(job.id)
+            assert row.state is RunState.SUCCEEDED, row.error_text
+    assert bed.engine.cloud[vms][ask.vm_id].host_id is None
+    await bed.engine.perform(ServeStoragePool(id=pool_id), BY)
+
+
+def _tried(bed: Bed, job_id: Any) -> bool:
+    row = bed.engine.cloud[saga_runs][job_id]
+    return row.state is not RunState.RUNNING or bool(row.attempts)
