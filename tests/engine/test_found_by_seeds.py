@@ -23,6 +23,7 @@ from drivers.sim import Fault, SimDriver, SimWorld, copies
 from drivers.sim.rows import Gone
 from engine.engine import JobFailed
 from engine.genesis import ADMIN_ACCOUNT, BUILTIN_TEMPLATE, ROOT_DOMAIN
+from engine.intents.host import ReconnectHost, RemoveHost
 from engine.intents.ip_rule import CreateIpRule
 from engine.intents.iso import AttachIso
 from engine.intents.network import RemoveNetwork
@@ -40,6 +41,7 @@ from engine.intents.volume import CreateVolume, MigrateVolume
 from engine.log import Log
 from engine.saga import SAGAS
 from projections.counts import Counts
+from projections.host import hosts
 from projections.saga import saga_runs
 from projections.space import Space
 from projections.storage_pool import storage_pools
@@ -344,3 +346,22 @@ async def test_a_pool_is_not_in_maintenance_while_a_guest_is_made_in_it(bed: Bed
 def _tried(bed: Bed, job_id: Any) -> bool:
     row = bed.engine.cloud[saga_runs][job_id]
     return row.state is not RunState.RUNNING or bool(row.attempts)
+
+
+@pytest.mark.parametrize("answers", [True, False])
+async def test_a_host_that_is_removed_while_it_is_connected_anew_stays_removed(
+    bed: Bed, answers: bool
+) -> None:
+    step, host_id = _step("host.reconnect:1", "connect"), named("host2")
+    real = step.do
+
+    async def late(run: Any) -> Any:
+        found = await real(run) if answers else None
+        await bed.engine.perform(RemoveHost(id=host_id), BY)
+        return found if answers else await real(run)
+
+    with patch.object(step, "do", late):
+        job = await bed.engine.submit(ReconnectHost(id=host_id), BY)
+        row = await bed.engine.runner.wait(job.id)
+    assert row.state is RunState.FAILED, row.error_text
+    assert host_id not in bed.engine.cloud[hosts]
