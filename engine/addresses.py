@@ -41,7 +41,7 @@ def take_nic(
 
     In a pod, or in one that its address chooses, where a network's addresses belong to pods.
     """
-    mac = _take_mac(at, ask, network)
+    mac = take_mac(at, ask.nic_id, network, ask.mac)
     if not network.has_addresses:
         return Nic(
             id=ask.nic_id,
@@ -103,33 +103,29 @@ def pod_of(cloud: Cloud, nics: Iterable[Nic]) -> UUID | None:
     return None
 
 
-def _take_mac(at: Deciding, ask: NicAsk, network: Network) -> str:
+def take_mac(at: Deciding, nic_id: UUID, network: Network, mac: str) -> str:
     """The lowest free MAC of the zone, or the one wanted, which may be of anybody's making."""
-    wanted = int(ask.mac.replace(":", ""), 16) if ask.mac else None
+    wanted = int(mac.replace(":", ""), 16) if mac else None
     if wanted is not None and not MAC_FIRST <= wanted <= MAC_LAST:
-        return _claim_mac(at, ask, network)
-    hold = uuid5(ask.nic_id, "mac")
+        return _claim_mac(at, nic_id, network, mac)
+    hold = uuid5(nic_id, "mac")
     macs = spaces(at.world, "mac", zone_id=network.zone_id)
-    taken = at.world.allocator.take_address(
-        macs, hold, holder=ask.nic_id, purpose="nic", wanted=wanted
-    )
+    taken = at.world.allocator.take_address(macs, hold, holder=nic_id, purpose="nic", wanted=wanted)
     at.add(taken, hold)
     return mac_text(taken.number)
 
 
-def _claim_mac(at: Deciding, ask: NicAsk, network: Network) -> str:
+def _claim_mac(at: Deciding, nic_id: UUID, network: Network, mac: str) -> str:
     """A MAC outside of our range has no ledger of its own: it is taken as a name is."""
     assert at.draft is not None, "an address is taken by a decision"
     for vm in at.world.cloud[vms].by("zone_id", network.zone_id):
-        if any(nic.mac == ask.mac for nic in vm.nics):
-            raise AlreadyExists(f"{ask.mac} is in use in this zone: choose another MAC address")
-    named = {"zone_id": str(network.zone_id), "mac": ask.mac}
+        if any(nic.mac == mac for nic in vm.nics):
+            raise AlreadyExists(f"{mac} is in use in this zone: choose another MAC address")
+    named = {"zone_id": str(network.zone_id), "mac": mac}
     ledger = name_ledger("mac", list(named), list(named.values()))
-    claimed = NameClaimed(
-        kind="mac", fields=list(named), values=list(named.values()), owner=ask.nic_id
-    )
+    claimed = NameClaimed(kind="mac", fields=list(named), values=list(named.values()), owner=nic_id)
     at.draft.append(ledger, at.world.cloud.view(Names).version(ledger), claimed)
-    return ask.mac
+    return mac
 
 
 def free_nics(at: Deciding, nics: Iterable[UUID]) -> None:
