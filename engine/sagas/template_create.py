@@ -8,7 +8,6 @@ from aggregates.errors import Invalid, NotAllowed
 from aggregates.image import WORDS, Copy, ImageState
 from aggregates.vm import VmState, VmWorkEnded
 from aggregates.volume import Volume, VolumeIdle, VolumeState
-from drivers.contract.errors import Refused
 from drivers.contract.storage import DiskPlace, ImageFacts
 from engine.abilities import demand
 from engine.disks import source_of
@@ -98,10 +97,7 @@ async def export(run: Run[CreateTemplate]) -> ImageFacts:
         pool_id, disk_id = run.row(volumes, ask.volume_id).pool_id, ask.volume_id
     else:
         assert ask.snapshot_id is not None
-        snapshot = run.cloud[snapshots].get(ask.snapshot_id)
-        if snapshot is None:
-            raise Refused(f"snapshot {ask.snapshot_id} is gone: it was deleted meanwhile")
-        pool_id, disk_id = snapshot.pool_id, snapshot.id
+        pool_id, disk_id = run.row(snapshots, ask.snapshot_id).pool_id, ask.snapshot_id
     assert pool_id is not None
     session, pool = await run.world.hosts.with_pool(pool_id)
     source = DiskPlace(pool=pool, disk_id=disk_id, is_snapshot=ask.snapshot_id is not None)

@@ -16,7 +16,19 @@ from aggregates.affinity_group import APART
 from aggregates.errors import InUse, LimitReached
 from aggregates.saga import RunState
 from aggregates.storage_pool import PoolState
-from benchmarks.cloud import BY, GIB, NETWORK, ZONE, Bed, deploy, engine_in, furnish, named, network
+from benchmarks.cloud import (
+    BY,
+    GIB,
+    NETWORK,
+    POOL,
+    ZONE,
+    Bed,
+    deploy,
+    engine_in,
+    furnish,
+    named,
+    network,
+)
 from drivers.contract.compute import Power
 from drivers.contract.errors import Refused, Unknown
 from drivers.sim import Fault, SimDriver, SimWorld, copies
@@ -33,9 +45,9 @@ from engine.intents.record import CreateRecord
 from engine.intents.resource_limit import SetLimit
 from engine.intents.snapshot import CreateSnapshot, DeleteSnapshot
 from engine.intents.storage_pool import MaintainStoragePool, ServeStoragePool
-from engine.intents.template import RegisterTemplate
-from engine.intents.template_create import CreateTemplate
-from engine.intents.vm import MigrateVm, NicAsk, VmFound
+from engine.intents.template import DeleteTemplate, RegisterTemplate
+from engine.intents.template_create import CreateTemplate, PrepareTemplate
+from engine.intents.vm import MigrateVm, NicAsk, StopVm, VmFound
 from engine.intents.vm_life import MigrateVmWithVolumes, RestoreVm
 from engine.intents.volume import CreateVolume, MigrateVolume
 from engine.log import Log
@@ -52,6 +64,11 @@ from tests.sagas.judge import judge
 from tests.sim.place import complete
 from tests.sim.references import nothing_dangles
 
+MADE = RegisterTemplate(
+    template_id=named("made"), account_id=ADMIN_ACCOUNT, domain_id=ROOT_DOMAIN, name="made",
+    display_text="made", url="", hypervisor="Simulator", image_format="QCOW2", trusted=False,
+    zone_ids=[ZONE],
+)  # fmt: skip
 TENANT = {"account_id": named("tenant 0"), "domain_id": ROOT_DOMAIN}
 
 
@@ -310,15 +327,25 @@ async def test_a_template_of_a_snapshot_that_is_deleted_meanwhile_says_so(bed: B
         await bed.engine.perform(DeleteSnapshot(snapshot_id=kept.snapshot_id), BY)
         return await real(run)
 
-    describe = RegisterTemplate(
-        template_id=named("made"), account_id=ADMIN_ACCOUNT, domain_id=ROOT_DOMAIN, name="made",
-        display_text="made", url="", hypervisor="Simulator", image_format="QCOW2", trusted=False,
-        zone_ids=[ZONE],
-    )  # fmt: skip
-    with patch.object(step, "do", late), pytest.raises(JobFailed, match="deleted meanwhile"):
-        await bed.engine.perform(
-            CreateTemplate(describe=describe, snapshot_id=kept.snapshot_id), BY
-        )
+    with patch.object(step, "do", late), pytest.raises(JobFailed, match="there is no snapshot"):
+        await bed.engine.perform(CreateTemplate(describe=MADE, snapshot_id=kept.snapshot_id), BY)
+
+
+async def test_a_template_that_is_deleted_while_it_is_brought_to_a_pool_says_so(bed: Bed) -> None:
+    ask = deploy("web")
+    await bed.engine.perform(ask, BY)
+    await bed.engine.perform(StopVm(vm_id=ask.vm_id), BY)
+    await bed.engine.perform(CreateTemplate(describe=MADE, volume_id=ask.disks[0].volume_id), BY)
+    step = _step("template.prepare:1", "bring")
+    real = step.do
+
+    async def late(run: Any) -> Any:
+        await bed.engine.perform(DeleteTemplate(template_id=MADE.template_id), BY)
+        return await real(run)
+
+    bring = PrepareTemplate(template_id=MADE.template_id, zone_id=ZONE, pool_ids=[POOL])
+    with patch.object(step, "do", late), pytest.raises(JobFailed, match="there is no template"):
+        await bed.engine.perform(bring, BY)
 
 
 async def test_a_pool_is_not_in_maintenance_while_a_guest_is_made_in_it(bed: Bed) -> None:
