@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from msgspec.structs import replace
 
 from aggregates.affinity_group import APART
-from aggregates.errors import InUse, LimitReached
+from aggregates.errors import InUse, LimitReached, NotAllowed
 from aggregates.saga import RunState
 from aggregates.storage_pool import PoolState
 from benchmarks.cloud import (
@@ -43,6 +44,7 @@ from engine.intents.nic import AddNic, RemoveNic
 from engine.intents.public_ip_address import AllocateAddress, EnableStaticNat
 from engine.intents.record import CreateRecord
 from engine.intents.resource_limit import SetLimit
+from engine.intents.saga import CancelJob
 from engine.intents.snapshot import CreateSnapshot, DeleteSnapshot
 from engine.intents.storage_pool import MaintainStoragePool, ServeStoragePool
 from engine.intents.template import DeleteTemplate, RegisterTemplate
@@ -368,6 +370,32 @@ async def test_a_pool_is_not_in_maintenance_while_a_guest_is_made_in_it(bed: Bed
             assert row.state is RunState.SUCCEEDED, row.error_text
     assert bed.engine.cloud[vms][ask.vm_id].host_id is None
     await bed.engine.perform(ServeStoragePool(id=pool_id), BY)
+    assert bed.engine.cloud[vms][ask.vm_id].host_id is not None, "it was stopped for it"
+
+
+async def test_a_pool_whose_serving_is_cancelled_has_no_guests_and_is_in_maintenance(
+    bed: Bed,
+) -> None:
+    """It serves again, or nothing runs from it."""
+    ask = deploy("web")
+    await bed.engine.perform(ask, BY)
+    pool_id = bed.engine.cloud[volumes][ask.disks[0].volume_id].pool_id
+    assert pool_id is not None
+    await bed.engine.perform(MaintainStoragePool(id=pool_id), BY)
+    step = _step("storage_pool.serve:1", "start_guests")
+    real = step.do
+
+    async def late(run: Any) -> Any:
+        await real(run)
+        with suppress(NotAllowed):
+            await bed.engine.decide(CancelJob(job_id=run.id), BY)
+            await asyncio.sleep(30)
+
+    with patch.object(step, "do", late):
+        job = await bed.engine.submit(ServeStoragePool(id=pool_id), BY)
+        await bed.engine.runner.wait(job.id)
+    pool, vm = bed.engine.cloud[storage_pools][pool_id], bed.engine.cloud[vms][ask.vm_id]
+    assert (pool.state, vm.host_id is None) != (PoolState.MAINTENANCE, False)
 
 
 def _tried(bed: Bed, job_id: Any) -> bool:
