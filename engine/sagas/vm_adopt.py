@@ -16,6 +16,7 @@ from engine.allocator import PlaceRequest, SpaceRequest
 from engine.disks import pool_spec, release_disk, space_key
 from engine.guests import disks_of, free_capacity
 from engine.intents.adopt import AdoptNic, AdoptVm, UnmanageVm
+from engine.ip_rules import forget_guest
 from engine.rules_to import refuse_ruled
 from engine.saga import Run, Saga
 from engine.vm_snapshots import refuse_while_kept
@@ -118,6 +119,7 @@ def _card(run: Run[AdoptVm], ask: AdoptNic, *, is_default: bool) -> Nic:
 @begin.undo
 def erase(run: Run[AdoptVm]) -> None:
     vm = _vm(run)
+    forget_guest(run, vm)
     free_cards(run, vm.nics)
     for disk in disks_of(run, vm.id):
         run.change(disk, VolumeRemoved())
@@ -238,8 +240,10 @@ async def let_disks_go(run: Run[UnmanageVm]) -> None:
 
 @unmanage_vm.step
 def let_go(run: Run[UnmanageVm]) -> None:
+    """Rules that were made to it meanwhile go with it."""
     vm = _vm(run)
     free_capacity(run, vm)
+    forget_guest(run, vm)
     free_cards(run, vm.nics)
     for disk in disks_of(run, vm.id):
         release_disk(run, disk)

@@ -36,6 +36,7 @@ from drivers.sim import Fault, SimDriver, SimWorld, copies
 from drivers.sim.rows import Gone
 from engine.engine import JobFailed
 from engine.genesis import ADMIN_ACCOUNT, BUILTIN_TEMPLATE, ROOT_DOMAIN
+from engine.intents.adopt import UnmanageVm
 from engine.intents.host import ReconnectHost, RemoveHost
 from engine.intents.ip_rule import CreateIpRule
 from engine.intents.iso import AttachIso
@@ -56,6 +57,7 @@ from engine.log import Log
 from engine.saga import SAGAS
 from projections.counts import Counts
 from projections.host import hosts
+from projections.port_forwarding_rule import port_forwarding_rules
 from projections.saga import saga_runs
 from projections.space import Space
 from projections.storage_pool import storage_pools
@@ -141,14 +143,9 @@ async def test_rules_to_a_guest_that_never_starts_go_with_it(
     sim.faults.fail("start_guest", Fault.REFUSED)
     ask = deploy("web")
     job = await bed.engine.submit(ask, BY)
-    fields = {
-        "ip_address_id": address.id, "network_id": NETWORK, "vm_id": ask.vm_id, "vm_ip": "",
-        "protocol": "tcp", "start_port": 22, "end_port": 22, "private_start_port": 22,
-        "private_end_port": 22, "cidrs": [],
-    }  # fmt: skip
     rule: Any = EnableStaticNat(address_id=address.id, vm_id=ask.vm_id)
     if what == "port forwarding":
-        rule = CreateIpRule(kind="port_forwarding_rule", id=named("rule"), fields=fields)
+        rule = _rule(ask.vm_id)
     await bed.engine.decide(rule, BY)
     row = await bed.engine.runner.wait(job.id)
     assert row.state is RunState.FAILED, row.error_text
@@ -420,3 +417,53 @@ async def test_a_host_that_is_removed_while_it_is_connected_anew_stays_removed(
         row = await bed.engine.runner.wait(job.id)
     assert row.state is RunState.FAILED, row.error_text
     assert host_id not in bed.engine.cloud[hosts]
+
+
+async def test_a_rule_to_a_guest_that_is_let_go_of_meanwhile_goes_with_it(bed: Bed) -> None:
+    ask = deploy("web")
+    await bed.engine.perform(ask, BY)
+    with patch.object(step := _step("vm.unmanage:1", "let_guest_go"), "do", _ruled(bed, step)):
+        await bed.engine.perform(UnmanageVm(vm_id=ask.vm_id), BY)
+    assert not list(bed.engine.cloud[port_forwarding_rules])
+
+
+async def test_a_card_stays_as_a_rule_is_made_to_it_while_it_is_removed(
+    bed: Bed, sim: SimDriver
+) -> None:
+    ask = deploy("web", network_id=named("second"))
+    await bed.engine.decide(network("second"), BY)
+    await bed.engine.perform(ask, BY)
+    card = NicAsk(nic_id=named("card"), network_id=NETWORK)
+    await bed.engine.perform(AddNic(vm_id=ask.vm_id, nic=card), BY)
+    with (
+        patch.object(step := _step("nic.remove:1", "pull"), "do", _ruled(bed, step)),
+        pytest.raises(JobFailed, match="remove that first"),
+    ):
+        await bed.engine.perform(RemoveNic(vm_id=ask.vm_id, nic_id=card.nic_id), BY)
+    (guest,) = sim.world.residue().guests
+    assert len(guest.nics) == len(bed.engine.cloud[vms][ask.vm_id].nics) == 2
+
+
+def _ruled(bed: Bed, step: Any) -> Any:
+    """The step, behind which somebody makes a rule to the guest's card on the network."""
+    real = step.do
+
+    async def do(run: Any) -> Any:
+        done = await real(run)
+        owner = {"account_id": ADMIN_ACCOUNT, "domain_id": ROOT_DOMAIN}
+        address = AllocateAddress(id=named("address"), zone_id=ZONE, network_id=NETWORK, **owner)
+        await bed.engine.decide(address, BY)
+        await bed.engine.decide(_rule(run.intent.vm_id), BY)
+        return done
+
+    return do
+
+
+def _rule(vm_id: Any) -> CreateIpRule:
+    """Forward a port of the address to the guest."""
+    fields = {
+        "ip_address_id": named("address"), "network_id": NETWORK, "vm_id": vm_id, "vm_ip": "",
+        "protocol": "tcp", "start_port": 22, "end_port": 22, "private_start_port": 22,
+        "private_end_port": 22, "cidrs": [],
+    }  # fmt: skip
+    return CreateIpRule(kind="port_forwarding_rule", id=named("rule"), fields=fields)
