@@ -28,7 +28,10 @@ TOLD = {
 }  # fmt: skip
 # What the field names, where its name does not say it.
 NAMES = {"parent_id": "", "place_id": "", "scope_id": "", "resource_id": "", "subject_id": ""}
-TOLD_OF = {("snapshot", "volume_id"), ("vm", "user_data_id"), ("vm", "iso_id")}
+TOLD_OF = {
+    ("snapshot", "volume_id"), ("vm", "user_data_id"), ("vm", "iso_id"),
+    ("rolling_maintenance", "host_ids"),
+}  # fmt: skip
 NOT_LOOKED_AT = {"saga", "finding", "address_space"}
 
 

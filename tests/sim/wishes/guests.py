@@ -9,7 +9,6 @@ from msgspec.structs import replace
 from aggregates.affinity_group import KINDS
 from aggregates.vm import VmState
 from benchmarks.cloud import GIB, OFFERING, deploy
-from engine.genesis import BUILTIN_TEMPLATE
 from engine.intents.affinity_group import RemoveAffinityGroup, SetAffinity
 from engine.intents.iso import AttachIso, DetachIso
 from engine.intents.nic import AddNic, AddNicIp, ChangeNicIp, RemoveNic, RemoveNicIp, SetDefaultNic
@@ -23,6 +22,8 @@ from engine.intents.vm import (
     NicAsk,
     RebootVm,
     RecoverVm,
+    ResetPassword,
+    SetKeys,
     StartVm,
     StopVm,
 )
@@ -45,6 +46,7 @@ from projections.vm_snapshot import vm_snapshots
 from projections.volume import volumes
 from tests.sim.place import MEDIUM
 from tests.sim.wishes import wish
+from tests.sim.wishes.images import template
 
 if TYPE_CHECKING:
     from tests.sim.tenants import Tenants
@@ -62,6 +64,9 @@ def deploy_vm(who: Tenants) -> Any:
         return None
     two = who.rarely(0.3)
     ask = deploy(who.name("vm"), network_id=network.id, data_disk=two)
+    image = template(who)
+    root = replace(ask.disks[0], size_bytes=max(GIB, image.size_bytes))
+    ask = replace(ask, template_id=image.id, disks=[root, *ask.disks[1:]])
     mine = [one.id for one in who.cloud[affinity_groups].by("account_id", network.account_id)]
     groups = (who.pick(*mine),) if mine and who.rarely(0.5) else ()
     owner = {"account_id": network.account_id, "domain_id": network.domain_id}
@@ -152,11 +157,21 @@ def scale_vm(who: Tenants) -> object | None:
 
 @wish(3)
 def restore_vm(who: Tenants) -> object | None:
-    vm = who.vm(*THERE)
+    vm, image = who.vm(*THERE), template(who)
     return vm and RestoreVm(
-        vm_id=vm.id, volume_id=who.new_id(), template_id=BUILTIN_TEMPLATE,
-        size_bytes=who.pick(1, 2) * GIB,
+        vm_id=vm.id, volume_id=who.new_id(), template_id=image.id,
+        size_bytes=max(who.pick(1, 2) * GIB, image.size_bytes),
     )  # fmt: skip
+
+
+@wish(2)
+def reset_password(who: Tenants) -> object | None:
+    """Now and then with other SSH keys."""
+    vm = who.vm(VmState.STOPPED)
+    if vm is None:
+        return None
+    keys = SetKeys(vm_id=vm.id, key_pairs=["laptop"], public_keys=("ssh-ed25519 AAAA",))
+    return ResetPassword(vm_id=vm.id, keys=keys if who.rarely(0.5) else None)
 
 
 @wish(3)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.cloud import ISOLATED, ZONE
 from engine.genesis import stable_id
 from engine.intents.ip_rule import AssignMembers, CreateIpRule, RemoveIpRule, RemoveMembers
-from engine.intents.network import CreateNetwork, RemoveNetwork, RestartNetwork
+from engine.intents.network import CreateNetwork, PermitNetwork, RemoveNetwork, RestartNetwork
 from engine.intents.public_ip_address import (
     AllocateAddress,
     DisableStaticNat,
@@ -17,6 +17,7 @@ from engine.intents.public_ip_address import (
 from engine.intents.record import CreateRecord, RemoveRecord
 from engine.intents.router import DestroyRouter
 from engine.intents.vpc import CreateVpc, RestartVpc
+from engine.intents.vpn import CloseRemoteAccess, OpenRemoteAccess
 from projections.load_balancer_rule import load_balancer_rules
 from projections.network import networks
 from projections.network_acl import network_acls
@@ -25,7 +26,7 @@ from projections.public_ip_address import public_ip_addresses
 from projections.router import routers
 from projections.vm import vms
 from projections.vpc import vpcs
-from projections.vpn import vpn_gateways
+from projections.vpn import remote_access_vpns, vpn_gateways
 from tests.sim.wishes import wish
 
 if TYPE_CHECKING:
@@ -274,3 +275,34 @@ def remove_rule(who: Tenants) -> object | None:
         return None
     kind, row_id = who.pick(*every)
     return RemoveIpRule(kind=kind, id=row_id)
+
+
+# ---- private networks that others dial into --------------------------------------------------
+
+
+@wish(2)
+def open_remote_access(who: Tenants) -> object | None:
+    address = who.one(public_ip_addresses, lambda one: one.is_source_nat)
+    if address is None:
+        return None
+    fields = {
+        "account_id": address.account_id, "domain_id": address.domain_id,
+        "public_ip_address_id": address.id, "ip_range": "10.1.2.1-10.1.2.8",
+        "psk_ref": str(who.new_id()),
+    }  # fmt: skip
+    return OpenRemoteAccess(id=who.new_id(), fields=fields, opens=who.rarely(0.7))
+
+
+@wish(1)
+def close_remote_access(who: Tenants) -> object | None:
+    vpn = who.one(remote_access_vpns)
+    return vpn and CloseRemoteAccess(id=vpn.id)
+
+
+@wish(1)
+def permit_network(who: Tenants) -> object | None:
+    """Let somebody else use it, or let nobody but its owner."""
+    network, other = who.one(networks), who.owner()["account_id"]
+    if network is None or who.rarely(0.3):
+        return network and PermitNetwork(network_id=network.id, take_all=True)
+    return PermitNetwork(network_id=network.id, add=[other])
