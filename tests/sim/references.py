@@ -13,6 +13,7 @@ from uuid import UUID
 from aggregates.record import RECORDS
 from engine.ip_rules import addresses_of
 from projections.cloud import Cloud
+from projections.load_balancer import load_balancers
 from projections.load_balancer_rule import load_balancer_rules
 from projections.network import networks
 from projections.port_forwarding_rule import port_forwarding_rules
@@ -67,7 +68,7 @@ def _named(cloud: Cloud) -> Iterator[tuple[str, Any, str, UUID]]:
     for vm in cloud[vms]:
         for nic in vm.nics:
             yield "vm", vm, "network", nic.network_id
-    for rule in cloud[load_balancer_rules]:
+    for rule in (*cloud[load_balancer_rules], *cloud[load_balancers]):
         for member in rule.members:
             yield rule.KIND, rule, "vm", member.vm_id
 
@@ -102,7 +103,7 @@ def _rules(cloud: Cloud) -> None:
     """A rule leads to an address that its guest has, on a network that the guest is on."""
     leads = [(r, r.vm_id, r.network_id, r.vm_ip) for r in cloud[port_forwarding_rules]]
     leads += [(a, a.vm_id, a.vm_network_id, a.vm_ip) for a in cloud[public_ip_addresses] if a.vm_id]
-    for balancer in cloud[load_balancer_rules]:
+    for balancer in (*cloud[load_balancer_rules], *cloud[load_balancers]):
         leads += [(balancer, one.vm_id, balancer.network_id, one.ip) for one in balancer.members]
     for rule, vm_id, network_id, ip in leads:
         cards = [nic for nic in cloud[vms][vm_id].nics if nic.network_id == network_id]

@@ -28,7 +28,7 @@ from engine.engine import Engine
 from engine.fence import Everything
 from engine.intents.host import EndMaintenance
 from engine.intents.saga import MendJob
-from engine.intents.storage_pool import ServeStoragePool
+from engine.intents.storage_pool import ServeStoragePool, UpdateStoragePool
 from engine.log import Log
 from engine.reconcilers.doubts import Doubts
 from engine.reconcilers.sweep import Sweeper
@@ -221,6 +221,8 @@ class Simulation:
         for pool in list(engine.cloud[storage_pools].by("zone_id", ZONE)):
             if pool.state is PoolState.MAINTENANCE and pool.job_id is None:
                 await engine.submit(ServeStoragePool(id=pool.id), BY)
+            elif pool.state is PoolState.DISABLED:
+                await engine.decide(UpdateStoragePool(id=pool.id, enabled=True), BY)
 
     async def _all_jobs(self, bed: Bed) -> list[SagaRun]:
         """Every job over, but for those that parked again when an operator had them retried."""

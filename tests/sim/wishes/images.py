@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aggregates.template import Template
 from benchmarks.cloud import ZONE
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 IMAGES_MAX = 6
 
 
-def template(who: Tenants) -> Template:
-    """What guests are made from: mostly what came with the cloud."""
-    made = who.one(templates, lambda one: one.is_ready) if who.rarely(0.3) else None
+def template(who: Tenants, of: Any) -> Template:
+    """What guests of this owner are made from: mostly what came with the cloud."""
+    made = who.one(templates, lambda one: one.is_ready, of=of) if who.rarely(0.3) else None
     return made or who.cloud[templates][BUILTIN_TEMPLATE]
 
 
@@ -54,8 +54,10 @@ def create_template(who: Tenants) -> object | None:
 
 @wish(1)
 def prepare_template(who: Tenants) -> object | None:
-    pool = who.one(storage_pools)
-    return pool and PrepareTemplate(template_id=template(who).id, zone_id=ZONE, pool_ids=[pool.id])
+    pool, image = who.one(storage_pools), who.one(templates, lambda one: one.is_ready)
+    return pool and image and PrepareTemplate(
+        template_id=image.id, zone_id=ZONE, pool_ids=[pool.id]
+    )  # fmt: skip
 
 
 @wish(2)

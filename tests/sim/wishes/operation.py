@@ -9,7 +9,7 @@ from benchmarks.cloud import CLUSTER, POD, ZONE
 from engine.intents.host import AddHost, EndMaintenance, PrepareHost, ReconnectHost, RemoveHost
 from engine.intents.rolling_maintenance import RollHosts, Scripts
 from engine.intents.saga import CancelJob, MendJob
-from engine.intents.storage_pool import MaintainStoragePool, ServeStoragePool
+from engine.intents.storage_pool import MaintainStoragePool, ServeStoragePool, UpdateStoragePool
 from projections.host import hosts
 from projections.saga import RunState, saga_runs
 from projections.storage_pool import storage_pools
@@ -98,3 +98,10 @@ def maintain_pool(who: Tenants) -> object | None:
 def serve_pool(who: Tenants) -> object | None:
     pool = who.one(storage_pools, lambda one: one.state is PoolState.MAINTENANCE)
     return pool and ServeStoragePool(id=pool.id)
+
+
+@wish(1, operator=True)
+def update_pool(who: Tenants) -> object | None:
+    """Let new volumes into it, or no more."""
+    pool = who.one(storage_pools)
+    return pool and UpdateStoragePool(id=pool.id, enabled=who.rarely(0.7))

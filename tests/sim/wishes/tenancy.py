@@ -9,7 +9,14 @@ from engine.intents.account import DeleteAccount, SetAccountState
 from engine.intents.attached import SetDetails
 from engine.intents.dedication import Dedicate, Release
 from engine.intents.domain import DeleteDomain, MoveDomain, RenameDomain
-from engine.intents.project import ActivateProject, CreateProject, DeleteProject, SuspendProject
+from engine.intents.project import (
+    ActivateProject,
+    AddMember,
+    CreateProject,
+    DeleteProject,
+    RemoveMember,
+    SuspendProject,
+)
 from engine.intents.record import CreateRecord
 from engine.intents.resource_limit import SetLimit
 from engine.intents.tag import PutTags, TakeTags
@@ -18,6 +25,7 @@ from projections.dedication import dedications
 from projections.domain import domains
 from projections.host import hosts
 from projections.project import projects
+from projections.project_member import project_members
 from projections.tag import tags
 from tests.sim.place import account
 from tests.sim.wishes import wish
@@ -129,6 +137,21 @@ def activate_project(who: Tenants) -> object | None:
 def delete_project(who: Tenants) -> object | None:
     project = who.one(projects)
     return project and DeleteProject(project_id=project.id, cleanup=who.rarely(0.7))
+
+
+@wish(1)
+def add_member(who: Tenants) -> object | None:
+    project, other = who.one(projects), who.owner()["account_id"]
+    return project and AddMember(
+        member_id=who.new_id(), project_id=project.id, account_id=other,
+        role=who.pick("Regular", "Admin"),
+    )  # fmt: skip
+
+
+@wish(1)
+def remove_member(who: Tenants) -> object | None:
+    member = who.one(project_members)
+    return member and RemoveMember(member_id=member.id)
 
 
 @wish(1)
