@@ -37,6 +37,7 @@ from drivers.sim.rows import Gone
 from engine.engine import JobFailed
 from engine.genesis import ADMIN_ACCOUNT, BUILTIN_TEMPLATE, ROOT_DOMAIN
 from engine.intents.adopt import UnmanageVm
+from engine.intents.download_link import OpenDownload
 from engine.intents.host import ReconnectHost, RemoveHost
 from engine.intents.ip_rule import CreateIpRule
 from engine.intents.iso import AttachIso
@@ -393,6 +394,22 @@ async def test_a_pool_whose_serving_is_cancelled_has_no_guests_and_is_in_mainten
         await bed.engine.runner.wait(job.id)
     pool, vm = bed.engine.cloud[storage_pools][pool_id], bed.engine.cloud[vms][ask.vm_id]
     assert (pool.state, vm.host_id is None) != (PoolState.MAINTENANCE, False)
+
+
+async def test_a_download_that_cannot_be_made_leaves_no_token(bed: Bed, sim: SimDriver) -> None:
+    ask, token = deploy("web"), await bed.vault.put("token")
+    await bed.engine.perform(ask, BY)
+    await bed.engine.perform(StopVm(vm_id=ask.vm_id), BY)
+    link = OpenDownload(
+        link_id=named("link"), kind="volume", thing_id=ask.disks[0].volume_id,
+        account_id=ADMIN_ACCOUNT, domain_id=ROOT_DOMAIN, token_ref=str(token), zone_id=ZONE,
+        expires_at_ms=2_000_000_000_000,
+    )  # fmt: skip
+    sim.faults.fail("export_disk", Fault.REFUSED)
+    with pytest.raises(JobFailed):
+        await bed.engine.perform(link, BY)
+    with pytest.raises(KeyError):
+        await bed.vault.get(token)
 
 
 def _tried(bed: Bed, job_id: Any) -> bool:
