@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 from typing import Any, Protocol
 from uuid import UUID
 
-from aggregates.address import MAC_FIRST, MAC_LAST, ip4_text, mac_text
+from aggregates.address import ip4_text, mac_text
 from aggregates.errors import AlreadyExists, Exhausted, Invalid, NotAllowed
 from aggregates.ids import uuid5
 from aggregates.name import NameClaimed, name_ledger
@@ -41,7 +41,7 @@ def take_nic(
 
     In a pod, or in one that its address chooses, where a network's addresses belong to pods.
     """
-    mac = _take_mac(at, ask, network)
+    mac = take_mac(at, ask.nic_id, network, ask.mac)
     if not network.has_addresses:
         return Nic(
             id=ask.nic_id,
@@ -103,40 +103,40 @@ def pod_of(cloud: Cloud, nics: Iterable[Nic]) -> UUID | None:
     return None
 
 
-def _take_mac(at: Deciding, ask: NicAsk, network: Network) -> str:
+def take_mac(at: Deciding, nic_id: UUID, network: Network, mac: str) -> str:
     """The lowest free MAC of the zone, or the one wanted, which may be of anybody's making."""
-    wanted = int(ask.mac.replace(":", ""), 16) if ask.mac else None
-    if wanted is not None and not MAC_FIRST <= wanted <= MAC_LAST:
-        return _claim_mac(at, ask, network)
-    hold = uuid5(ask.nic_id, "mac")
-    macs = spaces(at.world, "mac", zone_id=network.zone_id)
+    wanted = int(mac.replace(":", ""), 16) if mac else None
+    macs, table = spaces(at.world, "mac", zone_id=network.zone_id), at.world.cloud[address_spaces]
+    if wanted is not None and not any(
+        table[one].first <= wanted <= table[one].last for one in macs
+    ):
+        return _claim_mac(at, nic_id, network, mac)
+    hold = uuid5(nic_id, "mac")
     try:
         taken = at.world.allocator.take_address(
-            macs, hold, holder=ask.nic_id, purpose="nic", wanted=wanted
+            macs, hold, holder=nic_id, purpose="nic", wanted=wanted
         )
     except AlreadyExists:
-        raise _mac_in_use(ask) from None
+        raise _mac_in_use(mac) from None
     at.add(taken, hold)
     return mac_text(taken.number)
 
 
-def _mac_in_use(ask: NicAsk) -> AlreadyExists:
-    return AlreadyExists(f"{ask.mac} is in use in this zone: choose another MAC address")
+def _mac_in_use(mac: str) -> AlreadyExists:
+    return AlreadyExists(f"{mac} is in use in this zone: choose another MAC address")
 
 
-def _claim_mac(at: Deciding, ask: NicAsk, network: Network) -> str:
-    """A MAC outside of our range has no ledger of its own: it is taken as a name is."""
+def _claim_mac(at: Deciding, nic_id: UUID, network: Network, mac: str) -> str:
+    """A MAC outside of the zone's range has no ledger of its own: it is taken as a name is."""
     assert at.draft is not None, "an address is taken by a decision"
     for vm in at.world.cloud[vms].by("zone_id", network.zone_id):
-        if any(nic.mac == ask.mac for nic in vm.nics):
-            raise _mac_in_use(ask)
-    named = {"zone_id": str(network.zone_id), "mac": ask.mac}
+        if any(nic.mac == mac for nic in vm.nics):
+            raise _mac_in_use(mac)
+    named = {"zone_id": str(network.zone_id), "mac": mac}
     ledger = name_ledger("mac", list(named), list(named.values()))
-    claimed = NameClaimed(
-        kind="mac", fields=list(named), values=list(named.values()), owner=ask.nic_id
-    )
+    claimed = NameClaimed(kind="mac", fields=list(named), values=list(named.values()), owner=nic_id)
     at.draft.append(ledger, at.world.cloud.view(Names).version(ledger), claimed)
-    return ask.mac
+    return mac
 
 
 def free_nics(at: Deciding, nics: Iterable[UUID]) -> None:

@@ -139,9 +139,7 @@ class Draft:
         part = self._parts.get(row_id.int)
         found: Aggregate | None = None if part is None else part.row
         if found is None:
-            row = self.cloud[spec].get(row_id)
-            if row is None:
-                raise NotFound(f"there is no {spec.kind.replace('_', ' ')} {row_id}")
+            row = row_of(self.cloud, spec, row_id)
             if part is None or not part.events:
                 return row
             found = part.row = _copied(row)
@@ -195,6 +193,14 @@ class Draft:
 
 
 _encode = msgpack.Encoder().encode
+
+
+def row_of(cloud: Cloud, spec: TableSpec[R], row_id: UUID) -> R:
+    """The row as the log has it; `NotFound` if there is none."""
+    row = cloud[spec].get(row_id)
+    if row is None:
+        raise NotFound(f"there is no {spec.kind.replace('_', ' ')} {row_id}")
+    return row
 
 
 def _copied(row: R) -> R:

@@ -40,7 +40,7 @@ import msgspec
 from aggregates.base import Aggregate, Event
 from aggregates.ids import uuid5
 from aggregates.saga import Tried
-from engine.draft import Decision, Draft
+from engine.draft import Decision, Draft, row_of
 from engine.hints import hint
 from engine.retry import FORWARD, Patience
 from projections.cloud import Cloud
@@ -152,9 +152,9 @@ class Run(Generic[I]):
         return self.world.cloud
 
     def row(self, spec: TableSpec[R], row_id: UUID) -> R:
-        """A row as this run sees it: its own uncommitted changes included."""
+        """A row with this run's own uncommitted changes in it; `NotFound` if there is none."""
         if self.draft is None:
-            return self.world.cloud[spec][row_id]
+            return row_of(self.world.cloud, spec, row_id)
         return self.draft.row(spec, row_id)
 
     def create(self, stream: UUID, first: Event) -> None:

@@ -159,6 +159,7 @@ class ImportUnmanagedInstance:
             nics=self._nics(caller, found, host, owner),
             host_tags=size.host_tags,
             details={one: value or "" for one, value in (self.details or {}).items()},
+            forced=bool(self.forced),
         )
         return await caller.submit(ask)
 

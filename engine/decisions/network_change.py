@@ -172,12 +172,11 @@ def _serve(network: Network, desk: Desk, *, anew: bool) -> None:
     """The network has what its services need; with `anew` a router that knows nothing of before."""
     if network.guest_ip_type != "Isolated" or network.vpc_id is not None:
         return
-    standing = routers_of(desk, network)
+    standing = [one for one in routers_of(desk, network) if one.role == "VIRTUAL_ROUTER"]
     if standing and not anew:
         return
     for router in standing:
-        if router.role == "VIRTUAL_ROUTER":
-            end_router(desk, router)
+        end_router(desk, router)
     begin_router(desk, network, source_nat(desk, network))
 
 

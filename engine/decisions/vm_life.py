@@ -11,6 +11,7 @@ from aggregates.vm_life import VmAssigned, VmScaled
 from aggregates.volume import VolumeAssigned, VolumeState
 from engine.addresses import free_cards, take_nic
 from engine.decide import Desk, decision
+from engine.decisions.volume import refuse_tied
 from engine.intents.vm_life import AssignVm, ResizeStoppedVm, ScaleVm
 from engine.rules_to import refuse_ruled
 from engine.vm_snapshots import refuse_while_kept
@@ -61,6 +62,7 @@ def assign(ask: AssignVm, desk: Desk) -> None:
     for volume in list(desk.cloud[volumes].by("vm_id", vm.id)):
         if volume.state not in (VolumeState.READY, VolumeState.ALLOCATED):
             raise NotAllowed(f"volume {volume.name} is {volume.state}: wait for its job")
+        refuse_tied(desk.cloud, volume)
         desk.change(volume, VolumeAssigned(**owner))
         _pass_tags(desk, volume.id, owner)
     _pass_tags(desk, vm.id, owner)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from aggregates.errors import InUse, Invalid, NotAllowed
-from aggregates.volume import VolumeAssigned, VolumeCreated, VolumeUpdated
+from aggregates.volume import Volume, VolumeAssigned, VolumeCreated, VolumeUpdated
 from engine.decide import Desk, decision
 from engine.decisions.host import Deciding
 from engine.intents.volume import (
@@ -16,6 +16,7 @@ from engine.intents.volume import (
     UpdateVolume,
 )
 from projections.account import accounts
+from projections.cloud import Cloud
 from projections.snapshot import snapshots
 from projections.snapshot_policy import snapshot_policies
 from projections.volume import volumes
@@ -92,6 +93,20 @@ def recover(ask: RecoverVolume, desk: Desk) -> None:
     desk.change(volume, volume.recover())
 
 
+def refuse_tied(cloud: Cloud, volume: Volume) -> None:
+    """Refuse to give a volume away while it needs what stays with its owner, or that needs it."""
+    policy = next(iter(cloud[snapshot_policies].by("volume_id", volume.id)), None)
+    if policy is not None:
+        raise InUse(
+            f"volume {volume.name} has a snapshot policy of its owner: delete {policy.id} first"
+        )
+    if volume.pool_id is None and volume.snapshot_id is not None:
+        raise InUse(
+            f"volume {volume.name} is still to be made of its owner's snapshot "
+            f"{volume.snapshot_id}: attach it to a virtual machine that runs, or start its own"
+        )
+
+
 @decision
 def assign(ask: AssignVolume, desk: Desk) -> None:
     volume = desk.row(volumes, ask.volume_id)
@@ -100,11 +115,7 @@ def assign(ask: AssignVolume, desk: Desk) -> None:
     volume.attachable()
     if volume.kind == "ROOT":
         raise NotAllowed(f"volume {volume.name} is a root disk: it goes where its guest goes")
-    policy = next(iter(desk.cloud[snapshot_policies].by("volume_id", volume.id)), None)
-    if policy is not None:
-        raise InUse(
-            f"volume {volume.name} has a snapshot policy of its owner: delete {policy.id} first"
-        )
+    refuse_tied(desk.cloud, volume)
     account = desk.row(accounts, ask.account_id)
     if account.state != "enabled" or account.ending is not None:
         raise NotAllowed(f"account {account.name} is {account.state}: it cannot be given anything")

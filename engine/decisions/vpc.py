@@ -92,7 +92,8 @@ def restart(ask: RestartVpc, desk: Desk) -> None:
         "is_redundant": vpc.is_redundant or ask.make_redundant,
     }
     record.update(UpdateRecord(kind="vpc", id=vpc.id, fields=fields), desk)
-    there = list(record.naming(desk, "router", "vpc_id", vpc.id))
+    routers = record.naming(desk, "router", "vpc_id", vpc.id)
+    there = [one for one in routers if one.role == "VIRTUAL_ROUTER"]
     if there and not (ask.cleanup or ask.make_redundant):
         return
     for router in there:

@@ -73,7 +73,10 @@ class AdoptNic(Struct, frozen=True, kw_only=True):
 
 
 class AdoptVm(Struct, frozen=True, kw_only=True):
-    """Take over a stranger that runs on `host_id` under the name `stranger`."""
+    """Take over a stranger that runs on `host_id` under the name `stranger`.
+
+    With `forced` also one that has a MAC address of another guest.
+    """
 
     vm_id: UUID
     account_id: UUID
@@ -94,6 +97,7 @@ class AdoptVm(Struct, frozen=True, kw_only=True):
     nics: list[AdoptNic] = field(default_factory=list)
     host_tags: list[str] = field(default_factory=list)
     details: dict[str, str] = field(default_factory=dict)
+    forced: bool = False
 
 
 class UnmanageVm(Struct, frozen=True, kw_only=True):

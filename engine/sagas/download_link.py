@@ -129,7 +129,9 @@ async def produce(run: Run[OpenDownload]) -> str:
 
 @produce.undo
 async def remove_made(run: Run[OpenDownload]) -> None:
+    """The token of its URL goes as well: it was sealed for this link alone."""
     await remove(on_disk(run.world.home, made_for(run.intent.link_id)))
+    await run.world.vault.shred(UUID(run.intent.token_ref))
 
 
 @open_download.step(no_undo="the last step: nothing after it can fail")

@@ -41,8 +41,8 @@ def begin(run: Run[ReconnectHost]) -> None:
 
 @begin.undo
 def give_up(run: Run[ReconnectHost]) -> None:
-    host = run.row(hosts, run.intent.id)
-    if host.state is HostState.UP:
+    host = run.cloud[hosts].get(run.intent.id)
+    if host is not None and host.state is HostState.UP:
         run.change(host, HostDisconnected(why="it did not answer when asked to reconnect"))
         supply(run, host.id)
 
@@ -52,7 +52,8 @@ async def connect(run: Run[ReconnectHost]) -> HostConnected:
     await run.world.hosts.drop(run.intent.id)
     session = await run.world.hosts.session(run.intent.id)
     facts = await ask_facts(session)
-    if run.cloud[hosts][run.intent.id].state is not HostState.UP:
+    host = run.cloud[hosts].get(run.intent.id)
+    if host is not None and host.state is not HostState.UP:
         await end_stale(run, run.intent.id, session)
     return facts
 

@@ -116,8 +116,10 @@ async def plug_again(run: Run[RemoveNic]) -> None:
 
 @remove_nic.step(no_undo="the last step: nothing after it can fail")
 def removed(run: Run[RemoveNic]) -> None:
+    """Refused if a rule leads there by now: it is plugged in again."""
     vm = _vm(run)
     gone = vm.nic(run.intent.nic_id)
+    refuse_ruled(run.cloud, vm, gone)
     free_cards(run, [gone])
     left = [nic for nic in vm.nics if nic.id != gone.id]
     run.change(vm, VmNicsSet(nics=left), VmWorkEnded())

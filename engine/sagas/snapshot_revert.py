@@ -39,6 +39,11 @@ def begin(run: Run[RevertSnapshot]) -> None:
             f"the volume of snapshot {snapshot.name} is gone: make a new volume from the snapshot"
         )
     volume = _volume(run)
+    if volume.account_id != snapshot.account_id:
+        raise NotAllowed(
+            f"volume {volume.name} is another account's since snapshot {snapshot.name} was taken: "
+            "make a new volume from the snapshot"
+        )
     demand_of_disk(run, volume, "revert_disk")
     if volume.pool_id != snapshot.pool_id:
         raise NotAllowed(

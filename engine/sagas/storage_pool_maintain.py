@@ -18,6 +18,9 @@ from engine.intents import By
 from engine.intents.storage_pool import MaintainStoragePool, ServeStoragePool
 from engine.intents.vm import StartVm, StopVm
 from engine.saga import Run, Saga
+from projections.saga import saga_runs
+from projections.snapshot import snapshots
+from projections.space import Space
 from projections.storage_pool import storage_pools
 from projections.vm import vms
 from projections.volume import volumes
@@ -35,6 +38,7 @@ serve_pool = Saga(
     ServeStoragePool,
     subject="storage_pool",
     subject_id=lambda ask: ask.id,
+    forward_only=True,
 )
 
 
@@ -46,11 +50,15 @@ class Guests(msgspec.Struct, frozen=True):
 
 def _users(run: Run[MaintainStoragePool]) -> Iterator[Vm]:
     """The guests with a disk in the pool that run, or are about to."""
-    found = {volume.vm_id for volume in run.cloud[volumes].by("pool_id", run.intent.id)}
-    for vm_id in found:
-        vm = run.cloud[vms].get(vm_id)
-        if vm is not None and (vm.host_id is not None or vm.state is VmState.STARTING):
+    for vm in _guests(run):
+        if vm.host_id is not None or vm.state is VmState.STARTING:
             yield vm
+
+
+def _guests(run: Run[MaintainStoragePool]) -> Iterator[Vm]:
+    found = {volume.vm_id for volume in run.cloud[volumes].by("pool_id", run.intent.id)}
+    known = (run.cloud[vms].get(vm_id) for vm_id in found)
+    return (vm for vm in known if vm is not None)
 
 
 @maintain_pool.step
@@ -85,13 +93,25 @@ async def stop_guests(run: Run[MaintainStoragePool]) -> None:
     refused = [one.result() for one in stops if one.result()]
     if refused:
         raise Refused("; ".join(refused))
-    if any(_users(run)):
-        raise Unavailable("guests run from the pool still, or another job has them")
+    if any(_users(run)) or _is_worked_on(run):
+        raise Unavailable("guests run from the pool still, or other jobs have them or disks in it")
+
+
+def _is_worked_on(run: Run[MaintainStoragePool]) -> bool:
+    """Whether a job has a disk in the pool, or was promised room there: a guest may get it yet."""
+    there = list(run.cloud[volumes].by("pool_id", run.intent.id))
+    kept = run.cloud[snapshots].by("pool_id", run.intent.id)
+    known_bytes = sum(disk.size_bytes for disk in there) + sum(one.size_bytes for one in kept)
+    promised = run.cloud.view(Space).pools[run.intent.id].used_bytes > known_bytes
+    return promised or any(volume.job_id is not None for volume in there)
 
 
 @maintain_pool.step(no_undo="the last step: nothing after it can fail")
 def enter(run: Run[MaintainStoragePool]) -> None:
-    entered = StoragePoolMaintenanceEntered(stopped=run[begin].ids)
+    """Also those that were about to run from it when this began, and were stopped as they did."""
+    key = run.key_of(stop_guests)
+    late = {vm.id for vm in _guests(run) if _child_of(key, vm.id) in run.cloud[saga_runs]}
+    entered = StoragePoolMaintenanceEntered(stopped=sorted({*run[begin].ids, *late}))
     run.change(run.row(storage_pools, run.intent.id), entered)
 
 
@@ -104,18 +124,7 @@ def end(run: Run[ServeStoragePool]) -> Guests:
     return Guests(stopped)
 
 
-@end.undo
-def out_of_service(run: Run[ServeStoragePool]) -> None:
-    pool = run.row(storage_pools, run.intent.id)
-    run.change(
-        pool,
-        pool.begin_maintenance(run.id),
-        StoragePoolMaintenanceEntered(stopped=run[end].ids),
-    )
-    supply_space(run, pool.id)
-
-
-@serve_pool.step(timeout_s=3600, no_undo="guests that run again are well as they are")
+@serve_pool.step(timeout_s=3600)
 async def start_guests(run: Run[ServeStoragePool]) -> None:
     """Those that were stopped for it. One that cannot start says why in its own job."""
     turns = asyncio.Semaphore(SIDE_BY_SIDE)
@@ -136,10 +145,14 @@ async def _child(
 ) -> str:
     """Why it could not be done; empty if it was, or if another job has the guest just now."""
     children, by = run.world.children, By(account_id=run.account_id, user_id=run.user_id)
-    child_id = uuid5(run.key, str(vm.id))
     try:
-        job = await children.submit(ask, by, run_id=child_id)
+        job = await children.submit(ask, by, run_id=_child_of(run.key, vm.id))
     except DomainError:
         return ""
     why = await children.outcome(job.id)
     return f"virtual machine {vm.name}: {why}" if why else ""
+
+
+def _child_of(key: UUID, vm_id: UUID) -> UUID:
+    """The job of one guest, under the key of the step that asks for it."""
+    return uuid5(key, str(vm_id))

@@ -18,7 +18,7 @@ from engine.intents.template_create import CreateTemplate, PrepareTemplate
 from engine.saga import Run, Saga
 from engine.sagas.template_register import registered
 from projections.saga import saga_runs
-from projections.table import TABLES
+from projections.snapshot import snapshots
 from projections.template import templates
 from projections.vm import vms
 from projections.volume import volumes
@@ -42,7 +42,7 @@ def begin(run: Run[CreateTemplate]) -> str:
     if ask.volume_id is not None:
         _hold(run, run.row(volumes, ask.volume_id))
     elif ask.snapshot_id is not None:
-        run.guard(run.row(TABLES["snapshot"], ask.snapshot_id))
+        run.guard(run.row(snapshots, ask.snapshot_id))
     else:
         raise Invalid("a template is made of a volume or of a snapshot: name one")
     (zone_id,) = describe.zone_ids
@@ -97,8 +97,7 @@ async def export(run: Run[CreateTemplate]) -> ImageFacts:
         pool_id, disk_id = run.row(volumes, ask.volume_id).pool_id, ask.volume_id
     else:
         assert ask.snapshot_id is not None
-        pool_id = run.cloud.table("snapshot")[ask.snapshot_id].pool_id
-        disk_id = ask.snapshot_id
+        pool_id, disk_id = run.row(snapshots, ask.snapshot_id).pool_id, ask.snapshot_id
     assert pool_id is not None
     session, pool = await run.world.hosts.with_pool(pool_id)
     source = DiskPlace(pool=pool, disk_id=disk_id, is_snapshot=ask.snapshot_id is not None)

@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from aggregates.errors import AlreadyExists
 from aggregates.vm import Nic, Vm, VmCreated, VmExpunged, VmNicsSet, VmStarted, VmState
 from aggregates.vm_life import VmUnmanaged
 from aggregates.volume import VolumeBusy, VolumeCreated, VolumeReady, VolumeRemoved, VolumeState
 from drivers.contract.compute import Adoption
 from engine.abilities import demand
-from engine.addresses import free_cards, take_ip
+from engine.addresses import free_cards, take_ip, take_mac
 from engine.allocator import PlaceRequest, SpaceRequest
 from engine.disks import pool_spec, release_disk, space_key
 from engine.guests import disks_of, free_capacity
 from engine.intents.adopt import AdoptNic, AdoptVm, UnmanageVm
+from engine.ip_rules import forget_guest
 from engine.rules_to import refuse_ruled
 from engine.saga import Run, Saga
 from engine.vm_snapshots import refuse_while_kept
@@ -91,9 +93,16 @@ def begin(run: Run[AdoptVm]) -> None:
 
 
 def _card(run: Run[AdoptVm], ask: AdoptNic, *, is_default: bool) -> Nic:
-    """The card as it is, with an address of its network that is promised to it."""
+    """The card as it is; its MAC, and an address of its network, are promised to it."""
     network = run.row(networks, ask.network_id)
     run.guard(network)
+    try:
+        take_mac(run, ask.nic_id, network, ask.mac)
+    except AlreadyExists:
+        if not run.intent.forced:
+            raise AlreadyExists(
+                f"another guest has the MAC address {ask.mac}: see forced"
+            ) from None
     if not network.has_addresses:
         return Nic(id=ask.nic_id, network_id=network.id, mac=ask.mac, is_default=is_default)
     return Nic(
@@ -110,6 +119,7 @@ def _card(run: Run[AdoptVm], ask: AdoptNic, *, is_default: bool) -> Nic:
 @begin.undo
 def erase(run: Run[AdoptVm]) -> None:
     vm = _vm(run)
+    forget_guest(run, vm)
     free_cards(run, vm.nics)
     for disk in disks_of(run, vm.id):
         run.change(disk, VolumeRemoved())
@@ -230,8 +240,10 @@ async def let_disks_go(run: Run[UnmanageVm]) -> None:
 
 @unmanage_vm.step
 def let_go(run: Run[UnmanageVm]) -> None:
+    """Rules that were made to it meanwhile go with it."""
     vm = _vm(run)
     free_capacity(run, vm)
+    forget_guest(run, vm)
     free_cards(run, vm.nics)
     for disk in disks_of(run, vm.id):
         release_disk(run, disk)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+from typing import TypeVar
+
 import msgspec
 
 from aggregates.errors import Invalid, NotAllowed
@@ -14,7 +17,7 @@ from aggregates.volume import (
     VolumeState,
 )
 from drivers.contract.compute import Power
-from drivers.contract.errors import DriverError, Unknown
+from drivers.contract.errors import DriverError, Refused, Unknown
 from drivers.contract.storage import DiskPlace, DiskSpec
 from engine.abilities import demand, demand_of_disk
 from engine.allocator import SpaceRequest
@@ -35,6 +38,8 @@ from projections.host import hosts
 from projections.storage_pool import StoragePool, storage_pools
 from projections.vm import vms
 from projections.volume import volumes
+
+T = TypeVar("T")
 
 migrate_volume = Saga(
     "volume.migrate:1", MigrateVolume, subject="volume", subject_id=lambda ask: ask.volume_id
@@ -128,7 +133,11 @@ def _let_go(run: Run[MigrateVolume]) -> None:
 async def copy(run: Run[MigrateVolume]) -> str:
     """A disk at rest is copied first; that of a running guest waits for the next step."""
     volume = _volume(run)
-    return "" if run[begin].is_live else await _copied(run, volume)
+    if not run[begin].is_live:
+        return await _copied(run, volume)
+    session, _ = await near_guest(run, volume)
+    await session.open_pool(pool_spec(run, run.intent.pool_id))
+    return ""
 
 
 @copy.undo
@@ -155,16 +164,34 @@ async def change_over(run: Run[MigrateVolume]) -> str:
 
 
 async def _moved(run: Run[MigrateVolume], volume: Volume) -> str:
-    """Where the disk of a guest is that ran when this began. It may have died since."""
+    """Where the disk of a guest is that ran when this began. It may have died since.
+
+    An earlier attempt may have moved it unheard: a refusal counts if it is not in its new pool.
+    """
     assert volume.vm_id is not None
     session, _ = await near_guest(run, volume)
-    target = pool_spec(run, run.intent.pool_id)
-    await session.open_pool(target)
-    status = await session.find_guest(volume.vm_id)
+    target, refused = pool_spec(run, run.intent.pool_id), None
+    await _answer(session.open_pool(target))
+    status = await _answer(session.find_guest(volume.vm_id))
     if status is not None and status.power is Power.RUNNING:
-        return (await session.move_disk(volume.vm_id, volume.id, target, key=run.key)).path
-    there = await session.find_disk(target, volume.id)
-    return await _copied(run, volume) if there is None else there.path
+        try:
+            return (await session.move_disk(volume.vm_id, volume.id, target, key=run.key)).path
+        except Refused as error:
+            refused = error
+    there = await _answer(session.find_disk(target, volume.id))
+    if there is not None:
+        return there.path
+    if refused is not None:
+        raise refused
+    return await _copied(run, volume)
+
+
+async def _answer(question: Awaitable[T]) -> T:
+    """What is refused here is to answer, and not to move."""
+    try:
+        return await question
+    except Refused as refused:
+        raise Unknown(f"the disk may have moved, and it is not told: {refused}") from refused
 
 
 async def _copied(run: Run[MigrateVolume], volume: Volume) -> str:

@@ -122,6 +122,36 @@ async def test_a_guest_of_ours_is_let_go_of_and_runs_on(here: Place) -> None:
     )  # fmt: skip
     assert back["virtualmachine"]["state"] == "Running"
     assert back["virtualmachine"]["id"] != vm["id"]
+    other = await deploy(here.ann, networkids=vm["nic"][0]["networkid"])
+    assert (back["virtualmachine"]["nic"][0]["macaddress"], mac) == (mac, mac)
+    assert other["nic"][0]["macaddress"] != mac, "its MAC address is its own again"
+
+
+async def test_a_mac_that_another_guest_has_is_shared_only_if_that_is_said(here: Place) -> None:
+    vm = await deploy(here.ann)
+    mac, net = vm["nic"][0]["macaddress"], vm["nic"][0]["networkid"]
+    add_stranger(here, macs=(mac,))
+    ask = {
+        "clusterid": str(MAIN), "name": "legacy", "serviceofferingid": SMALL, "account": "ann",
+        "domainid": vm["domainid"], "nicnetworklist[0].nic": mac,
+        "nicnetworklist[0].network": net,
+    }  # fmt: skip
+    with pytest.raises(CloudStackApiException, match="another guest has the MAC address"):
+        await here.admin("importUnmanagedInstance", **ask)
+    both = (await here.admin.job("importUnmanagedInstance", **ask, forced="true"))["virtualmachine"]
+    assert both["nic"][0]["macaddress"] == mac
+    await here.admin.job("destroyVirtualMachine", id=both["id"], expunge="true")
+    other = await deploy(here.ann, networkids=net)
+    assert other["nic"][0]["macaddress"] != mac, "the first guest has it still"
+
+
+async def test_a_mac_of_another_zones_range_is_kept(here: Place) -> None:
+    """It was another cloud's, or another zone's, before it came here."""
+    mac = "02:53:ff:ff:ff:01"
+    add_stranger(here, macs=(mac,))
+    ask = await ask_for(here) | {"nicnetworklist[0].nic": mac, "nicipaddresslist[0].nic": mac}
+    vm = (await here.admin.job("importUnmanagedInstance", **ask))["virtualmachine"]
+    assert vm["nic"][0]["macaddress"] == mac
 
 
 async def test_a_stopped_guest_is_not_let_go_of(here: Place) -> None:

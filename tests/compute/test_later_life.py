@@ -111,23 +111,48 @@ async def _until_gone(here: Place, vm_id: str) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_it_is_given_to_another_account_with_all_that_it_has(here: Place) -> None:
-    vm = await deploy(here.ann, diskofferingid=CUSTOM_DISK, size=1)
+async def to_bob(here: Place, vm_id: str) -> dict[str, Any]:
+    """How the guest is asked to be given to bob, with a network of his."""
     net = await here.bob(
         "createNetwork", name="bobs", networkofferingid=ISOLATED, zoneid=str(ZONE),
         gateway="10.1.9.1", netmask="255.255.255.0",
     )  # fmt: skip
     bob = await here.admin.one("listAccounts", "account", name="bob", listall="true")
-    ask = {
-        "virtualmachineid": vm["id"], "account": "bob", "domainid": bob["domainid"],
+    return {
+        "virtualmachineid": vm_id, "account": "bob", "domainid": bob["domainid"],
         "networkids": net["network"]["id"],
     }  # fmt: skip
+
+
+async def test_what_the_former_owner_has_of_a_disk_does_not_reach_it(here: Place) -> None:
+    vm = await deploy(here.ann)
+    (root,) = (await here.ann("listVolumes"))["volume"]
+    kept = (await here.ann.job("createSnapshot", volumeid=root["id"]))["snapshot"]
+    daily = {"intervaltype": "DAILY", "schedule": "00:03", "timezone": "UTC", "maxsnaps": 2}
+    policy = await here.ann("createSnapshotPolicy", volumeid=root["id"], **daily)
+    await here.ann.job("stopVirtualMachine", id=vm["id"])
+    ask = await to_bob(here, vm["id"])
+    with pytest.raises(CloudStackApiException, match="has a snapshot policy of its owner"):
+        await here.admin("assignVirtualMachine", **ask)
+    await here.ann("deleteSnapshotPolicies", id=policy["snapshotpolicy"]["id"])
+    await here.admin("assignVirtualMachine", **ask)
+    with pytest.raises(CloudStackApiException, match="is another account's"):
+        await here.ann.job("revertSnapshot", id=kept["id"])
+    more = {"snapshotid": kept["id"], "templateid": "", "startvm": "false"}
+    copy = await deploy(here.ann, **more)
+    with pytest.raises(CloudStackApiException, match="is still to be made of its owner's snapshot"):
+        await here.admin("assignVirtualMachine", **(ask | {"virtualmachineid": copy["id"]}))
+
+
+async def test_it_is_given_to_another_account_with_all_that_it_has(here: Place) -> None:
+    vm = await deploy(here.ann, diskofferingid=CUSTOM_DISK, size=1)
+    ask = await to_bob(here, vm["id"])
     with pytest.raises(CloudStackApiException, match="stop it first"):
         await here.admin("assignVirtualMachine", **ask)
     await here.ann.job("stopVirtualMachine", id=vm["id"])
     tag = {"resourcetype": "UserVm", "resourceids": vm["id"], "tags": [{"key": "k", "value": "v"}]}
     await here.ann.job("createTags", **tag)
-    full = {"resourcetype": 0, "account": "bob", "domainid": bob["domainid"]}
+    full = {"resourcetype": 0, "account": "bob", "domainid": ask["domainid"]}
     await here.admin("updateResourceLimit", **full, max=0)
     with pytest.raises(CloudStackApiException, match="limit"):
         await here.admin("assignVirtualMachine", **ask)

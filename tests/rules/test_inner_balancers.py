@@ -82,6 +82,21 @@ async def test_a_tier_balances_inside(here: Place) -> None:
     assert await ann("listLoadBalancers") == {}
 
 
+async def test_it_outlives_the_router_of_its_vpc(here: Place) -> None:
+    network = await tier(here.ann)
+    made = (await here.ann.job("createLoadBalancer", **asked(network, 80)))["loadbalancer"]
+    for cleanup in ("true", "false"):
+        router = await here.admin.one("listRouters", "router", listall="true")
+        await here.ann.job("restartVPC", id=network["vpcid"], cleanup=cleanup)
+        new = await here.admin.one("listRouters", "router", listall="true")
+        assert (new["id"] == router["id"]) is (cleanup == "false")
+    await here.admin.job("destroyRouter", id=new["id"])
+    await here.ann.job("restartVPC", id=network["vpcid"])
+    assert (await here.admin("listRouters", listall="true"))["count"] == 1
+    assert (await here.admin("listInternalLoadBalancerVMs", listall="true"))["count"] == 1
+    assert await here.ann.job("deleteLoadBalancer", id=made["id"]) == {"success": True}
+
+
 async def test_only_where_the_offering_says_so(here: Place) -> None:
     network = await network_of(here.ann)
     error = await refusal(here.ann, "createLoadBalancer", **asked(network, 80))

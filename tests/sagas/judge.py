@@ -16,6 +16,7 @@ from projections.host import hosts
 from projections.network import networks
 from projections.private_gateway import private_gateways
 from projections.public_ip_address import public_ip_addresses
+from projections.router import routers
 from projections.saga import RunState, saga_runs
 from projections.snapshot import snapshots
 from projections.space import Space
@@ -111,7 +112,8 @@ def _promises(rig: Rig) -> None:
     wires = {network.id for network in rig.cloud[networks] if network.vlan}
     public = {row.id for row in rig.cloud[public_ip_addresses]}
     gateways = {row.id for row in rig.cloud[private_gateways] if row.associated_network_id}
-    known = cards | wires | public | gateways
+    inside = {router.id for router in rig.cloud[routers] if router.role == "INTERNAL_LB_VM"}
+    known = cards | wires | public | gateways | inside
     assert holders == known, f"addresses are held for nothing, or the reverse: {holders ^ known}"
     for fold in (capacity, space, addresses):
         assert not fold.pendings.takes, "a promise is neither kept nor given back"

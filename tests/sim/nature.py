@@ -59,17 +59,18 @@ class Nature:
         for url in list(self._world.pools):
             self._world.set_pool_reachable(url, True)
 
-    def stray(self) -> None:
-        """Migrations that everybody had given up land: some guests are on other hosts than before.
+    def stray(self, urls: list[str]) -> None:
+        """Migrations that everybody had given up land: some guests are on other hosts of these.
 
         Only in peace. A job that such a guest gets into is for a person to mend.
         """
         rng = self._chance["stray"].rng
         for guest in self._world.residue().guests:
-            if guest.power is not Power.RUNNING or rng.random() > STRAYS:
+            if guest.guest_id is None or guest.power is not Power.RUNNING:
                 continue
-            home, url = self._world.hosts[guest.host], rng.choice(sorted(self._world.hosts))
-            assert guest.guest_id is not None
+            if rng.random() > STRAYS:
+                continue
+            home, url = self._world.hosts[guest.host], rng.choice(urls)
             with suppress(DriverError):
                 compute.migrate(self._world, home, guest.guest_id, self._world.hosts[url])
                 self.acts["stray"] += 1
@@ -99,13 +100,13 @@ class Nature:
 
     async def _death(self) -> None:
         rng = self._chance["death"].rng
-        guests = [one for one in self._world.residue().guests if one.power is Power.RUNNING]
-        if guests:
+        alive = [one for one in self._world.residue().guests if one.power is Power.RUNNING]
+        known = [one.guest_id for one in alive if one.guest_id is not None]
+        if known:
             self.acts["death"] += 1
-            victim = rng.choice(guests)
-            assert victim.guest_id is not None
+            victim = rng.choice(known)
             power = rng.choice((Power.OFF, Power.CRASHED))
-            self._world.kill_guest(victim.guest_id, power=power)
+            self._world.kill_guest(victim, power=power)
 
     async def _jump(self) -> None:
         self.acts["jump"] += 1

@@ -16,6 +16,8 @@ from engine.intents.vlan_ip_range import CreateVlanIpRange
 
 MEDIUM = stable_id("service_offering", "Medium Instance")
 TENANTS = 3
+HOSTS = 5
+HOST_URLS = tuple(f"sim://host{number}" for number in range(HOSTS))
 SETTINGS = {"enable.dynamic.scale.vm": "true", "expunge.delay": "20"}
 
 

@@ -12,14 +12,19 @@ from uuid import UUID
 
 from aggregates.record import RECORDS
 from engine.ip_rules import addresses_of
+from projections.affinity_group import affinity_groups
 from projections.cloud import Cloud
+from projections.instance_group import instance_groups
+from projections.load_balancer import load_balancers
 from projections.load_balancer_rule import load_balancer_rules
 from projections.network import networks
 from projections.port_forwarding_rule import port_forwarding_rules
 from projections.public_ip_address import public_ip_addresses
 from projections.saga import RunState, saga_runs
+from projections.snapshot_policy import snapshot_policies
 from projections.table import TABLES
 from projections.vm import vms
+from projections.volume import volumes
 
 # Told for the record: what a thing was made of or by, or where it was last.
 TOLD = {
@@ -28,7 +33,10 @@ TOLD = {
 }  # fmt: skip
 # What the field names, where its name does not say it.
 NAMES = {"parent_id": "", "place_id": "", "scope_id": "", "resource_id": "", "subject_id": ""}
-TOLD_OF = {("snapshot", "volume_id"), ("vm", "user_data_id"), ("vm", "iso_id")}
+TOLD_OF = {
+    ("snapshot", "volume_id"), ("vm", "user_data_id"), ("vm", "iso_id"),
+    ("rolling_maintenance", "host_ids"),
+}  # fmt: skip
 NOT_LOOKED_AT = {"saga", "finding", "address_space"}
 
 
@@ -42,6 +50,7 @@ def nothing_dangles(cloud: Cloud) -> None:
     _attached(cloud)
     _jobs(cloud)
     _rules(cloud)
+    _owners(cloud)
 
 
 def _named(cloud: Cloud) -> Iterator[tuple[str, Any, str, UUID]]:
@@ -64,7 +73,7 @@ def _named(cloud: Cloud) -> Iterator[tuple[str, Any, str, UUID]]:
     for vm in cloud[vms]:
         for nic in vm.nics:
             yield "vm", vm, "network", nic.network_id
-    for rule in cloud[load_balancer_rules]:
+    for rule in (*cloud[load_balancer_rules], *cloud[load_balancers]):
         for member in rule.members:
             yield rule.KIND, rule, "vm", member.vm_id
 
@@ -99,7 +108,7 @@ def _rules(cloud: Cloud) -> None:
     """A rule leads to an address that its guest has, on a network that the guest is on."""
     leads = [(r, r.vm_id, r.network_id, r.vm_ip) for r in cloud[port_forwarding_rules]]
     leads += [(a, a.vm_id, a.vm_network_id, a.vm_ip) for a in cloud[public_ip_addresses] if a.vm_id]
-    for balancer in cloud[load_balancer_rules]:
+    for balancer in (*cloud[load_balancer_rules], *cloud[load_balancers]):
         leads += [(balancer, one.vm_id, balancer.network_id, one.ip) for one in balancer.members]
     for rule, vm_id, network_id, ip in leads:
         cards = [nic for nic in cloud[vms][vm_id].nics if nic.network_id == network_id]
@@ -109,3 +118,15 @@ def _rules(cloud: Cloud) -> None:
         network = cloud[networks].get(address.network_id)
         is_tier = network is not None and network.vpc_id is not None
         assert not is_tier or address.vpc_id is None, f"{address.address} serves two things"
+
+
+def _owners(cloud: Cloud) -> None:
+    """What goes with a guest or a volume is of the same owner."""
+    pairs: list[tuple[Any, Any]] = [(v, cloud[vms].get(v.vm_id)) for v in cloud[volumes]]
+    pairs += [(policy, cloud[volumes][policy.volume_id]) for policy in cloud[snapshot_policies]]
+    for vm in cloud[vms]:
+        pairs += [(cloud[affinity_groups][group_id], vm) for group_id in vm.affinity_group_ids]
+        pairs += [(cloud[instance_groups][vm.group_id], vm)] if vm.group_id else []
+    for one, of in pairs:
+        same = of is None or one.account_id == of.account_id
+        assert same, f"{one.KIND} {one.id} is of {one.account_id}, and {of.KIND} {of.id} is not"

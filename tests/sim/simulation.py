@@ -20,30 +20,32 @@ from unittest.mock import patch
 from aggregates.base import Recorded
 from aggregates.errors import NotAllowed
 from aggregates.host import ResourceState
-from benchmarks.cloud import BY, Bed, engine_in, furnish
+from aggregates.storage_pool import PoolState
+from benchmarks.cloud import BY, ZONE, Bed, engine_in, furnish
 from drivers.sim import SimDriver, SimWorld
 from engine.chores.chore import Chores
 from engine.engine import Engine
 from engine.fence import Everything
 from engine.intents.host import EndMaintenance
 from engine.intents.saga import MendJob
+from engine.intents.storage_pool import ServeStoragePool, UpdateStoragePool
 from engine.log import Log
 from engine.reconcilers.doubts import Doubts
 from engine.reconcilers.sweep import Sweeper
 from engine.tasks import Tasks
 from projections.host import hosts
 from projections.saga import RunState, SagaRun, saga_runs
+from projections.storage_pool import storage_pools
 from projections.vm import vms
 from sagastack.tools.export import line
 from tests.sim import laws
 from tests.sim.loop import VirtualLoop, counted_writer
 from tests.sim.mortal import MortalLog, SimClock
 from tests.sim.nature import Nature
-from tests.sim.place import complete
+from tests.sim.place import HOST_URLS, HOSTS, complete
 from tests.sim.seeds import Chance, Ills
 from tests.sim.tenants import Tenants
 
-HOSTS = 5
 HOST_SIZE = "?cpus=8&mhz=2000&memory_gib=4"
 POOL_SIZE = "?capacity_gib=60"
 BETWEEN_S = 0.4
@@ -76,12 +78,14 @@ class Simulation:
         self.driver = SimDriver(
             self.world, self.ills.faults(seed), now_s=lambda: self.clock.now_ms() / 1000
         )
-        for number in range(HOSTS):
-            self.world.host(f"sim://host{number}{HOST_SIZE}")
+        for url in HOST_URLS:
+            self.world.host(url + HOST_SIZE)
         for name in ("pool", "pool2"):
             self.world.pool(f"sim://{name}{POOL_SIZE}")
         self.nature = Nature(seed, self.ills, self.world, self.clock)
-        self.tenants = Tenants(seed, operators=self.ills.operators, now_ms=self.clock.now_ms)
+        self.tenants = Tenants(
+            seed, self.world, operators=self.ills.operators, now_ms=self.clock.now_ms
+        )
         self.lives = 0
         self.position = 0
         self._home, self._say, self._every = home, say, every
@@ -192,7 +196,7 @@ class Simulation:
         sweeper = Sweeper(bed.engine, bed.hosts, self.clock, every_s=SWEEP_S)
         quiet = 0
         await self._all_jobs(bed)
-        self.nature.stray()
+        self.nature.stray(sorted(host.url for host in bed.engine.cloud[hosts]))
         for _ in range(PEACE_ROUNDS):
             before = self.position
             self._check()
@@ -200,9 +204,7 @@ class Simulation:
             await sweeper.sweep()
             await Chores(bed.engine, self.clock).round()
             await self._all_jobs(bed)
-            for host in bed.engine.cloud[hosts]:
-                if host.resource_state is not ResourceState.ENABLED and host.job_id is None:
-                    await bed.engine.decide(EndMaintenance(id=host.id), BY)
+            await self._end_maintenance(bed.engine)
             parked = await self._all_jobs(bed)
             quiet = quiet + 1 if self.position == before and not parked else 0
             if quiet == QUIET_ROUNDS:
@@ -211,6 +213,16 @@ class Simulation:
             told = [f"{row.name} at {row.failed_step}: {row.error_text}" for row in parked]
             raise AssertionError(f"jobs park again and again in a healed cloud: {told}")
         raise AssertionError(f"a healed cloud does not come to rest in {PEACE_ROUNDS} sweeps")
+
+    async def _end_maintenance(self, engine: Engine) -> None:
+        for host in engine.cloud[hosts]:
+            if host.resource_state is not ResourceState.ENABLED and host.job_id is None:
+                await engine.decide(EndMaintenance(id=host.id), BY)
+        for pool in list(engine.cloud[storage_pools].by("zone_id", ZONE)):
+            if pool.state is PoolState.MAINTENANCE and pool.job_id is None:
+                await engine.submit(ServeStoragePool(id=pool.id), BY)
+            elif pool.state is PoolState.DISABLED:
+                await engine.decide(UpdateStoragePool(id=pool.id, enabled=True), BY)
 
     async def _all_jobs(self, bed: Bed) -> list[SagaRun]:
         """Every job over, but for those that parked again when an operator had them retried."""

@@ -16,6 +16,7 @@ from aggregates.base import Aggregate
 from aggregates.errors import DomainError
 from aggregates.vm import VmState
 from benchmarks.cloud import BY
+from drivers.sim import SimWorld
 from engine.decide import DECISIONS
 from engine.engine import Engine, JobFailed
 from engine.intents.job import AsJob
@@ -36,9 +37,11 @@ TASTES = (0, 1, 1, 1, 3)  # how much more or less than usual a seed's tenants li
 class Tenants:
     """All who ask. `engine` is the one of the present life."""
 
-    def __init__(self, seed: int, *, operators: bool, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, seed: int, world: SimWorld, *, operators: bool, now_ms: Callable[[], int]
+    ) -> None:
         self.chance = Chance(seed, "tenants")
-        self.now_ms = now_ms
+        self.world, self.now_ms = world, now_ms
         self.engine: Engine
         self.accepted: list[UUID] = []
         self.told: Counter[str] = Counter()

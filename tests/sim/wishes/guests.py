@@ -9,8 +9,8 @@ from msgspec.structs import replace
 from aggregates.affinity_group import KINDS
 from aggregates.vm import VmState
 from benchmarks.cloud import GIB, OFFERING, deploy
-from engine.genesis import BUILTIN_TEMPLATE
 from engine.intents.affinity_group import RemoveAffinityGroup, SetAffinity
+from engine.intents.instance_group import EnsureInstanceGroup, RemoveInstanceGroup
 from engine.intents.iso import AttachIso, DetachIso
 from engine.intents.nic import AddNic, AddNicIp, ChangeNicIp, RemoveNic, RemoveNicIp, SetDefaultNic
 from engine.intents.record import CreateRecord
@@ -18,13 +18,17 @@ from engine.intents.vm import (
     CreateVm,
     DestroyVm,
     ExpungeVm,
+    GroupVm,
     LeaseVm,
     MigrateVm,
     NicAsk,
     RebootVm,
     RecoverVm,
+    ResetPassword,
+    SetKeys,
     StartVm,
     StopVm,
+    UpdateVm,
 )
 from engine.intents.vm_life import (
     AssignVm,
@@ -37,6 +41,7 @@ from engine.intents.vm_life import (
 from engine.intents.vm_snapshot import CreateVmSnapshot, DeleteVmSnapshot, RevertToVmSnapshot
 from projections.affinity_group import affinity_groups
 from projections.host import hosts
+from projections.instance_group import instance_groups
 from projections.iso import isos
 from projections.network import networks
 from projections.storage_pool import storage_pools
@@ -45,6 +50,7 @@ from projections.vm_snapshot import vm_snapshots
 from projections.volume import volumes
 from tests.sim.place import MEDIUM
 from tests.sim.wishes import wish
+from tests.sim.wishes.images import template
 
 if TYPE_CHECKING:
     from tests.sim.tenants import Tenants
@@ -62,6 +68,9 @@ def deploy_vm(who: Tenants) -> Any:
         return None
     two = who.rarely(0.3)
     ask = deploy(who.name("vm"), network_id=network.id, data_disk=two)
+    image = template(who, network)
+    root = replace(ask.disks[0], size_bytes=max(GIB, image.size_bytes))
+    ask = replace(ask, template_id=image.id, disks=[root, *ask.disks[1:]])
     mine = [one.id for one in who.cloud[affinity_groups].by("account_id", network.account_id)]
     groups = (who.pick(*mine),) if mine and who.rarely(0.5) else ()
     owner = {"account_id": network.account_id, "domain_id": network.domain_id}
@@ -153,15 +162,27 @@ def scale_vm(who: Tenants) -> object | None:
 @wish(3)
 def restore_vm(who: Tenants) -> object | None:
     vm = who.vm(*THERE)
+    image = vm and template(who, vm)
     return vm and RestoreVm(
-        vm_id=vm.id, volume_id=who.new_id(), template_id=BUILTIN_TEMPLATE,
-        size_bytes=who.pick(1, 2) * GIB,
+        vm_id=vm.id, volume_id=who.new_id(), template_id=image.id,
+        size_bytes=max(who.pick(1, 2) * GIB, image.size_bytes),
     )  # fmt: skip
+
+
+@wish(2)
+def reset_password(who: Tenants) -> object | None:
+    """Now and then with other SSH keys."""
+    vm = who.vm(VmState.STOPPED)
+    if vm is None:
+        return None
+    keys = SetKeys(vm_id=vm.id, key_pairs=["laptop"], public_keys=("ssh-ed25519 AAAA",))
+    return ResetPassword(vm_id=vm.id, keys=keys if who.rarely(0.5) else None)
 
 
 @wish(3)
 def assign_vm(who: Tenants) -> object | None:
-    vm, network = who.vm(VmState.STOPPED), who.one(networks)
+    vm = who.vm(VmState.STOPPED)
+    network = vm and who.one(networks, lambda one: one.account_id != vm.account_id)
     if vm is None or network is None:
         return None
     card = NicAsk(nic_id=who.new_id(), network_id=network.id)
@@ -243,6 +264,30 @@ def attach_iso(who: Tenants) -> object | None:
 def detach_iso(who: Tenants) -> object | None:
     vm = who.one(vms, lambda one: one.job_id is None and one.iso_id is not None)
     return vm and DetachIso(vm_id=vm.id)
+
+
+@wish(1)
+def update_vm(who: Tenants) -> object | None:
+    vm = who.one(vms)
+    return vm and UpdateVm(vm_id=vm.id, display_name=who.name("called"), is_protected=False)
+
+
+@wish(1)
+def ensure_instance_group(who: Tenants) -> object | None:
+    return EnsureInstanceGroup(group_id=who.new_id(), name=who.pick("a", "b"), **who.owner())
+
+
+@wish(1)
+def group_vm(who: Tenants) -> object | None:
+    vm = who.one(vms)
+    group = vm and who.one(instance_groups, of=vm)
+    return vm and GroupVm(vm_id=vm.id, group_id=group and group.id)
+
+
+@wish(1)
+def remove_instance_group(who: Tenants) -> object | None:
+    group = who.one(instance_groups)
+    return group and RemoveInstanceGroup(group_id=group.id)
 
 
 @wish(2)

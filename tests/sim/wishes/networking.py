@@ -7,16 +7,26 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.cloud import ISOLATED, ZONE
 from engine.genesis import stable_id
 from engine.intents.ip_rule import AssignMembers, CreateIpRule, RemoveIpRule, RemoveMembers
-from engine.intents.network import CreateNetwork, RemoveNetwork, RestartNetwork
+from engine.intents.load_balancer import CreateLoadBalancer, RemoveLoadBalancer
+from engine.intents.network import (
+    CreateNetwork,
+    PermitNetwork,
+    RemoveNetwork,
+    RestartNetwork,
+    UpdateNetwork,
+)
 from engine.intents.public_ip_address import (
     AllocateAddress,
+    AssociateReserved,
     DisableStaticNat,
     EnableStaticNat,
     ReleaseAddress,
 )
 from engine.intents.record import CreateRecord, RemoveRecord
 from engine.intents.router import DestroyRouter
-from engine.intents.vpc import CreateVpc, RestartVpc
+from engine.intents.vpc import CreateVpc, OwnNetworkAcl, ReplaceNetworkAcl, RestartVpc
+from engine.intents.vpn import CloseRemoteAccess, OpenRemoteAccess
+from projections.load_balancer import load_balancers
 from projections.load_balancer_rule import load_balancer_rules
 from projections.network import networks
 from projections.network_acl import network_acls
@@ -25,14 +35,15 @@ from projections.public_ip_address import public_ip_addresses
 from projections.router import routers
 from projections.vm import vms
 from projections.vpc import vpcs
-from projections.vpn import vpn_gateways
+from projections.vpn import remote_access_vpns, vpn_gateways
 from tests.sim.wishes import wish
 
 if TYPE_CHECKING:
     from tests.sim.tenants import Tenants
 
 NETWORKS_MAX = 12
-TIER = stable_id("network_offering", "DefaultIsolatedNetworkOfferingForVpcNetworks")
+TIER = "DefaultIsolatedNetworkOfferingForVpcNetworks"
+TIERS = [stable_id("network_offering", name) for name in (TIER, f"{TIER}WithInternalLB")]
 VPC = stable_id("vpc_offering", "Default VPC offering")
 RULES = (
     "firewall_rule", "port_forwarding_rule", "ip_forwarding_rule", "load_balancer_rule",
@@ -89,8 +100,8 @@ def create_tier(who: Tenants) -> object | None:
     vpc, name = who.one(vpcs), who.name("tier")
     third = who.pick(*range(8))
     return vpc and CreateNetwork(
-        network_id=who.new_id(), zone_id=ZONE, offering_id=TIER, name=name, display_text=name,
-        account_id=vpc.account_id, domain_id=vpc.domain_id, vpc_id=vpc.id,
+        network_id=who.new_id(), zone_id=ZONE, offering_id=who.pick(*TIERS), name=name,
+        display_text=name, account_id=vpc.account_id, domain_id=vpc.domain_id, vpc_id=vpc.id,
         gateway=f"10.8.{third}.1", netmask="255.255.255.0",
     )  # fmt: skip
 
@@ -173,9 +184,15 @@ def release_address(who: Tenants) -> object | None:
     return address and ReleaseAddress(id=address.id)
 
 
-def _pair(who: Tenants) -> tuple[Any, Any, Any] | None:
-    """An address, a guest that it can lead to, and the network between them."""
-    address = who.one(public_ip_addresses, lambda one: one.state == "Allocated")
+def _pair(who: Tenants, *, alone: bool = False) -> tuple[Any, Any, Any] | None:
+    """An address, a guest that it can lead to, and the network between them.
+
+    `alone`: nobody else goes out by the address.
+    """
+    address = who.one(
+        public_ip_addresses,
+        lambda one: one.state == "Allocated" and not (alone and one.is_source_nat),
+    )
     if address is None:
         return None
     serves = [
@@ -207,7 +224,7 @@ def forward_port(who: Tenants) -> object | None:
 
 @wish(3)
 def enable_static_nat(who: Tenants) -> object | None:
-    found = _pair(who)
+    found = _pair(who, alone=True)
     return found and EnableStaticNat(address_id=found[0].id, vm_id=found[1].id, network_id=found[2])
 
 
@@ -244,9 +261,9 @@ def balance_load(who: Tenants) -> object | None:
 
 @wish(4)
 def assign_members(who: Tenants) -> object | None:
-    rule = who.one(load_balancer_rules)
+    rule = who.one(load_balancers if who.rarely(0.3) else load_balancer_rules)
     vm = rule and who.one(vms, lambda one: any(n.network_id == rule.network_id for n in one.nics))
-    return vm and AssignMembers(kind="load_balancer_rule", id=rule.id, members=[(vm.id, "")])
+    return vm and AssignMembers(kind=rule.KIND, id=rule.id, members=[(vm.id, "")])
 
 
 @wish(1)
@@ -274,3 +291,98 @@ def remove_rule(who: Tenants) -> object | None:
         return None
     kind, row_id = who.pick(*every)
     return RemoveIpRule(kind=kind, id=row_id)
+
+
+@wish(2)
+def update_network(who: Tenants) -> object | None:
+    """Another address to go out by, or fewer addresses for guests, or all again."""
+    network = who.one(networks, lambda one: one.vpc_id is None)
+    if network is None or who.rarely(0.3):
+        part = who.pick("10.2.0.0/29", "10.2.0.0/28")
+        return network and UpdateNetwork(network_id=network.id, guest_vm_cidr=part)
+    others = [one.address for one in who.cloud[public_ip_addresses].by("network_id", network.id)]
+    wanted = who.pick(*others, f"198.51.100.{who.pick(*range(10, 41))}")
+    return UpdateNetwork(network_id=network.id, source_nat_ip=wanted)
+
+
+@wish(1)
+def associate_reserved(who: Tenants) -> object | None:
+    address = who.one(
+        public_ip_addresses, lambda one: one.network_id is None and one.vpc_id is None
+    )
+    network = address and who.one(networks, of=address)
+    if address is None or network is None:
+        return None
+    serves = {"vpc_id": network.vpc_id} if network.vpc_id else {"network_id": network.id}
+    return AssociateReserved(id=address.id, **serves)
+
+
+# ---- inside of VPCs --------------------------------------------------------------------------
+
+
+@wish(1)
+def own_network_acl(who: Tenants) -> object | None:
+    tier = who.one(networks, lambda one: one.vpc_id is not None)
+    name = who.name("list")
+    return tier and OwnNetworkAcl(network_id=tier.id, network_acl_id=who.new_id(), name=name)
+
+
+@wish(1)
+def replace_network_acl(who: Tenants) -> object | None:
+    tier, acl = who.one(networks, lambda one: one.vpc_id is not None), who.one(network_acls)
+    return tier and acl and ReplaceNetworkAcl(network_id=tier.id, network_acl_id=acl.id)
+
+
+@wish(1)
+def remove_network_acl(who: Tenants) -> object | None:
+    acl = who.one(network_acls, lambda one: one.vpc_id is not None)
+    return acl and RemoveRecord(kind="network_acl", id=acl.id)
+
+
+@wish(2)
+def create_load_balancer(who: Tenants) -> object | None:
+    tier = who.one(networks, lambda one: "InternalLbVm" in one.services.get("Lb", ()))
+    there = tier and who.one(load_balancers, lambda one: one.network_id == tier.id)
+    return tier and CreateLoadBalancer(
+        id=who.new_id(), router_id=who.new_id(), network_id=tier.id, source_network_id=tier.id,
+        name=who.name("inside"), description="", source_port=who.pick(80, 443),
+        source_ip=there.source_ip if there and who.rarely(0.5) else "", instance_port=8080,
+        algorithm="roundrobin",
+    )  # fmt: skip
+
+
+@wish(1)
+def remove_load_balancer(who: Tenants) -> object | None:
+    balancer = who.one(load_balancers)
+    return balancer and RemoveLoadBalancer(id=balancer.id)
+
+
+# ---- private networks that others dial into --------------------------------------------------
+
+
+@wish(2)
+def open_remote_access(who: Tenants) -> object | None:
+    address = who.one(public_ip_addresses, lambda one: one.is_source_nat)
+    if address is None:
+        return None
+    fields = {
+        "account_id": address.account_id, "domain_id": address.domain_id,
+        "public_ip_address_id": address.id, "ip_range": "10.1.2.1-10.1.2.8",
+        "psk_ref": str(who.new_id()),
+    }  # fmt: skip
+    return OpenRemoteAccess(id=who.new_id(), fields=fields, opens=who.rarely(0.7))
+
+
+@wish(1)
+def close_remote_access(who: Tenants) -> object | None:
+    vpn = who.one(remote_access_vpns)
+    return vpn and CloseRemoteAccess(id=vpn.id)
+
+
+@wish(1)
+def permit_network(who: Tenants) -> object | None:
+    """Let somebody else use it, or let nobody but its owner."""
+    network, other = who.one(networks), who.owner()["account_id"]
+    if network is None or who.rarely(0.3):
+        return network and PermitNetwork(network_id=network.id, take_all=True)
+    return PermitNetwork(network_id=network.id, add=[other])

@@ -1,18 +1,25 @@
-"""Jobs that are cancelled and mended, and hosts that are looked after."""
+"""Jobs that are cancelled and mended, and hosts and pools that are looked after."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from engine.intents.host import EndMaintenance, PrepareHost, ReconnectHost
+from aggregates.storage_pool import PoolState
+from benchmarks.cloud import CLUSTER, POD, ZONE
+from engine.intents.host import AddHost, EndMaintenance, PrepareHost, ReconnectHost, RemoveHost
 from engine.intents.rolling_maintenance import RollHosts, Scripts
 from engine.intents.saga import CancelJob, MendJob
+from engine.intents.storage_pool import MaintainStoragePool, ServeStoragePool, UpdateStoragePool
 from projections.host import hosts
 from projections.saga import RunState, saga_runs
+from projections.storage_pool import storage_pools
+from tests.sim.place import HOST_URLS
 from tests.sim.wishes import wish
 
 if TYPE_CHECKING:
     from tests.sim.tenants import Tenants
+
+HOSTS_MIN = 3
 
 
 def _job(who: Tenants, state: RunState) -> Any:
@@ -62,3 +69,39 @@ def roll_hosts(who: Tenants) -> object | None:
 def reconnect_host(who: Tenants) -> object | None:
     host = who.one(hosts)
     return host and ReconnectHost(id=host.id)
+
+
+@wish(1, operator=True)
+def remove_host(who: Tenants) -> object | None:
+    host = who.one(hosts) if len(who.cloud[hosts]) > HOSTS_MIN else None
+    return host and RemoveHost(id=host.id, forced=who.rarely(0.7))
+
+
+@wish(2, operator=True)
+def add_host(who: Tenants) -> object | None:
+    """One that was removed, or that is here already if nobody looks."""
+    here = {host.url for host in who.cloud[hosts]}
+    away = [url for url in HOST_URLS if url not in here or who.rarely(0.02)]
+    return AddHost(
+        id=who.new_id(), name=who.name("host"), url=who.pick(*away), hypervisor="Simulator",
+        zone_id=ZONE, pod_id=POD, cluster_id=CLUSTER,
+    ) if away else None  # fmt: skip
+
+
+@wish(1, operator=True)
+def maintain_pool(who: Tenants) -> object | None:
+    pool = who.one(storage_pools)
+    return pool and MaintainStoragePool(id=pool.id)
+
+
+@wish(3, operator=True)
+def serve_pool(who: Tenants) -> object | None:
+    pool = who.one(storage_pools, lambda one: one.state is PoolState.MAINTENANCE)
+    return pool and ServeStoragePool(id=pool.id)
+
+
+@wish(1, operator=True)
+def update_pool(who: Tenants) -> object | None:
+    """Let new volumes into it, or no more."""
+    pool = who.one(storage_pools)
+    return pool and UpdateStoragePool(id=pool.id, enabled=who.rarely(0.7))

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from aggregates.vm import VmState
 from benchmarks.cloud import GIB, ZONE
 from engine.genesis import stable_id
+from engine.intents.download_link import CloseDownload, OpenDownload
 from engine.intents.record import RemoveRecord
 from engine.intents.snapshot import (
     CreateSnapshot,
@@ -29,6 +30,7 @@ from engine.intents.volume import (
     RecoverVolume,
     ResizeVolume,
 )
+from projections.download_link import download_links
 from projections.snapshot import snapshots
 from projections.snapshot_policy import snapshot_policies
 from projections.storage_pool import storage_pools
@@ -166,3 +168,27 @@ def set_snapshot_policy(who: Tenants) -> object | None:
 def remove_snapshot_policy(who: Tenants) -> object | None:
     policy = who.one(snapshot_policies)
     return policy and RemoveRecord(kind="snapshot_policy", id=policy.id)
+
+
+# ---- downloads -------------------------------------------------------------------------------
+
+
+@wish(2)
+def open_download(who: Tenants) -> object | None:
+    """Of a disk that nobody writes to, of what is kept of one, or of an image."""
+    kind = who.pick("volume", "snapshot", "template", "iso")
+    rows = [one for one in who.cloud.table(kind) if one.account_id is not None]
+    if not rows:
+        return None
+    thing = who.pick(*rows)
+    return OpenDownload(
+        link_id=who.new_id(), kind=kind, thing_id=thing.id, account_id=thing.account_id,
+        domain_id=thing.domain_id, token_ref=str(who.new_id()), zone_id=ZONE,
+        expires_at_ms=who.now_ms() + 60_000,
+    )  # fmt: skip
+
+
+@wish(1)
+def close_download(who: Tenants) -> object | None:
+    link = who.one(download_links, lambda one: bool(one.path))
+    return link and CloseDownload(link_id=link.id)
