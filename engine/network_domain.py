@@ -1,14 +1,17 @@
-"""The DNS domain of a network whose maker names none."""
+"""What DNS domains of networks may be, and that of one whose maker names none."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
+from aggregates.dns_domain import dns_domain
 from projections.account import accounts
 from projections.cloud import Cloud
 from projections.domain import domains
 from projections.setting import value_of, wider
 from projections.zone import zones
+
+__all__ = ["dns_domain", "usual_domain"]
 
 
 def usual_domain(cloud: Cloud, account_id: UUID, zone_id: UUID) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address
 
-from aggregates.dns_domain import dns_domain
 from api.declare import Matches
+from engine.network_domain import dns_domain
 
 _PATTERN, _WORDS = dns_domain()
 DNS_DOMAIN = Matches(f"|{_PATTERN}", _WORDS)
