@@ -11,6 +11,7 @@ from aggregates.capacity import CapacitySupplied
 from aggregates.errors import AlreadyExists
 from aggregates.host import Host, HostDisconnected, HostState, HostUpdated
 from engine.decide import Desk, decision
+from engine.decisions.record import claim
 from engine.draft import Decision
 from engine.intents.host import EndMaintenance, HostLost, UpdateHost
 from engine.world import World
@@ -93,6 +94,7 @@ def update(ask: UpdateHost, desk: Desk) -> None:
     host.idle()
     if ask.url not in (None, host.url):
         refuse_twice(desk.cloud, host.zone_id, ask.url)
+        claim("host", {"zone_id": host.zone_id, "url": ask.url}, host.id, desk)
     changed = HostUpdated(
         name=host.name if ask.name is None else ask.name,
         url=host.url if ask.url is None else ask.url,

@@ -85,9 +85,9 @@ class Here:
         return found
 
     def running(self) -> list[str]:
-        """Machines that run, by their names without our ids."""
+        """Machines that run, by their names."""
         on = [one for one in self.hand.all() if str(one.runtime.powerState) == "poweredOn"]
-        return sorted(one.name.rsplit("-", 1)[0] for one in on)
+        return sorted(one.name for one in on)
 
     def left(self) -> list[str]:
         """Machines, and files that are no template's image."""
@@ -221,7 +221,7 @@ def test_a_whole_life_leaves_nothing(here: Here, template: str) -> None:
         userdata=base64.b64encode(b"#cloud-config\n").decode(),
     )  # fmt: skip
     vm_id = {"id": vm["id"]}
-    assert (vm["state"], here.running()) == ("Running", ["whole"])
+    assert (vm["state"], here.running()) == ("Running", [vm["instancename"]])
     machine = here.hand.all()[0]
     assert machine.parent.parent.name == "sagastack", "a folder for each tenant"
     vlan = api.one("listNetworks", "network", id=first)["vlan"]
@@ -240,12 +240,12 @@ def test_a_whole_life_leaves_nothing(here: Here, template: str) -> None:
     other = next(one["id"] for one in hosts if one["id"] != was)
     api("migrateVirtualMachine", virtualmachineid=vm["id"], hostid=other)
     assert api.one("listVirtualMachines", "virtualmachine", **vm_id)["hostid"] == other
-    assert here.running() == ["whole"]
+    assert here.running() == [vm["instancename"]]
 
     kept = api("createVMSnapshot", virtualmachineid=vm["id"], snapshotmemory=True)["vmsnapshot"]
     here.write(root, 2)
     api("revertToVMSnapshot", vmsnapshotid=kept["id"])
-    assert (here.read(root), here.running()) == (1, ["whole"])
+    assert (here.read(root), here.running()) == (1, [vm["instancename"]])
     api("deleteVMSnapshot", vmsnapshotid=kept["id"])
     api("detachVolume", id=data["id"])
     api("rebootVirtualMachine", **vm_id)
@@ -257,7 +257,7 @@ def test_a_whole_life_leaves_nothing(here: Here, template: str) -> None:
     assert here.read(root) == 1
     api("resizeVolume", id=data["id"], size=2)
     api("startVirtualMachine", **vm_id)
-    assert here.running() == ["whole"]
+    assert here.running() == [vm["instancename"]]
     api("deleteSnapshot", id=snapshot["id"])
     api("destroyVirtualMachine", **vm_id, expunge=True)
     api("deleteVolume", id=data["id"])
@@ -275,7 +275,7 @@ def test_a_disk_moves_under_its_guest(here: Here, template: str) -> None:
     moved = api("migrateVolume", volumeid=root["id"], storageid=target["id"], livemigrate=True)
     assert moved["volume"]["storage"] == target["name"]
     assert here.read(here.volume(id=root["id"])) == 7
-    assert here.running() == ["mover"]
+    assert here.running() == [vm["instancename"]]
     api("stopVirtualMachine", id=vm["id"])
     assert here.read(here.volume(id=root["id"])) == 7, "it has come to its own path"
     api("startVirtualMachine", id=vm["id"])
@@ -497,7 +497,7 @@ def test_a_machine_that_nobody_made_is_shot_and_seen(here: Here, template: str) 
 
     until(stopped, "the reconciler sees that the guest is off")
     here.api("startVirtualMachine", id=vm["id"])
-    assert here.running() == ["shot"]
+    assert here.running() == [vm["instancename"]]
     here.api("destroyVirtualMachine", id=vm["id"], expunge=True)
     here.api("deleteNetwork", id=only)
     assert here.left() == []

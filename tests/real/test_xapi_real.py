@@ -200,7 +200,7 @@ def test_a_whole_life_leaves_nothing(here: Here, template: str) -> None:
         userdata=base64.b64encode(b"#cloud-config\n").decode(),
     )  # fmt: skip
     vm_id = {"id": vm["id"]}
-    assert (vm["state"], peer.ask("vms")) == ("Running", {"whole": "Running"})
+    assert (vm["state"], peer.ask("vms")) == ("Running", {vm["instancename"]: "Running"})
     root = here.volume(virtualmachineid=vm["id"], type="ROOT")
     here.write(root["path"], 1)
     snapshot = api("createSnapshot", volumeid=root["id"])["snapshot"]
@@ -217,12 +217,12 @@ def test_a_whole_life_leaves_nothing(here: Here, template: str) -> None:
     other = next(one["id"] for one in hosts if one["id"] != was)
     api("migrateVirtualMachine", virtualmachineid=vm["id"], hostid=other)
     assert api.one("listVirtualMachines", "virtualmachine", **vm_id)["hostid"] == other
-    assert peer.ask("vms") == {"whole": "Running"}
+    assert peer.ask("vms") == {vm["instancename"]: "Running"}
 
     kept = api("createVMSnapshot", virtualmachineid=vm["id"], snapshotmemory=True)["vmsnapshot"]
     here.write(root["path"], 2)
     api("revertToVMSnapshot", vmsnapshotid=kept["id"])
-    assert (here.read(root["path"]), peer.ask("vms")) == (1, {"whole": "Running"})
+    assert (here.read(root["path"]), peer.ask("vms")) == (1, {vm["instancename"]: "Running"})
     api("deleteVMSnapshot", vmsnapshotid=kept["id"])
     api("detachVolume", id=data["id"])
     api("rebootVirtualMachine", **vm_id)
@@ -234,7 +234,7 @@ def test_a_whole_life_leaves_nothing(here: Here, template: str) -> None:
     assert here.read(root["path"]) == 1
     api("resizeVolume", id=data["id"], size=2)
     api("startVirtualMachine", **vm_id)
-    assert peer.ask("vms") == {"whole": "Running"}
+    assert peer.ask("vms") == {vm["instancename"]: "Running"}
     api("deleteSnapshot", id=snapshot["id"])
     api("destroyVirtualMachine", **vm_id, expunge=True)
     api("deleteVolume", id=data["id"])
@@ -252,7 +252,7 @@ def test_a_disk_moves_under_its_guest(here: Here, template: str) -> None:
     moved = api("migrateVolume", volumeid=root["id"], storageid=target["id"], livemigrate=True)
     assert moved["volume"]["storage"] == target["name"]
     assert here.read(here.volume(id=root["id"])["path"]) == 7
-    assert here.peer.ask("vms") == {"mover": "Running"}
+    assert here.peer.ask("vms") == {vm["instancename"]: "Running"}
     api("destroyVirtualMachine", id=vm["id"], expunge=True)
     api("deleteNetwork", id=only)
     assert here.peer.left(template) == {}

@@ -150,9 +150,10 @@ def _sums(cloud: Cloud, world: SimWorld) -> None:
         )
         held = capacity.hosts.used(capacity.hosts.numbered[host.id.int])
         assert held == needed, f"{host.name}: held {held}, needed {needed}"
-        strangers = [g for g in world.guests.get(host.url, {}).values() if g.guest_id is None]
+        url = host.url.partition("?")[0]
+        strangers = [one for one in world.guests.get(url, {}).values() if one.guest_id is None]
         others = sum(guest.memory_mib for guest in strangers if guest.power is not Power.OFF)
-        used = world.memory_used_mib(host.url)
+        used = world.memory_used_mib(url)
         assert used == needed[1] + others, f"{host.name}: guests have {used} MiB, not {needed[1]}"
         assert needed[1] <= host.memory_bytes // MIB, f"{host.name} is overfull"
     for pool in cloud[storage_pools]:
