@@ -189,8 +189,10 @@ class ListAsk:
         else:
             async with keeper.turns.turn((self.PLAN.kind, question)):
                 again = keeper.get(table, question)
+                if again is not None:
+                    return len(again), again[part]
                 where = self._where(caller, table, rows, reach, more)
-                found = await self._kept(caller, where, question) if again is None else again
+                found = await self._kept(caller, where, question)
         return len(found), found[part]
 
     def _where(
