@@ -257,7 +257,7 @@ class Allocator:
 
     def explain(self, request: PlaceRequest) -> Explanation:
         """Per host, which rule refuses this request at present."""
-        return explain_place(self._capacity, self._space, request)
+        return explain_place(self._capacity.hosts, self._space, self._choice.reach, request)
 
     def explain_space(self, request: SpaceRequest) -> Explanation:
         """Per pool, which rule refuses this request at present."""

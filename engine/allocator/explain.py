@@ -18,7 +18,6 @@ from engine.allocator.pools import refusal
 from engine.allocator.reach import Reach
 from engine.allocator.request import PlaceRequest, SpaceRequest
 from engine.allocator.shapes import hypervisor_mask, scope_mask, tag_mask
-from projections.capacity import Capacity
 from projections.capacity_columns import HostColumns, Ints, Mask
 from projections.space import Space
 
@@ -87,11 +86,12 @@ class NothingFits(Exhausted):
         return str(self.explanation)
 
 
-def explain_place(capacity: Capacity, space: Space, request: PlaceRequest) -> Explanation:
+def explain_place(
+    hosts: HostColumns, space: Space, reach: Reach, request: PlaceRequest
+) -> Explanation:
     """Per host, what refused a guest. Hosts outside its zone, pod and cluster are only counted."""
-    hosts = capacity.hosts
     rules = _rules(hosts, request, np.arange(len(hosts)))
-    rules.append((STORAGE, Reach(space).mask(hosts, request.volumes)[: len(hosts)]))
+    rules.append((STORAGE, reach.mask(hosts, request.volumes)[: len(hosts)]))
     verdict = np.full(len(hosts), len(rules))
     for index in reversed(range(len(rules))):
         verdict[~rules[index][1]] = index

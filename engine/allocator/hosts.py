@@ -21,7 +21,7 @@ class Choice:
     """Chooses hosts, and keeps from one request to the next what was found out for it."""
 
     def __init__(self, space: Space) -> None:
-        self._plans, self._reach = Plans(), Reach(space)
+        self._plans, self.reach = Plans(), Reach(space)
 
     def choose(self, hosts: HostColumns, ask: PlaceRequest) -> int | None:
         """The slot to place on, or None when every host refuses."""
@@ -35,10 +35,10 @@ class Choice:
                 slot = plan.find(hosts, ask, barred, within)
         else:
             slot = _chosen(hosts, plan, ask, within)
-        if slot is None or not ask.volumes or is_served(self._reach.of(hosts, slot), ask.volumes):
+        if slot is None or not ask.volumes or is_served(self.reach.of(hosts, slot), ask.volumes):
             return slot
         # Storage rarely decides, so who reaches it is worked out only when it does.
-        reach = self._reach.mask(hosts, ask.volumes)
+        reach = self.reach.mask(hosts, ask.volumes)
         return _chosen(hosts, plan, ask, reach if within is None else reach & within)
 
     def each(self, hosts: HostColumns, ask: PlaceRequest) -> Iterator[int]:
@@ -52,12 +52,12 @@ class Choice:
         if not volumes:
             yield from slots
             return
-        known = self._reach.known(hosts)
+        known = self.reach.known(hosts)
         serving: Reached | None = None  # what the host before reached, as many reach the same
         for slot in slots:
             reached = known[slot]
             if reached is not serving or reached is None:
-                reached = self._reach.of(hosts, slot)
+                reached = self.reach.of(hosts, slot)
                 if not is_served(reached, volumes):
                     break
                 serving = reached

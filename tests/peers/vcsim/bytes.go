@@ -40,6 +40,9 @@ func faithful(ctx *context, method *simulator.Method) (mo.Reference, types.BaseM
 	if ctx.Session == nil {
 		return nil, nil
 	}
+	if list, ok := ctx.Session.Registry.Get(method.This).(*simulator.ListView); ok {
+		ctx.Session.Registry.Put(&view{list})
+	}
 	switch it := ctx.Map.Get(method.This).(type) {
 	case *simulator.VirtualMachine:
 		ours.show(ctx.Session, it.Self, &machine{it})
