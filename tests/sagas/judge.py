@@ -113,11 +113,19 @@ def _promises(rig: Rig) -> None:
     public = {row.id for row in rig.cloud[public_ip_addresses]}
     gateways = {row.id for row in rig.cloud[private_gateways] if row.associated_network_id}
     inside = {router.id for router in rig.cloud[routers] if router.role == "INTERNAL_LB_VM"}
-    known = cards | wires | public | gateways | inside
+    known = cards | wires | public | gateways | inside | _let_go_of(rig)
     assert holders == known, f"addresses are held for nothing, or the reverse: {holders ^ known}"
     for fold in (capacity, space, addresses):
         assert not fold.pendings.takes, "a promise is neither kept nor given back"
         assert not fold.pendings.frees, "a promise is being given back for ever"
+
+
+def _let_go_of(rig: Rig) -> set[UUID]:
+    """The cards of guests that were let go of, whose MACs nobody else gets."""
+    strangers = (one for one in rig.sim.world.residue().guests if one.guest_id is None)
+    macs = {int(nic.mac.replace(":", ""), 16) for one in strangers for nic in one.nics}
+    held = rig.cloud.view(Addresses).holds.values()
+    return {taken.holder for taken in held if taken.number in macs}
 
 
 def picture(rig: Rig) -> dict[str, dict[UUID, Any]]:
