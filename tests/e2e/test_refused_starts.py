@@ -57,6 +57,7 @@ def test_what_ends_a_running_controller_is_told_in_words(
         ("SAGASTACK_RECONCILE_S", "-1", "more than 0"),
         ("SAGASTACK_CHECKPOINT_EVENTS", "0", "1 or more"),
         ("SAGASTACK_STORE", "log.db", "sqlite:///FILE or postgres://"),
+        ("SAGASTACK_DRIVER_EXTENSION", "folder=/no/such/folder", "put its extension.toml into /no"),
     ],
 )
 def test_a_setting_that_cannot_be_is_refused(
