@@ -35,6 +35,7 @@ from projections.cluster import clusters
 from projections.host import Host, hosts
 from projections.vm import vms
 
+DETAILS = OneOf("all", "capacity", "events", "stats", "min")
 STATES = OneOf("Enabled", "Disabled", "Enable", "Disable")
 AS_PASSWORD = "give it as password when you add the host, where it is sealed"
 HostId = Annotated[UUID, "the host", Names("host", right="operate")]
@@ -265,7 +266,9 @@ class HostFilters:
     ] = None
     type: Annotated[str | None, "Routing; there are no others", Filter()] = None
     hahost: Annotated[bool | None, "hosts kept for restarts; there are none", Filter()] = None
-    details: Annotated[list[str] | None, "how much to say; all of it is said", Filter()] = None
+    details: Annotated[
+        list[str] | None, "how much to say; all of it is said", DETAILS, Filter()
+    ] = None
     version: Annotated[str | None, "of this version", Filter("hypervisor_version")] = None
     arch: Annotated[str | None, "of this architecture", Filter()] = None
     virtual_machine_id: Annotated[
