@@ -68,7 +68,7 @@ class UpdatePodCommand:
             "allocation_state": self.allocation_state,
         }
         fields = {name: value for name, value in asked.items() if value}
-        await caller.decide(UpdatePod(id=self.id, space_id=caller.new_id(), fields=fields))
+        await caller.perform(UpdatePod(id=self.id, space_id=caller.new_id(), fields=fields))
         return caller.cloud[pods][self.id]
 
 
