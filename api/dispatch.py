@@ -44,7 +44,7 @@ from api.identity import (
 )
 from api.parse import UUID_FORM, check_ids, moment, normal, parse
 from api.render import JSON_TYPE, XML_TYPE, Payload, shown, to_json, to_xml
-from api.repeat import Repeats, known_job
+from api.repeat import Repeats, key_of_job, known_job
 from api.sessions import Door, Session, SessionStore, Visitor
 from api.sign import Pairs
 from api.throttle import Throttle
@@ -204,10 +204,10 @@ class Gateway:
             listed = await perform(spec, ask, caller)
             self.on_read(time.perf_counter() - began)
             return listed
-        if caller.dry_run or not (key or caller.job_id):
+        if caller.dry_run or not key:
             return await perform(spec, ask, caller)
-        work = partial(perform_once if key else perform, spec, ask, caller)
-        key = key or str(caller.job_id)
+        work = partial(perform_once, spec, ask, caller)
+        key = key if query.get("idempotencykey") else str(caller.job_id)
         answer: Payload = await self.repeats.once((who.user_id, who.key_rules), key, query, work)
         return answer
 
@@ -264,12 +264,17 @@ class Gateway:
         key = "" if spec.reads else query.get("idempotencykey", "")
         if len(key) > IDEMPOTENCY_LENGTH:
             raise bad_value(spec.name, "idempotencykey", key[:IDEMPOTENCY_LENGTH], "is too long")
+        chosen = self._own_job(who, spec, query.get("customjobid"))
+        if key:
+            key = f"{spec.name}/{key}"
+        elif chosen is not None:
+            key = self._key_of(chosen, spec, query)
         by = By(
             user_id=who.user_id,
             account_id=who.account_id,
             command=spec.name,
             action=spec.action,
-            idempotency_key=f"{spec.name}/{key}" if key else "",
+            idempotency_key=key,
         )
         return Caller(
             identity=who,
@@ -279,7 +284,7 @@ class Gateway:
             by=by,
             random_id=self.random_id,
             dry_run=not spec.reads and query.get("dryrun", "").lower() == "true",
-            job_id=self._own_job(who, spec, query.get("customjobid")),
+            job_id=chosen,
             memo=self.memo if live and _is_json(query) else None,
             found=self.memo.found if live and self.memo is not None else None,
         )
@@ -298,6 +303,17 @@ class Gateway:
         if known is not None and (known.account_id, known.user_id, known.command) != asks:
             raise bad_value(spec.name, "customjobid", text, "is taken: choose another")
         return chosen
+
+    def _key_of(self, chosen: UUID, spec: Spec, query: Mapping[str, str]) -> str:
+        """The key of a job by its id, unless that was said to be another one's."""
+        key, known = (
+            key_of_job(spec.name, chosen, query),
+            optional(self.engine.cloud, "saga", chosen),
+        )
+        if known is not None and known.idempotency_key not in ("", key):
+            why = "is of a job that was asked for otherwise: choose another"
+            raise bad_value(spec.name, "customjobid", str(chosen), why)
+        return key
 
 
 def as_of(spec: Spec, query: Mapping[str, str]) -> int | None:

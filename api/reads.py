@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Any
 from uuid import UUID
 
 from projections.cloud import Cloud
+from projections.picked import Picked
 from projections.table import Table, TableSpec
 from projections.vitals import Vitals
 
@@ -123,6 +124,13 @@ class ReadTable:
     def by(self, attribute: str, value: object) -> Iterable[Any]:
         self._keys.add(((self.spec.kind, attribute), value))
         return self._table.by(attribute, value).looked_at()
+
+    def both(
+        self, one: str, value: object, other: str, wanted: Callable[[Any], bool]
+    ) -> Picked[Any]:
+        """What changes in any of the rows with this value of `one` is noted, as `by` notes it."""
+        self._keys.add(((self.spec.kind, one), value))
+        return self._table.both(one, value, other, wanted).looked_at()
 
     def one(self, attribute: str, value: object) -> Any:
         return next(iter(self.by(attribute, value)), None)

@@ -12,8 +12,10 @@ import hashlib
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from api.errors import InvalidValue
+from api.parse import SECRET
 from engine.intents import By, Job
 from projections.cloud import Cloud
 
@@ -84,3 +86,9 @@ def fingerprint(query: Mapping[str, str]) -> bytes:
     """What a request says, without what differs between two sendings of it."""
     said = sorted((name, value) for name, value in query.items() if name not in PASSING)
     return hashlib.sha256(repr(said).encode()).digest()
+
+
+def key_of_job(command: str, job_id: UUID, query: Mapping[str, str]) -> str:
+    """A job's own id as its key, with what was asked: the log holds it, so no secret is in it."""
+    plain = {name: value for name, value in query.items() if SECRET.search(name) is None}
+    return f"{command}/job {job_id}/{fingerprint(plain).hex()[:16]}"

@@ -22,6 +22,7 @@ from typing import Any, Self
 import psycopg
 
 from consumers.batches import batches, commit
+from consumers.errors import BadSource
 from consumers.event import Event
 from consumers.patience import Patience
 from consumers.stream import PATIENCE_S, Stream
@@ -54,6 +55,11 @@ class PostgresSink:
         cls, url: str, name: str, *, setup: Iterable[str] = (), patience_s: float = PATIENCE_S
     ) -> Self:
         """Connect and make what is missing: `setup` are statements for the sink's own tables."""
+        try:
+            psycopg.conninfo.conninfo_to_dict(url)
+        except psycopg.ProgrammingError:  # whose text repeats what may be a password
+            form = "postgres://user@host/name"
+            raise BadSource(f"the database's URL is not understood: write {form}") from None
         sink = cls(url, name, patience_s=patience_s)
 
         async def make(connection: Connection) -> None:

@@ -19,9 +19,9 @@ from engine.world import World
 from projections.addresses import Addresses, address_spaces
 from projections.cloud import Cloud
 from projections.host import hosts
+from projections.macs import Macs, bears
 from projections.names import Names
 from projections.vlan_ip_range import vlan_ip_ranges
-from projections.vm import vms
 
 
 class Deciding(Protocol):
@@ -128,33 +128,53 @@ def _mac_in_use(mac: str) -> AlreadyExists:
 
 def _claim_mac(at: Deciding, nic_id: UUID, network: Network, mac: str) -> str:
     """A MAC outside of the zone's range has no ledger of its own: it is taken as a name is."""
-    assert at.draft is not None, "an address is taken by a decision"
-    for vm in at.world.cloud[vms].by("zone_id", network.zone_id):
-        if any(nic.mac == mac for nic in vm.nics):
-            raise _mac_in_use(mac)
-    named = {"zone_id": str(network.zone_id), "mac": mac}
-    ledger = name_ledger("mac", list(named), list(named.values()))
-    claimed = NameClaimed(kind="mac", fields=list(named), values=list(named.values()), owner=nic_id)
-    at.draft.append(ledger, at.world.cloud.view(Names).version(ledger), claimed)
+    cloud = at.world.cloud
+    ledger = name_ledger("mac", *_named(network, mac))
+    if any(bears(cloud, one, mac) for one in cloud.view(Macs).claimed_by(ledger)):
+        raise _mac_in_use(mac)
+    claim_mac(at, nic_id, network, mac)
     return mac
+
+
+def claim_mac(at: Deciding, nic_id: UUID, network: Network, mac: str) -> None:
+    """Bear this MAC address by its name, whoever else does."""
+    assert at.draft is not None, "an address is taken by a decision"
+    fields, values = _named(network, mac)
+    ledger = name_ledger("mac", fields, values)
+    claimed = NameClaimed(kind="mac", fields=fields, values=values, owner=nic_id)
+    at.draft.append(ledger, at.world.cloud.view(Names).version(ledger), claimed)
+
+
+def _named(network: Network, mac: str) -> tuple[list[str], list[str]]:
+    return ["zone_id", "mac"], [str(network.zone_id), mac]
 
 
 def free_nics(at: Deciding, nics: Iterable[UUID]) -> None:
     """Give back what these cards hold; those that hold nothing are fine."""
     for nic_id in nics:
         for part in ("ip4", "mac"):
-            hold = uuid5(nic_id, part)
-            at.add(at.world.allocator.release_address(hold), hold)
+            _free(at, nic_id, part)
 
 
 def free_cards(at: Deciding, nics: Iterable[Nic]) -> None:
     """Give back all that these cards hold, further addresses included."""
     for nic in nics:
-        free_nics(at, [nic.id])
-        if nic.ip_hold is not None:
-            free_ip(at, nic.ip_hold)
-        for more in nic.more_ips:
-            free_ip(at, more.id)
+        _free(at, nic.id, "mac")
+        free_addresses(at, nic)
+
+
+def free_addresses(at: Deciding, nic: Nic) -> None:
+    """Give back all that a card holds but its MAC, which somebody goes on using."""
+    _free(at, nic.id, "ip4")
+    if nic.ip_hold is not None:
+        free_ip(at, nic.ip_hold)
+    for more in nic.more_ips:
+        free_ip(at, more.id)
+
+
+def _free(at: Deciding, holder: UUID, part: str) -> None:
+    hold = uuid5(holder, part)
+    at.add(at.world.allocator.release_address(hold), hold)
 
 
 def take_ip(
@@ -197,8 +217,7 @@ def take_ip(
 
 def free_ip(at: Deciding, ip_id: UUID) -> None:
     """Give back an address that was taken under this id, be it a card's own or a further one."""
-    hold = uuid5(ip_id, "ip4")
-    at.add(at.world.allocator.release_address(hold), hold)
+    _free(at, ip_id, "ip4")
 
 
 def spaces(world: World, purpose: str, **where: UUID | None) -> list[UUID]:

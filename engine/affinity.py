@@ -16,14 +16,12 @@ from aggregates.affinity_group import AffinityGroup, AffinityGroupPlaced
 from aggregates.vm import Vm
 from engine.decide import Desk
 from engine.saga import Run
-from projections.affinity_group import affinity_groups
+from projections.affinity_group import affinity_groups, members
 from projections.capacity import Capacity
 from projections.cloud import Cloud
 from projections.host import hosts
-from projections.vm import vms
 
 NOWHERE: frozenset[UUID] = frozenset()
-FEW = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +52,6 @@ def groups_of(cloud: Cloud, group_ids: tuple[UUID, ...]) -> Iterator[AffinityGro
     """The groups that still exist."""
     table = cloud[affinity_groups]
     return (row for row in map(table.get, group_ids) if row is not None)
-
-
-def members(cloud: Cloud, group: AffinityGroup) -> Iterator[Vm]:
-    """The guests in a group: its owner's, as nobody else's can join.
-
-    There may be as many sets of groups as there are tenants, so who has few guests is looked at
-    guest by guest, and who has many by the sets.
-    """
-    mine = cloud[vms].by("account_id", group.account_id)
-    if len(mine) <= FEW:
-        return (vm for vm in mine if group.id in vm.affinity_group_ids)
-    return iter(cloud[vms].having("affinity_group_ids", lambda ids: group.id in ids))
 
 
 def meet(at: Desk | Run[Any], vm: Vm, host_id: UUID) -> None:

@@ -114,6 +114,8 @@ async def end_row(run: Run[Any], kind: str, row_id: UUID) -> str:
     row, children = run.cloud[TABLES[kind]].get(row_id), run.world.children
     if row is None:
         return ""
+    for user in _waited_for(run, kind, row):
+        await children.outcome(user)
     wanted: Any = ask_to_end(kind, row)
     if type(wanted) not in BY_INTENT:
         wanted = AsJob(ask=wanted, subject_kind=kind, subject_id=row_id)
@@ -130,6 +132,13 @@ async def end_row(run: Run[Any], kind: str, row_id: UUID) -> str:
         await children.outcome(busy)
         return ""
     return await children.outcome(job.id)
+
+
+def _waited_for(run: Run[Any], kind: str, row: Any) -> list[UUID]:
+    """Who uses the row at this moment. Whoever comes later finds that it ends."""
+    known = ending_of(kind)
+    waits = () if known is None or known.waits is None else known.waits(run.cloud, row)
+    return [job_id for job_id in waits if _works(run, job_id)]
 
 
 def _works(run: Run[Any], job_id: UUID) -> bool:

@@ -62,10 +62,15 @@ def networks(sites: Iterable[str]) -> list[Network]:
     return outside.networks(sites, SITES)
 
 
-def check_url(source: Source) -> None:
-    """Refuse at once what could never be fetched; a host's addresses are looked at later."""
+def check_url(source: Source, *, simulated: bool = False) -> None:
+    """Refuse at once what could never be fetched; a host's addresses are looked at later.
+
+    What simulated hosts have is fetched from nowhere: it may be `sim://` and a name, or unsaid.
+    """
     parts = urlsplit(source.url)
-    if parts.scheme == "file":
+    if simulated and (not source.url or parts.scheme == "sim"):
+        pass
+    elif parts.scheme == "file":
         if not source.trusted:
             raise Invalid("only an administrator may register a file of the controller")
         if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):

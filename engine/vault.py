@@ -65,19 +65,26 @@ class Vault:
         self._nobody = secrets.token_bytes(SALT_BYTES)
 
     @classmethod
-    async def open(cls, path: Path | str) -> Vault:
-        """Open the vault at `path`, or make it together with its key, `path` + `.key`."""
+    async def open(cls, path: Path | str, key_file: Path | None = None, *, lost: str = "") -> Vault:
+        """Open the vault at `path`, or make it together with its key, by default `path` + `.key`.
+
+        `lost` says why none may be made: what is in it is needed.
+        """
         path = Path(path)
-        key_file = path.with_name(path.name + ".key")
-        key = _file_key(path, key_file)
+        beside = path.with_name(path.name + ".key")
+        key_file = key_file or beside
+        key = _file_key(path, key_file, beside, lost)
         entries = await FileEntries.open(path)
         return await cls._proven(entries, key, _wrong_key(key_file, path))
 
     @classmethod
-    async def open_shared(cls, url: str, key_file: Path, *, moving: Path | None = None) -> Vault:
+    async def open_shared(
+        cls, url: str, key_file: Path, *, moving: Path | None = None, lost: str = ""
+    ) -> Vault:
         """Open the vault in the database at `url`; the first controller makes it with its key.
 
         `moving` is the file of a vault under the same key, whose entries a new vault takes over.
+        `lost` says why there must be one already.
         """
         from engine.cluster.vault_table import TableEntries
 
@@ -89,6 +96,8 @@ class Vault:
         try:
             fresh = await entries.read(_PROOF_ID) is None
             moving = _there(moving) if fresh else None
+            if fresh and moving is None and lost:
+                raise VaultError(f"{entries.name} is empty: {lost}")
             key, made_here = _shared_key(key_file, remedy, moving, fresh=fresh)
             if moving is not None:
                 await cls._move(moving, entries, key, key_file)
@@ -253,13 +262,19 @@ def _renamed(source: Path) -> Path:
     return source.rename(source.with_name(source.name + ".moved"))
 
 
-def _file_key(path: Path, key_file: Path) -> bytes:
+def _file_key(path: Path, key_file: Path, beside: Path, lost: str) -> bytes:
     """The key of the vault in a file; made only for a vault that holds nothing yet."""
     fresh = not path.exists() or path.stat().st_size == 0
+    if fresh and lost:
+        raise VaultError(f"the sealed store {path} is not there: {lost}")
     if not fresh and not key_file.exists():
         raise VaultError(
-            f"the vault {path} is there but its key {key_file} is not: restore the key from "
-            "your backup; without it no secret can be opened"
+            f"the vault {path} is there but its key {key_file} is not: "
+            + (
+                f"move {beside} there, or let SAGASTACK_VAULT_KEY_FILE name it"
+                if beside.exists()
+                else "restore the key from your backup; without it no secret can be opened"
+            )
         )
     return _master_key(key_file)
 

@@ -27,6 +27,8 @@ from projections.picked import Picked
 from projections.shared import Plan, Unshared, share, stands, touched
 
 R = TypeVar("R", bound=Aggregate)
+FEW = 256
+"""So many rows are looked at in less time than indexes of many take to be compared."""
 # Told of a kind, a row that changed, came or went, and the index entries that it has left.
 Watch = Callable[[str, Any, dict[str, Any]], None]
 # Indexed attributes that people type, and so look for without regard to case.
@@ -141,6 +143,19 @@ class Table(Generic[R]):
         others, as each value is tested once."""
         entries = self._index[attribute].items()
         return Picked(self, [one for value, found in entries if wanted(value) for one in found])
+
+    def both(self, one: str, value: object, other: str, wanted: Callable[[Any], bool]) -> Picked[R]:
+        """The rows with this value of `one` whose `other`, which is no id, passes a test, too.
+
+        Rows are looked at where few have either; else both indexes say it, in C.
+        """
+        mine = self._index[one].of(value)
+        if len(mine) <= FEW:
+            return Picked(self, mine).passing((lambda row: wanted(getattr(row, other)),))
+        theirs = self.having(other, wanted)
+        if FEW * len(theirs) < len(mine):
+            return theirs.passing((lambda row: getattr(row, one) == value,))
+        return Picked(self, list(filter(set(theirs.numbers).__contains__, mine)))
 
     def counts(self, attribute: str) -> dict[Any, int]:
         """How many rows have each value of an indexed attribute; costs nothing for the rows."""

@@ -118,7 +118,7 @@ async def controller(settings: Settings) -> AsyncIterator[Controller]:
         member = await enter(settings, stack, clock)
         log = await Log.open(settings.store_url, now_ms=clock.now_ms)
         stack.push_async_callback(log.close)
-        vault = await open_vault(settings)
+        vault = await open_vault(settings, log)
         stack.push_async_callback(vault.close)
         milestones.reached("log and vault")
         history = History(log, settings.home / "checkpoints")

@@ -35,7 +35,9 @@ from sagastack.tools.moments import joined
 SERVING = ("serve", "quickstart")
 VALUED = ("--home", "--log-level")
 """Options before a command that have a value."""
-CHOSEN = ("home", "port", "host", "integration_port", "store", "kafka", "seals")
+CHOSEN = (
+    "home", "port", "host", "integration_port", "store", "kafka", "seals", "new_sealed_store",
+)  # fmt: skip
 """Options of any command that are settings, where the command has them."""
 
 
@@ -128,6 +130,10 @@ def parser(*, tools: bool = True) -> argparse.ArgumentParser:
         one.add_argument("--kafka", help="host:port: be one of several controllers on the store")
         one.add_argument("--seals", type=lambda text: Path(text).resolve(), help="where seals go")
         one.add_argument("--integration-port", type=int, help="unauthenticated, loopback only")
+        one.add_argument(
+            "--new-sealed-store", action="store_true", default=None,
+            help="begin an empty one where it is lost, with all passwords and keys",
+        )  # fmt: skip
     if tools:
         from sagastack import doctor
         from sagastack import tools as folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.cluster.store import is_shared
+from engine.log import Log
 from engine.vault import Vault, VaultError
 from sagastack.settings import Settings
 
@@ -12,12 +13,23 @@ GONE = (
 )
 
 
-async def open_vault(settings: Settings) -> Vault:
-    """The vault of a controller. A file from before goes into the database with its log."""
+BEGIN_ANEW = (
+    f"{GONE}. Without any copy `sagastack serve --new-sealed-store` goes on with an empty one: "
+    "see docs/operating.md first"
+)
+
+
+async def open_vault(settings: Settings, log: Log) -> Vault:
+    """The vault of a controller. A file from before goes into the database with its log.
+
+    A cloud that has begun has one: with an empty one nobody could get in.
+    """
+    has_begun = not settings.new_sealed_store and await log.position() > 0
+    lost = BEGIN_ANEW if has_begun else ""
     if is_shared(settings.store_url):
         url, key = settings.store_url, settings.vault_key
-        return await Vault.open_shared(url, key, moving=settings.vault_file)
-    return await Vault.open(settings.vault_file)
+        return await Vault.open_shared(url, key, moving=settings.vault_file, lost=lost)
+    return await Vault.open(settings.vault_file, settings.vault_key, lost=lost)
 
 
 async def look_into_vault(settings: Settings) -> Vault:
@@ -27,4 +39,4 @@ async def look_into_vault(settings: Settings) -> Vault:
         return await Vault.open_shared(settings.store_url, settings.vault_key)
     if not file.exists():
         raise VaultError(f"the sealed store {file} is not there: {GONE}")
-    return await Vault.open(file)
+    return await Vault.open(file, settings.vault_key)

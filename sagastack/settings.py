@@ -43,6 +43,7 @@ class Settings:
     snmp: str = ""
     snmp_oid: str = ""
     vault_key_file: Path | None = None
+    new_sealed_store: bool = False
     seals: Path | None = None
 
     def __post_init__(self) -> None:
@@ -66,7 +67,7 @@ class Settings:
 
     @property
     def vault_key(self) -> Path:
-        """The key that opens the sealed store. Controllers that share a store share this key."""
+        """The key that opens the sealed store, wherever that lies; controllers of one share it."""
         return self.vault_key_file or self.home / "secrets.db.key"
 
     @property
@@ -89,8 +90,8 @@ class Settings:
 
         `SAGASTACK_HOME`, `_PORT`, `_STORE`; `SAGASTACK_KAFKA`: host:port of a broker or several,
         `SAGASTACK_TOPICS`: how the names of its topics begin; `SAGASTACK_VAULT_KEY_FILE`: the key
-        of a sealed store that several controllers share; `SAGASTACK_SEALS`: the folder of the
-        seals, where that is not the home; `SAGASTACK_RECONCILE_S`: seconds between two looks at
+        of the sealed store, `SAGASTACK_SEALS`: the folder of the seals, where these are not in
+        the home; `SAGASTACK_RECONCILE_S`: seconds between two looks at
         the world; `SAGASTACK_CHECKPOINT_EVENTS`: how many events between two checkpoints;
         `SAGASTACK_OTLP`: address of a collector of traces; `SAGASTACK_SNMP`: receivers of traps,
         `SAGASTACK_SNMP_OID`: what the MIB lies below, if that is not the example's number;

@@ -7,6 +7,7 @@ from typing import Annotated
 from uuid import UUID
 
 from api.caller import Caller, Job
+from api.commands import state_words
 from api.commands.identity_checks import (
     account_of,
     chosen_id,
@@ -14,6 +15,7 @@ from api.commands.identity_checks import (
     role_for,
 )
 from api.commands.resolving import DNS_DOMAIN
+from api.commands.time_zone import time_zone
 from api.declare import Free, Idle, Length, Names, OneOf, Roles, Success, command
 from api.errors import Denied
 from api.lists import Filter, Test, list_command
@@ -45,7 +47,7 @@ class CreateAccount:
     ] = None
     network_domain: Annotated[str | None, "the DNS suffix of its networks", DNS_DOMAIN] = None
     account_details: Annotated[dict[str, str] | None, "its settings"] = None
-    timezone: Annotated[str | None, "the user's time zone"] = None
+    timezone: Annotated[str | None, "the user's time zone", time_zone] = None
     account_id: Annotated[str | None, "an id for it", Free("it names nothing yet")] = None
     user_id: Annotated[str | None, "an id for the user", Free("it names nothing yet")] = None
 
@@ -192,7 +194,7 @@ class ListAccounts:
 
     show_icon: Annotated[bool | None, "also the icon of each", Filter()] = None
     account_type: Annotated[int | None, "those of this type", Filter(test=_is_type)] = None
-    state: Annotated[str | None, "those in this state"] = None
+    state: Annotated[str | None, "those in this state", state_words.ACCOUNT] = None
     is_cleanup_required: Annotated[
         bool | None, "those that are being deleted, or are not", Filter(test=_is_ending)
     ] = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
+from api.commands import state_words
 from api.declare import Caller, Later, Names, OneOf, Success, command, part
 from api.lists import NONE_IS, Filter, list_command
 from api.views.capacity import capacities
@@ -151,8 +152,10 @@ class ClusterFilters:
     pod_id: Annotated[UUID | None, "clusters of this pod", Names("pod", right="see")] = None
     hypervisor: Annotated[str | None, "clusters of this kind"] = None
     cluster_type: Annotated[str | None, "CloudManaged or ExternalManaged"] = None
-    allocation_state: Annotated[str | None, "Enabled or Disabled", Filter(test=_in_state)] = None
-    managed_state: Annotated[str | None, "Managed or Unmanaged"] = None
+    allocation_state: Annotated[
+        str | None, "Enabled or Disabled", STATES, Filter(test=_in_state)
+    ] = None
+    managed_state: Annotated[str | None, "Managed or Unmanaged", state_words.MANAGED] = None
     arch: Annotated[str | None, "clusters of this architecture"] = None
     show_capacities: Annotated[bool | None, "add how much there is", Filter()] = None
     storage_access_group: Annotated[str | None, "of this access group: none is", NONE_IS] = None

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from api.caller import Caller
+from api.commands import state_words
 from api.commands.offering_checks import (
     GIB,
     OfNobody,
@@ -209,7 +210,7 @@ class ListDiskOfferings(OfNobody):
         UUID | None, "those of this zone", Names("zone", right="see"), Filter(test=in_zone)
     ] = None
     storage_type: Annotated[str | None, "shared or local"] = None
-    state: Annotated[str | None, "Active, Inactive or all", Filter()] = None
+    state: Annotated[str | None, "Active, Inactive or all", state_words.OFFERING, Filter()] = None
     volume_id: Annotated[
         UUID | None, "those that this volume could change to", Names("volume", "see"), Filter()
     ] = None

@@ -8,6 +8,7 @@ from typing import Annotated, cast
 from uuid import UUID
 
 from api.caller import Caller
+from api.commands import state_words
 from api.declare import REGISTRY, Bound, Free, Moment, Names, Page, Success, command
 from api.errors import InvalidValue
 from api.lists import cut
@@ -40,7 +41,7 @@ class ListEvents:
     ] = None
     type: Annotated[str | None, "those of this type, for example VM.CREATE"] = None
     level: Annotated[str | None, "INFO or ERROR"] = None
-    state: Annotated[str | None, "Started or Completed"] = None
+    state: Annotated[str | None, "Started or Completed", state_words.EVENT] = None
     resource_id: Annotated[str | None, "those about this thing", Free("compared as text")] = None
     resource_type: Annotated[str | None, "those about things of this kind"] = None
     start_date: Annotated[Moment | None, "those since then"] = None

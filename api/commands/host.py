@@ -10,6 +10,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from api.baremetal_hosts import completed
+from api.commands import state_words
 from api.commands.vmware_dc import sign_in
 from api.declare import Caller, Free, Job, Later, Names, OneOf, Roles, Success, command, part
 from api.errors import missing
@@ -34,6 +35,7 @@ from projections.cluster import clusters
 from projections.host import Host, hosts
 from projections.vm import vms
 
+DETAILS = OneOf("all", "capacity", "events", "stats", "min")
 STATES = OneOf("Enabled", "Disabled", "Enable", "Disable")
 AS_PASSWORD = "give it as password when you add the host, where it is sealed"
 HostId = Annotated[UUID, "the host", Names("host", right="operate")]
@@ -256,11 +258,17 @@ class HostFilters:
         None
     )
     hypervisor: Annotated[str | None, "hosts of this kind"] = None
-    state: Annotated[str | None, "Up, Connecting or Disconnected", Filter(test=_same)] = None
-    resource_state: Annotated[str | None, "whether an operator lets them be used"] = None
+    state: Annotated[
+        str | None, "Up, Connecting or Disconnected", state_words.HOST, Filter(test=_same)
+    ] = None
+    resource_state: Annotated[
+        str | None, "whether an operator lets them be used", state_words.RESOURCE
+    ] = None
     type: Annotated[str | None, "Routing; there are no others", Filter()] = None
     hahost: Annotated[bool | None, "hosts kept for restarts; there are none", Filter()] = None
-    details: Annotated[list[str] | None, "how much to say; all of it is said", Filter()] = None
+    details: Annotated[
+        list[str] | None, "how much to say; all of it is said", DETAILS, Filter()
+    ] = None
     version: Annotated[str | None, "of this version", Filter("hypervisor_version")] = None
     arch: Annotated[str | None, "of this architecture", Filter()] = None
     virtual_machine_id: Annotated[

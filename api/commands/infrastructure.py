@@ -6,6 +6,7 @@ from typing import Annotated
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from api.authz import noun
+from api.commands.physical_network import ISOLATION_METHODS
 from api.declare import Bound, Caller, Names, OneOf, Page, command
 from api.lists import cut
 from api.views.infrastructure import (
@@ -120,7 +121,7 @@ class ListNetworkIsolationMethods:
 
     async def run(self, caller: Caller) -> Page:
         word = (self.keyword or "").upper()
-        found = [IsolationMethodView(name=name) for name in ("VLAN", "VXLAN") if word in name]
+        found = [IsolationMethodView(name=name) for name in ISOLATION_METHODS if word in name]
         return Page(len(found), cut(found, self.page, self.page_size, caller))
 
 

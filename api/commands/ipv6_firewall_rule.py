@@ -68,8 +68,8 @@ class Ipv6FirewallRuleView(View, kw_only=True):
 class TrafficAsked:
     """Which traffic a rule is about."""
 
-    start_port: Annotated[int | None, "the first port; all if omitted", Bound(0, 65535)] = None
-    end_port: Annotated[int | None, "the last port; the first if omitted", Bound(0, 65535)] = None
+    start_port: Annotated[int | None, "the first port; all if omitted", Bound(1, 65535)] = None
+    end_port: Annotated[int | None, "the last port; the first if omitted", Bound(1, 65535)] = None
     icmp_type: Annotated[int | None, "the type of message; -1 for all", Bound(-1, 255)] = None
     icmp_code: Annotated[int | None, "the code of message; -1 for all", Bound(-1, 255)] = None
     cidr_list: Annotated[tuple[str, ...] | None, "where it comes from; anywhere if omitted"] = None

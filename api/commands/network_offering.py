@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from api.caller import Caller
+from api.commands import state_words
 from api.commands.offering_checks import ForDomain, for_domains, given, in_zone, moved
 from api.commands.offering_services import (
     ServiceCapability,
@@ -185,7 +186,7 @@ class ListNetworkOfferings(ForDomain):
     zone_id: Annotated[
         UUID | None, "those of this zone", Names("zone", right="see"), Filter(test=in_zone)
     ] = None
-    state: Annotated[str | None, "Enabled or Disabled"] = None
+    state: Annotated[str | None, "Enabled or Disabled", state_words.ALLOCATION] = None
     availability: Annotated[str | None, "Optional or Required"] = None
     display_text: Annotated[str | None, "the one with this text"] = None
     guest_ip_type: Annotated[str | None, "Shared, Isolated or L2"] = None

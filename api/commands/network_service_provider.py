@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
+from api.commands import state_words
 from api.declare import Caller, Job, Later, Names, OneOf, Success, command
 from api.lists import list_command
 from api.views.network_service_provider import NetworkServiceProviderView
@@ -100,4 +101,4 @@ class ListNetworkServiceProviders:
     physical_network_id: Annotated[
         UUID | None, "those of this physical network", Names("physical_network", right="see")
     ] = None
-    state: Annotated[str | None, "Enabled or Disabled"] = None
+    state: Annotated[str | None, "Enabled or Disabled", state_words.PROVIDER] = None

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from api.declare import Caller, Job, Names, OneOf, Success, command
+from api.errors import InvalidValue
 from api.lists import list_command
 from api.views.physical_network import PhysicalNetworkView
 from engine.intents.job import AsJob
@@ -17,6 +18,8 @@ from engine.intents.physical_network import (
 from projections.physical_network import physical_networks
 
 KIND = "physical_network"
+ISOLATION_METHODS = ("VLAN", "VXLAN")
+METHOD = OneOf(*ISOLATION_METHODS)
 
 
 @command(
@@ -39,12 +42,16 @@ class CreatePhysicalNetworkCommand:
     domain_id: Annotated[
         UUID | None, "the only domain that may use it", Names("domain", right="operate")
     ] = None
-    isolation_methods: Annotated[list[str] | None, "how networks are kept apart"] = None
+    isolation_methods: Annotated[
+        list[str] | None, "how networks are kept apart: VLAN or VXLAN", METHOD
+    ] = None
     network_speed: Annotated[str | None, "its speed"] = None
     tags: Annotated[list[str] | None, "tags that offerings name"] = None
     vlan: Annotated[str | None, "VLAN ranges of isolated networks, such as 100-199"] = None
 
     async def run(self, caller: Caller) -> Job:
+        if len(self.isolation_methods or ()) > 1:
+            raise InvalidValue("isolationmethods: a physical network has one: name only that")
         network_id = caller.new_id()
         fields = {
             "zone_id": self.zone_id,

@@ -68,7 +68,7 @@ class UpdatePodCommand:
             "allocation_state": self.allocation_state,
         }
         fields = {name: value for name, value in asked.items() if value}
-        await caller.decide(UpdatePod(id=self.id, space_id=caller.new_id(), fields=fields))
+        await caller.perform(UpdatePod(id=self.id, space_id=caller.new_id(), fields=fields))
         return caller.cloud[pods][self.id]
 
 
@@ -87,7 +87,7 @@ class ListPods:
     """List pods."""
 
     zone_id: Annotated[UUID | None, "pods of this zone", Names("zone", right="see")] = None
-    allocation_state: Annotated[str | None, "Enabled or Disabled"] = None
+    allocation_state: Annotated[str | None, "Enabled or Disabled", STATES] = None
     show_capacities: Annotated[bool | None, "add how much there is", Filter()] = None
     storage_access_group: Annotated[str | None, "of this access group: none is", NONE_IS] = None
 

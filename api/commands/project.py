@@ -8,6 +8,7 @@ from uuid import UUID
 
 from api.authz import governs, is_below
 from api.caller import Caller, Job
+from api.commands import state_words
 from api.commands.identity_checks import account_of
 from api.commands.project_checks import MEMBER_ROLES, account_in, member, run_by
 from api.declare import Free, Names, OneOf, Success, command
@@ -216,7 +217,7 @@ class ListProjects:
     """List the projects of the caller; administrators list others by listall or domainid."""
 
     display_text: Annotated[str | None, "those with this text"] = None
-    state: Annotated[str | None, "those in this state"] = None
+    state: Annotated[str | None, "those in this state", state_words.PROJECT] = None
     show_icon: Annotated[bool | None, "also the icon of each", Filter()] = None
     username: Annotated[str | None, "those with this user as a member", Filter()] = None
     details: Annotated[tuple[str, ...] | None, "ignored: everything is shown", Filter()] = None

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from api.authz import governs
 from api.caller import Caller, Job
+from api.commands import state_words
 from api.commands.project_checks import (
     MEMBER_ROLES,
     account_in,
@@ -209,7 +210,7 @@ class ListProjectAccounts:
 class ListProjectInvitations:
     """List the caller's invitations, or those into projects that it runs."""
 
-    state: Annotated[str | None, "those in this state", Filter()] = None
+    state: Annotated[str | None, "those in this state", state_words.INVITATION, Filter()] = None
     active_only: Annotated[bool | None, "those that can be accepted still", Filter()] = None
     user_id: Annotated[
         UUID | None, "those of one user", Free("narrows what the caller sees anyhow")

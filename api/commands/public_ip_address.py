@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from api import records
+from api.commands import state_words
 from api.commands.custom_id import KeepsId
 from api.declare import Caller, Free, Job, Names, Page, Roles, Success, command
 from api.errors import Denied, InvalidValue, ParamError, missing
@@ -289,7 +290,7 @@ class ListPublicIpAddresses:
     for_display: Annotated[
         bool | None, "shown to their owners, or not", Roles("Admin"), Filter("is_displayed")
     ] = None
-    state: Annotated[str | None, "Allocated, Reserved or Free"] = None
+    state: Annotated[str | None, "Allocated, Reserved or Free", state_words.ADDRESS] = None
     retrieve_only_resource_count: Annotated[bool | None, "only how many there are", Filter()] = None
 
     async def run(self, caller: Caller) -> Page:

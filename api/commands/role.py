@@ -8,6 +8,7 @@ from typing import Annotated
 from uuid import UUID, uuid5
 
 from api.caller import Caller
+from api.commands import state_words
 from api.commands.identity_checks import chosen_id, outranks
 from api.declare import REGISTRY, Free, Matches, Names, OneOf, Page, Success, command, entry
 from api.errors import Denied, InvalidValue, ParamError
@@ -30,7 +31,7 @@ class ListRoles:
     """List roles."""
 
     type: Annotated[str | None, "those of this type", Filter("role_type")] = None
-    state: Annotated[str | None, "enabled or disabled ones"] = None
+    state: Annotated[str | None, "enabled or disabled ones", state_words.ROLE] = None
 
     def visible(self, row: Role, caller: Caller) -> bool:
         """Only a root administrator sees a role that only it may give."""

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from api import records
+from api.commands import state_words
 from api.declare import Caller, Job, Names, command, part
 from api.errors import InvalidValue
 from api.lists import Filter, list_command
@@ -148,7 +149,7 @@ class RouterFilters:
     network_id: Annotated[UUID | None, "of this network", Names("network", right="see")] = None
     vpc_id: Annotated[UUID | None, "of this VPC", Names("vpc", right="see")] = None
     for_vpc: Annotated[bool | None, "of VPCs, or of networks", Filter(test=_for_vpc)] = None
-    state: Annotated[str | None, "in this state"] = None
+    state: Annotated[str | None, "in this state", state_words.GUEST] = None
     host_id: Annotated[
         UUID | None, "on this host", Names("host", right="see"), Filter(test=_nowhere)
     ] = None

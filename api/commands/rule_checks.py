@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import ip_network
+from ipaddress import IPv4Network
 from typing import Any, Protocol
 
 from api.errors import InvalidValue
@@ -71,11 +71,13 @@ def traffic(ask: TrafficAsked, *protocols: str) -> dict[str, Any]:
 
 
 def cidrs(given: Iterable[str] | None, name: str, *, default: str = "") -> list[str]:
-    """Subnets in their usual form, without repeats; a single address is one of its own."""
+    """IPv4 subnets in their usual form, without repeats; a single address is one of its own."""
     found = []
     for text in given or ():
         try:
-            found.append(str(ip_network(text.strip(), strict=False)))
+            found.append(str(IPv4Network(text.strip(), strict=False)))
         except ValueError:
-            raise InvalidValue(f"{name}: {text} is no subnet such as 192.0.2.0/24") from None
+            raise InvalidValue(
+                f"{name}: {text} is no subnet of IPv4 such as 192.0.2.0/24"
+            ) from None
     return list(dict.fromkeys(found)) or ([default] if default else [])

@@ -127,8 +127,8 @@ class TrafficAsked(OwnerAsked):
     security_group_id: Annotated[UUID | None, "the group", Names(KIND, right="operate")] = None
     security_group_name: Annotated[str | None, "the group of this name, instead"] = None
     protocol: Annotated[str | None, "tcp, udp, icmp, all or a number; all if omitted"] = None
-    start_port: Annotated[int | None, "the first port", Bound(0, 65535)] = None
-    end_port: Annotated[int | None, "the last port; the first if omitted", Bound(0, 65535)] = None
+    start_port: Annotated[int | None, "the first port", Bound(1, 65535)] = None
+    end_port: Annotated[int | None, "the last port; the first if omitted", Bound(1, 65535)] = None
     icmp_type: Annotated[int | None, "the type of message; -1 for all", Bound(-1, 255)] = None
     icmp_code: Annotated[int | None, "the code of message; -1 for all", Bound(-1, 255)] = None
     cidr_list: Annotated[tuple[str, ...] | None, "subnets, with commas"] = None

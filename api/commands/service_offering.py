@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from api.caller import Caller
+from api.commands import state_words
 from api.commands.disk_offering import CACHES, Rates
 from api.commands.offering_checks import (
     GIB,
@@ -276,7 +277,7 @@ class ListServiceOfferings(OfNobody):
     storage_type: Annotated[str | None, "shared or local"] = None
     is_system: Annotated[bool | None, "those for the cloud's own machines", Filter()] = None
     system_vm_type: Annotated[str | None, "those for these machines"] = None
-    state: Annotated[str | None, "Active, Inactive or all", Filter()] = None
+    state: Annotated[str | None, "Active, Inactive or all", state_words.OFFERING, Filter()] = None
     virtual_machine_id: Annotated[
         UUID | None, "those that this machine could have", Names("vm", right="see"), Filter()
     ] = None

@@ -49,7 +49,7 @@ class CreateStoragePool:
     cluster_id: Annotated[UUID | None, "the cluster", Names("cluster", right="operate")] = None
     scope: Annotated[str | None, "ZONE, CLUSTER or HOST", OneOf("ZONE", "CLUSTER", "HOST")] = None
     hypervisor: Annotated[str | None, "the kind of hosts that use a zone's pool"] = None
-    provider: Annotated[str | None, "what serves it"] = None
+    provider: Annotated[str | None, "what serves it", OneOf("DefaultPrimary")] = None
     tags: Annotated[str | None, "tags that offerings name, with commas"] = None
     details: Annotated[dict[str, str] | None, "hostid names the host of a HOST pool"] = None
     capacity_bytes: Annotated[

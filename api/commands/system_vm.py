@@ -6,6 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 from api import records
+from api.commands import state_words
 from api.declare import Caller, Job, Names, OneOf, command
 from api.errors import InvalidValue, missing
 from api.lists import Filter, list_command
@@ -183,7 +184,7 @@ class ListSystemVms:
         OneOf("secondarystoragevm", "consoleproxy"),
         Filter("kind"),
     ] = None
-    state: Annotated[str | None, "in this state"] = None
+    state: Annotated[str | None, "in this state", state_words.GUEST] = None
     host_id: Annotated[UUID | None, "on this host", Names("host", right="see")] = None
     pod_id: Annotated[UUID | None, "in this pod", Names("pod", right="see"), Filter()] = None
     storage_id: Annotated[

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
+from api.commands.physical_network import METHOD
 from api.declare import Caller, Job, Names, OneOf, Success, command
 from api.lists import list_command
 from api.views.traffic_type import LABELS, TrafficTypeView
@@ -36,7 +37,7 @@ class AddTrafficTypeCommand:
     ]
     traffic_type: Annotated[str, "which traffic", TYPES]
     vlan: Annotated[str | None, "VLAN of that traffic"] = None
-    isolation_method: Annotated[str | None, "how networks are kept apart"] = None
+    isolation_method: Annotated[str | None, "how networks are kept apart", METHOD] = None
     kvm_network_label: Label = None
     vmware_network_label: Label = None
     xen_network_label: Label = None

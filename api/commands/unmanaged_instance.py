@@ -17,10 +17,10 @@ from api.views.unmanaged_instance import UnmanagedInstanceView, UnmanagedView
 from api.views.vm import VmView
 from engine.intents.adopt import AdoptDisk, AdoptNic, AdoptVm, FoundGuest, UnmanageVm
 from projections.host import Host, hosts
+from projections.macs import let_go_of
 from projections.network import networks
 from projections.service_offering import ServiceOffering, service_offerings
 from projections.template import Template, templates
-from projections.vm import vms
 from projections.zone import zones
 
 # The CD-ROM's device is never a disk's.
@@ -243,14 +243,19 @@ class ImportUnmanagedInstance:
         for mac in macs:
             if mac not in on:
                 raise InvalidValue(f"say in nicnetworklist which network card {mac} is on")
-            if not self.forced and any(
-                nic.mac == mac for vm in cloud[vms].each() for nic in vm.nics
-            ):
-                raise InvalidValue(f"another guest has the MAC address {mac}: see forced")
             ip = "" if ips.get(mac, "auto").lower() == "auto" else ips[mac]
             network = cloud[networks][on[mac]]
             check_network(network, ip, host.zone_id, cloud, owner.account_id, owner.domain_id)
-            made.append(AdoptNic(nic_id=caller.new_id(), network_id=network.id, mac=mac, ip4=ip))
+            back = let_go_of(cloud, host.zone_id, mac)
+            made.append(
+                AdoptNic(
+                    nic_id=back or caller.new_id(),
+                    network_id=network.id,
+                    mac=mac,
+                    ip4=ip,
+                    is_back=back is not None,
+                )
+            )
         return made
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from api.caller import Caller, Job
+from api.commands import state_words
 from api.commands.identity_checks import (
     account_of,
     chosen_id,
@@ -15,6 +16,7 @@ from api.commands.identity_checks import (
     password,
     user_of,
 )
+from api.commands.time_zone import time_zone
 from api.declare import Free, Length, Names, OneOf, Roles, Success, command
 from api.errors import Denied, InvalidValue
 from api.lists import Filter, Test, WithIcons, list_command
@@ -42,7 +44,7 @@ class CreateUser:
     domain_id: Annotated[
         UUID | None, "the domain of the account", Names("domain", right="operate")
     ] = None
-    timezone: Annotated[str | None, "its time zone"] = None
+    timezone: Annotated[str | None, "its time zone", time_zone] = None
     user_id: Annotated[str | None, "an id for it", Free("it names nothing yet")] = None
 
     async def run(self, caller: Caller) -> User:
@@ -71,7 +73,7 @@ class UpdateUser:
     first_name: Annotated[str | None, "its first name"] = None
     last_name: Annotated[str | None, "its last name"] = None
     email: Annotated[str | None, "its mail address"] = None
-    timezone: Annotated[str | None, "its time zone"] = None
+    timezone: Annotated[str | None, "its time zone", time_zone] = None
     password: Annotated[str | None, "its new password", Length(1024)] = None
     current_password: Annotated[
         str | None, "its present password; needed unless an administrator asks", Length(1024)
@@ -258,7 +260,7 @@ class ListUsers(WithIcons):
     """List users."""
 
     username: Annotated[str | None, "the one that signs in with this name", Filter("name")] = None
-    state: Annotated[str | None, "those in this state"] = None
+    state: Annotated[str | None, "those in this state", state_words.ACCOUNT] = None
     account_type: Annotated[int | None, "those whose account is of this type", Filter()] = None
     user_source: Annotated[
         str | None, "those whose password is checked there", Filter("source")

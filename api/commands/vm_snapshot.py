@@ -8,6 +8,7 @@ from itertools import chain, count
 from typing import Annotated
 from uuid import UUID
 
+from api.commands import state_words
 from api.commands.vm_checks import refuse_later
 from api.declare import Caller, Job, Length, Names, Success, command
 from api.errors import InvalidValue
@@ -124,5 +125,5 @@ class ListVMSnapshot:
     virtual_machine_id: Annotated[
         UUID | None, "of this virtual machine", Names("vm", right="see"), Filter("vm_id")
     ] = None
-    state: Annotated[str | None, "in this state"] = None
+    state: Annotated[str | None, "in this state", state_words.VM_SNAPSHOT] = None
     name: Annotated[str | None, "that people call this", Filter("display_name")] = None

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 from uuid import UUID
 
+from api.commands import state_words
 from api.commands.volume_checks import TEXT
 from api.declare import Caller, Names, OneOf, Roles, part
 from api.lists import CountOnly, Displayed, Filter, Test, list_command, none_is
@@ -22,7 +23,7 @@ class VolumeFilters(Displayed):
     type: Annotated[str | None, "ROOT or DATADISK", OneOf("ROOT", "DATADISK"), Filter("kind")] = (
         None
     )
-    state: Annotated[str | None, "in this state"] = None
+    state: Annotated[str | None, "in this state", state_words.VOLUME] = None
     zone_id: Annotated[UUID | None, "in this zone", Names("zone", right="see")] = None
     virtual_machine_id: Annotated[
         UUID | None, "of this virtual machine", Names("vm", right="see"), Filter("vm_id")

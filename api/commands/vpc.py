@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from api import records
+from api.commands import state_words
 from api.commands.custom_id import KeepsId
 from api.commands.offering_checks import in_zone
 from api.commands.offering_services import has_all
@@ -167,7 +168,7 @@ class ListVpcs(WithIcons, Displayed):
     ] = None
     cidr: Annotated[str | None, "with this range"] = None
     display_text: Annotated[str | None, "the one with this text"] = None
-    state: Annotated[str | None, "Enabled or Inactive"] = None
+    state: Annotated[str | None, "Enabled or Inactive", state_words.VPC] = None
     restart_required: Annotated[bool | None, "whose routers are out of date"] = None
     supported_services: Annotated[
         tuple[str, ...] | None, "those with all of these services", Filter(test=has_all)

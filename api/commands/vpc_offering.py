@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from api import records
+from api.commands import state_words
 from api.commands.offering_checks import ForDomain, for_domains, in_zone, moved
 from api.commands.offering_services import (
     ServiceCapability,
@@ -143,7 +144,7 @@ class ListVpcOfferings(ForDomain):
     zone_id: Annotated[
         UUID | None, "those of this zone", Names("zone", right="see"), Filter(test=in_zone)
     ] = None
-    state: Annotated[str | None, "Enabled or Disabled"] = None
+    state: Annotated[str | None, "Enabled or Disabled", state_words.ALLOCATION] = None
     display_text: Annotated[str | None, "the one with this text"] = None
     is_default: Annotated[bool | None, "those that came with the cloud"] = None
     supported_services: Annotated[

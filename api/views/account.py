@@ -14,7 +14,7 @@ from projections.account import Account
 from projections.domain import domains
 from projections.role import roles
 from projections.user import users
-from projections.vm import Vm, vms
+from projections.vm import vms
 
 
 @view
@@ -48,7 +48,6 @@ class AccountView(ProjectLimitedView, kw_only=True):
     def of(cls, row: Account, cloud: Cloud) -> AccountView:
         domain, role = cloud[domains].get(row.domain_id), cloud[roles].get(row.role_id)
         people = cloud[users].by("account_id", row.id)
-        guests = cloud[vms].by("account_id", row.id)
         return cls(
             id=row.id,
             name=row.name,
@@ -69,15 +68,12 @@ class AccountView(ProjectLimitedView, kw_only=True):
             is_cleanup_required=row.ending is not None,
             groups=[],
             user=[UserView.of(one, cloud) for one in people],
-            vm_running=len(guests.passing((_runs,))),
-            vm_stopped=len(guests.passing((_is_stopped,))),
+            vm_running=guests_in(cloud, row.id, "Running"),
+            vm_stopped=guests_in(cloud, row.id, "Stopped"),
             **limits_of(row.id, cloud),
         )
 
 
-def _runs(guest: Vm) -> bool:
-    return guest.state == "Running"
-
-
-def _is_stopped(guest: Vm) -> bool:
-    return guest.state == "Stopped"
+def guests_in(cloud: Cloud, account_id: UUID, state: str) -> int:
+    """How many guests of an account are in a state."""
+    return len(cloud[vms].both("account_id", account_id, "state", lambda one: one == state))

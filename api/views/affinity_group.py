@@ -9,8 +9,7 @@ import msgspec
 
 from api.declare import Cloud, View, view
 from api.views.owner import OwnedView, owner
-from projections.affinity_group import AffinityGroup
-from projections.vm import Vm, vms
+from projections.affinity_group import AffinityGroup, members
 
 
 @view
@@ -27,13 +26,13 @@ class AffinityGroupView(OwnedView, kw_only=True):
 
     @classmethod
     def of(cls, row: AffinityGroup, cloud: Cloud) -> AffinityGroupView:
-        mine = cloud[vms].by("account_id", row.account_id)
+        mine = members(cloud, row)
         return cls(
             id=row.id,
             name=row.name,
             description=row.description or None,
             type=row.kind,
-            virtual_machine_ids=[str(vm.id) for vm in mine if is_member(vm, row.id)],
+            virtual_machine_ids=[str(vm.id) for vm in mine if vm.state != "Expunging"],
             **owner(row, cloud),
         )
 
@@ -43,8 +42,3 @@ class AffinityGroupTypeView(View, kw_only=True):
     """A kind of affinity group."""
 
     type: Annotated[str, "the word for createAffinityGroup"]
-
-
-def is_member(vm: Vm, group_id: UUID) -> bool:
-    """Is this guest in the group, and still anybody's?"""
-    return group_id in vm.affinity_group_ids and vm.state != "Expunging"

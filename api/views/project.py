@@ -9,6 +9,7 @@ import msgspec
 
 from api.authz import noun
 from api.declare import Cloud, Date, View, date, view
+from api.views.account import guests_in
 from api.views.owner import wire_path
 from api.views.resource_icon import ResourceIconView
 from api.views.resource_limit import LimitedView, limits_of
@@ -21,7 +22,6 @@ from projections.project_invitation import ProjectInvitation, project_invitation
 from projections.project_member import ProjectMember, project_members
 from projections.project_role import ProjectRole, project_roles
 from projections.user import User, users
-from projections.vm import vms
 
 noun(project_members.kind, "owned")
 noun(project_invitations.kind, "owned")
@@ -50,7 +50,6 @@ class ProjectView(LimitedView, kw_only=True):
     def of(cls, row: Project, cloud: Cloud) -> ProjectView:
         domain, account = cloud[domains].get(row.domain_id), cloud[accounts].get(row.account_id)
         members = cloud[project_members].by("project_id", row.id)
-        guests = list(cloud[vms].by("account_id", row.account_id))
         return cls(
             id=row.id,
             name=row.name,
@@ -62,8 +61,8 @@ class ProjectView(LimitedView, kw_only=True):
             state=row.state,
             created=date(row.created_at_ms),
             tags=tags_of(row.id, cloud),
-            vm_running=sum(one.state == "Running" for one in guests),
-            vm_stopped=sum(one.state == "Stopped" for one in guests),
+            vm_running=guests_in(cloud, row.account_id, "Running"),
+            vm_stopped=guests_in(cloud, row.account_id, "Stopped"),
             **limits_of(row.account_id, cloud, projects=False),
         )
 

@@ -10,12 +10,11 @@ times of the events, so it does not matter when, how often or how late this runs
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 from uuid import UUID
 
 from consumers import Event
-from consumers.examples.options import follow, is_group, parser
+from consumers.examples.options import follow, is_group, parser, run
 from consumers.sink import Connection, PostgresSink
 
 TOPICS = [
@@ -120,4 +119,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    raise SystemExit(run(main))

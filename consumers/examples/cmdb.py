@@ -9,7 +9,6 @@ the cloud says. What this program is too old to know is left as it was, and told
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -19,7 +18,7 @@ import msgspec
 from aggregates.base import AGGREGATES, Aggregate, Recorded, build
 from aggregates.base import Event as Happened
 from consumers import Event, Stream
-from consumers.examples.options import follow, is_group, parser
+from consumers.examples.options import follow, is_group, parser, run
 from consumers.sink import Connection, PostgresSink
 
 NOUNS = (
@@ -98,4 +97,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    raise SystemExit(run(main))

@@ -16,7 +16,7 @@ import aiohttp
 
 from consumers import ConsumerError, Event, FileCheckpoint, Stream
 from consumers.batches import batches, commit
-from consumers.examples.options import follow, is_group, parser
+from consumers.examples.options import follow, is_group, parser, run, seconds, web
 from consumers.patience import Patience
 
 SENTENCES = {
@@ -100,8 +100,8 @@ async def notify(stream: Stream, chat: Chat, *, every_s: float = EVERY_S) -> Non
 
 async def main() -> None:
     options = parser(__doc__.splitlines()[0])
-    options.add_argument("chat", help="where messages are posted to")
-    options.add_argument("--every", type=float, default=EVERY_S, help="seconds between messages")
+    options.add_argument("chat", type=web, help="where messages are posted to")
+    options.add_argument("--every", type=seconds, default=EVERY_S, help="seconds between messages")
     options.add_argument("--place", default="notifier.place", help="the file that keeps the place")
     asked = options.parse_args()
     place = None if is_group(asked.source) else FileCheckpoint(asked.place)
@@ -110,4 +110,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    raise SystemExit(run(main))

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from consumers import Stream, consume
+from consumers import ConsumerError, Stream, consume
 
 
 def parser(about: str) -> argparse.ArgumentParser:
@@ -17,6 +22,36 @@ def parser(about: str) -> argparse.ArgumentParser:
     )
     made.add_argument("source", help="https://host:port/events or kafka://host:port?prefix=...")
     return made
+
+
+def run(main: Callable[[], Coroutine[Any, Any, None]]) -> int:
+    """Run an example until it ends; what it cannot mend is one line, and its exit status 1."""
+    try:
+        asyncio.run(main())
+    except KeyboardInterrupt:
+        return 130
+    except (ConsumerError, OSError) as error:
+        print(f"{Path(sys.argv[0]).stem}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def web(text: str) -> str:
+    """An argument that is posted to."""
+    try:
+        known = urlsplit(text).scheme in ("http", "https") and bool(urlsplit(text).hostname)
+    except ValueError:
+        known = False
+    if not known:
+        raise argparse.ArgumentTypeError(f"{text} is not understood: write https://host/path")
+    return text
+
+
+def seconds(text: str) -> float:
+    """An argument that is a time to wait."""
+    if not 0 <= (asked := float(text)) < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no time to wait: give seconds, 0 or more")
+    return asked
 
 
 def follow(source: str, **options: Any) -> Stream:

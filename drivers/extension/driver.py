@@ -10,7 +10,8 @@ The folder holds `extension.toml`:
     [capabilities.cannot]         # what it does not do, and why, for people
     move_disk = "..."
 
-It is read when the first such host is added. What is in `cannot` is refused without asking.
+It is read at the start where its folder is said, else when the first such host is added. What is
+in `cannot` is refused without asking.
 """
 
 from __future__ import annotations
@@ -145,6 +146,9 @@ def read(folder: Path) -> Manifest:
 
 
 def make_all(settings: Mapping[str, str]) -> tuple[Driver, ...]:
-    """`folder` is where the extension is; if nothing is said, the driver's own folder."""
-    state = settings.get("state", "")
-    return (cast(Driver, ExternalDriver(Path(settings.get("folder", "") or state), state)),)
+    """`folder` is where the extension is: `Refused` if none is there. If nothing is said, the
+    driver's own folder, where there may be none."""
+    state, said = settings.get("state", ""), settings.get("folder", "")
+    if said:
+        read(Path(said))
+    return (cast(Driver, ExternalDriver(Path(said or state), state)),)

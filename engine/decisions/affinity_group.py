@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from aggregates.errors import NotAllowed
 from aggregates.vm import VmAffinitySet, VmState
-from engine.affinity import members
 from engine.decide import Desk, decision
 from engine.decisions import record
 from engine.intents.affinity_group import RemoveAffinityGroup, SetAffinity
 from engine.intents.record import RemoveRecord
-from projections.affinity_group import affinity_groups
+from projections.affinity_group import affinity_groups, members
 from projections.vm import vms
 
 

@@ -13,13 +13,13 @@ from aggregates.host import Host, HostDisconnected, HostState, HostUpdated
 from engine.decide import Desk, decision
 from engine.decisions.record import claim
 from engine.draft import Decision
-from engine.intents.host import EndMaintenance, HostLost, UpdateHost
+from engine.intents.host import EndMaintenance, HostLost, SupplyHosts, UpdateHost
 from engine.world import World
 from projections.capacity import Capacity
 from projections.cloud import Cloud
-from projections.cluster import clusters
+from projections.cluster import Cluster, clusters
 from projections.host import hosts
-from projections.pod import pods
+from projections.pod import Pod, pods
 from projections.table import TableSpec
 
 R = TypeVar("R", bound=Aggregate)
@@ -47,11 +47,24 @@ def supply(at: Deciding, host_id: UUID) -> None:
     cluster, pod = at.row(clusters, host.cluster_id), at.row(pods, host.pod_id)
     for row in (host, cluster, pod):
         at.guard(row)
+    offer = _offer_of(host, cluster, pod)
+    if host.hardware_id and not _offers(at.world, offer):
+        key = uuid5(host.id, "supply")
+        at.add(at.world.allocator.supply_host(offer, key), key)
+
+
+def is_told(world: World, host: Host) -> bool:
+    """Whether what a host offers is what its cluster, its pod and itself have it offer."""
+    cluster, pod = world.cloud[clusters][host.cluster_id], world.cloud[pods][host.pod_id]
+    return not host.hardware_id or _offers(world, _offer_of(host, cluster, pod))
+
+
+def _offer_of(host: Host, cluster: Cluster, pod: Pod) -> CapacitySupplied:
     is_open = (
         cluster.allocation_state == pod.allocation_state == "Enabled"
         and cluster.managed_state == "Managed"
     )
-    offer = CapacitySupplied(
+    return CapacitySupplied(
         host_id=host.id,
         zone_id=host.zone_id,
         pod_id=host.pod_id,
@@ -65,9 +78,6 @@ def supply(at: Deciding, host_id: UUID) -> None:
         cpu_overcommit=cluster.cpu_overcommit,
         memory_overcommit=cluster.memory_overcommit,
     )
-    if host.hardware_id and not _offers(at.world, offer):
-        key = uuid5(host.id, "supply")
-        at.add(at.world.allocator.supply_host(offer, key), key)
 
 
 def _offers(world: World, offer: CapacitySupplied) -> bool:
@@ -86,6 +96,13 @@ def resupply(at: Deciding, rows: Iterable[Host]) -> None:
     """Their cluster or pod has changed: say again what these hosts offer."""
     for host in list(rows):
         supply(at, host.id)
+
+
+@decision
+def supply_some(ask: SupplyHosts, desk: Desk) -> None:
+    """Those that have gone meanwhile offer nothing any more."""
+    known = desk.cloud[hosts]
+    resupply(desk, [known[one] for one in ask.ids if one in known])
 
 
 @decision

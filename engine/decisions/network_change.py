@@ -29,6 +29,7 @@ from projections.network import networks
 from projections.network_offering import network_offerings
 from projections.public_ip_address import public_ip_addresses
 from projections.router import routers
+from projections.vpn import remote_access_vpns
 
 NEEDS = {
     "firewall_rule": "Firewall",
@@ -77,6 +78,12 @@ def _offer(network: Network, ask: UpdateNetwork, desk: Desk) -> None:
                     f"{PURPOSES[row.KIND]} rule {row.id} needs: remove that first"
                 )
     for address in desk.cloud[public_ip_addresses].by("network_id", network.id):
+        dialled = desk.cloud[remote_access_vpns].by("public_ip_address_id", address.id)
+        if "Vpn" not in offering.services and any(True for _ in dialled):
+            raise InUse(
+                f"network offering {offering.name} has no Vpn, and people dial in at address "
+                f"{address.address}: deleteRemoteAccessVpn first"
+            )
         if address.is_static_nat and "StaticNat" not in offering.services:
             raise InUse(
                 f"network offering {offering.name} has no StaticNat, which address "
@@ -127,6 +134,11 @@ def _move_source_nat(network: Network, wanted: str, desk: Desk) -> None:
         )
     if now.address == wanted:
         return
+    for _ in desk.cloud[remote_access_vpns].by("public_ip_address_id", now.id):
+        raise InUse(
+            f"people dial in at address {now.address} of network {network.name}: "
+            "deleteRemoteAccessVpn first"
+        )
     _mark(now, False, desk)
     mine = next((row for row in rows if row.address == wanted), None)
     if mine is not None and mine.is_static_nat:

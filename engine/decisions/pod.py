@@ -10,11 +10,9 @@ from aggregates.pod import Pod
 from engine.decide import Desk, decision
 from engine.decisions import record
 from engine.decisions.address_space import close_space, open_space, spaces_of
-from engine.decisions.host import resupply
 from engine.decisions.ip4 import Ip4Range, ip4_range
 from engine.intents.pod import CreatePod, RemovePod, UpdatePod
 from engine.intents.record import CreateRecord, RemoveRecord, UpdateRecord
-from projections.host import hosts
 from projections.pod import pods
 from projections.zone import zones
 
@@ -29,8 +27,8 @@ def create(ask: CreatePod, desk: Desk) -> None:
         _open(desk, ask.id, ask.space_id, zone.id, _range(ask.fields))
 
 
-@decision
-def update(ask: UpdatePod, desk: Desk) -> None:
+def change(ask: UpdatePod, desk: Desk) -> None:
+    """All but what its hosts offer from then on."""
     pod = desk.row(pods, ask.id)
     record.update(UpdateRecord(kind="pod", id=ask.id, fields=ask.fields), desk)
     after = {name: ask.fields.get(name, getattr(pod, name)) for name in RANGE}
@@ -38,8 +36,6 @@ def update(ask: UpdatePod, desk: Desk) -> None:
         for space in spaces_of(desk, "pod_id", pod.id, "pod_ip4"):
             close_space(desk, space, f"addresses of pod {pod.name}")
         _open(desk, pod.id, ask.space_id, pod.zone_id, _range(after))
-    if ask.fields.get("allocation_state", pod.allocation_state) != pod.allocation_state:
-        resupply(desk, desk.cloud[hosts].by("pod_id", pod.id))
 
 
 @decision

@@ -187,9 +187,18 @@ def _unique(spec: RecordSpec, fields: dict[str, Any], desk: Desk, but: Aggregate
             if row is not but and tuple(_value(row, name) for name in names) == wanted:
                 noun = spec.row.KIND.replace("_", " ")
                 raise AlreadyExists(
-                    f"{noun} with {' and '.join(f'{n} {getattr(row, n)}' for n in names)} "
+                    f"{noun} with {' and '.join(_told(spec, n, row, desk) for n in names)} "
                     "already exists: choose another"
                 )
+
+
+def _told(spec: RecordSpec, name: str, row: Aggregate, desk: Desk) -> str:
+    """What a row has there, in words: what it refers to by its name, and not by an id."""
+    value, noun = getattr(row, name), spec.references.get(name)
+    if noun is None:
+        return f"{name.replace('_', ' ')} {value}"
+    referred = desk.cloud[TABLES[noun]].get(value)
+    return f"{noun.replace('_', ' ')} {getattr(referred, 'name', value)}"
 
 
 def _like(table: Table[Any], names: Sequence[str], fields: dict[str, Any]) -> Iterable[Any]:

@@ -58,8 +58,8 @@ def _ports(start: int | None, end: int | None, *, needed: bool) -> tuple[int | N
         return None, None
     last = start if end is None else end
     for name, port in (("startport", start), ("endport", last)):
-        if not 0 <= port <= PORT_LAST:
-            raise Invalid(f"{name} {port} is no port: they go from 0 to {PORT_LAST}", field=name)
+        if not 1 <= port <= PORT_LAST:
+            raise Invalid(f"{name} {port} is no port: they go from 1 to {PORT_LAST}", field=name)
     if last < start:
         raise Invalid(f"endport {last} comes before startport {start}: swap them", field="endport")
     return start, last

@@ -64,12 +64,16 @@ class AdoptDisk(Struct, frozen=True, kw_only=True):
 
 
 class AdoptNic(Struct, frozen=True, kw_only=True):
-    """The guest's own card; it keeps its MAC. Empty `ip4` takes the lowest free address."""
+    """The guest's own card; it keeps its MAC. Empty `ip4` takes the lowest free address.
+
+    `is_back` says that it was ours before, under the same id: see `projections.macs.let_go_of`.
+    """
 
     nic_id: UUID
     network_id: UUID
     mac: str
     ip4: str = ""
+    is_back: bool = False
 
 
 class AdoptVm(Struct, frozen=True, kw_only=True):
@@ -101,6 +105,6 @@ class AdoptVm(Struct, frozen=True, kw_only=True):
 
 
 class UnmanageVm(Struct, frozen=True, kw_only=True):
-    """Let go of a guest, which runs on: no record, no promise and no address of it remains."""
+    """Let go of a guest, which runs on: nothing remains of it but its MAC addresses."""
 
     vm_id: UUID

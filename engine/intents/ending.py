@@ -19,14 +19,20 @@ GUESTS, THINGS, NETWORKS, VPCS, PEOPLE = 10, 50, 80, 90, 100
 Ask = Callable[[Any], object]
 # Given a cloud and an account, the rows that end with it.
 Rows = Callable[[Any, UUID], Iterable[Any]]
+# Given a cloud and a row, the jobs that are waited for before it is ended.
+Waits = Callable[[Any, Any], Iterable[UUID]]
 
 
 class Ending(Struct, frozen=True):
-    """`ask` is what ends a row; `rows` finds an account's rows where no attribute says it."""
+    """`ask` is what ends a row; `rows` finds an account's rows where no attribute says it.
+
+    `waits` are jobs of others that use a row just now, and would be spoilt by its end.
+    """
 
     ask: Ask
     turn: int = THINGS
     rows: Rows | None = None
+    waits: Waits | None = None
 
 
 ENDINGS: dict[str, Ending] = {}
@@ -34,10 +40,17 @@ ENDINGS: dict[str, Ending] = {}
 OUTLIVES = {"saga"}
 
 
-def ending(kind: str, ask: Ask, *, turn: int = THINGS, rows: Rows | None = None) -> None:
+def ending(
+    kind: str,
+    ask: Ask,
+    *,
+    turn: int = THINGS,
+    rows: Rows | None = None,
+    waits: Waits | None = None,
+) -> None:
     """Say how a row of this noun is ended with its owner."""
     assert kind not in ENDINGS, f"{kind} ends in two ways"
-    ENDINGS[kind] = Ending(ask, turn, rows)
+    ENDINGS[kind] = Ending(ask, turn, rows, waits)
 
 
 def outlives(kind: str) -> None:

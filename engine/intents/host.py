@@ -86,3 +86,9 @@ class ChangeSignIn(Struct, frozen=True, kw_only=True):
     """Sign in on these hosts in another way: on all of them, or on none."""
 
     hosts: list[SignIn]
+
+
+class SupplyHosts(Struct, frozen=True, kw_only=True):
+    """Say again what these hosts offer, as their pod has changed."""
+
+    ids: list[UUID]

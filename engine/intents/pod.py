@@ -17,7 +17,10 @@ class CreatePod(Struct, frozen=True, kw_only=True):
 
 
 class UpdatePod(Struct, frozen=True, kw_only=True):
-    """A changed range becomes the new space `space_id`; refused while the old one is in use."""
+    """A changed range becomes the new space `space_id`; refused while the old one is in use.
+
+    Its hosts are told by and by whether they take guests.
+    """
 
     id: UUID
     space_id: UUID

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, ClassVar
 from uuid import UUID
 
 from msgspec import Struct, field
 
 from engine.intents.ending import ending
+from projections.vm import vms
+from projections.volume import volumes
 
 
 class RegisterTemplate(Struct, frozen=True, kw_only=True):
@@ -86,7 +89,8 @@ class DeleteTemplate(Struct, frozen=True, kw_only=True):
     """Remove a template and its images, or only what is in one zone.
 
     A download that still runs is cancelled first. `even_read` is for a disc that guests have in
-    their drives: when they start again, the drive is empty.
+    their drives, which are empty when they start again, and for what disks are still to be made
+    of: whoever wants that is told that the template is gone.
     """
 
     NOUN: ClassVar[str] = "template"
@@ -106,7 +110,20 @@ class MoveTemplate(Struct, frozen=True, kw_only=True):
     store_id: UUID
 
 
-ending("template", lambda template: DeleteTemplate(template_id=template.id))
+def _made_of(cloud: Any, template: Any) -> Iterator[UUID]:
+    """The jobs that make disks of it, be they another account's."""
+    for volume in cloud[volumes].by("pool_id", None):
+        vm = cloud[vms].get(volume.vm_id)
+        jobs = (volume.job_id, None if vm is None else vm.job_id)
+        if volume.template_id == template.id:
+            yield from (job_id for job_id in jobs if job_id is not None)
+
+
+ending(
+    "template",
+    lambda template: DeleteTemplate(template_id=template.id, even_read=True),
+    waits=_made_of,
+)
 
 
 class LinkUserData(Struct, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from uuid import UUID, uuid5
 import msgspec
 
 from aggregates.errors import DomainError
+from aggregates.saga import RunState
 from aggregates.storage_pool import StoragePoolMaintenanceEnded, StoragePoolMaintenanceEntered
 from aggregates.vm import Vm, VmState
 from drivers.contract.errors import Refused, Unavailable
@@ -82,6 +83,9 @@ def serve_again(run: Run[MaintainStoragePool]) -> None:
     no_undo="a guest that was stopped is not started again behind its owner's back",
 )
 async def stop_guests(run: Run[MaintainStoragePool]) -> None:
+    """What is parked waits for a person, and nobody waits for it: it is told by its job."""
+    if stuck := list(_parked(run)):
+        raise Refused("; ".join(stuck[:5]))
     turns = asyncio.Semaphore(SIDE_BY_SIDE)
 
     async def stop(vm: Vm) -> str:
@@ -95,6 +99,17 @@ async def stop_guests(run: Run[MaintainStoragePool]) -> None:
         raise Refused("; ".join(refused))
     if any(_users(run)) or _is_worked_on(run):
         raise Unavailable("guests run from the pool still, or other jobs have them or disks in it")
+
+
+def _parked(run: Run[MaintainStoragePool]) -> Iterator[str]:
+    """The guests and disks in the pool that a parked job has."""
+    things = [(f"virtual machine {vm.name}", vm.job_id) for vm in _guests(run)]
+    there = run.cloud[volumes].by("pool_id", run.intent.id)
+    things += [(f"volume {volume.name}", volume.job_id) for volume in there]
+    for told, job_id in things:
+        job = run.cloud[saga_runs].get(job_id)
+        if job is not None and job.state is RunState.PARKED:
+            yield f"{told} is job {job_id}'s, which is parked: mend that first (mendAsyncJob)"
 
 
 def _is_worked_on(run: Run[MaintainStoragePool]) -> bool:

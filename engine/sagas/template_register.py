@@ -59,8 +59,8 @@ def accept(run: Run[RegisterTemplate]) -> list[str]:
         demand(run, ask.hypervisor, "appliances")
     simulated = ask.hypervisor == "Simulator"
     facts = registered(ask, run.id)
+    check_url(Source(ask.url, ask.trusted), simulated=simulated)
     if not simulated:
-        check_url(Source(ask.url, ask.trusted))
         networks(ask.sites)
         form_for(run.world.hosts, ask.hypervisor, ask.image_format)
     run.create(ask.template_id, facts)

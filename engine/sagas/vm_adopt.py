@@ -11,7 +11,7 @@ from aggregates.vm_life import VmUnmanaged
 from aggregates.volume import VolumeBusy, VolumeCreated, VolumeReady, VolumeRemoved, VolumeState
 from drivers.contract.compute import Adoption
 from engine.abilities import demand
-from engine.addresses import free_cards, take_ip, take_mac
+from engine.addresses import claim_mac, free_addresses, free_cards, take_ip, take_mac
 from engine.allocator import PlaceRequest, SpaceRequest
 from engine.disks import pool_spec, release_disk, space_key
 from engine.guests import disks_of, free_capacity
@@ -20,7 +20,8 @@ from engine.ip_rules import forget_guest
 from engine.rules_to import refuse_ruled
 from engine.saga import Run, Saga
 from engine.vm_snapshots import refuse_while_kept
-from projections.network import networks
+from projections.network import Network, networks
+from projections.nic import Nics
 from projections.storage_pool import storage_pools
 from projections.vm import vms
 from projections.volume import volumes
@@ -96,13 +97,7 @@ def _card(run: Run[AdoptVm], ask: AdoptNic, *, is_default: bool) -> Nic:
     """The card as it is; its MAC, and an address of its network, are promised to it."""
     network = run.row(networks, ask.network_id)
     run.guard(network)
-    try:
-        take_mac(run, ask.nic_id, network, ask.mac)
-    except AlreadyExists:
-        if not run.intent.forced:
-            raise AlreadyExists(
-                f"another guest has the MAC address {ask.mac}: see forced"
-            ) from None
+    _take_mac(run, ask, network)
     if not network.has_addresses:
         return Nic(id=ask.nic_id, network_id=network.id, mac=ask.mac, is_default=is_default)
     return Nic(
@@ -116,11 +111,29 @@ def _card(run: Run[AdoptVm], ask: AdoptNic, *, is_default: bool) -> Nic:
     )
 
 
+def _take_mac(run: Run[AdoptVm], ask: AdoptNic, network: Network) -> None:
+    """A card that is back holds its MAC still; its name settles who of two brings it back."""
+    taken = AlreadyExists(f"another guest has the MAC address {ask.mac}: see forced")
+    if ask.is_back:
+        if ask.nic_id in run.cloud.view(Nics):
+            raise taken
+        claim_mac(run, ask.nic_id, network, ask.mac)
+    try:
+        take_mac(run, ask.nic_id, network, ask.mac)
+    except AlreadyExists:
+        if not run.intent.forced:
+            raise taken from None
+        claim_mac(run, ask.nic_id, network, ask.mac)
+
+
 @begin.undo
 def erase(run: Run[AdoptVm]) -> None:
     vm = _vm(run)
     forget_guest(run, vm)
-    free_cards(run, vm.nics)
+    back = {ask.nic_id for ask in run.intent.nics if ask.is_back}
+    free_cards(run, (nic for nic in vm.nics if nic.id not in back))
+    for nic in vm.nics:
+        free_addresses(run, nic)
     for disk in disks_of(run, vm.id):
         run.change(disk, VolumeRemoved())
     run.change(vm, VmExpunged())
@@ -240,11 +253,13 @@ async def let_disks_go(run: Run[UnmanageVm]) -> None:
 
 @unmanage_vm.step
 def let_go(run: Run[UnmanageVm]) -> None:
-    """Rules that were made to it meanwhile go with it."""
+    """Rules that were made to it meanwhile go with it. Nobody gets the MACs that it goes on using:
+    they stay its cards', which have them again should it be taken over."""
     vm = _vm(run)
     free_capacity(run, vm)
     forget_guest(run, vm)
-    free_cards(run, vm.nics)
+    for nic in vm.nics:
+        free_addresses(run, nic)
     for disk in disks_of(run, vm.id):
         release_disk(run, disk)
         run.change(disk, VolumeRemoved())

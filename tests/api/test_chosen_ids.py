@@ -61,6 +61,19 @@ async def test_a_job_id_is_of_one_request(here: House) -> None:
         assert status == 431 and "choose a" in told["errortext"], told
 
 
+async def test_a_job_id_is_of_one_request_in_another_life_too(here: House) -> None:
+    """What a process remembers is gone with it; the log knows what was asked."""
+    vm, job = str(here.thing("vm")), str(uuid4())
+    ask = {"id": vm, "customjobid": job}
+    assert (await here.ask("ann", "startVirtualMachine", ask))[0] == 200
+    here.gateway.repeats = Repeats()
+    before = here.position
+    assert (await here.ask("ann", "startVirtualMachine", ask))[1]["jobid"] == job
+    status, told = await here.ask("ann", "startVirtualMachine", ask | {"considerlasthost": "false"})
+    assert (status, here.position) == (431, before)
+    assert "customjobid" in told["errortext"] and "choose another" in told["errortext"], told
+
+
 async def test_case_makes_no_second_name(here: House) -> None:
     """Names are looked up in any case, so two that differ in case alone would be confused."""
     for command, params in (

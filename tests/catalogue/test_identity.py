@@ -275,3 +275,18 @@ async def test_ssh_keys(api: Api) -> None:
     await api("deleteSSHKeyPair", name="made")
     with pytest.raises(CloudStackException, match="does not exist"):
         await api("deleteSSHKeyPair", name="made")
+
+
+async def test_a_time_zone_is_one_that_there_is(api: Api) -> None:
+    with pytest.raises(CloudStackException, match="must be a time zone such as"):
+        await _account(api, "zoned", timezone="Mars/Base")
+    account, own = await _account(api, "zoned", timezone="Europe/Berlin")
+    with pytest.raises(CloudStackException, match="must be a time zone such as"):
+        await own("updateUser", id=account["user"][0]["id"], timezone="../etc")
+
+
+async def test_a_name_that_is_taken_is_told_with_its_account(api: Api) -> None:
+    _, own = await _account(api, "t")
+    await own("createSSHKeyPair", name="laptop")
+    with pytest.raises(CloudStackException, match="account t and name laptop already exists"):
+        await own("createSSHKeyPair", name="laptop")

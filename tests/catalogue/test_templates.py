@@ -238,6 +238,22 @@ async def test_simulated_hosts_need_no_image(api: Api) -> None:
     assert answer["template"][0]["isready"] is True
 
 
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("nonsense", "cannot be fetched"),
+        ("ftp://example.org/a", "cannot be fetched"),
+        ("http:///a", "names no host"),
+        ("http://example.org/a.gz", "is compressed"),
+    ],
+)
+async def test_their_urls_are_what_others_are(api: Api, url: str, words: str) -> None:
+    """Nothing is fetched for simulated hosts, and a rehearsal refuses what the real thing would."""
+    said = {"hypervisor": "Simulator", "format": "QCOW2", "url": url}
+    with pytest.raises(CloudStackException, match=words):
+        await api("registerTemplate", name="s", **said)
+
+
 async def test_update_changes_only_what_was_given(api: Api) -> None:
     before = await _one(api, str(BUILTIN_TEMPLATE))
     answer = await api(

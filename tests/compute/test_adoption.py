@@ -12,6 +12,7 @@ from cs import CloudStackApiException
 
 from projections.capacity import Capacity
 from projections.space import Space
+from projections.vm import vms
 from tests.compute.test_nics import network
 from tests.tenant.test_vm_life import deploy
 from tests.tenant.world import CUSTOM_DISK, GIB, MAIN, MEDIUM, SMALL, Place
@@ -115,6 +116,8 @@ async def test_a_guest_of_ours_is_let_go_of_and_runs_on(here: Place) -> None:
     assert not here.controller.cloud.view(Space).holds
     (found,) = await seen(here)
     mac = vm["nic"][0]["macaddress"]
+    fresh = await deploy(here.ann, networkids=vm["nic"][0]["networkid"])
+    assert fresh["nic"][0]["macaddress"] != mac, "who was let go of goes on using it"
     back = await here.admin.job(
         "importUnmanagedInstance", clusterid=str(MAIN), name=found["name"],
         hostname="again", serviceofferingid=SMALL, account="ann", domainid=vm["domainid"],
@@ -125,6 +128,9 @@ async def test_a_guest_of_ours_is_let_go_of_and_runs_on(here: Place) -> None:
     other = await deploy(here.ann, networkids=vm["nic"][0]["networkid"])
     assert (back["virtualmachine"]["nic"][0]["macaddress"], mac) == (mac, mac)
     assert other["nic"][0]["macaddress"] != mac, "its MAC address is its own again"
+    await here.admin.job("destroyVirtualMachine", id=back["virtualmachine"]["id"], expunge="true")
+    last = await deploy(here.ann, networkids=vm["nic"][0]["networkid"])
+    assert last["nic"][0]["macaddress"] == mac, "it is given back with its guest"
 
 
 async def test_a_mac_that_another_guest_has_is_shared_only_if_that_is_said(here: Place) -> None:
@@ -152,6 +158,37 @@ async def test_a_mac_of_another_zones_range_is_kept(here: Place) -> None:
     ask = await ask_for(here) | {"nicnetworklist[0].nic": mac, "nicipaddresslist[0].nic": mac}
     vm = (await here.admin.job("importUnmanagedInstance", **ask))["virtualmachine"]
     assert vm["nic"][0]["macaddress"] == mac
+    add_stranger(here, name="second", macs=(mac,))
+    again = ask | {"name": "second", "nicipaddresslist[0].ip4Address": "10.1.5.43"}
+    with pytest.raises(CloudStackApiException, match="another guest has the MAC address"):
+        await here.admin("importUnmanagedInstance", **again)
+    both = await here.admin.job("importUnmanagedInstance", **again, forced="true")
+    await here.admin.job("destroyVirtualMachine", id=vm["id"], expunge="true")
+    add_stranger(here, name="third", macs=(mac,))
+    with pytest.raises(CloudStackApiException, match="another guest has the MAC address"):
+        await here.admin("importUnmanagedInstance", **(again | {"name": "third"}))
+    await here.admin.job("destroyVirtualMachine", id=both["virtualmachine"]["id"], expunge="true")
+    await here.admin.job("importUnmanagedInstance", **(again | {"name": "third"}))
+
+
+async def test_who_has_a_foreign_mac_is_known_without_looking_at_all_guests(
+    here: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mac = "02:53:ff:ff:ff:01"
+    add_stranger(here, macs=(mac,))
+    ask = await ask_for(here) | {"nicnetworklist[0].nic": mac, "nicipaddresslist[0].nic": mac}
+    table = here.controller.cloud[vms]
+    looked: list[str] = []
+    by = table.by
+
+    def watched(name: str, value: Any) -> Any:
+        looked.append(name)
+        return by(name, value)
+
+    monkeypatch.setattr(table, "by", watched)
+    monkeypatch.setattr(table, "each", lambda: looked.append("each"))
+    await here.admin("importUnmanagedInstance", **ask, dryrun="true")
+    assert not {"zone_id", "each"} & set(looked), "all guests of the zone were looked at"
 
 
 async def test_a_stopped_guest_is_not_let_go_of(here: Place) -> None:

@@ -51,6 +51,17 @@ async def test_settings_of_a_zone_are_checked_when_made_and_when_changed(api: Ap
     assert not {"ip6dns1", "guestcidraddress"} & set(less) and not less.get("dns2")
 
 
+async def test_networks_are_kept_apart_in_ways_that_there_are(api: Api) -> None:
+    zone_id = await build.zone(api)
+    ask = {"name": "net2", "zoneid": zone_id}
+    wrong, both = {"isolationmethods": ["MAGIC"]}, {"isolationmethods": ["VLAN", "VXLAN"]}
+    await api.refused("createPhysicalNetwork", 431, "must be one of VLAN, VXLAN", **ask, **wrong)
+    await api.refused("createPhysicalNetwork", 431, "name only that", **ask, **both)
+    traffic = {"physicalnetworkid": await build.physical_network(api, zone_id)}
+    traffic |= {"traffictype": "Guest", "isolationmethod": "MAGIC"}
+    await api.refused("addTrafficType", 431, "must be one of VLAN, VXLAN", **traffic)
+
+
 async def test_ranges_are_checked(api: Api) -> None:
     zone_id = await build.zone(api)
     network_id = await build.physical_network(api, zone_id)

@@ -108,6 +108,7 @@ async def test_what_is_no_port_forwarding(here: Place) -> None:
     assert "protocol icmp cannot be used" in await words(**ports(80, protocol="icmp"))
     assert "is no address of" in await words(**ports(80), vmguestip="10.1.1.250")
     assert "is no subnet" in await words(**ports(80), cidrlist="10.1/33")
+    assert "is no subnet of IPv4" in await words(**ports(80), cidrlist="::/0")
     assert "is not on network" in await words(**ports(80), virtualmachineid=stranger["id"])
     assert "not " + elsewhere["id"] in await words(**ports(80), networkid=elsewhere["id"])
 
@@ -193,6 +194,8 @@ async def test_egress_rules(here: Place) -> None:
     await ann.job("createEgressFirewallRule", **asked)
     error = await refusal(ann, "createEgressFirewallRule", **asked, cidrlist="10.9.0.0/16")
     assert "is not within 10.1.1.0/24" in error["errortext"]
+    error = await refusal(ann, "createEgressFirewallRule", **asked, destcidrlist="::/0")
+    assert "destcidrlist: ::/0 is no subnet of IPv4" in error["errortext"]
     every = {"networkid": network["id"], "protocol": "all"}
     assert (await ann.job("createEgressFirewallRule", **every))["firewallrule"]
     assert (await ann("listEgressFirewallRules", networkid=network["id"]))["count"] == 3

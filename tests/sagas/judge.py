@@ -8,6 +8,7 @@ from uuid import UUID
 from aggregates.image import ImageState
 from aggregates.snapshot import SnapshotState
 from aggregates.vm import TRANSITIONAL
+from aggregates.vm_life import VmUnmanaged
 from aggregates.volume import VolumeState
 from drivers.contract.compute import Power
 from projections.addresses import Addresses
@@ -50,7 +51,7 @@ async def judge(rig: Rig) -> None:
     _nothing_stuck(rig)
     _guests(rig)
     _disks(rig)
-    _promises(rig)
+    _promises(rig, await _let_go_of(rig))
     assert (await rig.history.rebuild()).digest() == rig.cloud.digest(), "rebuild differs"
 
 
@@ -97,7 +98,7 @@ def _disks(rig: Rig) -> None:
     assert real == known, f"disks that the log does not know, or the reverse: {real ^ known}"
 
 
-def _promises(rig: Rig) -> None:
+def _promises(rig: Rig, let_go_of: set[UUID]) -> None:
     capacity, space = rig.cloud.view(Capacity), rig.cloud.view(Space)
     addresses = rig.cloud.view(Addresses)
     held = {hold for vm in rig.cloud[vms] for hold in vm.holds}
@@ -113,11 +114,20 @@ def _promises(rig: Rig) -> None:
     public = {row.id for row in rig.cloud[public_ip_addresses]}
     gateways = {row.id for row in rig.cloud[private_gateways] if row.associated_network_id}
     inside = {router.id for router in rig.cloud[routers] if router.role == "INTERNAL_LB_VM"}
-    known = cards | wires | public | gateways | inside
+    known = cards | wires | public | gateways | inside | (holders & let_go_of)
     assert holders == known, f"addresses are held for nothing, or the reverse: {holders ^ known}"
     for fold in (capacity, space, addresses):
         assert not fold.pendings.takes, "a promise is neither kept nor given back"
         assert not fold.pendings.frees, "a promise is being given back for ever"
+
+
+async def _let_go_of(rig: Rig) -> set[UUID]:
+    """The cards of guests that were let go of, whose MACs nobody else gets."""
+    log, cards = rig.history._log, set[UUID]()
+    for gone in await log.outline([VmUnmanaged.TOPIC], 0, await log.position()):
+        life = [one.event for one in await log.read_stream(gone.stream)]
+        cards |= {nic.id for nic in [one.nics for one in life if hasattr(one, "nics")][-1]}
+    return cards
 
 
 def picture(rig: Rig) -> dict[str, dict[UUID, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from engine.chores.storage_pool import tell_pools_their_thresholds
@@ -9,10 +10,11 @@ from engine.intents import SYSTEM
 from engine.intents.storage_pool import MeasureStoragePool
 from tests.storage.test_snapshots import root_of, take
 from tests.storage.test_volume_moves import FAST, fast_pool, on_pool
+from tests.tenant.test_job_life import until
 from tests.tenant.test_refusals import refusal
 from tests.tenant.test_vm_life import deploy, state_of
 from tests.tenant.test_volumes import make
-from tests.tenant.world import GIB, POOL, Place
+from tests.tenant.world import GIB, POOL, Place, place
 
 
 async def pool(here: Place, pool_id: object = POOL) -> Any:
@@ -42,6 +44,18 @@ async def test_maintenance_stops_guests_and_starts_them_again(here: Place) -> No
     assert await state_of(here.ann, off["id"]) == "Stopped"
     error = await refusal(here.admin, "cancelStorageMaintenance", id=str(POOL))
     assert "not in maintenance" in error["errortext"]
+
+
+async def test_a_parked_job_with_a_disk_in_it_is_told_at_once(tmp_path: Path) -> None:
+    """It waits for a person: to wait for it would take the pool out of service for half an hour."""
+    async with place(tmp_path, **{"fail.stop_guest": "#1:refused"}) as here:
+        vm = await deploy(here.ann)
+        job_id = (await here.ann("destroyVirtualMachine", id=vm["id"]))["jobid"]
+        await until(here.ann, job_id, "Parked")
+        asked = await here.admin("enableStorageMaintenance", id=str(POOL))
+        told = await until(here.admin, asked["jobid"], "Failed")
+        assert f"job {job_id}'s, which is parked" in told["jobresult"]["errortext"]
+        assert (await pool(here))["state"] == "Up"
 
 
 async def test_a_disk_that_was_moved_away_runs(here: Place) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 from engine.intents import SYSTEM
 from engine.intents.record import UpdateRecord
 from tests.tenant.test_refusals import refusal
 from tests.tenant.test_vm_life import deploy
-from tests.tenant.world import SMALL, SMALL_DISK, TEMPLATE, ZONE, Place, named
+from tests.tenant.world import SMALL, SMALL_DISK, TEMPLATE, ZONE, Client, Place, named, place
 
 
 async def furnish(here: Place) -> None:
@@ -98,3 +99,48 @@ async def test_nothing_begins_in_what_is_being_deleted(here: Place) -> None:
         ("deleteAccount", {"id": str(account)}),
     ):
         assert "is being deleted" in (await refusal(admin, command, **params))["errortext"], command
+
+
+async def shared_template(here: Place) -> str:
+    """A template of ann's that bob may use."""
+    linux = (await here.admin("listOsTypes"))["ostype"][0]["id"]
+    await deploy(here.ann)
+    root = await here.ann.one("listVolumes", "volume", type="ROOT")
+    vm = await here.ann.one("listVirtualMachines", "virtualmachine")
+    await here.ann.job("stopVirtualMachine", id=vm["id"])
+    made = await here.ann.job("createTemplate", volumeid=root["id"], name="t", ostypeid=linux)
+    template = str(made["template"]["id"])
+    await here.admin("updateTemplatePermissions", id=template, ispublic=True)
+    return template
+
+
+async def states_of(client: Client) -> list[str]:
+    return [vm["state"] for vm in (await client("listVirtualMachines"))["virtualmachine"]]
+
+
+async def test_a_guest_that_was_never_started_keeps_no_account(here: Place) -> None:
+    """It is another account's, and of a template that goes: its start says so."""
+    template = await shared_template(here)
+    await deploy(here.bob, templateid=template, startvm=False)
+    done = await here.admin.job("deleteAccount", id=here.account("ann"))
+    assert done["success"] is True
+    assert left_of(here, "ann") == []
+    assert await states_of(here.bob) == ["Stopped"]
+    vm = await here.bob.one("listVirtualMachines", "virtualmachine")
+    asked = await here.bob("startVirtualMachine", id=vm["id"])
+    told = await here.bob("queryAsyncJobResult", jobid=asked["jobid"])
+    while told["jobstatus"] == 0:
+        told = await here.bob("queryAsyncJobResult", jobid=asked["jobid"])
+    assert "is gone" in told["jobresult"]["errortext"]
+
+
+async def test_a_guest_that_is_being_made_of_its_template_is_waited_for(tmp_path: Path) -> None:
+    async with place(tmp_path, delay_s="0.3") as here:
+        template = await shared_template(here)
+        begun = await here.bob(
+            "deployVirtualMachine", zoneid=str(ZONE), templateid=template, serviceofferingid=SMALL
+        )
+        done = await here.admin.job("deleteAccount", id=here.account("ann"))
+        assert done["success"] is True
+        assert (await here.bob.ended(begun["jobid"]))["virtualmachine"]["state"] == "Running"
+        assert left_of(here, "ann") == []

@@ -60,7 +60,7 @@ async def test_the_life_of_a_group(here: Place) -> None:
 async def test_apart_means_apart_and_the_refusal_says_why(
     here: Place, monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
-    monkeypatch.setattr("engine.affinity.FEW", few)
+    monkeypatch.setattr("projections.table.FEW", few)
     group_id = await group(here.ann, "host anti-affinity")
     first, second = [await deploy(here.ann, affinitygroupids=group_id) for _ in range(2)]
     assert await host_of(here, first["id"]) != await host_of(here, second["id"])

@@ -90,6 +90,7 @@ async def test_what_a_line_cannot_say(here: Place) -> None:
         ({"protocol": "all", "startport": 9}, "leave them out"),
         ({"protocol": "tcp", "cidrlist": "300.0.0.0/8"}, "no subnet"),
         ({"protocol": "bgp"}, "a number from 0 to 255"),
+        ({"protocol": "tcp", "startport": 0, "endport": 80}, "must be at least 1"),
     ):
         error = await refusal(here.ann, "createNetworkACL", aclid=acl["id"], **more)
         assert (error["errorcode"], told in error["errortext"]) == (431, True), error

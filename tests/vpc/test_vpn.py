@@ -62,6 +62,20 @@ async def test_people_dial_in(here: Place) -> None:
         error = await refusal(here.ann, "createRemoteAccessVpn", iprange=bad, **where)
         assert (error["errorcode"], told in error["errortext"]) == (431, True), error
     made = (await here.ann.job("createRemoteAccessVpn", **where))["remoteaccessvpn"]
+    elsewhere = {"id": network["id"], "sourcenatipaddress": "203.0.113.12"}
+    error = await refusal(here.ann, "updateNetwork", **elsewhere)
+    assert (error["errorcode"], "people dial in at" in error["errortext"]) == (536, True), error
+    less = await here.admin(
+        "createNetworkOffering", name="less", displaytext="less", guestiptype="Isolated",
+        traffictype="Guest", supportedservices="Dhcp,SourceNat,Firewall",
+        **{f"serviceproviderlist[{n}].{k}": v
+           for n, s in enumerate(("Dhcp", "SourceNat", "Firewall"))
+           for k, v in (("service", s), ("provider", "VirtualRouter"))},
+    )  # fmt: skip
+    other = {"id": network["id"], "networkofferingid": less["networkoffering"]["id"]}
+    await here.admin("updateNetworkOffering", id=other["networkofferingid"], state="Enabled")
+    error = await refusal(here.ann, "updateNetwork", **other)
+    assert "has no Vpn" in error["errortext"], error
     assert (made["iprange"], made["state"]) == ("10.1.2.1-10.1.2.8", "Running")
     assert "presharedkey" not in made
     seen = await here.ann.one("listRemoteAccessVpns", "remoteaccessvpn", **where)

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 from aggregates.storage_pool import PoolState
 from benchmarks.cloud import CLUSTER, POD, ZONE
 from engine.intents.host import AddHost, EndMaintenance, PrepareHost, ReconnectHost, RemoveHost
+from engine.intents.pod import UpdatePod
 from engine.intents.rolling_maintenance import RollHosts, Scripts
 from engine.intents.saga import CancelJob, MendJob
 from engine.intents.storage_pool import MaintainStoragePool, ServeStoragePool, UpdateStoragePool
 from projections.host import hosts
+from projections.pod import pods
 from projections.saga import RunState, saga_runs
 from projections.storage_pool import storage_pools
 from tests.sim.place import HOST_URLS
@@ -105,3 +107,12 @@ def update_pool(who: Tenants) -> object | None:
     """Let new volumes into it, or no more."""
     pool = who.one(storage_pools)
     return pool and UpdateStoragePool(id=pool.id, enabled=who.rarely(0.7))
+
+
+@wish(1, operator=True)
+def change_pod(who: Tenants) -> object | None:
+    """One that takes no guests is opened soon, as there is no other."""
+    pod = who.one(pods)
+    shut = pod is not None and pod.allocation_state == "Enabled" and who.rarely(0.3)
+    fields = {"allocation_state": "Disabled" if shut else "Enabled"}
+    return pod and UpdatePod(id=pod.id, space_id=who.new_id(), fields=fields)
