@@ -19,10 +19,13 @@ from projections.load_balancer import load_balancers
 from projections.load_balancer_rule import load_balancer_rules
 from projections.network import networks
 from projections.port_forwarding_rule import port_forwarding_rules
+from projections.project_invitation import project_invitations
+from projections.project_member import project_members
 from projections.public_ip_address import public_ip_addresses
 from projections.saga import RunState, saga_runs
 from projections.snapshot_policy import snapshot_policies
 from projections.table import TABLES
+from projections.user import users
 from projections.vm import vms
 from projections.volume import volumes
 
@@ -121,12 +124,14 @@ def _rules(cloud: Cloud) -> None:
 
 
 def _owners(cloud: Cloud) -> None:
-    """What goes with a guest or a volume is of the same owner."""
+    """What goes with a guest, a volume or a user is of the same owner."""
     pairs: list[tuple[Any, Any]] = [(v, cloud[vms].get(v.vm_id)) for v in cloud[volumes]]
     pairs += [(policy, cloud[volumes][policy.volume_id]) for policy in cloud[snapshot_policies]]
     for vm in cloud[vms]:
         pairs += [(cloud[affinity_groups][group_id], vm) for group_id in vm.affinity_group_ids]
         pairs += [(cloud[instance_groups][vm.group_id], vm)] if vm.group_id else []
+    for part in (*cloud[project_members], *cloud[project_invitations]):
+        pairs += [(part, cloud[users][part.user_id])] if part.user_id else []
     for one, of in pairs:
         same = of is None or one.account_id == of.account_id
         assert same, f"{one.KIND} {one.id} is of {one.account_id}, and {of.KIND} {of.id} is not"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from aggregates.vm import VmState
-from benchmarks.cloud import OFFERING, ZONE
+from benchmarks.cloud import OFFERING
 from drivers.contract.compute import Power
 from drivers.sim.rows import SimGuest
 from engine.genesis import BUILTIN_TEMPLATE
@@ -15,7 +15,7 @@ from projections.host import hosts
 from projections.network import networks
 from projections.storage_pool import storage_pools
 from projections.vm import vms
-from tests.sim.place import MEDIUM
+from tests.sim.place import MEDIUM, STANDS
 from tests.sim.wishes import wish
 
 if TYPE_CHECKING:
@@ -44,9 +44,11 @@ def adopt_vm(who: Tenants) -> object | None:
     if network is None or not found:
         return None
     guest = who.pick(*found)
+    if STANDS[guest.host][0] != network.zone_id:
+        return None
     return AdoptVm(
         vm_id=who.new_id(), account_id=network.account_id, domain_id=network.domain_id,
-        user_id=None, zone_id=ZONE, host_id=host_ids[guest.host], stranger=guest.name,
+        user_id=None, zone_id=network.zone_id, host_id=host_ids[guest.host], stranger=guest.name,
         template_id=BUILTIN_TEMPLATE,
         service_offering_id=OFFERING if guest.memory_mib == 512 else MEDIUM,
         name=who.name("adopted"), display_name="adopted", hypervisor="Simulator",

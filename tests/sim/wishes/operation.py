@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from aggregates.storage_pool import PoolState
-from benchmarks.cloud import CLUSTER, POD, ZONE
 from engine.intents.host import AddHost, EndMaintenance, PrepareHost, ReconnectHost, RemoveHost
 from engine.intents.rolling_maintenance import RollHosts, Scripts
 from engine.intents.saga import CancelJob, MendJob
@@ -13,7 +12,7 @@ from engine.intents.storage_pool import MaintainStoragePool, ServeStoragePool, U
 from projections.host import hosts
 from projections.saga import RunState, saga_runs
 from projections.storage_pool import storage_pools
-from tests.sim.place import HOST_URLS
+from tests.sim.place import STANDS
 from tests.sim.wishes import wish
 
 if TYPE_CHECKING:
@@ -81,11 +80,15 @@ def remove_host(who: Tenants) -> object | None:
 def add_host(who: Tenants) -> object | None:
     """One that was removed, or that is here already if nobody looks."""
     here = {host.url for host in who.cloud[hosts]}
-    away = [url for url in HOST_URLS if url not in here or who.rarely(0.02)]
+    away = [url for url in STANDS if url not in here or who.rarely(0.02)]
+    if not away:
+        return None
+    url = who.pick(*away)
+    zone_id, pod_id, cluster_id = STANDS[url]
     return AddHost(
-        id=who.new_id(), name=who.name("host"), url=who.pick(*away), hypervisor="Simulator",
-        zone_id=ZONE, pod_id=POD, cluster_id=CLUSTER,
-    ) if away else None  # fmt: skip
+        id=who.new_id(), name=who.name("host"), url=url, hypervisor="Simulator", zone_id=zone_id,
+        pod_id=pod_id, cluster_id=cluster_id,
+    )  # fmt: skip
 
 
 @wish(1, operator=True)
