@@ -26,6 +26,8 @@ from projections.names import Names
 from projections.table import TABLES, TYPED_BY_PEOPLE, Table
 
 R = TypeVar("R", bound=Callable[..., None])
+# What the offering of a noun is called, where not as the noun.
+OFFERED = {"volume": "disk"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +166,9 @@ def _references(kind: str) -> dict[str, str]:
         return dict(RECORDS[kind].references)
     fields = TABLES[kind].row.__struct_fields__
     named = {name: name.removesuffix("_id") for name in fields if name.endswith("_id")}
-    named |= {name: "network_offering" for name in fields if name == "offering_id"}
+    named |= {
+        name: f"{OFFERED.get(kind, kind)}_offering" for name in fields if name == "offering_id"
+    }
     return {name: noun for name, noun in named.items() if noun in TABLES}
 
 

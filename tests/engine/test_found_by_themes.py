@@ -7,14 +7,22 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
+from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from aggregates.errors import NotFound
-from benchmarks.cloud import BY, Bed, engine_in, furnish, named
-from drivers.sim import SimDriver, SimWorld
+from aggregates.vm import VmState
+from benchmarks.cloud import BY, GIB, ZONE, Bed, deploy, engine_in, furnish, named
+from drivers.contract.compute import Power
+from drivers.sim import Fault, SimDriver, SimWorld
+from engine.chores.vm import restart_fallen_guests
+from engine.clock import SystemClock
 from engine.genesis import ROOT_DOMAIN
 from engine.intents.account import DeleteAccount
+from engine.intents.offering import DeleteOffering
 from engine.intents.project import (
     AnswerInvitation,
     CreateProject,
@@ -24,8 +32,15 @@ from engine.intents.project import (
 from engine.intents.record import CreateRecord
 from engine.intents.security_group import AuthorizeTraffic
 from engine.intents.user import MoveUser
+from engine.intents.vm import VmFound
+from engine.intents.volume import CreateVolume
+from engine.reconcilers.sweep import Sweeper
+from projections.disk_offering import disk_offerings
 from projections.project_invitation import project_invitations
+from projections.saga import saga_runs
 from projections.security_group import security_group_rules, security_groups
+from projections.vm import vms
+from tests.engine.acting import until
 from tests.sagas.judge import judge
 from tests.sim.place import complete
 from tests.sim.references import nothing_dangles
@@ -112,3 +127,57 @@ async def test_a_user_that_moves_is_invited_no_more_for_the_account_that_it_left
     await bed.engine.decide(invites, BY)
     await bed.engine.decide(MoveUser(user_id=named("user"), account_id=THIRD["account_id"]), BY)
     assert named("invitation") not in bed.engine.cloud[project_invitations]
+
+
+# ---- offerings -------------------------------------------------------------------------------
+
+
+async def test_a_disk_offering_stays_for_the_volumes_that_are_of_it(bed: Bed) -> None:
+    await make(bed, "disk_offering", "fast", name="fast", size_bytes=GIB)
+    disk = CreateVolume(
+        volume_id=named("disk"), zone_id=ZONE, name="disk", size_bytes=GIB,
+        offering_id=named("fast"), **ONE,
+    )  # fmt: skip
+    await bed.engine.decide(disk, BY)
+    await bed.engine.decide(DeleteOffering(kind="disk_offering", id=named("fast")), BY)
+    assert bed.engine.cloud[disk_offerings][named("fast")].state == "Inactive"
+
+
+async def fallen(bed: Bed, sim: SimDriver) -> UUID:
+    """A guest that shall always run, and has crashed: what is left of it is on its host."""
+    size = {"cpu_count": 1, "cpu_mhz": 500, "memory_mib": 512}
+    await make(bed, "service_offering", "ha", name="ha", offer_ha=True, **size)
+    ask = replace(deploy("web"), service_offering_id=named("ha"))
+    await bed.engine.perform(ask, BY)
+    sim.world.kill_guest(ask.vm_id, power=Power.CRASHED)
+    return ask.vm_id
+
+
+async def test_a_guest_is_started_again_as_soon_as_it_is_swept_from_its_host(
+    bed: Bed, sim: SimDriver
+) -> None:
+    """The sweep is no try to start it: it need not wait for the next one."""
+    vm_id, cloud = await fallen(bed, sim), bed.engine.cloud
+    sweeper = Sweeper(bed.engine, bed.hosts, SystemClock(), every_s=60)
+    await sweeper.sweep()
+    await sweeper.sweep()
+    await until(lambda: cloud[vms][vm_id].state == VmState.STOPPED and not cloud[vms][vm_id].job_id)
+    await restart_fallen_guests(bed.engine, SystemClock().now_ms())
+    await until(lambda: cloud[vms][vm_id].state == VmState.RUNNING)
+
+
+async def test_a_guest_that_does_not_start_again_is_tried_later_though_the_clock_stands_still(
+    bed: Bed, sim: SimDriver
+) -> None:
+    """The log's clock stands still while the machine's was set back."""
+    vm_id, cloud = await fallen(bed, sim), bed.engine.cloud
+    now_ms = cloud.at_ms
+    sim.faults.fail("start_guest", Fault.REFUSED, times=9)
+    with patch.object(bed.log, "_now_ms", lambda: 0):
+        found = VmFound(vm_id=vm_id, version=cloud[vms][vm_id].version, why="found crashed")
+        await bed.engine.decide(found, BY)
+        for _ in range(2):
+            await restart_fallen_guests(bed.engine, now_ms)
+            await until(lambda: cloud[vms][vm_id].job_id is None)
+    tries = [row for row in cloud[saga_runs] if row.name == "vm.start:1"]
+    assert len(tries) == 1

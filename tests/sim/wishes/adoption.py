@@ -34,6 +34,7 @@ def unmanage_vm(who: Tenants) -> object | None:
 def adopt_vm(who: Tenants) -> object | None:
     """A stranger whose host is one of the cloud's, and whose cards nobody has."""
     network, macs = who.one(networks), {nic.mac for vm in who.cloud[vms] for nic in vm.nics}
+    here = {pool.url for pool in who.cloud[storage_pools]}
     host_ids = {host.url: host.id for host in who.cloud[hosts]}
     found = [
         guest
@@ -44,7 +45,8 @@ def adopt_vm(who: Tenants) -> object | None:
     if network is None or not found:
         return None
     guest = who.pick(*found)
-    if STANDS[guest.host][0] != network.zone_id:
+    pools = {disk.path.rpartition("/")[0] for disk in guest.disks if not disk.is_cdrom}
+    if STANDS[guest.host][0] != network.zone_id or not pools <= here:
         return None
     return AdoptVm(
         vm_id=who.new_id(), account_id=network.account_id, domain_id=network.domain_id,
