@@ -21,6 +21,7 @@ from drivers.contract.storage import DiskPlace, DiskSpec, DiskStatus, ImageSourc
 from engine.allocator import SpaceRequest
 from engine.image_forms import called
 from engine.image_places import is_simulated, on_disk
+from engine.images import remove
 from engine.intents.volume import Offering
 from engine.saga import Run
 from projections.disk_offering import DiskOffering, disk_offerings
@@ -227,10 +228,17 @@ def space_key(step_key: UUID, volume_id: UUID) -> UUID:
 
 
 async def delete_disk(run: Run[Any], volume: Volume) -> None:
-    """Remove a volume's disk from its pool, if it is on one."""
+    """Remove a volume's disk from its pool, if it is on one, and the image that it came from."""
     if volume.pool_id is not None:
         session, pool = await run.world.hosts.with_pool(volume.pool_id)
         await session.remove_disk(pool, volume.id, key=run.key)
+    await delete_upload(run, volume)
+
+
+async def delete_upload(run: Run[Any], volume: Volume) -> None:
+    """Remove the image that a volume came from, if it still has one."""
+    if volume.upload_path:
+        await remove(on_disk(run.world.home, volume.upload_path))
 
 
 def take_guest(run: Run[Any], volume: Volume, doing: str, *allowed: VmState) -> None:

@@ -13,7 +13,7 @@ from drivers.contract.compute import Adoption
 from engine.abilities import demand
 from engine.addresses import free_cards, take_ip, take_mac
 from engine.allocator import PlaceRequest, SpaceRequest
-from engine.disks import pool_spec, release_disk, space_key
+from engine.disks import delete_upload, pool_spec, release_disk, space_key
 from engine.guests import disks_of, free_capacity
 from engine.intents.adopt import AdoptNic, AdoptVm, UnmanageVm
 from engine.ip_rules import forget_guest
@@ -236,6 +236,7 @@ async def let_disks_go(run: Run[UnmanageVm]) -> None:
         if disk.pool_id is not None:
             session, pool = await run.world.hosts.with_pool(disk.pool_id)
             await session.disown_disk(pool, disk.id, key=run.key)
+        await delete_upload(run, disk)
 
 
 @unmanage_vm.step

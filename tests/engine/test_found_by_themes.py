@@ -20,8 +20,9 @@ from drivers.contract.compute import Power
 from drivers.sim import Fault, SimDriver, SimWorld
 from engine.chores.vm import restart_fallen_guests
 from engine.clock import SystemClock
-from engine.genesis import ROOT_DOMAIN
+from engine.genesis import ADMIN_ACCOUNT, ROOT_DOMAIN
 from engine.intents.account import DeleteAccount
+from engine.intents.adopt import UnmanageVm
 from engine.intents.offering import DeleteOffering
 from engine.intents.project import (
     AnswerInvitation,
@@ -32,8 +33,9 @@ from engine.intents.project import (
 from engine.intents.record import CreateRecord
 from engine.intents.security_group import AuthorizeTraffic
 from engine.intents.user import MoveUser
-from engine.intents.vm import VmFound
-from engine.intents.volume import CreateVolume
+from engine.intents.vm import DestroyVm, ExpungeVm, VmFound
+from engine.intents.volume import AttachVolume, CreateVolume
+from engine.intents.volume_upload import UploadVolume
 from engine.reconcilers.sweep import Sweeper
 from projections.disk_offering import disk_offerings
 from projections.project_invitation import project_invitations
@@ -42,6 +44,7 @@ from projections.security_group import security_group_rules, security_groups
 from projections.vm import vms
 from tests.engine.acting import until
 from tests.sagas.judge import judge
+from tests.sim import images
 from tests.sim.place import complete
 from tests.sim.references import nothing_dangles
 
@@ -178,6 +181,33 @@ async def test_a_guest_that_does_not_start_again_is_tried_later_though_the_clock
         await bed.engine.decide(found, BY)
         for _ in range(2):
             await restart_fallen_guests(bed.engine, now_ms)
-            await until(lambda: cloud[vms][vm_id].job_id is None)
+            await until(lambda: all(row.state.is_over for row in cloud[saga_runs]))
     tries = [row for row in cloud[saga_runs] if row.name == "vm.start:1"]
     assert len(tries) == 1
+
+
+# ---- images from outside ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", ["destroyed", "expunged", "let go of"])
+async def test_the_image_that_a_volume_came_from_goes_with_it(
+    bed: Bed, tmp_path: Path, way: str
+) -> None:
+    """Also before the chore came round that drops images of volumes that have disks."""
+    guest, disk = deploy("web"), named("sent")
+    await bed.engine.perform(guest, BY)
+    comes = UploadVolume(
+        volume_id=disk, account_id=ADMIN_ACCOUNT, domain_id=ROOT_DOMAIN, zone_id=ZONE, name="sent",
+        image_format="RAW", url=f"file://{tmp_path}/outside.raw", trusted=True,
+    )  # fmt: skip
+    with patch("engine.images._ask_qemu", images.ask_nobody):
+        await bed.engine.perform(comes, BY)
+    await bed.engine.perform(AttachVolume(volume_id=disk, vm_id=guest.vm_id), BY)
+    ends = {
+        "destroyed": DestroyVm(vm_id=guest.vm_id, volume_ids=[disk]),
+        "expunged": ExpungeVm(vm_id=guest.vm_id, volume_ids=[disk]),
+        "let go of": UnmanageVm(vm_id=guest.vm_id),
+    }
+    images.hold(bed.engine.cloud, tmp_path)
+    await bed.engine.perform(ends[way], BY)
+    images.hold(bed.engine.cloud, tmp_path)

@@ -21,7 +21,8 @@ class Owners:
         if happened.KIND == "account":
             self._learn(recorded)
         elif happened.TOPIC == "domain.updated":
-            self._closed |= {stream} if happened.changed.get("state") == "Inactive" else set()  # type: ignore[attr-defined]
+            ends = getattr(happened, "changed", {}).get("state") == "Inactive"
+            self._closed |= {stream} if ends else set()
         owner: UUID | None = getattr(happened, "account_id", None)
         if happened.CREATES is None or owner is None or happened.KIND in ABOUT:
             return

@@ -97,14 +97,10 @@ def deploy_richly(who: Tenants) -> object | None:
 
 
 def _more_disks(who: Tenants, ask: object) -> list[DiskAsk]:
-    """One of an offering, or one that holds a snapshot, or one that is there already."""
+    """One of an offering, or one that holds a snapshot."""
     offering = who.one(disk_offerings, lambda one: one.name == OURS)
     kept = who.near(snapshots, ask)
-    there = who.near(volumes, ask, lambda one: one.vm_id is None and one.kind != "ROOT")
     name = who.name("more")
-    if there is not None and who.rarely(0.4):
-        size = there.size_bytes
-        return [DiskAsk(volume_id=there.id, name=name, device=1, size_bytes=size, is_there=True)]
     if kept is not None and who.rarely(0.4):
         return [
             DiskAsk(
@@ -120,6 +116,19 @@ def _more_disks(who: Tenants, ask: object) -> list[DiskAsk]:
             offering_id=offering.id,
         )
     ]  # fmt: skip
+
+
+@wish(3)
+def deploy_from_volume(who: Tenants) -> object | None:
+    """Its root disk is there already."""
+    ask = deploy_vm(who)
+    there = ask and who.near(volumes, ask, lambda one: one.vm_id is None and one.pool_id)
+    if there is None or there.pool_id is None:
+        return None
+    root = DiskAsk(
+        volume_id=there.id, name=there.name, device=0, size_bytes=there.size_bytes, is_there=True
+    )
+    return replace(ask, template_id=there.template_id, disks=[root])
 
 
 @wish(2)
