@@ -3,6 +3,7 @@ who is told, and what lies in more than one zone."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ from uuid import UUID
 import pytest
 from msgspec.structs import replace
 
-from aggregates.errors import NotFound
+from aggregates.errors import InUse, NotFound
 from aggregates.vm import VmState
 from benchmarks.cloud import BY, GIB, ZONE, Bed, deploy, engine_in, furnish, named
 from drivers.contract.compute import Power
@@ -23,6 +24,7 @@ from engine.clock import SystemClock
 from engine.genesis import ADMIN_ACCOUNT, ROOT_DOMAIN
 from engine.intents.account import DeleteAccount
 from engine.intents.adopt import UnmanageVm
+from engine.intents.iso import DeleteIso, RegisterIso
 from engine.intents.offering import DeleteOffering
 from engine.intents.project import (
     AnswerInvitation,
@@ -32,10 +34,12 @@ from engine.intents.project import (
 )
 from engine.intents.record import CreateRecord
 from engine.intents.security_group import AuthorizeTraffic
+from engine.intents.upload import AwaitUpload
 from engine.intents.user import MoveUser
 from engine.intents.vm import DestroyVm, ExpungeVm, VmFound
 from engine.intents.volume import AttachVolume, CreateVolume
 from engine.intents.volume_upload import UploadVolume
+from engine.intents.zone import CreateZone, RemoveZone
 from engine.reconcilers.sweep import Sweeper
 from projections.disk_offering import disk_offerings
 from projections.project_invitation import project_invitations
@@ -211,3 +215,71 @@ async def test_the_image_that_a_volume_came_from_goes_with_it(
     images.hold(bed.engine.cloud, tmp_path)
     await bed.engine.perform(ends[way], BY)
     images.hold(bed.engine.cloud, tmp_path)
+
+
+# ---- zones -----------------------------------------------------------------------------------
+
+FAR = named("far zone")
+
+
+async def far_zone(bed: Bed) -> None:
+    fields = {"name": "far", "network_type": "Advanced", "dns1": "192.0.2.1"}
+    fields |= {"internal_dns1": "192.0.2.1", "allocation_state": "Enabled"}
+    await bed.engine.decide(CreateZone(id=FAR, mac_space_id=named("far macs"), fields=fields), BY)
+
+
+def disc(home: Path) -> RegisterIso:
+    return RegisterIso(
+        template_id=named("far disc"), account_id=ADMIN_ACCOUNT, domain_id=ROOT_DOMAIN,
+        name="far disc", display_text="far disc", url=f"file://{home}/outside.iso",
+        hypervisor="None", image_format="ISO", trusted=True, zone_ids=[FAR],
+    )  # fmt: skip
+
+
+async def test_a_zone_stays_while_an_image_lies_in_it(bed: Bed, tmp_path: Path) -> None:
+    await far_zone(bed)
+    await bed.engine.perform(disc(tmp_path), BY)
+    with pytest.raises(InUse, match="iso far disc"):
+        await bed.engine.decide(RemoveZone(id=FAR), BY)
+    await bed.engine.perform(DeleteIso(template_id=named("far disc"), zone_id=FAR), BY)
+    await bed.engine.decide(RemoveZone(id=FAR), BY)
+
+
+@pytest.mark.parametrize("first", ["begins", "ends"])
+@pytest.mark.parametrize("what", ["disc", "volume", "volume from outside", "upload"])
+async def test_nothing_begins_in_a_zone_that_is_removed_at_that_moment(
+    bed: Bed, tmp_path: Path, what: str, first: str
+) -> None:
+    await far_zone(bed)
+    fields: dict[str, Any] = {"volume_id": named("far volume"), "zone_id": FAR, "name": "v", **ONE}
+    sent = UploadVolume(image_format="RAW", url=f"file://{tmp_path}/no.raw", trusted=True, **fields)
+    awaits = AwaitUpload(
+        upload_id=named("upload"), signature_sha256="", expires_at_ms=NEVER_MS, bytes_max=1 << 20,
+        ask=sent,
+    )  # fmt: skip
+    begins = {
+        "disc": bed.engine.submit(disc(tmp_path), BY),
+        "volume": bed.engine.decide(CreateVolume(size_bytes=GIB, **fields), BY),
+        "volume from outside": bed.engine.submit(sent, BY),
+        "upload": bed.engine.decide(awaits, BY),
+    }
+    mine = begins.pop(what)
+    for other in begins.values():
+        other.close()
+    ends = bed.engine.decide(RemoveZone(id=FAR), BY)
+    pair = (ends, mine) if first == "ends" else (mine, ends)
+    both = await asyncio.gather(*pair, return_exceptions=True)
+    wanted = NotFound if first == "ends" else InUse
+    assert [type(one) for one in both if isinstance(one, Exception)] == [wanted]
+    await until(lambda: all(row.state.is_over for row in bed.engine.cloud[saga_runs]))
+
+
+async def test_no_volume_is_of_an_offering_that_is_removed_at_that_moment(bed: Bed) -> None:
+    await make(bed, "disk_offering", "fast", name="fast", size_bytes=GIB)
+    disk = CreateVolume(
+        volume_id=named("disk"), zone_id=ZONE, name="disk", size_bytes=GIB,
+        offering_id=named("fast"), **ONE,
+    )  # fmt: skip
+    ends = bed.engine.decide(DeleteOffering(kind="disk_offering", id=named("fast")), BY)
+    both = await asyncio.gather(ends, bed.engine.decide(disk, BY), return_exceptions=True)
+    assert [type(one) for one in both if isinstance(one, Exception)] == [NotFound]
