@@ -65,8 +65,8 @@ class Vm(Aggregate):
     of None is the template's. `doing` names what a job does to it without leaving its state, such
     as a reboot. `hold` is the room that it started with on its host, and `more_holds` what it grew
     by since. `why_stopped` is empty when it was asked to stop; else `stopped_at_ms` is 0 again
-    once it has failed to start. `iso_id` is the disc in its drive. `appliance` is what it was told of the
-    appliance that it was made of.
+    once it has failed to start. `iso_id` is the disc in its drive. `appliance` is what it was told
+    of the appliance that it was made of.
     """
 
     name: str

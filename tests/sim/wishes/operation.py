@@ -12,13 +12,13 @@ from engine.intents.storage_pool import MaintainStoragePool, ServeStoragePool, U
 from projections.host import hosts
 from projections.saga import RunState, saga_runs
 from projections.storage_pool import storage_pools
-from tests.sim.place import STANDS
+from tests.sim.place import STANDS, ZONES
 from tests.sim.wishes import wish
 
 if TYPE_CHECKING:
     from tests.sim.tenants import Tenants
 
-HOSTS_MIN = 3
+LEFT = {ZONES[0]: 3, ZONES[1]: 1}
 
 
 def _job(who: Tenants, state: RunState) -> Any:
@@ -72,8 +72,14 @@ def reconnect_host(who: Tenants) -> object | None:
 
 @wish(1, operator=True)
 def remove_host(who: Tenants) -> object | None:
-    host = who.one(hosts) if len(who.cloud[hosts]) > HOSTS_MIN else None
-    return host and RemoveHost(id=host.id, forced=who.rarely(0.7))
+    """Some stay in each zone, to reach its pools."""
+    host = who.one(hosts)
+    if (
+        host is None
+        or len(list(who.cloud[hosts].by("zone_id", host.zone_id))) <= LEFT[host.zone_id]
+    ):
+        return None
+    return RemoveHost(id=host.id, forced=who.rarely(0.7))
 
 
 @wish(2, operator=True)
