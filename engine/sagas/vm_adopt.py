@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from aggregates.errors import AlreadyExists
+from aggregates.errors import AlreadyExists, InUse
 from aggregates.vm import Nic, Vm, VmCreated, VmExpunged, VmNicsSet, VmStarted, VmState
 from aggregates.vm_life import VmUnmanaged
 from aggregates.volume import VolumeBusy, VolumeCreated, VolumeReady, VolumeRemoved, VolumeState
@@ -216,6 +216,8 @@ def adopted(run: Run[AdoptVm]) -> None:
 def begin_letting_go(run: Run[UnmanageVm]) -> None:
     """A stopped guest is on no host: there would be nothing to let go of."""
     vm = _vm(run)
+    if vm.iso_id is not None:
+        raise InUse(f"virtual machine {vm.name} has an ISO in its drive: detach it first")
     refuse_while_kept(run.cloud, vm, "cannot be let go of")
     for nic in vm.nics:
         refuse_ruled(run.cloud, vm, nic)

@@ -24,7 +24,7 @@ from engine.clock import SystemClock
 from engine.genesis import ADMIN_ACCOUNT, ROOT_DOMAIN
 from engine.intents.account import DeleteAccount
 from engine.intents.adopt import UnmanageVm
-from engine.intents.iso import DeleteIso, RegisterIso
+from engine.intents.iso import AttachIso, DeleteIso, DetachIso, RegisterIso
 from engine.intents.offering import DeleteOffering
 from engine.intents.project import (
     AnswerInvitation,
@@ -283,3 +283,14 @@ async def test_no_volume_is_of_an_offering_that_is_removed_at_that_moment(bed: B
     ends = bed.engine.decide(DeleteOffering(kind="disk_offering", id=named("fast")), BY)
     both = await asyncio.gather(ends, bed.engine.decide(disk, BY), return_exceptions=True)
     assert [type(one) for one in both if isinstance(one, Exception)] == [NotFound]
+
+
+async def test_a_guest_with_a_disc_in_its_drive_is_not_let_go_of(bed: Bed) -> None:
+    """Nobody would know of the disc any more, nor take it out when the guest is taken over."""
+    guest = deploy("web")
+    await bed.engine.perform(guest, BY)
+    await bed.engine.perform(AttachIso(vm_id=guest.vm_id, iso_id=named("disc")), BY)
+    with pytest.raises(InUse, match="detach it first"):
+        await bed.engine.perform(UnmanageVm(vm_id=guest.vm_id), BY)
+    await bed.engine.perform(DetachIso(vm_id=guest.vm_id), BY)
+    await bed.engine.perform(UnmanageVm(vm_id=guest.vm_id), BY)
