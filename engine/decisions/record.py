@@ -26,6 +26,8 @@ from projections.names import Names
 from projections.table import TABLES, TYPED_BY_PEOPLE, Table
 
 R = TypeVar("R", bound=Callable[..., None])
+# Parts of rows that nobody sees: what has them names the same, and is what can be removed.
+UNSEEN = ("address_space",)
 # What the offering of a noun is called, where not as the noun.
 OFFERED = {"volume": "disk"}
 
@@ -128,7 +130,8 @@ def _ruled(kind: str, one: Proposed, desk: Desk) -> dict[str, Any]:
 
 def unneeded(kind: str, row: Aggregate, desk: Desk, *, but: Iterable[str] = ()) -> None:
     """Refuse to remove what something else still names, `but` nouns that go with it."""
-    for other, spec in ((name, spec) for name, spec in TABLES.items() if name not in but):
+    kept = (*but, *UNSEEN)
+    for other, spec in ((name, spec) for name, spec in TABLES.items() if name not in kept):
         references = _references(other)
         for attribute, names in references.items():
             if names != kind or attribute not in spec.row.__struct_fields__:

@@ -26,6 +26,7 @@ from engine.intents.account import DeleteAccount
 from engine.intents.adopt import UnmanageVm
 from engine.intents.iso import AttachIso, DeleteIso, DetachIso, RegisterIso
 from engine.intents.offering import DeleteOffering
+from engine.intents.pod import CreatePod
 from engine.intents.project import (
     AnswerInvitation,
     CreateProject,
@@ -294,3 +295,13 @@ async def test_a_guest_with_a_disc_in_its_drive_is_not_let_go_of(bed: Bed) -> No
         await bed.engine.perform(UnmanageVm(vm_id=guest.vm_id), BY)
     await bed.engine.perform(DetachIso(vm_id=guest.vm_id), BY)
     await bed.engine.perform(UnmanageVm(vm_id=guest.vm_id), BY)
+
+
+async def test_who_may_not_remove_a_zone_is_told_of_something_that_can_be_removed(bed: Bed) -> None:
+    await far_zone(bed)
+    pod = {"zone_id": FAR, "name": "shed", "gateway": "192.0.2.1", "netmask": "255.255.255.0"}
+    pod |= {"start_ip": "192.0.2.10", "end_ip": "192.0.2.20"}
+    made = CreatePod(id=named("shed"), space_id=named("its addresses"), fields=pod)
+    await bed.engine.decide(made, BY)
+    with pytest.raises(InUse, match="in use by pod shed"):
+        await bed.engine.decide(RemoveZone(id=FAR), BY)

@@ -118,9 +118,9 @@ class Simulation:
             await self._make_peace(bed)
             await self._tell_webhooks(bed)
             await laws.at_peace(bed, self.world, self.tenants)
-            await billing.holds(bed.engine, self.clock.now_ms())
             images.hold(bed.engine.cloud, self._home)
             self.endpoints.were_told(bed.engine.cloud)
+            await billing.holds(bed.engine, self.clock.now_ms())
             await self._checkpoint_is_equal(bed)
         return Verdict(
             self.seed, self._digest.hexdigest(), self.position, self.lives, self.tenants.told,
