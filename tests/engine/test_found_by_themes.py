@@ -19,9 +19,13 @@ from aggregates.vm import VmState
 from benchmarks.cloud import BY, GIB, ZONE, Bed, deploy, engine_in, furnish, named
 from drivers.contract.compute import Power
 from drivers.sim import Fault, SimDriver, SimWorld
+from engine.chores.download_link import give_up_old_uploads
+from engine.chores.snapshot import take_due_snapshots
 from engine.chores.vm import restart_fallen_guests
 from engine.clock import SystemClock
 from engine.genesis import ADMIN_ACCOUNT, ROOT_DOMAIN
+from engine.image_places import on_disk
+from engine.images import partial_of
 from engine.intents.account import DeleteAccount
 from engine.intents.adopt import UnmanageVm
 from engine.intents.iso import AttachIso, DeleteIso, DetachIso, RegisterIso
@@ -33,9 +37,10 @@ from engine.intents.project import (
     DeleteProjectRole,
     Invite,
 )
-from engine.intents.record import CreateRecord
+from engine.intents.record import CreateRecord, RemoveRecord
 from engine.intents.security_group import AuthorizeTraffic
-from engine.intents.upload import AwaitUpload
+from engine.intents.snapshot import SetSnapshotPolicy
+from engine.intents.upload import AwaitUpload, TakeUpload
 from engine.intents.user import MoveUser
 from engine.intents.vm import DestroyVm, ExpungeVm, VmFound
 from engine.intents.volume import AttachVolume, CreateVolume
@@ -46,6 +51,8 @@ from projections.disk_offering import disk_offerings
 from projections.project_invitation import project_invitations
 from projections.saga import saga_runs
 from projections.security_group import security_group_rules, security_groups
+from projections.snapshot_policy import snapshot_policies
+from projections.upload import uploads
 from projections.vm import vms
 from tests.engine.acting import until
 from tests.sagas.judge import judge
@@ -216,6 +223,56 @@ async def test_the_image_that_a_volume_came_from_goes_with_it(
     images.hold(bed.engine.cloud, tmp_path)
     await bed.engine.perform(ends[way], BY)
     images.hold(bed.engine.cloud, tmp_path)
+
+
+async def test_one_upload_that_cannot_be_given_up_yet_keeps_no_other(
+    bed: Bed, tmp_path: Path
+) -> None:
+    """A file that is being looked at when its time is over is waited for, by nobody else."""
+    for name in ("one", "other"):
+        disk = UploadVolume(
+            volume_id=named(name), zone_id=ZONE, name=name, image_format="RAW", **ONE
+        )
+        awaits = AwaitUpload(
+            upload_id=named(f"upload of {name}"), signature_sha256="", expires_at_ms=1,
+            bytes_max=1 << 20, ask=disk,
+        )  # fmt: skip
+        await bed.engine.decide(awaits, BY)
+    first, second = bed.engine.cloud[uploads]
+    partial = partial_of(on_disk(tmp_path, first.path))
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    partial.write_bytes(images.DISK)
+    looks = asyncio.Event()
+
+    async def slowly(path: Path, expected: str) -> tuple[str, int]:
+        await looks.wait()
+        return await images.ask_nobody(path, expected)
+
+    with patch("engine.images._ask_qemu", slowly):
+        job = await bed.engine.submit(TakeUpload(upload_id=first.id), BY)
+        await give_up_old_uploads(bed.engine, 2)
+        assert second.id not in bed.engine.cloud[uploads]
+        looks.set()
+        await bed.engine.runner.wait(job.id)
+
+
+async def test_a_policy_that_is_gone_keeps_no_other_from_its_snapshot(bed: Bed) -> None:
+    for guest in (deploy("web"), deploy("db")):
+        await bed.engine.perform(guest, BY)
+        often = SetSnapshotPolicy(
+            id=named(f"policy of {guest.name}"), volume_id=guest.disks[0].volume_id,
+            interval="HOURLY", schedule="0", timezone="UTC", max_snapshots=2, now_ms=0,
+        )  # fmt: skip
+        await bed.engine.decide(often, BY)
+    now_ms = bed.engine.cloud.at_ms + 7_200_000
+    policies = bed.engine.cloud[snapshot_policies]
+    first, second = list(policies)
+    await asyncio.gather(
+        bed.engine.decide(RemoveRecord(kind="snapshot_policy", id=first.id), BY),
+        take_due_snapshots(bed.engine, now_ms),
+    )
+    await until(lambda: all(row.state.is_over for row in bed.engine.cloud[saga_runs]))
+    assert policies[second.id].taken_at_ms > 0
 
 
 # ---- zones -----------------------------------------------------------------------------------
