@@ -29,7 +29,9 @@ from engine.images import partial_of
 from engine.intents.account import DeleteAccount
 from engine.intents.adopt import UnmanageVm
 from engine.intents.iso import AttachIso, DeleteIso, DetachIso, RegisterIso
+from engine.intents.network import CreateNetwork
 from engine.intents.offering import DeleteOffering
+from engine.intents.physical_network import CreatePhysicalNetwork, RemovePhysicalNetwork
 from engine.intents.pod import CreatePod
 from engine.intents.project import (
     AnswerInvitation,
@@ -48,6 +50,10 @@ from engine.intents.volume_upload import UploadVolume
 from engine.intents.zone import CreateZone, RemoveZone
 from engine.reconcilers.sweep import Sweeper
 from projections.disk_offering import disk_offerings
+from projections.ipv6 import guest_ipv6_prefixes
+from projections.network import networks
+from projections.network_offering import network_offerings
+from projections.physical_network import physical_networks
 from projections.project_invitation import project_invitations
 from projections.saga import saga_runs
 from projections.security_group import security_group_rules, security_groups
@@ -362,3 +368,37 @@ async def test_who_may_not_remove_a_zone_is_told_of_something_that_can_be_remove
     await bed.engine.decide(made, BY)
     with pytest.raises(InUse, match="in use by pod shed"):
         await bed.engine.decide(RemoveZone(id=FAR), BY)
+
+
+@pytest.mark.parametrize("first", ["begins", "ends"])
+@pytest.mark.parametrize("what", ["offering", "prefix", "wires"])
+async def test_a_network_keeps_what_it_is_made_of(bed: Bed, what: str, first: str) -> None:
+    """Its offering, its IPv6 prefix and its wires, which somebody removes at that moment."""
+    await far_zone(bed)
+    wires = {"zone_id": FAR, "name": "w", "vlans": "", "state": "Enabled"}
+    made = CreatePhysicalNetwork(id=named("wires"), seed=named("parts"), fields=wires)
+    await bed.engine.decide(made, BY)
+    await make(bed, "guest_ipv6_prefix", "prefix", zone_id=FAR, prefix="fd17::/48")
+    both_kinds = {"guest_ip_type": "Isolated", "internet_protocol": "DualStack"}
+    await make(bed, "network_offering", "offering", name="six", state="Enabled", **both_kinds)
+    begins = CreateNetwork(
+        network_id=named("net"), zone_id=FAR, offering_id=named("offering"), name="n",
+        display_text="n", **ONE,
+    )  # fmt: skip
+    ends = {
+        "offering": DeleteOffering(kind="network_offering", id=named("offering")),
+        "prefix": RemoveRecord(kind="guest_ipv6_prefix", id=named("prefix")),
+        "wires": RemovePhysicalNetwork(id=named("wires")),
+    }
+    pair = (ends[what], begins) if first == "ends" else (begins, ends[what])
+    await asyncio.gather(*(bed.engine.decide(one, BY) for one in pair), return_exceptions=True)
+    cloud = bed.engine.cloud
+    gone = {
+        "offering": named("offering") not in cloud[network_offerings],
+        "prefix": named("prefix") not in cloud[guest_ipv6_prefixes],
+        "wires": named("wires") not in cloud[physical_networks],
+    }
+    network = cloud[networks].get(named("net"))
+    uses = {"offering": True, "prefix": network and network.ip6_cidr, "wires": network and
+            network.physical_network_id}  # fmt: skip
+    assert not (gone[what] and network is not None and uses[what])
