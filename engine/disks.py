@@ -13,7 +13,7 @@ from aggregates.appliance import part_id
 from aggregates.ids import uuid5
 from aggregates.image import Image
 from aggregates.vm import Vm, VmState, VmWorkEnded
-from aggregates.volume import Volume
+from aggregates.volume import Volume, VolumeReoffered
 from drivers.contract.compute import DiskAttachment, DiskLimits
 from drivers.contract.driver import HostSession
 from drivers.contract.errors import Refused
@@ -130,6 +130,18 @@ async def limit_anew(run: Run[Any], volume: Volume, new: Offering | None) -> Non
     offering = run.cloud[disk_offerings].get(new.offering_id)
     session = await run.world.hosts.session(vm.host_id)
     await session.limit_disk(vm.id, volume.id, _limits(new.max_iops, offering), key=run.key)
+
+
+def reoffer(run: Run[Any], volume: Volume, new: Offering | None) -> None:
+    """Let a volume be of its new offering; one that was deleted meanwhile is nobody's any more."""
+    offering = run.cloud[disk_offerings].get(new.offering_id) if new is not None else None
+    if new is None or offering is None:
+        return
+    run.guard(offering)
+    reoffered = VolumeReoffered(
+        offering_id=offering.id, min_iops=new.min_iops, max_iops=new.max_iops
+    )
+    run.change(volume, reoffered)
 
 
 def pool_tags(run: Run[Any], volume: Volume, vm: Vm) -> frozenset[str]:

@@ -45,7 +45,7 @@ from engine.intents.snapshot import SetSnapshotPolicy
 from engine.intents.upload import AwaitUpload, TakeUpload
 from engine.intents.user import MoveUser
 from engine.intents.vm import DestroyVm, ExpungeVm, VmFound
-from engine.intents.volume import AttachVolume, CreateVolume
+from engine.intents.volume import AttachVolume, CreateVolume, Offering, ResizeVolume
 from engine.intents.volume_upload import UploadVolume
 from engine.intents.zone import CreateZone, RemoveZone
 from engine.reconcilers.sweep import Sweeper
@@ -60,6 +60,7 @@ from projections.security_group import security_group_rules, security_groups
 from projections.snapshot_policy import snapshot_policies
 from projections.upload import uploads
 from projections.vm import vms
+from projections.volume import volumes
 from tests.engine.acting import until
 from tests.sagas.judge import judge
 from tests.sim import images
@@ -162,6 +163,24 @@ async def test_a_disk_offering_stays_for_the_volumes_that_are_of_it(bed: Bed) ->
     await bed.engine.decide(disk, BY)
     await bed.engine.decide(DeleteOffering(kind="disk_offering", id=named("fast")), BY)
     assert bed.engine.cloud[disk_offerings][named("fast")].state == "Inactive"
+
+
+async def test_a_volume_is_not_given_an_offering_that_was_deleted_while_it_grew(bed: Bed) -> None:
+    for name in ("slow", "fast"):
+        await make(bed, "disk_offering", name, name=name)
+    disk = CreateVolume(
+        volume_id=named("disk"), zone_id=ZONE, name="disk", size_bytes=GIB,
+        offering_id=named("slow"), **ONE,
+    )  # fmt: skip
+    await bed.engine.decide(disk, BY)
+    grows = ResizeVolume(
+        volume_id=disk.volume_id, size_bytes=2 * GIB, offering=Offering(offering_id=named("fast"))
+    )
+    job = await bed.engine.submit(grows, BY)
+    await bed.engine.decide(DeleteOffering(kind="disk_offering", id=named("fast")), BY)
+    await bed.engine.runner.wait(job.id)
+    volume = bed.engine.cloud[volumes][disk.volume_id]
+    assert (volume.size_bytes, volume.offering_id) == (2 * GIB, named("slow"))
 
 
 async def fallen(bed: Bed, sim: SimDriver) -> UUID:
