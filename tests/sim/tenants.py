@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
@@ -33,6 +34,7 @@ R = TypeVar("R", bound=Aggregate)
 Fits = Callable[[Any], bool]
 
 BLIND = 0.1  # how often somebody asks without looking
+DRY = 0.1  # how often somebody looks first at what would happen
 AS_JOB = 0.3  # how often a decision is asked for as a job, as the wire does
 TASTES = (0, 1, 1, 1, 3)  # how much more or less than usual a seed's tenants like one thing
 OF_THEME = 4  # how much more than usual they like each thing of one module
@@ -97,8 +99,15 @@ class Tenants:
             if self.chance.rng.random() < 0.5:
                 yield self._submit(ask, run_id, by)
 
+    async def _rehearse(self, ask: object, by: By) -> None:
+        """Ask what would happen: that promises nothing, and is refused as the real thing is."""
+        if self.rarely(DRY):
+            with suppress(DomainError, JobFailed):
+                await self.engine.plan(ask, by)
+
     async def _submit(self, ask: object, run_id: UUID, by: By) -> None:
         self.unanswered[run_id] = ask, by
+        await self._rehearse(ask, by)
         try:
             job = await self.engine.submit(ask, by, run_id=run_id)
         except (DomainError, JobFailed) as no:
@@ -110,6 +119,7 @@ class Tenants:
         self.unanswered.pop(run_id, None)
 
     async def _decide(self, ask: object, by: By) -> None:
+        await self._rehearse(ask, by)
         try:
             await self.engine.decide(ask, by)
         except DomainError as no:

@@ -16,7 +16,7 @@ from engine.intents.resource_limit import SetLimit
 from engine.intents.storage_pool import UpdateStoragePool
 from engine.intents.vm import DiskAsk, NicAsk, StartVm
 from engine.intents.vm_life import ScaleVm
-from engine.intents.volume import CreateVolume
+from engine.intents.volume import CreateVolume, MigrateVolume, Offering, ResizeVolume
 from projections.disk_offering import disk_offerings
 from projections.domain import domains
 from projections.host import hosts
@@ -151,6 +151,21 @@ def volume_of_offering(who: Tenants) -> object | None:
         volume_id=who.new_id(), zone_id=who.pick(*zones).id, name=who.name("volume"),
         offering_id=offering.id, size_bytes=GIB, **who.owner(),
     )  # fmt: skip
+
+
+@wish(3)
+def reoffer_volume(who: Tenants) -> object | None:
+    """Where it lies, or in another pool."""
+    volume = who.one(volumes)
+    offering = who.one(disk_offerings, lambda one: one.name == OURS)
+    if volume is None or offering is None or offering.name != OURS:
+        return None
+    new = Offering(offering_id=offering.id)
+    pool = who.one(storage_pools, lambda one: one.id != volume.pool_id)
+    if volume.pool_id is None or pool is None or who.rarely(0.5):
+        size_bytes = volume.size_bytes + who.pick(0, GIB)
+        return ResizeVolume(volume_id=volume.id, size_bytes=size_bytes, offering=new)
+    return MigrateVolume(volume_id=volume.id, pool_id=pool.id, live=True, offering=new)
 
 
 @wish(1)
