@@ -10,7 +10,12 @@ from aggregates.record import record
 
 @record(
     "project_invitation",
-    references={"project_id": "project", "account_id": "account", "user_id": "user"},
+    references={
+        "project_id": "project",
+        "account_id": "account",
+        "user_id": "user",
+        "project_role_id": "project_role",
+    },
 )
 class ProjectInvitation(Aggregate):
     """`state` is Pending, Completed or Declined; one that nobody answered in time is Expired."""

@@ -64,8 +64,9 @@ class Vm(Aggregate):
     job brought the last one. A lease that ends at 0 never does. An `os_type_id` or `is_scalable`
     of None is the template's. `doing` names what a job does to it without leaving its state, such
     as a reboot. `hold` is the room that it started with on its host, and `more_holds` what it grew
-    by since. `why_stopped` is empty when it was asked to stop. `iso_id` is the disc in its drive.
-    `appliance` is what it was told of the appliance that it was made of.
+    by since. `why_stopped` is empty when it was asked to stop; else `stopped_at_ms` is 0 again
+    once it has failed to start. `iso_id` is the disc in its drive. `appliance` is what it was told
+    of the appliance that it was made of.
     """
 
     name: str
@@ -264,7 +265,11 @@ class VmWorkEnded(Event, frozen=True, kw_only=True):
     """The job is done, or gave up: the guest is what it was before the job."""
 
     def apply(self, row: Vm, at_ms: int) -> None:
-        row.state, row.doing, row.job_id, row.state_at_ms = row.before, "", None, at_ms
+        if row.why_stopped and row.state == VmState.STARTING:
+            row.stopped_at_ms = 0
+        if row.state != row.before:
+            row.state, row.state_at_ms = row.before, at_ms
+        row.doing, row.job_id = "", None
         row.growing_cores = row.growing_mib = 0
 
 

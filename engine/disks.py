@@ -13,7 +13,7 @@ from aggregates.appliance import part_id
 from aggregates.ids import uuid5
 from aggregates.image import Image
 from aggregates.vm import Vm, VmState, VmWorkEnded
-from aggregates.volume import Volume
+from aggregates.volume import Volume, VolumeReoffered
 from drivers.contract.compute import DiskAttachment, DiskLimits
 from drivers.contract.driver import HostSession
 from drivers.contract.errors import Refused
@@ -21,6 +21,7 @@ from drivers.contract.storage import DiskPlace, DiskSpec, DiskStatus, ImageSourc
 from engine.allocator import SpaceRequest
 from engine.image_forms import called
 from engine.image_places import is_simulated, on_disk
+from engine.images import remove
 from engine.intents.volume import Offering
 from engine.saga import Run
 from projections.disk_offering import DiskOffering, disk_offerings
@@ -131,6 +132,18 @@ async def limit_anew(run: Run[Any], volume: Volume, new: Offering | None) -> Non
     await session.limit_disk(vm.id, volume.id, _limits(new.max_iops, offering), key=run.key)
 
 
+def reoffer(run: Run[Any], volume: Volume, new: Offering | None) -> None:
+    """Let a volume be of its new offering; one that was deleted meanwhile is nobody's any more."""
+    offering = run.cloud[disk_offerings].get(new.offering_id) if new is not None else None
+    if new is None or offering is None:
+        return
+    run.guard(offering)
+    reoffered = VolumeReoffered(
+        offering_id=offering.id, min_iops=new.min_iops, max_iops=new.max_iops
+    )
+    run.change(volume, reoffered)
+
+
 def pool_tags(run: Run[Any], volume: Volume, vm: Vm) -> frozenset[str]:
     """The tags that a disk's pool must have: its offering's, or the guest's for a root disk."""
     if volume.kind == "ROOT" and volume.offering_id is None:
@@ -227,10 +240,17 @@ def space_key(step_key: UUID, volume_id: UUID) -> UUID:
 
 
 async def delete_disk(run: Run[Any], volume: Volume) -> None:
-    """Remove a volume's disk from its pool, if it is on one."""
+    """Remove a volume's disk from its pool, if it is on one, and the image that it came from."""
     if volume.pool_id is not None:
         session, pool = await run.world.hosts.with_pool(volume.pool_id)
         await session.remove_disk(pool, volume.id, key=run.key)
+    await delete_upload(run, volume)
+
+
+async def delete_upload(run: Run[Any], volume: Volume) -> None:
+    """Remove the image that a volume came from, if it still has one."""
+    if volume.upload_path:
+        await remove(on_disk(run.world.home, volume.upload_path))
 
 
 def take_guest(run: Run[Any], volume: Volume, doing: str, *allowed: VmState) -> None:

@@ -10,8 +10,9 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from aggregates.errors import DomainError
 from engine.clock import Clock
-from engine.engine import Engine
+from engine.engine import Engine, JobFailed
 from engine.failure import Caught, failure_of
 from engine.intents import By
 from projections.setting import number_of
@@ -56,6 +57,14 @@ def chore(*, every_s: float = 0, setting: str = "", unit_ms: int = 1000) -> Call
         return do
 
     return register
+
+
+async def attempt(engine: Engine, ask: object) -> None:
+    """Do one of many: what is refused comes round again, and keeps no other from its turn."""
+    try:
+        await engine.perform(ask, BY)
+    except (DomainError, JobFailed) as no:
+        log_.info("a chore is put off: %s", no)
 
 
 class Chores:

@@ -7,6 +7,7 @@ is taken and no other.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import UUID, uuid5
 
@@ -28,16 +29,18 @@ from projections.volume import volumes
 @chore(every_s=60)
 async def take_due_snapshots(engine: Engine, now_ms: int) -> None:
     for policy in list(engine.cloud[snapshot_policies]):
-        if policy.volume_id not in engine.cloud[volumes]:
-            await engine.decide(RemoveRecord(kind="snapshot_policy", id=policy.id), _by(policy))
-            continue
-        when = schedule_of(policy.interval, policy.schedule, policy.timezone)
-        due_ms = when.last_until(now_ms)
-        if due_ms > policy.taken_at_ms and await _take(engine, policy, due_ms):
-            taken = UpdateRecord(
-                kind="snapshot_policy", id=policy.id, fields={"taken_at_ms": due_ms}
-            )
-            await engine.decide(taken, _by(policy))
+        with suppress(DomainError):  # It was removed at this very moment.
+            await _see_to(engine, policy, now_ms)
+
+
+async def _see_to(engine: Engine, policy: SnapshotPolicy, now_ms: int) -> None:
+    if policy.volume_id not in engine.cloud[volumes]:
+        await engine.decide(RemoveRecord(kind="snapshot_policy", id=policy.id), _by(policy))
+        return
+    due_ms = schedule_of(policy.interval, policy.schedule, policy.timezone).last_until(now_ms)
+    if due_ms > policy.taken_at_ms and await _take(engine, policy, due_ms):
+        taken = UpdateRecord(kind="snapshot_policy", id=policy.id, fields={"taken_at_ms": due_ms})
+        await engine.decide(taken, _by(policy))
 
 
 async def _take(engine: Engine, policy: SnapshotPolicy, due_ms: int) -> bool:

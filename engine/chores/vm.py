@@ -47,11 +47,14 @@ async def restart_fallen_guests(engine: Engine, now_ms: int) -> None:
 
 
 def _is_due(engine: Engine, vm: Vm, retry_ms: float, now_ms: int) -> bool:
-    """At once when it fell, and after a while when starting it has failed since."""
+    """At once when it fell, and after a while when starting it has failed since.
+
+    The row says which: the log's clock may stand still, while the machine's is set back.
+    """
     offering = engine.cloud[service_offerings].get(vm.service_offering_id)
     if offering is None or not offering.offer_ha:
         return False
-    untried = vm.state_at_ms == vm.stopped_at_ms
+    untried = vm.stopped_at_ms > 0
     return untried or vm.state_at_ms + retry_ms <= now_ms
 
 

@@ -55,6 +55,7 @@ def ip6_of(ask: CreateNetwork, offering: NetworkOffering, desk: Desk) -> tuple[s
     for row in desk.cloud[guest_ipv6_prefixes].by("zone_id", ask.zone_id):
         for subnet in IPv6Network(row.prefix).subnets(new_prefix=SUBNET_BITS):
             if str(subnet) not in taken:
+                desk.guard(row)
                 return str(subnet.network_address + 1), str(subnet)
     raise Exhausted(
         "no IPv6 subnet is free in this zone: an administrator adds a prefix with "

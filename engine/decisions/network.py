@@ -54,6 +54,7 @@ def create(ask: CreateNetwork, desk: Desk) -> UUID:
     offering = desk.row(network_offerings, ask.offering_id)
     if offering.state != "Enabled":
         raise NotAllowed(f"network offering {offering.name} is {offering.state}: enable it first")
+    desk.guard(offering)
     check_zone(zone, offering, ask, desk)
     without = offering.guest_ip_type == "L2" or zone.network_type == "Basic"
     subnet = None if without else _subnet(ask, zone.guest_cidr)
@@ -203,10 +204,17 @@ def _inside(cidr: IPv4Network, address: str, field: str) -> IPv4Address | None:
 
 
 def _physical(ask: CreateNetwork, desk: Desk) -> UUID | None:
+    """The wires that it is on, which stay while it begins."""
     if ask.physical_network_id is not None:
-        return desk.row(physical_networks, ask.physical_network_id).id
-    found = desk.cloud[physical_networks].by("zone_id", ask.zone_id)
-    return next((row.id for row in found if row.state == "Enabled"), None)
+        found = desk.row(physical_networks, ask.physical_network_id)
+    else:
+        here = desk.cloud[physical_networks].by("zone_id", ask.zone_id)
+        enabled = next((row for row in here if row.state == "Enabled"), None)
+        if enabled is None:
+            return None
+        found = enabled
+    desk.guard(found)
+    return found.id
 
 
 def _vlan(

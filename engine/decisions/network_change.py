@@ -55,6 +55,7 @@ def _offer(network: Network, ask: UpdateNetwork, desk: Desk) -> None:
     offering = desk.row(network_offerings, ask.offering_id)
     if offering.state != "Enabled":
         raise NotAllowed(f"network offering {offering.name} is {offering.state}: enable it first")
+    desk.guard(offering)
     now = desk.cloud[network_offerings].get(network.offering_id)
     if offering.guest_ip_type != network.guest_ip_type or (
         now is not None and offering.for_vpc != now.for_vpc

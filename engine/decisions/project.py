@@ -8,7 +8,7 @@ from aggregates.errors import AlreadyExists, InUse, NotAllowed, NotFound
 from aggregates.project import OWNER, REGULAR, Project
 from aggregates.project_member import ProjectMember
 from engine.decide import Desk, decision
-from engine.decisions.record import create, remove, update
+from engine.decisions.record import create, remove, remove_parts, update
 from engine.genesis import stable_id
 from engine.intents.project import (
     ActivateProject,
@@ -147,6 +147,7 @@ def delete_role(ask: DeleteProjectRole, desk: Desk) -> None:
     having = desk.cloud[project_members].by("project_id", row.project_id)
     if any(member.project_role_id == row.id for member in having):
         raise InUse(f"project role {row.name} is a member's: take them out of the project first")
+    remove_parts(desk, "project_invitation", "project_role_id", row.id)
     remove(RemoveRecord(kind="project_role", id=row.id), desk)
 
 

@@ -26,6 +26,10 @@ from projections.names import Names
 from projections.table import TABLES, TYPED_BY_PEOPLE, Table
 
 R = TypeVar("R", bound=Callable[..., None])
+# Parts of rows that nobody sees: what has them names the same, and is what can be removed.
+UNSEEN = ("address_space",)
+# What the offering of a noun is called, where not as the noun.
+OFFERED = {"volume": "disk"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +130,8 @@ def _ruled(kind: str, one: Proposed, desk: Desk) -> dict[str, Any]:
 
 def unneeded(kind: str, row: Aggregate, desk: Desk, *, but: Iterable[str] = ()) -> None:
     """Refuse to remove what something else still names, `but` nouns that go with it."""
-    for other, spec in ((name, spec) for name, spec in TABLES.items() if name not in but):
+    kept = (*but, *UNSEEN)
+    for other, spec in ((name, spec) for name, spec in TABLES.items() if name not in kept):
         references = _references(other)
         for attribute, names in references.items():
             if names != kind or attribute not in spec.row.__struct_fields__:
@@ -164,7 +169,9 @@ def _references(kind: str) -> dict[str, str]:
         return dict(RECORDS[kind].references)
     fields = TABLES[kind].row.__struct_fields__
     named = {name: name.removesuffix("_id") for name in fields if name.endswith("_id")}
-    named |= {name: "network_offering" for name in fields if name == "offering_id"}
+    named |= {
+        name: f"{OFFERED.get(kind, kind)}_offering" for name in fields if name == "offering_id"
+    }
     return {name: noun for name, noun in named.items() if noun in TABLES}
 
 

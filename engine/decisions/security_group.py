@@ -57,8 +57,10 @@ def keep_the_default(one: Proposed, desk: Desk) -> None:
 
 @decision
 def end(ask: EndSecurityGroup, desk: Desk) -> None:
+    """Also of other accounts' groups the rules go that let its guests through: there are none."""
     row = desk.row(security_groups, ask.id)
     _leave_nobody_in_it(row, desk)
+    record.remove_parts(desk, "security_group_rule", "peer_group_id", row.id)
     record.unneeded("security_group", row, desk)
     desk.change(row, RECORDS["security_group"].removed())
 

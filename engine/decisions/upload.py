@@ -7,6 +7,7 @@ from aggregates.record import RECORDS
 from aggregates.volume import VolumeState
 from aggregates.volume_upload import VolumeUploadBegun
 from engine.decide import Desk, decision
+from engine.decisions.volume import guard_place
 from engine.image_places import images_of, place_for
 from engine.images import checksum
 from engine.intents.upload import AwaitUpload
@@ -14,6 +15,7 @@ from engine.intents.volume_upload import UploadVolume
 from engine.sagas.template_register import registered
 from engine.sagas.volume_upload import created
 from projections.volume import volumes
+from projections.zone import zones
 
 
 @decision
@@ -25,12 +27,14 @@ def await_upload(ask: AwaitUpload, desk: Desk) -> None:
         kind, thing_id, zone_id = wanted.NOUN, wanted.template_id, wanted.zone_ids[0]
     path = place_for(desk.cloud, desk.world.home, thing_id, wanted.image_format, zone_id)
     if isinstance(wanted, UploadVolume):
+        guard_place(desk, zone_id, wanted.offering_id)
         desk.create(thing_id, created(wanted))
         begun = VolumeUploadBegun(
             state=VolumeState.AWAITED, path=path, image_format=wanted.image_format.lower(), url=""
         )
         desk.change(desk.row(volumes, thing_id), begun)
     else:
+        desk.guard(desk.row(zones, zone_id))
         desk.create(thing_id, registered(wanted, None))
         awaited = Copy(zone_id=zone_id, path=path, state=ImageState.AWAITED)
         image = desk.row(images_of(wanted), thing_id)

@@ -6,7 +6,7 @@ from aggregates.errors import NotAllowed
 from engine import people
 from engine.decide import Desk, decision
 from engine.decisions.project import remove_member
-from engine.decisions.record import update
+from engine.decisions.record import remove_parts, update
 from engine.intents.project import RemoveMember
 from engine.intents.record import UpdateRecord
 from engine.intents.user import MoveUser, UseCode
@@ -29,7 +29,8 @@ def use_code(ask: UseCode, desk: Desk) -> None:
 
 @decision
 def move_user(ask: MoveUser, desk: Desk) -> None:
-    """Its sessions end, since they would go on with other rights, and so do its memberships."""
+    """Its sessions end, since they would go on with other rights, and so do its memberships and
+    what it was invited to by itself."""
     row, account = desk.row(users, ask.user_id), desk.row(accounts, ask.account_id)
     people.keep(row, "moved")
     if account.domain_id != row.domain_id:
@@ -37,5 +38,6 @@ def move_user(ask: MoveUser, desk: Desk) -> None:
     for member in list(desk.cloud[project_members].by("account_id", row.account_id)):
         if member.user_id == row.id:
             remove_member(RemoveMember(member_id=member.id), desk)
+    remove_parts(desk, "project_invitation", "user_id", row.id)
     fields = {"account_id": account.id, "epoch": row.epoch + 1}
     update(UpdateRecord(kind="user", id=row.id, fields=fields), desk)

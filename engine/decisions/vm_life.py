@@ -16,6 +16,7 @@ from engine.intents.vm_life import AssignVm, ResizeStoppedVm, ScaleVm
 from engine.rules_to import refuse_ruled
 from engine.vm_snapshots import refuse_while_kept
 from projections.network import networks
+from projections.service_offering import service_offerings
 from projections.tag import tags
 from projections.vm import vms
 from projections.volume import volumes
@@ -26,6 +27,7 @@ def resize_stopped(ask: ResizeStoppedVm, desk: Desk) -> None:
     vm = desk.row(vms, ask.scale.vm_id)
     _require_stopped(vm)
     refuse_while_kept(desk.cloud, vm, "keeps its size")
+    desk.guard(desk.row(service_offerings, ask.scale.service_offering_id))
     desk.change(vm, scaled(ask.scale))
 
 

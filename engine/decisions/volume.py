@@ -17,6 +17,7 @@ from engine.intents.volume import (
 )
 from projections.account import accounts
 from projections.cloud import Cloud
+from projections.disk_offering import disk_offerings
 from projections.snapshot import snapshots
 from projections.snapshot_policy import snapshot_policies
 from projections.volume import volumes
@@ -30,7 +31,7 @@ def create(ask: CreateVolume, desk: Desk) -> None:
 
 def write_volume(at: Deciding, ask: CreateVolume) -> None:
     """A data disk exists from here on, on no pool yet."""
-    at.row(zones, ask.zone_id)
+    guard_place(at, ask.zone_id, ask.offering_id)
     if ask.size_bytes <= 0:
         raise Invalid("a volume needs a size of at least 1 GiB", field="size")
     if ask.snapshot_id is not None:
@@ -54,6 +55,13 @@ def write_volume(at: Deciding, ask: CreateVolume) -> None:
             max_iops=ask.max_iops,
         ),
     )
+
+
+def guard_place(at: Deciding, zone_id: UUID, offering_id: UUID | None) -> None:
+    """The zone of a new volume, and what it is of, stay while it begins."""
+    at.guard(at.row(zones, zone_id))
+    if offering_id is not None:
+        at.guard(at.row(disk_offerings, offering_id))
 
 
 def hold_source(at: Deciding, snapshot_id: UUID, size_bytes: int) -> None:

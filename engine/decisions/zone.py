@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 from aggregates.address import MAC_FIRST, MAC_LAST
-from aggregates.errors import Exhausted, Invalid
+from aggregates.errors import Exhausted, InUse, Invalid
+from aggregates.image import WORDS
 from engine.decide import Desk, decision
 from engine.decisions import record
 from engine.decisions.address_space import close_space, open_space, spaces_of
@@ -18,6 +20,8 @@ from engine.decisions.traffic import ip4_network
 from engine.intents.record import CreateRecord, RemoveRecord
 from engine.intents.zone import CreateZone, RemoveZone
 from projections.addresses import address_spaces
+from projections.table import TABLES
+from projections.zone import zones
 
 MACS_PER_ZONE = 1 << 22
 RESOLVERS: dict[str, Callable[[str, str], Any]] = {
@@ -40,9 +44,20 @@ def create(ask: CreateZone, desk: Desk) -> None:
 
 @decision
 def remove(ask: RemoveZone, desk: Desk) -> None:
+    _holds_no_image(ask.id, desk)
     for space in spaces_of(desk, "zone_id", ask.id, "mac"):
         close_space(desk, space, "MAC addresses of the zone")
     record.remove(RemoveRecord(kind="zone", id=ask.id), desk)
+
+
+def _holds_no_image(zone_id: UUID, desk: Desk) -> None:
+    for noun in WORDS:
+        for image in desk.cloud[TABLES[noun]]:
+            if image.copy_of(zone_id) is not None:
+                raise InUse(
+                    f"zone {desk.row(zones, zone_id).name} holds {noun} {image.name}: delete it "
+                    "there first, with the zone's zoneid"
+                )
 
 
 @rule("zone")

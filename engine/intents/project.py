@@ -97,7 +97,7 @@ class AnswerInvitation(Struct, frozen=True, kw_only=True):
 
 
 class DeleteProjectRole(Struct, frozen=True, kw_only=True):
-    """Those who had it are regular members again, as without any role: refused while any has."""
+    """Refused while a member has it. Whoever was invited with it is invited no more."""
 
     role_id: UUID
 

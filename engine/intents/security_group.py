@@ -19,7 +19,7 @@ class EnsureDefaultGroup(Struct, frozen=True, kw_only=True):
 
 
 class EndSecurityGroup(Struct, frozen=True, kw_only=True):
-    """Remove a group because its account ends: the default one goes too."""
+    """Remove a group because its account ends: the default one, and all rules that name it."""
 
     id: UUID
 

@@ -26,6 +26,7 @@ from engine.intents.iso import RegisterIso
 from engine.intents.template import RegisterTemplate
 from engine.saga import Run, Saga
 from projections.saga import saga_runs
+from projections.zone import zones
 
 FETCH_S = 24 * 3600.0
 SIMULATED_BYTES = 2**30
@@ -63,6 +64,8 @@ def accept(run: Run[RegisterTemplate]) -> list[str]:
     if not simulated:
         networks(ask.sites)
         form_for(run.world.hosts, ask.hypervisor, ask.image_format)
+    for zone_id in ask.zone_ids:
+        run.guard(run.row(zones, zone_id))
     run.create(ask.template_id, facts)
     copies = [
         Copy(

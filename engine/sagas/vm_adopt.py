@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from aggregates.errors import AlreadyExists
+from aggregates.errors import AlreadyExists, InUse
 from aggregates.vm import Nic, Vm, VmCreated, VmExpunged, VmNicsSet, VmStarted, VmState
 from aggregates.vm_life import VmUnmanaged
 from aggregates.volume import VolumeBusy, VolumeCreated, VolumeReady, VolumeRemoved, VolumeState
@@ -13,7 +13,7 @@ from drivers.contract.compute import Adoption
 from engine.abilities import demand
 from engine.addresses import claim_mac, free_addresses, free_cards, take_ip, take_mac
 from engine.allocator import PlaceRequest, SpaceRequest
-from engine.disks import pool_spec, release_disk, space_key
+from engine.disks import delete_upload, pool_spec, release_disk, space_key
 from engine.guests import disks_of, free_capacity
 from engine.intents.adopt import AdoptNic, AdoptVm, UnmanageVm
 from engine.ip_rules import forget_guest
@@ -229,6 +229,8 @@ def adopted(run: Run[AdoptVm]) -> None:
 def begin_letting_go(run: Run[UnmanageVm]) -> None:
     """A stopped guest is on no host: there would be nothing to let go of."""
     vm = _vm(run)
+    if vm.iso_id is not None:
+        raise InUse(f"virtual machine {vm.name} has an ISO in its drive: detach it first")
     refuse_while_kept(run.cloud, vm, "cannot be let go of")
     for nic in vm.nics:
         refuse_ruled(run.cloud, vm, nic)
@@ -249,6 +251,7 @@ async def let_disks_go(run: Run[UnmanageVm]) -> None:
         if disk.pool_id is not None:
             session, pool = await run.world.hosts.with_pool(disk.pool_id)
             await session.disown_disk(pool, disk.id, key=run.key)
+        await delete_upload(run, disk)
 
 
 @unmanage_vm.step

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from aggregates.volume import VolumeRemoved, VolumeUpdated
 from engine.disks import delete_disk, release_disk
-from engine.image_places import on_disk
-from engine.images import remove
 from engine.intents.volume import DeleteVolume
 from engine.saga import Run, Saga
 from projections.volume import volumes
@@ -31,10 +29,7 @@ def begin(run: Run[DeleteVolume]) -> None:
 
 @delete_volume.step(timeout_s=600)
 async def remove_disk(run: Run[DeleteVolume]) -> None:
-    volume = run.row(volumes, run.intent.volume_id)
-    await delete_disk(run, volume)
-    if volume.upload_path:
-        await remove(on_disk(run.world.home, volume.upload_path))
+    await delete_disk(run, run.row(volumes, run.intent.volume_id))
 
 
 @delete_volume.step

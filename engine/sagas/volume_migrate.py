@@ -13,7 +13,6 @@ from aggregates.volume import (
     Volume,
     VolumeIdle,
     VolumeMoved,
-    VolumeReoffered,
     VolumeState,
 )
 from drivers.contract.compute import Power
@@ -29,6 +28,7 @@ from engine.disks import (
     near_guest,
     pool_spec,
     release_disk,
+    reoffer,
     take_guest,
 )
 from engine.intents.volume import MigrateVolume
@@ -213,13 +213,5 @@ def moved(run: Run[MigrateVolume]) -> None:
     release_disk(run, volume)
     there = VolumeMoved(pool_id=ask.pool_id, path=run[change_over], hold=run.key_of(begin))
     run.change(volume, there)
-    if ask.offering is not None:
-        run.change(
-            volume,
-            VolumeReoffered(
-                offering_id=ask.offering.offering_id,
-                min_iops=ask.offering.min_iops,
-                max_iops=ask.offering.max_iops,
-            ),
-        )
+    reoffer(run, volume, ask.offering)
     _let_go(run)

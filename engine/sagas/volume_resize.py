@@ -10,13 +10,12 @@ from aggregates.volume import (
     Volume,
     VolumeGrowing,
     VolumeIdle,
-    VolumeReoffered,
     VolumeResized,
     VolumeState,
 )
 from engine.abilities import demand_alive, demand_of_disk
 from engine.allocator import SpaceRequest
-from engine.disks import limit_anew
+from engine.disks import limit_anew, reoffer
 from engine.intents.volume import ResizeVolume
 from engine.saga import Run, Saga
 from engine.vm_snapshots import refuse_while_kept
@@ -103,9 +102,4 @@ def resized(run: Run[ResizeVolume]) -> None:
     hold = run.key_of(hold_room) if grown else None
     _let_go(run)
     run.change(volume, VolumeResized(size_bytes=run.intent.size_bytes, hold=hold))
-    new = run.intent.offering
-    if new is not None:
-        reoffered = VolumeReoffered(
-            offering_id=new.offering_id, min_iops=new.min_iops, max_iops=new.max_iops
-        )
-        run.change(volume, reoffered)
+    reoffer(run, volume, run.intent.offering)

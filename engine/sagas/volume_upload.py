@@ -13,6 +13,7 @@ from aggregates.volume_upload import (
     VolumeUploaded,
     VolumeUploadFailed,
 )
+from engine.decisions.volume import guard_place
 from engine.image_fetch import Source, check_url, fetch, networks
 from engine.image_places import on_disk, place_for
 from engine.images import Image, checksum, exists, look, partial_of, remove, settle
@@ -57,6 +58,7 @@ def begin(run: Run[UploadVolume]) -> str:
     ask = run.intent
     check_url(Source(ask.url, ask.trusted))
     networks(ask.sites)
+    guard_place(run, ask.zone_id, ask.offering_id)
     run.create(ask.volume_id, created(ask))
     path = place_for(run.cloud, run.world.home, ask.volume_id, ask.image_format, ask.zone_id)
     begun = VolumeUploadBegun(

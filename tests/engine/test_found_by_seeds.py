@@ -87,7 +87,7 @@ async def bed(tmp_path: Path, sim: SimDriver) -> AsyncIterator[Bed]:
     """The zone of the simulation, in peace; the judges look at it afterwards."""
     async with engine_in(tmp_path, sim) as made:
         await furnish(made.engine, host_count=3)
-        await complete(made.engine)
+        await complete(made.engine, tmp_path)
         yield made
         cloud = made.engine.cloud
         rig: Any = SimpleNamespace(cloud=cloud, sim=sim, history=made.history)

@@ -22,6 +22,7 @@ from projections.saga import RunState, saga_runs
 from projections.snapshot import snapshots
 from projections.space import Space
 from projections.storage_pool import storage_pools
+from projections.upload import uploads
 from projections.vm import vms
 from projections.volume import volumes
 from tests.sagas.rig import Rig
@@ -62,7 +63,10 @@ def _nothing_stuck(rig: Rig) -> None:
     for vm in rig.cloud[vms]:
         assert vm.job_id is None or vm.job_id in parked, f"{vm.name} waits for a job that is over"
         assert vm.state not in TRANSITIONAL or vm.job_id in parked, f"{vm.name} is {vm.state}"
+    awaited = {upload.thing_id for upload in rig.cloud[uploads]}
     for volume in rig.cloud[volumes]:
+        if volume.state is VolumeState.AWAITED and volume.id in awaited:
+            continue
         assert volume.state in STEADY or volume.job_id in parked, f"{volume.name}: {volume.state}"
     for snapshot in rig.cloud[snapshots]:
         is_at_rest = snapshot.state is SnapshotState.BACKED_UP

@@ -58,8 +58,9 @@ def always(cloud: Cloud, world: SimWorld) -> None:
     nics = [nic for vm in cloud[vms] for nic in vm.nics]
     _once((nic.mac for nic in nics), "two cards have one MAC address")
     _once(((n.network_id, ip) for n in nics for ip in addresses_of(n)), "one address is had twice")
-    _once((one.address for one in cloud[public_ip_addresses]), "one public address is had twice")
-    vlans = [network.vlan for network in cloud[networks] if network.vlan]
+    public = ((one.zone_id, one.address) for one in cloud[public_ip_addresses])
+    _once(public, "one public address is had twice")
+    vlans = [(one.physical_network_id, one.vlan) for one in cloud[networks] if one.vlan]
     _once(vlans, "two networks have one VLAN")
     _once(
         ((v.vm_id, v.device) for v in cloud[volumes] if v.vm_id), "two disks are in one device slot"

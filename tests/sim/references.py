@@ -15,21 +15,26 @@ from engine.ip_rules import addresses_of
 from projections.affinity_group import affinity_groups
 from projections.cloud import Cloud
 from projections.instance_group import instance_groups
+from projections.iso import isos
 from projections.load_balancer import load_balancers
 from projections.load_balancer_rule import load_balancer_rules
 from projections.network import networks
 from projections.port_forwarding_rule import port_forwarding_rules
+from projections.project_invitation import project_invitations
+from projections.project_member import project_members
 from projections.public_ip_address import public_ip_addresses
 from projections.saga import RunState, saga_runs
 from projections.snapshot_policy import snapshot_policies
 from projections.table import TABLES
+from projections.template import templates
+from projections.user import users
 from projections.vm import vms
 from projections.volume import volumes
 
 # Told for the record: what a thing was made of or by, or where it was last.
 TOLD = {
-    "user_id", "template_id", "snapshot_id", "policy_id", "source_id", "last_host_id",
-    "service_offering_id", "offering_id", "os_type_id", "password_job_id", "parent_run_id",
+    "user_id", "template_id", "snapshot_id", "policy_id", "source_id", "last_host_id", "os_type_id",
+    "password_job_id", "parent_run_id",
 }  # fmt: skip
 # What the field names, where its name does not say it.
 NAMES = {"parent_id": "", "place_id": "", "scope_id": "", "resource_id": "", "subject_id": ""}
@@ -63,19 +68,29 @@ def _named(cloud: Cloud) -> Iterator[tuple[str, Any, str, UUID]]:
             for field in row.__struct_fields__:
                 if field in TOLD or (kind, field) in TOLD_OF:
                     continue
-                noun = references.get(field) or NAMES.get(field, _noun(field))
+                noun = references.get(field) or _named_by(kind, field)
                 if noun not in TABLES:
                     continue
                 value = getattr(row, field)
                 for one in value if isinstance(value, list | tuple) else (value,):
                     if isinstance(one, UUID):
                         yield kind, row, noun, one
+    for image in (*cloud[templates], *cloud[isos]):
+        for copy in image.copies:
+            if copy.zone_id is not None:
+                yield image.KIND, image, "zone", copy.zone_id
     for vm in cloud[vms]:
         for nic in vm.nics:
             yield "vm", vm, "network", nic.network_id
     for rule in (*cloud[load_balancer_rules], *cloud[load_balancers]):
         for member in rule.members:
             yield rule.KIND, rule, "vm", member.vm_id
+
+
+def _named_by(kind: str, field: str) -> str:
+    if field == "offering_id":
+        return "disk_offering" if kind == "volume" else f"{kind}_offering"
+    return NAMES.get(field, _noun(field))
 
 
 def _noun(field: str) -> str:
@@ -121,12 +136,14 @@ def _rules(cloud: Cloud) -> None:
 
 
 def _owners(cloud: Cloud) -> None:
-    """What goes with a guest or a volume is of the same owner."""
+    """What goes with a guest, a volume or a user is of the same owner."""
     pairs: list[tuple[Any, Any]] = [(v, cloud[vms].get(v.vm_id)) for v in cloud[volumes]]
     pairs += [(policy, cloud[volumes][policy.volume_id]) for policy in cloud[snapshot_policies]]
     for vm in cloud[vms]:
         pairs += [(cloud[affinity_groups][group_id], vm) for group_id in vm.affinity_group_ids]
         pairs += [(cloud[instance_groups][vm.group_id], vm)] if vm.group_id else []
+    for part in (*cloud[project_members], *cloud[project_invitations]):
+        pairs += [(part, cloud[users][part.user_id])] if part.user_id else []
     for one, of in pairs:
         same = of is None or one.account_id == of.account_id
         assert same, f"{one.KIND} {one.id} is of {one.account_id}, and {of.KIND} {of.id} is not"

@@ -14,35 +14,40 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from unittest.mock import patch
 
 from aggregates.base import Recorded
 from aggregates.errors import NotAllowed
 from aggregates.host import ResourceState
 from aggregates.storage_pool import PoolState
-from benchmarks.cloud import BY, ZONE, Bed, engine_in, furnish
+from benchmarks.cloud import BY, Bed, engine_in, furnish
 from drivers.sim import SimDriver, SimWorld
 from engine.chores.chore import Chores
 from engine.engine import Engine
+from engine.feed import Feed
 from engine.fence import Everything
-from engine.intents.host import EndMaintenance
+from engine.intents.host import EndMaintenance, UpdateHost
 from engine.intents.saga import MendJob
 from engine.intents.storage_pool import ServeStoragePool, UpdateStoragePool
 from engine.log import Log
 from engine.reconcilers.doubts import Doubts
 from engine.reconcilers.sweep import Sweeper
 from engine.tasks import Tasks
+from engine.webhooks import Webhooks
 from projections.host import hosts
 from projections.saga import RunState, SagaRun, saga_runs
 from projections.storage_pool import storage_pools
 from projections.vm import vms
 from sagastack.tools.export import line
-from tests.sim import laws
+from tests.sim import billing, images, laws
+from tests.sim.bugs import Bugs
+from tests.sim.endpoints import Endpoints
 from tests.sim.loop import VirtualLoop, counted_writer
 from tests.sim.mortal import MortalLog, SimClock
 from tests.sim.nature import Nature
-from tests.sim.place import HOST_URLS, HOSTS, complete
+from tests.sim.owners import Owners
+from tests.sim.place import HOST_URLS, HOSTS, POOLS, complete
 from tests.sim.seeds import Chance, Ills
 from tests.sim.tenants import Tenants
 
@@ -52,6 +57,7 @@ BETWEEN_S = 0.4
 SWEEP_S = 30.0
 CHORES_S = 10.0
 PEACE_S = 4 * 3600.0
+TOLD_S = 300.0
 PEACE_ROUNDS = 12
 QUIET_ROUNDS = 2
 Say = Callable[[str], None]
@@ -80,12 +86,15 @@ class Simulation:
         )
         for url in HOST_URLS:
             self.world.host(url + HOST_SIZE)
-        for name in ("pool", "pool2"):
+        for name in POOLS:
             self.world.pool(f"sim://{name}{POOL_SIZE}")
         self.nature = Nature(seed, self.ills, self.world, self.clock)
         self.tenants = Tenants(
-            seed, self.world, operators=self.ills.operators, now_ms=self.clock.now_ms
+            seed, self.world, home, operators=self.ills.operators, now_ms=self.clock.now_ms
         )
+        self.endpoints = Endpoints(seed)
+        self._owners = Owners()
+        self.bugs = Bugs()
         self.lives = 0
         self.position = 0
         self._home, self._say, self._every = home, say, every
@@ -107,7 +116,11 @@ class Simulation:
             nature.cancel()
         async with self._life() as bed:
             await self._make_peace(bed)
+            await self._tell_webhooks(bed)
             await laws.at_peace(bed, self.world, self.tenants)
+            images.hold(bed.engine.cloud, self._home)
+            self.endpoints.were_told(bed.engine.cloud)
+            await billing.holds(bed.engine, self.clock.now_ms())
             await self._checkpoint_is_equal(bed)
         return Verdict(
             self.seed, self._digest.hexdigest(), self.position, self.lives, self.tenants.told,
@@ -143,7 +156,7 @@ class Simulation:
         """The zone is built in peace; its ills begin afterwards."""
         self.driver.faults.clear()
         await furnish(bed.engine, host_count=HOSTS)
-        await complete(bed.engine)
+        await complete(bed.engine, self._home)
         fresh = self.ills.faults(self.seed)
         self.driver.faults.__dict__.update(fresh.__dict__)
 
@@ -156,13 +169,28 @@ class Simulation:
             Doubts(bed.log, bed.engine, bed.hosts, doubting, self.clock, Everything())
             sweeper = Sweeper(bed.engine, bed.hosts, self.clock, every_s=SWEEP_S)
             asking = group.create_task(self._ask_all(group))
-            work = (sweeper.run(), self._do_chores(bed.engine))
+            webhooks = self._webhooks(bed)
+            work = (sweeper.run(), self._do_chores(bed.engine), webhooks.run())
             tasks = [asking, *(group.create_task(one) for one in work)]
             dead = group.create_task(self._log.dead.wait())
             await asyncio.wait([dead, asking], return_when=asyncio.FIRST_COMPLETED)
             self._log.dead.set()
             for task in [*tasks, dead, *self._clients]:
                 task.cancel()
+
+    def _webhooks(self, bed: Bed) -> Webhooks:
+        feed = Feed(cast(Log, self._log), bed.engine.cloud.position)
+        return Webhooks(bed.engine, bed.vault, feed, self.clock)
+
+    async def _tell_webhooks(self, bed: Bed) -> None:
+        """Until nobody is behind any more."""
+        async with asyncio.TaskGroup() as group:
+            telling = group.create_task(self._webhooks(bed).run())
+            before = -1
+            while before != self.position:
+                before = self.position
+                await asyncio.sleep(TOLD_S)
+            telling.cancel()
 
     async def _do_chores(self, engine: Engine) -> None:
         """All of them, more often than in real life: a chore may run at any time."""
@@ -193,6 +221,7 @@ class Simulation:
         """Heal, and let the engine and its reconcilers come to rest. Nothing more is injected."""
         self.driver.faults.clear()
         self.nature.heal()
+        self.endpoints.heal()
         sweeper = Sweeper(bed.engine, bed.hosts, self.clock, every_s=SWEEP_S)
         quiet = 0
         await self._all_jobs(bed)
@@ -216,9 +245,13 @@ class Simulation:
 
     async def _end_maintenance(self, engine: Engine) -> None:
         for host in engine.cloud[hosts]:
-            if host.resource_state is not ResourceState.ENABLED and host.job_id is None:
+            if host.job_id is not None or host.resource_state is ResourceState.ENABLED:
+                continue
+            if host.resource_state is ResourceState.DISABLED:
+                await engine.decide(UpdateHost(id=host.id, enabled=True), BY)
+            else:
                 await engine.decide(EndMaintenance(id=host.id), BY)
-        for pool in list(engine.cloud[storage_pools].by("zone_id", ZONE)):
+        for pool in list(engine.cloud[storage_pools]):
             if pool.state is PoolState.MAINTENANCE and pool.job_id is None:
                 await engine.submit(ServeStoragePool(id=pool.id), BY)
             elif pool.state is PoolState.DISABLED:
@@ -258,8 +291,11 @@ class Simulation:
                 if recorded.position <= self.position:
                     continue
                 self.position = recorded.position
-                self._digest.update(line(recorded) + b"\n")
+                told = line(recorded).replace(str(self._home).encode(), b"")
+                self._digest.update(told + b"\n")
                 laws.no_bugs(recorded)
+                self._owners.heard(recorded)
+                self.endpoints.noted(recorded)
                 if self.position % self._every == 0:
                     self._say(self._dense())
             engine = getattr(self.tenants, "engine", None)
@@ -276,6 +312,7 @@ class Simulation:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
         assert not loop.unexpected, loop.unexpected[0]
+        self.bugs.none()
 
     def _dense(self) -> str:
         cloud = self.tenants.engine.cloud
@@ -315,4 +352,9 @@ def simulate(
             asyncio.Runner(loop_factory=lambda: loop) as runner,
         ):
             sim = Simulation(seed, Path(folder), steps=steps, say=say, every=every)
-            return runner.run(sim.run())
+            with (
+                patch("engine.webhooks.deliver.send", sim.endpoints.send),
+                patch("engine.images._ask_qemu", images.ask_nobody),
+                sim.bugs,
+            ):
+                return runner.run(sim.run())

@@ -26,6 +26,11 @@ class Wish:
     weight: int
     always: bool = False
 
+    @property
+    def theme(self) -> str:
+        """The module that it is of."""
+        return self.ask.__module__
+
 
 WISHES: dict[str, Wish] = {}
 # What only operators ask for.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from aggregates.vm import VmState
-from benchmarks.cloud import OFFERING, ZONE
+from benchmarks.cloud import OFFERING
 from drivers.contract.compute import Power
 from drivers.sim.rows import SimGuest
 from engine.genesis import BUILTIN_TEMPLATE
@@ -17,7 +17,7 @@ from projections.macs import let_go_of
 from projections.network import networks
 from projections.storage_pool import storage_pools
 from projections.vm import vms
-from tests.sim.place import MEDIUM
+from tests.sim.place import MEDIUM, STANDS
 from tests.sim.wishes import wish
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def unmanage_vm(who: Tenants) -> object | None:
 def adopt_vm(who: Tenants) -> object | None:
     """A stranger whose host is one of the cloud's, and whose cards nobody has."""
     network, macs = who.one(networks), {nic.mac for vm in who.cloud[vms] for nic in vm.nics}
+    here = {pool.url for pool in who.cloud[storage_pools]}
     host_ids = {host.url: host.id for host in who.cloud[hosts]}
     found = [
         guest
@@ -46,9 +47,12 @@ def adopt_vm(who: Tenants) -> object | None:
     if network is None or not found:
         return None
     guest = who.pick(*found)
+    pools = {disk.path.rpartition("/")[0] for disk in guest.disks if not disk.is_cdrom}
+    if STANDS[guest.host][0] != network.zone_id or not pools <= here:
+        return None
     return AdoptVm(
         vm_id=who.new_id(), account_id=network.account_id, domain_id=network.domain_id,
-        user_id=None, zone_id=ZONE, host_id=host_ids[guest.host], stranger=guest.name,
+        user_id=None, zone_id=network.zone_id, host_id=host_ids[guest.host], stranger=guest.name,
         template_id=BUILTIN_TEMPLATE,
         service_offering_id=OFFERING if guest.memory_mib == 512 else MEDIUM,
         name=who.name("adopted"), display_name="adopted", hypervisor="Simulator",

@@ -74,7 +74,8 @@ def deploy_vm(who: Tenants) -> Any:
     mine = [one.id for one in who.cloud[affinity_groups].by("account_id", network.account_id)]
     groups = (who.pick(*mine),) if mine and who.rarely(0.5) else ()
     owner = {"account_id": network.account_id, "domain_id": network.domain_id}
-    return replace(ask, affinity_group_ids=groups, is_scalable=True, **owner)
+    where = {"zone_id": network.zone_id, **owner}
+    return replace(ask, affinity_group_ids=groups, is_scalable=True, **where)
 
 
 @wish(2)
@@ -183,7 +184,7 @@ def reset_password(who: Tenants) -> object | None:
 def assign_vm(who: Tenants) -> object | None:
     vm = who.vm(VmState.STOPPED)
     network = vm and who.one(networks, lambda one: one.account_id != vm.account_id)
-    if vm is None or network is None:
+    if vm is None or network is None or network.zone_id != vm.zone_id:
         return None
     card = NicAsk(nic_id=who.new_id(), network_id=network.id)
     owner = {"account_id": network.account_id, "domain_id": network.domain_id}
@@ -205,7 +206,7 @@ def lease_vm(who: Tenants) -> object | None:
 def add_nic(who: Tenants) -> object | None:
     vm = who.vm(*THERE)
     on = {nic.network_id for nic in vm.nics} if vm is not None else set()
-    network = vm and who.one(networks, lambda one: one.id not in on, of=vm)
+    network = vm and who.near(networks, vm, lambda one: one.id not in on)
     card = network and NicAsk(nic_id=who.new_id(), network_id=network.id)
     return card and AddNic(vm_id=vm.id, nic=card)
 

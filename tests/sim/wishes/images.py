@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from aggregates.template import Template
-from benchmarks.cloud import ZONE
 from engine.genesis import BUILTIN_TEMPLATE
 from engine.intents.iso import DeleteIso, RegisterIso
 from engine.intents.template import DeleteTemplate, RegisterTemplate
@@ -45,7 +44,7 @@ def create_template(who: Tenants) -> object | None:
     describe = RegisterTemplate(
         template_id=who.new_id(), account_id=source.account_id, domain_id=source.domain_id,
         name=name, display_text=name, url="", hypervisor="Simulator", image_format="QCOW2",
-        trusted=False, zone_ids=[ZONE], is_dynamically_scalable=True,
+        trusted=False, zone_ids=[source.zone_id], is_dynamically_scalable=True,
     )  # fmt: skip
     return CreateTemplate(
         describe=describe, volume_id=disk and disk.id, snapshot_id=kept and kept.id
@@ -56,7 +55,7 @@ def create_template(who: Tenants) -> object | None:
 def prepare_template(who: Tenants) -> object | None:
     pool, image = who.one(storage_pools), who.one(templates, lambda one: one.is_ready)
     return pool and image and PrepareTemplate(
-        template_id=image.id, zone_id=ZONE, pool_ids=[pool.id]
+        template_id=image.id, zone_id=pool.zone_id, pool_ids=[pool.id]
     )  # fmt: skip
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
-from benchmarks.cloud import ISOLATED, ZONE
+from benchmarks.cloud import ISOLATED
 from engine.genesis import stable_id
 from engine.intents.ip_rule import AssignMembers, CreateIpRule, RemoveIpRule, RemoveMembers
 from engine.intents.load_balancer import CreateLoadBalancer, RemoveLoadBalancer
@@ -36,6 +37,7 @@ from projections.router import routers
 from projections.vm import vms
 from projections.vpc import vpcs
 from projections.vpn import remote_access_vpns, vpn_gateways
+from tests.sim.place import ZONES
 from tests.sim.wishes import wish
 
 if TYPE_CHECKING:
@@ -45,10 +47,16 @@ NETWORKS_MAX = 12
 TIER = "DefaultIsolatedNetworkOfferingForVpcNetworks"
 TIERS = [stable_id("network_offering", name) for name in (TIER, f"{TIER}WithInternalLB")]
 VPC = stable_id("vpc_offering", "Default VPC offering")
+FRONTS = ("198.51.100", "203.0.113")
 RULES = (
     "firewall_rule", "port_forwarding_rule", "ip_forwarding_rule", "load_balancer_rule",
     "egress_firewall_rule",
 )  # fmt: skip
+
+
+def _zone(who: Tenants) -> UUID:
+    """The larger one more often than not."""
+    return ZONES[who.rarely(0.3)]
 
 
 @wish(4, always=True)
@@ -60,7 +68,7 @@ def create_network(who: Tenants) -> object | None:
     if vm is not None and who.rarely(0.5):
         owner = {"account_id": vm.account_id, "domain_id": vm.domain_id}
     return CreateNetwork(
-        network_id=who.new_id(), zone_id=ZONE, offering_id=ISOLATED, name=name,
+        network_id=who.new_id(), zone_id=_zone(who), offering_id=ISOLATED, name=name,
         display_text=name, gateway="10.2.0.1", netmask="255.255.255.240", **owner,
     )  # fmt: skip
 
@@ -89,7 +97,7 @@ def destroy_router(who: Tenants) -> object | None:
 @wish(1)
 def create_vpc(who: Tenants) -> object | None:
     name = who.name("vpc")
-    fields = {"name": name, "display_text": name, "zone_id": ZONE, "offering_id": VPC}
+    fields = {"name": name, "display_text": name, "zone_id": _zone(who), "offering_id": VPC}
     fields |= {"cidr": "10.8.0.0/16", **who.owner()}
     parts = {"address_id": who.new_id(), "router_id": who.new_id()}
     return CreateVpc(id=who.new_id(), fields=fields, **parts)
@@ -100,7 +108,7 @@ def create_tier(who: Tenants) -> object | None:
     vpc, name = who.one(vpcs), who.name("tier")
     third = who.pick(*range(8))
     return vpc and CreateNetwork(
-        network_id=who.new_id(), zone_id=ZONE, offering_id=who.pick(*TIERS), name=name,
+        network_id=who.new_id(), zone_id=vpc.zone_id, offering_id=who.pick(*TIERS), name=name,
         display_text=name, account_id=vpc.account_id, domain_id=vpc.domain_id, vpc_id=vpc.id,
         gateway=f"10.8.{third}.1", netmask="255.255.255.0",
     )  # fmt: skip
@@ -124,14 +132,14 @@ def remove_vpc(who: Tenants) -> object | None:
 def create_private_gateway(who: Tenants) -> object | None:
     """Into a network of the cloud, where it has an address as a guest has."""
     vpc = who.one(vpcs)
-    network = vpc and who.one(networks, lambda one: one.vpc_id is None, of=vpc)
+    network = vpc and who.near(networks, vpc, lambda one: one.vpc_id is None)
     acl = vpc and who.one(network_acls, lambda one: one.vpc_id is None)
     if vpc is None or network is None or not network.cidr or acl is None:
         return None
     front = network.gateway.rpartition(".")[0]
     fields = {
         "account_id": vpc.account_id, "domain_id": vpc.domain_id, "vpc_id": vpc.id,
-        "zone_id": ZONE, "gateway": network.gateway, "netmask": network.netmask,
+        "zone_id": vpc.zone_id, "gateway": network.gateway, "netmask": network.netmask,
         "ip_address": f"{front}.{who.pick(*range(2, 14))}", "network_acl_id": acl.id,
         "associated_network_id": network.id,
     }  # fmt: skip
@@ -170,12 +178,12 @@ def remove_vpn_gateway(who: Tenants) -> object | None:
 def allocate_address(who: Tenants) -> object | None:
     network = who.one(networks)
     if network is None or who.rarely(0.1):
-        return AllocateAddress(id=who.new_id(), zone_id=ZONE, **who.owner())
+        return AllocateAddress(id=who.new_id(), zone_id=_zone(who), **who.owner())
     place: dict[str, Any] = (
         {"vpc_id": network.vpc_id} if network.vpc_id else {"network_id": network.id}
     )
     owner = {"account_id": network.account_id, "domain_id": network.domain_id}
-    return AllocateAddress(id=who.new_id(), zone_id=ZONE, **owner, **place)
+    return AllocateAddress(id=who.new_id(), zone_id=network.zone_id, **owner, **place)
 
 
 @wish(2)
@@ -301,7 +309,7 @@ def update_network(who: Tenants) -> object | None:
         part = who.pick("10.2.0.0/29", "10.2.0.0/28")
         return network and UpdateNetwork(network_id=network.id, guest_vm_cidr=part)
     others = [one.address for one in who.cloud[public_ip_addresses].by("network_id", network.id)]
-    wanted = who.pick(*others, f"198.51.100.{who.pick(*range(10, 41))}")
+    wanted = who.pick(*others, f"{who.pick(*FRONTS)}.{who.pick(*range(10, 41))}")
     return UpdateNetwork(network_id=network.id, source_nat_ip=wanted)
 
 
@@ -310,7 +318,7 @@ def associate_reserved(who: Tenants) -> object | None:
     address = who.one(
         public_ip_addresses, lambda one: one.network_id is None and one.vpc_id is None
     )
-    network = address and who.one(networks, of=address)
+    network = address and who.near(networks, address)
     if address is None or network is None:
         return None
     serves = {"vpc_id": network.vpc_id} if network.vpc_id else {"network_id": network.id}

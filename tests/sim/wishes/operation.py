@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from aggregates.storage_pool import PoolState
-from benchmarks.cloud import CLUSTER, POD, ZONE
 from engine.intents.host import AddHost, EndMaintenance, PrepareHost, ReconnectHost, RemoveHost
 from engine.intents.pod import UpdatePod
 from engine.intents.rolling_maintenance import RollHosts, Scripts
@@ -15,13 +14,13 @@ from projections.host import hosts
 from projections.pod import pods
 from projections.saga import RunState, saga_runs
 from projections.storage_pool import storage_pools
-from tests.sim.place import HOST_URLS
+from tests.sim.place import STANDS, ZONES
 from tests.sim.wishes import wish
 
 if TYPE_CHECKING:
     from tests.sim.tenants import Tenants
 
-HOSTS_MIN = 3
+LEFT = {ZONES[0]: 3, ZONES[1]: 1}
 
 
 def _job(who: Tenants, state: RunState) -> Any:
@@ -75,19 +74,29 @@ def reconnect_host(who: Tenants) -> object | None:
 
 @wish(1, operator=True)
 def remove_host(who: Tenants) -> object | None:
-    host = who.one(hosts) if len(who.cloud[hosts]) > HOSTS_MIN else None
-    return host and RemoveHost(id=host.id, forced=who.rarely(0.7))
+    """Some stay in each zone, to reach its pools."""
+    host = who.one(hosts)
+    if (
+        host is None
+        or len(list(who.cloud[hosts].by("zone_id", host.zone_id))) <= LEFT[host.zone_id]
+    ):
+        return None
+    return RemoveHost(id=host.id, forced=who.rarely(0.7))
 
 
 @wish(2, operator=True)
 def add_host(who: Tenants) -> object | None:
     """One that was removed, or that is here already if nobody looks."""
     here = {host.url for host in who.cloud[hosts]}
-    away = [url for url in HOST_URLS if url not in here or who.rarely(0.02)]
+    away = [url for url in STANDS if url not in here or who.rarely(0.02)]
+    if not away:
+        return None
+    url = who.pick(*away)
+    zone_id, pod_id, cluster_id = STANDS[url]
     return AddHost(
-        id=who.new_id(), name=who.name("host"), url=who.pick(*away), hypervisor="Simulator",
-        zone_id=ZONE, pod_id=POD, cluster_id=CLUSTER,
-    ) if away else None  # fmt: skip
+        id=who.new_id(), name=who.name("host"), url=url, hypervisor="Simulator", zone_id=zone_id,
+        pod_id=pod_id, cluster_id=cluster_id,
+    )  # fmt: skip
 
 
 @wish(1, operator=True)

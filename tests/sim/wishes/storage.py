@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from aggregates.vm import VmState
-from benchmarks.cloud import GIB, ZONE
+from benchmarks.cloud import GIB
 from engine.genesis import stable_id
 from engine.intents.download_link import CloseDownload, OpenDownload
 from engine.intents.record import RemoveRecord
@@ -35,6 +35,7 @@ from projections.snapshot import snapshots
 from projections.snapshot_policy import snapshot_policies
 from projections.storage_pool import storage_pools
 from projections.volume import volumes
+from tests.sim.place import ZONES
 from tests.sim.wishes import wish
 
 if TYPE_CHECKING:
@@ -46,8 +47,8 @@ VOLUMES_MAX = 80
 
 def _volume(who: Tenants) -> CreateVolume:
     return CreateVolume(
-        volume_id=who.new_id(), zone_id=ZONE, name=who.name("volume"), offering_id=CUSTOM,
-        size_bytes=who.pick(1, 2, 3, 4) * GIB, **who.owner(),
+        volume_id=who.new_id(), zone_id=ZONES[who.rarely(0.3)], name=who.name("volume"),
+        offering_id=CUSTOM, size_bytes=who.pick(1, 2, 3, 4) * GIB, **who.owner(),
     )  # fmt: skip
 
 
@@ -59,7 +60,7 @@ def create_volume(who: Tenants) -> object | None:
 @wish(5)
 def attach_volume(who: Tenants) -> object | None:
     vm = who.vm(VmState.RUNNING, VmState.STOPPED)
-    volume = vm and who.one(volumes, lambda one: one.vm_id is None, of=vm)
+    volume = vm and who.near(volumes, vm, lambda one: one.vm_id is None)
     return volume and AttachVolume(volume_id=volume.id, vm_id=vm.id)
 
 
@@ -68,7 +69,9 @@ def attach_new_volume(who: Tenants) -> object | None:
     vm = who.vm(VmState.RUNNING, VmState.STOPPED)
     if vm is None:
         return None
-    made = replace(_volume(who), account_id=vm.account_id, domain_id=vm.domain_id)
+    made = replace(
+        _volume(who), account_id=vm.account_id, domain_id=vm.domain_id, zone_id=vm.zone_id
+    )
     return AttachVolume(volume_id=made.volume_id, vm_id=vm.id, create=made)
 
 
@@ -147,8 +150,8 @@ def volume_of_snapshot(who: Tenants) -> object | None:
     if snapshot is None or len(who.cloud[volumes]) >= VOLUMES_MAX:
         return None
     made = CreateVolume(
-        volume_id=who.new_id(), zone_id=ZONE, name=who.name("copy"), snapshot_id=snapshot.id,
-        size_bytes=snapshot.size_bytes, account_id=snapshot.account_id,
+        volume_id=who.new_id(), zone_id=snapshot.zone_id, name=who.name("copy"),
+        snapshot_id=snapshot.id, size_bytes=snapshot.size_bytes, account_id=snapshot.account_id,
         domain_id=snapshot.domain_id,
     )  # fmt: skip
     return CopySnapshot(create=made) if who.rarely(0.5) else made
@@ -183,7 +186,7 @@ def open_download(who: Tenants) -> object | None:
     thing = who.pick(*rows)
     return OpenDownload(
         link_id=who.new_id(), kind=kind, thing_id=thing.id, account_id=thing.account_id,
-        domain_id=thing.domain_id, token_ref=str(who.new_id()), zone_id=ZONE,
+        domain_id=thing.domain_id, token_ref=str(who.new_id()), zone_id=ZONES[0],
         expires_at_ms=who.now_ms() + 60_000,
     )  # fmt: skip
 

@@ -114,10 +114,10 @@ def enable_account(who: Tenants) -> object | None:
 def create_project(who: Tenants) -> object | None:
     if len(who.cloud[accounts]) >= ACCOUNTS_MAX:
         return None
-    name = who.name("project")
+    name, owner = who.name("project"), who.owner()
     return CreateProject(
         project_id=who.new_id(), project_account_id=who.new_id(), member_id=who.new_id(),
-        name=name, display_text=name, domain_id=ROOT_DOMAIN, owner_id=who.owner()["account_id"],
+        name=name, display_text=name, domain_id=owner["domain_id"], owner_id=owner["account_id"],
     )  # fmt: skip
 
 
