@@ -166,6 +166,24 @@ async def test_a_start_whose_answer_is_lost_is_not_started_twice(site: XapiHarne
     await clear(site, session)
 
 
+@pytest.mark.parametrize("status", ["500 Internal Error", "503 Service Unavailable"])
+async def test_a_start_of_which_http_says_nothing_may_have_happened(
+    site: XapiHarness, status: str
+) -> None:
+    """As XAPI's toolstack does when it starts anew, or a proxy before it: nothing is undone."""
+    session, key = await open_session(site), uuid4()
+    spec = site.guest(disks=[held(await clone(site, session))])
+    site.world.behaviour.faults["Async.VM.start_on"] = Fault(status=status)
+    with pytest.raises(Unknown, match=status[:3]):
+        await session.start_guest(spec, key=key)
+    assert is_running(await session.start_guest(spec, key=key))
+    assert site.world.calls["Async.VM.start_on"] == 1
+    site.world.behaviour.faults["VBD.get_all_records"] = Fault(status=status)
+    with pytest.raises(Unavailable, match=status[:3]):
+        await session.list_guests()
+    await clear(site, session)
+
+
 async def test_a_call_that_never_arrived_is_done_the_next_time(site: XapiHarness) -> None:
     session, key = await open_session(site), uuid4()
     spec = site.guest(disks=[held(await clone(site, session))])

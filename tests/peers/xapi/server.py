@@ -177,7 +177,11 @@ class Server:
             told["error"] = {"code": 1, "message": error.code, "data": error.params}
         if fault is not None and fault.drop == "after":
             raise Cut
-        await plain(request, "200 OK", json.dumps(told).encode(), "application/json", keep=True)
+        if fault is not None and fault.status:
+            await plain(request, fault.status, keep=True)
+            return
+        said = self._world.behaviour.garble.of(json.dumps(told).encode())
+        await plain(request, "200 OK", said, "application/json", keep=True)
 
     async def _call(self, context: Context, name: str, given: list[Any]) -> Any:
         if name in LOGIN_NAMES:
