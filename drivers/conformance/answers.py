@@ -31,8 +31,9 @@ async def _spoiled(rig: Rig, after: int, verb: Callable[[], Awaitable[object]]) 
         raise Broken(f"refused for an answer that says nothing, the {after}th: {error}") from error
     except DriverError:
         pass
-    except Exception as error:
-        raise Broken(f"{error!r} is no error of a driver, at the {after}th answer") from error
+    except Exception as error:  # Whatever it is, no driver raises it.
+        error.add_note(f"the {after}th answer was spoiled")
+        raise
     spoiled = await rig.harness.garble(None)
     await rig.until_known(verb)
     return bool(spoiled)
