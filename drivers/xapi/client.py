@@ -179,7 +179,7 @@ class Line:
                 error = told.get("error")
                 if "result" not in told and not isinstance(error, dict):
                     raise NoAnswer("its answer has neither a result nor an error")
-        if error:
+        if error and isinstance(error, dict):
             raise of_code(str(error.get("message")), error.get("data") or (), doing=doing)
         return told.get("result")
 
@@ -189,6 +189,12 @@ class Line:
         try:
             yield
         except aiohttp.ServerFingerprintMismatch as error:
+            if host in self._members.keys() - {self.place.host, self._at}:
+                del self._members[host]
+                raise Unavailable(
+                    f"{doing}: {host} shows another certificate than the pool told of: it was "
+                    "renewed perhaps, and the pool is asked again"
+                ) from error
             raise Refused(
                 f"{host} shows another certificate than the one that is pinned "
                 f"(sha256:{error.got.hex()}): if it was renewed, update the pin in the host's URL; "
@@ -242,6 +248,8 @@ class Line:
         doing = f"{self.place}: {path}"
         limit = aiohttp.ClientTimeout(total=limit_s, sock_connect=CONNECT_S)
         for _ in range(REDIRECTS_MAX):
+            if host != self.place.host and host not in self._members:
+                await self.learn_members()
             async with (
                 self._trying(host, doing, changing=method == "PUT"),
                 self.http.request(

@@ -84,6 +84,17 @@ async def test_a_certificate_is_trusted_by_its_pin_alone(site: XapiHarness) -> N
         await site.driver.connect(replace(site.of(0), url=other))
 
 
+async def test_a_members_certificate_may_be_renewed(site: XapiHarness) -> None:
+    """The pool vouches for its members: what it said of one before does not lock that out."""
+    session, world = await open_session(site, 1), site.world
+    await session.host_stats()
+    assert world.server is not None
+    await world.server.renew_certificate(world.hosts[1])
+    with pytest.raises(Unavailable, match="the pool is asked again"):
+        await session.host_stats()
+    assert (await session.host_stats()).memory_used_bytes > 0
+
+
 async def test_a_host_that_is_not_of_the_pool_is_refused(site: XapiHarness) -> None:
     master = site.of(0)
     uuid = site.world.store.get("host", site.world.hosts[0])["uuid"]
@@ -182,6 +193,18 @@ async def test_a_start_of_which_http_says_nothing_may_have_happened(
     with pytest.raises(Unavailable, match=status[:3]):
         await session.list_guests()
     await clear(site, session)
+
+
+async def test_statistics_that_say_nothing_are_unavailable(site: XapiHarness) -> None:
+    """Whichever answer it is, and whatever it is in its place; the next look adds up as before."""
+    session = await open_session(site)
+    for after in range(20):
+        site.world.behaviour.garble.wish(after)
+        try:
+            await session.host_stats()
+        except Unavailable:
+            assert (await session.host_stats()).memory_used_bytes > 0
+    assert not site.world.behaviour.garble.wish(None), "not every answer was spoiled once"
 
 
 async def test_a_call_that_never_arrived_is_done_the_next_time(site: XapiHarness) -> None:
