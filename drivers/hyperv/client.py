@@ -136,10 +136,15 @@ class Client:
                     await asyncio.shield(answer)
             except TimeoutError:
                 raise Late from None
-            return [
-                objects(said) if one.wants_json else said
-                for one, said in zip(statements, heard, strict=False)
-            ]
+            if len(heard) <= len(statements):
+                raise LineDown(f"{self.route}: its answer ends too soon", said=True)
+            try:
+                return [
+                    objects(said) if one.wants_json else said
+                    for one, said in zip(statements, heard, strict=False)
+                ]
+            except ValueError as error:
+                raise LineDown(f"{self.route}: its answer is no JSON: {error}", said=True) from None
 
     def _note(self, answer: asyncio.Future[Any], about: UUID | None, line: Line) -> None:
         """Remember what is under way; whoever waited may be gone when it ends."""
