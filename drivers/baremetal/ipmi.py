@@ -7,6 +7,7 @@ anew at the next call; pyghmi gives up by itself, and we never wait longer than 
 from __future__ import annotations
 
 import asyncio
+import struct
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -28,9 +29,10 @@ T = TypeVar("T")
 
 CALL_S = 30.0
 CLOSE_S = 5.0
-# What pyghmi raises of a BMC, and what it trips over when a session ended under it.
+# What pyghmi raises of a BMC, and what it trips over when a session ended under it, or an answer
+# is cut off.
 WORDS = (exceptions.PyghmiException, exceptions.TemporaryError, OSError)
-BROKEN = (*WORDS, TypeError, AttributeError, KeyError)
+BROKEN = (*WORDS, TypeError, AttributeError, LookupError, ValueError, struct.error)
 TURNS = {Turn.ON: "on", Turn.OFF: "off", Turn.SOFT: "shutdown", Turn.RESET: "reset"}
 DEVICES = {Boot.NETWORK: "network", Boot.DISK: "hd"}
 

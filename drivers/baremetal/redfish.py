@@ -20,10 +20,12 @@ from drivers.baremetal.address import NodeAddress
 from drivers.baremetal.errors import lost, of_status
 from drivers.baremetal.wait import pause
 from drivers.contract.errors import DriverError, Refused, Unavailable, Unknown
+from drivers.kit.answers import read_object, whole
 from drivers.kit.tls import Trust, untrusted
 
 CALL_S = 30.0
 TASK_S = 600.0
+TASK_PAUSE_S = 5.0
 ROOT = "/redfish/v1"
 KEPT = ("ETag", "Location", "X-Auth-Token", "Retry-After", "WWW-Authenticate")
 Json = dict[str, Any]
@@ -47,6 +49,7 @@ class Service:
         self._token = ""
         self._session_at = ""
         self._basic = False
+        self._opening = asyncio.Lock()
 
     async def get(self, path: str) -> Json:
         return (await self._ask("GET", path))[0]
@@ -70,7 +73,7 @@ class Service:
         await self._do("DELETE", path, None, {})
 
     async def members(self, path: str) -> list[str]:
-        return [one["@odata.id"] for one in (await self.get(path)).get("Members", ())]
+        return [one["@odata.id"] for one in (await self.get(path)).get("Members") or ()]
 
     async def close(self) -> None:
         http, self._http = self._http, None
@@ -98,13 +101,19 @@ class Service:
         try:
             async with asyncio.timeout(TASK_S):
                 while True:
-                    said, headers = await self._ask("GET", path)
+                    try:
+                        said, headers = await self._ask("GET", path)
+                    except Unavailable:  # The work goes on, whether or not its BMC answers now.
+                        await pause(_pause_s(""))
+                        continue
+                    except Refused as error:
+                        raise Unknown(f"{self.name} knows its work no more: {error}") from error
                     state = said.get("TaskState", "")
                     if state in ("Exception", "Killed", "Cancelled"):
                         raise Refused(f"{self.name} began the work and failed: {_message(said)}")
                     if headers.get(":status") != "202" and state in ("", "Completed"):
                         return said
-                    await pause(min(5.0, float(headers.get("Retry-After", 1))))
+                    await pause(_pause_s(headers.get("Retry-After", "")))
         except TimeoutError as error:
             raise Unknown(f"{self.name} still works on {path} after {TASK_S:.0f} s") from error
 
@@ -114,11 +123,14 @@ class Service:
         """One request; a session that expired is opened anew, once."""
         http = self._client()
         for attempt in range(2):
-            if not self._token and not self._basic:
-                await self._log_in(http)
+            async with self._opening:  # A BMC has few sessions: one is enough.
+                if not self._token and not self._basic:
+                    await self._log_in(http)
+                token = self._token
             status, said, headers = await self._send(http, verb, path, body, more or {})
-            if status == 401 and self._token and attempt == 0:
-                self._token = self._session_at = ""
+            if status == 401 and token and attempt == 0:
+                if self._token == token:
+                    self._token = self._session_at = ""
                 continue
             if status >= 400:
                 raise of_status(self.name, status, _message(said), asks=verb == "GET")
@@ -162,8 +174,10 @@ class Service:
                         kept.pop(name, None)
                         if name in answer.headers:
                             kept[name] = answer.headers[name]
-                    text = await answer.text()
-                    return answer.status, _json(text), kept
+                    told = await whole(answer)
+                    tells = verb == "GET" and answer.status == 200
+                    said = read_object(told) if tells else _json(told.decode(errors="replace"))
+                    return answer.status, said, kept
         except aiohttp.ServerFingerprintMismatch as error:
             raise Refused(
                 f"{self.name} shows another certificate than the pinned one: if it was renewed, "
@@ -178,6 +192,14 @@ class Service:
         if self._http is None:
             self._http = aiohttp.ClientSession()
         return self._http
+
+
+def _pause_s(said: str) -> float:
+    """How long to wait before a task is asked about again; a BMC may say it in its own way."""
+    try:
+        return min(TASK_PAUSE_S, max(0.1, float(said)))
+    except ValueError:
+        return 1.0
 
 
 def _basic(user: str, password: str) -> str:

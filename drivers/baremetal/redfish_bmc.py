@@ -12,7 +12,7 @@ from drivers.baremetal.bmc import BmcFacts, Boot, Turn
 from drivers.baremetal.redfish import ROOT, Json, Service
 from drivers.baremetal.sol import SerialPort, serial_port
 from drivers.contract.compute import Console, Sensor
-from drivers.contract.errors import Refused, Unknown
+from drivers.contract.errors import Refused, Unavailable, Unknown
 
 TURNS: dict[Turn, tuple[str, ...]] = {
     Turn.ON: ("On", "ForceOn"),
@@ -27,6 +27,7 @@ VOLUMES = {
     "RAID6": "StripedWithParity",
     "RAID10": "SpannedMirrors",
 }
+POWER = {"On": True, "PoweringOff": True, "Off": False, "PoweringOn": False, "Paused": True}
 SERIAL_KINDS = ("IPMI", "SSH", "Telnet")
 TARGETS = {Boot.NETWORK: "Pxe", Boot.DISK: "Hdd"}
 
@@ -66,8 +67,14 @@ class RedfishBmc:
         )
 
     async def is_on(self) -> bool:
-        """`PoweringOn` and `PoweringOff` count as what was before: it is not there yet."""
-        return (await self._system()).get("PowerState") in ("On", "PoweringOff")
+        """`PoweringOn` and `PoweringOff` count as what was before: it is not there yet.
+
+        A BMC that is just starting does not know it: that is no word for off.
+        """
+        said = (await self._system()).get("PowerState")
+        if said not in POWER:
+            raise Unavailable(f"{self.name} does not say now whether the power is on: {said!r}")
+        return POWER[said]
 
     async def turn(self, how: Turn) -> None:
         reset = ((await self._system()).get("Actions") or {}).get("#ComputerSystem.Reset") or {}

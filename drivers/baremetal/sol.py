@@ -138,7 +138,10 @@ class SolLine:
                     raise
                 await pause(AGAIN_S)
             else:
-                return
+                break
+        if self._closed and self._process is not None:  # It was closed while it opened again.
+            process, self._process = self._process, None
+            await _end(process, within_s=CLOSE_S)
 
     def _error(self, said: str) -> DriverError:
         known = next((words for found, words in WORDS.items() if found in said), "")

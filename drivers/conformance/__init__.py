@@ -7,6 +7,7 @@ exempt, or nothing. A driver is done when it keeps them all.
 
 from drivers.conformance import (
     adoption,
+    answers,
     cannot,
     copies,
     growth,
@@ -29,6 +30,7 @@ def compute_checks() -> list[Check]:
         *hosts.SUITE,
         *guests.SUITE,
         *moves.SUITE,
+        *answers.SUITE,
         *growth.SUITE,
         *kept.SUITE,
         *adoption.SUITE,

@@ -95,3 +95,10 @@ class Harness(Protocol):
 
     async def disconnect(self, session: HostSession) -> bool:
         """Cut `session` off beneath the driver, as a lost line would; False if it cannot."""
+
+    async def garble(self, after: int | None) -> bool | None:
+        """Let the backend's answer after so many be no answer of its protocol; None for none.
+
+        What was asked is done all the same. Whether that has come true for the wish before; None
+        if it cannot.
+        """

@@ -73,6 +73,9 @@ class Usual:
     def too_large(self) -> GuestSpec:
         return small_guest(memory_mib=self.too_large_mib)
 
+    async def garble(self, after: int | None) -> bool | None:
+        return None
+
     async def write(self, path: str, byte: int) -> None:
         raise NotImplementedError
 

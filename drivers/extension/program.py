@@ -38,6 +38,7 @@ class Pipes(asyncio.SubprocessProtocol):
         self.over = asyncio.Event()
         self._transport: asyncio.SubprocessTransport | None = None
         self._rest = bytearray()
+        self._ending = False
 
     @property
     def is_up(self) -> bool:
@@ -74,6 +75,11 @@ class Pipes(asyncio.SubprocessProtocol):
         elif not waiter.done():
             waiter.set_result(answer)
 
+    def pipe_connection_lost(self, fd: int, error: Exception | None) -> None:
+        """One that listens or says nothing any more is of no use, though it runs on."""
+        if fd in (STDIN, STDOUT) and not self._ending:
+            self.end()
+
     def process_exited(self) -> None:
         self.over.set()
         for waiter, _, _ in self.waiting.values():
@@ -94,6 +100,7 @@ class Pipes(asyncio.SubprocessProtocol):
     async def close(self) -> None:
         """Let it end by itself, and then make it."""
         assert self._transport is not None
+        self._ending = True
         pipe = self._transport.get_pipe_transport(STDIN)
         if pipe is not None:
             pipe.close()

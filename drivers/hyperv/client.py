@@ -136,10 +136,15 @@ class Client:
                     await asyncio.shield(answer)
             except TimeoutError:
                 raise Late from None
-            return [
-                objects(said) if one.wants_json else said
-                for one, said in zip(statements, heard, strict=False)
-            ]
+            if len(heard) <= len(statements):
+                raise LineDown(f"{self.route}: its answer ends too soon", said=True)
+            try:
+                return [
+                    objects(said) if one.wants_json else said
+                    for one, said in zip(statements, heard, strict=False)
+                ]
+            except ValueError as error:
+                raise LineDown(f"{self.route}: its answer is no JSON: {error}", said=True) from None
 
     def _note(self, answer: asyncio.Future[Any], about: UUID | None, line: Line) -> None:
         """Remember what is under way; whoever waited may be gone when it ends."""
@@ -161,8 +166,7 @@ class Client:
         if isinstance(error, LineDown):  # what broke one has broken them all
             stale, self._idle = [line, *self._idle], []
         for one in stale:
-            if not self._closed:
-                self._pool.submit(one.close)
+            _end(one)
 
     async def _new_line(self, doing: str) -> Line:
         if self._closed:
@@ -173,7 +177,11 @@ class Client:
         try:
             async with asyncio.timeout(self._connect_s + SLACK_S):
                 await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(lambda _: _end(line))
+            raise
         except TimeoutError:
+            opening.add_done_callback(lambda _: _end(line))
             raise Unavailable(f"{doing}: {self.route} does not answer") from None
         except LineDown as down:
             raise Unavailable(f"{doing}: {down}") from down
@@ -204,6 +212,11 @@ def _marked(statements: tuple[Statement, ...]) -> list[Statement]:
     """With a mark after each, so that one that says nothing is told from the next."""
     mark = Statement((Cmd("Write-Output", (("InputObject", MARK),)),))
     return [part for one in statements for part in (one, mark)]
+
+
+def _end(line: Line) -> None:
+    """Close one that nobody uses, which asks its host: on a thread that outlives the client's."""
+    asyncio.get_running_loop().run_in_executor(None, line.close).add_done_callback(_forgotten)
 
 
 def _forgotten(done: asyncio.Future[Any]) -> None:

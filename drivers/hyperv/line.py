@@ -6,10 +6,12 @@ given up ends by itself. NTLM seals messages by connection and in order, hence o
 
 from __future__ import annotations
 
+import struct
 import time
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
+from xml.etree.ElementTree import ParseError
 
 import requests
 import spnego.exceptions
@@ -147,13 +149,15 @@ class Line:
             self._pool = None
 
 
+# What pypsrp trips over in an answer that is none, or that was cut off.
+UNREADABLE = (ParseError, ValueError, TypeError, LookupError, AttributeError, struct.error)
 LOST = (
+    *UNREADABLE,
     requests.exceptions.RequestException,
     urllib3.exceptions.HTTPError,
     spnego.exceptions.SpnegoError,
     WinRMError,
     OSError,
-    AttributeError,  # pypsrp, when a sealed answer has no boundary: the line broke within it
 )
 
 
@@ -199,5 +203,4 @@ def _brief(error: BaseException) -> str:
     """The cause, without the layers that it came through."""
     while error.__context__ is not None and not isinstance(error, OSError):
         error = error.__context__
-    text = str(error)
-    return text if len(text) < 200 else text[:200]
+    return repr(error)[:200] if isinstance(error, UNREADABLE) else str(error)[:200]

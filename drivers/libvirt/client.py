@@ -16,6 +16,8 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -55,6 +57,20 @@ class Watch:
         self._nudge.clear()
 
 
+@dataclass(slots=True, eq=False)
+class Opened:
+    """A connection, the events that it is asked to tell, and how many calls are under way on it.
+
+    One that nobody uses any more is hung up when the last of them has ended: until then libvirt
+    needs it, and what is merely forgotten is a client of the host for ever.
+    """
+
+    connection: Connection
+    callbacks: list[int]
+    calls: int = 0
+    unused: bool = False
+
+
 class Client:
     """One connection to one libvirt, healing itself. `dial` says the URI, making any tunnel.
 
@@ -81,8 +97,7 @@ class Client:
         self._verb_s = verb_s
         self._loop = asyncio.get_running_loop()
         self._pool = self._new_pool()
-        self._connection: Connection | None = None
-        self._callbacks: list[int] = []
+        self._opened: Opened | None = None
         self._watches: dict[str, list[Watch]] = {}
         self._under_way: dict[UUID, set[asyncio.Future[Any]]] = {}
         self._opening = asyncio.Lock()
@@ -133,13 +148,11 @@ class Client:
 
     async def close(self) -> None:
         self._closed = True
-        connection, self._connection = self._connection, None
-        if connection is not None:
+        opened, self._opened = self._opened, None
+        if opened is not None:
             with suppress(TimeoutError):  # every thread may be stuck on a dead line
                 async with asyncio.timeout(CLOSE_S):
-                    await self._loop.run_in_executor(
-                        self._pool, _hang_up, connection, self._callbacks
-                    )
+                    await self._loop.run_in_executor(self._pool, _hang_up, opened)
         self._pool.shutdown(wait=False)
 
     async def _call(
@@ -154,20 +167,22 @@ class Client:
         limit_s = self._verb_s if timeout_s is None else timeout_s
         doing = f"{self._name}: {doing}"
         for _ in range(2):
-            connection = await self._connected()
-            answer = self._loop.run_in_executor(self._pool, _if_alive, connection, work)
+            opened = await self._connected()
+            answer = self._loop.run_in_executor(self._pool, _if_alive, opened.connection, work)
+            opened.calls += 1
+            answer.add_done_callback(partial(_left, opened))
             self._note(answer, about)
             try:
                 async with asyncio.timeout(limit_s):
                     return await asyncio.shield(answer)
             except _LineDown:
-                self._forget(connection)
+                self._forget(opened)
             except libvirt.libvirtError as error:
                 if errors.is_lost(error):
-                    self._forget(connection)
+                    self._forget(opened)
                 raise errors.of_call(error, doing=doing, changing=changing) from error
             except TimeoutError:
-                self._give_up(connection)
+                self._give_up(opened)
                 text = f"{doing}: no answer within {limit_s:g} s"
                 raise (Unknown(text) if changing else Unavailable(text)) from None
         raise Unavailable(f"{doing}: the connection goes down as soon as it is up")
@@ -186,40 +201,53 @@ class Client:
             if not others:
                 del self._under_way[about]
 
-    async def _connected(self) -> Connection:
+    async def _connected(self) -> Opened:
         if self._closed:
             raise Unavailable(f"{self._name}: this session is closed: connect again")
         async with self._opening:
-            if self._connection is None:
-                self._connection = await self._open()
-            return self._connection
+            if self._opened is None:
+                self._opened = await self._open()
+            return self._opened
 
-    async def _open(self) -> Connection:
+    async def _open(self) -> Opened:
         doing = f"{self._name}: connect"
         try:
             async with asyncio.timeout(self._connect_s):
-                uri = await self._dial()
-                work = self._loop.run_in_executor(self._pool, self._open_in_thread, uri)
-                return await work
+                return await self._opening_of(await self._dial())
         except libvirt.libvirtError as error:
             raise errors.of_connect(error, doing=doing) from error
         except TimeoutError:
             self._give_up(None)
             raise Unavailable(f"{doing}: no answer within {self._connect_s:g} s") from None
 
-    def _open_in_thread(self, uri: str) -> Connection:
+    async def _opening_of(self, uri: str) -> Opened:
+        """One that comes when nobody waits for it any more is hung up."""
+        opening = self._loop.run_in_executor(self._pool, self._open_in_thread, uri)
+        try:
+            return await asyncio.shield(opening)
+        except (asyncio.CancelledError, TimeoutError):
+            opening.add_done_callback(_came_late)
+            raise
+
+    def _open_in_thread(self, uri: str) -> Opened:
         _start_event_thread()
         kinds = [libvirt.VIR_CRED_AUTHNAME, libvirt.VIR_CRED_PASSPHRASE]
         connection = libvirt.openAuth(uri, [kinds, _answer, self._credentials], 0)
         with suppress(libvirt.libvirtError):  # a driver inside this process has no line to keep
             connection.setKeepAlive(KEEPALIVE_INTERVAL_S, self._keepalives)
-        register = connection.domainEventRegisterAny
-        self._callbacks = [
-            register(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._on_lifecycle, None),
-            register(None, libvirt.VIR_DOMAIN_EVENT_ID_REBOOT, self._on_reboot, None),
-            register(None, libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, self._on_removed, None),
-        ]
-        return connection
+        opened = Opened(connection, [])
+        try:
+            for event, heard in (
+                (libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._on_lifecycle),
+                (libvirt.VIR_DOMAIN_EVENT_ID_REBOOT, self._on_reboot),
+                (libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, self._on_removed),
+            ):
+                callback = connection.domainEventRegisterAny(None, event, heard, None)
+                opened.callbacks.append(callback)
+        except libvirt.libvirtError:
+            _hang_up(opened)
+            raise
+        return opened
 
     def _on_lifecycle(self, _: Connection, domain: Any, *__: Any) -> None:
         self._post(domain.UUIDString(), "lifecycle")
@@ -239,13 +267,17 @@ class Client:
         for watch in self._watches.get(guest, ()):
             watch.tell(what)
 
-    def _forget(self, connection: Connection) -> None:
-        if self._connection is connection:
-            self._connection = None
+    def _forget(self, opened: Opened) -> None:
+        if self._opened is opened:
+            self._opened = None
+        if not opened.unused:
+            opened.unused = True
+            _hang_up_unused(opened)
 
-    def _give_up(self, connection: Connection | None) -> None:
+    def _give_up(self, opened: Opened | None) -> None:
         """Leave a thread that may be stuck behind, with the line that it waits on."""
-        self._forget(connection)
+        if opened is not None:
+            self._forget(opened)
         self._pool.shutdown(wait=False)
         self._pool = self._new_pool()
 
@@ -271,12 +303,29 @@ def _answer(questions: list[list[Any]], credentials: tuple[str, str]) -> int:
     return 0
 
 
-def _hang_up(connection: Connection, callbacks: list[int]) -> None:
+def _left(opened: Opened, _: asyncio.Future[Any]) -> None:
+    opened.calls -= 1
+    _hang_up_unused(opened)
+
+
+def _came_late(opening: asyncio.Future[Opened]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().unused = True
+        _hang_up_unused(opening.result())
+
+
+def _hang_up_unused(opened: Opened) -> None:
+    """On a thread of its own: the host may be as silent as it was, until keepalive ends that."""
+    if opened.unused and not opened.calls:
+        threading.Thread(target=_hang_up, args=(opened,), name="libvirt end", daemon=True).start()
+
+
+def _hang_up(opened: Opened) -> None:
     with suppress(libvirt.libvirtError):
-        for callback in callbacks:
-            connection.domainEventDeregisterAny(callback)
+        for callback in opened.callbacks:
+            opened.connection.domainEventDeregisterAny(callback)
     with suppress(libvirt.libvirtError):
-        connection.close()
+        opened.connection.close()
 
 
 def _start_event_thread() -> None:

@@ -25,6 +25,8 @@ from drivers.libvirt.state import State
 KEEPALIVE_S = 5
 CLOSE_S = 5.0
 UPLOAD_BYTES = 1 << 18
+# OpenSSH takes ten sessions over a connection (MaxSessions); two are left to who looks by hand.
+COMMANDS_MAX = 8
 LOST = (asyncssh.ConnectionLost, asyncssh.DisconnectError, asyncssh.ChannelOpenError, OSError)
 
 
@@ -67,13 +69,16 @@ class SshShell:
         self._folder: str | None = None
         self._forwards_socket = False
         self._opening = asyncio.Lock()
+        self._room = asyncio.Semaphore(COMMANDS_MAX)
 
     async def run(self, *argv: str, timeout_s: float = COMMAND_S) -> Output:
         connection = await self._connected()
         line = f"LC_ALL=C {shlex.join(argv)}"
         try:
-            async with asyncio.timeout(timeout_s):
-                done = await connection.run(line, stdin=asyncssh.DEVNULL, errors="replace")
+            async with self._room, asyncio.timeout(timeout_s):
+                done = await _ended(connection, line)
+        except asyncssh.ChannelOpenError as error:
+            raise Unavailable(f"{argv[0]} on {self._route}: not begun: {error}") from error
         except TimeoutError:
             text = f"{argv[0]} on {self._route} was not over after {timeout_s:g} s"
             raise Unknown(text) from None
@@ -86,7 +91,7 @@ class SshShell:
         """Copy the file over; `cat` writes it, so a host needs no SFTP server."""
         connection = await self._connected()
         try:
-            async with asyncio.timeout(timeout_s):
+            async with self._room, asyncio.timeout(timeout_s):
                 await self._upload(connection, path, scratch)
         except TimeoutError:
             raise Unavailable(f"{path}: not copied to {self._route} in {timeout_s:g} s") from None
@@ -113,7 +118,7 @@ class SshShell:
         connection = await self._connected()
         part = f"{target}.part"
         try:
-            async with asyncio.timeout(timeout_s):
+            async with self._room, asyncio.timeout(timeout_s):
                 await self._download(connection, path, part)
         except TimeoutError:
             raise Unavailable(f"{path}: not copied from {self._route} in {timeout_s:g} s") from None
@@ -192,6 +197,24 @@ class SshShell:
                 )
         except (TimeoutError, OSError, asyncssh.Error, asyncssh.KeyImportError) as error:
             raise _of_connect(error, where) from error
+
+
+async def _ended(
+    connection: asyncssh.SSHClientConnection, line: str
+) -> asyncssh.SSHCompletedProcess:
+    """A command that nobody waits for any more is killed, with all that it began, as one here is.
+
+    SSH itself would let it go on, and do what was undone meanwhile.
+    """
+    process = await connection.create_process(line, stdin=asyncssh.DEVNULL, errors="replace")
+    try:
+        return await process.wait()
+    except BaseException:
+        with suppress(OSError):  # Over already, or the line is.
+            process.kill()
+        raise
+    finally:
+        process.close()
 
 
 def _of_connect(error: Exception, where: str) -> DriverError:

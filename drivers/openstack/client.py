@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -21,6 +21,7 @@ import msgspec
 
 from drivers.contract.errors import Refused, Unavailable
 from drivers.kit import tls
+from drivers.kit.answers import NoAnswer, read_object, whole
 from drivers.openstack import errors
 from drivers.openstack.address import Region
 from drivers.openstack.settings import Settings
@@ -40,6 +41,18 @@ CHUNK_BYTES = 1 << 20
 JSON = {"Content-Type": "application/json"}
 RENEW_EARLY_S = 60.0
 MESSAGE_CHARS = 400
+
+
+class Said(dict[str, Any]):
+    """An answer. Of one that lacks what was promised, nobody knows what became of the question."""
+
+    def __init__(self, said: Mapping[str, Any], doing: str, changing: bool) -> None:
+        super().__init__(said)
+        self._asked = (doing, changing)
+
+    def __missing__(self, name: str) -> Any:
+        doing, changing = self._asked
+        raise errors.of_line(NoAnswer(f"no {name} is in it"), doing=doing, changing=changing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +156,7 @@ class Client:
                 data=_chunks(file),
                 timeout_s=self.settings.image_s,
             ) as answer:
+                self._need_taken(answer, token, doing)
                 await self._read(answer, doing, changing=True)
 
     async def fetch(self, service: str, path: str, doing: str, target: str) -> None:
@@ -155,8 +169,10 @@ class Client:
             headers=self._headers(service, token, ""),
             timeout_s=self.settings.image_s,
         ) as answer:
+            self._need_taken(answer, token, doing)
             if answer.status != 200:
                 await self._read(answer, doing, changing=False)
+                raise Unavailable(f"{doing}: no bytes came (HTTP {answer.status})")
             with await asyncio.to_thread(open, target, "wb") as file:
                 async for chunk in answer.content.iter_chunked(CHUNK_BYTES):
                     await asyncio.to_thread(file.write, chunk)
@@ -187,6 +203,12 @@ class Client:
                 f"{self.region.project} can see: it has {', '.join(sorted(token.endpoints))}"
             )
         return found
+
+    def _need_taken(self, answer: aiohttp.ClientResponse, token: Token, doing: str) -> None:
+        """Bytes are not sent twice: whose token has ended asks again, and gets another one."""
+        if answer.status == 401:
+            self._drop(token)
+            raise Unavailable(f"{doing}: the token has ended")
 
     def _drop(self, token: Token) -> None:
         if self._token is token:
@@ -221,14 +243,15 @@ class Client:
                     "role in the project. Update the host with ones that Keystone takes"
                 )
             value = answer.headers.get("X-Subject-Token")
-            said = None if answer.status == 404 else await self._read(answer, doing, changing=False)
-        if not value or not isinstance(said, dict) or "token" not in said:
-            raise Refused(f"{region.keystone} is no Keystone v3: is the host's URL right?")
-        token = said["token"]
+            if answer.status == 404 or (answer.status < 300 and not value):
+                raise Refused(f"{region.keystone} is no Keystone v3: is the host's URL right?")
+            said = await self._read(answer, doing, changing=False)
+            token = Said(said["token"], doing, False)
         lasts = _when(token["expires_at"]) - _when(token["issued_at"])
         lasts_s = max(lasts.total_seconds() - RENEW_EARLY_S, lasts.total_seconds() / 2)
         until_s = asyncio.get_running_loop().time() + lasts_s
-        return Token(value, until_s, token["project"]["id"], self._catalogue(token["catalog"]))
+        found = self._catalogue(token["catalog"])
+        return Token(value or "", until_s, token["project"]["id"], found)
 
     def _catalogue(self, catalogue: list[dict[str, Any]]) -> dict[str, str]:
         """Where each service is in our region."""
@@ -262,7 +285,7 @@ class Client:
         try:
             async with asyncio.timeout(timeout_s or self.settings.call_s):
                 async with self._session(method).request(method, url, **more) as answer:
-                    if "Date" in answer.headers:
+                    with suppress(KeyError, ValueError):
                         self.now = parsedate_to_datetime(answer.headers["Date"])
                     yield answer
         except (aiohttp.ServerFingerprintMismatch, aiohttp.ClientConnectorCertificateError) as bad:
@@ -302,13 +325,11 @@ class Client:
         return self._http[once]
 
     async def _read(self, answer: aiohttp.ClientResponse, doing: str, *, changing: bool) -> Any:
-        text = await answer.text()
+        body = await whole(answer)
         if answer.status >= 300:
-            said = _message(text)
+            said = _message(body.decode(errors="replace"))
             raise errors.of_answer(answer.status, said, doing=doing, changing=changing)
-        if not text or "json" not in answer.content_type:
-            return None
-        return await answer.json()
+        return Said(read_object(body) if body else {}, doing, changing)
 
 
 async def _certificate(host: str, port: int) -> bytes | None:

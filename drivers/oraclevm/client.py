@@ -15,6 +15,7 @@ from xmlrpc.client import Fault, ResponseError, dumps, loads
 import aiohttp
 
 from drivers.contract.errors import Refused, Unavailable, Unknown
+from drivers.kit.answers import whole
 from drivers.kit.tls import untrusted
 from drivers.oraclevm.address import Place
 from drivers.oraclevm.errors import of_fault
@@ -23,6 +24,8 @@ ASK_S = 30.0
 CHANGE_S = 300.0
 COPY_S = 4 * 3600.0
 CONNECT_S = 10.0
+# What xmlrpc.client trips over in an answer that is none, or is cut off.
+UNREADABLE = (ExpatError, ResponseError, ValueError, TypeError, LookupError, AttributeError)
 
 
 class Agent:
@@ -79,8 +82,10 @@ class Agent:
         limit = aiohttp.ClientTimeout(total=within_s, sock_connect=CONNECT_S)
         doing = self._doing(method)
         try:
-            async with self._open().post(self.place.url, data=body, timeout=limit) as response:
-                return self._read(method, response.status, await response.read())
+            async with self._open().post(
+                self.place.url, data=body, timeout=limit, allow_redirects=False
+            ) as response:
+                return self._read(method, response.status, await whole(response))
         except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
             if isinstance(error, aiohttp.ClientConnectorCertificateError):
                 raise await untrusted(self.place.host, self.place.port, error) from error
@@ -103,12 +108,12 @@ class Agent:
         if status == 404:
             raise Refused(f"{doing}: what answers at {self.place.url} is no agent of Oracle VM")
         if status != 200:
-            raise Unavailable(f"{doing}: the agent answers with HTTP {status}")
+            raise _Lost(f"the agent answers with HTTP {status}")
         try:
             (answer,), _ = loads(body.decode(), use_builtin_types=True)
         except Fault as fault:
             raise of_fault(fault, doing=doing) from fault
-        except (ExpatError, ResponseError, ValueError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise _Lost(f"the answer is no XML-RPC: {error}") from error
         return answer
 

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,10 +22,18 @@ from drivers.contract.errors import Refused, Unavailable, Unknown
 from drivers.kit.tls import Trust, untrusted
 from drivers.vsphere import errors
 from drivers.vsphere.address import Place
-from drivers.vsphere.sdk import VERSION, Managed, new_stub, vim, vmodl
+from drivers.vsphere.sdk import VERSION, Managed, Stub, vim, vmodl
 from drivers.vsphere.settings import Settings
 
 T = TypeVar("T")
+
+# vCenter's own rule: five wrong passwords in three minutes lock an account.
+DENIED_S = 60.0
+DENIED = "the user is not let in with this password any more: update the host with the new one"
+
+
+class Denied(Refused):
+    """The vCenter does not let the user in with this password."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +80,7 @@ class Vcenter:
         self._loop = asyncio.get_running_loop()
         self._pool = self._new_pool()
         self.tls = context_for(place.trust)
-        self.stub: Any = new_stub(
+        self.stub: Any = Stub(
             host=place.host,
             port=place.port,
             version=VERSION,
@@ -83,6 +92,7 @@ class Vcenter:
         self.content: Any = None
         self._logins = 0
         self._login_lock = threading.Lock()
+        self._denied_until_s = 0.0
         self.closed = False
 
     async def open(self) -> None:
@@ -97,7 +107,7 @@ class Vcenter:
             raise Unavailable(f"{doing}: no answer within {limit_s:g} s") from None
         except vmodl.MethodFault as fault:
             if isinstance(fault, vim.fault.InvalidLogin):
-                raise Refused(
+                raise Denied(
                     f"{doing}: the vCenter does not know the user {self._username!r} with this "
                     "password: give them again"
                 ) from fault
@@ -108,12 +118,22 @@ class Vcenter:
             raise Unavailable(f"{doing}: {error}") from error
 
     def login(self, seen: int) -> None:
-        """Log in, unless somebody has since `seen` logins. From a thread."""
+        """Log in, unless somebody has since `seen` logins. From a thread.
+
+        Who is not let in is not asked about again for a while: a vCenter locks an account that
+        somebody tries with a wrong password, for everybody who uses it.
+        """
         with self._login_lock:
             if self._logins != seen:
                 return
+            if time.monotonic() < self._denied_until_s:
+                raise vim.fault.InvalidLogin(msg=DENIED)
             self.content = self.service.RetrieveContent()
-            self.content.sessionManager.Login(self._username, self._password)
+            try:
+                self.content.sessionManager.Login(self._username, self._password)
+            except vim.fault.InvalidLogin:
+                self._denied_until_s = time.monotonic() + DENIED_S
+                raise
             self._logins += 1
 
     def renew(self) -> None:

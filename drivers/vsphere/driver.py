@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
+from weakref import WeakValueDictionary
 
 from drivers.contract.compute import HostAddress
 from drivers.contract.driver import Capabilities, Driver, HostSession
 from drivers.contract.errors import Refused
 from drivers.vsphere import address as addresses
 from drivers.vsphere.address import EVERY, Place
+from drivers.vsphere.client import DENIED_S, Denied
 from drivers.vsphere.disks import FORMATS
 from drivers.vsphere.line import Line
 from drivers.vsphere.session import NO_HOOKS, VsphereSession
@@ -58,7 +60,8 @@ class VsphereDriver:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._lines: dict[Who, Line] = {}
-        self._opening: dict[Who, asyncio.Lock] = {}
+        self._opening: WeakValueDictionary[Who, asyncio.Lock] = WeakValueDictionary()
+        self._denied: dict[Who, tuple[float, str]] = {}
 
     async def discover(self, address: HostAddress) -> tuple[HostAddress, ...]:
         place = addresses.read(address.url)
@@ -95,18 +98,29 @@ class VsphereDriver:
 
     async def _line(self, place: Place, address: HostAddress) -> Line:
         who = _who(place, address)
-        async with self._opening.setdefault(who, asyncio.Lock()):
+        opening = self._opening.setdefault(who, asyncio.Lock())
+        async with opening:
             line = self._lines.get(who)
             if line is None:
-                line = Line(place, address.username, address.password, self._settings)
-                try:
-                    await line.open()
-                except BaseException:
-                    await line.close()
-                    raise
-                self._lines[who] = line
+                line = self._lines[who] = await self._opened(who, place, address)
             line.users += 1
             return line
+
+    async def _opened(self, who: Who, place: Place, address: HostAddress) -> Line:
+        """Who was not let in a moment ago is not tried again yet, whichever host is asked for."""
+        now_s = asyncio.get_running_loop().time()
+        self._denied = {one: kept for one, kept in self._denied.items() if now_s < kept[0]}
+        if who in self._denied:
+            raise Denied(self._denied[who][1])
+        line = Line(place, address.username, address.password, self._settings)
+        try:
+            await line.open()
+        except BaseException as error:
+            if isinstance(error, Denied):
+                self._denied[who] = (now_s + DENIED_S, str(error))
+            await line.close()
+            raise
+        return line
 
     async def _let_go(self, place: Place, address: HostAddress, line: Line) -> None:
         who = _who(place, address)

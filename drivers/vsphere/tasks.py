@@ -138,7 +138,7 @@ class Tasks:
     def _add(self, wait: Wait) -> None:
         with self._lock:
             self._waits.setdefault(wait.ref._moId, []).append(wait)
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(
                     target=self._listen, name="vsphere tasks", daemon=True
                 )
@@ -190,11 +190,10 @@ class Tasks:
                     self._start()
                 version = self._hear(version)
                 pause_s = FIRST_PAUSE_S
-            except vim.fault.NotAuthenticated:
-                self._collector = None
-                self._again(seen)
-            except (vmodl.MethodFault, *errors.LOST):
+            except (vmodl.MethodFault, *errors.LOST) as error:
                 self._collector = self._view = None
+                if isinstance(error, vim.fault.NotAuthenticated) and self._again(seen):
+                    continue
                 self._news.wait(pause_s)
                 self._news.clear()
                 pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
@@ -203,9 +202,12 @@ class Tasks:
                 collector.DestroyPropertyCollector()
                 view.DestroyView()
 
-    def _again(self, seen: int) -> None:
+    def _again(self, seen: int) -> bool:
+        """Whether we are logged in again."""
         with suppress(vmodl.MethodFault, *errors.LOST):
             self._vcenter.login(seen)
+            return True
+        return False
 
     def _start(self) -> None:
         """A list view of the tasks, and a collector of our own that looks through it."""

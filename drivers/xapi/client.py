@@ -10,7 +10,6 @@ it is done again with a new session.
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -22,6 +21,7 @@ from weakref import WeakValueDictionary
 import aiohttp
 
 from drivers.contract.errors import DriverError, Refused, Unavailable, Unknown
+from drivers.kit.answers import NoAnswer, read_object, whole
 from drivers.kit.tls import Trust, fingerprint, untrusted
 from drivers.xapi.address import Place
 from drivers.xapi.errors import code_of, of_code, unless
@@ -162,17 +162,25 @@ class Line:
         async with self._trying(host, doing, changing=READS.match(method) is None):
             limit = aiohttp.ClientTimeout(total=timeout_s, sock_connect=CONNECT_S)
             async with self.http.post(
-                f"{self.url(host)}/jsonrpc", json=body, timeout=limit, ssl=self.ssl(host)
+                f"{self.url(host)}/jsonrpc",
+                json=body,
+                timeout=limit,
+                ssl=self.ssl(host),
+                allow_redirects=False,
             ) as answer:
+                if answer.status >= 500:  # XAPI starts anew, or what stands before it has lost it.
+                    raise NoAnswer(f"HTTP {answer.status} {answer.reason}")
                 if answer.status != 200:
                     raise Refused(
                         f"{doing}: {host} answers {answer.status} and speaks no XAPI over JSON-RPC "
                         "(XenServer 7 and later, XCP-ng): check the URL"
                     )
-                told = json.loads(await answer.read())
-        if told.get("error"):
-            error = told["error"]
-            raise of_code(str(error["message"]), error.get("data") or (), doing=doing)
+                told = read_object(await whole(answer))
+                error = told.get("error")
+                if "result" not in told and not isinstance(error, dict):
+                    raise NoAnswer("its answer has neither a result nor an error")
+        if error and isinstance(error, dict):
+            raise of_code(str(error.get("message")), error.get("data") or (), doing=doing)
         return told.get("result")
 
     @asynccontextmanager
@@ -181,6 +189,12 @@ class Line:
         try:
             yield
         except aiohttp.ServerFingerprintMismatch as error:
+            if host in self._members.keys() - {self.place.host, self._at}:
+                del self._members[host]
+                raise Unavailable(
+                    f"{doing}: {host} shows another certificate than the pool told of: it was "
+                    "renewed perhaps, and the pool is asked again"
+                ) from error
             raise Refused(
                 f"{host} shows another certificate than the one that is pinned "
                 f"(sha256:{error.got.hex()}): if it was renewed, update the pin in the host's URL; "
@@ -196,8 +210,6 @@ class Line:
         except (aiohttp.ClientError, OSError) as error:
             lost = Unknown if changing else Unavailable
             raise lost(f"{doing}: the line to {host} was lost: {error!r}") from error
-        except ValueError as error:
-            raise Refused(f"{doing}: {host} answers with what is no JSON: {error}") from error
 
     @property
     def http(self) -> aiohttp.ClientSession:
@@ -236,6 +248,8 @@ class Line:
         doing = f"{self.place}: {path}"
         limit = aiohttp.ClientTimeout(total=limit_s, sock_connect=CONNECT_S)
         for _ in range(REDIRECTS_MAX):
+            if host != self.place.host and host not in self._members:
+                await self.learn_members()
             async with (
                 self._trying(host, doing, changing=method == "PUT"),
                 self.http.request(

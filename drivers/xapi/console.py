@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import UUID
 
@@ -22,6 +22,9 @@ from drivers.xapi.guests import Guests
 CHUNK_BYTES = 1 << 16
 HEAD_BYTES_MAX = 1 << 14
 LOOPBACK = "127.0.0.1"
+# Of so many guests a port stays open; that of the one whose screen was asked for longest ago goes.
+PORTS_MAX = 128
+NO_HEAD = (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError)
 
 
 class Consoles:
@@ -35,14 +38,16 @@ class Consoles:
     async def of(self, guest_id: UUID) -> Console:
         """Refused: it does not run here, or has no screen."""
         await self._location(guest_id)
-        server = self._ports.get(guest_id)
+        server = self._ports.pop(guest_id, None)
         if server is None:
 
             async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
                 await self._carry(guest_id, reader, writer)
 
             server = await asyncio.start_server(carry, LOOPBACK, 0)
-            self._ports[guest_id] = server
+        self._ports[guest_id] = server
+        if len(self._ports) > PORTS_MAX:  # Who looks already goes on.
+            self._ports.pop(next(iter(self._ports))).close()
         return Console(vnc_host=LOOPBACK, vnc_port=server.sockets[0].getsockname()[1])
 
     async def close(self) -> None:
@@ -76,7 +81,7 @@ class Consoles:
             async with asyncio.TaskGroup() as group:
                 group.create_task(_pump(reader, far))
                 group.create_task(_pump(far_reader, writer))
-        except (DriverError, OSError):
+        except* (DriverError, OSError):
             writer.transport.abort()
         finally:
             self._lines.discard(writer)
@@ -91,19 +96,21 @@ async def dial(line: Line, location: str) -> tuple[asyncio.StreamReader, asyncio
     host, port = url.hostname or "", url.port or line.place.port
     trust = line.trust_of(host)
     query = urlencode([*parse_qsl(url.query), ("session_id", await line.session_id())])
-    try:
-        async with asyncio.timeout(CONNECT_S):
-            reader, writer = await asyncio.open_connection(host, port, ssl=trust.context())
-            tls: ssl.SSLObject = writer.get_extra_info("ssl_object")
-            trust.check(tls.getpeercert(binary_form=True), host)
-            writer.write(f"CONNECT {url.path}?{query} HTTP/1.0\r\n\r\n".encode())
-            head = await reader.readuntil(b"\r\n\r\n")
-    except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
-        raise Unavailable(f"the console at {host} does not answer: {error}") from error
-    words = head.split(b"\r\n", 1)[0].split()
-    if len(words) < 2 or words[1] != b"200":
-        writer.close()
-        raise Unavailable(f"the console at {host} answers {words[1:]!r}")
+    async with AsyncExitStack() as failed:
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                reader, writer = await asyncio.open_connection(host, port, ssl=trust.context())
+                failed.callback(writer.close)
+                tls: ssl.SSLObject = writer.get_extra_info("ssl_object")
+                trust.check(tls.getpeercert(binary_form=True), host)
+                writer.write(f"CONNECT {url.path}?{query} HTTP/1.0\r\n\r\n".encode())
+                head = await reader.readuntil(b"\r\n\r\n")
+        except NO_HEAD as error:
+            raise Unavailable(f"the console at {host} does not answer: {error}") from error
+        words = head.split(b"\r\n", 1)[0].split()
+        if len(words) < 2 or words[1] != b"200":
+            raise Unavailable(f"the console at {host} answers {words[1:]!r}")
+        failed.pop_all()
     return reader, writer
 
 

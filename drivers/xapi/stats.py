@@ -17,6 +17,7 @@ from uuid import UUID
 
 from drivers.contract.compute import DiskStats, GuestStats, HostStats
 from drivers.contract.errors import Unavailable
+from drivers.kit.answers import whole
 from drivers.xapi import marks, translate
 from drivers.xapi.client import Line
 from drivers.xapi.observe import Pool, look
@@ -109,12 +110,11 @@ class Statistics:
         }  # fmt: skip
         address = await line.call("host.get_address", host)
         async with line.door("GET", address, "/rrd_updates", query, limit_s=LOOK_S) as answer:
-            text = await answer.text()
+            body = await whole(answer)
         try:
-            told = json.loads(text)
-        except ValueError as error:
-            raise Unavailable(f"{address}: its statistics are no JSON: {error}") from error
-        self._since_s = add_up(told, self._since_s, self._sums)
+            self._since_s = add_up(json.loads(body), self._since_s, self._sums)
+        except (ValueError, LookupError, TypeError) as error:
+            raise Unavailable(f"{address}: its statistics cannot be read: {error!r}") from error
         return host, now_s
 
     async def host(self) -> HostStats:

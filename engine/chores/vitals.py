@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 from uuid import UUID
 
 from aggregates.host import HostState
 from aggregates.vm import VmState
 from drivers.contract.compute import GuestStats
-from drivers.contract.errors import DriverError
+from drivers.contract.driver import HostSession
 from engine.chores.chore import chore
 from engine.engine import Engine
+from engine.failure import Caught, failure_of
 from engine.side_by_side import side_by_side
 from projections.host import hosts
 from projections.pieces import pieces
 from projections.setting import number_of
 from projections.vitals import DiskSample, HostSample, Reading, Sample
 from projections.vm import vms
+
+log_ = logging.getLogger("sagastack.vitals")
+
+T = TypeVar("T")
 
 SIDE_BY_SIDE = 16
 ANSWER_S = 10.0
@@ -44,7 +52,7 @@ async def measure_guests(engine: Engine, now_ms: int) -> None:
         host = cloud[hosts].get(host_id)
         if host is None or host.state is not HostState.UP:
             return
-        found = await _asked(engine, host.id)
+        found = await _asked(engine, host.id, lambda session: session.guest_stats()) or ()
         async with noting:
             async for few in pieces(found, most=NOTED_AT_ONCE, turns=TURNS):
                 for stats in few:
@@ -59,14 +67,21 @@ def _runs(engine: Engine, vm_id: UUID) -> bool:
     return vm_id in table and table.glance(vm_id.int).state is VmState.RUNNING
 
 
-async def _asked(engine: Engine, host_id: UUID) -> list[GuestStats]:
-    """What a host says of its guests; nothing if it does not answer."""
-    try:
+async def _asked(
+    engine: Engine, host_id: UUID, what: Callable[[HostSession], Awaitable[T]]
+) -> T | None:
+    """What a host says; None if it does not answer, or what it says is of no use.
+
+    Whatever is wrong with one host, the others are measured.
+    """
+    with Caught() as caught:
         async with asyncio.timeout(ANSWER_S):
-            session = await engine.hosts.session(host_id)
-            return await session.guest_stats()
-    except (DriverError, TimeoutError):
-        return []
+            return await what(await engine.hosts.session(host_id))
+    assert caught.error is not None
+    kind, text = failure_of(caught.error)
+    if kind == "Bug":
+        log_.warning("host %s is not measured: %s", host_id, text, exc_info=caught.error)
+    return None
 
 
 def _note(engine: Engine, host_id: UUID, stats: GuestStats, now_ms: int) -> None:
@@ -112,11 +127,8 @@ async def _measure_host(engine: Engine, host_id: UUID, now_ms: int) -> None:
     if host is None or host.state is not HostState.UP:
         vitals.note_host(host_id, None)
         return
-    try:
-        async with asyncio.timeout(ANSWER_S):
-            session = await engine.hosts.session(host_id)
-            stats = await session.host_stats()
-    except (DriverError, TimeoutError):
+    stats = await _asked(engine, host_id, lambda session: session.host_stats())
+    if stats is None:
         vitals.note_host(host_id, None)
         return
     sample = HostSample(

@@ -241,11 +241,16 @@ def part(name: str) -> str:
 def _data(method: str, path: str, status: int, reason: str, answer: bytes) -> Any:
     """What was answered, or the failure that it stands for."""
     try:
-        said: dict[str, Any] = json.loads(answer or b"{}")
+        said: dict[str, Any] = json.loads(answer)
     except ValueError:
         said = {}
+    if status < 300 and (not isinstance(said, dict) or "data" not in said):
+        shown = f"{method} {path}: what is answered says nothing: {answer[:80]!r}"
+        raise Unavailable(shown) if method == "GET" else Unknown(shown)
     if status < 300:
-        return said.get("data")
+        return said["data"]
+    if not isinstance(said, dict):
+        said = {}
     errors = "; ".join(f"{name}: {text.strip()}" for name, text in said.get("errors", {}).items())
     text = f"{method} {path}: {status} {reason}" + (f" ({errors})" if errors else "")
     if status in (400, 401, 403, 501):

@@ -54,6 +54,26 @@ async def test_a_running_guest_is_measured_and_its_lists_tell(here: Place) -> No
     assert "cpuused" not in seen
 
 
+async def test_a_host_that_says_nonsense_ends_nobody_elses_measurement(
+    here: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is wrong with one host is told in the program's log; the round goes on."""
+    await deploy(here.ann)
+    asked: list[str] = []
+
+    async def nonsense(self: SimSession) -> HostStats:
+        asked.append(self.url)
+        raise KeyError("meta")
+
+    monkeypatch.setattr(SimSession, "host_stats", nonsense)
+    monkeypatch.setattr(SimSession, "guest_stats", nonsense)
+    engine = here.controller.engine
+    now_ms = engine.cloud.at_ms + 60 * MINUTE_MS
+    for chore in (measure_hosts, measure_guests):
+        await chore(engine, now_ms)
+    assert len(asked) == len((await here.admin("listHosts"))["host"]) + 1
+
+
 async def test_what_a_hosts_instruments_show_is_told(
     here: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -45,8 +45,8 @@ class BareMetalHarness:
     settle_s = 30.0
     grace_s = 0.4
 
-    def __init__(self, folder: Path, machine: Machine, relay: Relay) -> None:
-        self.folder, self.machine, self._relay = folder, machine, relay
+    def __init__(self, folder: Path, machine: Machine, relay: Relay, bmc: RedfishServer) -> None:
+        self.folder, self.machine, self._relay, self.bmc = folder, machine, relay, bmc
         self._pool = PoolSpec(pool_id=uuid4(), url="disk:///")
         self._second = PoolSpec(pool_id=uuid4(), url="disk:///sd[ef]")
         self._image_id = uuid4()
@@ -129,6 +129,9 @@ class BareMetalHarness:
     async def disconnect(self, session: HostSession) -> bool:
         self._relay.cut()
         return True
+
+    async def garble(self, after: int | None) -> bool | None:
+        return self.bmc.garble.wish(after)
 
 
 def settings(folder: Path) -> dict[str, str]:
@@ -219,8 +222,9 @@ async def harness() -> AsyncIterator[Harness]:
 async def ready(folder: Path) -> AsyncIterator[BareMetalHarness]:
     machine = Machine(mac=MAC, folder=folder / "disks", disk_bytes=DISKS)
     write_image(folder / "image.raw")
-    async with serving(RedfishServer({"1": machine})) as port, Relay("127.0.0.1", port) as relay:
-        made = BareMetalHarness(folder, machine, relay)
+    bmc = RedfishServer({"1": machine})
+    async with serving(bmc) as port, Relay("127.0.0.1", port) as relay:
+        made = BareMetalHarness(folder, machine, relay, bmc)
         try:
             yield made
         finally:

@@ -128,6 +128,9 @@ class HypervHarness(Usual):
         self._peer.cut()
         return True
 
+    async def garble(self, after: int | None) -> bool | None:
+        return self._peer.services[self._first].garble.wish(after)
+
     async def close(self) -> None:
         for stranger in self._strangers:
             stranger.host.vms.pop(stranger.id, None)

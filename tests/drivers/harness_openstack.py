@@ -154,6 +154,9 @@ class OpenStackHarness(Usual):
         self._relay.cut()
         return True
 
+    async def garble(self, after: int | None) -> bool | None:
+        return self.region.garble.wish(after)
+
     def left(self) -> list[str]:
         """What is there of ours; images of templates and flavours stay."""
         servers = [

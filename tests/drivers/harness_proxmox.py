@@ -112,6 +112,9 @@ class ProxmoxHarness(Usual):
         session.drop()
         return True
 
+    async def garble(self, after: int | None) -> bool | None:
+        return self.world.garble.wish(after)
+
 
 def pool(storage: str) -> PoolSpec:
     return PoolSpec(pool_id=uuid4(), url=f"proxmox://there/{storage}")

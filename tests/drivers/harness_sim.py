@@ -115,6 +115,9 @@ class SimHarness:
     async def hook_runs(self, stage: HookStage) -> int:
         return sum(run.stage is stage for run in self._world.hook_runs.values())
 
+    async def garble(self, after: int | None) -> bool | None:
+        return None
+
     async def disconnect(self, session: HostSession) -> bool:
         assert isinstance(session, SimSession)
         session.drop()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -25,7 +25,9 @@ from drivers.vsphere.driver import VsphereDriver
 from drivers.vsphere.settings import Settings
 from tests.drivers.vcenter_hand import Hand
 from tests.peers import vcenter as peer
+from tests.peers.garble import Garble
 from tests.peers.relay import Relay
+from tests.peers.spoiler import spoiling
 
 MIB = 1024**2
 IMAGE_BYTES = 8 * MIB
@@ -55,6 +57,8 @@ class VsphereHarness(Usual):
         self.pools = [pool(0), pool(1)]
         self._strangers: list[str] = []
         self.hand = Hand(vcenter)
+        self._between = AsyncExitStack()
+        self._garble: Garble | None = None
         self.driver = VsphereDriver(Settings(state=folder, verb_s=15.0, page=3))
 
     def address(self) -> HostAddress:
@@ -101,8 +105,19 @@ class VsphereHarness(Usual):
         self._relay.cut()
         return True
 
+    async def garble(self, after: int | None) -> bool | None:
+        """From the first wish on, a proxy is between."""
+        if self._garble is None:
+            root = self._vcenter.root
+            ways = (self._vcenter.port, "/sdk", root / "cert.pem", root / "key.pem")
+            port, self._garble = await self._between.enter_async_context(spoiling(*ways))
+            self._relay.lead("127.0.0.1", port)
+            await asyncio.sleep(0.1)
+        return self._garble.wish(after)
+
     async def close(self) -> None:
         await self.driver.close()
+        await self._between.aclose()
         for name in self._strangers:
             await asyncio.to_thread(self.hand.destroy, name)
 

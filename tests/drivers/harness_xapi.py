@@ -105,6 +105,9 @@ class XapiHarness(Usual):
         self.world.cut()
         return True
 
+    async def garble(self, after: int | None) -> bool | None:
+        return self.world.behaviour.garble.wish(after)
+
 
 def address_of(world: World, number: int, *, path: bool = True) -> HostAddress:
     """A host below the address of its pool's master."""

@@ -167,6 +167,9 @@ class OracleHarness(Usual):
         self.site.agents[0].line.cut()
         return True
 
+    async def garble(self, after: int | None) -> bool | None:
+        return self.site.agents[0].line.garble.wish(after)
+
 
 @asynccontextmanager
 async def serve(kind: str) -> AsyncIterator[OracleHarness]:

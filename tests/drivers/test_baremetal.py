@@ -171,6 +171,32 @@ async def test_a_session_that_expired_is_opened_anew(tmp_path: Path) -> None:
         assert (await session.inspect()).cpu_count == bench.machine.cpus
 
 
+async def test_a_bmc_has_one_session_of_ours_however_much_is_asked_at_once(tmp_path: Path) -> None:
+    """A BMC has few, and who opens one for each question locks everybody out of it."""
+    async with opened(tmp_path) as bench:
+        session = await bench.connect()
+        await session.inspect()
+        for _ in range(2):
+            bench.server.expire()
+            async with asyncio.TaskGroup() as group:
+                for _ in range(5):
+                    group.create_task(session.inspect())
+            assert len(bench.server.tokens) == 1
+
+
+async def test_a_bmc_that_just_starts_does_not_say_that_a_guest_is_off(tmp_path: Path) -> None:
+    async with opened(tmp_path) as bench:
+        session = await bench.connect()
+        spec = spec_on(await bench.made(session))
+        await session.start_guest(spec, key=uuid4())
+        bench.server.starting = True
+        with pytest.raises(Unavailable, match="does not say now whether the power is on"):
+            await session.find_guest(spec.guest_id)
+        bench.server.starting = False
+        found = await session.find_guest(spec.guest_id)
+        assert found is not None and found.power is Power.RUNNING
+
+
 async def test_a_bmc_that_hangs_is_unavailable_and_comes_back(tmp_path: Path) -> None:
     async with opened(tmp_path) as bench:
         await bench.driver.close()
@@ -479,6 +505,16 @@ async def test_firmware_and_raid_are_made_as_the_url_says(tmp_path: Path) -> Non
         assert [one["RAIDType"] for one in bench.server.volumes] == ["RAID1"]
         monitors = [one for one in bench.server.requests if "TaskMonitors" in one]
         assert len(monitors) == 3, "the task was followed to its end"
+
+
+async def test_a_task_is_followed_whatever_its_bmc_says_meanwhile(tmp_path: Path) -> None:
+    """Work that has begun is not said to be none, nor begun again, while nobody tells of it."""
+    async with opened(tmp_path) as bench:
+        at = "Sat, 31 Jan 2026 10:00:00 GMT"
+        bench.server.monitors = [(202, at), (503, "1"), (202, "soon"), (202, "-1")]
+        await (await bench.connect(raid="raid1")).inspect()
+        assert [one["RAIDType"] for one in bench.server.volumes] == ["RAID1"]
+        assert not bench.server.monitors
 
 
 async def test_a_firmware_setting_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -145,6 +145,28 @@ async def test_a_line_that_dropped_comes_back(tmp_path: Path) -> None:
             await bmc.close()
 
 
+async def test_a_line_that_is_closed_while_it_comes_back_is_free(tmp_path: Path) -> None:
+    async with bench(tmp_path) as one:
+        first, second = one.bmc(), one.bmc()
+        try:
+            await first.turn(Turn.ON)
+            line = await opened(first)
+            await line.write(b"before")
+            await until(line, b"BEFORE")
+            one.process.send_signal(signal.SIGUSR1)
+            await until(line, b"being opened again")
+            reading = asyncio.ensure_future(line.read())
+            await asyncio.sleep(0.05)
+            await line.close()
+            await asyncio.wait([reading], timeout=30)
+            assert reading.done()
+            assert reading.result() == b""
+            await (await opened(second)).close()
+        finally:
+            await first.close()
+            await second.close()
+
+
 async def test_a_wrong_password_opens_no_line(tmp_path: Path) -> None:
     async with bench(tmp_path) as one:
         bmc = one.bmc(password="wrong")

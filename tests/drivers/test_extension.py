@@ -66,6 +66,24 @@ async def test_a_silent_program_is_not_waited_for(tmp_path: Path) -> None:
             await session.list_guests()
 
 
+@pytest.mark.parametrize("closed", [0, 1])
+async def test_a_program_that_closed_a_pipe_is_begun_anew(tmp_path: Path, closed: int) -> None:
+    """Nothing will be heard of it: no verb waits its whole patience for that."""
+    body = f"""
+import os
+if not os.path.exists("closed"):
+    open("closed", "w").close()
+    os.close({closed})
+    time.sleep(60)
+say(id=number, value=[])
+"""
+    async with running(tmp_path, body, patience_s=50) as (_, session):
+        async with asyncio.timeout(20):
+            with pytest.raises(Unavailable, match="ended"):
+                await session.list_guests()
+            assert await session.list_guests() == []
+
+
 async def test_who_tells_of_progress_has_time(tmp_path: Path) -> None:
     body = """
 if "verb" in ask:

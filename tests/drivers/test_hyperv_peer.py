@@ -181,6 +181,24 @@ async def test_no_more_shells_is_for_now(peer: HypervPeer, driver: Driver) -> No
         service.shells_max = 30
 
 
+async def test_a_shell_that_opens_when_nobody_waits_is_closed(
+    peer: HypervPeer, driver: Driver
+) -> None:
+    """A host has thirty for us, and keeps each for ten minutes."""
+    name = next(iter(peer.services))
+    service = peer.services[name]
+    before = set(service.shells)
+    service.slow_s = 0.2
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3):
+            await driver.connect(HostAddress(url=peer.url(name), username=USER, password=PASSWORD))
+    service.slow_s = 0.0
+    heard = service.requests
+    async with asyncio.timeout(20):
+        while service.requests < heard + 2 or set(service.shells) - before:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
 async def test_a_service_that_was_restarted_is_logged_into_again(
     peer: HypervPeer, session: HostSession
 ) -> None:

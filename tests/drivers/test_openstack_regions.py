@@ -15,7 +15,7 @@ import pytest
 from drivers.contract.compute import Adoption, DiskAttachment, GuestSpec, HostAddress, NicSpec
 from drivers.contract.driver import HostSession
 from drivers.contract.errors import DriverError, Refused, Unavailable, Unknown
-from drivers.contract.storage import DiskSpec, DiskStatus, PoolSpec
+from drivers.contract.storage import DiskPlace, DiskSpec, DiskStatus, PoolSpec
 from drivers.openstack.driver import make_all
 from tests.drivers.harness_openstack import OpenStackHarness, region
 from tests.peers.certificate import new
@@ -168,6 +168,29 @@ async def test_whatever_becomes_of_a_start_one_server_comes_of_it(
             await session.start_guest(spec, key=key)
     await session.start_guest(spec, key=key)
     assert len(servers(there)) == 1
+    assert not there.region.faults
+
+
+@pytest.mark.parametrize("method", ["PUT", "GET"])
+async def test_a_token_that_ends_under_the_bytes_of_an_image_is_got_anew(
+    there: OpenStackHarness, method: str
+) -> None:
+    """The template is not given up for it: the engine asks again, and is answered."""
+    session, key = await there.connect(), uuid4()
+    fault = Fault(method, "/images/[0-9a-f-]+/file$", status=401)
+    if method == "PUT":
+        there.region.faults = [fault]
+        with pytest.raises(Unavailable, match="token has ended"):
+            await session.keep_image(there.pool(), there.image(), key=key)
+        assert await session.keep_image(there.pool(), there.image(), key=key)
+        return
+    made = await disk(there, session)
+    assert made.volume_id is not None
+    source = DiskPlace(pool=there.pool(), disk_id=made.volume_id)
+    there.region.faults = [fault]
+    with pytest.raises(Unavailable, match="token has ended"):
+        await session.export_disk(source, there.scratch(), key=key)
+    assert (await session.export_disk(source, there.scratch(), key=key)).file_bytes
     assert not there.region.faults
 
 

@@ -16,8 +16,12 @@ from drivers.conformance.usual import small_guest
 from drivers.contract.driver import HostSession
 from drivers.contract.errors import DriverError, Refused, Unavailable, Unknown
 from drivers.contract.storage import DiskSpec, ImageSource, PoolSpec
+from drivers.vsphere.client import Vcenter
 from drivers.vsphere.driver import VsphereDriver
+from drivers.vsphere.sdk import Stub, vim
+from drivers.vsphere.session import VsphereSession
 from drivers.vsphere.settings import Settings, read_settings
+from drivers.vsphere.tasks import Wait
 from tests.drivers.harness_vsphere import address, pool
 from tests.drivers.vcenter_hand import Hand
 from tests.guest.tiny import absent
@@ -48,11 +52,17 @@ async def connected(
         await driver.close()
 
 
-async def test_a_wrong_password_is_refused(vcenter: peer.VcenterPeer) -> None:
-    driver = VsphereDriver(SHORT)
-    for ask in (driver.connect, driver.discover):
+async def test_a_wrong_password_is_refused(
+    vcenter: peer.VcenterPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The vCenter is told of it once, though all of its hosts are asked for."""
+    driver, tried = VsphereDriver(SHORT), list[int]()
+    whole = Vcenter.login
+    monkeypatch.setattr(Vcenter, "login", lambda *ask: (tried.append(1), whole(*ask)))
+    for ask in (driver.connect, driver.discover, driver.connect):
         with pytest.raises(Refused, match=r"does not know the user .* give them again"):
             await ask(address(vcenter.url(peer.HOSTS[0]), password="wrong"))
+    assert len(tried) == 1
     await driver.close()
 
 
@@ -127,6 +137,34 @@ async def test_a_session_that_has_ended_is_opened_anew(vcenter: peer.VcenterPeer
             assert await session.find_disk(at, spec.volume_id) is not None
             await session.remove_disk(at, spec.volume_id, key=uuid4())
         assert await session.list_guests() == []
+
+
+async def test_a_password_that_was_changed_is_not_tried_until_the_account_is_locked(
+    vcenter: peer.VcenterPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many ask, and though a task is waited for: a vCenter locks after five tries."""
+    hand, at, tried = Hand(vcenter), pool(0), list[str]()
+    whole = Stub.InvokeMethod
+
+    def counted(stub: Stub, mo: object, info: object, args: object, *more: object) -> object:
+        tried.append(str(info.name))  # type: ignore[attr-defined]
+        return whole(stub, mo, info, args, *more)
+
+    async with connected(vcenter) as session:
+        await session.open_pool(at)
+        assert isinstance(session, VsphereSession)
+        session._line.vcenter._password = "another"
+        tasks = session._line.tasks
+        waited: asyncio.Future[dict[str, object]] = asyncio.get_running_loop().create_future()
+        monkeypatch.setattr(Stub, "InvokeMethod", counted)
+        await asyncio.to_thread(hand.end_sessions)
+        tasks._add(Wait(vim.Task("task-gone", session._line.vcenter.stub), waited))
+        for _ in range(8):
+            with pytest.raises(Refused, match=r"update the host with the new one|InvalidLogin"):
+                await session.remove_disk(at, uuid4(), key=uuid4())
+        await asyncio.sleep(1.0)
+        assert tried.count("Login") == 1
+        assert len(tried) < 60, "nobody asks without a pause"
 
 
 async def test_a_line_that_drops_in_the_middle_of_a_task(vcenter: peer.VcenterPeer) -> None:

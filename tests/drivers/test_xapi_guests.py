@@ -26,7 +26,7 @@ from drivers.contract.compute import (
 )
 from drivers.contract.errors import Refused, Unavailable
 from drivers.contract.storage import DiskSpec, DiskStatus, PoolSpec
-from drivers.xapi import guests, stats
+from drivers.xapi import console, guests, stats
 from drivers.xapi.session import XapiSession
 from tests.drivers.harness_xapi import XapiHarness, address_of, harness
 from tests.peers.xapi import serving
@@ -316,6 +316,23 @@ async def test_a_screen_is_brought_to_a_port_here(bench: Bench) -> None:
     writer.close()
     await there.remove_guest(spec.guest_id, key=uuid4())
     await there.close()
+
+
+async def test_only_so_many_screens_have_a_port(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guests come and go for years, and the controller has so many files."""
+    monkeypatch.setattr(console, "PORTS_MAX", 1)
+    first, second = await bench.start(), await bench.start()
+    ports = [(await bench.session.console(one.guest_id)).vnc_port for one in (first, second)]
+    with pytest.raises(OSError):
+        await asyncio.open_connection("127.0.0.1", ports[0])
+    for guest in (second, second, first):
+        screen = await bench.session.console(guest.guest_id)
+        reader, writer = await asyncio.open_connection(screen.vnc_host, screen.vnc_port)
+        async with asyncio.timeout(60):
+            assert await reader.readline() == b"RFB 003.008\n"
+        writer.close()
 
 
 async def test_counters_are_added_up_from_averages(bench: Bench) -> None:

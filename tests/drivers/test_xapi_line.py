@@ -84,6 +84,17 @@ async def test_a_certificate_is_trusted_by_its_pin_alone(site: XapiHarness) -> N
         await site.driver.connect(replace(site.of(0), url=other))
 
 
+async def test_a_members_certificate_may_be_renewed(site: XapiHarness) -> None:
+    """The pool vouches for its members: what it said of one before does not lock that out."""
+    session, world = await open_session(site, 1), site.world
+    await session.host_stats()
+    assert world.server is not None
+    await world.server.renew_certificate(world.hosts[1])
+    with pytest.raises(Unavailable, match="the pool is asked again"):
+        await session.host_stats()
+    assert (await session.host_stats()).memory_used_bytes > 0
+
+
 async def test_a_host_that_is_not_of_the_pool_is_refused(site: XapiHarness) -> None:
     master = site.of(0)
     uuid = site.world.store.get("host", site.world.hosts[0])["uuid"]
@@ -164,6 +175,36 @@ async def test_a_start_whose_answer_is_lost_is_not_started_twice(site: XapiHarne
     assert is_running(await session.start_guest(spec, key=key))
     assert site.world.calls["Async.VM.start_on"] == 1
     await clear(site, session)
+
+
+@pytest.mark.parametrize("status", ["500 Internal Error", "503 Service Unavailable"])
+async def test_a_start_of_which_http_says_nothing_may_have_happened(
+    site: XapiHarness, status: str
+) -> None:
+    """As XAPI's toolstack does when it starts anew, or a proxy before it: nothing is undone."""
+    session, key = await open_session(site), uuid4()
+    spec = site.guest(disks=[held(await clone(site, session))])
+    site.world.behaviour.faults["Async.VM.start_on"] = Fault(status=status)
+    with pytest.raises(Unknown, match=status[:3]):
+        await session.start_guest(spec, key=key)
+    assert is_running(await session.start_guest(spec, key=key))
+    assert site.world.calls["Async.VM.start_on"] == 1
+    site.world.behaviour.faults["VBD.get_all_records"] = Fault(status=status)
+    with pytest.raises(Unavailable, match=status[:3]):
+        await session.list_guests()
+    await clear(site, session)
+
+
+async def test_statistics_that_say_nothing_are_unavailable(site: XapiHarness) -> None:
+    """Whichever answer it is, and whatever it is in its place; the next look adds up as before."""
+    session = await open_session(site)
+    for after in range(20):
+        site.world.behaviour.garble.wish(after)
+        try:
+            await session.host_stats()
+        except Unavailable:
+            assert (await session.host_stats()).memory_used_bytes > 0
+    assert not site.world.behaviour.garble.wish(None), "not every answer was spoiled once"
 
 
 async def test_a_call_that_never_arrived_is_done_the_next_time(site: XapiHarness) -> None:

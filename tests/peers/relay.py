@@ -41,6 +41,11 @@ class Relay:
         for writer in list(self._writers):
             writer.transport.abort()
 
+    def lead(self, host: str, port: int) -> None:
+        """Carry every new line to another address, and reset those that there are."""
+        self._far = (host, port)
+        self.cut()
+
     def sever(self) -> None:
         """Reset every line, and each new one, until `heal`."""
         self._severed = True

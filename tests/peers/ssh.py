@@ -130,6 +130,7 @@ async def ssh_host(host: LibvirtHost) -> AsyncIterator[SshHost]:
         finally:
             with suppress(ProcessLookupError):
                 child.kill()
+            await child.wait()
 
     server = await asyncssh.listen(
         "127.0.0.1",

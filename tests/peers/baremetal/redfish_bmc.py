@@ -22,6 +22,7 @@ from uuid import uuid4
 from aiohttp import web
 
 from tests.peers.baremetal.machine import Machine
+from tests.peers.garble import Garble
 
 V1 = "/redfish/v1"
 RESETS = ("On", "ForceOff", "GracefulShutdown", "ForceRestart")
@@ -32,7 +33,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 @dataclass
 class RedfishServer:
     """`machines` by the id of their system. `serial` and `of_bmc` are where it and its manager
-    tell of a serial console."""
+    tell of a serial console. `starting` is a BMC that does not know the power yet. `monitors` are
+    what it answers, at first, to those who ask how far a task is: statuses, and when to come again.
+    """
 
     machines: dict[str, Machine]
     user: str = "admin"
@@ -45,10 +48,13 @@ class RedfishServer:
     said: dict[str, tuple[str, float]] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
     hangs: asyncio.Event = field(default_factory=asyncio.Event)
+    garble: Garble = field(default_factory=Garble)
     serial: dict[str, Any] = field(
         default_factory=lambda: {"SSH": {"ServiceEnabled": True, "Port": 2200}}
     )
     of_bmc: dict[str, Any] = field(default_factory=dict)
+    starting: bool = False
+    monitors: list[tuple[int, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.hangs.set()
@@ -95,7 +101,11 @@ class RedfishServer:
         if not opens and request.path != f"{V1}/" and not self._known(request):
             return failed(401, "NoValidSession", "There is no valid session established.")
         try:
-            return await handler(request)
+            answer = await handler(request)
+            assert isinstance(answer, web.Response)
+            if isinstance(answer.body, bytes):
+                answer.body = self.garble.of(answer.body)
+            return answer
         except web.HTTPNotFound:
             return failed(404, "ResourceNotFound", f"{request.path} was not found.")
         except web.HTTPMethodNotAllowed:
@@ -138,8 +148,10 @@ class RedfishServer:
             raise web.HTTPNotFound
         return name, self.machines[name]
 
-    def _power_of(self, name: str, machine: Machine) -> str:
+    def _power_of(self, name: str, machine: Machine) -> str | None:
         """What is true, unless the BMC is late or lies."""
+        if self.starting:
+            return None
         now = asyncio.get_running_loop().time()
         true = "On" if machine.on else "Off"
         before, since = self.said.get(name, (true, 0.0))
@@ -277,6 +289,9 @@ class RedfishServer:
         return web.json_response({}, status=202, headers={"Location": at, "Retry-After": "0"})
 
     async def _monitor(self, request: web.Request) -> web.Response:
+        if self.monitors:
+            status, after = self.monitors.pop(0)
+            return web.json_response({}, status=status, headers={"Retry-After": after})
         task = request.match_info["task"]
         left = self.tasks.get(task)
         if left is None:

@@ -22,6 +22,7 @@ from xml.sax.saxutils import escape
 import spnego
 from aiohttp import web
 
+from tests.peers.garble import Garble
 from tests.peers.hyperv.commands import Interpreter
 from tests.peers.hyperv.shells import Answers, Shell
 
@@ -82,6 +83,7 @@ class Service:
     requests: int = 0
     drops: dict[str, int] = field(default_factory=dict)
     slow_s: float = 0.0
+    garble: Garble = field(default_factory=Garble)
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         assert request.transport is not None
@@ -100,7 +102,7 @@ class Service:
         elif self.encrypted:
             return web.Response(status=500, text="unencrypted traffic is not allowed")
         status, text = await self._envelope(request, body)
-        data = text.encode()
+        data = self.garble.of(text.encode())
         if context is None or not self.encrypted:
             kind = "application/soap+xml;charset=UTF-8"
             return web.Response(status=status, body=data, headers={"Content-Type": kind})

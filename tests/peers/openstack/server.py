@@ -60,6 +60,9 @@ async def answering(request: web.Request, handler: Any) -> web.StreamResponse:
         return web.json_response(error.body, status=error.status, headers=error.headers)
     if fault is not None:
         return _failed(fault.status, fault.body, fault.headers, request)
+    if isinstance(answer, web.Response) and answer.content_type == "application/json":
+        assert isinstance(answer.body, bytes)
+        answer.body = region.garble.of(answer.body)
     return answer
 
 

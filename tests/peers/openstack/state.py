@@ -19,6 +19,8 @@ from uuid import uuid4
 
 from aiohttp import web
 
+from tests.peers.garble import Garble
+
 Row = dict[str, Any]
 
 
@@ -105,6 +107,7 @@ class Region:
         self.swaps_recorded.set()
         self.quota = {"cores": 20, "ram": 51_200, "instances": 50, "gigabytes": 1000}
         self.faults: list[Fault] = []
+        self.garble = Garble()
         self.asked: list[tuple[str, str]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._turns: dict[str, asyncio.Lock] = {}

@@ -12,6 +12,7 @@ from xmlrpc.client import Fault, dumps, loads
 from aiohttp import web
 
 from tests.peers.certificate import Certificate
+from tests.peers.garble import Garble
 
 USER, PASSWORD = "oracle", "a-secret-of-the-agent"
 
@@ -32,6 +33,7 @@ class Line:
         self.lost: list[str] = []
         self.calls: list[str] = []
         self.password = PASSWORD
+        self.garble = Garble()
         self.port = 0
         self._find = find
         self._runner: web.AppRunner | None = None
@@ -79,7 +81,7 @@ class Line:
             self.lost.remove(name)
             assert request.transport is not None
             request.transport.abort()
-        return web.Response(body=body.encode(), content_type="text/xml")
+        return web.Response(body=self.garble.of(body.encode()), content_type="text/xml")
 
     def _knows(self, said: str) -> bool:
         wanted = base64.b64encode(f"{USER}:{self.password}".encode()).decode()

@@ -73,7 +73,10 @@ class Door:
             found = await HANDLERS[call](made)
             if isinstance(found, web.StreamResponse):
                 return found
-            return _json(200, "OK", {"data": found})
+            answer = _json(200, "OK", {"data": found})
+            assert isinstance(answer.body, bytes)
+            answer.body = self._world.garble.of(answer.body)
+            return answer
         except No as error:
             body: dict[str, Any] = {"data": None, "message": f"{error.reason}\n"}
             if error.errors:

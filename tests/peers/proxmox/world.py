@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from tests.peers.garble import Garble
 from tests.peers.proxmox.errors import No, die
 
 MIB, GIB = 2**20, 2**30
@@ -112,6 +113,7 @@ class World:
         self.tasks: list[Task] = []
         self.tickets: dict[str, int] = {}
         self.calls: list[str] = []
+        self.garble = Garble()
         self.slow_s = 0.0  # How long each task takes at the least.
         self.boot_s = 0.05
         self.deaf = False  # Guests heed no power button.

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from tests.peers.garble import Garble
+
 
 @dataclass(slots=True)
 class Fault:
     """What happens to the next `times` calls of a method.
 
     `delay_s` is waited before anything; `drop` cuts the line `before` the call is done or
-    `after` it; `error` is told in place of doing it.
+    `after` it; `error` is told in place of doing it; `status` is HTTP's, when it is done.
     """
 
     delay_s: float = 0.0
     drop: str = ""
     error: tuple[str, ...] = ()
+    status: str = ""
     times: int = 1
 
 
@@ -31,6 +34,7 @@ class Behaviour:
     has_drivers: bool = True
     session_s: float = 86_400.0
     faults: dict[str, Fault] = field(default_factory=dict)
+    garble: Garble = field(default_factory=Garble)
 
     def take(self, method: str) -> Fault | None:
         """The fault of this call, if it has one; a fault that is used up is gone."""

@@ -58,17 +58,25 @@ class Server:
         world = self._world
         world.port = port
         for host in world.hosts:
+            await self._listen(host)
 
-            async def talk(
-                reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str = host
-            ) -> None:
-                await self._talk(host, reader, writer)
+    async def _listen(self, host: str) -> None:
+        async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await self._talk(host, reader, writer)
 
-            server = await asyncio.start_server(
-                talk, world.address(host), world.port, ssl=world.server_tls(host)
-            )
-            self._servers[host] = server
-            world.port = server.sockets[0].getsockname()[1]
+        world = self._world
+        server = await asyncio.start_server(
+            talk, world.address(host), world.port, ssl=world.server_tls(host)
+        )
+        self._servers[host] = server
+        world.port = server.sockets[0].getsockname()[1]
+
+    async def renew_certificate(self, host: str) -> None:
+        """As `xe host-refresh-server-certificate`: its lines are cut."""
+        self._world.new_certificate(host)
+        self._servers[host].close()
+        self.cut(host)
+        await self._listen(host)
 
     async def stop(self) -> None:
         for server in self._servers.values():
@@ -144,6 +152,7 @@ class Server:
             await transfers.export_raw_vdi(context, request)
         elif where == ("GET", "/rrd_updates"):
             body = json.dumps(rrd_updates(context, request.query)).encode()
+            body = self._world.behaviour.garble.of(body)
             await plain(request, "200 OK", body, "application/json")
         elif where == ("CONNECT", "/console"):
             await transfers.console(context, request)
@@ -177,7 +186,11 @@ class Server:
             told["error"] = {"code": 1, "message": error.code, "data": error.params}
         if fault is not None and fault.drop == "after":
             raise Cut
-        await plain(request, "200 OK", json.dumps(told).encode(), "application/json", keep=True)
+        if fault is not None and fault.status:
+            await plain(request, fault.status, keep=True)
+            return
+        said = self._world.behaviour.garble.of(json.dumps(told).encode())
+        await plain(request, "200 OK", said, "application/json", keep=True)
 
     async def _call(self, context: Context, name: str, given: list[Any]) -> Any:
         if name in LOGIN_NAMES:

@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.peers.certificate import Certificate, certificate
+from tests.peers.certificate import Certificate, certificate, new
 from tests.peers.xapi import disks, networks, rules
 from tests.peers.xapi.behaviour import Behaviour
 from tests.peers.xapi.calls import Context
@@ -194,6 +194,9 @@ class World:
 
     def certificate(self, host: str) -> str:
         return self._certificates[host].pem
+
+    def new_certificate(self, host: str) -> None:
+        self._certificates[host] = new(self.address(host))
 
     def pin(self, host: str) -> str:
         return self._certificates[host].pin
