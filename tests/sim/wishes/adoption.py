@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from aggregates.vm import VmState
 from benchmarks.cloud import OFFERING
@@ -14,7 +13,7 @@ from engine.genesis import BUILTIN_TEMPLATE
 from engine.intents.adopt import AdoptDisk, AdoptNic, AdoptVm, UnmanageVm
 from projections.host import hosts
 from projections.macs import let_go_of
-from projections.network import networks
+from projections.network import Network, networks
 from projections.storage_pool import storage_pools
 from projections.vm import vms
 from tests.sim.place import MEDIUM, STANDS
@@ -58,15 +57,15 @@ def adopt_vm(who: Tenants) -> object | None:
         name=who.name("adopted"), display_name="adopted", hypervisor="Simulator",
         cpu_count=guest.cpu_count, cpu_mhz=MHZ[guest.memory_mib], memory_mib=guest.memory_mib,
         disks=list(_disks(who, guest)),
-        nics=[_card(who, network.id, nic.mac) for nic in guest.nics],
+        nics=[_card(who, network, nic.mac) for nic in guest.nics],
     )  # fmt: skip
 
 
-def _card(who: Tenants, network_id: UUID, mac: str) -> AdoptNic:
+def _card(who: Tenants, network: Network, mac: str) -> AdoptNic:
     """Under the id that it had when it was let go of."""
-    back = let_go_of(who.cloud, ZONE, mac)
+    back = let_go_of(who.cloud, network.zone_id, mac)
     return AdoptNic(
-        nic_id=back or who.new_id(), network_id=network_id, mac=mac, is_back=back is not None
+        nic_id=back or who.new_id(), network_id=network.id, mac=mac, is_back=back is not None
     )
 
 
