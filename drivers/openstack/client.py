@@ -41,6 +41,7 @@ CHUNK_BYTES = 1 << 20
 JSON = {"Content-Type": "application/json"}
 RENEW_EARLY_S = 60.0
 MESSAGE_CHARS = 400
+DETOURS = (301, 302, 303, 307, 308)
 
 
 class Said(dict[str, Any]):
@@ -267,8 +268,7 @@ class Client:
                         here = one.get("region") == self.region.name
                         if here and one["interface"] == self.region.interface:
                             url = one["url"].rstrip("/")
-                            whole = url if url.endswith(suffix) else f"{url}{suffix}"
-                            found.setdefault(name, whole)
+                            found.setdefault(name, url.removesuffix(suffix) + suffix)
         if "compute" not in found:
             there = ", ".join(sorted(str(one) for one in regions)) or "none"
             raise Refused(
@@ -284,9 +284,12 @@ class Client:
         changing = method != "GET" and not url.endswith("/auth/tokens")
         try:
             async with asyncio.timeout(timeout_s or self.settings.call_s):
-                async with self._session(method).request(method, url, **more) as answer:
+                async with self._session(method).request(
+                    method, url, allow_redirects=False, **more
+                ) as answer:
                     with suppress(KeyError, ValueError):
                         self.now = parsedate_to_datetime(answer.headers["Date"])
+                    _need_no_detour(answer, url, doing)
                     yield answer
         except (aiohttp.ServerFingerprintMismatch, aiohttp.ClientConnectorCertificateError) as bad:
             raise await self._untrusted(bad, url) from bad
@@ -330,6 +333,15 @@ class Client:
             said = _message(body.decode(errors="replace"))
             raise errors.of_answer(answer.status, said, doing=doing, changing=changing)
         return Said(read_object(body) if body else {}, doing, changing)
+
+
+def _need_no_detour(answer: aiohttp.ClientResponse, url: str, doing: str) -> None:
+    """A token or a password goes nowhere but where the operator and the catalogue say."""
+    if answer.status in DETOURS:
+        raise Refused(
+            f"{doing}: {urlsplit(url).netloc} sends on to {answer.headers.get('Location', '')!r}: "
+            "let the host's URL, or the catalogue of the region, say where the service is"
+        )
 
 
 async def _certificate(host: str, port: int) -> bytes | None:

@@ -194,6 +194,20 @@ async def test_a_token_that_ends_under_the_bytes_of_an_image_is_got_anew(
     assert not there.region.faults
 
 
+@pytest.mark.parametrize("path", ["/auth/tokens$", "/flavors"])
+async def test_no_token_and_no_password_is_sent_on_to_another_address(
+    there: OpenStackHarness, path: str
+) -> None:
+    """Whoever may answer for a service could have them otherwise, by a word."""
+    elsewhere = f"{there.region.public}/elsewhere"
+    method = "POST" if path.startswith("/auth") else "GET"
+    there.region.faults = [Fault(method, path, status=307, headers={"Location": elsewhere})]
+    with pytest.raises(Refused, match=r"sends on to .*elsewhere"):
+        session = await there.connect()
+        await session.start_guest(await guest(there, session), key=uuid4())
+    assert not [path for _, path in there.region.asked if path.endswith("/elsewhere")]
+
+
 async def test_looks_that_fail_meanwhile_are_made_again(there: OpenStackHarness) -> None:
     session = await there.connect()
     spec = await guest(there, session)
