@@ -36,6 +36,13 @@ from sagastack.client import Client, Refusal
 TICK_S, BETWEEN_S, AFTER_S = 0.001, 0.05, 0.01
 SHOWN = 4
 Row = dict[str, Any]
+PERSON = {
+    "username": "tenant",
+    "password": "a-password-to-try",
+    "email": "tenant@example.com",
+    "firstname": "A",
+    "lastname": "Tenant",
+}
 
 
 class Held:
@@ -139,8 +146,10 @@ async def refusals(ask: Asking) -> None:
     }
     for label, fields in asked.items():
         made = await ask("createServiceOffering", label, name=label, displaytext=label, **fields)
-        offering = {"serviceofferingid": made["serviceoffering"]["id"]}
-        await ask("deployVirtualMachine", f"refused {label}", **PARAMS | offering)
+        offering = made["serviceoffering"]["id"]
+        wanted = PARAMS | {"serviceofferingid": offering}
+        await ask("deployVirtualMachine", f"refused {label}", **wanted)
+        await ask("deleteServiceOffering", label, id=offering)
     await ask("deployVirtualMachine", "refused of disk", **PARAMS, rootdisksize=65_000)
 
 
@@ -212,20 +221,18 @@ async def storage(ask: Asking) -> None:
     await ask("detachVolume", id=disk)
     await ask("findStoragePoolsForMigration", id=disk)
     await ask("deleteVolume", id=disk)
+    await ask("deleteDiskOffering", id=offering)
 
 
 async def tenants(ask: Asking) -> None:
     """Networks, accounts and limits."""
-    account = await ask(
-        "createAccount", username="tenant", password="a-password-to-try", email="a@b.c",
-        firstname="A", lastname="B", accounttype=0,
-    )  # fmt: skip
+    account = await ask("createAccount", **PERSON, accounttype=0)
     owner = {"account": account["account"]["name"], "domainid": ROOT_DOMAIN}
-    made = await ask(
-        "createNetwork", name="new", displaytext="new", networkofferingid=ISOLATED, zoneid=ZONE,
-        **owner,
-    )  # fmt: skip
+    wanted = {"displaytext": "new", "networkofferingid": ISOLATED, "zoneid": ZONE} | owner
+    made = await ask("createNetwork", name="new", **wanted)
     await ask("deployVirtualMachine", **PARAMS | {"networkids": made["network"]["id"]}, **owner)
+    empty = await ask("createNetwork", "empty", name="empty", **wanted)
+    await ask("deleteNetwork", id=empty["network"]["id"])
     await ask("updateNetwork", id=NETWORK, displaytext="renamed")
     await ask("restartNetwork", id=NETWORK)
     await ask("updateServiceOffering", id=OFFERING, displaytext="renamed")
@@ -233,6 +240,8 @@ async def tenants(ask: Asking) -> None:
     await ask("updateResourceLimit", resourcetype=0, max=9, **owner)
     await ask("updateResourceCount", domainid=ROOT_DOMAIN)
     await ask("updateAccount", account="admin", domainid=ROOT_DOMAIN, newname="renamed")
+    user = await ask("createUser", **PERSON | {"username": "other"}, **owner)
+    await ask("deleteUser", id=user["user"]["id"])
     await ask("deployVirtualMachine", "after all", **PARAMS)
 
 

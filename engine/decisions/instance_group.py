@@ -29,6 +29,6 @@ def ensure(ask: EnsureInstanceGroup, desk: Desk) -> UUID:
 def remove(ask: RemoveInstanceGroup, desk: Desk) -> None:
     group = desk.row(instance_groups, ask.group_id)
     record.remove(RemoveRecord(kind="instance_group", id=group.id), desk)
-    for vm in desk.cloud[vms].by("account_id", group.account_id):
-        if vm.group_id == group.id:
-            desk.change(vm, VmGrouped(group_id=None))
+    mine = desk.cloud[vms].by("account_id", group.account_id)
+    for vm in mine.passing((lambda vm: vm.group_id == group.id,)):
+        desk.change(vm, VmGrouped(group_id=None))

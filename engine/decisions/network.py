@@ -151,12 +151,11 @@ def update(ask: UpdateNetwork, desk: Desk) -> None:
 @decision
 def remove(ask: RemoveNetwork, desk: Desk) -> None:
     network = desk.row(networks, ask.network_id)
-    for vm in desk.cloud[vms].by("zone_id", network.zone_id):
-        cards = [nic.network_id for nic in vm.nics]
-        if network.id in cards or network.id == _coming(desk, vm):
-            raise InUse(
-                f"network {network.name} is in use by virtual machine {vm.name}: expunge that first"
-            )
+    there = desk.cloud[vms].by("zone_id", network.zone_id)
+    for vm in there.passing((lambda vm: _uses(desk, vm, network.id),)):
+        raise InUse(
+            f"network {network.name} is in use by virtual machine {vm.name}: expunge that first"
+        )
     take_parts(network, desk)
     hold = _vlan_hold(network.id)
     desk.add(desk.world.allocator.release_address(hold), hold)
@@ -166,6 +165,11 @@ def remove(ask: RemoveNetwork, desk: Desk) -> None:
     record.remove_parts(desk, "vlan_ip_range", "network_id", network.id)
     record.unneeded("network", network, desk)
     desk.change(network, NetworkRemoved())
+
+
+def _uses(desk: Desk, vm: Vm, network_id: UUID) -> bool:
+    """Whether a guest has a card on a network, or gets one."""
+    return any(nic.network_id == network_id for nic in vm.nics) or network_id == _coming(desk, vm)
 
 
 def _coming(desk: Desk, vm: Vm) -> UUID | None:

@@ -148,12 +148,15 @@ def unneeded(kind: str, row: Aggregate, desk: Desk, *, but: Iterable[str] = ()) 
 
 
 def naming(desk: Desk, kind: str, attribute: str, row_id: UUID) -> Iterable[Any]:
-    """The rows of a noun whose attribute names this id, whether or not an index knows them."""
+    """The rows of a noun whose attribute names this id, whether or not an index knows them.
+
+    Where none does, each is glanced at, and stays packed.
+    """
     spec = TABLES[kind]
     table = desk.cloud[spec]
     if attribute in spec.indexed:
         return table.by(attribute, row_id)
-    return (one for one in table if getattr(one, attribute) == row_id)
+    return table.picked().passing((lambda one: getattr(one, attribute) == row_id,))
 
 
 def remove_parts(desk: Desk, kind: str, attribute: str, row_id: UUID) -> None:

@@ -73,12 +73,12 @@ def keep_the_default_one(row: SecurityGroup, desk: Desk) -> None:
 
 
 def _leave_nobody_in_it(row: SecurityGroup, desk: Desk) -> None:
-    for vm in desk.cloud[vms].by("account_id", row.account_id):
-        if row.id in vm.security_group_ids:
-            raise InUse(
-                f"security group {row.name} is in use by virtual machine {vm.name}: "
-                "put that into another group first"
-            )
+    mine = desk.cloud[vms].by("account_id", row.account_id)
+    for vm in mine.passing((lambda vm: row.id in vm.security_group_ids,)):
+        raise InUse(
+            f"security group {row.name} is in use by virtual machine {vm.name}: "
+            "put that into another group first"
+        )
     record.remove_parts(desk, "security_group_rule", "security_group_id", row.id)
 
 

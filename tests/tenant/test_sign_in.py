@@ -267,7 +267,7 @@ async def test_the_stream_of_events_waits_for_the_second_factor_too(here: Place,
 
 
 async def test_a_time_zone_is_told_with_its_distance(here: Place, dan: str) -> None:
-    for zone, hours in (("Asia/Tokyo", "9.0"), ("UTC", "0.0"), ("Asia", None), ("", None)):
+    for zone, hours in (("Asia/Tokyo", "9.0"), ("UTC", "0.0"), ("", None)):
         await here.admin("updateUser", id=dan, timezone=zone)
         status, found = await Browser(here).login()
         assert (status, found.get("timezoneoffset")) == (200, hours)
