@@ -306,10 +306,8 @@ class Gateway:
 
     def _key_of(self, chosen: UUID, spec: Spec, query: Mapping[str, str]) -> str:
         """The key of a job by its id, unless that was said to be another one's."""
-        key, known = (
-            key_of_job(spec.name, chosen, query),
-            optional(self.engine.cloud, "saga", chosen),
-        )
+        key = key_of_job(spec.name, chosen, query)
+        known = optional(self.engine.cloud, "saga", chosen)
         if known is not None and known.idempotency_key not in ("", key):
             why = "is of a job that was asked for otherwise: choose another"
             raise bad_value(spec.name, "customjobid", str(chosen), why)

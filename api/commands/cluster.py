@@ -16,7 +16,6 @@ from engine.intents.record import RemoveRecord
 from projections.capacities import Place
 from projections.cluster import Cluster, clusters
 
-STATES = OneOf("Enabled", "Disabled")
 TYPES = OneOf("CloudManaged", "ExternalManaged")
 ARCHES = OneOf("x86_64", "aarch64", "s390x")
 
@@ -37,7 +36,7 @@ class AddClusterCommand:
     hypervisor: Annotated[str, "the kind of its hosts"]
     pod_id: Annotated[UUID, "the pod", Names("pod", right="operate")]
     zone_id: Annotated[UUID, "the zone", Names("zone", right="operate")]
-    allocation_state: Annotated[str | None, "Enabled or Disabled", STATES] = None
+    allocation_state: Annotated[str | None, "Enabled or Disabled", state_words.ALLOCATION] = None
     arch: Annotated[str | None, "architecture of its hosts", ARCHES] = None
     extension_id: Annotated[UUID | None, "not offered yet", Later("there are no extensions")] = None
     external_details: Annotated[
@@ -107,7 +106,7 @@ class UpdateClusterCommand:
     cluster_name: Annotated[str | None, "new name"] = None
     cluster_type: Annotated[str | None, "CloudManaged, or ExternalManaged", TYPES] = None
     hypervisor: Annotated[str | None, "the kind of its hosts, while it has none"] = None
-    allocation_state: Annotated[str | None, "Enabled or Disabled", STATES] = None
+    allocation_state: Annotated[str | None, "Enabled or Disabled", state_words.ALLOCATION] = None
     managed_state: Annotated[str | None, "Managed, or Unmanaged", OneOf("Managed", "Unmanaged")] = (
         None
     )
@@ -153,7 +152,7 @@ class ClusterFilters:
     hypervisor: Annotated[str | None, "clusters of this kind"] = None
     cluster_type: Annotated[str | None, "CloudManaged or ExternalManaged"] = None
     allocation_state: Annotated[
-        str | None, "Enabled or Disabled", STATES, Filter(test=_in_state)
+        str | None, "Enabled or Disabled", state_words.ALLOCATION, Filter(test=_in_state)
     ] = None
     managed_state: Annotated[str | None, "Managed or Unmanaged", state_words.MANAGED] = None
     arch: Annotated[str | None, "clusters of this architecture"] = None

@@ -26,7 +26,6 @@ from projections.network_offering import NetworkOffering, network_offerings
 
 GUEST_TYPES = OneOf("Shared", "Isolated", "L2")
 TRAFFIC = OneOf("Guest", "Public", "Management", "Storage")
-STATES = OneOf("Enabled", "Disabled")
 AVAILABILITY = OneOf("Optional", "Required")
 
 
@@ -140,7 +139,7 @@ class UpdateNetworkOffering:
     id: Annotated[UUID | None, "the offering", Names("network_offering", right="operate")] = None
     name: Annotated[str | None, "its new name; or with no id, the offering of this name"] = None
     display_text: Annotated[str | None, "what it is", Length(4096)] = None
-    state: Annotated[str | None, "Enabled or Disabled", STATES] = None
+    state: Annotated[str | None, "Enabled or Disabled", state_words.ALLOCATION] = None
     availability: Annotated[str | None, "Optional or Required", AVAILABILITY] = None
     max_connections: Annotated[int | None, "connections of its load balancer", Bound(1)] = None
     keepalive_enabled: Annotated[bool | None, "its load balancer keeps connections open"] = None

@@ -6,7 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 from api.commands import state_words
-from api.declare import Caller, Job, Later, Names, OneOf, Success, command
+from api.declare import Caller, Job, Later, Names, Success, command
 from api.lists import list_command
 from api.views.network_service_provider import NetworkServiceProviderView
 from engine.intents.job import AsJob
@@ -14,7 +14,6 @@ from engine.intents.network_service_provider import AddProvider, RemoveProvider,
 from projections.network_service_provider import network_service_providers
 
 KIND = "network_service_provider"
-STATES = OneOf("Enabled", "Disabled", "Shutdown")
 
 
 @command(
@@ -60,7 +59,7 @@ class UpdateNetworkServiceProvider:
     """Enable or disable a provider. One that makes routers needs its element enabled first."""
 
     id: Annotated[UUID, "the provider", Names(KIND, right="operate")]
-    state: Annotated[str | None, "Enabled or Disabled", STATES] = None
+    state: Annotated[str | None, "Enabled or Disabled", state_words.PROVIDER] = None
     service_list: Annotated[list[str] | None, "its services"] = None
 
     async def run(self, caller: Caller) -> Job:

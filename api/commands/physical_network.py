@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
+from api.commands import state_words
 from api.declare import Caller, Job, Names, OneOf, Success, command
 from api.errors import InvalidValue
 from api.lists import list_command
@@ -80,7 +81,7 @@ class UpdatePhysicalNetworkCommand:
 
     id: Annotated[UUID, "the physical network", Names(KIND, right="operate")]
     network_speed: Annotated[str | None, "its speed"] = None
-    state: Annotated[str | None, "Enabled or Disabled", OneOf("Enabled", "Disabled")] = None
+    state: Annotated[str | None, "Enabled or Disabled", state_words.ALLOCATION] = None
     tags: Annotated[list[str] | None, "tags that offerings name"] = None
     vlan: Annotated[str | None, "VLAN ranges of isolated networks, such as 100-199"] = None
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from api.declare import Caller, Later, Names, OneOf, Success, command
+from api.commands import state_words
+from api.declare import Caller, Later, Names, Success, command
 from api.lists import NONE_IS, Filter, list_command
 from api.views.capacity import capacities
 from api.views.pod import PodView
 from engine.intents.pod import CreatePod, RemovePod, UpdatePod
 from projections.capacities import Place
 from projections.pod import Pod, pods
-
-STATES = OneOf("Enabled", "Disabled")
 
 
 @command("createPod", returns=PodView, key="pod", allow="A", action="POD.CREATE")
@@ -26,7 +25,7 @@ class CreatePodCommand:
     netmask: Annotated[str | None, "its netmask"] = None
     start_ip: Annotated[str | None, "first address for system VMs"] = None
     end_ip: Annotated[str | None, "last address for system VMs"] = None
-    allocation_state: Annotated[str | None, "Enabled or Disabled", STATES] = None
+    allocation_state: Annotated[str | None, "Enabled or Disabled", state_words.ALLOCATION] = None
     storage_access_groups: Annotated[
         tuple[str, ...] | None, "not offered yet", Later("storage has no access groups")
     ] = None
@@ -56,7 +55,7 @@ class UpdatePodCommand:
     netmask: Annotated[str | None, "its netmask"] = None
     start_ip: Annotated[str | None, "first address for system VMs"] = None
     end_ip: Annotated[str | None, "last address for system VMs"] = None
-    allocation_state: Annotated[str | None, "Enabled or Disabled", STATES] = None
+    allocation_state: Annotated[str | None, "Enabled or Disabled", state_words.ALLOCATION] = None
 
     async def run(self, caller: Caller) -> Pod:
         asked: dict[str, Any] = {
@@ -87,7 +86,7 @@ class ListPods:
     """List pods."""
 
     zone_id: Annotated[UUID | None, "pods of this zone", Names("zone", right="see")] = None
-    allocation_state: Annotated[str | None, "Enabled or Disabled", STATES] = None
+    allocation_state: Annotated[str | None, "Enabled or Disabled", state_words.ALLOCATION] = None
     show_capacities: Annotated[bool | None, "add how much there is", Filter()] = None
     storage_access_group: Annotated[str | None, "of this access group: none is", NONE_IS] = None
 

@@ -24,7 +24,6 @@ from engine.intents.offering import DeleteOffering
 from projections.vpc_offering import VpcOffering, vpc_offerings
 
 KIND, ROUTER = "vpc_offering", "VpcVirtualRouter"
-STATES = OneOf("Enabled", "Disabled")
 # A tier is guarded by access lists, so these two have no meaning in a VPC.
 NEVER = ("Firewall", "SecurityGroup")
 
@@ -106,7 +105,7 @@ class UpdateVpcOffering:
     id: Annotated[UUID, "the offering", Names(KIND, right="operate")]
     name: Annotated[str | None, "its new name"] = None
     display_text: Annotated[str | None, "what it is", Length(4096)] = None
-    state: Annotated[str | None, "Enabled or Disabled", STATES] = None
+    state: Annotated[str | None, "Enabled or Disabled", state_words.ALLOCATION] = None
     sort_key: Annotated[int | None, "where it stands in lists"] = None
     domain_id: Annotated[str | None, "ids with commas, or public", Free("run() checks each")] = None
     zone_id: Annotated[str | None, "ids with commas, or all", Free("run() checks each")] = None

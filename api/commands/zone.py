@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
+from api.commands import state_words
 from api.commands.resolving import DNS_DOMAIN
 from api.declare import Caller, Idle, Later, Names, OneOf, Success, command, part
 from api.lists import NONE_IS, Filter, list_command
@@ -17,8 +18,6 @@ from engine.intents.zone import CreateZone, RemoveZone
 from projections.capacities import Place
 from projections.vm import vms
 from projections.zone import Zone, zones
-
-STATES = OneOf("Enabled", "Disabled")
 
 
 @command("createZone", returns=ZoneView, key="zone", allow="A", action="ZONE.CREATE")
@@ -38,7 +37,7 @@ class CreateZoneCommand:
     domain_id: Annotated[
         UUID | None, "the only domain that may use it", Names("domain", right="operate")
     ] = None
-    allocation_state: Annotated[str | None, "Enabled or Disabled", STATES] = None
+    allocation_state: Annotated[str | None, "Enabled or Disabled", state_words.ALLOCATION] = None
     security_group_enabled: Annotated[bool | None, "guard guests by security groups"] = None
     local_storage_enabled: Annotated[bool | None, "allow disks on hosts"] = None
     is_edge: Annotated[bool | None, "a small zone without system VMs"] = None
@@ -84,7 +83,7 @@ class UpdateZone:
     ip6_dns2: Annotated[str | None, "second IPv6 resolver of guests"] = None
     guest_cidr_address: Annotated[str | None, "subnet that isolated networks use"] = None
     domain: Annotated[str | None, "DNS domain of its networks", DNS_DOMAIN] = None
-    allocation_state: Annotated[str | None, "Enabled or Disabled", STATES] = None
+    allocation_state: Annotated[str | None, "Enabled or Disabled", state_words.ALLOCATION] = None
     local_storage_enabled: Annotated[bool | None, "allow disks on hosts"] = None
     is_public: Annotated[bool | None, "true opens it to every domain"] = None
     details: Annotated[dict[str, str] | None, "what else is to be said of it"] = None

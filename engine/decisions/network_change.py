@@ -80,7 +80,7 @@ def _offer(network: Network, ask: UpdateNetwork, desk: Desk) -> None:
                 )
     for address in desk.cloud[public_ip_addresses].by("network_id", network.id):
         dialled = desk.cloud[remote_access_vpns].by("public_ip_address_id", address.id)
-        if "Vpn" not in offering.services and any(True for _ in dialled):
+        if dialled and "Vpn" not in offering.services:
             raise InUse(
                 f"network offering {offering.name} has no Vpn, and people dial in at address "
                 f"{address.address}: deleteRemoteAccessVpn first"
@@ -135,7 +135,7 @@ def _move_source_nat(network: Network, wanted: str, desk: Desk) -> None:
         )
     if now.address == wanted:
         return
-    for _ in desk.cloud[remote_access_vpns].by("public_ip_address_id", now.id):
+    if desk.cloud[remote_access_vpns].by("public_ip_address_id", now.id):
         raise InUse(
             f"people dial in at address {now.address} of network {network.name}: "
             "deleteRemoteAccessVpn first"

@@ -131,9 +131,11 @@ def erase(run: Run[AdoptVm]) -> None:
     vm = _vm(run)
     forget_guest(run, vm)
     back = {ask.nic_id for ask in run.intent.nics if ask.is_back}
-    free_cards(run, (nic for nic in vm.nics if nic.id not in back))
     for nic in vm.nics:
-        free_addresses(run, nic)
+        if nic.id in back:
+            free_addresses(run, nic)
+        else:
+            free_cards(run, [nic])
     for disk in disks_of(run, vm.id):
         run.change(disk, VolumeRemoved())
     run.change(vm, VmExpunged())

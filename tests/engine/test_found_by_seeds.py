@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import suppress
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -25,8 +22,6 @@ from benchmarks.cloud import (
     ZONE,
     Bed,
     deploy,
-    engine_in,
-    furnish,
     named,
     network,
 )
@@ -65,9 +60,9 @@ from projections.storage_pool import storage_pools
 from projections.vm import vms
 from projections.volume import volumes
 from tests.engine.acting import until
-from tests.sagas.judge import judge
-from tests.sim.place import complete
-from tests.sim.references import nothing_dangles
+from tests.engine.judged import bed, sim
+
+__all__ = ["bed", "sim"]
 
 MADE = RegisterTemplate(
     template_id=named("made"), account_id=ADMIN_ACCOUNT, domain_id=ROOT_DOMAIN, name="made",
@@ -75,24 +70,6 @@ MADE = RegisterTemplate(
     zone_ids=[ZONE],
 )  # fmt: skip
 TENANT = {"account_id": named("tenant 0"), "domain_id": ROOT_DOMAIN}
-
-
-@pytest.fixture
-async def sim() -> SimDriver:
-    return SimDriver(SimWorld())
-
-
-@pytest.fixture
-async def bed(tmp_path: Path, sim: SimDriver) -> AsyncIterator[Bed]:
-    """The zone of the simulation, in peace; the judges look at it afterwards."""
-    async with engine_in(tmp_path, sim) as made:
-        await furnish(made.engine, host_count=3)
-        await complete(made.engine, tmp_path)
-        yield made
-        cloud = made.engine.cloud
-        rig: Any = SimpleNamespace(cloud=cloud, sim=sim, history=made.history)
-        await judge(rig)
-        nothing_dangles(cloud)
 
 
 def volume(name: str) -> CreateVolume:

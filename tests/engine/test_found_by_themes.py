@@ -4,9 +4,7 @@ who is told, and what lies in more than one zone."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 from uuid import UUID
@@ -16,9 +14,9 @@ from msgspec.structs import replace
 
 from aggregates.errors import InUse, NotFound
 from aggregates.vm import VmState
-from benchmarks.cloud import BY, GIB, ZONE, Bed, deploy, engine_in, furnish, named
+from benchmarks.cloud import BY, GIB, ZONE, Bed, deploy, named
 from drivers.contract.compute import Power
-from drivers.sim import Fault, SimDriver, SimWorld
+from drivers.sim import Fault, SimDriver
 from engine.chores.download_link import give_up_old_uploads
 from engine.chores.snapshot import take_due_snapshots
 from engine.chores.vm import restart_fallen_guests
@@ -62,33 +60,15 @@ from projections.upload import uploads
 from projections.vm import vms
 from projections.volume import volumes
 from tests.engine.acting import until
-from tests.sagas.judge import judge
+from tests.engine.judged import bed, sim
 from tests.sim import images
-from tests.sim.place import complete
-from tests.sim.references import nothing_dangles
+
+__all__ = ["bed", "sim"]
 
 ONE, OTHER, THIRD = (
     {"account_id": named(f"tenant {number}"), "domain_id": ROOT_DOMAIN} for number in range(3)
 )
 NEVER_MS = 10**15
-
-
-@pytest.fixture
-async def sim() -> SimDriver:
-    return SimDriver(SimWorld())
-
-
-@pytest.fixture
-async def bed(tmp_path: Path, sim: SimDriver) -> AsyncIterator[Bed]:
-    """The zones of the simulation, in peace; the judges look at them afterwards."""
-    async with engine_in(tmp_path, sim) as made:
-        await furnish(made.engine, host_count=3)
-        await complete(made.engine, tmp_path)
-        yield made
-        cloud = made.engine.cloud
-        rig: Any = SimpleNamespace(cloud=cloud, sim=sim, history=made.history)
-        await judge(rig)
-        nothing_dangles(cloud)
 
 
 async def make(bed: Bed, kind: str, called: str, **fields: Any) -> None:
