@@ -59,7 +59,9 @@ async def agree(here: House, after: str) -> int:
             request = signed(here, who, params)
             kept, made = await gateway.answer(request), await anew.answer(request)
             if spec.name not in MEASURED and json.loads(kept.body) != json.loads(made.body):
-                # Guests and hosts may have been measured between the two. What is stale stays so.
+                # A round that measures guests may be under way, which tells of them at its end,
+                # or have come between the two. What is stale otherwise stays so.
+                here.cloud.vitals.tell()
                 kept, made = await gateway.answer(request), await anew.answer(request)
             assert kept.status == made.status, (after, spec.name, who)
             if spec.name not in MEASURED:
