@@ -20,6 +20,8 @@ from contextlib import contextmanager
 
 # The middle is due whenever its count of young collections, here 0 for ever, is more than MIDDLE.
 YOUNG, MIDDLE, OLD = 10_000, -1, 2_500
+WALKED_AT_MOST = 100_000
+"""So many objects that a rest brought are walked, in some 20 ms; more are set aside."""
 _resting = 0
 
 
@@ -41,7 +43,9 @@ def settle(*, sweep: bool = True) -> None:
 def at_rest() -> Iterator[None]:
     """No collections while a past is folded: it makes millions of objects that live on.
 
-    Each collection would walk all that are there already, which took more than half of a fold.
+    Each collection would walk all that are there already, which took more than half of a fold; and
+    the first one behind it, 0.8 s of a cloud of 100,000 guests. So what a long rest brought is set
+    aside with all else that there is: a past cloud has no cycles, and goes with its last reference.
     Several pasts may be folded at a time; call it on the event loop.
     """
     global _resting
@@ -55,4 +59,6 @@ def at_rest() -> Iterator[None]:
     finally:
         _resting -= 1
         if not _resting:
+            if gc.get_count()[0] > WALKED_AT_MOST:
+                gc.freeze()
             gc.enable()

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 from typing import Any, ClassVar, Protocol, TypeVar, cast, runtime_checkable
 
 import msgspec
 
-from aggregates.base import EVENTS, Aggregate, Event, Recorded
+from aggregates.base import EVENTS, Event, Recorded
 from projections.attached import Attached
 from projections.shared import forget_the_past, remember_a_past
-from projections.table import TABLES, Table, TableSpec, Watch
+from projections.table import TABLES, Table, Watch
+from projections.tables import Tables
 from projections.vitals import Vitals
 
-R = TypeVar("R", bound=Aggregate)
 F = TypeVar("F", bound="Fold")
 Happens = Callable[[Recorded], None]
 
@@ -43,7 +44,7 @@ class Fold(Protocol):
 class Reading(Protocol):
     """A fold that reads tables, each of which has folded an event before it does."""
 
-    def bind(self, cloud: Cloud, /) -> None: ...
+    def bind(self, tables: Tables, /) -> None: ...
 
 
 @runtime_checkable
@@ -90,38 +91,33 @@ def projection(cls: type[F]) -> type[F]:
     return cls
 
 
-class Cloud:
+class Cloud(Tables):
     """Tables and folds at `position`; `at_ms` is the time of the last event folded.
 
     `vitals` is what guests are measured at now: no fold, and empty but for the live cloud.
     """
 
     def __init__(self) -> None:
+        super().__init__({kind: (spec.make or Table)(spec) for kind, spec in TABLES.items()})
         self.position = 0
         self.at_ms = 0
-        self._tables: dict[str, Table[Any]] = {
-            kind: (spec.make or Table)(spec) for kind, spec in TABLES.items()
-        }
-        self._by_spec: dict[Any, Any] = {TABLES[k]: one for k, one in self._tables.items()}
         self._folds: dict[str, Fold] = {name: cls() for name, cls in FOLDS.items()}
+        tables = Tables(self._tables)
         for fold in self._folds.values():
             if isinstance(fold, Reading):
-                fold.bind(self)
+                fold.bind(tables)
         self._derived: dict[str, Any] = {
             kind: one for one in self._folds.values() if (kind := getattr(one, "KIND", ""))
         }
         self.vitals = Vitals()
         parts = (*self._tables.values(), *self._folds.values())
         self._cold = [one for one in parts if isinstance(one, Cooling)]
-        self._hanging = [one for one in self._tables.values() if isinstance(one, Attached)]
+        hanging = [one for one in self._tables.values() if isinstance(one, Attached)]
+        self._ended: Happens = partial(_drop, hanging)
         shorter = [cast(Past, one) for one in self._folds.values() if hasattr(one, "past")]
         self._deferring: tuple[Past, ...] = (*self._tables.values(), *shorter)
         self._deferred: tuple[Past, ...] = ()
         self._follow(self._parts())
-
-    def __getitem__(self, spec: TableSpec[R]) -> Table[R]:
-        found: Table[R] = self._by_spec[spec]
-        return found
 
     def table(self, kind: str) -> Table[Any]:
         """A table by the name of its noun, derived ones included; KeyError for one without."""
@@ -246,12 +242,6 @@ class Cloud:
         """Those that follow a past that is folded."""
         return {name: one for name, one in self._parts().items() if not isinstance(one, Derived)}
 
-    def _ended(self, recorded: Recorded) -> None:
-        """What hung on the thing that this event ends is gone with it."""
-        for one in self._hanging:
-            if one.rows:
-                one.drop(recorded.stream)
-
     def _follow(self, parts: Mapping[str, Any]) -> None:
         """Let events happen to these parts from now on: to tables before folds, which read them."""
         routes: dict[str, list[Happens]] = {}
@@ -272,3 +262,10 @@ class Cloud:
         """What an event of this kind does to a fold; nothing while it need not know."""
         found = fold.past(kind) if fold in self._deferred else fold.fold
         return [] if found is None else [found]
+
+
+def _drop(hanging: list[Attached[Any]], ended: Recorded) -> None:
+    """What hung on the thing that this event ends is gone with it."""
+    for one in hanging:
+        if one.rows:
+            one.drop(ended.stream)

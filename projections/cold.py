@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from sys import getrefcount
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -103,9 +103,10 @@ class Cold(Table[R]):
         return self._form.glance(found, number) if type(found) is bytes else found
 
     def created_at_ms(self, number: int) -> int:
-        found = self.rows[number]
-        at_ms: int = created_of(found) if type(found) is bytes else found.created_at_ms
-        return at_ms
+        return _created_in(self.rows, number)
+
+    def _created(self) -> Callable[[int], int]:
+        return partial(_created_in, self.rows)
 
     def fold(self, recorded: Recorded) -> None:
         super().fold(recorded)
@@ -144,8 +145,11 @@ class Cold(Table[R]):
         """A row that is packed is as it was in the checkpoint, so its columns say all of it."""
         columns, self._columns = self._columns or self._no_columns(), None
         columns.follow(self.rows)
-        created = self.created_at_ms
-        self._index = {name: Index(created, columns.entries(name)) for name in self.spec.indexed}
+        created = self._created()
+        self._index = {
+            name: self.spec.index(name, created, columns.entries(name))
+            for name in self.spec.indexed
+        }
         self._text = {name: Index(created, columns.folded(name)) for name in self.spec.folded}
         self._warm = deque(number for number, row in self.rows.items() if type(row) is not bytes)
 
@@ -174,6 +178,12 @@ class Cold(Table[R]):
             rows[number] = self._form.pack(row)
             count += 1
         return count
+
+
+def _created_in(rows: dict[int, Any], number: int) -> int:
+    found = rows[number]
+    at_ms: int = created_of(found) if type(found) is bytes else found.created_at_ms
+    return at_ms
 
 
 def _alone() -> int:

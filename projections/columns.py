@@ -12,6 +12,7 @@ from typing import Any, TypeVar, get_type_hints
 
 import msgspec
 import numpy as np
+from msgspec.structs import fields
 from numpy.typing import NDArray
 
 from projections.index import Entries, Index, key_of
@@ -74,7 +75,11 @@ class Columns:
 
     def entries(self, name: str) -> Entries:
         """What the index of an attribute has."""
-        return _grouped(self._keys[name], self._codes[name][self._order], self._ordered)
+        keys, codes, numbers = self._keys[name], self._codes[name][self._order], self._ordered
+        if name in self._spec.seldom:
+            listed = np.array([bool(key) for key in keys], bool)[codes]
+            codes, numbers = codes[listed], numbers[listed]
+        return _grouped(keys, codes, numbers)
 
     def folded(self, name: str) -> Entries:
         """The same by words without regard to case, for those alone that are written otherwise."""
@@ -95,12 +100,21 @@ class Columns:
         self._created = np.fromiter(rows.values(), _MS, len(rows))
         places = {number: place for place, number in enumerate(rows)}
         for name, index in indexes.items():
-            keys, told = list[Any](), [0] * len(rows)
-            for code, (key, numbers) in enumerate(index.items()):
+            # The rows that an index does not list have nothing there.
+            keys, told = self._nothing(name), [0] * len(rows)
+            for code, (key, numbers) in enumerate(index.items(), len(keys)):
                 keys.append(key)
                 for number in numbers:
                     told[places[number]] = code
             self._keys[name], self._codes[name] = keys, np.array(told, _CODE)
+
+    def _nothing(self, name: str) -> list[Any]:
+        """What stands for what most rows have not, if that is so of an attribute."""
+        if name not in self._spec.seldom:
+            return []
+        default = next(one.default for one in fields(self._spec.row) if one.name == name)
+        assert not default, f"most rows have {default} as their {name}"
+        return [default]
 
     def saved(self) -> bytes:
         columns = {}

@@ -23,12 +23,13 @@ import numpy as np
 import aggregates
 from aggregates.base import EVENTS, Event, Recorded
 from projections.account import accounts
-from projections.cloud import Cloud, projection
+from projections.cloud import projection
 from projections.domain import domains
 from projections.interned import Interned
 from projections.of_rows import OfRows
 from projections.packed import Packed
 from projections.table import TABLES
+from projections.tables import Tables
 from projections.whole import summed, whole
 
 Weights = tuple[tuple[str, int], ...]
@@ -174,9 +175,9 @@ class Counts(OfRows):
         self._promised: Sums = {}
         self._promises: dict[int, list[Promise]] = {}
 
-    def bind(self, cloud: Cloud) -> None:
+    def bind(self, tables: Tables) -> None:
         """Rows are weighed as these tables hold them."""
-        self._cloud = cloud
+        self._tables = tables
 
     def count(self, owner_id: UUID, resource: str, offering_id: UUID | None = None) -> int:
         """What is on disk: all of an owner's, or what it has of one offering."""
@@ -198,7 +199,7 @@ class Counts(OfRows):
         if account_id is None or not weights:
             return NOTHING
         domain_id: UUID | None = getattr(row, "domain_id", None)
-        if domain_id is None and (account := self._cloud[accounts].get(account_id)) is not None:
+        if domain_id is None and (account := self._tables[accounts].get(account_id)) is not None:
             domain_id = account.domain_id
         offering_id: UUID | None = getattr(row, noun.offering) if noun.offering else None
         offering = None if offering_id is None else offering_id.int
@@ -254,7 +255,7 @@ class Counts(OfRows):
     def _above(self, domain_id: UUID | None) -> list[int]:
         """A domain and all above it."""
         found: list[int] = []
-        table = self._cloud[domains]
+        table = self._tables[domains]
         while domain_id is not None:
             found.append(domain_id.int)
             row = table.get(domain_id)
@@ -271,7 +272,7 @@ class Counts(OfRows):
         """The id of each row that weighs something, and the number of its share."""
         for noun in COUNTED.values():
             if noun.kind in TABLES:
-                table = self._cloud.table(noun.kind)
+                table = self._tables.table(noun.kind)
                 for number in table.rows:
                     share = self.weigh(noun, table.glance(number))
                     if share is not NOTHING:
@@ -326,7 +327,7 @@ class Counts(OfRows):
         self._recount()
 
     def _follow(self, row_id: UUID, kind: str) -> None:
-        row = self._cloud.table(kind).get(row_id)
+        row = self._tables.table(kind).get(row_id)
         self._charge(row_id.int, NOTHING if row is None else self.weigh(COUNTED[kind], row))
 
 

@@ -89,3 +89,24 @@ class Index:
         if len(found) == 1:
             self._entries[key] = found[0]
         return listed
+
+
+class Seldom(Index):
+    """One of what most rows have not: those are not listed, and nobody asks for them."""
+
+    __slots__ = ()
+
+    def of(self, value: object) -> Sequence[int]:
+        assert value, "rows that have nothing there are not listed"
+        return super().of(value)
+
+    def put(self, value: object, number: int, at_ms: int) -> None:
+        if value:
+            super().put(value, number, at_ms)
+
+    def append(self, value: object, number: int) -> None:
+        if value:
+            super().append(value, number)
+
+    def take(self, value: object, number: int, at_ms: int) -> int:
+        return super().take(value, number, at_ms) if value else number

@@ -16,9 +16,11 @@ import numpy as np
 from aggregates.base import Recorded
 from aggregates.vm import Vm, VmCreated, VmExpunged, VmNicsSet
 from aggregates.vm_life import VmAssigned, VmUnmanaged
-from projections.cloud import Cloud, projection
+from projections.cloud import projection
 from projections.of_rows import OfRows
 from projections.packed import Packed
+from projections.picked import Picked
+from projections.tables import Tables
 from projections.vm import vms
 from projections.whole import summed, whole
 
@@ -57,8 +59,8 @@ class _InGuests(OfRows, Generic[P]):
 
     def __init__(self) -> None:
         super().__init__()
-        # What is read of a card is made of its guest's row.
-        self._guest = Packed(guest="16s")
+        # What is read of a card is made of its guest's row. None changes its network.
+        self._where = Packed(guest="16s", network="16s")
         self._of_guest = Packed(part="16s")
 
     def get(self, row_id: UUID | None) -> P | None:
@@ -70,65 +72,71 @@ class _InGuests(OfRows, Generic[P]):
         return found
 
     def __iter__(self) -> Iterator[P]:
-        for vm in self._cloud[vms].each():
+        for vm in self._tables[vms].each():
             yield from self._parts(vm)
 
     def __contains__(self, row_id: object) -> bool:
-        return isinstance(row_id, UUID) and row_id.int in self._guest
+        return isinstance(row_id, UUID) and row_id.int in self._where
 
     def __len__(self) -> int:
-        return self._guest.count
+        return self._where.count
 
-    def bind(self, cloud: Cloud) -> None:
+    def guests_on(self, network_id: UUID) -> Picked[Vm]:
+        """The guests that have such a part on this network; no other is looked at."""
+        told = self._where.columns()
+        there = told["guest"][told["network"] == np.void(network_id.bytes)]
+        return Picked(self._tables[vms], list(map(int.from_bytes, there.tolist())))
+
+    def bind(self, tables: Tables) -> None:
         """Cards are read where guests hold them."""
-        self._cloud = cloud
+        self._tables = tables
 
     def fold(self, recorded: Recorded) -> None:
         """Turn the cards of one guest around anew."""
         self._follow(recorded.stream, Vm.KIND)
 
     def _follow(self, row_id: UUID, kind: str) -> None:
-        number, vm = row_id.int, self._cloud[vms].get(row_id)
-        fresh = [] if vm is None else self._ids(vm)
+        number, vm = row_id.int, self._tables[vms].get(row_id)
+        fresh = {} if vm is None else self._places(vm)
         gone = [int.from_bytes(part) for (part,) in self._of_guest.every(number)]
-        if gone == fresh:
+        if gone == list(fresh):
             return
         for part in gone:
-            self._guest.remove(part)
+            self._where.remove(part)
             self._of_guest.remove(number)
         guest = number.to_bytes(16, "big")
-        for part in fresh:
-            self._guest.add(part, guest)
+        for part, network_id in fresh.items():
+            self._where.add(part, guest, network_id.bytes)
             self._of_guest.add(number, part.to_bytes(16, "big"))
 
     def _derive(self) -> None:
-        table = self._cloud[vms]
-        self._guest.fill(
-            (part.to_bytes(16, "big"), number.to_bytes(16, "big"))
+        table = self._tables[vms]
+        self._where.fill(
+            (part.to_bytes(16, "big"), number.to_bytes(16, "big"), network_id.bytes)
             for number in table.rows
-            for part in self._ids(table.glance(number))
+            for part, network_id in self._places(table.glance(number)).items()
         )
         self._turn()
 
     def _turn(self) -> None:
         """Have the parts by guest that there are by their own ids."""
-        told = self._guest.columns()
+        told = self._where.columns()
         turned = np.empty(len(told), self._of_guest.dtype)
         turned["key"], turned["part"] = told["guest"], told["key"]
         self._of_guest.take(turned.tobytes())
 
     def _of(self, row_id: UUID) -> P | None:
-        found = self._guest.get(row_id.int)
+        found = self._where.get(row_id.int)
         if found is None:
             return None
-        parts = self._parts(self._cloud[vms].look(int.from_bytes(found[0])))
+        parts = self._parts(self._tables[vms].look(int.from_bytes(found[0])))
         return next(part for part in parts if part.id == row_id)
 
     def _parts(self, vm: Vm) -> Iterable[P]:
         raise NotImplementedError
 
-    def _ids(self, vm: Vm) -> list[int]:
-        """The numbers of the ids of its parts."""
+    def _places(self, vm: Vm) -> dict[int, UUID]:
+        """The network of each of its parts, by the number of the part's id."""
         raise NotImplementedError
 
     def encode(self) -> bytes:
@@ -136,11 +144,11 @@ class _InGuests(OfRows, Generic[P]):
         return msgspec.msgpack.encode(sorted(self, key=lambda row: row.id))
 
     def saved(self) -> bytes:
-        return summed(self._guest.columns().tobytes())
+        return summed(self._where.columns().tobytes())
 
     def restore(self, encoded: bytes) -> None:
         """Take over what was saved. ValidationError for what is damaged."""
-        self._guest.take(bytes(whole(encoded)))
+        self._where.take(bytes(whole(encoded)))
         self._turn()
         self._noted = {}
 
@@ -151,8 +159,8 @@ class Nics(_InGuests[NicRow]):
 
     KIND: ClassVar[str] = "nic"
 
-    def _ids(self, vm: Vm) -> list[int]:
-        return [nic.id.int for nic in vm.nics]
+    def _places(self, vm: Vm) -> dict[int, UUID]:
+        return {nic.id.int: nic.network_id for nic in vm.nics}
 
     def _parts(self, vm: Vm) -> Iterator[NicRow]:
         for nic in vm.nics:
@@ -171,8 +179,8 @@ class NicIps(_InGuests[NicIpRow]):
 
     KIND: ClassVar[str] = "nic_ip"
 
-    def _ids(self, vm: Vm) -> list[int]:
-        return [more.id.int for nic in vm.nics for more in nic.more_ips]
+    def _places(self, vm: Vm) -> dict[int, UUID]:
+        return {more.id.int: nic.network_id for nic in vm.nics for more in nic.more_ips}
 
     def _parts(self, vm: Vm) -> Iterator[NicIpRow]:
         for nic in vm.nics:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import Any, ClassVar, Generic, TypeVar
 from uuid import UUID
+from weakref import WeakMethod
 
 from aggregates.base import Event, Recorded
 from aggregates.ids import id_numbered
@@ -25,20 +26,28 @@ LATELY_KEPT = 1 << 16
 
 
 class Holds(Mapping[int, H]):
-    """Promises by the numbers of their keys. Each is made of its record whenever it is read."""
+    """Promises by the numbers of their keys. Each is made of its record whenever it is read.
+
+    They belong to the book that makes them, and do not keep it: no cycle is to hold a past cloud.
+    """
 
     def __init__(self, packed: Packed, made: Callable[..., H]) -> None:
-        self._packed, self._made = packed, made
+        self._packed, self._made = packed, WeakMethod(made)
 
     def __getitem__(self, key: int) -> H:
         found = self._packed.get(key)
         if found is None:
             raise KeyError(key)
-        return self._made(id_numbered(key), *found)
+        return self._make(key, found)
 
     def get(self, key: int, default: Any = None) -> Any:
         found = self._packed.get(key)
-        return default if found is None else self._made(id_numbered(key), *found)
+        return default if found is None else self._make(key, found)
+
+    def _make(self, key: int, found: tuple[Any, ...]) -> H:
+        made = self._made()
+        assert made is not None, "the book is gone"
+        return made(id_numbered(key), *found)
 
     def __contains__(self, key: object) -> bool:
         return key in self._packed

@@ -33,6 +33,7 @@ from projections.domain import domains
 from projections.service_offering import service_offerings
 from projections.setting import value_of
 from projections.table import table
+from projections.tables import Tables
 
 resource_limits = table(
     ResourceLimit, indexed=("owner_id",), make=lambda spec: Attached(spec, "owner_id")
@@ -55,9 +56,9 @@ class Limits:
         self._most: dict[int, dict[str, int]] = {}
         self._tags: dict[str, tuple[str, ...]] = {}
 
-    def bind(self, cloud: Cloud) -> None:
+    def bind(self, tables: Tables) -> None:
         """Limits are read from these tables."""
-        self._cloud = cloud
+        self._tables = tables
 
     def fold(self, recorded: Recorded) -> None:
         self._known.clear()
@@ -103,7 +104,7 @@ class Limits:
         found = self._tags.get(resource)
         if found is None:
             setting = TAGS.get(RESOURCES[resource].tagged_by)
-            text = value_of(self._cloud, setting) if setting else ""
+            text = value_of(self._tables, setting) if setting else ""
             words = (word.strip() for word in text.split(","))
             found = self._tags[resource] = tuple(dict.fromkeys(filter(None, words)))
         return found
@@ -115,14 +116,14 @@ class Limits:
 
     def said(self, owner_id: UUID, resource: str, tag: str = "") -> ResourceLimit | None:
         """What was said for just this owner."""
-        rows = self._cloud[resource_limits].by("owner_id", owner_id)
+        rows = self._tables[resource_limits].by("owner_id", owner_id)
         return next((row for row in rows if (row.resource, row.tag) == (resource, tag)), None)
 
     def _find(self, owner_id: UUID, resource: Resource, tag: str) -> int:
-        domain = self._cloud[domains].get(owner_id)
+        domain = self._tables[domains].get(owner_id)
         if domain is not None:
             return self._of_domain(domain, resource, tag)
-        account = self._cloud[accounts].get(owner_id)
+        account = self._tables[accounts].get(owner_id)
         return UNLIMITED if account is None else self._of_account(account, resource, tag)
 
     def _of_account(self, account: Account, resource: Resource, tag: str) -> int:
@@ -136,7 +137,7 @@ class Limits:
         kind = "project" if account.role_type == "Project" else "account"
         if kind == resource.name:  # a project has no projects, so nothing is said of how many
             return UNLIMITED
-        return int(value_of(self._cloud, f"max.{kind}.{resource.words}"))
+        return int(value_of(self._tables, f"max.{kind}.{resource.words}"))
 
     def _of_domain(self, domain: Domain, resource: Resource, tag: str) -> int:
         """The root domain has no limit; others have their own, or that of the nearest above."""
@@ -148,13 +149,13 @@ class Limits:
             return UNLIMITED
         if tag:
             return self.of(domain.id, resource.name)
-        return int(value_of(self._cloud, f"max.domain.{resource.words}"))
+        return int(value_of(self._tables, f"max.domain.{resource.words}"))
 
     def _upwards(self, domain: Domain) -> Iterator[Domain]:
         one: Domain | None = domain
         while one is not None and one.parent_id is not None:
             yield one
-            one = self._cloud[domains].get(one.parent_id)
+            one = self._tables[domains].get(one.parent_id)
 
 
 def used(cloud: Cloud, owner_id: UUID, resource: str, tag: str = "", *, soon: bool = False) -> int:

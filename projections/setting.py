@@ -10,13 +10,13 @@ from aggregates.operation_settings import DISABLES, NOTIFIES
 from aggregates.setting import Setting
 from aggregates.setting_groups import GROUPS
 from aggregates.setting_terms import KnownSetting
-from projections.cloud import Cloud
 from projections.table import table
+from projections.tables import Tables
 
 settings = table(Setting, indexed=("name",))
 
 
-def value_of(cloud: Cloud, name: str, *scope_ids: UUID | None) -> str:
+def value_of(cloud: Tables, name: str, *scope_ids: UUID | None) -> str:
     """The value that counts: that of the first scope which has one, of the cloud, the default."""
     rows = cloud[settings].by("name", name)
     if not rows:
@@ -28,23 +28,23 @@ def value_of(cloud: Cloud, name: str, *scope_ids: UUID | None) -> str:
     return KNOWN[name].default
 
 
-def number_of(cloud: Cloud, name: str, *scope_ids: UUID | None) -> float:
+def number_of(cloud: Tables, name: str, *scope_ids: UUID | None) -> float:
     """The same for a setting that is a number."""
     return float(value_of(cloud, name, *scope_ids))
 
 
-def is_on(cloud: Cloud, name: str, *scope_ids: UUID | None) -> bool:
+def is_on(cloud: Tables, name: str, *scope_ids: UUID | None) -> bool:
     """The same for a setting that is true or false."""
     return value_of(cloud, name, *scope_ids).lower() == "true"
 
 
-def wider(cloud: Cloud, kind: str, row_id: UUID | None) -> tuple[UUID, ...]:
+def wider(cloud: Tables, kind: str, row_id: UUID | None) -> tuple[UUID, ...]:
     """The scopes that count for a thing of this kind, the narrowest first: itself, then its
     cluster and zone, or its domain and all above that."""
     return tuple(_wider(cloud, kind, row_id))
 
 
-def _wider(cloud: Cloud, kind: str, row_id: UUID | None) -> Iterator[UUID]:
+def _wider(cloud: Tables, kind: str, row_id: UUID | None) -> Iterator[UUID]:
     row = None if row_id is None else cloud.table(kind).get(row_id)
     if row is None:
         return

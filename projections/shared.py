@@ -171,7 +171,7 @@ def _compiled(told: Sequence[tuple[str, Sharer]]) -> Callable[[Any], None]:
         "force_setattr": force_setattr,
     }
     exec(source, space)
-    written: Callable[[Any], None] = space["written"]
+    written: Callable[[Any], None] = space.pop("written")  # which has the space, too
     return written
 
 
@@ -205,6 +205,7 @@ class Unshared:
         self.numbers.clear()
 
 
+@cache
 def touched(event: type[Struct], row: type[Struct]) -> Plan | None:
     """What an event brings to a row that may be shared, if it does; a job's id is no such."""
     named = {*event.__struct_fields__} - {"job_id"}

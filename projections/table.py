@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from operator import attrgetter
 from typing import Any, Generic, TypeVar, get_type_hints
 from uuid import UUID
@@ -22,7 +22,7 @@ import msgspec
 from aggregates.base import Aggregate, Event, Recorded, build
 from aggregates.ids import id_numbered
 from projections.batches import in_batches, of_batches
-from projections.index import Index
+from projections.index import Entries, Index, Seldom
 from projections.picked import Picked
 from projections.shared import Plan, Unshared, share, stands, touched
 
@@ -38,11 +38,16 @@ NOTHING_LEFT: dict[str, Any] = {}
 
 @dataclass(frozen=True, eq=False)
 class TableSpec(Generic[R]):
-    """Which aggregate a table holds and by which of its attributes rows are found quickly."""
+    """Which aggregate a table holds and by which of its attributes rows are found quickly.
+
+    `seldom` are those of `indexed` that most rows have not: rows with `None`, an empty text or 0
+    are not to be found by them.
+    """
 
     row: type[R]
     indexed: tuple[str, ...] = ()
     make: Callable[[TableSpec[R]], Table[R]] | None = None
+    seldom: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -53,6 +58,12 @@ class TableSpec(Generic[R]):
         """The indexed attributes whose values are ids."""
         hints = get_type_hints(self.row)
         return frozenset(name for name in self.indexed if hints[name] in (UUID, UUID | None))
+
+    def index(
+        self, name: str, created: Callable[[int], int], entries: Entries | None = None
+    ) -> Index:
+        """An index of an attribute, with these entries."""
+        return (Seldom if name in self.seldom else Index)(created, entries)
 
     @property
     def folded(self) -> tuple[str, ...]:
@@ -67,13 +78,18 @@ def table(
     row: type[R],
     *,
     indexed: tuple[str, ...] = (),
+    seldom: tuple[str, ...] = (),
     make: Callable[[TableSpec[R]], Table[R]] | None = None,
 ) -> TableSpec[R]:
-    """Declare the table of a noun. An indexed attribute must hold a hashable value."""
+    """Declare the table of a noun. An indexed attribute must hold a hashable value.
+
+    Those that most rows have not are `seldom`: they cost little, and find no row without.
+    """
     assert row.KIND not in TABLES, f"{row.KIND} has two tables"
-    missing = [name for name in indexed if name not in row.__struct_fields__]
+    names = (*indexed, *seldom)
+    missing = [name for name in names if name not in row.__struct_fields__]
     assert not missing, f"{row.KIND} has no attribute {missing}"
-    TABLES[row.KIND] = spec = TableSpec(row, indexed, make)
+    TABLES[row.KIND] = spec = TableSpec(row, names, make, seldom)
     return spec
 
 
@@ -92,8 +108,9 @@ class Table(Generic[R]):
         self._empty()
 
     def _empty(self) -> None:
-        self._index = {name: Index(self.created_at_ms) for name in self.spec.indexed}
-        self._text = {name: Index(self.created_at_ms) for name in self._folds}
+        created = self._created()
+        self._index = {name: self.spec.index(name, created) for name in self.spec.indexed}
+        self._text = {name: Index(created) for name in self._folds}
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -129,6 +146,10 @@ class Table(Generic[R]):
     def created_at_ms(self, number: int) -> int:
         """When the row of this number was created."""
         return self.rows[number].created_at_ms
+
+    def _created(self) -> Callable[[int], int]:
+        """The same for indexes, which know the rows there are now, and not the table."""
+        return partial(_created_in, self.rows)
 
     def picked(self) -> Picked[R]:
         """All rows, as they are numbered now, in the table's order."""
@@ -338,3 +359,8 @@ def reads(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
     if len(names) > 1:
         return attrgetter(*names)
     return lambda row: tuple(getattr(row, name) for name in names)
+
+
+def _created_in(rows: dict[int, Any], number: int) -> int:
+    at_ms: int = rows[number].created_at_ms
+    return at_ms

@@ -20,9 +20,10 @@ import aggregates
 from aggregates.base import EVENTS, Event, Recorded
 from aggregates.ids import id_numbered
 from aggregates.usage import UsageForgotten
-from projections.cloud import Cloud, projection
+from projections.cloud import projection
 from projections.network import networks
 from projections.pieces import pieces
+from projections.tables import Tables
 from projections.usage_spans import (
     KEPT_OF_PAST,
     KEPT_OPEN,
@@ -52,7 +53,7 @@ METERED_KINDS = frozenset({
 
 _OF_GUEST = frozenset({ALLOCATED_VM, RUNNING_VM})
 
-Meters = Callable[[Any, Cloud], list[Metered]]
+Meters = Callable[[Any, Tables], list[Metered]]
 METERED: dict[str, Meters] = {}
 # Common events that change nothing of what is metered.
 IDLE = frozenset({
@@ -66,7 +67,7 @@ def metered(kind: str, meters: Meters) -> None:
     METERED[kind] = meters
 
 
-def _vm(row: Any, cloud: Cloud) -> list[Metered]:
+def _vm(row: Any, tables: Tables) -> list[Metered]:
     """Allocated until it is destroyed, and running while it is on a host."""
     state = row.before if row.state == "Expunging" else row.state
     if state == "Destroyed":
@@ -75,16 +76,16 @@ def _vm(row: Any, cloud: Cloud) -> list[Metered]:
     found: list[Metered] = [(allocated, name, None, None)]
     if row.host_id is not None:
         found.append((running, name, None, None))
-    found += _cards(row, cloud)
+    found += _cards(row, tables)
     groups = getattr(row, "security_group_ids", ())
     found += [(shape(SECURITY_GROUP), name, one, row.id) for one in groups]
     return found
 
 
-def _cards(row: Any, cloud: Cloud) -> list[Metered]:
+def _cards(row: Any, tables: Tables) -> list[Metered]:
     found: list[Metered] = []
     for nic in row.nics:
-        network = cloud[networks].get(nic.network_id)
+        network = tables[networks].get(nic.network_id)
         if network is not None:
             offering = network.offering_id
             kind = _network(network.id.int, offering and offering.int, nic.is_default)
@@ -115,13 +116,13 @@ def _id(number: int | None) -> UUID | None:
     return None if number is None else UUID(int=number)
 
 
-def _volume(row: Any, cloud: Cloud) -> list[Metered]:
+def _volume(row: Any, tables: Tables) -> list[Metered]:
     kind = shape(VOLUME, row.offering_id, row.template_id, row.size_bytes)
     return [(kind, row.name, None, None)]
 
 
 def _image(kind: int) -> Meters:
-    def meters(row: Any, cloud: Cloud) -> list[Metered]:
+    def meters(row: Any, tables: Tables) -> list[Metered]:
         if not row.size_bytes:  # it is not here yet
             return []
         physical = getattr(row, "physical_bytes", None) or row.size_bytes
@@ -131,7 +132,7 @@ def _image(kind: int) -> Meters:
 
 
 def _kept(kind: int) -> Meters:
-    def meters(row: Any, cloud: Cloud) -> list[Metered]:
+    def meters(row: Any, tables: Tables) -> list[Metered]:
         size, vm_id = getattr(row, "size_bytes", None), getattr(row, "vm_id", None)
         name = getattr(row, "name", "") or getattr(row, "username", "")
         return [(shape(kind, size_bytes=size), name, None, vm_id)]
@@ -139,14 +140,14 @@ def _kept(kind: int) -> Meters:
     return meters
 
 
-def _address(row: Any, cloud: Cloud) -> list[Metered]:
+def _address(row: Any, tables: Tables) -> list[Metered]:
     name = str(getattr(row, "address", None) or getattr(row, "ip4", ""))
     source_nat = bool(getattr(row, "is_source_nat", False))
     return [(shape(IP_ADDRESS, is_source_nat=source_nat), name, None, None)]
 
 
 def _net(kind: int) -> Meters:
-    def meters(row: Any, cloud: Cloud) -> list[Metered]:
+    def meters(row: Any, tables: Tables) -> list[Metered]:
         return [(shape(kind, getattr(row, "offering_id", None)), row.name, None, None)]
 
     return meters
@@ -186,9 +187,9 @@ class Usage:
         self._moved: set[int] = set()
         self._ways: dict[type[Event], Callable[[Recorded], None]] = {}
 
-    def bind(self, cloud: Cloud) -> None:
+    def bind(self, tables: Tables) -> None:
         """Rows are metered as these tables hold them."""
-        self._cloud = cloud
+        self._tables = tables
 
     async def between(self, first_ms: int, last_ms: int) -> AsyncIterator[list[Span]]:
         """The spans that have a part in this time, as is known at first, in pieces: those that are
@@ -248,13 +249,13 @@ class Usage:
     def _look(self, recorded: Recorded) -> None:
         """See what the row is metered as now."""
         kind = recorded.event.KIND
-        row: Any = self._cloud.table(kind).get(recorded.stream)
+        row: Any = self._tables.table(kind).get(recorded.stream)
         account_id: UUID | None = getattr(row, "account_id", None)
         if account_id is None:
             self._settle(recorded, None, [])
         else:
             where = getattr(row, "domain_id", None), getattr(row, "zone_id", None)
-            metered = METERED[kind](row, self._cloud)
+            metered = METERED[kind](row, self._tables)
             self._settle(recorded, owner_of(account_id, *where), metered)
 
     def _move(self, recorded: Recorded) -> None:
@@ -265,13 +266,13 @@ class Usage:
     def _begin(self, recorded: Recorded) -> None:
         """Nothing of it goes on yet."""
         kind = recorded.event.KIND
-        row: Any = self._cloud.table(kind).get(recorded.stream)
+        row: Any = self._tables.table(kind).get(recorded.stream)
         account_id: UUID | None = getattr(row, "account_id", None)
         if account_id is None:
             return
         where = getattr(row, "domain_id", None), getattr(row, "zone_id", None)
         owner, at_ms = owner_of(account_id, *where), self._at(recorded)
-        wanted = METERED[kind](row, self._cloud)
+        wanted = METERED[kind](row, self._tables)
         self._going.put(recorded.stream, [Going(owner, *each, at_ms) for each in wanted])
 
     def _end(self, recorded: Recorded) -> None:
@@ -296,7 +297,7 @@ class Usage:
             self._look(recorded)
             return
         row, owner, at_ms = self._guest(recorded), before[0].owner, self._at(recorded)
-        cards = [Going(owner, *each, at_ms) for each in _cards(row, self._cloud)]
+        cards = [Going(owner, *each, at_ms) for each in _cards(row, self._tables)]
         self._going.put(recorded.stream, [*before, *cards])
 
     def _start(self, recorded: Recorded) -> None:
@@ -320,7 +321,7 @@ class Usage:
         self._going.put(recorded.stream, left)
 
     def _guest(self, recorded: Recorded) -> Any:
-        return self._cloud.table("vm").get(recorded.stream)
+        return self._tables.table("vm").get(recorded.stream)
 
     def _is_same(self, row: Any, before: tuple[Going, ...]) -> bool:
         """Is a guest allocated, and surely of the same networks as when it was looked at last?"""

@@ -7,16 +7,12 @@ from projections.table import table
 vms = table(
     Vm,
     indexed=(
-        "account_id",
-        "domain_id",
-        "zone_id",
-        "host_id",
-        "state",
-        "name",
-        "iso_id",
-        "affinity_group_ids",
-        "lease_ends_at_ms",
-        "why_stopped",
+        *("account_id", "domain_id", "zone_id", "host_id", "service_offering_id"),
+        *("state", "name"),
+    ),
+    seldom=(
+        *("iso_id", "affinity_group_ids", "user_data_id", "os_type_id"),
+        *("lease_ends_at_ms", "why_stopped"),
     ),
     make=packed(
         common=(

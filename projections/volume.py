@@ -8,8 +8,9 @@ volumes = table(
     Volume,
     indexed=(
         *("account_id", "domain_id", "zone_id", "name", "vm_id", "pool_id"),
-        *("snapshot_id", "template_id", "state", "upload_path"),
+        *("template_id", "state"),
     ),
+    seldom=("offering_id", "snapshot_id", "upload_path"),
     make=packed(
         common=(
             *("account_id", "domain_id", "zone_id", "kind", "offering_id", "template_id"),

@@ -28,6 +28,7 @@ from engine.routers import implement, take_source_nat
 from projections.addresses import address_spaces
 from projections.network import networks
 from projections.network_offering import NetworkOffering, network_offerings
+from projections.nic import Nics
 from projections.physical_network import physical_networks
 from projections.saga import saga_runs
 from projections.vm import vms
@@ -151,8 +152,7 @@ def update(ask: UpdateNetwork, desk: Desk) -> None:
 @decision
 def remove(ask: RemoveNetwork, desk: Desk) -> None:
     network = desk.row(networks, ask.network_id)
-    there = desk.cloud[vms].by("zone_id", network.zone_id)
-    for vm in there.passing((lambda vm: _uses(desk, vm, network.id),)):
+    if (vm := _guest_of(network.id, desk)) is not None:
         raise InUse(
             f"network {network.name} is in use by virtual machine {vm.name}: expunge that first"
         )
@@ -167,15 +167,17 @@ def remove(ask: RemoveNetwork, desk: Desk) -> None:
     desk.change(network, NetworkRemoved())
 
 
-def _uses(desk: Desk, vm: Vm, network_id: UUID) -> bool:
-    """Whether a guest has a card on a network, or gets one."""
-    return any(nic.network_id == network_id for nic in vm.nics) or network_id == _coming(desk, vm)
-
-
-def _coming(desk: Desk, vm: Vm) -> UUID | None:
-    """The network of the card that a job is putting into a guest, which has it once it is there."""
-    run = desk.cloud[saga_runs].get(vm.job_id) if vm.doing == ADDING else None
-    return None if run is None else msgspec.convert(run.intent, AddNic).nic.network_id
+def _guest_of(network_id: UUID, desk: Desk) -> Vm | None:
+    """A guest that has a card on a network, or gets one by a job: it has that once it is there."""
+    if there := desk.cloud.view(Nics).guests_on(network_id):
+        return there[0]
+    for run in desk.cloud[saga_runs].having("state", lambda state: not state.is_over):
+        vm = desk.cloud[vms].get(run.subject_id)
+        if vm is None or (vm.doing, vm.job_id) != (ADDING, run.id):
+            continue
+        if msgspec.convert(run.intent, AddNic).nic.network_id == network_id:
+            return vm
+    return None
 
 
 def space_of(network_id: UUID) -> UUID:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, ClassVar, cast
 from uuid import UUID
@@ -92,6 +93,9 @@ class Both:
     def agree(self) -> None:
         assert [asdict(row) for row in self.packs] == [asdict(row) for row in self.plain]
         for attribute in vms.indexed:
+            values = (getattr(row, attribute) for row in self.plain)
+            listed = Counter(v for v in values if v or attribute not in vms.seldom)
+            assert self.plain.counts(attribute) == listed
             assert self.packs.counts(attribute) == self.plain.counts(attribute)
             for value in self.plain.counts(attribute):
                 found, wanted = (t.by(attribute, value) for t in (self.packs, self.plain))

@@ -12,8 +12,11 @@ from types import SimpleNamespace
 from typing import Any, cast
 from uuid import uuid4
 
+import pytest
+
 from aggregates.base import AGGREGATES, EVENTS
 from drivers.sim.rows import Asked, SimDisk, SimGuest, SimHost, SimPool
+from engine import collector
 from engine.allocator.request import Write
 from engine.decide import Desk
 from engine.draft import Decision, Draft
@@ -51,6 +54,20 @@ def _run(draft: Draft, world: World) -> None:
 
 def _desk(draft: Draft, world: World) -> None:
     Desk(draft, world, SYSTEM).add(cast(Decision, Promised()), uuid4())
+
+
+def test_what_a_long_rest_brought_is_set_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The collector never walks a past that was folded, and walks what a short rest brought."""
+    monkeypatch.setattr(collector, "WALKED_AT_MOST", 1_000)
+    gc.collect()
+    aside = gc.get_freeze_count()
+    with collector.at_rest():
+        few = [[number] for number in range(100)]
+    assert gc.get_freeze_count() == aside
+    with collector.at_rest():
+        many = [[number] for number in range(2_000)]
+    assert gc.get_freeze_count() >= aside + len(many) > len(few)
+    gc.unfreeze()
 
 
 def test_the_collector_looks_at_no_event_and_no_row() -> None:

@@ -6,6 +6,7 @@ of it: so indexes, sums and books by holder are in it too. What lies packed is u
 
 from __future__ import annotations
 
+import gc
 import random
 from array import array
 from collections import OrderedDict, deque
@@ -13,6 +14,7 @@ from collections.abc import Iterable
 from operator import itemgetter
 from typing import Any
 from uuid import UUID
+from weakref import finalize
 
 import numpy as np
 import pytest
@@ -40,7 +42,7 @@ load_nouns()
 # Where a fold looks, what it remembers of its own work, and who is to be told: not its state.
 ROWS_AND_INDEXES = {"rows", "_index", "_text"}
 NO_STATE = {
-    "_cloud",
+    "_tables",
     "_brings",
     "_same",
     "_at_ms",
@@ -193,6 +195,26 @@ def test_one_that_is_carried_on_from_a_checkpoint_is_the_live_one(rows: list[Sto
     onward.fold(told[at:])
     assert differs(onward.settle(), live) == []
     assert differs(Cloud.load(live.save()), live) == []
+
+
+@pytest.mark.parametrize("carried_on", [False, True])
+def test_one_that_nobody_has_any_more_is_gone_at_once(rows: list[Stored], carried_on: bool) -> None:
+    """No circle holds it until the collector comes, who never walks a past: see `at_rest`."""
+    told, cloud = codec.decode_all(rows), Cloud()
+    if carried_on:
+        cloud.fold(told[: len(told) // 2])
+        cloud = Cloud.deferred(cloud.save())
+    else:
+        cloud.defer()
+    gc.disable()
+    try:
+        cloud.fold(one for one in told if one.position > cloud.position)
+        cloud.settle().digest()
+        ends = [finalize(one, print) for one in (cloud, *cloud._parts().values())]
+        del cloud
+        assert not any(end.alive for end in ends)
+    finally:
+        gc.enable()
 
 
 def test_a_difference_would_be_seen(rows: list[Stored]) -> None:
