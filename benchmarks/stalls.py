@@ -19,6 +19,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
@@ -26,10 +29,12 @@ import aiohttp
 
 from benchmarks.cloud import ISOLATED, NETWORK, OFFERING, POD, ZONE, named
 from benchmarks.deploy_http import HOSTS, MANY, PARAMS, bench
+from engine.chores.chore import CHORES
 from engine.clock import SystemClock
 from engine.collector import settle
+from engine.engine import Engine
 from engine.genesis import BUILTIN_TEMPLATE, ROOT_DOMAIN
-from projections.cloud import Cloud
+from engine.history import KEPT_MOMENTS
 from projections.host import hosts
 from sagastack.client import Client, Refusal
 
@@ -65,29 +70,34 @@ class Held:
 class Asking:
     """Asks for one thing at a time, and notes what it was and how long the loop was held up."""
 
-    def __init__(self, client: Client, cloud: Cloud, held: Held) -> None:
-        self._client, self.cloud, self._held = client, cloud, held
+    def __init__(self, client: Client, engine: Engine, held: Held) -> None:
+        self._client, self.engine, self._held = client, engine, held
         self.worst: dict[str, dict[str, float]] = {}
         self.late_s: dict[str, float] = {}
         self.kind = ""
 
     async def __call__(self, command: str, label: str = "", /, **params: Any) -> dict[str, Any]:
         """The inside of the answer or of the job's result; empty if it was refused."""
+        async with self.noted(f"{command} {label}".strip()):
+            try:
+                told = await self._client.call(command, **params)
+                if "jobid" in told:
+                    told = await self._client.wait(command, told["jobid"])
+            except Refusal:
+                if not label.startswith("refused"):
+                    raise
+                told = {}
+        return told
+
+    @asynccontextmanager
+    async def noted(self, what: str) -> AsyncIterator[None]:
+        """Note by this name how long the loop is held up by what is done inside."""
         await asyncio.sleep(BETWEEN_S)
         self._held.clear()
-        try:
-            told = await self._client.call(command, **params)
-            if "jobid" in told:
-                told = await self._client.wait(command, told["jobid"])
-        except Refusal:
-            if not label.startswith("refused"):
-                raise
-            told = {}
+        yield
         await asyncio.sleep(AFTER_S)
-        found = self.worst.setdefault(self.kind, {})
-        found[f"{command} {label}".strip()] = 1000 * self._held.computed_s
+        self.worst.setdefault(self.kind, {})[what] = 1000 * self._held.computed_s
         self.late_s[self.kind] = max(self.late_s.get(self.kind, 0.0), self._held.late_s)
-        return told
 
 
 async def measure() -> list[Row]:
@@ -95,7 +105,7 @@ async def measure() -> list[Row]:
     async with bench(HOSTS, MANY) as one, aiohttp.ClientSession() as session:
         keys = one.keys["apikey"], one.keys["secretkey"]
         client = Client(session, one.cloud.endpoint, *keys, SystemClock())
-        ask = Asking(client, one.cloud.cloud, held)
+        ask = Asking(client, one.cloud.engine, held)
         settle()
         walks_s = 0.0
         async with asyncio.TaskGroup() as group:
@@ -181,7 +191,7 @@ def _tag() -> dict[str, str]:
 
 async def places(ask: Asking) -> None:
     """Hosts, clusters, pods and zones that change, and a deploy that sees it."""
-    ids = [str(row.id) for row in islice(ask.cloud[hosts], 1, 6)]
+    ids = [str(row.id) for row in islice(ask.engine.cloud[hosts], 1, 6)]
     cluster = str(named("cluster-3"))
     changes: list[tuple[str, dict[str, Any]]] = [
         ("updateHost", {"id": ids[0], "hosttags": "a,b"}),
@@ -248,7 +258,7 @@ async def tenants(ask: Asking) -> None:
 async def lists(ask: Asking) -> None:
     """A first question each: nobody has asked for it since the cloud changed."""
     page = {"page": 1, "pagesize": 500, "listall": "true"}
-    host = str(next(iter(ask.cloud[hosts])).id)
+    host = str(next(iter(ask.engine.cloud[hosts])).id)
     filters: dict[str, Any] = {
         "keyword": "guest-99", "state": "Stopped", "hostid": host, "podid": POD,
         "templateid": BUILTIN_TEMPLATE, "serviceofferingid": OFFERING, "networkid": NETWORK,
@@ -266,18 +276,26 @@ async def lists(ask: Asking) -> None:
     ):  # fmt: skip
         await ask(command, **page)
     await ask("listEvents", "by keyword", **page, keyword="nowhere")
-    await ask("listUsageRecords", **page, startdate=_lately()[:10], enddate=_lately()[:10])
+    await ask("listUsageRecords", **page, startdate=_now()[:10], enddate=_now()[:10])
 
 
 async def past(ask: Asking) -> None:
-    """The cloud is folded anew, without a checkpoint, and the collector walks all of it once."""
-    await ask(
-        "listVirtualMachines", "by asof", listall="true", page=1, pagesize=500, asof=_lately()
-    )
+    """The cloud is folded anew, without a checkpoint, and so often that the first one is let go."""
+    for number in range(KEPT_MOMENTS + 1):
+        await ask("deployVirtualMachine", f"before {number}", **PARAMS)
+        asked = {"listall": "true", "page": 1, "pagesize": 500, "asof": _now()}
+        await ask("listVirtualMachines", f"by asof {number}", **asked)
 
 
-def _lately() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S+0000", time.gmtime(time.time() - 2))
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+async def chores(ask: Asking) -> None:
+    """What the controller sees to by itself, all of it at once."""
+    for name, one in CHORES.items():
+        async with ask.noted(name):
+            await one.do(ask.engine, SystemClock().now_ms())
 
 
 KINDS = {
@@ -288,6 +306,7 @@ KINDS = {
     "storage": storage,
     "tenants": tenants,
     "lists": lists,
+    "chores": chores,
     "past": past,
 }
 

@@ -14,6 +14,7 @@ import os
 from collections import OrderedDict
 from functools import cache
 from pathlib import Path
+from sys import getrefcount
 from time import process_time
 from uuid import UUID
 
@@ -26,6 +27,7 @@ from engine.collector import at_rest
 from engine.halves import LONG, cores, fold_halved
 from engine.log import Log, LogError, Stored
 from projections.cloud import Cloud
+from projections.pieces import pieces
 
 log_ = logging.getLogger("sagastack.history")
 
@@ -77,9 +79,9 @@ class History:
         async with self._turn:
             position = await self._log.position_at(at_ms)
             if position not in self._moments:
+                while len(self._moments) >= KEPT_MOMENTS:
+                    await _let_go(self._moments.popitem(last=False)[1])
                 self._moments[position] = await self._fold(position)
-                while len(self._moments) > KEPT_MOMENTS:
-                    self._moments.popitem(last=False)
             self._moments.move_to_end(position)
             return self._moments[position]
 
@@ -190,3 +192,18 @@ class History:
         """The mark of the row at a position; empty where there is none."""
         rows = await self._log.read_stored(position - 1, until=position, limit=1)
         return mark(rows[0]) if rows else ""
+
+
+async def _let_go(cloud: Cloud) -> None:
+    """Free a cloud in pieces; one that somebody reads still goes with whoever has it last."""
+    if getrefcount(cloud) <= NOBODY_ELSE:
+        async for _ in pieces(cloud.dissolve()):
+            pass
+
+
+def _counted(one: object) -> int:
+    """The reference count, inside of a call, of what only that call was given."""
+    return getrefcount(one)
+
+
+NOBODY_ELSE = _counted(object())

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from projections.addresses import Addresses, address_spaces
 from projections.capacity import Capacity
 from projections.cloud import Cloud
-from projections.host import Host, hosts
+from projections.host import hosts
 from projections.image_store import image_stores
 from projections.picked import Picked
 from projections.space import Space
 from projections.storage_pool import storage_pools
+from projections.table import R, Table
 
 MIB = 1024**2
 
@@ -46,15 +46,12 @@ class Place:
     cluster_id: UUID | None = None
     tag: str = ""
 
-    def holds(self, row: Any) -> bool:
-        """Is a host, a pool or an address space in this place?"""
-        if self.tag and self.tag not in getattr(row, "tags", ()):
-            return False
-        if self.cluster_id is not None:
-            return getattr(row, "cluster_id", None) == self.cluster_id
-        if self.pod_id is not None:
-            return bool(row.pod_id == self.pod_id)
-        return bool(row.zone_id == self.zone_id)
+    def among(self, table: Table[R]) -> Picked[R]:
+        """The rows of a table that are in this place, found by an index."""
+        named = {"cluster_id": self.cluster_id, "pod_id": self.pod_id, "zone_id": self.zone_id}
+        mine = table.by(*next(pair for pair in named.items() if pair[1] is not None))
+        tagged = [lambda row: self.tag in getattr(row, "tags", ())]
+        return mine.passing(tagged if self.tag else ())
 
 
 Measured = Iterator[tuple[int, int, int]]
@@ -62,50 +59,23 @@ Measured = Iterator[tuple[int, int, int]]
 
 def _compute(cloud: Cloud, place: Place) -> Measured:
     """Memory in bytes and CPU in MHz, summed by the columns that placement uses."""
-    view = cloud.view(Capacity)
-    if place.tag:
-        yield from _tagged(cloud, place)
-        return
-    if place.cluster_id is not None:
-        usage = view.usage("cluster").get(place.cluster_id)
-    elif place.pod_id is not None:
-        usage = view.usage("pod").get(place.pod_id)
-    else:
-        usage = view.usage("zone").get(place.zone_id)
+    usage = cloud.view(Capacity).usage_on(place.among(cloud[hosts]).numbers)
     if usage is not None:
         yield 0, usage.used_mib * MIB, usage.offered_mib * MIB
         yield 1, usage.used_mhz, usage.offered_mhz
 
 
-def _tagged(cloud: Cloud, place: Place) -> Measured:
-    """The same of those hosts that carry a tag."""
-    columns = cloud.view(Capacity).hosts
-    slots = [columns.numbered[row.id.int] for row in _hosts(cloud, place) if row.hardware_id]
-    if slots:
-        used = [columns.used(slot) for slot in slots]
-        offered = [(columns.offered_mhz[slot], columns.offered_mib[slot]) for slot in slots]
-        yield 0, sum(mib for _, mib in used) * MIB, int(sum(mib for _, mib in offered)) * MIB
-        yield 1, sum(mhz for mhz, _ in used), int(sum(mhz for mhz, _ in offered))
-
-
-def _hosts(cloud: Cloud, place: Place) -> Picked[Host]:
-    """The hosts of a place, found by its index."""
-    named = {"cluster_id": place.cluster_id, "pod_id": place.pod_id, "zone_id": place.zone_id}
-    mine = cloud[hosts].by(*next(pair for pair in named.items() if pair[1] is not None))
-    return mine.passing([lambda row: place.tag in row.tags] if place.tag else ())
-
-
 def _cores(cloud: Cloud, place: Place) -> Measured:
-    mine = _hosts(cloud, place)
+    mine = place.among(cloud[hosts])
     if mine:
         used = cloud.view(Capacity).cores_on(mine.numbers)
         yield 90, used, sum(row.cpu_count for row in mine)
 
 
 def _storage(cloud: Cloud, place: Place) -> Measured:
-    view = cloud.view(Space)
+    view, mine = cloud.view(Space), place.among(cloud[storage_pools])
     for kinds, scopes in (((2, 3), ("ZONE", "CLUSTER")), ((9,), ("HOST",))):
-        rows = [row for row in cloud[storage_pools] if row.scope in scopes and place.holds(row)]
+        rows = [row for row in mine if row.scope in scopes]
         if not rows:
             continue
         allocated = sum(view.pools[row.id].used_bytes for row in rows if row.id in view.pools)
@@ -120,8 +90,8 @@ def _numbers(cloud: Cloud, place: Place) -> Measured:
     if place.cluster_id is not None or place.tag:
         return
     ranges, sums = cloud.view(Addresses).ranges, dict.fromkeys(PURPOSES, (0, 0))
-    for space in cloud[address_spaces].by("zone_id", place.zone_id):
-        if space.purpose not in PURPOSES or not place.holds(space):
+    for space in place.among(cloud[address_spaces]):
+        if space.purpose not in PURPOSES:
             continue
         kept = sum(space.first <= number <= space.last for number in set(space.reserved))
         used, total = sums[space.purpose]

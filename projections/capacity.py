@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, cast
 from uuid import UUID
 
 import msgspec
@@ -22,7 +22,7 @@ from aggregates.capacity import (
     CapacityWithdrawn,
 )
 from aggregates.ids import id_of
-from projections.capacity_columns import HostColumns
+from projections.capacity_columns import HostColumns, Ints
 from projections.cloud import projection
 from projections.interned import Interned
 from projections.packed import Packed
@@ -33,9 +33,8 @@ from projections.shared import share, share_decoded, shared
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What the hosts of one place offer together, and how much of that is held or promised."""
+    """What some hosts offer together, and how much of that is held or promised."""
 
-    host_count: int
     offered_mhz: int
     used_mhz: int
     offered_mib: int
@@ -77,10 +76,12 @@ class Capacity(Promises[CapacityHeld]):
         # Every size that there ever was: their numbers are the same after every rebuild.
         self._sizes: Interned[Size] = Interned()
         self._of_vm = Packed(hold="16s")
+        # The cores that are promised on each host by its slot, once somebody has asked.
+        self._cores: Ints | None = None
 
     def fold(self, recorded: Recorded) -> None:
         """Let one event of a ledger happen."""
-        happened = recorded.event
+        happened, self._cores = recorded.event, None
         mine = self.pendings.settle(recorded)
         if isinstance(happened, CapacityHeld):
             slot = self._seen(happened.host_id, recorded.version)
@@ -114,7 +115,7 @@ class Capacity(Promises[CapacityHeld]):
         return slot
 
     def _sum_up(self) -> None:
-        held = self._packed.columns()
+        held, self._cores = self._packed.columns(), None
         of_vm = np.empty(len(held), self._of_vm.dtype)
         of_vm["key"], of_vm["hold"] = held["vm"], held["key"]
         self._of_vm.take(of_vm.tobytes())
@@ -141,34 +142,26 @@ class Capacity(Promises[CapacityHeld]):
 
     def cores_on(self, numbers: Iterable[int]) -> int:
         """How many cores are promised on the hosts with ids of these numbers, by the log."""
-        held, place_of = self._packed.columns(), self.hosts.numbered.get
-        slots = [slot for one in numbers if (slot := place_of(one)) is not None]
-        is_mine = np.zeros(len(self.hosts), bool)
-        is_mine[slots] = True
-        sizes = np.bincount(held["size"][is_mine[held["slot"]]])
-        return sum(int(n) * self._sizes.values[size][0] for size, n in enumerate(sizes) if n)
+        if self._cores is None:
+            held, sizes = self._packed.columns(), [(0, 0, 0), *self._sizes.values]
+            cores = np.array(sizes)[held["size"] + 1, 0]
+            self._cores = np.bincount(held["slot"], cores, len(self.hosts)).astype(np.int64)
+        return int(self._cores[self._slots(numbers)].sum())
 
-    def usage(self, by: Literal["zone", "pod", "cluster"] = "zone") -> dict[UUID, Usage]:
-        """Offered and used, summed over the hosts of each zone, pod or cluster."""
-        hosts, count = self.hosts, len(self.hosts)
-        supplied = np.fromiter((row is not None for row in hosts.supplies), bool, count)
-        groups = getattr(hosts, by)[:count][supplied]
-        width = len(hosts.places.values)
+    def usage_on(self, numbers: Iterable[int]) -> Usage | None:
+        """What the hosts with ids of these numbers offer; None if none of them does."""
+        hosts = self.hosts
+        slots = [slot for slot in self._slots(numbers) if hosts.supplies[slot] is not None]
+        if not slots:
+            return None
+        columns = hosts.offered_mhz, hosts.free_mhz, hosts.offered_mib, hosts.free_mib
+        mhz, free_mhz, mib, free_mib = (int(column[slots].sum()) for column in columns)
+        return Usage(mhz, mhz - free_mhz, mib, mib - free_mib)
 
-        def total(column: np.ndarray) -> list[int]:
-            sums = np.zeros(width, np.int64)
-            np.add.at(sums, groups, column[:count][supplied])
-            return [int(value) for value in sums]
-
-        counts = np.bincount(groups, minlength=width)
-        mhz, mib = total(hosts.offered_mhz), total(hosts.offered_mib)
-        free_mhz, free_mib = total(hosts.free_mhz), total(hosts.free_mib)
-        return {
-            hosts.places.values[i]: Usage(
-                int(counts[i]), mhz[i], mhz[i] - free_mhz[i], mib[i], mib[i] - free_mib[i]
-            )
-            for i in np.flatnonzero(counts)
-        }
+    def _slots(self, numbers: Iterable[int]) -> list[int]:
+        """Where hosts have their columns; one that was never supplied has none."""
+        slot_of = self.hosts.numbered.get
+        return [slot for one in numbers if (slot := slot_of(one)) is not None]
 
     def promise(self, slot: int, held: CapacityHeld) -> Pending:
         """Mark a decision at once, so that the next one of this turn counts it."""

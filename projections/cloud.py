@@ -8,7 +8,7 @@ addresses). Rebuilding one from the log gives the same bytes as the live one: `d
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, ClassVar, Protocol, TypeVar, cast, runtime_checkable
 
@@ -197,6 +197,13 @@ class Cloud(Tables):
     def cool(self, most: int) -> int:
         """Pack a little of what nobody looks at, of each part that packs; how much it was."""
         return sum(one.cool(most) for one in self._cold)
+
+    def dissolve(self) -> Iterator[None]:
+        """Free it row by row: at once, 100,000 guests take 0.3 s. Nobody may read it any more."""
+        for one in self._tables.values():
+            while one.rows:
+                one.rows.popitem()
+                yield
 
     def encode(self) -> dict[str, bytes]:
         """Each part by name, for a checkpoint or a comparison."""

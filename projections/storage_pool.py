@@ -4,7 +4,7 @@ from aggregates.host import Host
 from aggregates.storage_pool import PoolState, StoragePool
 from projections.table import table
 
-storage_pools = table(StoragePool, indexed=("zone_id", "cluster_id", "host_id"))
+storage_pools = table(StoragePool, indexed=("zone_id", "pod_id", "cluster_id", "host_id"))
 
 
 def is_reached(pool: StoragePool, host: Host) -> bool:

@@ -14,10 +14,12 @@ from projections.capacities import NAMES, Place, measured
 from projections.cloud import Cloud
 from projections.cluster import clusters
 from projections.finding import FindingKind, findings
+from projections.pieces import pieces
 from projections.pod import pods
 from projections.setting import number_of
 from projections.zone import zones
 
+LOOKED_AT_ONCE = 10
 # CloudStack's types of alerts, where they are not the types of capacity.
 ALERT_TYPES = {7: 18, 8: 24, 9: 25}
 
@@ -41,7 +43,9 @@ async def look_at_capacity(engine: Engine, now_ms: int) -> None:
     known = {
         (f.place_id, f.subject): f for f in cloud[findings].by("finding", FindingKind.TOO_FULL)
     }
-    full = {what.key: what for what in too_full(cloud)}
+    full = dict[tuple[UUID, str], Full]()
+    async for some in pieces(list(_places(cloud)), most=LOOKED_AT_ONCE):
+        full |= {what.key: what for one in some for what in _too_full(cloud, one)}
     for key, what in full.items():
         if key not in known:
             ask = OpenFinding(
@@ -58,23 +62,34 @@ async def look_at_capacity(engine: Engine, now_ms: int) -> None:
         await engine.decide(CloseFindings(ids=over), BY)
 
 
-def too_full(cloud: Cloud) -> Iterator[Full]:
-    """Everything that is used beyond its threshold: clusters, pods and zones by what is theirs."""
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """A zone, pod or cluster, and what the settings of thresholds that are about it begin with."""
+
+    name: str
+    id: UUID
+    place: Place
+    scope: str
+
+
+def _places(cloud: Cloud) -> Iterator[_Looked]:
+    """All of them: each is looked at for what is its own."""
     for zone in cloud[zones]:
-        yield from _in(cloud, f"zone {zone.name}", zone.id, Place(zone.id), "zone.")
+        yield _Looked(f"zone {zone.name}", zone.id, Place(zone.id), "zone.")
     for pod in cloud[pods]:
-        yield from _in(cloud, f"pod {pod.name}", pod.id, Place(pod.zone_id, pod.id), "pod.")
+        yield _Looked(f"pod {pod.name}", pod.id, Place(pod.zone_id, pod.id), "pod.")
     for cluster in cloud[clusters]:
         place = Place(cluster.zone_id, cluster.pod_id, cluster.id)
-        yield from _in(cloud, f"cluster {cluster.name}", cluster.id, place, "cluster.")
+        yield _Looked(f"cluster {cluster.name}", cluster.id, place, "cluster.")
 
 
-def _in(cloud: Cloud, name: str, place_id: UUID, place: Place, scope: str) -> Iterator[Full]:
-    for kind, used, total in measured(cloud, place):
+def _too_full(cloud: Cloud, one: _Looked) -> Iterator[Full]:
+    """What is used there beyond its threshold."""
+    for kind, used, total in measured(cloud, one.place):
         setting = NOTIFIES.get(kind, "")
-        if not setting.startswith(scope) or not total:
+        if not setting.startswith(one.scope) or not total:
             continue
-        share = number_of(cloud, setting, place_id, place.zone_id)
+        share = number_of(cloud, setting, one.id, one.place.zone_id)
         if used > share * total:
-            text = f"{NAMES[kind]} of {name}: {100 * used / total:.2f} % of {total} are used"
-            yield Full(kind, place_id, f"{text}, and {100 * share:g} % are the threshold {setting}")
+            text = f"{NAMES[kind]} of {one.name}: {100 * used / total:.2f} % of {total} are used"
+            yield Full(kind, one.id, f"{text}, and {100 * share:g} % are the threshold {setting}")

@@ -21,6 +21,7 @@ from engine.engine import Engine
 from engine.intents import By
 from engine.intents.record import RemoveRecord, UpdateRecord
 from engine.intents.snapshot import CreateSnapshot, DeleteSnapshot
+from projections.pieces import pieces
 from projections.snapshot import snapshots
 from projections.snapshot_policy import SnapshotPolicy, snapshot_policies
 from projections.volume import volumes
@@ -28,9 +29,10 @@ from projections.volume import volumes
 
 @chore(every_s=60)
 async def take_due_snapshots(engine: Engine, now_ms: int) -> None:
-    for policy in list(engine.cloud[snapshot_policies]):
-        with suppress(DomainError):  # It was removed at this very moment.
-            await _see_to(engine, policy, now_ms)
+    async for some in pieces(list(engine.cloud[snapshot_policies])):
+        for policy in some:
+            with suppress(DomainError):  # It was removed at this very moment.
+                await _see_to(engine, policy, now_ms)
 
 
 async def _see_to(engine: Engine, policy: SnapshotPolicy, now_ms: int) -> None:
@@ -68,12 +70,13 @@ async def _take(engine: Engine, policy: SnapshotPolicy, due_ms: int) -> bool:
 @chore(every_s=60)
 async def drop_surplus_snapshots(engine: Engine, now_ms: int) -> None:
     """Of what a policy has taken, the newest stay."""
-    for policy in list(engine.cloud[snapshot_policies]):
-        taken = engine.cloud[snapshots].by("policy_id", policy.id)
-        whole = [one for one in taken if one.state is SnapshotState.BACKED_UP]
-        whole.sort(key=lambda one: one.created_at_ms)
-        for surplus in whole[: -policy.max_snapshots]:
-            await _drop(engine, surplus.id, _by(policy))
+    async for some in pieces(list(engine.cloud[snapshot_policies])):
+        for policy in some:
+            taken = engine.cloud[snapshots].by("policy_id", policy.id)
+            whole = [one for one in taken if one.state is SnapshotState.BACKED_UP]
+            whole.sort(key=lambda one: one.created_at_ms)
+            for surplus in whole[: -policy.max_snapshots]:
+                await _drop(engine, surplus.id, _by(policy))
 
 
 async def _drop(engine: Engine, snapshot_id: UUID, by: By) -> None:

@@ -22,7 +22,7 @@ from engine.allocator import (
 from projections.addresses import Addresses
 from projections.capacity import Capacity, Usage
 from projections.space import Space
-from tests.allocator.world import CLUSTER, POD, ZONE, World, guest, host, named, pool
+from tests.allocator.world import CLUSTER, ZONE, World, guest, host, named, pool
 
 
 @pytest.fixture
@@ -228,11 +228,11 @@ def test_usage_adds_up(world: World) -> None:
     world.supply(host("z", zone_id=named("other zone")))
     place(world, "1")
     place(world, "2", host_id=named("b"))
-    usage = world.capacity.usage("zone")
-    assert usage[ZONE] == Usage(3, 12000, 2000, 12288, 2048)
-    assert usage[named("other zone")] == Usage(1, 4000, 0, 4096, 0)
-    assert set(world.capacity.usage("pod")) == {POD}
-    assert world.capacity.usage("cluster")[CLUSTER].host_count == 4
+    capacity, mine = world.capacity, [named(name).int for name in "abc"]
+    assert capacity.usage_on(mine) == Usage(12000, 2000, 12288, 2048)
+    assert capacity.usage_on([*mine, named("z").int]) == Usage(16000, 2000, 16384, 2048)
+    assert capacity.usage_on([named("nobody").int]) is None
+    assert (capacity.cores_on(mine), capacity.cores_on(mine[2:])) == (2, 0)
 
 
 def test_a_moving_guest_has_two_holds(world: World) -> None:

@@ -44,6 +44,7 @@ ROWS_AND_INDEXES = {"rows", "_index", "_text"}
 NO_STATE = {
     "_tables",
     "_brings",
+    "_cores",
     "_same",
     "_at_ms",
     "_moved",

@@ -1,0 +1,45 @@
+"""Of moments that are looked back to some are kept; what is no longer kept is freed in pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine import history
+from projections.cloud import Cloud
+from tests.sagas.rig import new_sim, rig
+from tests.sagas.seed import seed
+
+
+async def at_that_position(position: int) -> int:
+    """In place of a clock: each event is a moment of its own."""
+    return position
+
+
+async def test_a_moment_that_nobody_reads_is_freed_in_pieces_when_others_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that somebody still reads is let be: it goes with whoever has it last."""
+    freed, dissolve = list[int](), Cloud.dissolve
+
+    def noted(cloud: Cloud) -> Iterator[None]:
+        freed.append(cloud.position)
+        return dissolve(cloud)
+
+    monkeypatch.setattr(history, "KEPT_MOMENTS", 2)
+    monkeypatch.setattr(Cloud, "dissolve", noted)
+    async with rig(tmp_path, new_sim()) as r:
+        await seed(r)
+        past, last = history.History(r.log, tmp_path / "none"), r.cloud.position  # type: ignore[arg-type]
+        r.log.position_at = at_that_position  # type: ignore[attr-defined]
+        first, *others = range(last // 2, last, last // 10)
+        read = await past.at(first)
+        before = read.digest()
+        positions = [(await past.at(moment)).position for moment in others]
+        assert freed == positions[:-2], "the one that is read, and the two latest, are whole"
+        assert read.digest() == before
+        again = await past.at(others[0])
+        assert again.position == positions[0]
+        assert again.digest() == (await past.until(positions[0])).digest()
