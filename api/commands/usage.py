@@ -21,7 +21,7 @@ from api.scope import named_account, owner_for
 from api.views.usage import TYPES, UsageRecordView, UsageTypeView, record
 from engine.intents.usage import ForgetUsage
 from projections.domain import domains
-from projections.pieces import pieces
+from projections.pieces import free, pieces
 from projections.setting import value_of
 from projections.usage import Usage
 from projections.usage_spans import Span
@@ -111,6 +111,8 @@ class ListUsageRecords:
         async for used in self._parts(spans, caller):
             shown += await _shown(used, count, asked)
             count += len(used)
+            await free(used)
+        await free(spans)
         cloud, tags = caller.cloud, self._with_tags
         records = [
             record(one.span, one.used_ms, one.bounds, cloud, with_tags=tags) for one in shown
@@ -177,6 +179,7 @@ class ListUsageRecords:
                         had = used[key].used_ms if key in used else 0
                         used[key] = Part(one, had + took_ms, bounds)
             yield list(used.values())
+            await free(used)
 
 
 @dataclass(frozen=True, slots=True)
