@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from engine.log.seal import PUBLIC_KEY, SEALS
-from sagastack.doctor import Check, examine
+from sagastack.check import Check
+from sagastack.doctor import examine
 from sagastack.settings import BadSetting, Settings
 from tests.backups.past import Past
 
