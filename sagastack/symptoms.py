@@ -128,7 +128,7 @@ LOOKS: tuple[tuple[str, Callable[[Cloud, int], Told], str, str], ...] = (
         _parked,
         "none is parked",
         "mend the cause (listJobSteps jobid=... shows how far it is), then mendAsyncJob jobid=... "
-        "way=retry, or way=undo",
+        "way=retry; or skip the step, or undo the job",
     ),
     (
         "hosts",
