@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -45,6 +46,7 @@ OTHERWISE = {
     ("listApis", "name"): "is spelled as it is",
     ("listResourceDetails", "key"): "is spelled as it is",
 }
+SCOPES = ("account", "domainid", "projectid")
 # What is as of this moment, and so differs between two questions.
 OF_NOW = ("listManagementServersMetrics", "listDbMetrics", "listUsageServerMetrics")
 
@@ -162,3 +164,26 @@ def _scalars(rows: list[dict[str, Any]], name: str) -> list[str]:
 
 def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+BAD = ("a b", "-x-", "x" * 300, "-5", "0", "banana", "9" * 12, "1,2", "\u00fc")
+
+
+async def test_a_refusal_names_the_parameter_or_repeats_its_value(here: House) -> None:
+    """Of a request that is refused for one value alone, somebody must find out which it was."""
+    wrong, refused = [], 0
+    for spec in commands():
+        dry = {} if spec.reads else {"dryrun": "true"}
+        asked = filled(here, spec) | MORE.get(spec.name, {}) | dry
+        status, _ = await here.ask("root", spec.name, asked)
+        names = [one.wire for one in spec.params if status == 200 and one.wire not in SCOPES]
+        for name, value in product(names, BAD):
+            status, answer = await here.ask("root", spec.name, asked | {name: value})
+            text = str(answer.get("errortext", "")).lower()
+            if status in (430, 431):
+                refused += 1
+                said = name in re.findall(r"[a-z0-9]+", text)
+                if not said and value.split(",")[0][:50].lower() not in text:
+                    wrong.append(f"{spec.name} {name}={value[:20]}: {text[:150]}")
+    assert refused > 2000
+    assert wrong == []
