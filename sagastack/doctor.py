@@ -37,6 +37,10 @@ RESTORE = (
     "newer release wrote it (`sagastack upgrade --check`), start that one instead"
 )
 REACH = "see that the database runs and can be reached from here, or name another with --store"
+HANGS = (
+    "if `sagastack serve` hangs there, end it (SIGKILL loses nothing that was acknowledged) and "
+    "start it again; if something else has the port, serve on another one (--port)"
+)
 RENAME = "rename it in the environment of `sagastack serve`, or unset it"
 ANSWER_S = 3.0
 CLOSING = 503
@@ -145,8 +149,9 @@ def _server(settings: Settings) -> Check:
     """Whether this cloud is served, or could be where the settings say."""
     left = settings.home / ENDPOINT_FILE
     served = left.read_text().strip() if left.exists() else ""
-    if served and (answer := _answer(served)):
-        return Check("server", True, f"{served} {answer}")
+    if served and (answer := _answer(served)) is not None:
+        told = answer or "takes connections, and does not answer as a controller"
+        return Check("server", bool(answer), f"{served} {told}", HANGS)
     here = f"{settings.reached_at}:{settings.port}"
     answer = _answer(f"http://{here}")
     if answer is None:

@@ -11,7 +11,7 @@ import pytest
 from engine.log.seal import PUBLIC_KEY, SEALS
 from sagastack.check import Check
 from sagastack.doctor import examine
-from sagastack.settings import BadSetting, Settings
+from sagastack.settings import ENDPOINT_FILE, BadSetting, Settings
 from tests.backups.past import Past
 
 
@@ -110,7 +110,10 @@ async def test_a_port_that_something_else_has_is_told(home: Path) -> None:
         (told,) = [
             one for one in await examine(Settings(home=home, port=port)) if one.name == "server"
         ]
+        (home / ENDPOINT_FILE).write_text(f"http://127.0.0.1:{port}/client/api\n")
+        (hung,) = [one for one in await examine(Settings(home=home)) if one.name == "server"]
     assert not told.ok and "is no controller" in told.found and "--port" in told.remedy
+    assert not hung.ok and "does not answer as a controller" in hung.found, hung
     (told,) = [one for one in await examine(Settings(home=home, port=port)) if one.name == "server"]
     assert told.ok and told.found == f"none runs; 127.0.0.1:{port} is free"
 
