@@ -80,7 +80,8 @@ def job_view(job: JobRow, caller: Caller) -> JobView:
     made.account_id, made.user_id = job.account_id, job.user_id
     if account is not None:
         made.account, made.domain_id = account.name, account.domain_id
-        made.domain_path = wire_path(domain_path(cloud, account.domain_id) or "/")
+        path = domain_path(cloud, account.domain_id)
+        made.domain_path = None if path is None else wire_path(path)
     made.job_result = result
     made.job_result_type = None if result is None else "object"
     made.job_instance_type, made.job_instance_id = instance_type(job), job.subject_id
