@@ -1,5 +1,6 @@
 """How the domain refuses. The class says what the caller can do; the message says why, in full."""
 
+import re
 from uuid import UUID
 
 
@@ -24,10 +25,11 @@ class NotFound(DomainError):
 
 
 class Invalid(DomainError):
-    """A value that was given cannot be used; `field` names it."""
+    """A value that was given cannot be used; `field` names it, and so does the text."""
 
     def __init__(self, message: str, *, field: str = "") -> None:
-        super().__init__(message)
+        named = not field or re.search(rf"\b{re.escape(field)}\b", message, re.IGNORECASE)
+        super().__init__(message if named else f"{field}: {message}")
         self.field = field
 
 

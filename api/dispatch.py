@@ -193,7 +193,7 @@ class Gateway:
         who, session = await self.entered(request, name)
         self.throttle.take(self.engine.cloud, who, self.now_ms())
         if spec is None or not may_call(who, spec):
-            raise not_for_you(name[:100], who.account)
+            raise not_for_you(name[:100], who.account, _spelled(name, who))
         who = within(who, self.engine.cloud, spec.name, query.get("projectid", ""))
         ask = self.asks.of(spec, query, who.role_type)
         caller = await self._caller(who, spec, query)
@@ -357,6 +357,15 @@ def accepted(spec: Spec, result: Any) -> Payload:
     if spec.creates and result.subject is not None:
         body["id"] = result.subject
     return body | {"jobid": result.id}
+
+
+def _spelled(name: str, who: Identity) -> str:
+    """What to say of a command that only its spelling hides from this caller."""
+    if not name:
+        return "say command=..., one of listApis"
+    known = (one for one in REGISTRY.values() if one.name.lower() == name.lower())
+    right = next((one.name for one in known if one.name != name and may_call(who, one)), "")
+    return f"it is spelled {right}" if right else ""
 
 
 def _form(params: Mapping[str, str]) -> tuple[Callable[[str, Any], tuple[bytes, ...]], str]:

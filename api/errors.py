@@ -188,8 +188,7 @@ def no_such_id(command: str, param: str, value: str) -> ParamError:
     )
 
 
-def not_for_you(command: str, account: str) -> Unsupported:
+def not_for_you(command: str, account: str, hint: str = "") -> Unsupported:
     """The words for a command that does not exist, or that the caller's role does not have."""
-    return Unsupported(
-        f"The API [{command}] does not exist or is not available for the account {account}"
-    )
+    text = f"The API [{command}] does not exist or is not available for the account {account}"
+    return Unsupported(f"{text}: {hint}" if hint else text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -12,21 +11,11 @@ from api.declare import REGISTRY, Cloud, Date, Spec, View, date, view
 from api.errors import code_named
 from api.render import as_view
 from api.this_controller import CONTROLLER_ID
+from api.views.owner import wire_path
+from projections.event_list import resource_type
 
 SUCCEEDED = frozenset({"Succeeded"})
 FAILED = frozenset({"Failed", "Cancelled", "Parked", "Undone", "UndoFailed"})
-
-# CloudStack's words for the kinds of things that a job is about.
-INSTANCE_TYPES = {
-    "vm": "VirtualMachine",
-    "router": "DomainRouter",
-    "system_vm": "SystemVm",
-    "ip_address": "IpAddress",
-    "storage_pool": "StoragePool",
-    "security_group": "SecurityGroup",
-    "vm_snapshot": "VmSnapshot",
-    "physical_network": "PhysicalNetwork",
-}
 
 
 @view
@@ -69,15 +58,8 @@ def may_see(caller: Identity, cloud: Cloud, job: JobRow) -> bool:
 
 
 def instance_type(job: JobRow) -> str | None:
-    """CloudStack's word for the kind of thing that a job is about."""
-    return _type_of(job.subject_kind)
-
-
-@cache
-def _type_of(kind: str) -> str | None:
-    about = str(kind)
-    title = "".join(part.title() for part in about.split("_"))
-    return INSTANCE_TYPES.get(about, title) if about else None
+    """The wire's word for the kind of thing that a job is about."""
+    return resource_type(str(job.subject_kind))
 
 
 def job_view(job: JobRow, caller: Caller) -> JobView:
@@ -98,10 +80,11 @@ def job_view(job: JobRow, caller: Caller) -> JobView:
     made.account_id, made.user_id = job.account_id, job.user_id
     if account is not None:
         made.account, made.domain_id = account.name, account.domain_id
-        made.domain_path = domain_path(cloud, account.domain_id)
+        path = domain_path(cloud, account.domain_id)
+        made.domain_path = None if path is None else wire_path(path)
     made.job_result = result
     made.job_result_type = None if result is None else "object"
-    made.job_instance_type, made.job_instance_id = _type_of(job.subject_kind), job.subject_id
+    made.job_instance_type, made.job_instance_id = instance_type(job), job.subject_id
     made.failed_step, made.percent = job.failed_step or None, job.percent or None
     made.progress, made.completed = job.progress or None, date(job.finished_at_ms or None)
     return made

@@ -318,8 +318,10 @@ def _kinds(spec: Spec, ask: Any, names: Names) -> tuple[str, ...]:
     """The nouns that an id may name; for some commands another parameter says which."""
     if isinstance(names.kind, (str, tuple)):
         return names.kinds
-    word = str(getattr(ask, names.by) or "")
+    word, by = str(getattr(ask, names.by) or ""), names.by.replace("_", "")
+    if not word:
+        raise missing(spec.name, by)
     kind = names.kind.get(word.lower())
     if kind is None:
-        raise bad_value(spec.name, names.by.replace("_", ""), word, "names no kind of resource")
+        raise bad_value(spec.name, by, word, "names no kind of resource")
     return (kind,)

@@ -76,7 +76,9 @@ def check_url(source: Source, *, simulated: bool = False) -> None:
         if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
             raise Invalid(f"{source.url} names no local file: write file:///path")
     elif parts.scheme not in ("http", "https"):
-        raise Invalid(f"{source.url} cannot be fetched: write http://, https:// or file:///")
+        raise Invalid(
+            f"{source.url} cannot be fetched: write http://, https:// or file:///", field="url"
+        )
     elif not parts.hostname:
         raise Invalid(f"{source.url} names no host")
     if parts.username or parts.password:

@@ -8,6 +8,7 @@ they are read. Only the latest are kept here; the log has them all.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from importlib import import_module
 from itertools import takewhile
 from pkgutil import iter_modules
@@ -27,8 +28,23 @@ from projections.latest import Latest
 KEPT = 50_000
 # The engine's own housekeeping would drown what people did.
 HOUSEKEEPING = "SYSTEM"
-# CloudStack's words for the kinds of things that happen to; the rest is our noun in its spelling.
-KINDS = {"vm": "VirtualMachine", "saga": "Job", "ssh_key_pair": "SSHKeyPair"}
+# CloudStack's words for what events and jobs are about; the rest is our noun in its spelling. Rules
+# of firewalls and of forwarding are one kind to it, and addresses of any sort are another.
+KINDS = {
+    "vm": "VirtualMachine",
+    "router": "DomainRouter",
+    "public_ip_address": "IpAddress",
+    "nic_ip": "IpAddress",
+    "os_type": "GuestOs",
+    "network_service_provider": "PhysicalNetworkServiceProvider",
+    "load_balancer": "LoadBalancerRule",
+    "egress_firewall_rule": "FirewallRule",
+    "ipv6_firewall_rule": "FirewallRule",
+    "port_forwarding_rule": "FirewallRule",
+    "ip_forwarding_rule": "FirewallRule",
+    "saga": "Job",
+    "ssh_key_pair": "SSHKeyPair",
+}
 _ID_HIGH = 0x5A6A_5A6A_5A6A_8000  # version 8 of RFC 9562: a layout of our own
 _ID_LOW = 0x8000_0000_0000_0000
 
@@ -80,6 +96,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return f"Successfully completed {self.action} of {about}"
 
 
+@cache
 def resource_type(kind: str) -> str | None:
     """The wire's word for a noun."""
     return KINDS.get(kind, kind.title().replace("_", "")) or None

@@ -30,7 +30,7 @@ from engine.clock import SystemClock
 from engine.collector import at_rest, settle
 from engine.cooling import keep_cool
 from engine.decisions.hypervisor_capabilities import KnowKinds, unknown_kinds
-from engine.drivers import Drivers, folders
+from engine.drivers import Drivers
 from engine.engine import Engine
 from engine.feed import Feed
 from engine.genesis import ADMIN_USER, Credentials, begin, first_credentials
@@ -43,7 +43,6 @@ from engine.malloc import share_one_arena
 from engine.nouns import load
 from engine.reconcilers.doubts import Doubts
 from engine.reconcilers.sweep import Sweeper
-from engine.rehearsal import is_rehearsal
 from engine.tasks import Tasks
 from engine.vault import Vault
 from engine.webhooks import deliver_webhooks
@@ -52,6 +51,7 @@ from projections.addresses import Addresses
 from projections.capacity import Capacity
 from projections.cloud import Cloud
 from projections.space import Space
+from sagastack.chosen_drivers import driver_settings, make_chosen
 from sagastack.console_door import ConsoleDoor
 from sagastack.face import Face
 from sagastack.membership import Member, enter, take_part, watched
@@ -126,7 +126,7 @@ async def controller(settings: Settings) -> AsyncIterator[Controller]:
         milestones.reached("other past", history.took)
         drivers = Drivers.load(driver_settings(settings))
         stack.push_async_callback(drivers.close)
-        _make_chosen(drivers, settings)
+        make_chosen(drivers, settings)
         hosts = HostRegistry(cloud, drivers, vault)
         stack.push_async_callback(hosts.close)
         tasks = await stack.enter_async_context(Tasks())
@@ -267,34 +267,3 @@ async def _open(stack: AsyncExitStack, app: web.Application, host: str, port: in
 
 def _admin() -> UUID:
     return ADMIN_USER
-
-
-def _make_chosen(drivers: Drivers, settings: Settings) -> None:
-    """Drivers are made when they are asked for, but those that somebody has set up, now."""
-    if is_rehearsal(settings.home):
-        return
-    known = {"sim": settings.simulator, "libvirt": settings.libvirt} | settings.drivers
-    for name in (name for name, chosen in known.items() if chosen):
-        if name not in drivers.names():
-            raise BadSetting(
-                f"SAGASTACK_DRIVER_{name.upper()} is set, and there is no such driver: there are "
-                + ", ".join(sorted(drivers.names()))
-            )
-        drivers.make(name)
-
-
-def driver_settings(settings: Settings) -> dict[str, dict[str, str]]:
-    """Each driver's settings by its folder. The simulated data centre outlives the controller."""
-    home = settings.home
-    guest, logs = home / "guest", home / "guest-logs"
-    libvirt = {
-        "state": str(home / "libvirt-driver.json"),
-        "log_dir": str(logs),
-        "probe_kernel": str(guest / "vmlinuz"),
-        "probe_initrd": str(guest / "initramfs.gz"),
-    }
-    simulator = {"state": str(home / "simulator.jsonl"), "serial_dir": str(logs)}
-    others = {one.name: {"state": str(home / "drivers" / one.name)} for one in folders()}
-    named = {"libvirt": libvirt | settings.libvirt, "sim": simulator | settings.simulator}
-    chosen = {name: others.get(name, {}) | said for name, said in settings.drivers.items()}
-    return others | named | chosen

@@ -27,7 +27,7 @@ from engine.vault import VaultError
 from sagastack.backups.home import unfinished
 from sagastack.client import Refusal
 from sagastack.commands import Commands, Tool, add_all, until_stopped
-from sagastack.output import reader_gone, whole_output
+from sagastack.output import in_words, reader_gone, whole_output
 from sagastack.release import release
 from sagastack.settings import BadSetting, Settings
 from sagastack.tools.moments import joined
@@ -69,14 +69,14 @@ def main(argv: list[str] | None = None) -> int:
     except TOLD as error:
         if isinstance(error, BrokenPipeError) and reader_gone():
             return 0
-        print(f"sagastack: {error}", file=sys.stderr)
+        print(f"sagastack: {in_words(error)}", file=sys.stderr)
         return 1
     except ExceptionGroup as several:  # what ended a running controller
         told, rest = several.split(TOLD)
         if rest is not None or told is None:
             raise
         for line in leaves(told):
-            print(f"sagastack: {line}", file=sys.stderr)
+            print(f"sagastack: {in_words(line)}", file=sys.stderr)
         return 1
 
 

@@ -8,20 +8,26 @@ import json
 import os
 import shutil
 import socket
-from dataclasses import asdict, dataclass
+from http.client import HTTPException
 from pathlib import Path
-from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from urllib.request import ProxyHandler, build_opener
 
+from aggregates.errors import DomainError
+from engine.clock import SystemClock
 from engine.cluster.store import is_shared
 from engine.drivers import Drivers
 from engine.log import LogError, LogUnavailable
 from engine.log.seal import SEALS
 from engine.vault import VaultError
 from sagastack.backups.home import unfinished
+from sagastack.check import Check
+from sagastack.chosen_drivers import chosen, make_chosen
 from sagastack.commands import Commands
-from sagastack.proofs.whose import LOG, OthersSeals
+from sagastack.proofs.whose import LOG, UNREADABLE, OthersSeals
 from sagastack.sealed import GONE, look_into_vault
-from sagastack.settings import Settings
+from sagastack.settings import ENDPOINT_FILE, BadSetting, Settings, misspelt
 from sagastack.tools.verify import verify
 
 FREE_BYTES_MIN = 2 * 1024**3
@@ -31,35 +37,23 @@ RESTORE = (
     "newer release wrote it (`sagastack upgrade --check`), start that one instead"
 )
 REACH = "see that the database runs and can be reached from here, or name another with --store"
+HANGS = (
+    "if `sagastack serve` hangs there, end it (SIGKILL loses nothing that was acknowledged) and "
+    "start it again; if something else has the port, serve on another one (--port)"
+)
+RENAME = "rename it in the environment of `sagastack serve`, or unset it"
+ANSWER_S = 3.0
+CLOSING = 503
 SEAL = "start the server, which seals; if there were seals, put your copy of them back before"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing looked at. `needed`: without it no cloud works, rather than some of it."""
-
-    name: str
-    ok: bool
-    found: str
-    remedy: str = ""
-    needed: bool = False
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-    def __str__(self) -> str:
-        mark = "ok  " if self.ok else "FAIL" if self.needed else "warn"
-        remedy = f"\n       do: {self.remedy}" if self.remedy and not self.ok else ""
-        return f"{mark}  {self.name}: {self.found}{remedy}"
 
 
 async def examine(settings: Settings) -> list[Check]:
     """Every check, in the order in which they matter."""
     checks = [_folder(settings.home), _space(settings.home), await _secrets(settings)]
-    checks.append(await _log(settings))
-    checks.append(await asyncio.to_thread(_port, settings))
-    checks += await asyncio.to_thread(_hypervisors)
-    return checks
+    log = await _log(settings)
+    checks += [log, await asyncio.to_thread(_server, settings)]
+    checks += [_environment(), *await asyncio.to_thread(_hypervisors, settings)]
+    return checks + await _within(settings, log)
 
 
 def _near(home: Path) -> Path:
@@ -151,17 +145,55 @@ async def _log(settings: Settings) -> Check:
     return Check("log", not done.faults, found, RESTORE if done.seals else SEAL, needed=True)
 
 
-def _port(settings: Settings) -> Check:
-    with socket.socket() as probe:
-        taken = probe.connect_ex((settings.host, settings.port)) == 0
-    found = f"{settings.host}:{settings.port} " + ("answers" if taken else "is free")
-    return Check("port", True, found)
+def _server(settings: Settings) -> Check:
+    """Whether this cloud is served, or could be where the settings say."""
+    left = settings.home / ENDPOINT_FILE
+    served = left.read_text().strip() if left.exists() else ""
+    if served and (answer := _answer(served)) is not None:
+        told = answer or "takes connections, and does not answer as a controller"
+        return Check("server", bool(answer), f"{served} {told}", HANGS)
+    here = f"{settings.reached_at}:{settings.port}"
+    answer = _answer(f"http://{here}")
+    if answer is None:
+        return Check("server", True, f"none runs; {here} is free")
+    return Check(
+        "server",
+        False,
+        f"none serves this data folder, and what listens on {here} {answer or 'is no controller'}",
+        "`sagastack serve --port ...` on another port, or end what listens there",
+    )
 
 
-def _hypervisors() -> list[Check]:
-    drivers = Drivers.load()
-    kinds = drivers.kinds()
-    checks = [Check("drivers", "Simulator" in kinds, ", ".join(kinds), needed=True)]
+def _answer(url: str) -> str | None:
+    """What a controller at an address says of itself, or nothing; None if nobody listens there."""
+    at = urlsplit(url)
+    try:
+        with socket.create_connection((at.hostname, at.port), ANSWER_S):
+            pass
+        health = f"http://{at.netloc}/healthz"
+        with build_opener(ProxyHandler({})).open(health, timeout=ANSWER_S) as answer:
+            told = json.load(answer)
+        return f"answers, at position {told['position']} of its log"
+    except HTTPError as refused:
+        return "is shutting down" if refused.code == CLOSING else ""
+    except ConnectionRefusedError:
+        return None
+    except (OSError, HTTPException, ValueError, LookupError, TypeError):
+        return ""
+
+
+def _hypervisors(settings: Settings) -> list[Check]:
+    kinds = Drivers.load().kinds()
+    why = _refused_settings(settings)
+    checks = [
+        Check(
+            "drivers",
+            not why and "Simulator" in kinds,
+            why or ", ".join(kinds),
+            "set the variable right, or unset it: `serve` does not start with it",
+            needed=True,
+        )
+    ]
     checks.append(
         Check(
             "KVM",
@@ -182,6 +214,36 @@ def _hypervisors() -> list[Check]:
         )
     )
     return checks
+
+
+def _refused_settings(settings: Settings) -> str:
+    """Why a driver does not take what is set for it; nothing that lasts is opened for that."""
+    try:
+        make_chosen(Drivers.load(chosen(settings)), settings)
+    except (BadSetting, DomainError) as error:
+        return str(error)
+    return ""
+
+
+def _environment() -> Check:
+    """A variable that is not quite one of ours sets nothing, and nobody else would say so."""
+    found = [f"{name} says nothing: {meant} would" for name, meant in misspelt(os.environ)]
+    return Check("environment", not found, "; ".join(found) or "no variable is misspelt", RENAME)
+
+
+async def _within(settings: Settings, log: Check) -> list[Check]:
+    """What waits for a person in the cloud itself, if its log can be folded."""
+    from sagastack.symptoms import symptoms
+    from sagastack.tools.opened import opened
+
+    if log.found == NONE_YET:
+        return []
+    try:
+        async with opened(settings) as (_, history):
+            return symptoms(await history.latest(), SystemClock().now_ms())
+    except (*UNREADABLE, DomainError, LookupError, OSError) as error:
+        # What is told of the log already is not told twice.
+        return [Check("cloud", False, str(error), RESTORE, needed=True)] if log.ok else []
 
 
 def add(commands: Commands) -> None:

@@ -7,6 +7,7 @@ and nothing said so.
 
 from __future__ import annotations
 
+import errno
 import io
 import select
 import sys
@@ -38,3 +39,26 @@ def reader_gone() -> bool:
     poll = select.poll()
     poll.register(sys.__stdout__ or 1, 0)
     return any(what & select.POLLERR for _, what in poll.poll(0))
+
+
+FILES = {
+    errno.ENOENT: "is not there: check the path",
+    errno.ENOTDIR: "is not there: something on the way to it is no folder",
+    errno.EISDIR: "is a folder: name a file",
+    errno.EEXIST: "is there already: choose another name",
+    errno.EACCES: "may not be used by this user: change who may, or run this as somebody else",
+    errno.EPERM: "may not be used by this user: change who may, or run this as somebody else",
+    errno.EROFS: "is on a file system that is only read: choose another place",
+}
+
+
+def in_words(error: Exception) -> str:
+    """What went wrong, as people say it: of a file, which one it is and what to do."""
+    if not isinstance(error, OSError):
+        return str(error)
+    if error.errno == errno.EADDRINUSE:
+        return f"{error.strerror}: choose another port, or end what listens there"
+    if not error.filename:
+        return str(error)
+    why = FILES.get(error.errno or 0, f"cannot be used: {error.strerror}")
+    return f"{error.filename} {why}"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from math import inf
 from pathlib import Path
 from typing import TypeVar
@@ -12,7 +13,8 @@ from urllib.parse import urlsplit
 
 # Where a controller leaves its address in its data folder, for tools that look for it there.
 ENDPOINT_FILE = "endpoint"
-DRIVER = "SAGASTACK_DRIVER_"
+OURS = "SAGASTACK_"
+DRIVER = f"{OURS}DRIVER_"
 PORT_MAX = 65_535
 STORES = ("sqlite", "postgres", "postgresql")
 
@@ -98,26 +100,11 @@ class Settings:
         `SAGASTACK_SIMULATOR` and `SAGASTACK_LIBVIRT`: settings of these drivers;
         `SAGASTACK_DRIVER_<NAME>`: those of another, by the name of its folder.
         """
-        kinds: dict[str, Callable[[str], object]] = {
-            "port": int,
-            "store": str,
-            "kafka": str,
-            "topics": str,
-            "simulator": pairs,
-            "libvirt": pairs,
-            "checkpoint_events": int,
-            "reconcile_s": float,
-            "otlp": str,
-            "snmp": str,
-            "snmp_oid": str,
-            "vault_key_file": lambda text: Path(text).resolve(),
-            "seals": lambda text: Path(text).resolve(),
-        }
         values: dict[str, object] = {
             "home": Path(os.environ.get("SAGASTACK_HOME", "var")).resolve()
         }
-        for name, kind in kinds.items():
-            variable = f"SAGASTACK_{name.upper()}"
+        for name, kind in READ.items():
+            variable = f"{OURS}{name.upper()}"
             text = os.environ.get(variable, "")
             values |= {name: _read(variable, text, kind)} if text else {}
         values["drivers"] = {
@@ -127,13 +114,6 @@ class Settings:
         }
         values |= {name: value for name, value in chosen.items() if value is not None}
         return cls(**values)  # type: ignore[arg-type]
-
-
-def _read(variable: str, text: str, kind: Callable[[str], T]) -> T:
-    try:
-        return kind(text)
-    except ValueError as error:
-        raise BadSetting(f"{variable}={text} is not understood: {error}") from error
 
 
 def pairs(text: str) -> dict[str, str]:
@@ -150,3 +130,56 @@ def pairs(text: str) -> dict[str, str]:
         else:
             raise ValueError("settings of a driver are name=value, joined by commas")
     return found
+
+
+def whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError("it is a whole number") from None
+
+
+def seconds(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError("it is a number of seconds") from None
+
+
+def folder(text: str) -> Path:
+    return Path(text).resolve()
+
+
+READ: dict[str, Callable[[str], object]] = {
+    "port": whole,
+    "store": str,
+    "kafka": str,
+    "topics": str,
+    "simulator": pairs,
+    "libvirt": pairs,
+    "checkpoint_events": whole,
+    "reconcile_s": seconds,
+    "otlp": str,
+    "snmp": str,
+    "snmp_oid": str,
+    "vault_key_file": folder,
+    "seals": folder,
+}
+"""What the environment may say, beside the home, and how that is read."""
+
+
+def _read(variable: str, text: str, kind: Callable[[str], T]) -> T:
+    try:
+        return kind(text)
+    except ValueError as error:
+        raise BadSetting(f"{variable}={text} is not understood: {error}") from error
+
+
+def misspelt(environment: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Variables that say nothing to a controller, and look like one that does."""
+    known = ["HOME", *map(str.upper, READ)]
+    for variable in environment:
+        name = variable.removeprefix(OURS)
+        if variable.startswith(OURS) and name not in known and not variable.startswith(DRIVER):
+            for meant in get_close_matches(name, known, n=1):
+                yield variable, f"{OURS}{meant}"

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from api.caller import Caller, Job
 from api.commands.vm_belongs import affinity_of
-from api.declare import Length, Names, OneOf, Page, Success, command
+from api.declare import Bound, Length, Names, OneOf, Page, Success, command
 from api.errors import InvalidValue, ParamError
 from api.lists import Filter, cut, list_command
 from api.scope import owner_for
@@ -107,8 +107,8 @@ class ListAffinityGroupTypes:
     """List the types that an affinity group can have."""
 
     keyword: Annotated[str | None, "text that the type contains"] = None
-    page: Annotated[int | None, "which page, from 1; needs pagesize"] = None
-    page_size: Annotated[int | None, "rows a page"] = None
+    page: Annotated[int | None, "which page, from 1; needs pagesize", Bound(1)] = None
+    page_size: Annotated[int | None, "rows a page; -1 for no limit", Bound(-1)] = None
 
     async def run(self, caller: Caller) -> Page:
         word = (self.keyword or "").casefold()

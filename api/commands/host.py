@@ -292,7 +292,7 @@ class HostFilters:
         if self.hahost or (self.type and self.type.lower() != "routing"):
             yield none_is
         if self.arch:
-            of, arch = caller.cloud[clusters], self.arch
+            of, arch = caller.cloud[clusters], self.arch.lower()
             yield lambda row: of[row.cluster_id].arch == arch
         vm = caller.cloud[vms].get(self.virtual_machine_id)
         if vm is not None:

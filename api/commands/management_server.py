@@ -61,7 +61,7 @@ def told(caller: Caller) -> dict[str, Any]:
 def fitting(ask: Any, caller: Caller, found: Any) -> Page:
     """The only controller, if it is what was asked for."""
     asked = ((ask.id, CONTROLLER_ID), (ask.name, found.name), (ask.version, found.version))
-    fits = all(not want or want == has for want, has in asked)
+    fits = all(not want or str(want).casefold() == str(has).casefold() for want, has in asked)
     rows = [found] if fits and (ask.keyword or "").casefold() in found.name.casefold() else []
     return Page(len(rows), cut(rows, ask.page, ask.page_size, caller))
 

@@ -129,7 +129,7 @@ class UpdateGuestOs:
     async def run(self, caller: Caller) -> Job:
         """Those that came with the cloud keep their names; everything else of them may change."""
         if self.os_display_name is not None:
-            _added(caller, self.id)
+            _added(caller, self.id, "keeps its osdisplayname: add another")
         asked: dict[str, Any] = {
             "name": self.os_display_name,
             "category_id": self.os_category_id,
@@ -212,7 +212,7 @@ class DeleteOsCategory:
         await caller.decide(RemoveRecord(kind="os_category", id=self.id))
 
 
-def _added(caller: Caller, os_type_id: UUID) -> None:
+def _added(caller: Caller, os_type_id: UUID, what: str = "stays") -> None:
     row = caller.cloud[os_types][os_type_id]
     if not row.is_user_defined:
-        raise InvalidValue(f"operating system {row.name} came with the cloud and stays")
+        raise InvalidValue(f"operating system {row.name} came with the cloud and {what}")

@@ -48,8 +48,12 @@ class CreatePortForwardingRule:
     for_display: Annotated[bool | None, "whether its owner sees it", Roles("Admin")] = None
 
     async def run(self, caller: Caller) -> Job:
-        first, last = port_range(self.public_port, self.public_end_port, "publicport")
-        start, end = port_range(self.private_port, self.private_end_port, "privateport")
+        first, last = port_range(
+            self.public_port, self.public_end_port, "publicport", "publicendport"
+        )
+        start, end = port_range(
+            self.private_port, self.private_end_port, "privateport", "privateendport"
+        )
         if self.private_end_port is None:
             end = start + last - first
         _as_long(first, last, start, end)
@@ -111,7 +115,7 @@ class UpdatePortForwardingRule(KeepsId):
             start = row.private_start_port if self.private_port is None else self.private_port
             length = row.end_port - row.start_port
             end = start + length if self.private_end_port is None else self.private_end_port
-            port_range(start, end, "privateport")
+            port_range(start, end, "privateport", "privateendport")
             _as_long(row.start_port, row.end_port, start, end)
             fields |= {"private_start_port": start, "private_end_port": end}
         if self.cidr_list is not None:

@@ -36,14 +36,15 @@ def protocol_of(text: str, *allowed: str) -> str:
     return found
 
 
-def port_range(first: int, last: int | None, name: str) -> tuple[int, int]:
-    """A range of ports; one without an end is a single port."""
+def port_range(first: int, last: int | None, name: str, end_name: str = "") -> tuple[int, int]:
+    """A range of ports, by the parameters that say them; one without an end is a single port."""
     end = first if last is None else last
-    for port in (first, end):
+    for said, port in ((name, first), (end_name, end)):
         if not 1 <= port <= PORT_MAX:
-            raise InvalidValue(f"Invalid port number {port}: {name} is from 1 to {PORT_MAX}")
+            raise InvalidValue(f"Invalid port number {port}: {said} is from 1 to {PORT_MAX}")
     if first > end:
-        raise InvalidValue(f"Start port can't be bigger than end port: {name} is {first}-{end}")
+        both = f"{name} and {end_name} are {first}-{end}"
+        raise InvalidValue(f"Start port can't be bigger than end port: {both}")
     return first, end
 
 
@@ -66,7 +67,7 @@ def traffic(ask: TrafficAsked, *protocols: str) -> dict[str, Any]:
         if ask.end_port is not None:
             raise InvalidValue("endport needs startport: give both, or neither")
         return {"protocol": protocol}
-    first, last = port_range(ask.start_port, ask.end_port, "startport and endport")
+    first, last = port_range(ask.start_port, ask.end_port, "startport", "endport")
     return {"protocol": protocol, "start_port": first, "end_port": last}
 
 

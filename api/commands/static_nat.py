@@ -72,7 +72,7 @@ class CreateIpForwardingRule:
     open_firewall: Annotated[bool | None, "false: make no firewall rule for it"] = None
 
     async def run(self, caller: Caller) -> Job:
-        first, last = port_range(self.start_port, self.end_port, "startport and endport")
+        first, last = port_range(self.start_port, self.end_port, "startport", "endport")
         fields = {
             "ip_address_id": self.ip_address_id,
             "protocol": protocol_of(self.protocol, "tcp", "udp"),

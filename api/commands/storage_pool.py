@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from api.commands.offering_checks import split
@@ -14,7 +13,7 @@ from api.errors import InvalidValue, missing
 from api.lists import NONE_IS, Filter, cut, list_command
 from api.urls import plain_url
 from api.views.metrics import StoragePoolMetricsView
-from api.views.storage_pool import StoragePoolView
+from api.views.storage_pool import StoragePoolView, place_of
 from engine.intents.storage_pool import (
     AddStoragePool,
     MaintainStoragePool,
@@ -228,10 +227,10 @@ class StoragePoolFilters:
     ] = None
 
     def matches(self, row: StoragePool, caller: Caller) -> bool:
-        parts = urlsplit(row.url)
-        if self.ip_address and parts.hostname != self.ip_address:
+        machine, path = place_of(row.url)
+        if self.ip_address and (machine or "").casefold() != self.ip_address.casefold():
             return False
-        if self.path and parts.path != self.path:
+        if self.path and path.casefold() != self.path.casefold():
             return False
         host = caller.cloud[hosts].get(self.host_id)
         if host is None:

@@ -127,7 +127,7 @@ class RegisterCniConfiguration:
     project_id: Annotated[UUID | None, "the project that shall own it", Names("project")] = None
 
     async def run(self, caller: Caller) -> UserData:
-        return await _keep(self, caller, check_user_data(self.cni_config), is_cni=True)
+        return await _keep(self, caller, check_user_data(self.cni_config, "cniconfig"), is_cni=True)
 
 
 @command(

@@ -189,7 +189,7 @@ def check_host_name(caller: Caller, account_id: UUID, name: str, but: UUID | Non
     """A host name that no other guest of the account has; two would share one DNS name."""
     if HOST_NAME.fullmatch(name) is None:
         raise InvalidValue(
-            f"{name!r} is no host name: letters, digits and hyphens, at most 63, "
+            f"name {name!r} is no host name: letters, digits and hyphens, at most 63, "
             "beginning with a letter and not ending with a hyphen"
         )
     for vm in caller.cloud[vms].by_text("name", name):
@@ -199,8 +199,8 @@ def check_host_name(caller: Caller, account_id: UUID, name: str, but: UUID | Non
             )
 
 
-def check_user_data(raw: str | None) -> str:
-    """The user data as it was sent, if it is base64."""
+def check_user_data(raw: str | None, said_by: str = "userdata") -> str:
+    """The user data as it was sent, if it is base64; `said_by` is the parameter."""
     if not raw:
         return ""
     text = "".join(raw.split())
@@ -208,7 +208,7 @@ def check_user_data(raw: str | None) -> str:
     try:
         base64.b64decode(padded, altchars=None, validate=True)
     except (binascii.Error, ValueError):
-        raise InvalidValue("userdata is not base64: encode it first") from None
+        raise InvalidValue(f"{said_by} is not base64: encode it first") from None
     return padded
 
 

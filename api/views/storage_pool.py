@@ -51,7 +51,7 @@ class StoragePoolView(View, kw_only=True):
     def of(cls, row: StoragePool, cloud: Cloud) -> StoragePoolView:
         pod, cluster = cloud[pods].get(row.pod_id), cloud[clusters].get(row.cluster_id)
         held = cloud.view(Space).pools.get(row.id)
-        parts = urlsplit(row.url)
+        machine, path = place_of(row.url)
         known = row.capacity_bytes > 0
         return cls(
             id=row.id,
@@ -63,8 +63,8 @@ class StoragePoolView(View, kw_only=True):
             pod_name=pod.name if pod else None,
             cluster_id=row.cluster_id,
             cluster_name=cluster.name if cluster else None,
-            ip_address=parts.hostname,
-            path=parts.path or row.url,
+            ip_address=machine,
+            path=path,
             type=row.pool_type,
             scope=row.scope,
             state=row.state.value,
@@ -84,3 +84,9 @@ class StoragePoolView(View, kw_only=True):
             job_id=row.job_id,
             job_status=None if row.job_id is None else 0,
         )
+
+
+def place_of(url: str) -> tuple[str | None, str]:
+    """The machine and the path that a pool's URL names, as they are shown and found by."""
+    parts = urlsplit(url)
+    return parts.hostname, parts.path or url

@@ -127,7 +127,9 @@ def move(ask: MoveAclItem, desk: Desk) -> None:
     lines = items_of(desk.cloud, acl.id)
     seen = hashlib.md5("".join(str(row.id) for row in lines).encode(), usedforsecurity=False)
     if ask.seen and ask.seen.lower() != seen.hexdigest():
-        raise NotAllowed(f"access list {acl.name} has changed meanwhile: list it and move again")
+        raise NotAllowed(
+            f"access list {acl.name} has changed meanwhile: list it for its new aclconsistencyhash"
+        )
     claim("network_acl_item", {"network_acl_id": acl.id}, item.id, desk)
     rest = [row for row in lines if row.id != item.id]
     place = _place(ask, rest)

@@ -26,7 +26,11 @@ def add(commands: Commands) -> None:
         """,
     )
     one.add_argument(
-        "--out", type=Path, required=True, metavar="FILE|DIR", help="in a folder it names itself"
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR|FILE",
+        help="in a folder it names itself; one that is not there is made, a FILE.gz is a file",
     )
     one.add_argument(
         "--since", type=Path, metavar="BACKUP", help="only what came behind this earlier one"
@@ -39,6 +43,8 @@ async def _run(args: argparse.Namespace, settings: Settings) -> int:
 
     load("aggregates")
     settings = of_store(settings)
+    if not args.out.suffix:
+        args.out.mkdir(mode=0o700, parents=True, exist_ok=True)
     done = await asyncio.to_thread(
         take,
         settings.store_url,

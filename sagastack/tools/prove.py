@@ -14,6 +14,8 @@ from engine.nouns import load
 from sagastack.commands import Commands
 from sagastack.release import release
 from sagastack.settings import Settings
+from sagastack.tools.naming import find
+from sagastack.tools.opened import opened
 
 
 def add(commands: Commands) -> None:
@@ -21,9 +23,9 @@ def add(commands: Commands) -> None:
         "prove",
         _run,
         "write one account's events, each with its proof, for `sagastack verify` anywhere",
-        example="sagastack prove --account 5f3c2a1e-... --out acme.proof.gz",
+        example="sagastack prove --account acme --out acme.proof.gz",
     )
-    one.add_argument("--account", type=UUID, required=True, metavar="ID", help="as listAccounts")
+    one.add_argument("--account", required=True, metavar="ACCOUNT", help="name or id")
     one.add_argument("--out", type=Path, required=True, metavar="FILE")
 
 
@@ -34,6 +36,7 @@ async def _run(args: argparse.Namespace, settings: Settings) -> int:
     from sagastack.proofs.whose import of_store
 
     load("aggregates")
+    account = await _account(settings, args.account)
     settings = of_store(settings)
     secrets = await asyncio.to_thread(sources.secrets, settings.store_url, settings.home)
     signer = sources.signing_key(settings.seals_folder, secrets, settings.vault_key)
@@ -41,7 +44,7 @@ async def _run(args: argparse.Namespace, settings: Settings) -> int:
         write,
         settings.store_url,
         settings.seals_folder,
-        args.account,
+        account,
         args.out,
         at_ms=SystemClock().now_ms(),
         release=release(),
@@ -70,3 +73,13 @@ async def _run(args: argparse.Namespace, settings: Settings) -> int:
         print(f"note: {done.unsealed} newer events are not sealed yet: prove again in a minute")
     print("hand out seal.pub by another way than this file")
     return 0
+
+
+async def _account(settings: Settings, text: str) -> UUID:
+    """An account by its id; by its name, the only one that is or was called so."""
+    try:
+        return UUID(text)
+    except ValueError:
+        async with opened(settings) as (log, history):
+            cloud = await history.latest()
+            return await find(log, [cloud], "account", text, cloud.position, alone=True)

@@ -104,6 +104,25 @@ async def test_a_command_that_is_not_there_for_you(served: Served, command: str)
 
 
 @pytest.mark.parametrize(
+    ("command", "hint"),
+    [
+        ("listtoydisks", ": it is spelled listToyDisks"),
+        ("", ": say command=..., one of listApis"),
+        ("listNothing", ""),
+        ("breaktoydisk", ""),
+        ("breakToyDisk", ""),
+    ],
+)
+async def test_how_a_command_is_spelled_is_told_to_who_may_call_it(
+    served: Served, command: str, hint: str
+) -> None:
+    """Of any other a role is told no more than that it has none."""
+    query = signed("ann", {"command": command, "response": "json"})
+    _, body, _ = await raw(served, query)
+    assert body.endswith(f'for the account ann{hint}"}}}}'), body
+
+
+@pytest.mark.parametrize(
     "query",
     [
         "",

@@ -8,6 +8,8 @@ from uuid import UUID
 import pytest
 
 from api.this_controller import CONTROLLER_ID
+from projections.event_list import resource_type
+from projections.table import TABLES
 from tests.api.conftest import Served
 from tests.api.fakes import NOW_MS, Run, named
 
@@ -42,7 +44,7 @@ async def test_a_running_job_has_no_result(served: Served) -> None:
             "accountid": str(named("account ann")),
             "account": "ann",
             "domainid": str(named("/a")),
-            "domainpath": "/a",
+            "domainpath": "ROOT/a",
             "userid": str(named("user ann")),
             "cmd": "startToyDisk",
             "jobprocstatus": 0,
@@ -130,3 +132,22 @@ async def test_listing_jobs(served: Served) -> None:
     assert await count("boss", listall="true", keyword="delete") == 1
     assert await count("boss", listall="true", startdate="2025-10-31") == 0
     assert await count("boss", listall="true", startdate="2025-10-30") == 3
+
+
+def test_what_jobs_and_events_are_about_is_called_as_cloudstack_calls_it() -> None:
+    """Its `ApiCommandResourceType`, which clients compare with; what it has not is our noun."""
+    words = {kind: resource_type(kind) for kind in (*TABLES, "nic_ip")}
+    assert CLOUDSTACKS <= set(words.values())
+    assert {words[kind] for kind in ("public_ip_address", "nic_ip")} == {"IpAddress"}
+    rules = [kind for kind in words if "firewall_rule" in kind or "forwarding_rule" in kind]
+    assert len(rules) == 5 and {words[kind] for kind in rules} == {"FirewallRule"}
+
+
+CLOUDSTACKS = {
+    *("VirtualMachine", "DomainRouter", "Volume", "Snapshot", "Template", "SystemVm", "Host"),
+    *("StoragePool", "ImageStore", "IpAddress", "SecurityGroup", "PhysicalNetwork", "TrafficType"),
+    *("PhysicalNetworkServiceProvider", "FirewallRule", "Account", "User", "PrivateGateway"),
+    *("LoadBalancerRule", "AffinityGroup", "GuestOs", "GuestOsMapping", "Network", "NetworkAcl"),
+    *("NetworkAclItem", "Project", "Domain", "DiskOffering", "ServiceOffering", "VpcOffering"),
+    *("NetworkOffering", "Zone", "StaticRoute", "Vpc", "VmSnapshot"),
+}

@@ -159,6 +159,21 @@ async def test_a_backup_of_another_store_takes_what_lies_beside_it(
     assert other.secret in kept and past.secret not in kept
 
 
+async def test_a_backup_into_a_folder_that_is_not_there_makes_it(
+    past: Past, tmp_path: Path
+) -> None:
+    """It became a file of that name, and the next backup was refused."""
+    folder = tmp_path / "srv" / "backups"
+    words = ("--home", str(past.home), "backup", "--store", past.url, "--out", str(folder))
+    for made in (1, 1 + 1):
+        status, out, err = await in_a_thread(*words)
+        assert status == 0 and str(folder) in out, out + err
+        await past.live(1)
+        past.ms[0] += 60_000
+        assert len(list(folder.iterdir())) == made
+    assert folder.stat().st_mode & 0o077 == 0
+
+
 async def test_a_backup_under_the_seals_of_another_cloud_says_whose_they_are(
     past: Past, tmp_path: Path
 ) -> None:

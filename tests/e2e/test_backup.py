@@ -97,11 +97,14 @@ def test_a_tenant_proves_its_past(lived: Place, tmp_path: Path) -> None:
     tenant, other = lived.tenant(), lived.tenant()
     mine, theirs = lived.deploy(tenant), lived.deploy(other)
     lived.expunge(theirs, other)
-    account = tenant("listAccounts")["account"][0]["id"]
+    row = tenant("listAccounts")["account"][0]
+    account = row["id"]
     assert server.stop() == 0  # It seals all that there is.
     out = tmp_path / "mine.proof.gz"
     proved = told(server, "prove", "--account", account, "--out", str(out))
     assert proved["events"] > 5 and proved["not_sealed_yet"] == 0
+    by_name = told(server, "prove", "--account", row["name"], "--out", f"{out}.by-name")
+    assert by_name["account"] == account and by_name["events"] == proved["events"]
     elsewhere = Server(tmp_path / "elsewhere")
     checked = told(elsewhere, "verify", str(out))
     assert checked["what"] == "proof" and checked["events"] == proved["events"]

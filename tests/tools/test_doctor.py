@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from engine.log.seal import PUBLIC_KEY, SEALS
-from sagastack.doctor import Check, examine
-from sagastack.settings import Settings
+from sagastack.check import Check
+from sagastack.doctor import examine
+from sagastack.settings import ENDPOINT_FILE, BadSetting, Settings
 from tests.backups.past import Past
 
 
@@ -78,3 +80,55 @@ async def test_a_folder_that_cannot_be_is_told(tmp_path: Path) -> None:
 async def test_a_database_that_is_away_is_told(home: Path) -> None:
     told = await wrong(Settings(home=home, store="postgres://127.0.0.1:1/x"))
     assert list(told) == ["log"] and "see that the database runs" in told["log"].remedy
+
+
+async def test_what_a_driver_does_not_take_is_told_by_its_variable(home: Path) -> None:
+    told = await wrong(Settings(home=home, simulator={"bogus": "1"}))
+    assert list(told) == ["drivers"] and "SAGASTACK_SIMULATOR" in told["drivers"].found
+    told = await wrong(Settings(home=home, drivers={"nosuch": {"a": "1"}}))
+    assert "SAGASTACK_DRIVER_NOSUCH" in told["drivers"].found
+    assert not (home / "simulator.jsonl").exists()
+
+
+async def test_a_misspelt_variable_is_told_with_the_right_one(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SAGASTACK_RECONCILE", "3")
+    monkeypatch.setenv("SAGASTACK_REQUIRE_PEERS", "1")
+    (told,) = [one for one in await examine(Settings(home=home)) if one.name == "environment"]
+    assert told.found == "SAGASTACK_RECONCILE says nothing: SAGASTACK_RECONCILE_S would"
+
+
+async def _hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.close()
+
+
+async def test_a_port_that_something_else_has_is_told(home: Path) -> None:
+    silent = await asyncio.start_server(_hang_up, "127.0.0.1", 0)
+    async with silent:
+        port = silent.sockets[0].getsockname()[1]
+        (told,) = [
+            one for one in await examine(Settings(home=home, port=port)) if one.name == "server"
+        ]
+        (home / ENDPOINT_FILE).write_text(f"http://127.0.0.1:{port}/client/api\n")
+        (hung,) = [one for one in await examine(Settings(home=home)) if one.name == "server"]
+    assert not told.ok and "is no controller" in told.found and "--port" in told.remedy
+    assert not hung.ok and "does not answer as a controller" in hung.found, hung
+    (told,) = [one for one in await examine(Settings(home=home, port=port)) if one.name == "server"]
+    assert told.ok and told.found == f"none runs; 127.0.0.1:{port} is free"
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "why"),
+    [
+        ("SAGASTACK_PORT", "eighty", "it is a whole number"),
+        ("SAGASTACK_RECONCILE_S", "soon", "it is a number of seconds"),
+        ("SAGASTACK_SIMULATOR", "fast", "name=value, joined by commas"),
+    ],
+)
+def test_what_is_not_understood_is_told_in_plain_words(
+    monkeypatch: pytest.MonkeyPatch, variable: str, text: str, why: str
+) -> None:
+    monkeypatch.setenv(variable, text)
+    with pytest.raises(BadSetting, match=f"{variable}={text} is not understood: .*{why}"):
+        Settings.from_environment()

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import io
 import os
+import socket
 import subprocess
 import sys
 from contextlib import nullcontext
@@ -14,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from sagastack import cli
-from sagastack.output import whole_output
+from sagastack.output import in_words, whole_output
 from tests.proofs.tenants import tenants
+from tests.tools.run import run_tool
 
 
 class Narrow(io.RawIOBase):
@@ -125,3 +127,33 @@ def test_a_stream_that_is_closed_leads_nowhere(tmp_path: Path, closed: str) -> N
     done = command(f"--home {tmp_path} export {closed}")
     assert done.returncode == 0 and not done.stderr
     assert bool(done.stdout) is (closed in ("<&-", "2>&-"))
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("verify /no/such/file", "/no/such/file is not there: check the path"),
+        ("verify /", "/ is a folder: name a file"),
+        ("export --out /", "/ is a folder: name a file"),
+        ("export --out /dev/null/x", "/dev/null/x is not there: something on the way to it"),
+        ("prove --account nobody --out FILE", "no account is, or ever was, called nobody"),
+    ],
+)
+def test_what_cannot_be_opened_is_told_by_its_name(tmp_path: Path, words: str, told: str) -> None:
+    """A number of the system says nothing, and no class of Python does."""
+    asyncio.run(lived(tmp_path, 0))
+    out = str(tmp_path / "out")
+    status, _, err = run_tool("--home", str(tmp_path), *words.replace("FILE", out).split())
+    assert status == 1 and err.startswith(f"sagastack: {told}"), err
+
+
+def test_a_port_that_is_taken_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        status, _, err = run_tool("simulate", "--listen", f"127.0.0.1:{taken.getsockname()[1]}")
+    assert status == 1 and "choose another port" in err and "Errno" not in err
+
+
+def test_words_of_an_error_nobody_foresaw() -> None:
+    assert in_words(OSError(5, "Input/output error", "log.db")) == (
+        "log.db cannot be used: Input/output error"
+    )
