@@ -10,7 +10,7 @@ from itertools import islice
 
 from aggregates.host import HostState
 from aggregates.storage_pool import PoolState
-from engine.chores.capacity import too_full
+from engine.chores.capacity import places, too_full
 from engine.decisions.storage_pool import FULL, THRESHOLD
 from projections.api_key import api_keys
 from projections.cloud import Cloud
@@ -88,7 +88,7 @@ def _fullness(cloud: Cloud, pool: StoragePool, held_bytes: int) -> Told:
 
 
 def _full_places(cloud: Cloud, now_ms: int) -> Told:
-    yield from (full.text for full in too_full(cloud))
+    yield from (full.text for one in places(cloud) for full in too_full(cloud, one))
 
 
 def _unlike_the_log(cloud: Cloud, now_ms: int) -> Told:

@@ -44,8 +44,8 @@ async def look_at_capacity(engine: Engine, now_ms: int) -> None:
         (f.place_id, f.subject): f for f in cloud[findings].by("finding", FindingKind.TOO_FULL)
     }
     full = dict[tuple[UUID, str], Full]()
-    async for some in pieces(list(_places(cloud)), most=LOOKED_AT_ONCE):
-        full |= {what.key: what for one in some for what in _too_full(cloud, one)}
+    async for some in pieces(list(places(cloud)), most=LOOKED_AT_ONCE):
+        full |= {what.key: what for one in some for what in too_full(cloud, one)}
     for key, what in full.items():
         if key not in known:
             ask = OpenFinding(
@@ -63,7 +63,7 @@ async def look_at_capacity(engine: Engine, now_ms: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Looked:
+class Looked:
     """A zone, pod or cluster, and what the settings of thresholds that are about it begin with."""
 
     name: str
@@ -72,18 +72,18 @@ class _Looked:
     scope: str
 
 
-def _places(cloud: Cloud) -> Iterator[_Looked]:
+def places(cloud: Cloud) -> Iterator[Looked]:
     """All of them: each is looked at for what is its own."""
     for zone in cloud[zones]:
-        yield _Looked(f"zone {zone.name}", zone.id, Place(zone.id), "zone.")
+        yield Looked(f"zone {zone.name}", zone.id, Place(zone.id), "zone.")
     for pod in cloud[pods]:
-        yield _Looked(f"pod {pod.name}", pod.id, Place(pod.zone_id, pod.id), "pod.")
+        yield Looked(f"pod {pod.name}", pod.id, Place(pod.zone_id, pod.id), "pod.")
     for cluster in cloud[clusters]:
         place = Place(cluster.zone_id, cluster.pod_id, cluster.id)
-        yield _Looked(f"cluster {cluster.name}", cluster.id, place, "cluster.")
+        yield Looked(f"cluster {cluster.name}", cluster.id, place, "cluster.")
 
 
-def _too_full(cloud: Cloud, one: _Looked) -> Iterator[Full]:
+def too_full(cloud: Cloud, one: Looked) -> Iterator[Full]:
     """What is used there beyond its threshold."""
     for kind, used, total in measured(cloud, one.place):
         setting = NOTIFIES.get(kind, "")
