@@ -8,7 +8,7 @@ from aggregates.errors import AlreadyExists, InUse, NotAllowed, NotFound
 from aggregates.project import OWNER, REGULAR, Project
 from aggregates.project_member import ProjectMember
 from engine.decide import Desk, decision
-from engine.decisions.record import create, remove, remove_parts, update
+from engine.decisions.record import claim, create, remove, remove_parts, update
 from engine.genesis import stable_id
 from engine.intents.project import (
     ActivateProject,
@@ -110,6 +110,9 @@ def set_member_role(ask: SetMemberRole, desk: Desk) -> None:
 def invite(ask: Invite, desk: Desk) -> None:
     project = open_project(desk, ask.project_id)
     _is_new(desk, project, ask)
+    # Asked twice at one moment, the later one finds the invitation of the other.
+    invited = {"project_id": project.id, "account_id": ask.account_id, "user_id": ask.user_id}
+    claim("project_invitation", invited, ask.id, desk)
     for one in desk.cloud[project_invitations].by("project_id", project.id):
         same = (one.account_id, one.user_id) == (ask.account_id, ask.user_id)
         if same and one.state == "Pending":
