@@ -47,7 +47,7 @@ from tests.sim.loop import VirtualLoop, counted_writer
 from tests.sim.mortal import MortalLog, SimClock
 from tests.sim.nature import Nature
 from tests.sim.owners import Owners
-from tests.sim.place import HOST_URLS, HOSTS, POOLS, complete
+from tests.sim.place import HOST_URLS, HOSTS, POOLS, complete, widen
 from tests.sim.seeds import Chance, Ills
 from tests.sim.tenants import Tenants
 
@@ -157,6 +157,7 @@ class Simulation:
         self.driver.faults.clear()
         await furnish(bed.engine, host_count=HOSTS)
         await complete(bed.engine, self._home)
+        await widen(bed.engine)
         fresh = self.ills.faults(self.seed)
         self.driver.faults.__dict__.update(fresh.__dict__)
 
