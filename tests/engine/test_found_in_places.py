@@ -10,14 +10,16 @@ from uuid import UUID
 import pytest
 from msgspec.structs import replace
 
-from aggregates.errors import AlreadyExists, DomainError, InUse, Invalid, NotAllowed
+from aggregates.errors import AlreadyExists, Busy, DomainError, InUse, Invalid, NotAllowed
 from aggregates.vm import VmState
 from benchmarks.cloud import BY, GIB, WIRE, ZONE, Bed, deploy, named
+from drivers.sim import SimDriver
 from engine.engine import JobFailed
 from engine.genesis import ADMIN_ACCOUNT, BUILTIN_TEMPLATE, ROOT_DOMAIN
 from engine.intents.account import DeleteAccount
 from engine.intents.dedication import Dedicate
 from engine.intents.domain import DeleteDomain
+from engine.intents.host import RemoveHost
 from engine.intents.network import CreateNetwork
 from engine.intents.nic import ChangeNicIp
 from engine.intents.physical_network import UpdatePhysicalNetwork
@@ -306,3 +308,25 @@ async def test_a_guest_that_changes_hands_gets_an_address_of_the_pod_of_its_disk
     )
     await wide.engine.decide(gives, BY)
     await wide.engine.perform(StartVm(vm_id=ask.vm_id), BY)
+
+
+# ---- hosts with storage of their own ---------------------------------------------------------
+
+
+async def test_no_guest_is_stopped_for_a_host_whose_own_storage_keeps_it(wide: Bed) -> None:
+    """It was refused when all of its guests had been stopped."""
+    ask = await in_own_pool(wide, "kept")
+    with pytest.raises(InUse, match="lies in pool own0: remove or move it first"):
+        await wide.engine.submit(RemoveHost(id=named("host0"), forced=True), BY)
+    assert wide.engine.cloud[vms][ask.vm_id].state is VmState.RUNNING
+
+
+async def test_a_host_does_not_take_a_pool_of_its_own_away_from_a_job(
+    wide: Bed, sim: SimDriver
+) -> None:
+    await own_pool(wide, "own0")
+    sim.faults.slow("open_pool", 0.2)
+    job = await wide.engine.submit(pool_at(wide.engine.cloud, "own1", named("own1")), BY)
+    with pytest.raises(Busy, match="storage pool own1"):
+        await wide.engine.submit(RemoveHost(id=named("host1"), forced=True), BY)
+    await wide.engine.runner.wait(job.id)

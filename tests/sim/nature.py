@@ -73,9 +73,10 @@ class Nature:
             if rng.random() > STRAYS:
                 continue
             home = self._world.hosts[guest.host]
-            url = rng.choice([one for one in urls if STANDS[one] == STANDS[home.url]])
-            if any(disk.path.startswith("sim://own") for disk in guest.disks):
+            near = [one for one in urls if STANDS[one] == STANDS[home.url]]
+            if not near or any(disk.path.startswith("sim://own") for disk in guest.disks):
                 continue
+            url = rng.choice(near)
             with suppress(DriverError):
                 compute.migrate(self._world, home, guest.guest_id, self._world.hosts[url])
                 self.acts["stray"] += 1

@@ -6,16 +6,18 @@ from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
 
 from aggregates.vm import Nic, Vm
+from engine.dedication import hosts_of, serves
 from engine.ip_rules import addresses_of
 from projections.addresses import Addresses, address_spaces
 from projections.cloud import Cloud
 from projections.cluster import clusters
+from projections.dedication import dedications
 from projections.host import hosts
 from projections.network import networks
 from projections.pod import pods
 from projections.space import Space
 from projections.storage_pool import is_reached, storage_pools
-from projections.vlan_ip_range import vlan_ip_ranges
+from projections.vlan_ip_range import space_of, vlan_ip_ranges
 from projections.vm import vms
 from projections.volume import volumes
 
@@ -23,6 +25,7 @@ from projections.volume import volumes
 def hold(cloud: Cloud) -> None:
     for vm in cloud[vms]:
         _reaches_its_disks(cloud, vm)
+        _may_be_there(cloud, vm)
         for nic in vm.nics:
             _is_on_its_network(cloud, vm, nic)
     _ranges_are_apart(cloud)
@@ -31,6 +34,19 @@ def hold(cloud: Cloud) -> None:
         cluster, pod = cloud[clusters][host.cluster_id], cloud[pods][host.pod_id]
         place = (cluster.pod_id, pod.zone_id, cluster.zone_id)
         assert place == (pod.id, host.zone_id, host.zone_id), f"{host.name} is in two places"
+
+
+def open_to_all(cloud: Cloud) -> list[str]:
+    """The URLs of the hosts that are kept for nobody."""
+    kept = {host.id for one in cloud[dedications] for host in hosts_of(cloud, one)}
+    return sorted(host.url for host in cloud[hosts] if host.id not in kept)
+
+
+def _may_be_there(cloud: Cloud, vm: Vm) -> None:
+    """No guest runs where a place is kept for others."""
+    for one in cloud[dedications]:
+        if any(host.id == vm.host_id for host in hosts_of(cloud, one)):
+            assert serves(cloud, one, vm.account_id), f"{vm.name} runs in what is kept for others"
 
 
 def _reaches_its_disks(cloud: Cloud, vm: Vm) -> None:
@@ -69,8 +85,9 @@ def _ranges_are_apart(cloud: Cloud) -> None:
             apart = not same or one.last < other.first or other.last < one.first
             assert apart, f"ranges {one.id} and {other.id} give out the same numbers"
     for row in cloud[vlan_ip_ranges]:
+        space = cloud[address_spaces][space_of(row.id)]
         ends = int(IPv4Address(row.start_ip)), int(IPv4Address(row.end_ip))
-        space = next(one for one in known if (one.first, one.last) == ends)
+        assert (space.first, space.last) == ends, f"range {row.id} gives out other addresses"
         assert space.network_id == row.network_id, f"range {row.id} is of another network"
 
 

@@ -40,7 +40,7 @@ from projections.saga import RunState, SagaRun, saga_runs
 from projections.storage_pool import storage_pools
 from projections.vm import vms
 from sagastack.tools.export import line
-from tests.sim import billing, images, laws
+from tests.sim import billing, images, laws, places
 from tests.sim.bugs import Bugs
 from tests.sim.endpoints import Endpoints
 from tests.sim.loop import VirtualLoop, counted_writer
@@ -226,7 +226,7 @@ class Simulation:
         sweeper = Sweeper(bed.engine, bed.hosts, self.clock, every_s=SWEEP_S)
         quiet = 0
         await self._all_jobs(bed)
-        self.nature.stray(sorted(host.url for host in bed.engine.cloud[hosts]))
+        self.nature.stray(places.open_to_all(bed.engine.cloud))
         for _ in range(PEACE_ROUNDS):
             before = self.position
             self._check()
