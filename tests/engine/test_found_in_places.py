@@ -24,7 +24,7 @@ from engine.intents.network import CreateNetwork
 from engine.intents.nic import ChangeNicIp
 from engine.intents.physical_network import UpdatePhysicalNetwork
 from engine.intents.pod import CreatePod
-from engine.intents.project import CreateProject, Invite
+from engine.intents.project import AddMember, CreateProject, Invite
 from engine.intents.record import CreateRecord
 from engine.intents.storage_pool import UpdateStoragePool
 from engine.intents.vlan_ip_range import CreateVlanIpRange
@@ -195,6 +195,22 @@ async def test_an_account_stays_whose_network_guests_of_others_are_on(wide: Bed)
     await wide.engine.perform(CreateVm(deploy=replace(deploy("other"), nics=[card])), BY)
     with pytest.raises(InUse, match="virtual machine other of another account is on network lan"):
         await wide.engine.submit(DeleteAccount(account_id=TENANT["account_id"]), BY)
+
+
+async def test_the_account_of_a_project_is_no_member_of_any(wide: Bed) -> None:
+    """As an owner of its own project it was waited for by the job that it waited for."""
+    project = CreateProject(
+        project_id=named("project"), project_account_id=named("its account"),
+        member_id=named("its owner"), name="p", display_text="p", domain_id=ROOT_DOMAIN,
+        owner_id=named("tenant 1"),
+    )  # fmt: skip
+    await wide.engine.decide(project, BY)
+    add = AddMember(
+        member_id=named("member"), project_id=named("project"), account_id=named("its account"),
+        role="Admin",
+    )  # fmt: skip
+    with pytest.raises(Invalid, match="is a project's own"):
+        await wide.engine.decide(add, BY)
 
 
 # ---- within reach ----------------------------------------------------------------------------
