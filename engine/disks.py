@@ -315,12 +315,22 @@ def refuse_out_of_reach(run: Run[Any], volume: Volume, vm: Vm) -> None:
         )
     for disk in run.cloud[volumes].by("vm_id", vm.id):
         other = run.cloud[storage_pools].get(disk.pool_id)
-        if other is not None and not meet(pool, other):
-            raise NotAllowed(
-                f"no host reaches both storage pool {pool.name}, where volume {volume.name} is, "
-                f"and {other.name}, where virtual machine {vm.name} has {disk.name}: move one "
-                "of them first"
-            )
+        if other is not None:
+            refuse_apart(vm, (volume, pool), (disk, other))
+
+
+def refuse_apart(
+    vm: Vm, one: tuple[Volume, StoragePool], other: tuple[Volume, StoragePool]
+) -> None:
+    """Refuse two volumes of a guest that lie in pools which no host reaches both."""
+    if not meet(one[1], other[1]):
+        told = " and ".join(
+            f"volume {volume.name} in storage pool {pool.name}" for volume, pool in (one, other)
+        )
+        raise NotAllowed(
+            f"no host that could run virtual machine {vm.name} reaches both {told}: move one of "
+            "them first"
+        )
 
 
 def in_service(run: Run[Any], volume: Volume) -> None:

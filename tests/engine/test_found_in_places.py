@@ -265,8 +265,23 @@ async def test_a_guest_takes_no_volume_that_its_host_does_not_reach(wide: Bed) -
     with pytest.raises(NotAllowed, match="which host host0 does not reach"):
         await wide.engine.submit(attach, BY)
     await wide.engine.perform(StopVm(vm_id=here.vm_id), BY)
-    with pytest.raises(NotAllowed, match="no host reaches both storage pool pool6"):
+    with pytest.raises(NotAllowed, match="reaches both volume far in storage pool pool6"):
         await wide.engine.submit(attach, BY)
+
+
+async def test_a_guest_does_not_start_without_a_disk_that_was_moved_away(wide: Bed) -> None:
+    """Disks of a stopped guest are moved one by one, so that for a while no host reaches all."""
+    ask = await in_own_pool(wide, "apart")
+    await loose(wide, "data", "own0", host_id=named("host0"))
+    await wide.engine.perform(AttachVolume(volume_id=named("data"), vm_id=ask.vm_id), BY)
+    await wide.engine.perform(StopVm(vm_id=ask.vm_id), BY)
+    for pool in ("pool7", "pool6"):
+        if pool == "pool7":
+            await own_pool(wide, pool)
+        away = MigrateVolume(volume_id=named("data"), pool_id=named(pool))
+        await wide.engine.perform(away, BY)
+    with pytest.raises(JobFailed, match=r"reaches both .* in storage pool own0 and volume data"):
+        await wide.engine.perform(StartVm(vm_id=ask.vm_id), BY)
 
 
 async def test_a_fresh_root_disk_lies_where_the_other_disks_are_reached(wide: Bed) -> None:
