@@ -51,7 +51,7 @@ def take_nic(
             dhcp_options=ask.dhcp_options,
         )
     ip4 = take_ip(at, ask.nic_id, ask.nic_id, network, ask.ip4, pod_id=pod_id)
-    gateway, netmask = _subnet_of(at.world.cloud, network, ip4)
+    gateway, netmask = way_out(at.world.cloud, network, ip4)
     return Nic(
         id=ask.nic_id,
         network_id=network.id,
@@ -86,7 +86,7 @@ def _is_down(cloud: Cloud, pod_id: UUID | None) -> bool:
     return not any(host.is_usable for host in cloud[hosts].by("pod_id", pod_id))
 
 
-def _subnet_of(cloud: Cloud, network: Network, ip4: str) -> tuple[str, str]:
+def way_out(cloud: Cloud, network: Network, ip4: str) -> tuple[str, str]:
     """Gateway and mask for an address: those of its range, else of the network's own subnet."""
     for one in cloud[vlan_ip_ranges].by("network_id", network.id):
         if one.holds(ip4):

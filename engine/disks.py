@@ -10,6 +10,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from aggregates.appliance import part_id
+from aggregates.errors import NotAllowed
 from aggregates.ids import uuid5
 from aggregates.image import Image
 from aggregates.vm import Vm, VmState, VmWorkEnded
@@ -24,13 +25,15 @@ from engine.image_places import is_simulated, on_disk
 from engine.images import remove
 from engine.intents.volume import Offering
 from engine.saga import Run
+from projections.cloud import Cloud
 from projections.disk_offering import DiskOffering, disk_offerings
 from projections.host import hosts
 from projections.service_offering import ServiceOffering, service_offerings
 from projections.snapshot import snapshots
-from projections.storage_pool import StoragePool, storage_pools
+from projections.storage_pool import StoragePool, is_reached, storage_pools
 from projections.template import templates
 from projections.vm import vms
+from projections.volume import volumes
 
 # Narrowest first.
 SCOPES = ("HOST", "CLUSTER", "ZONE")
@@ -154,21 +157,33 @@ def pool_tags(run: Run[Any], volume: Volume, vm: Vm) -> frozenset[str]:
 
 
 def room_for(run: Run[Any], volume: Volume, vm: Vm | None) -> SpaceRequest:
-    """Room for a disk that is on no pool yet; one made of a snapshot stays within reach of that."""
+    """Room for a disk that is on no pool yet, within reach of its guest, or of that guest's other
+    disks; one made of a snapshot stays within reach of that."""
     own = run.cloud[disk_offerings].get(volume.offering_id)
     tags = frozenset(own.storage_tags if own else ()) if vm is None else pool_tags(run, volume, vm)
     host = run.cloud[hosts].get(None if vm is None else vm.host_id)
-    near = source_pool(run, volume)
     request = SpaceRequest(
         volume_id=volume.id, zone_id=volume.zone_id, size_bytes=volume.size_bytes, tags=tags
     )
     if host is not None:
         pod_id, cluster_id, host_id = host.pod_id, host.cluster_id, host.id
         return replace(request, pod_id=pod_id, cluster_id=cluster_id, host_id=host_id)
-    if near is not None:
-        scope = {"pod_id": near.pod_id, "cluster_id": near.cluster_id, "host_id": near.host_id}
-        return replace(request, **scope)
+    near = [source_pool(run, volume), *([] if vm is None else pools_of(run.cloud, vm.id))]
+    for pool in near:
+        if pool is not None:
+            request = replace(
+                request,
+                pod_id=request.pod_id or pool.pod_id,
+                cluster_id=request.cluster_id or pool.cluster_id,
+                host_id=request.host_id or pool.host_id,
+            )
     return request
+
+
+def pools_of(cloud: Cloud, vm_id: UUID) -> list[StoragePool]:
+    """The pools that a guest's disks are on, one for each disk."""
+    found = (cloud[storage_pools].get(disk.pool_id) for disk in cloud[volumes].by("vm_id", vm_id))
+    return [pool for pool in found if pool is not None]
 
 
 def source_pool(run: Run[Any], volume: Volume) -> StoragePool | None:
@@ -273,6 +288,49 @@ async def near_guest(run: Run[Any], volume: Volume) -> tuple[HostSession, PoolSp
     if vm is None or vm.host_id is None:
         return await run.world.hosts.with_pool(volume.pool_id)
     return await run.world.hosts.session(vm.host_id), pool_spec(run, volume.pool_id)
+
+
+def kept_by_its_host(cloud: Cloud, vm_id: UUID) -> str:
+    """Which volume of a guest only its own host reaches, in words; empty if there is none."""
+    for disk in cloud[volumes].by("vm_id", vm_id):
+        pool = cloud[storage_pools].get(disk.pool_id)
+        if pool is not None and pool.host_id is not None:
+            return (
+                f"its volume {disk.name} is in storage pool {pool.name}, which its host alone "
+                "reaches"
+            )
+    return ""
+
+
+def refuse_out_of_reach(run: Run[Any], volume: Volume, vm: Vm) -> None:
+    """A guest runs where all of its volumes are reached, so there has to be such a host."""
+    pool = run.cloud[storage_pools].get(volume.pool_id)
+    if pool is None:
+        return
+    host = run.cloud[hosts].get(vm.host_id)
+    if host is not None and not is_reached(pool, host):
+        raise NotAllowed(
+            f"volume {volume.name} is in storage pool {pool.name}, which host {host.name} does "
+            f"not reach, where virtual machine {vm.name} runs: move one of them first"
+        )
+    for disk in run.cloud[volumes].by("vm_id", vm.id):
+        other = run.cloud[storage_pools].get(disk.pool_id)
+        if other is not None:
+            refuse_apart(vm, (volume, pool), (disk, other))
+
+
+def refuse_apart(
+    vm: Vm, one: tuple[Volume, StoragePool], other: tuple[Volume, StoragePool]
+) -> None:
+    """Refuse two volumes of a guest that lie in pools which no host reaches both."""
+    if not meet(one[1], other[1]):
+        told = " and ".join(
+            f"volume {volume.name} in storage pool {pool.name}" for volume, pool in (one, other)
+        )
+        raise NotAllowed(
+            f"no host that could run virtual machine {vm.name} reaches both {told}: move one of "
+            "them first"
+        )
 
 
 def in_service(run: Run[Any], volume: Volume) -> None:

@@ -21,6 +21,7 @@ from engine.intents.ending import ENDINGS, OUTLIVES, THINGS, Ending, Rows
 from engine.intents.job import AsJob
 from engine.intents.record import RemoveRecord
 from engine.saga import BY_INTENT, Run
+from projections.account import accounts
 from projections.cloud import Cloud
 from projections.saga import saga_runs
 from projections.table import TABLES
@@ -65,15 +66,21 @@ def owned(cloud: Cloud, account_id: UUID) -> Iterator[tuple[str, Any]]:
 
 
 def kept_in(cloud: Cloud, domain_id: UUID) -> Iterator[tuple[str, Any]]:
-    """What is a domain's own and no account's."""
+    """What is a domain's own: no account's, or of one elsewhere, as a network that serves it."""
     for kind, spec in TABLES.items():
         fields = spec.row.__struct_fields__
         if kind in OUTLIVES or not {"account_id", "domain_id"} <= set(fields):
             continue
         indexed = "domain_id" in spec.indexed
         for row in cloud[spec].by("domain_id", domain_id) if indexed else cloud[spec]:
-            if row.domain_id == domain_id and row.account_id is None:
+            if row.domain_id == domain_id and not _is_at_home(cloud, row):
                 yield kind, row
+
+
+def _is_at_home(cloud: Cloud, row: Any) -> bool:
+    """Whether its account is of its domain, and it ends with that."""
+    account = cloud[accounts].get(row.account_id)
+    return account is not None and account.domain_id == row.domain_id
 
 
 def _finds(kind: str) -> Rows | None:

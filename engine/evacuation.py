@@ -16,6 +16,7 @@ from aggregates.host import Host
 from aggregates.vm import Vm
 from drivers.contract.errors import Refused, Unavailable
 from engine.allocator import NothingFits
+from engine.disks import kept_by_its_host
 from engine.guests import named, request_elsewhere
 from engine.intents import By
 from engine.intents.vm import MigrateVm, StopVm
@@ -24,9 +25,7 @@ from engine.saga import Run
 from projections.capacity import Capacity
 from projections.host import hosts
 from projections.setting import value_of
-from projections.storage_pool import storage_pools
 from projections.vm import vms
-from projections.volume import volumes
 
 SIDE_BY_SIDE = 4
 # A guest that another job has is waited for; it is asked again for about half an hour.
@@ -52,14 +51,8 @@ def why_stays(run: Run[Any], vm: Vm) -> str:
     for what in ("live_migration", "migrate_guest"):
         if (why := capabilities.why_not(what)) is not None:
             return f"virtual machine {vm.name} stays where it is ({vm.hypervisor} hosts: {why})"
-    for disk in run.cloud[volumes].by("vm_id", vm.id):
-        pool = run.cloud[storage_pools].get(disk.pool_id)
-        if pool is not None and pool.host_id is not None:
-            return (
-                f"virtual machine {vm.name} stays where it is (its volume {disk.name} is in "
-                f"storage pool {pool.name}, which its host alone reaches)"
-            )
-    return ""
+    kept = kept_by_its_host(run.cloud, vm.id)
+    return f"virtual machine {vm.name} stays where it is ({kept})" if kept else ""
 
 
 def refuse_if_crowded(run: Run[Any], host: Host) -> None:

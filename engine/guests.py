@@ -45,6 +45,7 @@ from engine.disks import (
     make_disk,
     pool_spec,
     pool_tags,
+    refuse_apart,
     source_pool,
     space_key,
 )
@@ -109,7 +110,7 @@ def take_room(run: Run[Any], vm: Vm, where: Where, not_on: Collection[UUID] = ()
     cloud, disks = run.cloud, disks_of(run, vm.id)
     for disk in disks:
         in_service(run, disk)
-    place = _narrowed(run, disks, where)
+    place = _narrowed(run, vm, disks, where)
     refuse_rolling(cloud, place.host_id)
     kept = kept_for(cloud, vm.account_id, vm.zone_id)
     wishes = wishes_of(cloud, vm.affinity_group_ids, vm.id)
@@ -214,12 +215,14 @@ def _take_pools(
         yield hold, run.world.allocator.take_space(near, hold)
 
 
-def _narrowed(run: Run[Any], disks: list[Volume], where: Where) -> Where:
+def _narrowed(run: Run[Any], vm: Vm, disks: list[Volume], where: Where) -> Where:
     """A disk that is on a pool already ties the guest to the hosts that reach the pool.
 
-    So does one that is to be made of a snapshot: it is copied from where that lies.
+    So does one that is to be made of a snapshot: it is copied from where that lies. No host runs
+    a guest whose disks were moved where none reaches all of them.
     """
     pod_id, cluster_id, host_id = where.pod_id, where.cluster_id, where.host_id
+    known: list[tuple[Volume, StoragePool]] = []
     for disk in disks:
         if disk.pool_id is not None:
             pool: StoragePool | None = run.cloud[storage_pools][disk.pool_id]
@@ -227,6 +230,9 @@ def _narrowed(run: Run[Any], disks: list[Volume], where: Where) -> Where:
             pool = source_pool(run, disk)
         if pool is not None:
             _reached_from(pool, where)
+            for other in known:
+                refuse_apart(vm, other, (disk, pool))
+            known.append((disk, pool))
             cluster_id = cluster_id or pool.cluster_id
             host_id = host_id or pool.host_id
     return Where(pod_id, cluster_id, host_id)

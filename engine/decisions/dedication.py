@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from uuid import UUID
+
 from aggregates.dedication import Dedication
 from aggregates.errors import AlreadyExists, InUse, NotFound
+from aggregates.vm import Vm, VmState
 from engine.decide import Desk, decision
 from engine.decisions.record import create, remove
 from engine.dedication import hosts_of, serves
 from engine.intents.dedication import Dedicate, Release
 from engine.intents.record import CreateRecord, RemoveRecord
 from projections.account import accounts
+from projections.capacity import Capacity
+from projections.cloud import Cloud
 from projections.dedication import dedications
-from projections.host import hosts
 from projections.vm import vms
 
 
@@ -35,12 +40,23 @@ def release(ask: Release, desk: Desk) -> None:
     remove(RemoveRecord(kind="dedication", id=row.id), desk)
 
 
+def _coming(cloud: Cloud) -> Iterator[tuple[Vm, UUID]]:
+    """The guests that start or move, each with every host that it is promised."""
+    for state in (VmState.STARTING, VmState.MIGRATING):
+        for vm in cloud[vms].by("state", state):
+            for held in cloud.view(Capacity).holds_of_vm(vm.id):
+                yield vm, held.host_id
+
+
 def _used_by_nobody_else(desk: Desk, made: Dedication) -> None:
+    """Neither runs a guest there, nor has one that is just coming."""
+    coming = list(_coming(desk.cloud))
     for host in hosts_of(desk.cloud, made):
-        for vm in desk.cloud[vms].by("host_id", host.id):
+        on_its_way = [vm for vm, host_id in coming if host_id == host.id]
+        for vm in (*desk.cloud[vms].by("host_id", host.id), *on_its_way):
             if not serves(desk.cloud, made, vm.account_id):
                 account = desk.cloud[accounts].get(vm.account_id)
                 raise InUse(
-                    f"host {desk.cloud[hosts][host.id].name} runs virtual machine {vm.name} of "
+                    f"host {host.name} runs, or is about to run, virtual machine {vm.name} of "
                     f"account {account.name if account else vm.account_id}: move or stop it first"
                 )

@@ -236,13 +236,12 @@ def _vlan(
     """
     if ask.vlan is None and not _is_kept_apart(offering):
         return None, None
+    if ask.vlan is not None:
+        _claim_vlan(ask, physical, desk)
     try:
         candidates = spaces(desk.world, "vlan", physical_network_id=physical)
     except Exhausted:
         return ask.vlan, None
-    for other in desk.cloud[networks].by("zone_id", ask.zone_id):
-        if ask.vlan is not None and (other.vlan, other.physical_network_id) == (ask.vlan, physical):
-            raise AlreadyExists(f"VLAN {ask.vlan} is that of network {other.name}: choose another")
     ranges = [desk.cloud[address_spaces][one] for one in candidates]
     if ask.vlan is not None and not any(one.first <= ask.vlan <= one.last for one in ranges):
         return ask.vlan, None
@@ -257,6 +256,15 @@ def _vlan(
             "the physical network have more of them (updatePhysicalNetwork vlan=...)"
         ) from None
     return chosen.number, chosen
+
+
+def _claim_vlan(ask: CreateNetwork, physical: UUID | None, desk: Desk) -> None:
+    """A VLAN that somebody names is no other network's, nor that of one that begins just now."""
+    named = {"physical_network_id": physical, "vlan": ask.vlan}
+    record.claim("network_vlan", named, ask.network_id, desk)
+    for other in desk.cloud[networks].by("zone_id", ask.zone_id):
+        if (other.vlan, other.physical_network_id) == (ask.vlan, physical):
+            raise AlreadyExists(f"VLAN {ask.vlan} is that of network {other.name}: choose another")
 
 
 def _is_kept_apart(offering: NetworkOffering) -> bool:

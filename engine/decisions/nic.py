@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from aggregates.errors import NotAllowed, NotFound
 from aggregates.vm import Nic, NicIp, Vm, VmNicsSet, VmState
-from engine.addresses import free_ip, pod_of, take_ip
+from engine.addresses import free_ip, pod_of, take_ip, way_out
 from engine.decide import Desk, decision
 from engine.intents.nic import AddNicIp, ChangeNicIp, RemoveNicIp, SetDefaultNic, SetDhcpOptions
 from engine.rules_to import refuse_ruled
@@ -84,9 +84,7 @@ def change_ip(ask: ChangeNicIp, desk: Desk) -> None:
     network = desk.row(networks, nic.network_id)
     desk.guard(network)
     ip4 = take_ip(desk, ask.ip_id, nic.id, network, ask.ip4, pod_id=pod_of(desk.cloud, [nic]))
-    _change(
-        desk,
-        vm,
-        lambda one: replace(one, ip4=ip4, ip_hold=ask.ip_id) if one.id == nic.id else one,
-    )
+    gateway, netmask = way_out(desk.cloud, network, ip4)
+    changed = replace(nic, ip4=ip4, ip_hold=ask.ip_id, gateway=gateway, netmask=netmask)
+    _change(desk, vm, lambda one: changed if one.id == nic.id else one)
     free_ip(desk, nic.ip_hold or nic.id)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from uuid import UUID, uuid5
 
 from aggregates.base import Aggregate
-from aggregates.errors import Invalid
+from aggregates.errors import InUse, Invalid
 from aggregates.network_service_provider import ELEMENTS, PROVIDERS
 from aggregates.physical_network import vlan_ranges
 from engine.decide import Desk, decision
@@ -19,6 +19,7 @@ from engine.intents.physical_network import (
 )
 from engine.intents.record import CreateRecord, RemoveRecord, UpdateRecord
 from projections.baremetal_service import baremetal_services
+from projections.network import networks
 from projections.network_service_provider import network_service_providers
 from projections.physical_network import physical_networks
 from projections.router_element import router_elements
@@ -95,6 +96,7 @@ def _set_vlans(desk: Desk, network_id: UUID, zone_id: UUID, seed: UUID, vlans: s
             wanted -= mine
         else:
             close_space(desk, space, f"VLANs {space.first}-{space.last} of the physical network")
+    _of_nobody(desk, network_id, zone_id, wanted)
     for first, last in _runs(wanted):
         open_space(
             desk,
@@ -105,6 +107,17 @@ def _set_vlans(desk: Desk, network_id: UUID, zone_id: UUID, seed: UUID, vlans: s
             first=first,
             last=last,
         )
+
+
+def _of_nobody(desk: Desk, network_id: UUID, zone_id: UUID, vlans: set[int]) -> None:
+    """A network that was made with a VLAN outside of the ranges has it on no ledger: it would be
+    given out again."""
+    for network in desk.cloud[networks].by("zone_id", zone_id):
+        if network.physical_network_id == network_id and network.vlan in vlans:
+            raise InUse(
+                f"VLAN {network.vlan} is that of network {network.name}: leave it out of vlan, or "
+                "delete that network first"
+            )
 
 
 def _runs(numbers: set[int]) -> list[tuple[int, int]]:

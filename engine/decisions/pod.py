@@ -60,6 +60,8 @@ def _range(fields: dict[str, Any]) -> Ip4Range:
 
 def _open(desk: Desk, pod_id: UUID, space_id: UUID, zone_id: UUID, wanted: Ip4Range) -> None:
     wanted.leave_gateway_out()
+    # Two pods at one moment both claim the zone, so that the later one sees the other.
+    record.claim("pod_range", {"zone_id": zone_id}, pod_id, desk)
     for other in desk.cloud[pods].by("zone_id", zone_id):
         theirs = range_of(other) if other.id != pod_id else None
         if theirs is not None and theirs.subnet.overlaps(wanted.subnet):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from uuid import UUID
 
-from aggregates.errors import AlreadyExists, InUse, NotAllowed, NotFound
+from aggregates.errors import AlreadyExists, InUse, Invalid, NotAllowed, NotFound
 from aggregates.project import OWNER, REGULAR, Project
 from aggregates.project_member import ProjectMember
 from engine.decide import Desk, decision
-from engine.decisions.record import create, remove, remove_parts, update
+from engine.decisions.record import claim, create, remove, remove_parts, update
 from engine.genesis import stable_id
 from engine.intents.project import (
     ActivateProject,
@@ -22,6 +23,7 @@ from engine.intents.project import (
     UpdateProject,
 )
 from engine.intents.record import CreateRecord, RemoveRecord, UpdateRecord
+from projections.account import accounts
 from projections.project import projects
 from projections.project_invitation import project_invitations
 from projections.project_member import project_members
@@ -33,6 +35,7 @@ PROJECT_ROLE_TYPE = "Project"
 @decision
 def create_project(ask: CreateProject, desk: Desk) -> None:
     """The project's account has the role of users, and no user that could use it."""
+    _may_work(desk, ask.owner_id)
     account = {
         "name": f"PrjAcct-{ask.name[:200]}-{ask.project_id.hex[:8]}",
         "domain_id": ask.domain_id,
@@ -110,6 +113,9 @@ def set_member_role(ask: SetMemberRole, desk: Desk) -> None:
 def invite(ask: Invite, desk: Desk) -> None:
     project = open_project(desk, ask.project_id)
     _is_new(desk, project, ask)
+    # Asked twice at one moment, the later one finds the invitation of the other.
+    invited = {"project_id": project.id, "account_id": ask.account_id, "user_id": ask.user_id}
+    claim("project_invitation", invited, ask.id, desk)
     for one in desk.cloud[project_invitations].by("project_id", project.id):
         same = (one.account_id, one.user_id) == (ask.account_id, ask.user_id)
         if same and one.state == "Pending":
@@ -165,9 +171,20 @@ def _members(desk: Desk, project: Project) -> Iterable[ProjectMember]:
 
 
 def _is_new(desk: Desk, project: Project, ask: AddMember | Invite) -> None:
+    _may_work(desk, ask.account_id)
     for one in _members(desk, project):
         if one.account_id == ask.account_id and one.user_id in (None, ask.user_id):
             raise AlreadyExists(f"it is a member of project {project.name} already")
+
+
+def _may_work(desk: Desk, account_id: UUID) -> None:
+    """Nobody is behind the account of a project. As a member, and of its own project even, it would
+    end with what it waits for."""
+    account = desk.row(accounts, account_id)
+    if account.role_type == PROJECT_ROLE_TYPE:
+        raise Invalid(
+            f"account {account.name} is a project's own: name an account of people", field="account"
+        )
 
 
 def _other_owner(desk: Desk, leaving: ProjectMember) -> None:

@@ -123,7 +123,12 @@ def _range(fields: dict[str, Any]) -> Ip4Range:
 
 
 def _no_overlap(desk: Desk, range_id: UUID, fields: dict[str, Any], wanted: Ip4Range) -> None:
-    """No address belongs to two ranges of a zone's public addresses, or of one network."""
+    """No address belongs to two ranges of a zone's public addresses, or of one network.
+
+    Two ranges at one moment both claim what they are of, so that the later one sees the other.
+    """
+    whose = {"zone_id": fields["zone_id"], "network_id": fields.get("network_id")}
+    record.claim("vlan_ip_range", whose, range_id, desk)
     for other in desk.cloud[vlan_ip_ranges].by("zone_id", fields["zone_id"]):
         same = other.network_id == fields.get("network_id")
         if other.id == range_id or not same:

@@ -12,6 +12,7 @@ from aggregates.volume import VolumeAssigned, VolumeState
 from engine.addresses import free_cards, take_nic
 from engine.decide import Desk, decision
 from engine.decisions.volume import refuse_tied
+from engine.disks import pools_of
 from engine.intents.vm_life import AssignVm, ResizeStoppedVm, ScaleVm
 from engine.rules_to import refuse_ruled
 from engine.vm_snapshots import refuse_while_kept
@@ -55,10 +56,12 @@ def assign(ask: AssignVm, desk: Desk) -> None:
         refuse_ruled(desk.cloud, vm, card)
     old = list(vm.nics)
     cards = []
+    pods = (pool.pod_id for pool in pools_of(desk.cloud, vm.id))
+    pod_id = next((one for one in pods if one is not None), None)
     for number, nic in enumerate(ask.nics):
         network = desk.row(networks, nic.network_id)
         desk.guard(network)
-        cards.append(take_nic(desk, nic, network, is_default=number == 0))
+        cards.append(take_nic(desk, nic, network, is_default=number == 0, pod_id=pod_id))
     owner = {"account_id": ask.account_id, "domain_id": ask.domain_id}
     desk.change(vm, VmAssigned(nics=cards, **owner))
     for volume in list(desk.cloud[volumes].by("vm_id", vm.id)):

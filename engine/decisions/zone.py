@@ -38,6 +38,8 @@ RESOLVERS: dict[str, Callable[[str, str], Any]] = {
 def create(ask: CreateZone, desk: Desk) -> None:
     record.create(CreateRecord(kind="zone", id=ask.id, fields=ask.fields), desk)
     first = _free_macs(desk)
+    # Zones that are made at one moment find the same slice free: the later one looks again.
+    record.claim("zone_macs", {"first": first}, ask.id, desk)
     last = first + MACS_PER_ZONE - 1
     open_space(desk, ask.mac_space_id, purpose="mac", zone_id=ask.id, first=first, last=last)
 

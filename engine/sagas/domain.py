@@ -21,6 +21,7 @@ from engine.intents.record import RemoveRecord
 from engine.saga import Run, Saga
 from projections.account import accounts
 from projections.domain import domains
+from projections.network import networks
 
 delete_domain = Saga(
     "domain.delete:1", DeleteDomain, "domain", lambda ask: ask.domain_id, forward_only=True
@@ -39,12 +40,23 @@ def close(run: Run[DeleteDomain]) -> None:
             f"domain {top.path} has {len(tree) - 1} domains below it and {len(people_in)} "
             "accounts: delete those first, or send cleanup=true"
         )
+    _refuse_networks(run, tree)
     for account in people_in:
         people.keep(account, "deleted")
     for one in tree:
         changed = RECORDS["domain"].update(one, {"state": "Inactive"})
         if changed is not None:
             run.change(one, changed)
+
+
+def _refuse_networks(run: Run[DeleteDomain], tree: list[Domain]) -> None:
+    """A network that somebody made for the domain goes with it only if that is asked for."""
+    serving = [row for one in tree for row in run.cloud[networks].by("domain_id", one.id)]
+    if serving and not run.intent.cleanup:
+        raise InUse(
+            f"network {serving[0].name} serves domain {tree[0].path}: delete that first, or send "
+            "cleanup=true"
+        )
 
 
 @delete_domain.step(timeout_s=24 * 3600)
@@ -55,7 +67,7 @@ async def end_accounts(run: Run[DeleteDomain]) -> None:
 
 @delete_domain.step(timeout_s=24 * 3600)
 async def end_what_is_its_own(run: Run[DeleteDomain]) -> None:
-    """What belongs to the domain and to no account: limits, dedications and the like."""
+    """What belongs to the domain and to none of its accounts: limits, networks and the like."""
     await end_all(run, lambda: [pair for one in _tree(run) for pair in kept_in(run.cloud, one.id)])
 
 

@@ -37,7 +37,9 @@ def accept(run: Run[AddHost]) -> None:
     ask = run.intent
     if ask.new_cluster:
         make_cluster(run, ask, ask.new_cluster)
-    _check_cluster(run, run.row(clusters, ask.cluster_id))
+    cluster = run.row(clusters, ask.cluster_id)
+    run.guard(cluster)
+    _check_cluster(run, cluster)
     refuse_twice(run.cloud, ask.zone_id, ask.url)
     added = HostAdded(
         name=ask.name,

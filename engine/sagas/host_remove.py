@@ -7,7 +7,7 @@ from uuid import uuid5
 
 from aggregates.capacity import CapacityWithdrawn
 from aggregates.errors import InUse, NotAllowed, NotFound
-from aggregates.host import HostMaintenanceFailed, HostRemoved
+from aggregates.host import Host, HostMaintenanceFailed, HostRemoved
 from aggregates.space import SpaceWithdrawn
 from aggregates.storage_pool import StoragePoolRemoved
 from aggregates.vm import Vm
@@ -23,7 +23,7 @@ from engine.intents.vm import StopVm
 from engine.saga import Run, Saga
 from projections.capacity import Capacity
 from projections.host import hosts
-from projections.storage_pool import storage_pools
+from projections.storage_pool import StoragePool, storage_pools
 from projections.vm import vms
 
 remove_host = Saga("host.remove:1", RemoveHost, subject="host", subject_id=lambda ask: ask.id)
@@ -31,10 +31,15 @@ remove_host = Saga("host.remove:1", RemoveHost, subject="host", subject_id=lambd
 
 @remove_host.step
 def begin(run: Run[RemoveHost]) -> None:
-    """From here on nothing new is placed on it; refused at once while something else needs it."""
+    """From here on nothing new is placed on it; refused at once while something else needs it.
+
+    Nobody's guest is stopped for a host that stays, because a volume lies in its own storage.
+    """
     assert run.draft is not None
     host = run.row(hosts, run.intent.id)
-    unneeded("host", host, Desk(run.draft, run.world, SYSTEM), but=("vm", "storage_pool"))
+    desk = Desk(run.draft, run.world, SYSTEM)
+    unneeded("host", host, desk, but=("vm", "storage_pool"))
+    _own_pools_are_empty(run, host, desk)
     guests = list(run.cloud[vms].by("host_id", host.id))
     if guests and not run.intent.forced:
         raise InUse(
@@ -43,6 +48,15 @@ def begin(run: Run[RemoveHost]) -> None:
         )
     run.change(host, host.close(run.id))
     supply(run, host.id)
+
+
+def _own_pools_are_empty(run: Run[RemoveHost], host: Host, desk: Desk) -> list[StoragePool]:
+    """The pools that go with the host; refused while a volume lies there, or a job has one."""
+    own = list(run.cloud[storage_pools].by("host_id", host.id))
+    for pool in own:
+        pool.idle()
+        empty(pool, desk)
+    return own
 
 
 @begin.undo
@@ -90,8 +104,7 @@ def remove(run: Run[RemoveHost]) -> None:
     assert run.draft is not None
     desk = Desk(run.draft, run.world, SYSTEM)
     host = run.row(hosts, run.intent.id)
-    for pool in list(run.cloud[storage_pools].by("host_id", host.id)):
-        empty(pool, desk)
+    for pool in _own_pools_are_empty(run, host, desk):
         run.change(pool, StoragePoolRemoved())
         key = uuid5(pool.id, "supply")
         run.add(run.world.allocator.supply_pool(SpaceWithdrawn(pool_id=pool.id), key), key)

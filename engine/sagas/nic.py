@@ -8,13 +8,14 @@ from aggregates.errors import InUse, NotAllowed
 from aggregates.vm import Nic, Vm, VmNicsSet, VmState, VmWorkEnded
 from drivers.contract.compute import Power
 from engine.abilities import demand, demand_alive
-from engine.addresses import free_cards, free_nics, take_nic
+from engine.addresses import free_cards, free_nics, pod_of, take_nic
 from engine.guests import nic_spec
 from engine.intents.nic import ADDING, AddNic, RemoveNic
 from engine.routers import implement
 from engine.rules_to import refuse_ruled
 from engine.saga import Key, Run, Saga
 from engine.vm_snapshots import refuse_while_kept
+from projections.host import hosts
 from projections.network import networks
 from projections.vm import vms
 
@@ -57,7 +58,9 @@ def begin(run: Run[AddNic]) -> Nic:
         raise InUse(f"virtual machine {vm.name} is on network {network.name} already")
     run.change(vm, vm.work(ADDING, run.id, VmState.RUNNING, VmState.STOPPED))
     run.guard(network)
-    return take_nic(run, ask, network, is_default=not vm.nics)
+    host = run.cloud[hosts].get(vm.host_id)
+    pod_id = host.pod_id if host is not None else pod_of(run.cloud, vm.nics)
+    return take_nic(run, ask, network, is_default=not vm.nics, pod_id=pod_id)
 
 
 @begin.undo

@@ -11,7 +11,7 @@ from aggregates.vm_life import VmUnmanaged
 from aggregates.volume import VolumeBusy, VolumeCreated, VolumeReady, VolumeRemoved, VolumeState
 from drivers.contract.compute import Adoption
 from engine.abilities import demand
-from engine.addresses import claim_mac, free_addresses, free_cards, take_ip, take_mac
+from engine.addresses import claim_mac, free_addresses, free_cards, take_ip, take_mac, way_out
 from engine.allocator import PlaceRequest, SpaceRequest
 from engine.disks import delete_upload, pool_spec, release_disk, space_key
 from engine.guests import disks_of, free_capacity
@@ -20,6 +20,7 @@ from engine.ip_rules import forget_guest
 from engine.rules_to import refuse_ruled
 from engine.saga import Run, Saga
 from engine.vm_snapshots import refuse_while_kept
+from projections.host import hosts
 from projections.network import Network, networks
 from projections.nic import Nics
 from projections.storage_pool import storage_pools
@@ -100,13 +101,16 @@ def _card(run: Run[AdoptVm], ask: AdoptNic, *, is_default: bool) -> Nic:
     _take_mac(run, ask, network)
     if not network.has_addresses:
         return Nic(id=ask.nic_id, network_id=network.id, mac=ask.mac, is_default=is_default)
+    pod_id = run.row(hosts, run.intent.host_id).pod_id
+    ip4 = take_ip(run, ask.nic_id, ask.nic_id, network, ask.ip4, pod_id=pod_id)
+    gateway, netmask = way_out(run.cloud, network, ip4)
     return Nic(
         id=ask.nic_id,
         network_id=network.id,
         mac=ask.mac,
-        ip4=take_ip(run, ask.nic_id, ask.nic_id, network, ask.ip4),
-        gateway=network.gateway,
-        netmask=network.netmask,
+        ip4=ip4,
+        gateway=gateway,
+        netmask=netmask,
         is_default=is_default,
     )
 

@@ -19,6 +19,7 @@ from aggregates.volume import (
 from engine.abilities import demand_deploy
 from engine.addresses import free_nics, take_nic
 from engine.decisions.volume import hold_source
+from engine.disks import source_pool
 from engine.guests import Where, add_running_steps, disks_of
 from engine.intents.vm import CreateVm, DeployVm, DiskAsk
 from engine.ip_rules import forget_guest
@@ -31,6 +32,7 @@ from projections.iso import isos
 from projections.network import networks
 from projections.security_group import security_groups
 from projections.setting import is_on
+from projections.storage_pool import storage_pools
 from projections.template import templates
 from projections.user_data import user_datas
 from projections.vm import vms
@@ -161,10 +163,20 @@ def _erase(run: Run[Any], ask: DeployVm) -> None:
 
 
 def _pod(run: Run[Any], ask: DeployVm) -> UUID | None:
-    """The pod that was asked for, by itself or by a cluster or host of it."""
+    """The pod that was asked for, by itself or by a cluster or host of it, or by a disk there."""
     if ask.host_id is not None:
         return run.row(hosts, ask.host_id).pod_id
-    return run.row(clusters, ask.cluster_id).pod_id if ask.cluster_id else ask.pod_id
+    if ask.cluster_id is not None:
+        return run.row(clusters, ask.cluster_id).pod_id
+    if ask.pod_id is not None:
+        return ask.pod_id
+    for disk in ask.disks:
+        if disk.is_there or disk.snapshot_id is not None:
+            volume = run.row(volumes, disk.volume_id)
+            pool = run.cloud[storage_pools].get(volume.pool_id) or source_pool(run, volume)
+            if pool is not None and pool.pod_id is not None:
+                return pool.pod_id
+    return None
 
 
 def _take_nics(run: Run[Any], ask: DeployVm) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from aggregates.errors import NotAllowed
 from aggregates.vm import Vm, VmMigrated, VmState, VmWorkEnded
 from drivers.contract.compute import Power
 from drivers.contract.driver import HostSession
 from engine.abilities import demand
-from engine.disks import pool_spec
+from engine.disks import kept_by_its_host, pool_spec
 from engine.guests import Room, disks_of, free_capacity, take_room_elsewhere
 from engine.intents.vm import MigrateVm
 from engine.saga import Run, Saga
@@ -28,6 +29,11 @@ def _vm(run: Run[MigrateVm]) -> Vm:
 def begin(run: Run[MigrateVm]) -> None:
     vm = _vm(run)
     demand(run, vm.hypervisor, "live_migration", "migrate_guest")
+    if kept := kept_by_its_host(run.cloud, vm.id):
+        raise NotAllowed(
+            f"virtual machine {vm.name} cannot move alone ({kept}): let its volumes move along, "
+            "with migrateVirtualMachineWithVolume"
+        )
     run.change(vm, vm.begin(VmState.MIGRATING, run.id, VmState.RUNNING))
 
 

@@ -24,8 +24,7 @@ from aggregates.volume import (
     VolumeState,
 )
 from engine import config_drive, passwords
-from engine.allocator import SpaceRequest
-from engine.disks import attachment, delete_disk, disk_spec, pool_tags, release_disk
+from engine.disks import attachment, delete_disk, disk_spec, release_disk, room_for
 from engine.guests import disks_of, may_take_its_kinds_time, whole_spec
 from engine.intents.vm_life import RestoreVm
 from engine.saga import Run, Saga
@@ -97,17 +96,7 @@ def hold_room(run: Run[RestoreVm]) -> UUID | None:
     vm, fresh, old = _vm(run), _fresh(run), _old(run)
     if old.pool_id is None:
         return None
-    pool = run.row(storage_pools, old.pool_id)
-    request = SpaceRequest(
-        volume_id=fresh.id,
-        zone_id=fresh.zone_id,
-        pod_id=pool.pod_id,
-        cluster_id=pool.cluster_id,
-        host_id=pool.host_id or vm.host_id,
-        size_bytes=fresh.size_bytes,
-        tags=pool_tags(run, fresh, vm),
-    )
-    chosen = run.world.allocator.take_space(request, run.key)
+    chosen = run.world.allocator.take_space(room_for(run, fresh, vm), run.key)
     run.add(chosen, run.key)
     run.guard(run.row(storage_pools, chosen.pool_id))
     return chosen.pool_id

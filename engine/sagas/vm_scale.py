@@ -18,6 +18,7 @@ from engine.growth import may_grow
 from engine.intents.vm_life import ScaleVm
 from engine.saga import Run, Saga
 from engine.vm_snapshots import refuse_while_kept
+from projections.service_offering import service_offerings
 from projections.vm import vms
 
 scale_vm = Saga("vm.scale:1", ScaleVm, subject="vm", subject_id=lambda ask: ask.vm_id)
@@ -30,6 +31,7 @@ def _vm(run: Run[ScaleVm]) -> Vm:
 @scale_vm.step
 def begin(run: Run[ScaleVm]) -> None:
     vm, ask = _vm(run), run.intent
+    run.guard(run.row(service_offerings, ask.service_offering_id))
     refuse_while_kept(run.cloud, vm, "keeps its size")
     begun = vm.work("Scaling", run.id, VmState.RUNNING, VmState.STOPPED)
     if vm.state is VmState.RUNNING:
@@ -103,6 +105,12 @@ async def grow_guest(run: Run[ScaleVm]) -> None:
 
 @scale_vm.step(no_undo="the last step: nothing after it can fail")
 def has_grown(run: Run[ScaleVm]) -> None:
+    """One whose new offering was deleted meanwhile has the size, and stays of the old one."""
     vm = _vm(run)
     hold = run.key_of(hold_room) if vm.host_id is not None else None
-    run.change(vm, replace(scaled(run.intent), hold=hold), VmWorkEnded())
+    offering = run.cloud[service_offerings].get(run.intent.service_offering_id)
+    if offering is not None:
+        run.guard(offering)
+    offering_id = vm.service_offering_id if offering is None else offering.id
+    grown = replace(scaled(run.intent), hold=hold, service_offering_id=offering_id)
+    run.change(vm, grown, VmWorkEnded())

@@ -21,7 +21,7 @@ from drivers.contract.compute import Power
 from drivers.contract.driver import HostSession
 from engine.abilities import demand, demand_alive
 from engine.decisions.volume import write_volume
-from engine.disks import attachment, between, in_service, room_for, source_pool
+from engine.disks import attachment, between, in_service, refuse_out_of_reach, room_for, source_pool
 from engine.disks import make_disk as make_disk_of
 from engine.intents.volume import AttachVolume, DetachVolume
 from engine.saga import Run, Saga
@@ -78,6 +78,7 @@ def begin(run: Run[AttachVolume]) -> None:
     run.change(volume, volume.begin(VolumeState.ATTACHING, run.id))
     vm = run.row(vms, run.intent.vm_id)
     refuse_while_kept(run.cloud, vm, "takes no other volume")
+    refuse_out_of_reach(run, volume, vm)
     demand(run, vm.hypervisor, "data_disks")
     demand_alive(run, vm, "disk_hot_plug", "attach_disk")
     run.change(vm, vm.work("Attaching", run.id, VmState.RUNNING, VmState.STOPPED))

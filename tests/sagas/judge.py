@@ -11,10 +11,11 @@ from aggregates.vm import TRANSITIONAL
 from aggregates.vm_life import VmUnmanaged
 from aggregates.volume import VolumeState
 from drivers.contract.compute import Power
-from projections.addresses import Addresses
+from projections.addresses import Addresses, address_spaces
 from projections.capacity import Capacity
+from projections.cloud import Cloud
 from projections.host import hosts
-from projections.network import networks
+from projections.network import Network, networks
 from projections.private_gateway import private_gateways
 from projections.public_ip_address import public_ip_addresses
 from projections.router import routers
@@ -114,7 +115,7 @@ def _promises(rig: Rig, let_go_of: set[UUID]) -> None:
     assert kept == rooms, "room is held for no volume, or the reverse"
     holders = {taken.holder for taken in addresses.holds.values()}
     cards = {nic.id for vm in rig.cloud[vms] for nic in vm.nics}
-    wires = {network.id for network in rig.cloud[networks] if network.vlan}
+    wires = {network.id for network in rig.cloud[networks] if holds_its_vlan(rig.cloud, network)}
     public = {row.id for row in rig.cloud[public_ip_addresses]}
     gateways = {row.id for row in rig.cloud[private_gateways] if row.associated_network_id}
     inside = {router.id for router in rig.cloud[routers] if router.role == "INTERNAL_LB_VM"}
@@ -123,6 +124,13 @@ def _promises(rig: Rig, let_go_of: set[UUID]) -> None:
     for fold in (capacity, space, addresses):
         assert not fold.pendings.takes, "a promise is neither kept nor given back"
         assert not fold.pendings.frees, "a promise is being given back for ever"
+
+
+def holds_its_vlan(cloud: Cloud, network: Network) -> bool:
+    """Whether its VLAN is one that its wires give out; what is none of theirs is nobody's."""
+    wires = cloud[address_spaces].by("physical_network_id", network.physical_network_id)
+    vlan = network.vlan or 0
+    return any(one.purpose == "vlan" and one.first <= vlan <= one.last for one in wires)
 
 
 async def _let_go_of(rig: Rig) -> set[UUID]:

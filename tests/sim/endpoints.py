@@ -29,10 +29,13 @@ class Endpoints:
 
     def __init__(self, seed: int) -> None:
         self._rng = Chance(seed, "endpoints").rng
-        self._fails = self._rng.choice(FAILS)
+        self._usual = self._fails = self._rng.choice(FAILS)
         self.heard: dict[str, list[int]] = defaultdict(list)
         self._out_of_use: set[UUID] = set()
         self._began: dict[UUID, int] = {}
+
+    def suffer(self) -> None:
+        self._fails = self._usual
 
     def heal(self) -> None:
         self._fails = 0.0

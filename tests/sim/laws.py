@@ -36,10 +36,12 @@ from projections.public_ip_address import public_ip_addresses
 from projections.snapshot import snapshots
 from projections.space import Space
 from projections.storage_pool import storage_pools
+from projections.table import TABLES
 from projections.vm import vms
 from projections.vm_snapshot import vm_snapshots
 from projections.volume import volumes
-from tests.sagas.judge import judge
+from tests.sagas.judge import holds_its_vlan, judge
+from tests.sim import places
 from tests.sim.references import nothing_dangles
 from tests.sim.tenants import Tenants
 
@@ -122,6 +124,8 @@ async def at_peace(bed: Bed, world: SimWorld, tenants: Tenants) -> None:
     _sums(cloud, world)
     _counts(cloud)
     _numbers(cloud)
+    places.hold(cloud)
+    _indexes(cloud)
     _as_told(cloud, world)
     for run_id in tenants.accepted:
         try:
@@ -138,6 +142,19 @@ def _counts(cloud: Cloud) -> None:
     assert not counts._promises and not counts._promised, "something is promised for ever"
     counts._recount()
     assert counts.encode() == told, "counts are not the sums of the rows"
+
+
+def _indexes(cloud: Cloud) -> None:
+    """A list that asks for a value of an index has just the rows that have the value."""
+    for kind, spec in TABLES.items():
+        rows = list(cloud.table(kind))
+        for name in spec.indexed:
+            wanted: dict[Any, list[UUID]] = {}
+            for row in rows:
+                wanted.setdefault(getattr(row, name), []).append(row.id)
+            for value, ids in wanted.items():
+                found = [row.id for row in cloud.table(kind).by(name, value)]
+                assert sorted(found) == sorted(ids), f"{kind} by {name} {value}: {found}, not {ids}"
 
 
 def _sums(cloud: Cloud, world: SimWorld) -> None:
@@ -181,7 +198,7 @@ def _numbers(cloud: Cloud) -> None:
     for row in cloud[public_ip_addresses]:
         assert held(row.id) == [int(IPv4Address(row.address))], f"{row.address} is not held"
     for network in cloud[networks]:
-        shown = [network.vlan] if network.vlan else []
+        shown = [network.vlan] if holds_its_vlan(cloud, network) else []
         assert held(network.id) == shown, f"network {network.name} holds {held(network.id)}"
 
 

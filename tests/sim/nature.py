@@ -15,6 +15,7 @@ from drivers.contract.compute import Power
 from drivers.contract.errors import DriverError
 from drivers.sim import SimWorld, compute
 from tests.sim.mortal import SimClock
+from tests.sim.place import STANDS
 from tests.sim.seeds import Chance, Ills
 
 HOUR_MS = 3_600_000
@@ -62,7 +63,8 @@ class Nature:
     def stray(self, urls: list[str]) -> None:
         """Migrations that everybody had given up land: some guests are on other hosts of these.
 
-        Only in peace. A job that such a guest gets into is for a person to mend.
+        A move was asked for within a cluster, and of a guest whose disks none but its host has
+        never. Only in peace. A job that such a guest gets into is for a person to mend.
         """
         rng = self._chance["stray"].rng
         for guest in self._world.residue().guests:
@@ -70,7 +72,11 @@ class Nature:
                 continue
             if rng.random() > STRAYS:
                 continue
-            home, url = self._world.hosts[guest.host], rng.choice(urls)
+            home = self._world.hosts[guest.host]
+            near = [one for one in urls if STANDS[one] == STANDS[home.url]]
+            if not near or any(disk.path.startswith("sim://own") for disk in guest.disks):
+                continue
+            url = rng.choice(near)
             with suppress(DriverError):
                 compute.migrate(self._world, home, guest.guest_id, self._world.hosts[url])
                 self.acts["stray"] += 1

@@ -24,6 +24,7 @@ from projections.project_invitation import project_invitations
 from projections.project_member import project_members
 from projections.public_ip_address import public_ip_addresses
 from projections.saga import RunState, saga_runs
+from projections.security_group import security_group_rules, security_groups
 from projections.snapshot_policy import snapshot_policies
 from projections.table import TABLES
 from projections.template import templates
@@ -141,7 +142,12 @@ def _owners(cloud: Cloud) -> None:
     pairs += [(policy, cloud[volumes][policy.volume_id]) for policy in cloud[snapshot_policies]]
     for vm in cloud[vms]:
         pairs += [(cloud[affinity_groups][group_id], vm) for group_id in vm.affinity_group_ids]
+        pairs += [(cloud[security_groups][group_id], vm) for group_id in vm.security_group_ids]
         pairs += [(cloud[instance_groups][vm.group_id], vm)] if vm.group_id else []
+    pairs += [
+        (rule, cloud[security_groups][rule.security_group_id])
+        for rule in cloud[security_group_rules]
+    ]
     for part in (*cloud[project_members], *cloud[project_invitations]):
         pairs += [(part, cloud[users][part.user_id])] if part.user_id else []
     for one, of in pairs:

@@ -1,7 +1,8 @@
 """A whole cloud through a bad time: lives of one controller, over one data centre, from one seed.
 
 Tenants ask, nature strikes, calls fail, the controller dies at a commit and comes back. Then all
-is healed, the reconcilers go round, parked jobs are retried, and the judges look.
+is healed, the reconcilers go round, parked jobs are retried, and the judges look. In a long run
+that is so several times, with what came of it carried on into the next bad time.
 """
 
 from __future__ import annotations
@@ -40,14 +41,14 @@ from projections.saga import RunState, SagaRun, saga_runs
 from projections.storage_pool import storage_pools
 from projections.vm import vms
 from sagastack.tools.export import line
-from tests.sim import billing, images, laws
+from tests.sim import billing, images, laws, places
 from tests.sim.bugs import Bugs
 from tests.sim.endpoints import Endpoints
 from tests.sim.loop import VirtualLoop, counted_writer
 from tests.sim.mortal import MortalLog, SimClock
 from tests.sim.nature import Nature
 from tests.sim.owners import Owners
-from tests.sim.place import HOST_URLS, HOSTS, POOLS, complete
+from tests.sim.place import HOST_URLS, HOSTS, POOLS, complete, widen
 from tests.sim.seeds import Chance, Ills
 from tests.sim.tenants import Tenants
 
@@ -60,6 +61,7 @@ PEACE_S = 4 * 3600.0
 TOLD_S = 300.0
 PEACE_ROUNDS = 12
 QUIET_ROUNDS = 2
+QUIET_EVERY = 250  # steps
 Say = Callable[[str], None]
 
 
@@ -101,7 +103,7 @@ class Simulation:
         self._crash = Chance(seed, "crash")
         self._ids = Chance(seed, "ids")
         self._digest = hashlib.sha256()
-        self._done = 0
+        self._done = self._until = 0
         self._broken: AssertionError | None = None
         self._log: MortalLog
 
@@ -109,23 +111,34 @@ class Simulation:
         self._say(f"seed {self.seed}: {self.ills}")
         async with self._life() as bed:
             await self._furnish(bed)
-        async with asyncio.TaskGroup() as group:
-            nature = group.create_task(self.nature.run())
-            while self._done < self.steps:
-                await self._live()
-            nature.cancel()
-        async with self._life() as bed:
-            await self._make_peace(bed)
-            await self._tell_webhooks(bed)
-            await laws.at_peace(bed, self.world, self.tenants)
-            images.hold(bed.engine.cloud, self._home)
-            self.endpoints.were_told(bed.engine.cloud)
-            await billing.holds(bed.engine, self.clock.now_ms())
-            await self._checkpoint_is_equal(bed)
+        while self._done < self.steps:
+            self._until = min(self._done + QUIET_EVERY, self.steps)
+            await self._suffer()
+            async with self._life() as bed:
+                await self._make_peace(bed)
+                await self._judge(bed)
         return Verdict(
             self.seed, self._digest.hexdigest(), self.position, self.lives, self.tenants.told,
             self.nature.acts,
         )  # fmt: skip
+
+    async def _suffer(self) -> None:
+        """Tenants ask, in as many lives as it takes, and all ills of the seed are about."""
+        self.driver.faults.__dict__.update(self.ills.faults(self.seed).__dict__)
+        self.endpoints.suffer()
+        async with asyncio.TaskGroup() as group:
+            nature = group.create_task(self.nature.run())
+            while self._done < self._until:
+                await self._live()
+            nature.cancel()
+
+    async def _judge(self, bed: Bed) -> None:
+        await self._tell_webhooks(bed)
+        await laws.at_peace(bed, self.world, self.tenants)
+        images.hold(bed.engine.cloud, self._home)
+        self.endpoints.were_told(bed.engine.cloud)
+        await billing.holds(bed.engine, self.clock.now_ms())
+        await self._checkpoint_is_equal(bed)
 
     # ---- one life ------------------------------------------------------------------------
 
@@ -157,8 +170,7 @@ class Simulation:
         self.driver.faults.clear()
         await furnish(bed.engine, host_count=HOSTS)
         await complete(bed.engine, self._home)
-        fresh = self.ills.faults(self.seed)
-        self.driver.faults.__dict__.update(fresh.__dict__)
+        await widen(bed.engine)
 
     async def _live(self) -> None:
         """Until the controller dies, or the tenants have asked all they wanted."""
@@ -208,7 +220,7 @@ class Simulation:
 
         for what in self.tenants.again():
             ask(what)
-        while self._done < self.steps:
+        while self._done < self._until:
             await asyncio.sleep(self.tenants.chance.rng.expovariate(1 / BETWEEN_S))
             self._done += 1
             what = self.tenants.next()
@@ -225,7 +237,7 @@ class Simulation:
         sweeper = Sweeper(bed.engine, bed.hosts, self.clock, every_s=SWEEP_S)
         quiet = 0
         await self._all_jobs(bed)
-        self.nature.stray(sorted(host.url for host in bed.engine.cloud[hosts]))
+        self.nature.stray(places.open_to_all(bed.engine.cloud))
         for _ in range(PEACE_ROUNDS):
             before = self.position
             self._check()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from aggregates.storage_pool import PoolState
-from engine.intents.host import AddHost, EndMaintenance, PrepareHost, ReconnectHost, RemoveHost
+from engine.intents.host import EndMaintenance, PrepareHost, ReconnectHost, RemoveHost
 from engine.intents.pod import UpdatePod
 from engine.intents.rolling_maintenance import RollHosts, Scripts
 from engine.intents.saga import CancelJob, MendJob
@@ -14,13 +14,13 @@ from projections.host import hosts
 from projections.pod import pods
 from projections.saga import RunState, saga_runs
 from projections.storage_pool import storage_pools
-from tests.sim.place import STANDS, ZONES
+from tests.sim.place import STANDS, ZONES, host_at
 from tests.sim.wishes import wish
 
 if TYPE_CHECKING:
     from tests.sim.tenants import Tenants
 
-LEFT = {ZONES[0]: 3, ZONES[1]: 1}
+LEFT = dict(zip(ZONES, (4, 1, 2), strict=True))
 
 
 def _job(who: Tenants, state: RunState) -> Any:
@@ -91,12 +91,7 @@ def add_host(who: Tenants) -> object | None:
     away = [url for url in STANDS if url not in here or who.rarely(0.02)]
     if not away:
         return None
-    url = who.pick(*away)
-    zone_id, pod_id, cluster_id = STANDS[url]
-    return AddHost(
-        id=who.new_id(), name=who.name("host"), url=url, hypervisor="Simulator", zone_id=zone_id,
-        pod_id=pod_id, cluster_id=cluster_id,
-    )  # fmt: skip
+    return host_at(who.pick(*away), who.new_id(), who.name("host"))
 
 
 @wish(1, operator=True)

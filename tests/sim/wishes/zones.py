@@ -16,7 +16,7 @@ from engine.intents.pod import CreatePod, RemovePod, UpdatePod
 from engine.intents.public_range import DedicateRange
 from engine.intents.record import RemoveRecord, UpdateRecord
 from engine.intents.router import MigrateSystemVm, ReplaceSystemVm
-from engine.intents.storage_pool import AddStoragePool, RemoveStoragePool
+from engine.intents.storage_pool import RemoveStoragePool
 from engine.intents.template import CopyTemplate, DeleteTemplate, MoveTemplate, ShareTemplate
 from engine.intents.vlan_ip_range import CreateVlanIpRange, RemoveVlanIpRange, UpdateVlanIpRange
 from engine.intents.zone import CreateZone, RemoveZone
@@ -32,7 +32,7 @@ from projections.system_vm import system_vms
 from projections.template import templates
 from projections.vlan_ip_range import vlan_ip_ranges
 from projections.zone import zones
-from tests.sim.place import POOLS, ZONES
+from tests.sim.place import POOLS, ZONES, pool_at
 from tests.sim.wishes import wish
 from tests.sim.wishes.images import IMAGES_MAX
 
@@ -220,18 +220,12 @@ def remove_pool(who: Tenants) -> object | None:
     return pool and RemoveStoragePool(id=pool.id)
 
 
-@wish(1, operator=True)
+@wish(2, operator=True)
 def add_pool(who: Tenants) -> object | None:
-    """One that was removed."""
+    """One that was removed, or that was never there."""
     here = {pool.url for pool in who.cloud[storage_pools]}
     away = [name for name in POOLS if f"sim://{name}" not in here]
-    if not away:
-        return None
-    name = who.pick(*away)
-    return AddStoragePool(
-        id=who.new_id(), name=name, url=f"sim://{name}", scope="ZONE", hypervisor="Simulator",
-        zone_id=ZONES[name == "pool3"],
-    )  # fmt: skip
+    return pool_at(who.cloud, who.pick(*away), who.new_id()) if away else None
 
 
 # ---- ranges of public addresses, system virtual machines -------------------------------------
