@@ -6,13 +6,9 @@ stays ended, however often the rest is carried on.
 
 from __future__ import annotations
 
-from functools import partial
-from uuid import UUID
-
 from aggregates.account import Account
 from aggregates.errors import InUse, NotAllowed
 from aggregates.record import RECORDS
-from aggregates.vm import Vm
 from engine import people
 from engine.endings import end_all, owned
 from engine.intents.account import DeleteAccount
@@ -20,7 +16,7 @@ from engine.intents.project import owned_alone
 from engine.saga import Run, Saga
 from projections.account import accounts
 from projections.network import networks
-from projections.vm import vms
+from projections.nic import Nics
 
 delete_account = Saga(
     "account.delete:1",
@@ -57,19 +53,13 @@ def _refuse_projects(run: Run[DeleteAccount], account: Account) -> None:
 
 def _refuse_networks(run: Run[DeleteAccount], account: Account) -> None:
     """A network that guests of others are on would stay, and the account with it."""
+    cards = run.cloud.view(Nics)
     for network in run.cloud[networks].by("account_id", account.id):
-        is_others = partial(_is_others, account.id, network.id)
-        for vm in run.cloud[vms].by("zone_id", network.zone_id).passing((is_others,)):
+        for vm in cards.guests_on(network.id).passing((lambda vm: vm.account_id != account.id,)):
             raise InUse(
                 f"virtual machine {vm.name} of another account is on network {network.name} of "
                 f"account {account.name}: take its card out first"
             )
-
-
-def _is_others(account_id: UUID, network_id: UUID, vm: Vm) -> bool:
-    """Whether it is the guest of somebody else that is on a network."""
-    on_it = any(nic.network_id == network_id for nic in vm.nics)
-    return on_it and vm.account_id != account_id
 
 
 @delete_account.step(timeout_s=24 * 3600)
