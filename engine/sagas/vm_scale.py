@@ -18,6 +18,7 @@ from engine.growth import may_grow
 from engine.intents.vm_life import ScaleVm
 from engine.saga import Run, Saga
 from engine.vm_snapshots import refuse_while_kept
+from projections.service_offering import service_offerings
 from projections.vm import vms
 
 scale_vm = Saga("vm.scale:1", ScaleVm, subject="vm", subject_id=lambda ask: ask.vm_id)
@@ -30,6 +31,7 @@ def _vm(run: Run[ScaleVm]) -> Vm:
 @scale_vm.step
 def begin(run: Run[ScaleVm]) -> None:
     vm, ask = _vm(run), run.intent
+    run.guard(run.row(service_offerings, ask.service_offering_id))
     refuse_while_kept(run.cloud, vm, "keeps its size")
     begun = vm.work("Scaling", run.id, VmState.RUNNING, VmState.STOPPED)
     if vm.state is VmState.RUNNING:
