@@ -15,17 +15,19 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
+from yarl import URL
 
 from drivers.baremetal.address import NodeAddress
 from drivers.baremetal.errors import lost, of_status
 from drivers.baremetal.wait import pause
 from drivers.contract.errors import DriverError, Refused, Unavailable, Unknown
-from drivers.kit.answers import read_object, whole
+from drivers.kit.answers import DETOURS, read_object, whole
 from drivers.kit.tls import Trust, untrusted
 
 CALL_S = 30.0
 TASK_S = 600.0
 TASK_PAUSE_S = 5.0
+HOPS_MAX = 4
 ROOT = "/redfish/v1"
 KEPT = ("ETag", "Location", "X-Auth-Token", "Retry-After", "WWW-Authenticate")
 Json = dict[str, Any]
@@ -159,6 +161,34 @@ class Service:
         body: Json | None,
         more: Mapping[str, str],
     ) -> tuple[int, Json, dict[str, str]]:
+        """One request, wherever within itself the BMC has what it asks for."""
+        for _ in range(HOPS_MAX):
+            status, said, headers = await self._send_to(http, verb, path, body, more)
+            if status not in DETOURS:
+                return status, said, headers
+            path = self._within(path, headers.get("Location", ""))
+            if status == 303:
+                verb, body = "GET", None
+        raise Refused(f"{self.name} sends from one address of its own to the other: {path}")
+
+    def _within(self, path: str, location: str) -> str:
+        """Where it sends on to. A token or a password goes to no other address than the URL's."""
+        here = URL(self._base + path)
+        there = here.join(URL(location))
+        if not location or there.origin() != here.origin():
+            raise Refused(
+                f"{self.name} sends on to {location!r}: let the host's URL say where the BMC is"
+            )
+        return there.raw_path_qs
+
+    async def _send_to(
+        self,
+        http: aiohttp.ClientSession,
+        verb: str,
+        path: str,
+        body: Json | None,
+        more: Mapping[str, str],
+    ) -> tuple[int, Json, dict[str, str]]:
         headers = {"OData-Version": "4.0", **more}
         if self._token:
             headers["X-Auth-Token"] = self._token
@@ -167,7 +197,12 @@ class Service:
         try:
             async with asyncio.timeout(self._call_s):
                 async with http.request(
-                    verb, self._base + path, json=body, headers=headers, ssl=self._ssl
+                    verb,
+                    self._base + path,
+                    json=body,
+                    headers=headers,
+                    ssl=self._ssl,
+                    allow_redirects=False,
                 ) as answer:
                     kept = {**answer.headers, ":status": str(answer.status)}
                     for name in KEPT:

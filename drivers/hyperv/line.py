@@ -85,6 +85,7 @@ class Line:
             session = wsman.transport._build_session()
         wsman.transport.session = session
         session.trust_env = False
+        session.max_redirects = 0  # Who is logged in here answers for no other address.
         if route.tls:
             session.mount("https://", _Adapter(route))
         pool = RunspacePool(wsman, idle_timeout=IDLE_S)

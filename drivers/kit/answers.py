@@ -11,6 +11,10 @@ from typing import Any
 
 import aiohttp
 
+from drivers.contract.errors import Refused
+
+# The statuses by which a service sends on to another address.
+DETOURS = (301, 302, 303, 307, 308)
 MOST_BYTES = 256 * 1024**2
 SHOWN_CHARS = 80
 
@@ -20,6 +24,15 @@ class NoAnswer(aiohttp.ClientPayloadError):
 
     A `ClientError`, as a line that broke within an answer is: nobody knows more of either.
     """
+
+
+def need_no_detour(answer: aiohttp.ClientResponse, doing: str, remedy: str) -> None:
+    """A token or a password goes nowhere but where the operator says."""
+    if answer.status in DETOURS:
+        raise Refused(
+            f"{doing}: {answer.url.authority} sends on to "
+            f"{answer.headers.get('Location', '')!r}: {remedy}"
+        )
 
 
 async def whole(answer: aiohttp.ClientResponse, most_bytes: int = MOST_BYTES) -> bytes:

@@ -21,7 +21,7 @@ import msgspec
 
 from drivers.contract.errors import Refused, Unavailable
 from drivers.kit import tls
-from drivers.kit.answers import NoAnswer, read_object, whole
+from drivers.kit.answers import NoAnswer, need_no_detour, read_object, whole
 from drivers.openstack import errors
 from drivers.openstack.address import Region
 from drivers.openstack.settings import Settings
@@ -41,7 +41,7 @@ CHUNK_BYTES = 1 << 20
 JSON = {"Content-Type": "application/json"}
 RENEW_EARLY_S = 60.0
 MESSAGE_CHARS = 400
-DETOURS = (301, 302, 303, 307, 308)
+WHERE = "let the host's URL, or the catalogue of the region, say where the service is"
 
 
 class Said(dict[str, Any]):
@@ -289,7 +289,7 @@ class Client:
                 ) as answer:
                     with suppress(KeyError, ValueError):
                         self.now = parsedate_to_datetime(answer.headers["Date"])
-                    _need_no_detour(answer, url, doing)
+                    need_no_detour(answer, doing, WHERE)
                     yield answer
         except (aiohttp.ServerFingerprintMismatch, aiohttp.ClientConnectorCertificateError) as bad:
             raise await self._untrusted(bad, url) from bad
@@ -333,15 +333,6 @@ class Client:
             said = _message(body.decode(errors="replace"))
             raise errors.of_answer(answer.status, said, doing=doing, changing=changing)
         return Said(read_object(body) if body else {}, doing, changing)
-
-
-def _need_no_detour(answer: aiohttp.ClientResponse, url: str, doing: str) -> None:
-    """A token or a password goes nowhere but where the operator and the catalogue say."""
-    if answer.status in DETOURS:
-        raise Refused(
-            f"{doing}: {urlsplit(url).netloc} sends on to {answer.headers.get('Location', '')!r}: "
-            "let the host's URL, or the catalogue of the region, say where the service is"
-        )
 
 
 async def _certificate(host: str, port: int) -> bytes | None:

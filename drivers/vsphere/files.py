@@ -19,6 +19,7 @@ import aiohttp
 from yarl import URL
 
 from drivers.contract.errors import Refused, Unavailable, Unknown
+from drivers.kit.answers import need_no_detour
 from drivers.vsphere.client import Vcenter
 from drivers.vsphere.inventory import Store
 
@@ -120,7 +121,10 @@ class Files:
         for last in (False, True):
             more["headers"] = {**more.get("headers", {}), "Cookie": self._vcenter.cookie}
             try:
-                async with self._http().request(method, self._url(store, path), **more) as answer:
+                async with self._http().request(
+                    method, self._url(store, path), allow_redirects=False, **more
+                ) as answer:
+                    need_no_detour(answer, doing, "let the host's URL name the vCenter itself")
                     if answer.status != 401 or last:
                         yield answer
                         return

@@ -62,14 +62,19 @@ class Line:
         await self.call("pool.get_all")
         await self.learn_members()
 
-    async def learn_members(self) -> None:
-        """The certificate of each member, told by the pool itself: the master vouches for them."""
-        for host, record in (await self.call("host.get_all_records")).items():
+    async def learn_members(self) -> set[str]:
+        """The certificate of each member, told by the pool itself: the master vouches for them.
+
+        Answers with the address of each.
+        """
+        records = await self.call("host.get_all_records")
+        for host, record in records.items():
             if record["address"] not in self._members:
                 with suppress(DriverError):
                     pem = await self.call("host.get_server_certificate", host)
                     der = ssl.PEM_cert_to_DER_cert(pem)
                     self._members[record["address"]] = Trust(fingerprint(der))
+        return {record["address"] for record in records.values()}
 
     async def close(self) -> None:
         if self._http is None:
@@ -248,8 +253,7 @@ class Line:
         doing = f"{self.place}: {path}"
         limit = aiohttp.ClientTimeout(total=limit_s, sock_connect=CONNECT_S)
         for _ in range(REDIRECTS_MAX):
-            if host != self.place.host and host not in self._members:
-                await self.learn_members()
+            await self._need_member(host, doing)
             async with (
                 self._trying(host, doing, changing=method == "PUT"),
                 self.http.request(
@@ -274,6 +278,13 @@ class Line:
                 yield answer
                 return
         raise Unavailable(f"{doing}: the members of the pool send from one to the other")
+
+    async def _need_member(self, host: str, doing: str) -> None:
+        """A session is told to nobody but the pool, whoever sends on to somebody else."""
+        if host == self.place.host or host in self._members:
+            return
+        if host not in await self.learn_members():
+            raise Refused(f"{doing}: sent on to {host}, which is no member of the pool: ask there")
 
     # ---- tasks ---------------------------------------------------------------------------
 

@@ -10,13 +10,11 @@ from aggregates.account import Account
 from aggregates.errors import InUse, NotAllowed
 from aggregates.record import RECORDS
 from engine import people
-from engine.endings import end_all, owned
+from engine.endings import end_all, owned, refuse_lodgers
 from engine.intents.account import DeleteAccount
 from engine.intents.project import owned_alone
 from engine.saga import Run, Saga
 from projections.account import accounts
-from projections.network import networks
-from projections.nic import Nics
 
 delete_account = Saga(
     "account.delete:1",
@@ -35,7 +33,7 @@ def close(run: Run[DeleteAccount]) -> None:
         raise NotAllowed(f"account {account.name} is being deleted by job {account.ending}")
     if not run.intent.of_project:
         _refuse_projects(run, account)
-        _refuse_networks(run, account)
+        refuse_lodgers(run.cloud, {account.id})
     _change(run, account, {"state": "disabled", "ending": run.id})
 
 
@@ -49,17 +47,6 @@ def _refuse_projects(run: Run[DeleteAccount], account: Account) -> None:
             f"account {account.name} is the only owner of project {', '.join(alone)}: delete that "
             "first, or let updateProject name another owner"
         )
-
-
-def _refuse_networks(run: Run[DeleteAccount], account: Account) -> None:
-    """A network that guests of others are on would stay, and the account with it."""
-    cards = run.cloud.view(Nics)
-    for network in run.cloud[networks].by("account_id", account.id):
-        for vm in cards.guests_on(network.id).passing((lambda vm: vm.account_id != account.id,)):
-            raise InUse(
-                f"virtual machine {vm.name} of another account is on network {network.name} of "
-                f"account {account.name}: take its card out first"
-            )
 
 
 @delete_account.step(timeout_s=24 * 3600)

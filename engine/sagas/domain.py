@@ -6,6 +6,8 @@ job of its own, as if it had been deleted by itself.
 
 from __future__ import annotations
 
+from typing import Any
+
 from aggregates.account import Account
 from aggregates.domain import Domain
 from aggregates.errors import InUse, NotAllowed
@@ -13,7 +15,7 @@ from aggregates.record import RECORDS
 from engine import people
 from engine.decide import Desk
 from engine.decisions.record import remove
-from engine.endings import end_all, kept_in
+from engine.endings import end_all, kept_in, lodgers, refuse_lodgers
 from engine.genesis import ROOT_DOMAIN
 from engine.intents import By
 from engine.intents.domain import DeleteDomain
@@ -43,6 +45,7 @@ def close(run: Run[DeleteDomain]) -> None:
     _refuse_networks(run, tree)
     for account in people_in:
         people.keep(account, "deleted")
+    refuse_lodgers(run.cloud, {account.id for account in people_in})
     for one in tree:
         changed = RECORDS["domain"].update(one, {"state": "Inactive"})
         if changed is not None:
@@ -61,8 +64,17 @@ def _refuse_networks(run: Run[DeleteDomain], tree: list[Domain]) -> None:
 
 @delete_domain.step(timeout_s=24 * 3600)
 async def end_accounts(run: Run[DeleteDomain]) -> None:
-    """A project's account ends with its project, which ends with its owner."""
-    await end_all(run, lambda: [("account", row) for row in _owners(run)])
+    """A project's account ends with its project, which ends with its owner.
+
+    A guest that is on another's network goes before, so that no account waits for another's end.
+    """
+    ids = {account.id for account in _accounts(run)}
+
+    def left() -> list[tuple[str, Any]]:
+        guests = [("vm", vm) for vm in lodgers(run.cloud, ids)]
+        return [*guests, *(("account", row) for row in _owners(run))]
+
+    await end_all(run, left)
 
 
 @delete_domain.step(timeout_s=24 * 3600)

@@ -9,7 +9,7 @@ from aggregates.project import Project
 from aggregates.record import RECORDS
 from aggregates.vm import VmState
 from engine import people
-from engine.endings import end_all, owned
+from engine.endings import end_all, owned, refuse_lodgers
 from engine.intents import By
 from engine.intents.project import DeleteProject, SuspendProject
 from engine.intents.vm import StopVm
@@ -68,6 +68,7 @@ def close(run: Run[DeleteProject]) -> None:
         raise InUse(
             f"project {row.name} owns a {', a '.join(has)}: delete those, or send cleanup=true"
         )
+    refuse_lodgers(run.cloud, {row.account_id})
     _change(run, row, {"state": "Disabled", "ending": run.id})
 
 

@@ -20,9 +20,11 @@ from engine.ip_rules import forget_guest
 from engine.rules_to import refuse_ruled
 from engine.saga import Run, Saga
 from engine.vm_snapshots import refuse_while_kept
+from projections.disk_offering import disk_offerings
 from projections.host import hosts
 from projections.network import Network, networks
 from projections.nic import Nics
+from projections.service_offering import service_offerings
 from projections.storage_pool import storage_pools
 from projections.vm import vms
 from projections.volume import volumes
@@ -47,6 +49,7 @@ def begin(run: Run[AdoptVm]) -> None:
     """The guest, its volumes and its cards exist from here on, and are this job's."""
     ask = run.intent
     demand(run, ask.hypervisor, "adoption", "adopt_guest")
+    run.guard(run.row(service_offerings, ask.service_offering_id))
     run.create(
         ask.vm_id,
         VmCreated(
@@ -74,6 +77,8 @@ def begin(run: Run[AdoptVm]) -> None:
     vm = _vm(run)
     run.change(vm, vm.work("Importing", run.id, VmState.STOPPED))
     for disk in ask.disks:
+        if disk.offering_id is not None:
+            run.guard(run.row(disk_offerings, disk.offering_id))
         created = VolumeCreated(
             name=disk.name,
             account_id=ask.account_id,

@@ -26,11 +26,13 @@ from engine.ip_rules import forget_guest
 from engine.saga import Run, Saga
 from projections.affinity_group import affinity_groups
 from projections.cluster import clusters
+from projections.disk_offering import disk_offerings
 from projections.host import hosts
 from projections.instance_group import instance_groups
 from projections.iso import isos
 from projections.network import networks
 from projections.security_group import security_groups
+from projections.service_offering import service_offerings
 from projections.setting import is_on
 from projections.storage_pool import storage_pools
 from projections.template import templates
@@ -55,6 +57,7 @@ def _write(run: Run[Any], ask: DeployVm) -> None:
         disk.is_there or disk.snapshot_id for disk in ask.disks
     ):
         run.row(templates, ask.template_id).ready_in(ask.zone_id)
+    run.guard(run.row(service_offerings, ask.service_offering_id))
     run.create(ask.vm_id, _created(run, ask))
     for group_id in ask.affinity_group_ids:
         run.guard(run.row(affinity_groups, group_id))
@@ -68,6 +71,8 @@ def _write(run: Run[Any], ask: DeployVm) -> None:
         if disk.is_there:
             _take_over(run, disk, ask.vm_id)
             continue
+        if disk.offering_id is not None:
+            run.guard(run.row(disk_offerings, disk.offering_id))
         if disk.snapshot_id is not None:
             hold_source(run, disk.snapshot_id, disk.size_bytes)
         is_root = disk.device == 0

@@ -105,12 +105,6 @@ async def grow_guest(run: Run[ScaleVm]) -> None:
 
 @scale_vm.step(no_undo="the last step: nothing after it can fail")
 def has_grown(run: Run[ScaleVm]) -> None:
-    """One whose new offering was deleted meanwhile has the size, and stays of the old one."""
     vm = _vm(run)
     hold = run.key_of(hold_room) if vm.host_id is not None else None
-    offering = run.cloud[service_offerings].get(run.intent.service_offering_id)
-    if offering is not None:
-        run.guard(offering)
-    offering_id = vm.service_offering_id if offering is None else offering.id
-    grown = replace(scaled(run.intent), hold=hold, service_offering_id=offering_id)
-    run.change(vm, grown, VmWorkEnded())
+    run.change(vm, replace(scaled(run.intent), hold=hold), VmWorkEnded())

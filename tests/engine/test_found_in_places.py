@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from aggregates.errors import AlreadyExists, Busy, DomainError, InUse, Invalid, NotAllowed
 from aggregates.vm import VmState
-from benchmarks.cloud import BY, GIB, OFFERING, WIRE, ZONE, Bed, deploy, named
+from benchmarks.cloud import BY, GIB, WIRE, ZONE, Bed, deploy, named
 from drivers.sim import SimDriver
 from engine.engine import JobFailed
 from engine.genesis import ADMIN_ACCOUNT, BUILTIN_TEMPLATE, ROOT_DOMAIN
@@ -22,7 +22,6 @@ from engine.intents.domain import DeleteDomain
 from engine.intents.host import RemoveHost
 from engine.intents.network import CreateNetwork
 from engine.intents.nic import ChangeNicIp
-from engine.intents.offering import DeleteOffering
 from engine.intents.physical_network import UpdatePhysicalNetwork
 from engine.intents.pod import CreatePod
 from engine.intents.project import AddMember, CreateProject, Invite
@@ -30,7 +29,7 @@ from engine.intents.record import CreateRecord
 from engine.intents.storage_pool import UpdateStoragePool
 from engine.intents.vlan_ip_range import CreateVlanIpRange
 from engine.intents.vm import CreateVm, DeployVm, MigrateVm, NicAsk, StartVm, StopVm
-from engine.intents.vm_life import AssignVm, MigrateVmWithVolumes, RestoreVm, ScaleVm
+from engine.intents.vm_life import AssignVm, MigrateVmWithVolumes, RestoreVm
 from engine.intents.volume import AttachVolume, CreateVolume, DetachVolume, MigrateVolume
 from engine.intents.zone import CreateZone
 from projections.addresses import address_spaces
@@ -304,27 +303,6 @@ async def test_a_fresh_root_disk_lies_where_the_other_disks_are_reached(wide: Be
         JobFailed, match="no pool has room"
     ):  # what is left is a pool of another cluster
         await wide.engine.perform(fresh, BY)
-
-
-async def test_a_guest_that_grew_by_an_offering_that_is_gone_stays_of_its_own(
-    wide: Bed, sim: SimDriver
-) -> None:
-    size = {"name": "large", "cpu_count": 1, "cpu_mhz": 1000, "memory_mib": 1024}
-    large = CreateRecord(kind="service_offering", id=named("large"), fields=size)
-    await wide.engine.decide(large, BY)
-    ask = replace(deploy("growing"), is_scalable=True)
-    await wide.engine.perform(ask, BY)
-    sim.faults.slow("grow_guest", 0.2)
-    grow = ScaleVm(
-        vm_id=ask.vm_id, service_offering_id=named("large"), cpu_count=1, cpu_mhz=1000,
-        memory_mib=1024,
-    )  # fmt: skip
-    job = await wide.engine.submit(grow, BY)
-    await asyncio.sleep(0.05)
-    await wide.engine.decide(DeleteOffering(kind="service_offering", id=named("large")), BY)
-    await wide.engine.runner.wait(job.id)
-    vm = wide.engine.cloud[vms][ask.vm_id]
-    assert (vm.memory_mib, vm.service_offering_id) == (1024, OFFERING)
 
 
 # ---- addresses -------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from msgspec.structs import replace
@@ -15,15 +15,22 @@ from aggregates.host import HostConnected
 from aggregates.saga import RunState
 from engine.intents.host import AddHost
 from engine.intents.network import RemoveNetwork
+from engine.intents.offering import DeleteOffering
 from engine.intents.record import CreateRecord, RemoveRecord, UpdateRecord
 from engine.intents.storage_pool import AddStoragePool
-from engine.intents.vm import CreateVm
+from engine.intents.vm import CreateVm, DeployVm
+from engine.intents.vm_life import ScaleVm
 from engine.sagas.host_add import add_host
+from engine.sagas.vm_scale import scale_vm
+from projections.disk_offering import disk_offerings
 from projections.network import networks
+from projections.service_offering import service_offerings
 from projections.vm import vms
+from projections.volume import volumes
+from tests.sagas.examples.vm_life import growing
 from tests.sagas.judge import judge
 from tests.sagas.rig import Rig, new_sim, rig
-from tests.sagas.seed import CLUSTER, NETWORK, ZONE, deploy, seed
+from tests.sagas.seed import CLUSTER, GIB, NETWORK, OFFERING, ZONE, deploy, named, running, seed
 from tests.sagas.seed import POD as POD_ID
 
 POD = {
@@ -179,3 +186,79 @@ async def test_a_guest_is_on_no_network_that_is_gone(
         cards = {nic.network_id for vm in r.cloud[vms] for nic in vm.nics}
         assert cards <= {row.id for row in r.cloud[networks]}
         await judge(r)
+
+
+def with_data(offering_id: UUID) -> DeployVm:
+    """A guest whose further disk is of that offering."""
+    ask = deploy()
+    disks = [ask.disks[0], replace(ask.disks[1], offering_id=offering_id)]
+    return replace(ask, disks=disks)
+
+
+@pytest.mark.parametrize("kind", ["service_offering", "disk_offering"])
+@pytest.mark.parametrize("deploy_first", [True, False])
+async def test_a_guest_is_of_no_offering_that_is_gone(
+    tmp_path: Path, deploy_first: bool, kind: str
+) -> None:
+    """It is refused, or its offering stays for it, taken off the list."""
+    async with rig(tmp_path, new_sim()) as r:
+        await seed(r)
+        data = named("data offering")
+        fields = {"name": "data", "size_bytes": GIB}
+        await r.engine.decide(CreateRecord(kind="disk_offering", id=data, fields=fields), r.by)
+        gone = {"service_offering": OFFERING, "disk_offering": data}[kind]
+
+        async def deployed() -> object:
+            return await r.run(with_data(data))
+
+        async def removed() -> object:
+            return await r.engine.decide(DeleteOffering(kind=kind, id=gone), r.by)
+
+        work = [deployed(), removed()] if deploy_first else [removed(), deployed()]
+        await asyncio.gather(*work, return_exceptions=True)
+        _nothing_is_of_what_is_gone(r)
+        assert bool(r.cloud[vms]) is (gone in r.cloud.table(kind))
+        await judge(r)
+
+
+@pytest.mark.parametrize("scale_first", [True, False])
+@pytest.mark.parametrize("late", [True, False])
+async def test_a_guest_grows_into_no_offering_that_is_gone(
+    tmp_path: Path, scale_first: bool, late: bool
+) -> None:
+    """It is named once the guest has grown, and asked for long before."""
+    async with rig(tmp_path, new_sim()) as r:
+        await seed(r)
+        vm_id, large = await running(r), named("large")
+        fields = {"name": "large", "cpu_count": 2, "cpu_mhz": 500, "memory_mib": 1024}
+        await r.engine.decide(CreateRecord(kind="service_offering", id=large, fields=fields), r.by)
+        await growing(r)
+        ask = ScaleVm(
+            vm_id=vm_id, service_offering_id=large, cpu_count=2, cpu_mhz=500, memory_mib=1024
+        )
+        drop = DeleteOffering(kind="service_offering", id=large)
+        if late:
+            step = next(one for one in scale_vm.steps if one.name == "grow_guest")
+            real = step.do
+
+            async def grow(run: Any) -> None:
+                await r.engine.decide(drop, r.by)
+                await real(run)
+
+            step.do = grow
+            try:
+                await r.run(ask)
+            finally:
+                step.do = real
+        else:
+            work = [r.run(ask), r.engine.decide(drop, r.by)]
+            await asyncio.gather(*(work if scale_first else work[::-1]), return_exceptions=True)
+        _nothing_is_of_what_is_gone(r)
+        await judge(r)
+
+
+def _nothing_is_of_what_is_gone(r: Rig) -> None:
+    sizes, disks = r.cloud[service_offerings], r.cloud[disk_offerings]
+    assert not [vm.name for vm in r.cloud[vms] if vm.service_offering_id not in sizes]
+    named_by = [volume.offering_id for volume in r.cloud[volumes]]
+    assert not [one for one in named_by if one is not None and one not in disks]

@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
 
 from engine.intents import SYSTEM
 from engine.intents.record import UpdateRecord
 from tests.tenant.test_refusals import refusal
 from tests.tenant.test_vm_life import deploy
-from tests.tenant.world import SMALL, SMALL_DISK, TEMPLATE, ZONE, Client, Place, named, place
+from tests.tenant.world import (
+    ISOLATED,
+    SMALL,
+    SMALL_DISK,
+    TEMPLATE,
+    ZONE,
+    Client,
+    Place,
+    named,
+    place,
+)
 
 
 async def furnish(here: Place) -> None:
@@ -143,4 +157,47 @@ async def test_a_guest_that_is_being_made_of_its_template_is_waited_for(tmp_path
         done = await here.admin.job("deleteAccount", id=here.account("ann"))
         assert done["success"] is True
         assert (await here.bob.ended(begun["jobid"]))["virtualmachine"]["state"] == "Running"
+        assert left_of(here, "ann") == []
+
+
+async def lend(here: Place, name: str = "bob") -> None:
+    """A guest of his is on a network of ann's."""
+    where = {"zoneid": str(ZONE), "networkofferingid": ISOLATED}
+    made = (await here.ann("createNetwork", name="lent", **where))["network"]["id"]
+    await here.admin("createNetworkPermissions", networkid=made, accountids=here.account(name))
+    await deploy(here.tenants[name], name="lodger", networkids=made)
+
+
+@pytest.mark.parametrize("what", ["account", "domain"])
+async def test_who_has_a_guest_of_anothers_on_a_network_is_refused_at_first(
+    here: Place, what: str
+) -> None:
+    """All else that was owned had gone by then, and the job waited for a person."""
+    await lend(here)
+    await here.ann("createSSHKeyPair", name="laptop")
+    domain = (await here.admin.one("listAccounts", "account", id=here.account("ann")))["domainid"]
+    ask: dict[str, Any] = {
+        "account": {"command": "deleteAccount", "id": here.account("ann")},
+        "domain": {"command": "deleteDomain", "id": domain, "cleanup": True},
+    }[what]
+    told = await refusal(here.admin, **ask)
+    assert "guests of others are on its networks, 1 in all (lodger of bob)" in told["errortext"]
+    assert {"ssh_key_pair", "network", "account"} <= set(left_of(here, "ann"))
+    vm = await here.bob.one("listVirtualMachines", "virtualmachine")
+    await here.bob.job("destroyVirtualMachine", id=vm["id"], expunge=True)
+    assert (await here.admin.job(**ask))["success"] is True
+    assert left_of(here, "ann") == []
+
+
+async def test_in_a_domain_no_account_waits_for_anothers_end(tmp_path: Path) -> None:
+    """A guest of one is on a network of another, and both go: the quicker of the two had parked."""
+    async with place(tmp_path, delay_s="0.5") as here:
+        await lend(here)
+        ann = here.account("ann")
+        domain = (await here.admin.one("listAccounts", "account", id=ann))["domainid"]
+        bob = UUID(here.account("bob"))
+        moved = UpdateRecord(kind="account", id=bob, fields={"domain_id": UUID(domain)})
+        await here.controller.engine.decide(moved, SYSTEM)
+        done = await here.admin.job("deleteDomain", id=domain, cleanup=True)
+        assert done["success"] is True
         assert left_of(here, "ann") == []
