@@ -130,7 +130,7 @@ async def controller(settings: Settings) -> AsyncIterator[Controller]:
         hosts = HostRegistry(cloud, drivers, vault)
         stack.push_async_callback(hosts.close)
         tasks = await stack.enter_async_context(Tasks())
-        tasks.spawn(vault.follow(clock), name="vault")
+        tasks.keep(partial(vault.follow, clock), name="vault", clock=clock)
         world = World(
             cloud=cloud,
             allocator=Allocator(cloud.view(Capacity), cloud.view(Space), cloud.view(Addresses)),
@@ -179,7 +179,7 @@ def _save(settings: Settings, tasks: Tasks, log: Log, clock: SystemClock, behind
     home, every = str(settings.home), settings.checkpoint_events
     saver = Checkpointer(home, settings.store, every=every, clock=clock, behind=behind)
     log.listen(saver.heard)
-    tasks.spawn(saver.run(), name="checkpoints")
+    tasks.keep(saver.run, name="checkpoints", clock=clock)
 
 
 def _beside(
@@ -195,7 +195,8 @@ def _beside(
     Doubts(log, engine, hosts, tasks, clock, member.owner)
     sweeper = Sweeper(engine, hosts, clock, every_s=settings.reconcile_s)
     for name, work in (("reconcilers", sweeper.run), ("chores", Chores(engine, clock).run)):
-        tasks.spawn(member.duties.while_held(name, partial(_duty, work)), name=name)
+        duty = partial(member.duties.while_held, name, partial(_duty, work))
+        tasks.keep(duty, name=name, clock=clock)
 
 
 async def _duty(work: Callable[[], Awaitable[None]], token: int) -> None:

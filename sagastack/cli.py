@@ -23,6 +23,7 @@ from aggregates.errors import NotFound
 from drivers.contract.errors import DriverError
 from engine.collector import at_rest, settle
 from engine.log import LogError
+from engine.tasks import leaves
 from engine.vault import VaultError
 from sagastack.backups.home import unfinished
 from sagastack.client import Refusal
@@ -91,15 +92,6 @@ def _open_streams() -> None:
         except OSError:
             os.open(os.devnull, os.O_RDWR)
             setattr(sys, name, os.fdopen(number, "w" if number else "r"))
-
-
-def leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
-    """The errors of a group, however deep."""
-    for one in group.exceptions:
-        if isinstance(one, ExceptionGroup):
-            yield from leaves(one)
-        else:
-            yield one
 
 
 def asked(words: Sequence[str]) -> str:

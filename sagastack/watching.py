@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import socket
 from contextlib import AsyncExitStack
+from functools import partial
 
 from aiohttp import web
 
@@ -83,7 +84,7 @@ class Watching:
         how = (to, feed.follow, log, self._clock, self._cursor())
         traps = Traps(*how, oid=checked_oid(oid))
         self.monitor.add(traps.families)
-        tasks.spawn(duties.while_held("traps", traps.run), name="traps")
+        tasks.keep(partial(duties.while_held, "traps", traps.run), name="traps", clock=self._clock)
 
     def _cursor(self) -> Cursor:
         url = self._settings.store_url

@@ -87,13 +87,14 @@ class Sealer:
         return self._file.last.last if self._file.last else 0
 
     async def run(self, *, idle_s: float = IDLE_S) -> None:
-        """Follow the log until cancelled. While it cannot be read there is nothing to seal."""
+        """Follow the log until cancelled. While it cannot be read there is nothing to seal, and
+        while the disk takes no seal they are made later."""
         quiet = False
         while True:
             try:
                 await self.catch_up(partial=quiet)
-            except LogUnavailable as error:
-                log_.warning("the log is not sealed now: %s", error)
+            except (LogUnavailable, OSError) as error:
+                log_.warning("the log is not sealed now, in %s: %s", self._home, error)
             quiet = not await self._is_full(idle_s)
             self._heard.clear()
 
@@ -114,6 +115,7 @@ class Sealer:
         loop, made = asyncio.get_running_loop(), 0
         until_s = loop.time() + for_s
         async with self._busy:
+            await loop.run_in_executor(self._threads, self._file.look)
             while rows := await self._log.read_stored(self.position, limit=STRETCH):
                 if len(rows) < STRETCH and not partial:
                     break
@@ -127,7 +129,7 @@ class Sealer:
         """Seal the rest, for `CLOSE_S` at most; the next life goes on from there."""
         try:
             await self.catch_up(partial=True, for_s=CLOSE_S)
-        except LogUnavailable as error:
+        except (LogUnavailable, OSError) as error:
             log_.warning("the end of the log is not sealed: %s", error)
         finally:
             self._threads.shutdown(wait=False)
