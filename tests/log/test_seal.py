@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import resource
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -31,6 +29,7 @@ from engine.log import (
 from engine.log.merkle import root
 from engine.log.seal import PRIVATE_KEY, SEALS, seal
 from engine.log.sqlite_store import SqliteStore
+from tests.log.rooms import files_up_to
 from tests.log.toys import unit
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
@@ -242,7 +241,7 @@ async def test_a_disk_that_takes_no_seal_ends_no_sealer(
     await sealed_to(sealer, (await log.append(unit()))[0].position)
     last = (await log.append(unit()))[0].position
     room = (tmp_path / SEALS).stat().st_size + 100
-    with monkeypatch.context() as broken, files_up_to(room if fails == "write" else -1):
+    with monkeypatch.context() as broken, files_up_to(room if fails == "write" else None):
         if fails == "fsync":
             broken.setattr(os, "fsync", refuse)
         running = asyncio.create_task(sealer.run(idle_s=0.02))
@@ -263,17 +262,6 @@ async def test_a_disk_that_takes_no_seal_ends_no_sealer(
 
 def refuse(_: int) -> None:
     raise OSError(errno.EIO, "Input/output error")
-
-
-@contextmanager
-def files_up_to(size_bytes: int) -> Iterator[None]:
-    """Let no file of this process grow beyond a size, as on a disk that is nearly full."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 async def test_seals_that_do_not_belong_here_are_refused(tmp_path: Path) -> None:
