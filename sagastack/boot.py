@@ -56,6 +56,7 @@ from sagastack.console_door import ConsoleDoor
 from sagastack.face import Face
 from sagastack.membership import Member, enter, take_part, watched
 from sagastack.milestones import Milestones
+from sagastack.own_home import take
 from sagastack.sealed import open_vault
 from sagastack.settings import ENDPOINT_FILE, BadSetting, Settings
 from sagastack.shared import seal, signing_in
@@ -108,7 +109,7 @@ async def controller(settings: Settings) -> AsyncIterator[Controller]:
     milestones.reached("modules")
     share_one_arena()
     clock = SystemClock()
-    settings.home.mkdir(parents=True, exist_ok=True)
+    take(settings.home)
     async with AsyncExitStack() as stack:
         starting = stack.enter_context(ExitStack())
         starting.enter_context(at_rest())
@@ -170,8 +171,16 @@ async def controller(settings: Settings) -> AsyncIterator[Controller]:
         made = Controller(
             settings, port, log, engine, vault, hosts, drivers, feed, gateway, member, resumed
         )
-        (settings.home / ENDPOINT_FILE).write_text(made.endpoint + "\n")
+        _tell_where(made)
         yield made
+
+
+def _tell_where(made: Controller) -> None:
+    """For tools beside it, in a file. A disk that is full keeps nobody from being served."""
+    try:
+        (made.settings.home / ENDPOINT_FILE).write_text(made.endpoint + "\n")
+    except OSError as wrong:
+        log_.error("tools beside this controller do not find it (--endpoint): %s", wrong)
 
 
 def _save(settings: Settings, tasks: Tasks, log: Log, clock: SystemClock, behind: int) -> None:
