@@ -7,6 +7,7 @@ is imported where one is served, as no tool needs it.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import faulthandler
 import logging
 import os
@@ -24,6 +25,7 @@ from drivers.contract.errors import DriverError
 from engine.collector import at_rest, settle
 from engine.log import LogError
 from engine.tasks import leaves
+from engine.threads import Threads
 from engine.vault import VaultError
 from sagastack.backups.home import unfinished
 from sagastack.client import Refusal
@@ -140,6 +142,7 @@ async def _serve(args: argparse.Namespace, settings: Settings) -> int:
         from sagastack.boot import controller
 
     _refuse_half_restored(settings)
+    asyncio.get_running_loop().set_default_executor(Threads())
     stopped = until_stopped()
     async with controller(settings) as cloud:
         print(f"sagastack serves {cloud.endpoint} from {settings.home}", flush=True)
@@ -152,6 +155,7 @@ async def _quickstart(args: argparse.Namespace, settings: Settings) -> int:
         from sagastack.quickstart import quickstart
 
     _refuse_half_restored(settings)
+    asyncio.get_running_loop().set_default_executor(Threads())
     stopped = until_stopped()
     async with quickstart(settings, say=lambda line: print(line, flush=True)):
         await stopped.wait()
