@@ -105,8 +105,11 @@ def private_key(text: str, name: str) -> Ed25519PrivateKey:
 
 
 def write_public_key(folder: Path, key: Ed25519PrivateKey) -> None:
-    """Put the key that proves the seals beside them."""
-    (folder / PUBLIC_KEY).write_text(key.public_key().public_bytes_raw().hex() + "\n")
+    """Put the key that proves the seals beside them, where it is not: a start on a full disk has
+    nothing to write."""
+    path, text = folder / PUBLIC_KEY, key.public_key().public_bytes_raw().hex() + "\n"
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)
 
 
 class SealFile:

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 
 from engine.log import LogError
+from engine.private_files import sync_folder
 
 LEVEL = 4
 CHUNK_BYTES = 1 << 20
@@ -146,12 +147,3 @@ def read_lines(path: Path) -> Iterator[bytes]:
             yield from lines
     if rest or not unpacker.eof or unpacker.unused_data:
         raise BackupError(f"{path} does not end where its lines do: it was put together by hand")
-
-
-def sync_folder(folder: Path) -> None:
-    """Bring a rename to disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
