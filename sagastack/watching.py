@@ -70,6 +70,7 @@ class Watching:
 
     def add_to(self, app: web.Application, face: Face, gateway: Gateway) -> None:
         self.monitor.add_to(app, lambda: gateway.closing)
+        gateway.fault = self.monitor.fault
         self._traces.add_to(app, face)
 
     def send_traps(self, tasks: Tasks, duties: Duties, log: Log, feed: Feed) -> None:

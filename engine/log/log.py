@@ -338,6 +338,11 @@ class Log:
         return await self._ask(partial(_search, self._store, at_ms))
 
     @property
+    def fault(self) -> str:
+        """Why it takes nothing more until the controller is restarted; empty while it may."""
+        return self._out_of_step or ("" if self._closing else self._closed)
+
+    @property
     def shared(self) -> bool:
         """Whether other controllers may write to it too."""
         return self._store.shared
