@@ -121,6 +121,11 @@ class Chores:
             )
         elif leap_s <= -LEAP_S:
             self._doubted_until_s = 0.0
+            log_.error(
+                "the clock was set back by %.0f s: until it comes to where it was, events carry "
+                "that moment's time, and a past is told by position (@N) alone",
+                -leap_s,
+            )
         return self._steady() < self._doubted_until_s
 
     async def _one(self, one: Chore, now_ms: int) -> None:
