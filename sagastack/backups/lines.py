@@ -11,6 +11,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -90,8 +91,11 @@ class LinesWriter:
     ) -> None:
         """Leave nothing behind that was not closed."""
         if not self._file.closed:
-            self._file.close()
+            with suppress(OSError):
+                self._file.close()
             self._partial.unlink(missing_ok=True)
+        if isinstance(why, OSError) and why.filename is None:
+            raise BackupError(f"{self.path} could not be written: {why.strerror}") from why
 
 
 def ending(named: str) -> bytes:
