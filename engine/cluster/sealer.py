@@ -136,7 +136,8 @@ class SharedSealer:
         """Write the seals that are new into this controller's folder; how many there were."""
         loop, written = asyncio.get_running_loop(), 0
         async with self._busy:
-            await loop.run_in_executor(self._threads, self._copy.look)
+            if not self._closed:
+                await loop.run_in_executor(self._threads, self._copy.look)
             while not self._closed:
                 last = self._copy.last
                 found = await self._table.after(last.number if last else 0)

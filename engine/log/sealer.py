@@ -45,7 +45,7 @@ class Sealer:
         self._log, self._home, self._now_ms, self._threads = log, home, now_ms, threads
         self._heard = asyncio.Event()
         self._end = 0
-        self._busy = asyncio.Lock()
+        self._busy, self._closed = asyncio.Lock(), False
         self._key = load_private_key(home)
         self._file = SealFile(home)
         last = self._file.last
@@ -115,8 +115,11 @@ class Sealer:
         loop, made = asyncio.get_running_loop(), 0
         until_s = loop.time() + for_s
         async with self._busy:
-            await loop.run_in_executor(self._threads, self._file.look)
-            while rows := await self._log.read_stored(self.position, limit=STRETCH):
+            if not self._closed:
+                await loop.run_in_executor(self._threads, self._file.look)
+            while not self._closed and (
+                rows := await self._log.read_stored(self.position, limit=STRETCH)
+            ):
                 if len(rows) < STRETCH and not partial:
                     break
                 await loop.run_in_executor(self._threads, self._seal, rows)
@@ -131,7 +134,8 @@ class Sealer:
             await self.catch_up(partial=True, for_s=CLOSE_S)
         except (LogUnavailable, OSError) as error:
             log_.warning("the end of the log is not sealed: %s", error)
-        finally:
+        async with self._busy:
+            self._closed = True
             self._threads.shutdown(wait=False)
 
     def _seal(self, rows: Sequence[Stored]) -> None:
