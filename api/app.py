@@ -225,10 +225,12 @@ def _position(text: str) -> int:
 
 
 async def serve_health(request: web.Request) -> web.Response:
-    """`/healthz`: 200 while requests are taken, 503 while shutting down."""
+    """`/healthz`: 200 while requests are taken, 503 while shutting down, or until a restart."""
     gateway = request.app[GATEWAY]
     if gateway.closing:
         return web.json_response({"status": "closing"}, status=503)
+    if fault := gateway.fault():
+        return web.json_response({"status": "failed", "wrong": fault}, status=503)
     return web.json_response({"status": "ok", "position": gateway.engine.cloud.position})
 
 

@@ -67,11 +67,11 @@ class Attempts(Turns):
 
     async def may_try(self, whom: Hashable, now_ms: int) -> bool:
         count, last_ms = self._failed.get(whom, (0, 0))
-        return count < MOST or now_ms - last_ms >= PAUSE_MS
+        return count < MOST or _is_over(last_ms, now_ms)
 
     async def failed(self, whom: Hashable, now_ms: int) -> bool:
         count, last_ms = self._failed.pop(whom, (0, 0))
-        count = 1 if now_ms - last_ms >= PAUSE_MS else count + 1
+        count = 1 if _is_over(last_ms, now_ms) else count + 1
         self._failed[whom] = (count, now_ms)
         if len(self._failed) > KEPT:
             self._failed.popitem(last=False)
@@ -79,3 +79,8 @@ class Attempts(Turns):
 
     async def succeeded(self, whom: Hashable) -> None:
         self._failed.pop(whom, None)
+
+
+def _is_over(last_ms: int, now_ms: int) -> bool:
+    """Also where it is further ahead than a pause is long: the clock was set back since."""
+    return abs(now_ms - last_ms) >= PAUSE_MS

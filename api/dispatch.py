@@ -113,7 +113,8 @@ class Gateway:
 
     `trusted_user` is who the integration port acts as: the first administrator. `memo` keeps what
     rows look like; without one, every answer is made anew. `caught_up` returns once all that was
-    acknowledged anywhere, before it was called, is known here.
+    acknowledged anywhere, before it was called, is known here. `fault` says why only a restart
+    helps, where that is so.
     """
 
     engine: Engine
@@ -130,6 +131,7 @@ class Gateway:
     attempts: AttemptStore = field(default_factory=Attempts)
     throttle: Throttle = field(default_factory=Throttle)
     asks: Asks = field(default_factory=Asks)
+    fault: Callable[[], str] = str
 
     async def answer(self, request: Request) -> Answer:
         """Answer one request, whatever it holds."""

@@ -23,11 +23,14 @@ TABLES = (
         last_ms bigint NOT NULL)""",
     "CREATE INDEX IF NOT EXISTS sagastack_attempts_last ON sagastack_attempts (last_ms)",
 )
-TRY = """INSERT INTO sagastack_attempts AS had VALUES (%(whom)s, 1, %(now)s)
+# Also further ahead than a pause is long: a clock was set back, and nobody waits for that.
+OVER = "had.last_ms <= %(before)s OR had.last_ms >= %(after)s"
+TRY = f"""INSERT INTO sagastack_attempts AS had VALUES (%(whom)s, 1, %(now)s)
     ON CONFLICT (whom) DO UPDATE SET
-        failed = CASE WHEN had.last_ms <= %(before)s THEN 1 ELSE had.failed + 1 END,
-        last_ms = greatest(had.last_ms, excluded.last_ms)
-    WHERE had.failed < %(most)s OR had.last_ms <= %(before)s
+        failed = CASE WHEN {OVER} THEN 1 ELSE had.failed + 1 END,
+        last_ms = CASE WHEN {OVER} THEN excluded.last_ms
+            ELSE greatest(had.last_ms, excluded.last_ms) END
+    WHERE had.failed < %(most)s OR {OVER}
     RETURNING failed"""
 FORGET = "DELETE FROM sagastack_attempts WHERE whom = %s"
 SWEEP = "DELETE FROM sagastack_attempts WHERE last_ms <= %s"
@@ -51,6 +54,7 @@ class SharedAttempts(Turns):
     async def may_try(self, whom: Hashable, now_ms: int) -> bool:
         before = now_ms - PAUSE_MS
         values = {"whom": _name(whom), "now": now_ms, "before": before, "most": MOST}
+        values["after"] = now_ms + PAUSE_MS
         try:
             if now_ms - self._swept_at_ms >= SWEEP_MS:
                 self._swept_at_ms = now_ms

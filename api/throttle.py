@@ -26,7 +26,7 @@ class Throttle:
         length_ms = int(number_of(cloud, "api.throttling.interval")) * 1000
         most = int(number_of(cloud, "api.throttling.max"))
         since_ms, count = self._begun.get(who.account_id, (now_ms, 0))
-        if now_ms - since_ms >= length_ms:
+        if not 0 <= now_ms - since_ms < length_ms:  # before it began: the clock was set back
             since_ms, count = now_ms, 0
         if count >= most:
             wait_s = -(-(since_ms + length_ms - now_ms) // 1000)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from aggregates.base import Recorded
-from engine.clock import Clock
+from engine.clock import Clock, steady_s
 
 log_ = logging.getLogger("sagastack.checkpoint")
 
@@ -29,9 +29,18 @@ class Checkpointer:
     second start would have to fold all of them again.
     """
 
-    def __init__(self, home: str, store: str, *, every: int, clock: Clock, behind: int = 0) -> None:
+    def __init__(
+        self,
+        home: str,
+        store: str,
+        *,
+        every: int,
+        clock: Clock,
+        behind: int = 0,
+        steady: Callable[[], float] = steady_s,
+    ) -> None:
         self._home, self._store, self._every, self._clock = home, store, every, clock
-        self._since = behind
+        self._since, self._steady = behind, steady
 
     def heard(self, batch: Sequence[Recorded]) -> None:
         self._since += len(batch)
@@ -43,9 +52,9 @@ class Checkpointer:
             rest_s = 0.0
             if self._since >= self._every:
                 self._since = 0
-                began_ms = self._clock.now_ms()
+                began_s = self._steady()
                 await self._save()
-                rest_s = REST * (self._clock.now_ms() - began_ms) / 1000
+                rest_s = REST * (self._steady() - began_s)
 
     async def _save(self) -> None:
         argv = ("-m", "sagastack.tools.checkpoint", self._home, self._store)

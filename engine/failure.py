@@ -8,7 +8,7 @@ from types import TracebackType
 from aggregates.errors import DomainError
 from drivers.contract.errors import DriverError, Unavailable
 from engine.log import LogUnavailable
-from engine.retry import WORTH_REPEATING
+from engine.retry import of_this_machine, worth_repeating
 
 CONTRACTS = (DomainError.__module__, DriverError.__module__)
 
@@ -31,6 +31,8 @@ def failure_of(error: BaseException) -> tuple[str, str]:
     text = (str(error) or type(error).__name__).encode(errors="replace").decode()
     if isinstance(error, LogUnavailable):
         return Unavailable.__name__, text
+    if of_this_machine(error):
+        return Unavailable.__name__, f"the controller's machine refused it: {text}"
     if getattr(error, "error", None) and getattr(error, "text", None):
         return str(error.error), text  # type: ignore[attr-defined]
     for cls in type(error).__mro__:
@@ -44,7 +46,7 @@ def failure_of(error: BaseException) -> tuple[str, str]:
 def decisive(error: Exception) -> Exception:
     """Of several that failed side by side, the one that decides: a last word before a pause."""
     while isinstance(error, ExceptionGroup):
-        last = (one for one in error.exceptions if not isinstance(one, WORTH_REPEATING))
+        last = (one for one in error.exceptions if not worth_repeating(one))
         error = next(last, error.exceptions[0])
     return error
 

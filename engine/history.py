@@ -125,13 +125,20 @@ class History:
         return path
 
     def _write(self, path: Path, cloud: Cloud) -> None:
+        """Under its name once it is whole. What others broke off is removed first: each would keep
+        as much of the disk as a whole one, for ever, and the next may be for want of room."""
         self._folder.mkdir(parents=True, exist_ok=True)
+        for broken in self._folder.glob("*.partial"):
+            broken.unlink(missing_ok=True)
         partial = path.with_suffix(".partial")
-        with partial.open("wb") as file:
-            file.write(cloud.save())
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        try:
+            with partial.open("wb") as file:
+                file.write(cloud.save())
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
         for old in sorted(self._folder.glob("*.checkpoint"))[:-KEPT_CHECKPOINTS]:
             old.unlink()
 

@@ -19,6 +19,16 @@ def write_private(path: Path, content: bytes) -> None:
         os.write(descriptor, content)
         os.fsync(descriptor)
         os.link(unnamed, path)
+        sync_folder(path.parent)
     finally:
         os.close(descriptor)
         unnamed.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring the names in it to disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -24,7 +24,7 @@ class Watched:
 
     async def __call__(self, percent: int, text: str) -> None:
         now_ms = self._clock.now_ms()
-        since_ms = now_ms - self._at_ms
+        since_ms = abs(now_ms - self._at_ms)  # a clock that is set back silences nobody
         small = percent < self._percent + STEP_PERCENT
         if percent <= self._percent or since_ms < SOON_MS or (small and since_ms < STEP_MS):
             return

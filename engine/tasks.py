@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+import logging
+from collections.abc import Callable, Coroutine, Iterator
 from types import TracebackType
 from typing import Any
+
+from engine.clock import Clock
+from engine.log.errors import LogUnavailable
+
+log_ = logging.getLogger("sagastack.tasks")
+
+AGAIN_S = 5.0
+# How the machine fails, and the store of the log: a full disk, no descriptors, no process left.
+PASSING = (OSError, LogUnavailable)
 
 
 class Tasks:
@@ -26,6 +36,13 @@ class Tasks:
         task.add_done_callback(self._running.discard)
         return True
 
+    def keep(
+        self, work: Callable[[], Coroutine[Any, Any, None]], *, name: str, clock: Clock
+    ) -> bool:
+        """Spawn what has to go on: begun anew whenever the machine, or the store, refused it
+        something. Nothing that may be over in a minute ends a controller."""
+        return self.spawn(_kept(work, name, clock), name=name)
+
     async def __aenter__(self) -> Tasks:
         await self._group.__aenter__()
         return self
@@ -44,3 +61,27 @@ class Tasks:
             await self._group.__aexit__(kind, error, trace)
         else:
             await self._group.__aexit__(None, None, None)
+
+
+async def _kept(work: Callable[[], Coroutine[Any, Any, None]], name: str, clock: Clock) -> None:
+    """Until it ends by itself. Each trouble is told once, however long it lasts."""
+    told = ""
+    while True:
+        try:
+            await work()
+            return
+        except* PASSING as failed:
+            trouble = "; ".join(map(str, leaves(failed)))
+        if trouble != told:
+            log_.error("%s stands still, and is tried again: %s", name, trouble)
+        told = trouble
+        await clock.sleep(AGAIN_S)
+
+
+def leaves(group: BaseExceptionGroup[Exception]) -> Iterator[Exception]:
+    """The errors of a group, however deep."""
+    for one in group.exceptions:
+        if isinstance(one, BaseExceptionGroup):
+            yield from leaves(one)
+        else:
+            yield one

@@ -32,13 +32,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from engine.clock import Clock
 from engine.cluster.store import DatabaseGone
 from engine.private_files import write_private
-from engine.vault_entries import Entries, VaultError
+from engine.vault_entries import Entries, VaultError, VaultUnavailable
 from engine.vault_file import FileEntries
 
 if TYPE_CHECKING:
     from engine.cluster.vault_table import TableEntries
 
-__all__ = ["Vault", "VaultError", "write_private"]
+__all__ = ["Vault", "VaultError", "VaultUnavailable", "write_private"]
 
 log_ = logging.getLogger("sagastack.vault")
 

@@ -7,9 +7,15 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
+from engine.log.errors import LogUnavailable
+
 
 class VaultError(Exception):
     """The vault cannot be opened or used; the message says what to do."""
+
+
+class VaultUnavailable(VaultError, LogUnavailable):
+    """Its disk is full, or fails: what was asked was not done, and may be asked again."""
 
 
 @dataclass(frozen=True, slots=True)

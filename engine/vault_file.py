@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
-from engine.vault_entries import Sealed, VaultError
+from engine.vault_entries import Sealed, VaultError, VaultUnavailable
 
 T = TypeVar("T")
 
@@ -69,6 +69,10 @@ class FileEntries:
     async def _on_disk(self, work: Callable[[], T]) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._disk, work)
+        except sqlite3.OperationalError as wrong:
+            raise VaultUnavailable(
+                f"nothing was changed, ask again later: the vault {self.name}: {wrong}"
+            ) from wrong
         except sqlite3.Error as wrong:
             raise VaultError(f"the vault {self.name} could not be used: {wrong}") from wrong
 

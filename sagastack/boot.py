@@ -56,6 +56,7 @@ from sagastack.console_door import ConsoleDoor
 from sagastack.face import Face
 from sagastack.membership import Member, enter, take_part, watched
 from sagastack.milestones import Milestones
+from sagastack.own_home import take
 from sagastack.sealed import open_vault
 from sagastack.settings import ENDPOINT_FILE, BadSetting, Settings
 from sagastack.shared import seal, signing_in
@@ -108,7 +109,7 @@ async def controller(settings: Settings) -> AsyncIterator[Controller]:
     milestones.reached("modules")
     share_one_arena()
     clock = SystemClock()
-    settings.home.mkdir(parents=True, exist_ok=True)
+    take(settings.home)
     async with AsyncExitStack() as stack:
         starting = stack.enter_context(ExitStack())
         starting.enter_context(at_rest())
@@ -130,7 +131,7 @@ async def controller(settings: Settings) -> AsyncIterator[Controller]:
         hosts = HostRegistry(cloud, drivers, vault)
         stack.push_async_callback(hosts.close)
         tasks = await stack.enter_async_context(Tasks())
-        tasks.spawn(vault.follow(clock), name="vault")
+        tasks.keep(partial(vault.follow, clock), name="vault", clock=clock)
         world = World(
             cloud=cloud,
             allocator=Allocator(cloud.view(Capacity), cloud.view(Space), cloud.view(Addresses)),
@@ -170,8 +171,16 @@ async def controller(settings: Settings) -> AsyncIterator[Controller]:
         made = Controller(
             settings, port, log, engine, vault, hosts, drivers, feed, gateway, member, resumed
         )
-        (settings.home / ENDPOINT_FILE).write_text(made.endpoint + "\n")
+        _tell_where(made)
         yield made
+
+
+def _tell_where(made: Controller) -> None:
+    """For tools beside it, in a file. A disk that is full keeps nobody from being served."""
+    try:
+        (made.settings.home / ENDPOINT_FILE).write_text(made.endpoint + "\n")
+    except OSError as wrong:
+        log_.error("tools beside this controller do not find it (--endpoint): %s", wrong)
 
 
 def _save(settings: Settings, tasks: Tasks, log: Log, clock: SystemClock, behind: int) -> None:
@@ -179,7 +188,7 @@ def _save(settings: Settings, tasks: Tasks, log: Log, clock: SystemClock, behind
     home, every = str(settings.home), settings.checkpoint_events
     saver = Checkpointer(home, settings.store, every=every, clock=clock, behind=behind)
     log.listen(saver.heard)
-    tasks.spawn(saver.run(), name="checkpoints")
+    tasks.keep(saver.run, name="checkpoints", clock=clock)
 
 
 def _beside(
@@ -195,7 +204,8 @@ def _beside(
     Doubts(log, engine, hosts, tasks, clock, member.owner)
     sweeper = Sweeper(engine, hosts, clock, every_s=settings.reconcile_s)
     for name, work in (("reconcilers", sweeper.run), ("chores", Chores(engine, clock).run)):
-        tasks.spawn(member.duties.while_held(name, partial(_duty, work)), name=name)
+        duty = partial(member.duties.while_held, name, partial(_duty, work))
+        tasks.keep(duty, name=name, clock=clock)
 
 
 async def _duty(work: Callable[[], Awaitable[None]], token: int) -> None:

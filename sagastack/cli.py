@@ -7,6 +7,7 @@ is imported where one is served, as no tool needs it.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import faulthandler
 import logging
 import os
@@ -23,6 +24,8 @@ from aggregates.errors import NotFound
 from drivers.contract.errors import DriverError
 from engine.collector import at_rest, settle
 from engine.log import LogError
+from engine.tasks import leaves
+from engine.threads import Threads
 from engine.vault import VaultError
 from sagastack.backups.home import unfinished
 from sagastack.client import Refusal
@@ -93,15 +96,6 @@ def _open_streams() -> None:
             setattr(sys, name, os.fdopen(number, "w" if number else "r"))
 
 
-def leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
-    """The errors of a group, however deep."""
-    for one in group.exceptions:
-        if isinstance(one, ExceptionGroup):
-            yield from leaves(one)
-        else:
-            yield one
-
-
 def asked(words: Sequence[str]) -> str:
     """The command of a line; empty where it has none."""
     rest = iter(words)
@@ -148,6 +142,7 @@ async def _serve(args: argparse.Namespace, settings: Settings) -> int:
         from sagastack.boot import controller
 
     _refuse_half_restored(settings)
+    asyncio.get_running_loop().set_default_executor(Threads())
     stopped = until_stopped()
     async with controller(settings) as cloud:
         print(f"sagastack serves {cloud.endpoint} from {settings.home}", flush=True)
@@ -160,6 +155,7 @@ async def _quickstart(args: argparse.Namespace, settings: Settings) -> int:
         from sagastack.quickstart import quickstart
 
     _refuse_half_restored(settings)
+    asyncio.get_running_loop().set_default_executor(Threads())
     stopped = until_stopped()
     async with quickstart(settings, say=lambda line: print(line, flush=True)):
         await stopped.wait()

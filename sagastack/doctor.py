@@ -25,6 +25,7 @@ from sagastack.backups.home import unfinished
 from sagastack.check import Check
 from sagastack.chosen_drivers import chosen, make_chosen
 from sagastack.commands import Commands
+from sagastack.own_home import why_not
 from sagastack.proofs.whose import LOG, UNREADABLE, OthersSeals
 from sagastack.sealed import GONE, look_into_vault
 from sagastack.settings import ENDPOINT_FILE, BadSetting, Settings, misspelt
@@ -65,15 +66,8 @@ def _folder(home: Path) -> Check:
     near = _near(home)
     if near.is_dir() and (why := unfinished(home)):
         return Check("data folder", False, "half restored", why, needed=True)
-    return Check(
-        "data folder",
-        near.is_dir() and os.access(near, os.W_OK),
-        str(home),
-        f"make {near} writable for this user, or set SAGASTACK_HOME to a folder that is"
-        if near.is_dir()
-        else f"{near} is no folder: set SAGASTACK_HOME to one",
-        needed=True,
-    )
+    why = why_not(home)
+    return Check("data folder", not why, str(home), why, needed=True)
 
 
 def _space(home: Path) -> Check:

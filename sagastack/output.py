@@ -1,4 +1,4 @@
-"""Standard output that loses nothing.
+"""Output that loses nothing: standard output, and files that are whole or not there.
 
 Under PYTHONUNBUFFERED, which images of containers like to set, Python hands a text to the system in
 one call and forgets what that did not take: behind a full pipe, the rest of an export was missing
@@ -13,6 +13,7 @@ import select
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 
 @contextmanager
@@ -62,3 +63,23 @@ def in_words(error: Exception) -> str:
         return str(error)
     why = FILES.get(error.errno or 0, f"cannot be used: {error.strerror}")
     return f"{error.filename} {why}"
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Where to write what is `path` once all of it is written; nothing is left of what is not.
+
+    What is no file, as a pipe, is written to itself. An error says which file it was.
+    """
+    if path.exists() and not path.is_file():
+        yield path
+        return
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        yield partial
+        partial.replace(path)
+    except OSError as wrong:
+        wrong.filename = wrong.filename or str(path)
+        raise
+    finally:
+        partial.unlink(missing_ok=True)

@@ -34,11 +34,10 @@ SCHEMA = pa.schema([
 
 
 class ParquetFile:
-    """A file that is being written. It has its name only when it is whole."""
+    """A file that is being written; nothing reads it before it is closed."""
 
     def __init__(self, path: Path) -> None:
-        self._path, self._partial = path, path.with_name(f"{path.name}.partial")
-        self._writer = pq.ParquetWriter(self._partial, SCHEMA, compression="zstd")
+        self._writer = pq.ParquetWriter(path, SCHEMA, compression="zstd")
 
     def write(self, rows: Sequence[Stored]) -> None:
         """One row group."""
@@ -70,10 +69,6 @@ class ParquetFile:
         at: TracebackType | None,
     ) -> None:
         self._writer.close()
-        if kind is None:
-            self._partial.replace(self._path)
-        else:
-            self._partial.unlink(missing_ok=True)
 
 
 def _text(value: object) -> str | None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import socket
 from contextlib import AsyncExitStack
+from functools import partial
 
 from aiohttp import web
 
@@ -69,6 +70,7 @@ class Watching:
 
     def add_to(self, app: web.Application, face: Face, gateway: Gateway) -> None:
         self.monitor.add_to(app, lambda: gateway.closing)
+        gateway.fault = self.monitor.fault
         self._traces.add_to(app, face)
 
     def send_traps(self, tasks: Tasks, duties: Duties, log: Log, feed: Feed) -> None:
@@ -83,7 +85,7 @@ class Watching:
         how = (to, feed.follow, log, self._clock, self._cursor())
         traps = Traps(*how, oid=checked_oid(oid))
         self.monitor.add(traps.families)
-        tasks.spawn(duties.while_held("traps", traps.run), name="traps")
+        tasks.keep(partial(duties.while_held, "traps", traps.run), name="traps", clock=self._clock)
 
     def _cursor(self) -> Cursor:
         url = self._settings.store_url

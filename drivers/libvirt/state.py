@@ -25,13 +25,17 @@ class State:
         return self._sections.get(section, {}).get(key)
 
     def put(self, section: str, key: str, value: str) -> None:
-        """Write through, by a new file renamed over the old: a crash leaves one of the two."""
+        """Write through, by a new file renamed over the old: a crash leaves one of the two, and
+        so does a loss of power, as the new one is on disk before it has the name."""
         self._sections.setdefault(section, {})[key] = value
         if self._path is None:
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
         fresh = self._path.with_name(f"{self._path.name}.new")
-        fresh.write_text(json.dumps(self._sections, indent=1, sort_keys=True))
+        with fresh.open("w") as file:
+            json.dump(self._sections, file, indent=1, sort_keys=True)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(fresh, self._path)
 
 

@@ -26,6 +26,9 @@ from projections.snapshot import snapshots
 from projections.snapshot_policy import SnapshotPolicy, snapshot_policies
 from projections.volume import volumes
 
+# So far apart may the clocks of controllers be that do this one after the other.
+SKEW_MS = 600_000
+
 
 @chore(every_s=60)
 async def take_due_snapshots(engine: Engine, now_ms: int) -> None:
@@ -40,7 +43,9 @@ async def _see_to(engine: Engine, policy: SnapshotPolicy, now_ms: int) -> None:
         await engine.decide(RemoveRecord(kind="snapshot_policy", id=policy.id), _by(policy))
         return
     due_ms = schedule_of(policy.interval, policy.schedule, policy.timezone).last_until(now_ms)
-    if due_ms > policy.taken_at_ms and await _take(engine, policy, due_ms):
+    # Taken in the future: the clock was set back, and that time may be a year away.
+    is_due = due_ms > policy.taken_at_ms or policy.taken_at_ms > now_ms + SKEW_MS
+    if is_due and await _take(engine, policy, due_ms):
         taken = UpdateRecord(kind="snapshot_policy", id=policy.id, fields={"taken_at_ms": due_ms})
         await engine.decide(taken, _by(policy))
 

@@ -136,6 +136,8 @@ class SharedSealer:
         """Write the seals that are new into this controller's folder; how many there were."""
         loop, written = asyncio.get_running_loop(), 0
         async with self._busy:
+            if not self._closed:
+                await loop.run_in_executor(self._threads, self._copy.look)
             while not self._closed:
                 last = self._copy.last
                 found = await self._table.after(last.number if last else 0)
@@ -184,9 +186,11 @@ class SharedSealer:
             with suppress(LogUnavailable):
                 try:
                     await self.copy()
-                except (SealsDamaged, OSError) as wrong:
+                except SealsDamaged as wrong:
                     self.fault = str(wrong)
                     log_.error("this controller's copy of the seals does not go on: %s", wrong)
+                except OSError as wrong:
+                    log_.warning("this controller's copy of the seals waits: %s", wrong)
             await self._clock.sleep(COPY_S)
 
     def _seal(self, rows: Sequence[Stored], last: Seal | None, now_ms: int) -> Seal:

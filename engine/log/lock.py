@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from engine.log.errors import LogLocked, LogUnavailable
@@ -26,8 +27,9 @@ class FileLock:
                 f"process {holder} already writes the log beside {path}: stop it first, "
                 "or open the log read-only"
             ) from None
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+        with suppress(OSError):  # A full disk: only the second one misses who was first.
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
 
     def release(self) -> None:
         """Let the next one in. The file stays: removing it would race with its next holder."""

@@ -8,6 +8,7 @@ backwards, whatever the clock does. Cancelling the wait does not take a unit bac
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +32,8 @@ from engine.log.stores import open_store
 from engine.log.unit import LogStats, Outline, Selection, Stored, Unit
 from engine.log.writer import Batch, Look, Pending, Writer
 
+log_ = logging.getLogger("sagastack.log")
+
 T = TypeVar("T")
 Listener = Callable[[Sequence[Recorded]], None]
 Answer = asyncio.Future[list[Recorded]]
@@ -38,6 +41,8 @@ Answer = asyncio.Future[list[Recorded]]
 SHORT = 10_000
 # So many batches of a past are read before they are asked for.
 AHEAD = 4
+# Further ahead than clocks of controllers are apart.
+AHEAD_MS = 600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +126,20 @@ class Log:
                 )
                 log.begins = log._writer.begins
                 log._writer.start()
+                log._look_at_the_clock()
         except StoreDown as down:
             raise LogUnavailable(f"the log cannot be opened: {down}") from down
         return log
+
+    def _look_at_the_clock(self) -> None:
+        """Times never run backwards along the log, so one far ahead is told: it stays for long."""
+        if (ahead_ms := self._last_ms - self._now_ms()) > AHEAD_MS:
+            log_.warning(
+                "the last event of %s is %d s ahead of this clock: until then events carry that "
+                "moment's time. Is the clock wrong now, or was it then?",
+                self._store.name,
+                ahead_ms // 1000,
+            )
 
     # -- writing ----------------------------------------------------------------------------
 
@@ -336,6 +352,11 @@ class Log:
     async def position_at(self, at_ms: int) -> int:
         """The last position recorded at or before a time; 0 if there is none."""
         return await self._ask(partial(_search, self._store, at_ms))
+
+    @property
+    def fault(self) -> str:
+        """Why it takes nothing more until the controller is restarted; empty while it may."""
+        return self._out_of_step or ("" if self._closing else self._closed)
 
     @property
     def shared(self) -> bool:

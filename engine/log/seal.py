@@ -105,29 +105,46 @@ def private_key(text: str, name: str) -> Ed25519PrivateKey:
 
 
 def write_public_key(folder: Path, key: Ed25519PrivateKey) -> None:
-    """Put the key that proves the seals beside them."""
-    (folder / PUBLIC_KEY).write_text(key.public_key().public_bytes_raw().hex() + "\n")
+    """Put the key that proves the seals beside them, where it is not: a start on a full disk has
+    nothing to write."""
+    path, text = folder / PUBLIC_KEY, key.public_key().public_bytes_raw().hex() + "\n"
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)
 
 
 class SealFile:
     """The seals in a folder beside the key that proves them: the chain, or a copy of it."""
 
     def __init__(self, folder: Path) -> None:
-        """Half a line that a crash left is cut off."""
         self.path = folder / SEALS
+        self.last: Seal | None = None
+        self._is_known = False
+        self.look()
+
+    def look(self) -> None:
+        """Know what is in the file, also after a write that failed: whole lines of it count, as
+        somebody may have copied them, and half a line is cut off, as one that a crash left."""
+        if self._is_known:
+            return
         seals = read_seals(self.path)
         whole = sum(len(line) + 1 for line in _whole_lines(self.path))
-        if self.path.exists() and self.path.stat().st_size > whole:
-            os.truncate(self.path, whole)
+        if self.path.exists():
+            with self.path.open("r+b") as file:
+                if file.seek(0, os.SEEK_END) > whole:
+                    file.truncate(whole)
+                os.fsync(file.fileno())
         self.last = seals[-1] if seals else None
+        self._is_known = True
 
     def append(self, seals: Sequence[Seal]) -> None:
-        """Add lines; they are on disk when this returns."""
+        """Add lines; they are on disk when this returns. Should it fail, `look` before the next."""
+        assert self._is_known, "an earlier write failed: look at what it left"
+        self._is_known = False
         with self.path.open("ab") as file:
             file.write(b"".join(msgspec.json.encode(one) + b"\n" for one in seals))
             file.flush()
             os.fsync(file.fileno())
-        self.last = seals[-1]
+        self.last, self._is_known = seals[-1], True
 
 
 def _whole_lines(path: Path) -> list[bytes]:

@@ -45,7 +45,7 @@ class Sealer:
         self._log, self._home, self._now_ms, self._threads = log, home, now_ms, threads
         self._heard = asyncio.Event()
         self._end = 0
-        self._busy = asyncio.Lock()
+        self._busy, self._closed = asyncio.Lock(), False
         self._key = load_private_key(home)
         self._file = SealFile(home)
         last = self._file.last
@@ -87,13 +87,14 @@ class Sealer:
         return self._file.last.last if self._file.last else 0
 
     async def run(self, *, idle_s: float = IDLE_S) -> None:
-        """Follow the log until cancelled. While it cannot be read there is nothing to seal."""
+        """Follow the log until cancelled. While it cannot be read there is nothing to seal, and
+        while the disk takes no seal they are made later."""
         quiet = False
         while True:
             try:
                 await self.catch_up(partial=quiet)
-            except LogUnavailable as error:
-                log_.warning("the log is not sealed now: %s", error)
+            except (LogUnavailable, OSError) as error:
+                log_.warning("the log is not sealed now, in %s: %s", self._home, error)
             quiet = not await self._is_full(idle_s)
             self._heard.clear()
 
@@ -114,7 +115,11 @@ class Sealer:
         loop, made = asyncio.get_running_loop(), 0
         until_s = loop.time() + for_s
         async with self._busy:
-            while rows := await self._log.read_stored(self.position, limit=STRETCH):
+            if not self._closed:
+                await loop.run_in_executor(self._threads, self._file.look)
+            while not self._closed and (
+                rows := await self._log.read_stored(self.position, limit=STRETCH)
+            ):
                 if len(rows) < STRETCH and not partial:
                     break
                 await loop.run_in_executor(self._threads, self._seal, rows)
@@ -127,9 +132,10 @@ class Sealer:
         """Seal the rest, for `CLOSE_S` at most; the next life goes on from there."""
         try:
             await self.catch_up(partial=True, for_s=CLOSE_S)
-        except LogUnavailable as error:
+        except (LogUnavailable, OSError) as error:
             log_.warning("the end of the log is not sealed: %s", error)
-        finally:
+        async with self._busy:
+            self._closed = True
             self._threads.shutdown(wait=False)
 
     def _seal(self, rows: Sequence[Stored]) -> None:

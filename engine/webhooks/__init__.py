@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from engine.clock import Clock
 from engine.cluster.duties import Duties
 from engine.engine import Engine
@@ -22,4 +24,4 @@ def deliver_webhooks(
     async def deliver(token: int) -> None:
         await Webhooks(engine, vault, feed, clock).run()
 
-    tasks.spawn(duties.while_held("webhooks", deliver), name="webhooks")
+    tasks.keep(partial(duties.while_held, "webhooks", deliver), name="webhooks", clock=clock)

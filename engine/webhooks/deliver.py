@@ -23,7 +23,7 @@ from engine.failure import Caught, failure_of
 from engine.feed import Feed
 from engine.intents import By
 from engine.intents.webhook import Delivered, RecordDeliveries, SendWebhook, Sent
-from engine.vault import Vault, VaultError
+from engine.vault import Vault, VaultError, VaultUnavailable
 from engine.webhooks.payload import payload, wants
 from engine.webhooks.post import reach_of, send
 from projections.event_list import Entry, EventList
@@ -166,6 +166,8 @@ class Webhooks:
     async def _send(self, hook: Webhook, entry: Entry, body: str) -> Sent:
         try:
             secret = await self._vault.get(UUID(hook.secret_ref)) if hook.secret_ref else ""
+        except VaultUnavailable:
+            raise  # it stands still, as without a log: no try is used up
         except (KeyError, VaultError) as gone:
             now_ms = self._clock.now_ms()
             text = f"not sent: the webhook's secret cannot be opened ({gone}): set it anew"

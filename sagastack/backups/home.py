@@ -19,8 +19,9 @@ from cryptography.exceptions import InvalidTag
 from engine.log import Seal
 from engine.log.errors import DAMAGED
 from engine.log.seal import PRIVATE_KEY, PUBLIC_KEY, SEALS
+from engine.private_files import sync_folder
 from engine.vault import KEY_BYTES, write_private
-from sagastack.backups.lines import BackupError, sync_folder
+from sagastack.backups.lines import BackupError
 from sagastack.backups.shapes import Row, Secret
 from sagastack.backups.sources import VAULT, VAULT_KEY, opened, shared_key
 

@@ -11,11 +11,13 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 
 from engine.log import LogError
+from engine.private_files import sync_folder
 
 LEVEL = 4
 CHUNK_BYTES = 1 << 20
@@ -89,8 +91,11 @@ class LinesWriter:
     ) -> None:
         """Leave nothing behind that was not closed."""
         if not self._file.closed:
-            self._file.close()
+            with suppress(OSError):
+                self._file.close()
             self._partial.unlink(missing_ok=True)
+        if isinstance(why, OSError) and why.filename is None:
+            raise BackupError(f"{self.path} could not be written: {why.strerror}") from why
 
 
 def ending(named: str) -> bytes:
@@ -146,12 +151,3 @@ def read_lines(path: Path) -> Iterator[bytes]:
             yield from lines
     if rest or not unpacker.eof or unpacker.unused_data:
         raise BackupError(f"{path} does not end where its lines do: it was put together by hand")
-
-
-def sync_folder(folder: Path) -> None:
-    """Bring a rename to disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

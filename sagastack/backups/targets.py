@@ -24,7 +24,8 @@ from engine.log import LogUnavailable, Stored
 from engine.log.lock import FileLock
 from engine.log.store import StoreDown, sqlite_path
 from engine.log.stores import open_store
-from sagastack.backups.lines import BackupError, sync_folder
+from engine.private_files import sync_folder
+from sagastack.backups.lines import BackupError
 
 # One statement writes so many rows, and leaves the interpreter to other threads meanwhile.
 BATCH = 5_000

@@ -39,7 +39,10 @@ class FileCursor:
 
     async def move(self, position: int) -> None:
         beside = self._path.with_suffix(".new")
-        beside.write_text(f"{position}\n")
+        with beside.open("w") as file:
+            file.write(f"{position}\n")
+            file.flush()
+            os.fsync(file.fileno())  # Else a loss of power may leave an empty one under its name.
         os.replace(beside, self._path)
 
 

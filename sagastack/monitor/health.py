@@ -2,7 +2,8 @@
 
 `/healthz` says that the process lives. `/readyz` says that it can answer: the log is folded, and
 nearly up to its end. Without its database a controller is degraded and stays ready, since reads go
-on: were it taken away, an outage of the database would be one of everything.
+on: were it taken away, an outage of the database would be one of everything. Where the log takes
+nothing more until a restart, both say so: what is read here is the past, and stays it.
 """
 
 from __future__ import annotations
@@ -41,6 +42,9 @@ class Readiness:
         """The HTTP status, and what is behind it."""
         if self._closing():
             return 503, {"status": "closing", "position": self._cloud.position}
+        if fault := self._log.fault:
+            wrong = {"log": fault}
+            return 503, {"status": "failed", "position": self._cloud.position, "wrong": wrong}
         wrong = {name: said for name, ask in self._parts.items() if (said := ask())}
         end = await self._end(wrong)
         lag = max(0, end - self._cloud.position)

@@ -43,6 +43,10 @@ class Monitor:
         """Watch the event loop until cancelled."""
         await self._loop.run()
 
+    def fault(self) -> str:
+        """Why only a restart helps; empty while all may be well."""
+        return self._log.fault
+
     def metrics(self) -> str:
         """What `/metrics` answers."""
         return render(self._families())

@@ -62,6 +62,6 @@ async def credentials(settings: Settings) -> dict[str, str]:
 def _endpoint(settings: Settings) -> str:
     """Where the cloud of this folder was last served."""
     left = settings.home / ENDPOINT_FILE
-    if left.exists():
-        return left.read_text().strip()
+    if left.exists() and (told := left.read_text().strip()):
+        return told
     return f"http://{settings.host}:{settings.port}/client/api"

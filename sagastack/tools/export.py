@@ -26,6 +26,7 @@ from engine.cluster.records import record
 from engine.history import History
 from engine.log import Log, Stored, codec
 from sagastack.commands import Commands
+from sagastack.output import whole_file
 from sagastack.settings import BadSetting, Settings
 from sagastack.tools.moments import Moment
 from sagastack.tools.naming import check_kinds, find
@@ -82,7 +83,8 @@ async def _run(args: argparse.Namespace, settings: Settings) -> int:
             found = await _begun(every)
             out: IO[bytes] = sys.stdout.buffer
             if args.out is not None:
-                out = stack.enter_context(args.out.open("wb"))
+                whole = stack.enter_context(whole_file(args.out))
+                out = stack.enter_context(whole.open("wb"))
             count = await _write(found, out, batch=args.batch)
     if args.out is not None:
         said = {"events": count, "file": str(args.out), "format": args.format}
@@ -218,7 +220,7 @@ async def export_parquet(settings: Settings, wanted: Wanted, path: Path) -> int:
 
     count = 0
     async with opened(settings) as (log, past):
-        with ParquetFile(path) as file:
+        with whole_file(path) as whole, ParquetFile(whole) as file:
             waiting: list[Stored] = []
             async for page in _pages(log, past, wanted):
                 waiting += (row for row, _ in page)

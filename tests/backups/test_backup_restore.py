@@ -28,6 +28,7 @@ from sagastack.cli import main
 from sagastack.settings import Settings
 from sagastack.tools.verify import verify
 from tests.backups.past import Past, back, rows_of, wish
+from tests.log.rooms import files_up_to
 
 NEW = UUID(int=77)
 Database = Callable[[str, Path], str]
@@ -251,6 +252,16 @@ async def test_a_backup_that_is_cut_short_leaves_nothing(
     out = tmp_path / "out"
     out.mkdir()
     with pytest.raises(Cut):
+        past.take(out)
+    assert list(out.iterdir()) == []
+
+
+async def test_a_backup_that_finds_no_room_says_which_file_and_leaves_nothing(
+    past: Past, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    with files_up_to(500), pytest.raises(BackupError, match=f"{out}/.* could not be written"):
         past.take(out)
     assert list(out.iterdir()) == []
 

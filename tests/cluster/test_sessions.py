@@ -111,6 +111,21 @@ async def test_some_tries_then_a_pause(attempts: AttemptStore) -> None:
     assert not await attempts.failed(WHOM, last_ms + PAUSE_MS)
 
 
+async def test_a_clock_that_is_set_back_locks_nobody_out_for_longer(attempts: AttemptStore) -> None:
+    """Wrong five times while the clock was a day ahead: refused for minutes, and not for a day."""
+    day_ms = 24 * 3_600_000
+    for _ in range(MOST):
+        assert await attempts.may_try(WHOM, T0 + day_ms)
+        await attempts.failed(WHOM, T0 + day_ms)
+    assert not await attempts.may_try(WHOM, T0 + day_ms - PAUSE_MS + 1), "a small step ends none"
+    assert await attempts.may_try(WHOM, T0)
+    assert not await attempts.failed(WHOM, T0)
+    for n in range(1, MOST):
+        assert await attempts.may_try(WHOM, T0)
+        assert await attempts.failed(WHOM, T0) == (n == MOST - 1)
+    assert not await attempts.may_try(WHOM, T0 + 1)
+
+
 async def test_whoever_is_right_begins_anew(attempts: AttemptStore) -> None:
     for _ in range(3):
         for _ in range(MOST - 1):

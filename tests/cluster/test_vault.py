@@ -16,7 +16,9 @@ from engine.clock import SystemClock
 from engine.cluster.database import Database
 from engine.cluster.store import DatabaseGone
 from engine.genesis import FIRST_PASSWORD
-from engine.vault import Vault, VaultError
+from engine.log import LogUnavailable
+from engine.vault import Vault, VaultError, VaultUnavailable
+from tests.log.rooms import files_up_to
 from tests.peers.postgres import Cluster
 
 
@@ -76,6 +78,23 @@ async def test_a_secret_survives_a_restart_and_lies_nowhere_in_the_clear(
     for file in house.folder.iterdir():
         assert b"host-password-8131" not in file.read_bytes()
         assert stat.S_IMODE(file.stat().st_mode) & 0o077 == 0, f"others may read {file.name}"
+
+
+async def test_a_full_disk_refuses_and_the_vault_goes_on_when_there_is_room(
+    tmp_path: Path,
+) -> None:
+    """As the log does: whoever waits for the one waits for the other."""
+    vault = await Vault.open(tmp_path / "vault.db")
+    kept, gone = await vault.put("kept"), await vault.put("to be shredded")
+    with files_up_to((tmp_path / "vault.db").stat().st_size):
+        with pytest.raises(LogUnavailable, match="ask again later"):
+            await vault.put("x" * 100_000)
+    with files_up_to(0), pytest.raises(VaultUnavailable):
+        await vault.shred(gone)
+    assert await vault.get(kept) == "kept"
+    assert await vault.shred(gone)
+    assert await vault.get(await vault.put("x" * 100_000)) == "x" * 100_000
+    await vault.close()
 
 
 async def test_putting_again_under_one_key_replaces(vault: Vault) -> None:

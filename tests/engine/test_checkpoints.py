@@ -8,10 +8,12 @@ import pytest
 
 from engine.checkpoints import LOOK_S, REST, Checkpointer
 from engine.history import History
+from tests.log.rooms import files_up_to
 from tests.sagas.rig import new_sim, rig
 from tests.sagas.seed import seed
 
-EVERY, LOOKS, SAVE_MS = 5, 3, 10_000
+EVERY, LOOKS, SAVE_S = 5, 3, 10.0
+DAY_MS = 24 * 3_600_000
 
 
 class Over(Exception):
@@ -19,11 +21,11 @@ class Over(Exception):
 
 
 class Ticks:
-    """A clock that passes at once, for a few looks."""
+    """A clock that passes at once, for a few looks, and is set a day ahead by each save."""
 
     def __init__(self) -> None:
         self.slept: list[float] = []
-        self.at_ms = 0
+        self.at_ms, self.steady_s = 0, 0.0
 
     def now_ms(self) -> int:
         return self.at_ms
@@ -38,11 +40,13 @@ class Counting(Checkpointer):
     """Counts what it would save, by the look at which it does."""
 
     def __init__(self, clock: Ticks, behind: int) -> None:
-        super().__init__("home", "sqlite:///log.db", every=EVERY, clock=clock, behind=behind)
+        how = {"clock": clock, "behind": behind, "steady": lambda: clock.steady_s}
+        super().__init__("home", "sqlite:///log.db", every=EVERY, **how)  # type: ignore[arg-type]
         self._ticks, self.saved_at = clock, list[int]()
 
     async def _save(self) -> None:
-        self._ticks.at_ms += SAVE_MS
+        self._ticks.at_ms += DAY_MS
+        self._ticks.steady_s += SAVE_S
         self.saved_at.append(len(self._ticks.slept))
 
 
@@ -55,7 +59,7 @@ async def test_what_lies_behind_the_last_one_at_a_start_counts(
     with pytest.raises(Over):
         await saver.run()
     assert saver.saved_at == saved_at
-    rests = [max(LOOK_S, REST * SAVE_MS / 1000) for _ in saved_at]
+    rests = [max(LOOK_S, REST * SAVE_S) for _ in saved_at]
     assert clock.slept == [LOOK_S, *rests, LOOK_S, LOOK_S][:LOOKS]
 
 
@@ -68,3 +72,18 @@ async def test_a_history_knows_how_many_events_lie_behind_its_checkpoint(tmp_pat
         await past.latest()
         assert past.behind == 0
     assert set(past.took) == {"checkpoint read", "checkpoint decoded", "events", "indexes"}
+
+
+async def test_a_checkpoint_that_found_no_room_leaves_nothing(tmp_path: Path) -> None:
+    """Nor does one whose process was killed while it wrote, once the next one is written."""
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    (folder / "000000000007-killed.partial").write_bytes(bytes(100_000))
+    async with rig(tmp_path, new_sim()) as r:
+        await seed(r)
+        past = History(r.log, folder)  # type: ignore[arg-type]
+        with files_up_to(1_000), pytest.raises(OSError):
+            await past.checkpoint()
+        assert list(folder.iterdir()) == []
+        made = await past.checkpoint()
+        assert list(folder.iterdir()) == [made]

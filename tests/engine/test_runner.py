@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,6 +16,7 @@ from aggregates.saga import RunState
 from drivers.contract.errors import Refused, Unavailable, Unknown
 from engine.intents.saga import CancelJob
 from engine.log import LogUnavailable, Unit
+from engine.vault import VaultUnavailable
 from projections.saga import saga_runs
 from tests.engine.acting import Script, always, failing, hang, nothing_left, until
 from tests.engine.toys import CALLS, Fan, Parent, Parts, Toy, toy
@@ -210,6 +212,31 @@ async def test_a_child_that_fails_says_why(r: Rig, script: Script) -> None:
     script["act"] = always(Refused("spoiled"))
     row = await r.run(Parent(children=1))
     assert row.outputs["raise_children"] == ["spoiled"]
+
+
+LACKS = (
+    OSError(errno.ENOSPC, "No space left on device", "/srv/cloud/downloads/x"),
+    OSError(errno.EMFILE, "Too many open files"),
+    VaultUnavailable("nothing was changed, ask again later: the vault: database or disk is full"),
+)
+
+
+@pytest.mark.parametrize("lack", LACKS)
+async def test_what_the_controllers_machine_lacks_is_waited_for(
+    r: Rig, script: Script, lack: Exception
+) -> None:
+    """Forward, and on the way back: an undo that was refused a descriptor parks no job."""
+    script["act"] = failing(lack)
+    row = await r.run(Toy())
+    assert (row.state, CALLS.count("act")) == (RunState.SUCCEEDED, 2), row.error_text
+    CALLS.clear()
+    script["act"], script["unact"] = always(Refused("no")), failing(lack, lack)
+    row = await r.run(Toy())
+    assert (row.state, CALLS.count("unact")) == (RunState.FAILED, 3), row.error_text
+    script["act"], script["unact"] = always(lack), failing()
+    row = await r.run(Toy())
+    assert (row.state, row.error) == (RunState.FAILED, "Unavailable")
+    assert str(lack) in row.error_text
 
 
 async def test_a_parent_waits_for_a_log_that_takes_no_children(r: Rig, script: Script) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import resource
 import signal
 import sqlite3
 import subprocess
@@ -24,6 +23,7 @@ from engine.log.sqlite_store import SqliteStore
 from engine.log.store import StoreDown, Turn
 from engine.log.stores import open_store
 from tests.log.conftest import Clock
+from tests.log.rooms import files_up_to
 from tests.log.test_log import everything
 from tests.log.toys import unit
 from tests.peers.postgres import Cluster
@@ -134,25 +134,13 @@ def list_of(folder: Path) -> list[str]:
     return [file.name for file in folder.iterdir()]
 
 
-@contextmanager
-def no_room(folder: Path) -> Iterator[None]:
-    """Let no file of this process grow, as on a full disk."""
-    size = (folder / "log.db-wal").stat().st_size
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 async def test_a_full_disk_refuses_and_the_log_goes_on_when_there_is_room(tmp_path: Path) -> None:
     log = await Log.open(f"sqlite://{tmp_path}/log.db", now_ms=lambda: 1)
     folded: list[Recorded] = []
     log.listen(folded.extend)
     stream = uuid4()
     await log.append(unit(stream))
-    with no_room(tmp_path):
+    with files_up_to((tmp_path / "log.db-wal").stat().st_size):
         for _ in range(2):
             with pytest.raises(LogUnavailable, match="ask again"):
                 await log.append(unit(stream, 1, "x" * 100_000))

@@ -147,7 +147,10 @@ async def test_a_bug_in_the_writer_leaves_nobody_waiting(
         log.submit(unit())
 
 
-async def test_time_never_runs_backwards(url: str, log: Log, clock: Clock) -> None:
+async def test_time_never_runs_backwards(
+    url: str, log: Log, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A year ahead by mistake is told at each start: events carry that time until it is reached."""
     times = []
     for clock.ms in (5_000, 3_000, 6_000):
         (told,) = await log.append(unit())
@@ -157,6 +160,14 @@ async def test_time_never_runs_backwards(url: str, log: Log, clock: Clock) -> No
     again = await Log.open(url, now_ms=clock)
     (told,) = await again.append(unit())
     assert [*times, told.at_ms] == [5_000, 5_000, 6_000, 6_000]
+    assert not caplog.messages
+    clock.ms = told.at_ms + 365 * 24 * 3_600_000
+    await again.append(unit())
+    clock.ms = told.at_ms
+    await again.close()
+    late = await Log.open(url, now_ms=clock)
+    await late.close()
+    assert "is 31536000 s ahead of this clock" in caplog.messages[0]
     await again.close()
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import stat
 from collections.abc import Callable
 from hashlib import sha256
@@ -26,6 +28,8 @@ from engine.log import (
 )
 from engine.log.merkle import root
 from engine.log.seal import PRIVATE_KEY, SEALS, seal
+from engine.log.sqlite_store import SqliteStore
+from tests.log.rooms import files_up_to
 from tests.log.toys import unit
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
@@ -225,6 +229,40 @@ async def test_a_log_that_cannot_be_read_is_sealed_later(
     asked = 0
     await sealer.close()
     await log.close()
+
+
+@pytest.mark.parametrize("fails", ["write", "fsync"])
+async def test_a_disk_that_takes_no_seal_ends_no_sealer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    """Half a line is cut off before the next is written, and a whole one is never made twice."""
+    log = await Log.open(f"sqlite://{tmp_path}/log.db", now_ms=lambda: 1)
+    sealer = await Sealer.open(log, tmp_path, now_ms=lambda: 1)
+    await sealed_to(sealer, (await log.append(unit()))[0].position)
+    last = (await log.append(unit()))[0].position
+    room = (tmp_path / SEALS).stat().st_size + 100
+    with monkeypatch.context() as broken, files_up_to(room if fails == "write" else None):
+        if fails == "fsync":
+            broken.setattr(os, "fsync", refuse)
+        running = asyncio.create_task(sealer.run(idle_s=0.02))
+        await asyncio.wait([running], timeout=0.4)
+        assert not running.done(), running
+        running.cancel()
+        await asyncio.wait([running])
+    assert sealer.position < last
+    await sealed_to(sealer, last)
+    await sealer.close()
+    assert await sealer.catch_up(partial=True) == 0, "its task may be there still"
+    await log.close()
+    seals = read_seals(tmp_path / SEALS)
+    assert [one.number for one in seals] == [1, 2]
+    store = SqliteStore(str(tmp_path / "log.db"), read_only=True)
+    assert verify(store.rows(0, None, 10), seals, load_public_key(tmp_path)) == []
+    store.close()
+
+
+def refuse(_: int) -> None:
+    raise OSError(errno.EIO, "Input/output error")
 
 
 async def test_seals_that_do_not_belong_here_are_refused(tmp_path: Path) -> None:

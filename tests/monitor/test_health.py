@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+
 import pytest
+from cs import CloudStackApiException
 
 from engine.log import LogUnavailable
 from sagastack.monitor import health
-from tests.monitor.conftest import Watched
+from tests.monitor.conftest import Watched, fetched
 
 
 async def test_a_controller_that_serves_is_ready(watched: Watched) -> None:
@@ -55,3 +59,25 @@ async def test_one_that_closes_is_not_ready(watched: Watched) -> None:
         assert (status, body["status"]) == (503, "closing")
     finally:
         gateway.closing = False
+
+
+async def test_one_whose_log_takes_nothing_until_a_restart_says_so_to_who_restarts(
+    watched: Watched,
+) -> None:
+    """A fold that failed: reads would show the past for ever, and all changes be refused."""
+    here = watched.place.controller
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+
+    def wrong(batch: object) -> None:
+        raise RuntimeError("a bug in a projection")
+
+    alive = f"http://127.0.0.1:{here.port}/healthz"
+    assert (await asyncio.to_thread(fetched, alive))[0] == 200
+    here.log.listen(wrong)
+    with pytest.raises(CloudStackApiException):
+        await watched.place.admin("createDomain", name="last")
+    status, body = await watched.ready()
+    assert (status, body["status"]) == (503, "failed")
+    assert "restart the controller" in body["wrong"]["log"]
+    status, text = await asyncio.to_thread(fetched, alive)
+    assert (status, json.loads(text)["wrong"]) == (503, body["wrong"]["log"])

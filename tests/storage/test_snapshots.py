@@ -209,5 +209,19 @@ async def test_what_is_due_is_taken_once_and_the_oldest_go(here: Place) -> None:
     assert await here.admin("listSnapshotPolicies", listall="true") == {}
 
 
+async def test_a_clock_that_is_set_back_ends_no_policy(here: Place) -> None:
+    """It was a year ahead for a day: what falls due afterwards is taken, and once."""
+    ann, engine = here.ann, here.controller.engine
+    root = await root_of(ann, (await deploy(ann))["id"])
+    made = await policy(ann, root["id"])
+    now_ms = engine.cloud[snapshot_policies][UUID(made["id"])].taken_at_ms
+    counts = []
+    for days in (365, 1, 1, 2, 2):
+        await take_due_snapshots(engine, now_ms + days * DAY_MS)
+        await settled(here)
+        counts.append((await ann("listSnapshots", intervaltype="DAILY"))["count"])
+    assert counts == [1, 2, 2, 3, 3]
+
+
 async def _vm(client: Client) -> str:
     return str((await client.one("listVirtualMachines", "virtualmachine"))["id"])

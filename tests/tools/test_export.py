@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sagastack.tools import export
+from tests.log.rooms import files_up_to
 from tests.tools.conftest import Lived
 
 ATTRIBUTES = {
@@ -105,6 +106,20 @@ def test_a_file_instead_of_standard_output(lived: Lived, tmp_path: Path) -> None
     status, out, _ = lived.tool(*words, "--out", str(path))
     assert status == 0 and f"events are in {path}" in out
     assert [json.loads(one) for one in path.read_text().splitlines()] == lived.lines(*words)
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "cloudevents", "parquet"])
+def test_a_disk_that_is_full_leaves_no_part_of_a_file(
+    lived: Lived, tmp_path: Path, kind: str
+) -> None:
+    """Half a file of lines looks like a whole one of less; what was there before stays."""
+    path = tmp_path / "events"
+    path.write_text("an earlier export")
+    with files_up_to(6_000):
+        status, _, err = lived.tool("export", "--format", kind, "--out", str(path))
+    assert status == 1 and str(path) in err
+    assert [one.name for one in tmp_path.iterdir()] == ["events"]
+    assert path.read_text() == "an earlier export"
 
 
 def test_without_pyarrow_it_says_what_to_do(

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import pytest
 
+from engine.vault import Vault, VaultUnavailable
 from projections.webhook import webhooks
 from tests.tenant.test_vm_life import deploy
 from tests.tenant.world import Client, Place
@@ -114,6 +115,30 @@ async def test_what_fails_is_tried_again_before_anything_else(here: Place, hook:
     assert told(hook) == [first, first, first, second]
     ids = [headers["X-CS-Event-ID"] for headers, _ in hook.told[1:4]]
     assert len(set(ids)) == 1, "a repetition is known by its event's id"
+
+
+async def test_a_vault_that_cannot_be_used_now_costs_no_try(
+    here: Place, hook: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk is no reason to give a delivery up, nor to ask for a new secret."""
+    made = await create(here.ann, hook.url, secretkey="hush")
+    row = here.controller.cloud[webhooks][UUID(made["id"])]
+    get, asked = Vault.get, 0
+
+    async def full(vault: Vault, entry: UUID) -> str:
+        nonlocal asked
+        asked += entry == UUID(row.secret_ref)
+        if entry == UUID(row.secret_ref) and asked <= 4:
+            raise VaultUnavailable("ask again later: the vault: database or disk is full")
+        return await get(vault, entry)
+
+    monkeypatch.setattr(Vault, "get", full)
+    async with delivering(here.controller):
+        (first,) = await happen(here.ann, "first")
+        await hook.until(lambda: first in told(hook))
+        found = await on_record(here.ann, hook)
+    assert asked > 4
+    assert all(one["success"] for one in found), found
 
 
 async def test_what_nobody_takes_is_given_up_and_the_rest_goes_on(
