@@ -12,7 +12,7 @@ import io
 import select
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -79,7 +79,9 @@ def whole_file(path: Path) -> Iterator[Path]:
         yield partial
         partial.replace(path)
     except OSError as wrong:
-        wrong.filename = wrong.filename or str(path)
+        if wrong.filename in (None, partial, str(partial)):
+            wrong.filename = str(path)
         raise
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()

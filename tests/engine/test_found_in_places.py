@@ -16,7 +16,6 @@ from benchmarks.cloud import BY, GIB, WIRE, ZONE, Bed, deploy, named
 from drivers.sim import SimDriver
 from engine.engine import JobFailed
 from engine.genesis import ADMIN_ACCOUNT, BUILTIN_TEMPLATE, ROOT_DOMAIN
-from engine.intents.account import DeleteAccount
 from engine.intents.dedication import Dedicate
 from engine.intents.domain import DeleteDomain
 from engine.intents.host import RemoveHost
@@ -186,15 +185,6 @@ async def test_a_domain_ends_with_the_network_that_an_operator_made_for_it(wide:
         await wide.engine.submit(ask, BY)
     await wide.engine.perform(DeleteDomain(domain_id=named("domain"), cleanup=True), BY)
     assert named("lan") not in wide.engine.cloud[networks]
-
-
-async def test_an_account_stays_whose_network_guests_of_others_are_on(wide: Bed) -> None:
-    """Else its deletion would have to be mended by a person, with all else of it gone."""
-    await wide.engine.decide(replace(shared("lan", "10.6.0"), **TENANT), BY)
-    card = NicAsk(nic_id=named("card"), network_id=named("lan"))
-    await wide.engine.perform(CreateVm(deploy=replace(deploy("other"), nics=[card])), BY)
-    with pytest.raises(InUse, match="virtual machine other of another account is on network lan"):
-        await wide.engine.submit(DeleteAccount(account_id=TENANT["account_id"]), BY)
 
 
 async def test_the_account_of_a_project_is_no_member_of_any(wide: Bed) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -32,8 +33,9 @@ async def test_a_moment_that_nobody_reads_is_freed_in_pieces_when_others_come(
     monkeypatch.setattr(Cloud, "dissolve", noted)
     async with rig(tmp_path, new_sim()) as r:
         await seed(r)
-        past, last = history.History(r.log, tmp_path / "none"), r.cloud.position  # type: ignore[arg-type]
-        r.log.position_at = at_that_position  # type: ignore[attr-defined]
+        log, last = cast(Any, r.log), r.cloud.position
+        past = history.History(log, tmp_path / "none")
+        log.position_at = at_that_position
         first, *others = range(last // 2, last, last // 10)
         read = await past.at(first)
         before = read.digest()
