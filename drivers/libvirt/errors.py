@@ -38,6 +38,9 @@ BY_CODE: dict[int, type[DriverError]] = {
 STILL_BOOTS = "Failed to send migration data to destination host"
 # A container's, in the moment between its start and libvirt's hearing of its first process.
 NOT_BEGUN = "until init PID is known"
+# A guest's whose TPM is not there: swtpm ends if libvirt gives its socket away before it has set
+# who may use that. Both are begun anew with the guest.
+TPM_ENDED = "-swtpm.sock': Connection refused"
 BY_WORDS: tuple[tuple[str, type[DriverError]], ...] = (
     ("Cannot allocate memory", Unavailable),
     ("cannot set up guest memory", Unavailable),
@@ -46,6 +49,7 @@ BY_WORDS: tuple[tuple[str, type[DriverError]], ...] = (
     ("cannot acquire state change lock", Unavailable),
     (STILL_BOOTS, Unavailable),
     (NOT_BEGUN, Unavailable),
+    (TPM_ENDED, Unavailable),
 )
 
 

@@ -112,6 +112,7 @@ class Said(libvirt.libvirtError):  # type: ignore[misc]
 
 
 LOST = Said(libvirt.VIR_ERR_SYSTEM_ERROR, domain=libvirt.VIR_FROM_RPC, number=errno.ECONNRESET)
+NO_TPM = "Failed to connect to '/run/libvirt/qemu/swtpm/3-i-x-swtpm.sock': Connection refused"
 
 
 @pytest.mark.parametrize(
@@ -122,6 +123,7 @@ LOST = Said(libvirt.VIR_ERR_SYSTEM_ERROR, domain=libvirt.VIR_FROM_RPC, number=er
         (Said(libvirt.VIR_ERR_RPC), Unavailable, Unknown),
         (Said(libvirt.VIR_ERR_OPERATION_TIMEOUT), Unavailable, Unavailable),
         (Said(libvirt.VIR_ERR_INTERNAL_ERROR, "x: Cannot allocate memory"), *[Unavailable] * 2),
+        (Said(libvirt.VIR_ERR_INTERNAL_ERROR, NO_TPM), Unavailable, Unavailable),
         (Said(libvirt.VIR_ERR_XML_ERROR), Refused, Refused),
         (Said(libvirt.VIR_ERR_INTERNAL_ERROR, "process exited"), Refused, Refused),
     ],
