@@ -27,7 +27,6 @@ from engine.collector import at_rest
 from engine.halves import LONG, cores, fold_halved
 from engine.log import Log, LogError, Stored
 from projections.cloud import Cloud
-from projections.pieces import pieces
 
 log_ = logging.getLogger("sagastack.history")
 
@@ -204,8 +203,7 @@ class History:
 async def _let_go(cloud: Cloud) -> None:
     """Free a cloud in pieces; one that somebody reads still goes with whoever has it last."""
     if getrefcount(cloud) <= NOBODY_ELSE:
-        async for _ in pieces(cloud.dissolve()):
-            pass
+        await cloud.dissolve()
 
 
 def _counted(one: object) -> int:

@@ -8,7 +8,7 @@ addresses). Rebuilding one from the log gives the same bytes as the live one: `d
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from typing import Any, ClassVar, Protocol, TypeVar, cast, runtime_checkable
 
@@ -16,6 +16,7 @@ import msgspec
 
 from aggregates.base import EVENTS, Event, Recorded
 from projections.attached import Attached
+from projections.pieces import free
 from projections.shared import forget_the_past, remember_a_past
 from projections.table import TABLES, Table, Watch
 from projections.tables import Tables
@@ -198,12 +199,13 @@ class Cloud(Tables):
         """Pack a little of what nobody looks at, of each part that packs; how much it was."""
         return sum(one.cool(most) for one in self._cold)
 
-    def dissolve(self) -> Iterator[None]:
-        """Free it row by row: at once, 100,000 guests take 0.3 s. Nobody may read it any more."""
+    async def dissolve(self) -> None:
+        """Free it in pieces: at once, 100,000 guests take 0.3 s. Nobody may read it any more."""
         for one in self._tables.values():
-            while one.rows:
-                one.rows.popitem()
-                yield
+            await free(one.rows)
+        parts = list(self._parts().values())
+        vars(self).clear()
+        await free(parts, most=1)
 
     def encode(self) -> dict[str, bytes]:
         """Each part by name, for a checkpoint or a comparison."""

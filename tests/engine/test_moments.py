@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,9 +24,10 @@ async def test_a_moment_that_nobody_reads_is_freed_in_pieces_when_others_come(
     """One that somebody still reads is let be: it goes with whoever has it last."""
     freed, dissolve = list[int](), Cloud.dissolve
 
-    def noted(cloud: Cloud) -> Iterator[None]:
+    async def noted(cloud: Cloud) -> None:
         freed.append(cloud.position)
-        return dissolve(cloud)
+        await dissolve(cloud)
+        assert not vars(cloud)
 
     monkeypatch.setattr(history, "KEPT_MOMENTS", 2)
     monkeypatch.setattr(Cloud, "dissolve", noted)
