@@ -21,7 +21,7 @@ from contextlib import contextmanager
 # The middle is due whenever its count of young collections, here 0 for ever, is more than MIDDLE.
 YOUNG, MIDDLE, OLD = 10_000, -1, 2_500
 WALKED_AT_MOST = 100_000
-"""So many objects that a rest brought are walked, in some 20 ms; more are set aside."""
+"""So many objects that a rest brought are walked; more are set aside."""
 _resting = 0
 
 

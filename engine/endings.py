@@ -96,12 +96,14 @@ def _turn(kind: str) -> int:
     return THINGS if known is None else known.turn
 
 
-def lodgers(cloud: Cloud, ending: Collection[UUID]) -> Iterator[Vm]:
-    """The guests on networks of accounts that end which are not the network's own account's."""
-    cards = cloud.view(Nics)
+def lodgers(cloud: Cloud, ending: Collection[UUID]) -> list[Vm]:
+    """The guests on networks of accounts that end which are not the network's own account's: each
+    once, on however many of them it is."""
+    cards, found = cloud.view(Nics), dict[UUID, Vm]()
     for one in ending:
         for network in cloud[networks].by("account_id", one):
-            yield from (vm for vm in cards.guests_on(network.id) if vm.account_id != one)
+            found |= {vm.id: vm for vm in cards.guests_on(network.id) if vm.account_id != one}
+    return list(found.values())
 
 
 def refuse_lodgers(cloud: Cloud, ending: Collection[UUID]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from uuid import UUID
 
 from aggregates.dedication import Dedication
@@ -40,20 +39,21 @@ def release(ask: Release, desk: Desk) -> None:
     remove(RemoveRecord(kind="dedication", id=row.id), desk)
 
 
-def _coming(cloud: Cloud) -> Iterator[tuple[Vm, UUID]]:
-    """The guests that start or move, each with every host that it is promised."""
+def _coming(cloud: Cloud) -> dict[UUID, list[Vm]]:
+    """The guests that start or move, by every host that they are promised."""
+    found: dict[UUID, list[Vm]] = {}
     for state in (VmState.STARTING, VmState.MIGRATING):
         for vm in cloud[vms].by("state", state):
             for held in cloud.view(Capacity).holds_of_vm(vm.id):
-                yield vm, held.host_id
+                found.setdefault(held.host_id, []).append(vm)
+    return found
 
 
 def _used_by_nobody_else(desk: Desk, made: Dedication) -> None:
     """Neither runs a guest there, nor has one that is just coming."""
-    coming = list(_coming(desk.cloud))
+    coming = _coming(desk.cloud)
     for host in hosts_of(desk.cloud, made):
-        on_its_way = [vm for vm, host_id in coming if host_id == host.id]
-        for vm in (*desk.cloud[vms].by("host_id", host.id), *on_its_way):
+        for vm in (*desk.cloud[vms].by("host_id", host.id), *coming.get(host.id, ())):
             if not serves(desk.cloud, made, vm.account_id):
                 account = desk.cloud[accounts].get(vm.account_id)
                 raise InUse(

@@ -161,11 +161,13 @@ async def test_a_guest_that_is_being_made_of_its_template_is_waited_for(tmp_path
 
 
 async def lend(here: Place, name: str = "bob") -> None:
-    """A guest of his is on a network of ann's."""
-    where = {"zoneid": str(ZONE), "networkofferingid": ISOLATED}
-    made = (await here.ann("createNetwork", name="lent", **where))["network"]["id"]
-    await here.admin("createNetworkPermissions", networkid=made, accountids=here.account(name))
-    await deploy(here.tenants[name], name="lodger", networkids=made)
+    """A guest of his is on two networks of ann's."""
+    where, lent = {"zoneid": str(ZONE), "networkofferingid": ISOLATED}, list[str]()
+    for called in ("lent", "lent too"):
+        made = (await here.ann("createNetwork", name=called, **where))["network"]["id"]
+        await here.admin("createNetworkPermissions", networkid=made, accountids=here.account(name))
+        lent.append(made)
+    await deploy(here.tenants[name], name="lodger", networkids=",".join(lent))
 
 
 @pytest.mark.parametrize("what", ["account", "domain"])
