@@ -14,9 +14,10 @@ import libvirt
 from drivers.contract.errors import DriverError, Refused, Unavailable, Unknown
 
 LOST_CODES = frozenset({libvirt.VIR_ERR_RPC, libvirt.VIR_ERR_GNUTLS_ERROR})
-LOST_ERRNOS = frozenset(
-    {errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN, errno.ECONNABORTED, errno.ETIMEDOUT}
-)
+# What libvirt's client of its own protocol (VIR_FROM_RPC) says of the line under it, in words that
+# depend on the moment: "received error event on socket", "closed due to keepalive timeout", ...
+LOST_IN_RPC = frozenset({libvirt.VIR_ERR_INTERNAL_ERROR, libvirt.VIR_ERR_SYSTEM_ERROR})
+# The same from beyond: a daemon that lost its own line to another daemon or host.
 LOST_WORDS = ("client socket is closed", "End of file while reading data", "Cannot recv data")
 UNREACHED_ERRNOS = frozenset(
     {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENOENT, errno.ETIMEDOUT}
@@ -55,9 +56,10 @@ BY_WORDS: tuple[tuple[str, type[DriverError]], ...] = (
 
 def is_lost(error: libvirt.libvirtError) -> bool:
     """The line went down under a call, so nobody knows whether the call was heard."""
-    if error.get_error_code() in LOST_CODES:
+    code = error.get_error_code()
+    if code in LOST_CODES:
         return True
-    if error.get_error_domain() == libvirt.VIR_FROM_RPC and error.get_int1() in LOST_ERRNOS:
+    if error.get_error_domain() == libvirt.VIR_FROM_RPC and code in LOST_IN_RPC:
         return True
     return any(words in str(error) for words in LOST_WORDS)
 

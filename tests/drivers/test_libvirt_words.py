@@ -111,7 +111,9 @@ class Said(libvirt.libvirtError):  # type: ignore[misc]
         self.err = (code, domain, words, 2, "", "", "", number, 0)
 
 
-LOST = Said(libvirt.VIR_ERR_SYSTEM_ERROR, domain=libvirt.VIR_FROM_RPC, number=errno.ECONNRESET)
+RPC = libvirt.VIR_FROM_RPC
+LOST = Said(libvirt.VIR_ERR_SYSTEM_ERROR, domain=RPC, number=errno.ECONNRESET)
+CUT = Said(libvirt.VIR_ERR_INTERNAL_ERROR, "received error event on socket", domain=RPC)
 NO_TPM = "Failed to connect to '/run/libvirt/qemu/swtpm/3-i-x-swtpm.sock': Connection refused"
 
 
@@ -119,6 +121,7 @@ NO_TPM = "Failed to connect to '/run/libvirt/qemu/swtpm/3-i-x-swtpm.sock': Conne
     ("error", "asking", "changing"),
     [
         (LOST, Unavailable, Unknown),
+        (CUT, Unavailable, Unknown),
         (Said(libvirt.VIR_ERR_INTERNAL_ERROR, "client socket is closed"), Unavailable, Unknown),
         (Said(libvirt.VIR_ERR_RPC), Unavailable, Unknown),
         (Said(libvirt.VIR_ERR_OPERATION_TIMEOUT), Unavailable, Unavailable),
