@@ -11,8 +11,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
+import libvirt
+import libvirt_qemu
 import pytest
 
 from drivers.contract.compute import DiskAttachment, GuestSpec, HostAddress, NicSpec
@@ -28,6 +31,22 @@ pytestmark = pytest.mark.real
 
 MIB = 1024**2
 BOOT_S = 180.0
+
+
+class Overheard:
+    """libvirt's module in C, and which thread called what of it."""
+
+    def __init__(self, module: Any, calls: list[tuple[int, str]]) -> None:
+        self._module, self._calls = module, calls
+
+    def __getattr__(self, name: str) -> Any:
+        asked = getattr(self._module, name)
+
+        def call(*arguments: Any) -> Any:
+            self._calls.append((threading.get_ident(), name))
+            return asked(*arguments)
+
+        return call if callable(asked) else asked
 
 
 @dataclass
@@ -116,8 +135,8 @@ async def test_a_guest_boots_reboots_and_powers_off(tmp_path: Path) -> None:
         assert own.read_bytes > MIB and own.reads > 0
         assert stats.memory_used_bytes > 16 * MIB
         began = time.monotonic()
-        await work.session.stop_guest(spec.guest_id, grace_s=30, key=uuid4())
-        assert time.monotonic() - began < 15, "it did not heed its power button"
+        await work.session.stop_guest(spec.guest_id, grace_s=BOOT_S, key=uuid4())
+        assert time.monotonic() - began < BOOT_S, "it did not heed its power button"
         assert await work.session.list_guests() == []
         await work.session.remove_guest(spec.guest_id, key=uuid4())
         assert not list((tmp_path / "serial").iterdir())
@@ -235,46 +254,34 @@ async def test_a_disk_that_another_host_uses_stays(tmp_path: Path) -> None:
         await work.session.remove_disk(work.pool, disk.volume_id, key=uuid4())
 
 
-async def test_the_loop_never_waits_for_libvirt(tmp_path: Path) -> None:
-    """Eight guests live and die side by side. Were one start on the loop, it would stall that long.
+async def test_the_loop_never_waits_for_libvirt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eight guests live and die side by side, and the loop's thread makes no call into libvirt.
 
-    So the longest stall is held against the quickest start of the same run, on whatever machine.
+    But for what only lets go of libvirt's own memory, wherever Python happens to free the object.
     """
+    calls: list[tuple[int, str]] = []
+    monkeypatch.setattr(libvirt, "libvirtmod", Overheard(libvirt.libvirtmod, calls))
+    monkeypatch.setattr(
+        libvirt_qemu, "libvirtmod_qemu", Overheard(libvirt_qemu.libvirtmod_qemu, calls)
+    )
     async with workbench(tmp_path) as work:
         image = work.image()
-        await work.disk(image)
-        watching = asyncio.Event()
-
-        async def watch() -> float:
-            worst_s = 0.0
-            while not watching.is_set():
-                before, waited_before = time.monotonic(), _waited_for_a_cpu_s()
-                await asyncio.sleep(0.002)
-                waited_s = _waited_for_a_cpu_s() - waited_before
-                worst_s = max(worst_s, time.monotonic() - before - 0.002 - waited_s)
-            return worst_s
-
-        starts_s: list[float] = []
 
         async def live() -> None:
-            spec = bench.guest_spec(disks=[attached(await work.disk(image))])
-            began = time.monotonic()
-            await work.start(spec)
-            starts_s.append(time.monotonic() - began)
+            spec = await work.start(bench.guest_spec(disks=[attached(await work.disk(image))]))
             await work.session.list_guests()
             await work.session.guest_stats()
             await work.session.host_stats()
             await work.session.stop_guest(spec.guest_id, grace_s=0, key=uuid4())
 
-        async with asyncio.TaskGroup() as group:
-            watchdog = group.create_task(watch())
-            async with asyncio.TaskGroup() as lives:
-                for _ in range(8):
-                    lives.create_task(live())
-            watching.set()
-        worst_s, quickest_s = watchdog.result(), min(starts_s)
-        print(f"longest stall {worst_s * 1000:.0f} ms, quickest start {quickest_s * 1000:.0f} ms")
-        assert worst_s < quickest_s / 2
+        async with asyncio.TaskGroup() as lives:
+            for _ in range(8):
+                lives.create_task(live())
+    assert sum(name == "virDomainDestroyFlags" for _, name in calls) >= 8, "nothing was overheard"
+    on_loop = {name for thread, name in calls if thread == threading.get_ident()}
+    assert not {name for name in on_loop if not name.endswith("Free")}
 
 
 async def test_a_libvirt_that_hangs_is_given_up_and_found_again(tmp_path: Path) -> None:
@@ -311,17 +318,13 @@ async def test_acceleration_is_believed_when_a_guest_has_booted(tmp_path: Path) 
         "state": str(state),
     }
     async with workbench(tmp_path, **probe) as work:
-        began = time.monotonic()
         facts = await work.session.inspect()
-        first_s = time.monotonic() - began
-        print(f"the probe took {first_s:.1f} s: {facts.detail}")
-        assert first_s < 10
+        print(facts.detail)
         assert ("KVM: a probe guest booted" in facts.detail) is facts.accelerated
         assert facts.accelerated or facts.detail.startswith("emulation: ")
-    async with workbench(tmp_path, **probe) as work:
-        began = time.monotonic()
-        assert await work.session.inspect() == facts
-        assert time.monotonic() - began < 1
+    nothing = str(tmp_path / "nothing")
+    async with workbench(tmp_path, **probe | {"probe_kernel": nothing}) as work:
+        assert await work.session.inspect() == facts, "it was tried again"
     async with workbench(tmp_path, acceleration="auto") as work:
         unprobed = await work.session.inspect()
         assert (unprobed.accelerated, "no probe kernel" in unprobed.detail) == (False, True)
@@ -332,12 +335,6 @@ def _random(folder: Path) -> str:
     path = folder / "noise"
     path.write_bytes(os.urandom(20 * MIB))
     return str(path)
-
-
-def _waited_for_a_cpu_s() -> float:
-    """How long this thread was ready and had no processor: busy guests' doing, not ours."""
-    path = Path(f"/proc/self/task/{threading.get_native_id()}/schedstat")
-    return int(path.read_text().split()[1]) / 1e9
 
 
 async def _qemu_img(*arguments: str) -> None:
