@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from uuid import UUID
 
 from drivers.contract.compute import GuestStatus
+from drivers.contract.errors import Unavailable
 from drivers.xapi import marks, translate
 from drivers.xapi.client import Line
+from drivers.xapi.errors import code_of
+from drivers.xapi.guests import Guests
 from drivers.xapi.marks import NULLS, Record
 
 HERE = 'field "resident_on" = "{}"'
@@ -67,8 +71,23 @@ async def look(line: Line, host: str) -> Pool:
     )
 
 
-async def look_at(line: Line, ref: str, record: Record) -> GuestStatus:
-    """The same of one guest, by what it refers to."""
+async def find(guests: Guests, guest_id: UUID) -> GuestStatus | None:
+    """One guest of a host. Where a disk that it had is another by now (a move that ends, say), what
+    it refers to is looked up anew."""
+    for look_again in (True, True, False):
+        found = await guests.here(guest_id)
+        if found is None:
+            break
+        try:
+            return await _look_at(guests.line, *found)
+        except Unavailable as error:
+            if code_of(error) != "HANDLE_INVALID" or not look_again:
+                raise
+    return None
+
+
+async def _look_at(line: Line, ref: str, record: Record) -> GuestStatus:
+    """The same as `look` of one guest, by what it refers to."""
     vbds, vdis, repositories, metrics = {}, {}, {}, {}
     for one in record["VBDs"]:
         vbds[one] = device = await line.call("VBD.get_record", one)

@@ -195,8 +195,7 @@ class XapiSession:
         await devices.detach_nic(self.guests, guest_id, nic_id)
 
     async def find_guest(self, guest_id: UUID) -> GuestStatus | None:
-        found = await self.guests.here(guest_id)
-        return None if found is None else await observe.look_at(self.line, *found)
+        return await observe.find(self.guests, guest_id)
 
     async def list_guests(self) -> list[GuestStatus]:
         pool = await observe.look(self.line, await facts.live(self.line, self.host_uuid))

@@ -29,7 +29,7 @@ from drivers.contract.storage import DiskSpec, DiskStatus, PoolSpec
 from drivers.xapi import console, guests, stats
 from drivers.xapi.session import XapiSession
 from tests.drivers.harness_xapi import XapiHarness, address_of, harness
-from tests.peers.xapi import serving
+from tests.peers.xapi import Fault, serving
 
 MIB = 1024**2
 USER_DATA = "openstack/latest/user_data"
@@ -210,6 +210,18 @@ async def test_a_guest_without_tools_is_told_of(
         await bench.session.stop_guest(spec.guest_id, grace_s=600, key=uuid4())
     found = await bench.session.find_guest(spec.guest_id)
     assert found is not None and found.power is Power.OFF
+
+
+async def test_a_guest_whose_disk_has_just_become_another_is_looked_at_again(bench: Bench) -> None:
+    """XenServer ends a move between the look at the guest and the one at its disk."""
+    spec = await bench.start()
+    faults = bench.site.world.behaviour.faults
+    faults["VDI.get_record"] = Fault(error=("HANDLE_INVALID", "VDI", "OpaqueRef:moved"))
+    assert is_running(await bench.session.find_guest(spec.guest_id))
+    assert not faults
+    faults["VDI.get_record"] = Fault(error=("HANDLE_INVALID", "VDI", "OpaqueRef:moved"), times=9)
+    with pytest.raises(Unavailable, match="HANDLE_INVALID"):
+        await bench.session.find_guest(spec.guest_id)
 
 
 async def test_a_full_host_is_unavailable_and_keeps_nothing(bench: Bench) -> None:
