@@ -1,0 +1,75 @@
+// What happens in the cloud, as it happens: the log, from now on. Pages draw themselves anew by it.
+
+import { session } from "./api.js";
+
+const WAIT_MS = 3000;
+const SETTLE_MS = 400;
+const listeners = new Set();
+let reading = null;
+
+/** Call `listener` with the topics of what has happened, at most every `SETTLE_MS`. Gives what ends that. */
+export function onEvents(listener) {
+  const waiting = new Set();
+  let timer = 0;
+  const heard = (topic) => {
+    waiting.add(topic);
+    timer ||= setTimeout(() => {
+      timer = 0;
+      const topics = [...waiting];
+      waiting.clear();
+      listener(topics);
+    }, SETTLE_MS);
+  };
+  listeners.add(heard);
+  return () => {
+    listeners.delete(heard);
+    clearTimeout(timer);
+  };
+}
+
+/** Read the log until `stopListening`, again whenever the line is lost; `told` says whether it is up. */
+export async function listen(told) {
+  stopListening();
+  const own = (reading = new AbortController());
+  const at = { position: null };
+  while (!own.signal.aborted) {
+    try {
+      at.position ??=
+        (await (await fetch("/healthz", { signal: own.signal })).json()).position ?? 0;
+      const query = new URLSearchParams({
+        after: at.position,
+        sessionkey: session.who?.sessionkey ?? "",
+      });
+      const answer = await fetch(`/client/events?${query}`, { signal: own.signal });
+      told(answer.ok);
+      if (!answer.ok) return; // A role that may not read events, or a session that is over.
+      await pour(answer.body, at);
+    } catch {
+      // The line is lost, or nobody wants it any more.
+    }
+    if (own.signal.aborted) return;
+    told(false);
+    await new Promise((resolve) => setTimeout(resolve, WAIT_MS));
+  }
+}
+
+export function stopListening() {
+  reading?.abort();
+}
+
+/** Server-sent events: lines of `name: value`. `at` is moved on, to go on from there. */
+async function pour(body, at) {
+  let text = "";
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    text += value;
+    const lines = text.split("\n");
+    text = lines.pop();
+    for (const line of lines) {
+      if (line.startsWith("id: ")) at.position = Number(line.slice(4));
+      if (line.startsWith("event: ")) for (const heard of listeners) heard(line.slice(7));
+    }
+  }
+}
