@@ -6,7 +6,7 @@ import { spoken } from "./words.js";
 /** Commands that take this one: those used often, if it is in a state for them, and all others. */
 export function actionsOn(noun, row) {
   const fit = [...session.commands.values()].filter(
-    (one) => paramFor(noun, one) && !one.name.startsWith("list"),
+    (one) => paramFor(noun, one) && !/^(list|query)/.test(one.name),
   );
   const isNow = (name) => noun.when?.[name]?.includes(row.jobstate ?? row.state) ?? true;
   const often = noun.often

@@ -8,7 +8,7 @@ import { onJobEnd } from "./jobs.js";
 import { listOf } from "./list.js";
 import { onEvents } from "./live.js";
 import { isPast } from "./moment.js";
-import { always, idOf, nameOf, nounOf, titleOf } from "./nouns.js";
+import { always, concerns, idOf, nameOf, nounOf, titleOf } from "./nouns.js";
 import { isSaid, labelOf, spoken, state, valueOf, when } from "./words.js";
 
 const HAPPENED = 100;
@@ -48,11 +48,8 @@ export function detailPage(noun, id) {
   };
   draw();
   const parts = tabsOf(noun, id, more);
-  const concerns = (topics) => topics.some((topic) => noun.topics.includes(topic.split(".")[0]));
   const ends = [
-    onEvents((topics) => {
-      if (concerns(topics) && !isPast()) draw();
-    }),
+    onEvents((topics) => (concerns(noun, topics) && !isPast() ? draw() : undefined)),
     onJobEnd(draw),
     parts.end,
   ];
@@ -199,9 +196,7 @@ function historyOf(id) {
     }
   };
   draw();
-  const end = onEvents(() => {
-    if (!isPast()) draw();
-  });
+  const end = onEvents(() => (isPast() ? undefined : draw()));
   return { element: body, end };
 }
 
@@ -231,8 +226,6 @@ function stepsOf(id) {
     }
   };
   draw();
-  const end = onEvents((topics) => {
-    if (topics.some((topic) => topic.startsWith("saga"))) draw();
-  });
+  const end = onEvents((topics) => (concerns(nounOf("jobs"), topics) ? draw() : undefined));
   return { element: body, end };
 }

@@ -72,14 +72,15 @@ export function openForm(name, given = {}) {
   shown.sort((a, b) => rank(usual, a) - rank(usual, b));
   const folded = inputs.filter((one) => !shown.includes(one));
   const told = h("div.told", { role: "status" });
-  const send = async (dryrun) => {
-    show(told, h("p.faint", dryrun ? "Asking what would be done…" : "Asking…"));
+  // Sent twice, by a nervous hand or over a bad line, it is done once: until something is changed.
+  let key = newKey();
+  const send = async (how) => {
+    show(told, h("p.faint", "Asking…"));
     try {
-      const params = Object.assign({}, ...inputs.map((one) => one.read()));
-      const answer = await call(name, dryrun ? { ...params, dryrun: "true" } : params);
-      if (dryrun)
-        show(told, h("p.good", "This would be done:"), h("pre", JSON.stringify(answer, null, 2)));
-      else if (accept(api, answer, told)) dialog.close();
+      const params = Object.assign(how, ...inputs.map((one) => one.read()));
+      const answer = await call(name, params);
+      if (how.dryrun) show(told, h("p.good", "This would be done:"), json(answer));
+      else if (isOver(api, answer, form)) dialog.close();
     } catch (refused) {
       show(told, h("p.bad", refused.message));
     }
@@ -90,8 +91,9 @@ export function openForm(name, given = {}) {
       method: "dialog",
       onsubmit: (event) => {
         event.preventDefault();
-        send(false);
+        send(takes(name, "idempotencykey") ? { idempotencykey: key } : {});
       },
+      oninput: () => (key = newKey()),
     },
     h("h2", spoken(name)),
     h("p.faint", api.description),
@@ -108,7 +110,9 @@ export function openForm(name, given = {}) {
       "footer",
       button("Cancel", () => dialog.close()),
       takes(name, "dryrun")
-        ? button("Try", () => send(true), { title: "Ask what would be done, and do nothing" })
+        ? button("Try", () => send({ dryrun: "true" }), {
+            title: "Ask what would be done, and do nothing",
+          })
         : null,
       h("button.primary", { type: "submit", disabled: isPast() }, spoken(name)),
     ),
@@ -139,35 +143,54 @@ export async function act(name, given) {
 
 // What is done at one click, because it can be done again the other way.
 const ALONE =
-  /^(start|reboot|enable|disable|cancel|createConsole|mend|reconnect|restart|lock|activate|suspend)/;
+  /^(start|reboot|enable|disable|cancel|createConsole|reconnect|restart|lock|activate|suspend)/;
 
 function ids(given) {
   return Object.fromEntries(Object.entries(given).map(([name, one]) => [name, one.value]));
 }
 
-/** What the cloud answered: a job to follow, something to show, or just done. Whether the form is over. */
-function accept(api, answer, told) {
+/** Is nothing left to be shown? A job is followed in the corner; what is told once stays here. */
+function isOver(api, answer, form) {
+  const inside = Object.values(answer).find((value) => typeof value === "object") ?? answer;
+  if (!SECRETS.some((field) => inside[field])) {
+    accept(api, answer);
+    return true;
+  }
+  const close = h("button.primary", { type: "button", onclick: () => form.parentElement.close() });
+  close.append("Close");
+  show(form, h("h2", spoken(api.name)), h("p.good", "Done. Keep this, it is told once:"));
+  form.append(json(inside), h("footer", close));
+  return false;
+}
+
+const SECRETS = ["privatekey", "secretkey", "password"];
+
+/** What the cloud answered: a job to follow, a console to open, or a word in the corner. */
+function accept(api, answer) {
   if (answer.jobid && api.isasync) {
     begun(api.name, answer.jobid);
-    return true;
+    return;
   }
   const inside = Object.values(answer).find((value) => typeof value === "object") ?? answer;
   if (inside.success === false) {
     toast(spoken(api.name), inside.details ?? inside.displaytext ?? "it was not done", "bad");
-    return false;
+    return;
   }
-  if (inside.url && /^https?:/.test(inside.url)) window.open(inside.url, "_blank", "noopener");
-  const secrets = ["privatekey", "secretkey", "password"].filter((field) => inside[field]);
-  if (told && secrets.length) {
-    show(
-      told,
-      h("p.good", "Done. Keep this now, it is shown once:"),
-      h("pre", JSON.stringify(inside, null, 2)),
-    );
-    return false;
-  }
-  toast(spoken(api.name), "done", "good");
-  return true;
+  const isConsole = api.name === "createConsoleEndpoint";
+  const isPage = isConsole && /^https?:/.test(inside.url);
+  if (isPage) window.open(inside.url, "_blank", "noopener");
+  if (isConsole && !isPage) toast(spoken(api.name), `open it with a viewer: ${inside.url}`, "kept");
+  else toast(spoken(api.name), "done", "good");
+}
+
+function json(value) {
+  return h("pre", JSON.stringify(value, null, 2));
+}
+
+/** Of 128 bits. `crypto.randomUUID` is there on HTTPS alone. */
+function newKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 function isOffered(param) {

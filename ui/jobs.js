@@ -46,12 +46,9 @@ export async function begun(name, jobId) {
       }
     }
     if (job?.jobstatus === 1) {
+      const kept = keptOf(job.jobresult);
       one.remove();
-      toast(
-        spoken(name),
-        secretOf(job.jobresult) ?? "done",
-        secretOf(job.jobresult) ? "kept" : "good",
-      );
+      toast(spoken(name), kept ?? "done", kept ? "kept" : "good");
       break;
     }
     if (job?.jobstatus === 2) {
@@ -72,8 +69,10 @@ export async function begun(name, jobId) {
   for (const listener of listeners) listener();
 }
 
-/** A password that a guest was given is told once: it stays in the corner. */
-function secretOf(result) {
+/** What a job told that somebody came for stays in the corner: a password, where to download. */
+function keptOf(result) {
   const inside = Object.values(result ?? {}).find((value) => value && typeof value === "object");
-  return inside?.password ? `its password is ${inside.password}` : undefined;
+  if (inside?.password) return `its password is ${inside.password}`;
+  if (inside?.extractMode !== "HTTP_DOWNLOAD" || !/^https?:/.test(inside.url)) return undefined;
+  return h("a", { href: inside.url, target: "_blank", rel: "noopener" }, "download it");
 }

@@ -6,7 +6,7 @@ import { openForm } from "./form.js";
 import { onJobEnd } from "./jobs.js";
 import { onEvents } from "./live.js";
 import { isPast } from "./moment.js";
-import { always, idOf, titleOf } from "./nouns.js";
+import { always, concerns, idOf, titleOf } from "./nouns.js";
 import { labelOf, spoken, valueOf } from "./words.js";
 
 const PAGE = 50;
@@ -69,12 +69,8 @@ export function listOf(noun, where) {
       })
     : null;
   draw();
-  const concerns = (topics) =>
-    noun.topics.includes("*") || topics.some((topic) => noun.topics.includes(topic.split(".")[0]));
   const ends = [
-    onEvents((topics) => {
-      if (concerns(topics) && !isPast()) draw();
-    }),
+    onEvents((topics) => (concerns(noun, topics) && !isPast() ? draw() : undefined)),
     onJobEnd(draw),
   ];
   return {

@@ -4,21 +4,29 @@ import { session } from "./api.js";
 
 const WAIT_MS = 3000;
 const SETTLE_MS = 400;
+// However much happens, a page asks no more than a tenth of the time.
+const RESTS = 9;
+export const ANYTHING = "*";
 const listeners = new Set();
 let reading = null;
 
-/** Call `listener` with the topics of what has happened, at most every `SETTLE_MS`. Gives what ends that. */
+/** Call `listener` with the topics of what has happened, a few at a time. Gives what ends that. */
 export function onEvents(listener) {
   const waiting = new Set();
   let timer = 0;
+  let tookMs = 0;
+  const tell = async () => {
+    const topics = [...waiting];
+    waiting.clear();
+    const began = performance.now();
+    await listener(topics);
+    tookMs = performance.now() - began;
+    timer = 0;
+    if (waiting.size) heard(waiting.values().next().value);
+  };
   const heard = (topic) => {
     waiting.add(topic);
-    timer ||= setTimeout(() => {
-      timer = 0;
-      const topics = [...waiting];
-      waiting.clear();
-      listener(topics);
-    }, SETTLE_MS);
+    timer ||= setTimeout(tell, Math.max(SETTLE_MS, RESTS * tookMs));
   };
   listeners.add(heard);
   return () => {
@@ -55,6 +63,19 @@ export async function listen(told) {
 
 export function stopListening() {
   reading?.abort();
+}
+
+/** As `listen`, while the page is before somebody: what happened meanwhile may be anything. */
+export function listenWhileSeen(told) {
+  document.onvisibilitychange = () => {
+    if (document.hidden) {
+      stopListening();
+      return;
+    }
+    listen(told);
+    for (const heard of listeners) heard(ANYTHING);
+  };
+  listen(told);
 }
 
 /** Server-sent events: lines of `name: value`. `at` is moved on, to go on from there. */

@@ -7,7 +7,7 @@ import { detailPage } from "./detail.js";
 import { button, h, show } from "./dom.js";
 import { corners } from "./jobs.js";
 import { listPage } from "./list.js";
-import { listen, stopListening } from "./live.js";
+import { listenWhileSeen, stopListening } from "./live.js";
 import { momentControl, onMoment } from "./moment.js";
 import { menu, nounOf, titleOf } from "./nouns.js";
 import { overviewPage } from "./overview.js";
@@ -20,6 +20,7 @@ let page = { end: () => {} };
 async function begin() {
   session.onEnd = () => begin();
   page.end();
+  document.onvisibilitychange = null;
   stopListening();
   if (!session.who || lacksSecondFactor()) await signInPage(root);
   try {
@@ -66,7 +67,7 @@ function shell() {
     main,
     corners(),
   );
-  listen((isUp) => {
+  listenWhileSeen((isUp) => {
     line.textContent = isUp ? "live" : "not live";
     line.classList.toggle("up", isUp);
   });

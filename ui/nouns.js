@@ -2,6 +2,7 @@
 // done with it most; its fields, all its other actions and their forms come from `listApis`.
 
 import { command, session } from "./api.js";
+import { ANYTHING } from "./live.js";
 
 /**
  * The kinds of things, in the groups of the menu. Of each: `list` the command, `key` of its answer,
@@ -37,6 +38,12 @@ export function nameOf(noun, row) {
     row.type ||
     idOf(noun, row)
   );
+}
+
+/** Do events of these topics change things of this kind? */
+export function concerns(noun, topics) {
+  const isAll = noun.topics.includes(ANYTHING) || topics.includes(ANYTHING);
+  return isAll || topics.some((topic) => noun.topics.includes(topic.split(".")[0]));
 }
 
 /** The groups of the menu, each with what whoever signed in may list. */

@@ -8,7 +8,6 @@ import { isPast } from "./moment.js";
 import { always, nounOf } from "./nouns.js";
 import { bytes, state, when } from "./words.js";
 
-const AGAIN_MS = 2000;
 const LATEST = 12;
 // What a capacity of this name counts, in the order in which people ask.
 const CAPACITIES = [
@@ -37,27 +36,14 @@ export function overviewPage() {
   const counts = h("div.cards");
   const bars = h("div.bars");
   const latest = h("ol.history");
-  let timer = 0;
   const draw = () =>
     Promise.all([
       part(counts, countCards),
       part(bars, isOperator() ? capacityBars : limitBars),
       part(latest, latestEvents),
     ]);
-  const later = () => {
-    timer ||= setTimeout(() => {
-      timer = 0;
-      draw();
-    }, AGAIN_MS);
-  };
   draw();
-  const ends = [
-    onEvents(() => {
-      if (!isPast()) later();
-    }),
-    onJobEnd(later),
-    () => clearTimeout(timer),
-  ];
+  const ends = [onEvents(() => (isPast() ? undefined : draw())), onJobEnd(draw)];
   return {
     element: h(
       "section",

@@ -60,7 +60,7 @@ const TIMES =
 const STATES =
   /^(state|status|resourcestate|allocationstate|managedstate|jobstate|powerstate|hostcontrolstate|level)$/;
 const GOOD =
-  /^(Running|Up|Enabled|Ready|Allocated|Implemented|Succeeded|Active|BackedUp|Completed|Managed|enabled|Download Complete|Available|On)$/;
+  /^(Running|Up|Enabled|Ready|Allocated|Implemented|Succeeded|Active|BackedUp|Completed|Managed|enabled|Download Complete|Available|Done|On)$/;
 const BUSY =
   /^(Starting|Stopping|Migrating|Creating|Expunging|Destroying|Upload.*|Connecting|Undoing|Started|Scheduled|PrepareFor.*|.*ing|Setup|WARN)$/;
 const BAD = /^(Error.*|Failed|Parked|Alert|Down|Disconnected|Degraded|.*Fail.*|ERROR)$/;

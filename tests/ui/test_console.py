@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Locator, Page, expect
 
 from tests.peers.browser import browser_page
 from tests.tenant.world import SMALL, TEMPLATE, ZONE, Place, place
@@ -65,6 +65,14 @@ async def deployed(here: Place, name: str, **more: str) -> str:
     return str(made["virtualmachine"]["id"])
 
 
+async def choose(form: Locator, label: str, text: str) -> None:
+    """By the beginning of what the choice says, once the console has asked what there is."""
+    field = form.get_by_label(label)
+    option = field.locator("option", has_text=text).first
+    await option.wait_for(state="attached")
+    await field.select_option(await option.get_attribute("value"))
+
+
 async def test_only_who_has_the_password_comes_in_and_goes_again(opened: Console) -> None:
     page = opened.page
     await opened.sign_in("admin", "a wrong one")
@@ -86,15 +94,9 @@ async def test_a_guest_is_deployed_stopped_and_looked_at_as_it_was(opened: Conso
     await page.get_by_role("button", name="Deploy virtual machine").click()
     form = page.get_by_role("dialog")
     await form.get_by_label("name", exact=True).fill("web")
-    for label, chosen in (
-        ("zoneid", "z1"),
-        ("templateid", "Tiny Linux (Simulator)"),
-        ("serviceofferingid", "Small Instance"),
-    ):
-        field = form.get_by_label(label)
-        await field.locator("option", has_text=chosen).first.wait_for(state="attached")
-        value = await field.locator("option", has_text=chosen).first.get_attribute("value")
-        await field.select_option(value)
+    await choose(form, "zoneid", "z1")
+    await choose(form, "templateid", "Tiny Linux (Simulator)")
+    await choose(form, "serviceofferingid", "Small Instance")
     await form.get_by_role("button", name="Try").click()
     await expect(form.get_by_role("status")).to_contain_text("This would be done")
     assert not (await opened.here.admin("listVirtualMachines")), "to try is to do nothing"
@@ -151,6 +153,43 @@ async def test_what_cannot_be_done_is_said_in_the_clouds_words(opened: Console) 
     await page.get_by_role("dialog").get_by_role("button", name="Delete zone").click()
     await expect(page.locator(".told")).to_contain_text("zone z1 is in use")
     assert (await opened.here.admin("listZones"))["count"] == 1
+
+
+async def test_what_is_sent_twice_is_done_once(opened: Console) -> None:
+    page, volumes = opened.page, opened.here.admin
+    await opened.as_admin()
+    await opened.go("volumes")
+    await page.get_by_role("button", name="Create volume").click()
+    form = page.get_by_role("dialog")
+    await form.get_by_label("name", exact=True).fill("twice")
+    await choose(form, "zoneid", "z1")
+    await choose(form, "diskofferingid", "Small")
+    await form.locator("form").evaluate("form => { form.requestSubmit(); form.requestSubmit(); }")
+    await expect(page.get_by_role("row", name="twice")).to_have_count(1)
+    await expect(page.locator(".toast.busy")).to_have_count(0)
+    assert (await volumes("listVolumes", name="twice"))["count"] == 1
+
+
+async def test_a_key_is_shown_until_it_is_taken(opened: Console) -> None:
+    page = opened.page
+    await opened.as_admin()
+    await opened.go("keypairs")
+    await page.get_by_role("button", name="Create SSH key pair").click()
+    form = page.get_by_role("dialog")
+    await form.get_by_label("name").fill("mine")
+    await form.get_by_role("button", name="Create SSH key pair").click()
+    await expect(form).to_contain_text("PRIVATE KEY")
+    await form.get_by_role("button", name="Close").click()
+    await expect(page.get_by_role("row", name="mine")).to_be_visible()
+
+
+async def test_a_console_opens_in_a_window_of_its_own(opened: Console) -> None:
+    page = opened.page
+    vm_id = await deployed(opened.here, "talks")
+    await opened.as_admin()
+    await opened.go(f"instances/{vm_id}")
+    await page.get_by_role("button", name="Console").click()
+    await expect(page.locator(".toast")).to_have_count(1)
 
 
 async def test_every_page_opens(opened: Console) -> None:
