@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from uuid import UUID
 
 from aiohttp import web
@@ -23,6 +24,7 @@ from api.declare import read_all
 from api.dispatch import Gateway
 from api.memo import Memo
 from api.transfers import Transfers
+from api.web_console import WebConsole
 from engine.allocator import Allocator
 from engine.checkpoints import Checkpointer
 from engine.chores.chore import Chores
@@ -66,6 +68,8 @@ log_ = logging.getLogger("sagastack")
 
 # Between two commands that are read beside the work: a tenth of one processor, for a few seconds.
 READING_PAUSE_S = 0.01
+# The web console's files lie beside our packages, in a clone as in the image.
+UI = Path(__file__).parents[1] / "ui"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,11 @@ class Controller:
     @property
     def endpoint(self) -> str:
         return f"http://{self.settings.reached_at}:{self.port}/client/api"
+
+    @property
+    def console(self) -> str:
+        """What people open in a browser."""
+        return self.endpoint.removesuffix("api")
 
     async def credentials(self) -> Credentials | None:
         return await first_credentials(self.cloud, self.vault)
@@ -255,6 +264,7 @@ async def _serve(
     watching.add_to(app, face, gateway)
     Transfers(face, settings.home, clock.now_ms).add_to(app)
     ConsoleDoor(face, clock.now_ms).add_to(app)
+    WebConsole(UI).add_to(app)
     port = await _open(stack, app, settings.host, settings.port)
     face.store_url, face.started_at_ms = settings.store_url, clock.now_ms()
     face.listens_at = f"http://{settings.reached_at}:{port}"

@@ -1,0 +1,1 @@
+document.body.textContent = "The pages come with another branch.";
