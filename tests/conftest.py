@@ -35,6 +35,7 @@ LONGEST = (
     "tests/drivers/",
     "tests/cluster/",
     "tests/e2e/",
+    "tests/ui/",
     "tests/consumers/",
     "tests/sim/",
     "tests/api/test_every_command",
