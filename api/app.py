@@ -194,7 +194,6 @@ async def serve_events(request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse(
         headers={**HEADERS, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
     )
-    await response.prepare(request)
 
     def still() -> Identity | None:
         return None if gateway.closing else readers.who(gateway.engine.cloud, reader.user_id)
@@ -204,6 +203,7 @@ async def serve_events(request: web.Request) -> web.StreamResponse:
     assert own is not None
     open_streams.add(own)
     try:
+        await response.prepare(request)
         async with aclosing(feed(after, HEARTBEAT_S)) as batches:
             await pour(batches, still, response.write, request.app[FRAMES])
     except (TimeoutError, ConnectionError):

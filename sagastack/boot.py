@@ -96,6 +96,11 @@ class Controller:
     def endpoint(self) -> str:
         return f"http://{self.settings.reached_at}:{self.port}/client/api"
 
+    @property
+    def console(self) -> str:
+        """What people open in a browser."""
+        return self.endpoint.removesuffix("api")
+
     async def credentials(self) -> Credentials | None:
         return await first_credentials(self.cloud, self.vault)
 

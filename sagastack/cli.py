@@ -145,6 +145,7 @@ async def _serve(args: argparse.Namespace, settings: Settings) -> int:
     asyncio.get_running_loop().set_default_executor(Threads())
     stopped = until_stopped()
     async with controller(settings) as cloud:
+        print(f"the console is at {cloud.console}", flush=True)
         print(f"sagastack serves {cloud.endpoint} from {settings.home}", flush=True)
         await stopped.wait()
     return 0

@@ -135,7 +135,7 @@ def _ready_line(log: Path) -> str:
 async def _welcome(cloud: Controller, say: Say) -> None:
     found = await cloud.credentials()
     say("")
-    say(f"  console     {cloud.endpoint.removesuffix('api')}")
+    say(f"  console     {cloud.console}")
     say(f"  endpoint    {cloud.endpoint}")
     if found is not None:
         say(f"  API key     {found.api_key}")

@@ -4,11 +4,13 @@ import { session } from "./api.js";
 
 const WAIT_MS = 3000;
 const SETTLE_MS = 400;
+const LOOK_MS = 30_000;
 // However much happens, a page asks no more than a tenth of the time.
 const RESTS = 9;
 export const ANYTHING = "*";
 const listeners = new Set();
 let reading = null;
+let looking = 0;
 
 /** Call `listener` with the topics of what has happened, a few at a time. Gives what ends that. */
 export function onEvents(listener) {
@@ -35,8 +37,8 @@ export function onEvents(listener) {
   };
 }
 
-/** Read the log until `stopListening`, again whenever the line is lost; `told` says whether it is up. */
-export async function listen(told) {
+/** Read the log, again whenever the line is lost; `told` says whether it is up. */
+async function listen(told) {
   stopListening();
   const own = (reading = new AbortController());
   const at = { position: null };
@@ -52,8 +54,8 @@ export async function listen(told) {
       told(answer.ok);
       if (!answer.ok) return; // A role that may not read events, or a session that is over.
       await pour(answer.body, at);
-    } catch {
-      // The line is lost, or nobody wants it any more.
+    } catch (lost) {
+      if (!(lost instanceof TypeError || lost instanceof DOMException)) throw lost;
     }
     if (own.signal.aborted) return;
     told(false);
@@ -61,21 +63,33 @@ export async function listen(told) {
   }
 }
 
-export function stopListening() {
-  reading?.abort();
-}
-
 /** As `listen`, while the page is before somebody: what happened meanwhile may be anything. */
 export function listenWhileSeen(told) {
+  const anything = () => {
+    for (const heard of listeners) heard(ANYTHING);
+  };
+  clearInterval(looking);
+  // What others did to one's own things is not always among the events that one may read.
+  looking = setInterval(() => document.hidden || anything(), LOOK_MS);
   document.onvisibilitychange = () => {
     if (document.hidden) {
       stopListening();
       return;
     }
     listen(told);
-    for (const heard of listeners) heard(ANYTHING);
+    anything();
   };
   listen(told);
+}
+
+export function listenNoMore() {
+  clearInterval(looking);
+  document.onvisibilitychange = null;
+  stopListening();
+}
+
+function stopListening() {
+  reading?.abort();
 }
 
 /** Server-sent events: lines of `name: value`. `at` is moved on, to go on from there. */

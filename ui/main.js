@@ -7,7 +7,7 @@ import { detailPage } from "./detail.js";
 import { button, h, show } from "./dom.js";
 import { corners } from "./jobs.js";
 import { listPage } from "./list.js";
-import { listenWhileSeen, stopListening } from "./live.js";
+import { listenNoMore, listenWhileSeen } from "./live.js";
 import { momentControl, onMoment } from "./moment.js";
 import { menu, nounOf, titleOf } from "./nouns.js";
 import { overviewPage } from "./overview.js";
@@ -20,8 +20,7 @@ let page = { end: () => {} };
 async function begin() {
   session.onEnd = () => begin();
   page.end();
-  document.onvisibilitychange = null;
-  stopListening();
+  listenNoMore();
   if (!session.who || lacksSecondFactor()) await signInPage(root);
   try {
     await learn();

@@ -143,5 +143,5 @@ def test_the_image_is_built_in_stages_and_runs_without_root() -> None:
 def test_what_the_image_needs_is_not_ignored() -> None:
     ignored = set((ROOT / ".dockerignore").read_text().split())
     packages = {"aggregates", "api", "drivers", "engine", "guest", "projections", "sagastack"}
-    assert not ignored & (packages | {"pyproject.toml", "README.md"})
+    assert not ignored & (packages | {"ui", "pyproject.toml", "README.md"})
     assert {".git", ".venv", "var"} <= ignored, "neither history nor anybody's cloud goes in"

@@ -135,8 +135,11 @@ def test_a_second_server_on_the_folder_refuses(lived: Place) -> None:
 def test_a_restart_keeps_the_cloud(lived: Place) -> None:
     server, before = lived.server, snapshot(lived.api)
     assert server.stop() == 0
-    server.start()
+    told = server.start()
     print(f"\nfrom start to endpoint: {server.ready_s:.2f} s")
+    assert f"the console is at {server.base}/client/" in told[:-1], "what people need comes first"
+    first = requests.get(server.base, timeout=60)
+    assert (first.status_code, first.url) == (200, f"{server.base}/client/")
     lived.api = server.api()
     assert snapshot(lived.api) == before
 

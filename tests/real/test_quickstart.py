@@ -106,6 +106,9 @@ def test_the_first_guest_is_real(first: First) -> None:
     print(f"\n{first.told[-1]}")
     assert f"serial console: {READY}" in told
     assert "guest first is Running on " in told
+    assert (
+        f"  console     {first.server.base}/client/\n  endpoint    {first.server.endpoint}" in told
+    )
     first.vm = vm = first.api.one("listVirtualMachines", "virtualmachine", name="first")
     assert (vm["state"], vm["hypervisor"]) == ("Running", "KVM")
     domain = first.domain(vm["id"])
