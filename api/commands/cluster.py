@@ -125,7 +125,7 @@ class UpdateClusterCommand:
             "arch": self.arch,
         }
         fields = {name: value for name, value in asked.items() if value}
-        await caller.decide(UpdateCluster(id=self.id, fields=fields))
+        await caller.perform(UpdateCluster(id=self.id, fields=fields))
         return caller.cloud[clusters][self.id]
 
 

@@ -14,6 +14,7 @@ from api.views.setting import (
     ConfigurationSubgroupView,
     ConfigurationView,
 )
+from engine.intents.cluster import RATIOS, SetRatio
 from engine.intents.setting import ChangeSetting, ResetSetting
 from projections.cloud import Cloud
 from projections.setting import GROUPS, KNOWN, KnownSetting, value_of, wider
@@ -148,11 +149,23 @@ class UpdateConfiguration:
         )
         check_below(caller, scope, scope_id)
         value = (self.value or "").strip()
-        ask = ChangeSetting(
-            id=caller.new_id(), name=self.name, value=value, scope=scope, scope_id=scope_id
-        )
-        await caller.decide(ask)
+        await _set(caller, self.name, value, scope, scope_id)
         return ConfigurationView.made(KNOWN[self.name], value, scope)
+
+
+async def _set(
+    caller: Caller, name: str, value: str | None, scope: str, scope_id: UUID | None
+) -> None:
+    """Change a setting, or reset it. What the hosts of a cluster offer by it is told by a job."""
+    setting_id = caller.new_id()
+    if scope == "cluster" and scope_id is not None and name in RATIOS:
+        ratio = SetRatio(cluster_id=scope_id, setting_id=setting_id, name=name, value=value)
+        await caller.perform(ratio)
+    elif value is None:
+        await caller.decide(ResetSetting(name=name, scope=scope, scope_id=scope_id))
+    else:
+        ask = ChangeSetting(id=setting_id, name=name, value=value, scope=scope, scope_id=scope_id)
+        await caller.decide(ask)
 
 
 @command(
@@ -183,7 +196,7 @@ class ResetConfiguration:
             account=self.account_id,
             domain=self.domain_id,
         )
-        await caller.decide(ResetSetting(name=self.name, scope=scope, scope_id=scope_id))
+        await _set(caller, self.name, None, scope, scope_id)
         value = valued(caller.cloud, self.name, scope, scope_id)
         return ConfigurationView.made(KNOWN[self.name], value, scope)
 

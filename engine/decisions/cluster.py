@@ -5,7 +5,6 @@ from __future__ import annotations
 from aggregates.errors import Invalid
 from engine.decide import Desk, decision
 from engine.decisions import record
-from engine.decisions.host import resupply
 from engine.decisions.hypervisor_capabilities import know_kind
 from engine.intents.cluster import AddCluster, UpdateCluster
 from engine.intents.record import CreateRecord, UpdateRecord
@@ -30,17 +29,17 @@ def add(ask: AddCluster, desk: Desk) -> None:
     know_kind(hypervisor, desk)
 
 
-@decision
-def update(ask: UpdateCluster, desk: Desk) -> None:
+def change(ask: UpdateCluster, desk: Desk) -> None:
+    """All but what its hosts offer from then on."""
     cluster = desk.row(clusters, ask.id)
     fields = dict(ask.fields)
-    members = list(desk.cloud[hosts].by("cluster_id", cluster.id))
     if "hypervisor" in fields:
         fields["hypervisor"] = desk.world.hosts.kind(fields["hypervisor"])
-        if fields["hypervisor"] != cluster.hypervisor and members:
+        if fields["hypervisor"] != cluster.hypervisor and desk.cloud[hosts].by(
+            "cluster_id", ask.id
+        ):
             raise Invalid(
                 f"cluster {cluster.name} has {cluster.hypervisor} hosts: remove them first",
                 field="hypervisor",
             )
     record.update(UpdateRecord(kind="cluster", id=ask.id, fields=fields), desk)
-    resupply(desk, members)

@@ -24,6 +24,8 @@ from projections.table import TableSpec
 
 R = TypeVar("R", bound=Aggregate)
 MIB = 1024**2
+# What of a cluster or a pod has a part in what its hosts offer.
+DECIDES_OFFERS = ("allocation_state", "managed_state", "cpu_overcommit", "memory_overcommit")
 
 
 class Deciding(Protocol):

@@ -9,21 +9,46 @@ from aggregates.known_settings import KNOWN
 from aggregates.setting import Setting
 from aggregates.setting_terms import KnownSetting
 from engine.decide import Desk, decision
-from engine.decisions import cluster, record
-from engine.intents.cluster import UpdateCluster
+from engine.decisions import record
+from engine.intents.cluster import RATIOS, SetRatio
 from engine.intents.record import CreateRecord, RemoveRecord, UpdateRecord
 from engine.intents.setting import ChangeSetting, ResetSetting
-from projections.setting import settings
-
-# Set for a cluster, these are the cluster's own ratios, and its hosts offer by them.
-RATIOS = {
-    "cpu.overprovisioning.factor": "cpu_overcommit",
-    "mem.overprovisioning.factor": "memory_overcommit",
-}
+from projections.cluster import clusters
+from projections.setting import number_of, settings
 
 
 @decision
 def change(ask: ChangeSetting, desk: Desk) -> None:
+    _no_ratio(ask)
+    _change(ask, desk)
+
+
+@decision
+def reset(ask: ResetSetting, desk: Desk) -> None:
+    _no_ratio(ask)
+    _reset(ask, desk)
+
+
+def set_ratio(ask: SetRatio, desk: Desk) -> None:
+    """All but what the hosts of the cluster offer from then on."""
+    scope, scope_id = "cluster", ask.cluster_id
+    if ask.value is None:
+        _reset(ResetSetting(name=ask.name, scope=scope, scope_id=scope_id), desk)
+        ratio = number_of(desk.cloud, ask.name, desk.row(clusters, scope_id).zone_id)
+    else:
+        new_id, name, value = ask.setting_id, ask.name, ask.value
+        named = ChangeSetting(id=new_id, name=name, value=value, scope=scope, scope_id=scope_id)
+        _change(named, desk)
+        ratio = float(value)
+    fields = {RATIOS[ask.name]: ratio}
+    record.update(UpdateRecord(kind="cluster", id=scope_id, fields=fields), desk)
+
+
+def _no_ratio(ask: ChangeSetting | ResetSetting) -> None:
+    assert not (ask.scope == "cluster" and ask.name in RATIOS), f"{ask.name}: by SetRatio"
+
+
+def _change(ask: ChangeSetting, desk: Desk) -> None:
     known = _known(ask.name, ask.scope)
     known.check(ask.value)
     row = _changed(desk, ask.name, ask.scope_id)
@@ -34,16 +59,13 @@ def change(ask: ChangeSetting, desk: Desk) -> None:
         named = {"name": ask.name, "scope": ask.scope, "scope_id": ask.scope_id}
         made = CreateRecord(kind="setting", id=ask.id, fields=named | {"value": ask.value})
         record.create(made, desk)
-    _tell_cluster(desk, ask.name, ask.scope, ask.scope_id, ask.value)
 
 
-@decision
-def reset(ask: ResetSetting, desk: Desk) -> None:
-    known = _known(ask.name, ask.scope)
+def _reset(ask: ResetSetting, desk: Desk) -> None:
+    _known(ask.name, ask.scope)
     row = _changed(desk, ask.name, ask.scope_id)
     if row is not None:
         record.remove(RemoveRecord(kind="setting", id=row.id), desk)
-        _tell_cluster(desk, ask.name, ask.scope, ask.scope_id, known.default)
 
 
 def _known(name: str, scope: str) -> KnownSetting:
@@ -58,8 +80,3 @@ def _known(name: str, scope: str) -> KnownSetting:
 def _changed(desk: Desk, name: str, scope_id: UUID | None) -> Setting | None:
     rows = desk.cloud[settings].by("name", name)
     return next((row for row in rows if row.scope_id == scope_id), None)
-
-
-def _tell_cluster(desk: Desk, name: str, scope: str, scope_id: UUID | None, value: str) -> None:
-    if scope == "cluster" and scope_id is not None and name in RATIOS:
-        cluster.update(UpdateCluster(id=scope_id, fields={RATIOS[name]: float(value)}), desk)

@@ -89,6 +89,6 @@ class ChangeSignIn(Struct, frozen=True, kw_only=True):
 
 
 class SupplyHosts(Struct, frozen=True, kw_only=True):
-    """Say again what these hosts offer, as their pod has changed."""
+    """Say again what these hosts offer, as their pod or their cluster has changed."""
 
     ids: list[UUID]

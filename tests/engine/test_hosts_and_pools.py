@@ -111,7 +111,7 @@ async def test_a_host_that_comes_back_while_its_cluster_closes_offers_nothing(
     close = UpdateCluster(id=CLUSTER, fields={"allocation_state": "Disabled"})
 
     async def closing() -> None:
-        await r.engine.decide(close, r.by)
+        await r.run(close)
 
     async def back() -> None:
         while True:

@@ -91,6 +91,7 @@ async def test_a_clusters_overcommit_changes_what_its_hosts_offer(api: Api) -> N
     assert cluster["cpuovercommitratio"] == "2.0"
     rows = (await api("listCapacity", clusterid=mine, type=1))["capacity"]
     assert rows[0]["capacitytotal"] == 2 * 32 * 2600
+    await api("updateConfiguration", name=named["name"], value="1.5")
     await api("resetConfiguration", **named)
     rows = (await api("listCapacity", clusterid=mine, type=1))["capacity"]
-    assert rows[0]["capacitytotal"] == 32 * 2600
+    assert rows[0]["capacitytotal"] == 1.5 * 32 * 2600, "what the whole cloud has"
