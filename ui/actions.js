@@ -1,4 +1,4 @@
-// What can be done with a thing, found among the commands by what they take and what they are called.
+// What can be done with a thing: found among the commands, by what they take and are called.
 
 import { command, session } from "./api.js";
 import { spoken } from "./words.js";

@@ -1,4 +1,4 @@
-// The cloud's own API, which is all that this console has: a session, calls, and what may be called.
+// The cloud's own API, which is all that this console has: a session, calls, what may be called.
 
 import { pastOf } from "./moment.js";
 
@@ -69,6 +69,11 @@ export async function call(name, params = {}) {
 
 export function takes(name, param) {
   return command(name)?.params.some((one) => one.name === param) ?? false;
+}
+
+/** The thing that an answer tells of, which stands under its name; else the answer itself. */
+export function insideOf(answer) {
+  return Object.values(answer ?? {}).find((value) => value && typeof value === "object") ?? answer;
 }
 
 async function post(params) {

@@ -1,4 +1,5 @@
-// Every command that whoever signed in may call, each with its form: what has no page here is not out of reach.
+// Every command that whoever signed in may call, each with its form: what has no page here is not
+// out of reach.
 
 import { call, command, session } from "./api.js";
 import { button, h, show } from "./dom.js";

@@ -7,9 +7,9 @@ import { act, openForm } from "./form.js";
 import { onJobEnd } from "./jobs.js";
 import { listOf } from "./list.js";
 import { onEvents } from "./live.js";
-import { isPast } from "./moment.js";
+import { isPast, look, secondAfter } from "./moment.js";
 import { always, concerns, idOf, nameOf, nounOf, titleOf } from "./nouns.js";
-import { isSaid, labelOf, spoken, state, valueOf, when } from "./words.js";
+import { isSaid, labelOf, state, valueOf, when } from "./words.js";
 
 const HAPPENED = 100;
 const WRONG_PARAMETER = 431;
@@ -162,7 +162,7 @@ function tabsOf(noun, id, more) {
   return { element: h("nav.tabs", { role: "tablist" }, buttons), end: () => shown.end() };
 }
 
-/** What was asked for of this one, by whom, and how it ended: a button leads to the cloud at that moment. */
+/** What was asked for of this one, by whom, and how it ended; and the cloud as it was then. */
 function historyOf(id) {
   const body = h("ol.history");
   const draw = async () => {
@@ -186,6 +186,8 @@ function historyOf(id) {
             h("b", row.type),
             " ",
             h("span.faint", row.username ?? ""),
+            " ",
+            button("as it was after", () => look(secondAfter(row.created)), { className: "small" }),
             h("div", row.description),
           ),
         ),

@@ -1,6 +1,7 @@
-// The form of a command, made from what `listApis` says that it takes. "Try" asks the cloud what would be done.
+// The form of a command, made from what `listApis` says that it takes. "Try" asks the cloud what
+// would be done.
 
-import { call, command, takes } from "./api.js";
+import { call, command, insideOf, takes } from "./api.js";
 import { button, h, show } from "./dom.js";
 import { isPast } from "./moment.js";
 import { always, idOf, nameOf, nounOfParam } from "./nouns.js";
@@ -10,56 +11,9 @@ import { spoken } from "./words.js";
 const CHOICES_MAX = 500;
 const KERNEL = new Set(["dryrun", "idempotencykey"]);
 // What most people fill in, beside what has to be: the rest is folded away.
-const USUAL = {
-  deployVirtualMachine: [
-    "name",
-    "zoneid",
-    "templateid",
-    "serviceofferingid",
-    "networkids",
-    "diskofferingid",
-    "rootdisksize",
-    "keypairs",
-    "userdata",
-  ],
-  createVolume: ["name", "zoneid", "diskofferingid", "size", "virtualmachineid"],
-  createNetwork: ["name", "zoneid", "networkofferingid", "gateway", "netmask", "displaytext"],
-  addHost: [
-    "url",
-    "username",
-    "password",
-    "zoneid",
-    "podid",
-    "clusterid",
-    "hypervisor",
-    "hosttags",
-  ],
-  addCluster: ["clustername", "hypervisor", "zoneid", "podid", "clustertype"],
-  registerTemplate: [
-    "name",
-    "displaytext",
-    "url",
-    "zoneid",
-    "hypervisor",
-    "format",
-    "ostypeid",
-    "ispublic",
-    "passwordenabled",
-  ],
-  createServiceOffering: [
-    "name",
-    "displaytext",
-    "cpunumber",
-    "cpuspeed",
-    "memory",
-    "hosttags",
-    "offerha",
-  ],
-  createSnapshot: ["volumeid", "name"],
-  attachVolume: ["id", "virtualmachineid"],
-};
+const USUAL = await (await fetch(new URL("forms.json", import.meta.url))).json();
 
-/** Open a dialog for a command. `given` are parameters that are already known, with what they are called. */
+/** Open a dialog for a command. `given` are parameters that are known, with what they are called. */
 export function openForm(name, given = {}) {
   const api = command(name);
   const inputs = api.params
@@ -151,7 +105,7 @@ function ids(given) {
 
 /** Is nothing left to be shown? A job is followed in the corner; what is told once stays here. */
 function isOver(api, answer, form) {
-  const inside = Object.values(answer).find((value) => typeof value === "object") ?? answer;
+  const inside = insideOf(answer);
   if (!SECRETS.some((field) => inside[field])) {
     accept(api, answer);
     return true;
@@ -171,7 +125,7 @@ function accept(api, answer) {
     begun(api.name, answer.jobid);
     return;
   }
-  const inside = Object.values(answer).find((value) => typeof value === "object") ?? answer;
+  const inside = insideOf(answer);
   if (inside.success === false) {
     toast(spoken(api.name), inside.details ?? inside.displaytext ?? "it was not done", "bad");
     return;

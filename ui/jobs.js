@@ -1,6 +1,6 @@
 // Jobs that were begun here, followed until they end; and short words in the corner.
 
-import { call } from "./api.js";
+import { call, insideOf } from "./api.js";
 import { button, h, show } from "./dom.js";
 import { spoken } from "./words.js";
 
@@ -71,7 +71,7 @@ export async function begun(name, jobId) {
 
 /** What a job told that somebody came for stays in the corner: a password, where to download. */
 function keptOf(result) {
-  const inside = Object.values(result ?? {}).find((value) => value && typeof value === "object");
+  const inside = insideOf(result);
   if (inside?.password) return `its password is ${inside.password}`;
   if (inside?.extractMode !== "HTTP_DOWNLOAD" || !/^https?:/.test(inside.url)) return undefined;
   return h("a", { href: inside.url, target: "_blank", rel: "noopener" }, "download it");

@@ -1,4 +1,4 @@
-// What happens in the cloud, as it happens: the log, from now on. Pages draw themselves anew by it.
+// What happens in the cloud, as it happens: the log, from now on. Pages are drawn anew by it.
 
 import { session } from "./api.js";
 

@@ -1,7 +1,7 @@
-// The console: who is in, the menu, and the page that the address names. One page is drawn at a time, and ends before
-// the next begins.
+// The console: who is in, the menu, and the page that the address names. One page is drawn at a
+// time, and ends before the next begins.
 
-import { learn, session, signOut, lacksSecondFactor } from "./api.js";
+import { lacksSecondFactor, learn, session, signOut } from "./api.js";
 import { commandPage, commandsPage } from "./commands.js";
 import { detailPage } from "./detail.js";
 import { button, h, show } from "./dom.js";
@@ -14,6 +14,7 @@ import { overviewPage } from "./overview.js";
 import { signInPage } from "./signin.js";
 
 const root = document.body;
+const moment = momentControl();
 const main = h("main.page", { tabIndex: -1 });
 let page = { end: () => {} };
 
@@ -55,7 +56,7 @@ function shell() {
         "Sagastack",
       ),
       line,
-      momentControl(),
+      moment,
       h(
         "span.who",
         `${session.who.username} · ${session.who.account}`,

@@ -32,7 +32,7 @@ export function momentControl() {
     const field = h("input", {
       type: "datetime-local",
       step: 1,
-      value: past ? local(new Date(past)) : "",
+      value: past ? local(dateOf(past)) : "",
       "aria-label": "look at the cloud as it was at",
       title: "Look at the cloud as it was at a moment in the past",
       onchange: () => look(field.value ? stamp(new Date(field.value)) : ""),
@@ -49,6 +49,16 @@ export function momentControl() {
   onMoment(draw);
   draw();
   return holder;
+}
+
+/** A moment of the API's, `2026-01-31T10:00:00+0000`: the colon that browsers want is not there. */
+export function dateOf(text) {
+  return new Date(text.replace(/([+-]\d\d)(\d\d)$/, "$1:$2"));
+}
+
+/** Moments are told in whole seconds: what happened in one has happened when it is over. */
+export function secondAfter(text) {
+  return stamp(new Date(dateOf(text).getTime() + 1000));
 }
 
 function two(number) {

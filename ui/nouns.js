@@ -9,8 +9,8 @@ import { ANYTHING } from "./live.js";
  * `id` its field if that is not "id", `param` by which other commands name one, `word` in the names
  * of the commands that take one as their `id`, `topics` of the events that change it, `always` what
  * is sent with its list (`tenant`: by who does not run the cloud), `columns` to show first, `create`
- * what makes one, `often` the actions to have at hand (`when` in which states), `within` what belongs
- * to one (noun, parameter).
+ * what makes one, `often` the actions to have at hand (`when`: in which states), `within` what
+ * belongs to one (noun, parameter).
  */
 const GROUPS = await (await fetch(new URL("nouns.json", import.meta.url))).json();
 const NOUNS = GROUPS.flatMap((group) => group.nouns);

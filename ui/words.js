@@ -1,6 +1,7 @@
 // How values are shown to people: sizes, times, states, links to what an id is of.
 
 import { h } from "./dom.js";
+import { dateOf } from "./moment.js";
 import { nounOfParam, nounOfWord } from "./nouns.js";
 
 const LABELS = {
@@ -82,7 +83,7 @@ export function bytes(count) {
 
 /** A moment of the API's in this browser's own zone. */
 export function when(text) {
-  const at = new Date(text.replace(/([+-]\d\d)(\d\d)$/, "$1:$2"));
+  const at = dateOf(text);
   if (Number.isNaN(at.getTime())) return text;
   return h("time", { dateTime: at.toISOString(), title: text }, at.toLocaleString());
 }

@@ -88,6 +88,7 @@ async def tenant(here: Here) -> tuple[str, str]:
 async def test_only_who_has_the_password_comes_in_and_goes_again(visit: Visit, here: Here) -> None:
     page = visit.page
     visit.excuse("status of 531")
+    visit.excuse("status of 401")  # What was just being asked when they went.
     await sign_in(page, here.username, "a wrong one")
     await expect(page.get_by_role("alert")).to_contain_text("wrong")
     await enter(page, here.username, here.password)
@@ -131,6 +132,12 @@ async def test_a_guest_is_deployed_stopped_and_looked_at_as_it_was(page: Page, h
     await expect(page.get_by_role("button", name="Stop", exact=True)).to_be_disabled()
     await press(page, "back to now")
     await expect(title(page)).to_contain_text("Stopped")
+    await page.get_by_role("tab", name="History").click()
+    created = page.get_by_role("listitem").filter(has_text="VM.CREATE").last
+    await press(created, "as it was after")
+    await expect(title(page)).to_contain_text("web")
+    await expect(page.get_by_role("button", name="Destroy", exact=True)).to_be_disabled()
+    await press(page, "back to now")
     await press(page, "Start")
     await expect(title(page)).to_contain_text("Running")
 

@@ -1,4 +1,4 @@
-"""What the console knows by heart (`ui/nouns.json`, and the names in its scripts) is there."""
+"""What the console knows by heart (`ui/*.json`, and the names in its scripts) is there."""
 
 from __future__ import annotations
 
@@ -43,6 +43,11 @@ def test_a_noun_names_what_there_is(noun: dict[str, Any]) -> None:
 def test_what_belongs_to_a_noun_is_listed_by_it(noun: dict[str, Any]) -> None:
     for other, param in noun.get("within", []):
         assert param in params_of(NOUNS[other]["list"])
+
+
+def test_forms_show_what_their_commands_take() -> None:
+    for command, params in json.loads((UI / "forms.json").read_text()).items():
+        assert set(params) <= params_of(command), command
 
 
 def test_scripts_call_only_what_there_is() -> None:
