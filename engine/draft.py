@@ -72,6 +72,8 @@ class Draft:
         # By the numbers of the ids, in the order in which the streams were first spoken of.
         self._parts: dict[int, _Part] = {}
         self._drawn: dict[int, UUID] = {}
+        # On these streams nobody may come to rely any more.
+        self.closes: tuple[UUID, ...] = ()
         self._aborts: list[Callable[[], None]] = []
 
     def __bool__(self) -> bool:
@@ -106,6 +108,10 @@ class Draft:
     def guard(self, row: Aggregate) -> None:
         """The commit fails if somebody changed or removed `row`, which this draft relies on."""
         self._part(row.id, row.version)
+
+    def close(self, row: Aggregate) -> None:
+        """The commit fails if somebody has come to rely on `row` since, by a guard."""
+        self.closes += (row.id,)
 
     def append(self, stream: UUID, expected: int, one: Event) -> None:
         """Add a fact to a stream that has no row."""
@@ -190,6 +196,7 @@ class Draft:
         """Start over."""
         self._parts.clear()
         self._drawn.clear()
+        self.closes = ()
 
 
 _encode = msgpack.Encoder().encode

@@ -8,7 +8,7 @@ as they bring anything about, so that no order has to be got right.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from typing import Any
 from uuid import UUID, uuid5
@@ -16,7 +16,6 @@ from uuid import UUID, uuid5
 from aggregates.errors import DomainError, InUse, NotFound
 from aggregates.record import RECORDS
 from aggregates.saga import RunState
-from aggregates.vm import Vm
 from engine.intents import By
 from engine.intents.ending import ENDINGS, OUTLIVES, THINGS, Ending, Rows
 from engine.intents.job import AsJob
@@ -24,13 +23,10 @@ from engine.intents.record import RemoveRecord
 from engine.saga import BY_INTENT, Run
 from projections.account import accounts
 from projections.cloud import Cloud
-from projections.network import networks
-from projections.nic import Nics
 from projections.saga import saga_runs
 from projections.table import TABLES
 
 SIDE_BY_SIDE = 4
-NAMED_MAX = 5
 
 
 def ending_of(kind: str) -> Ending | None:
@@ -94,32 +90,6 @@ def _finds(kind: str) -> Rows | None:
 def _turn(kind: str) -> int:
     known = ending_of(kind)
     return THINGS if known is None else known.turn
-
-
-def lodgers(cloud: Cloud, ending: Collection[UUID]) -> list[Vm]:
-    """The guests on networks of accounts that end which are not the network's own account's: each
-    once, on however many of them it is."""
-    cards, found = cloud.view(Nics), dict[UUID, Vm]()
-    for one in ending:
-        for network in cloud[networks].by("account_id", one):
-            found |= {vm.id: vm for vm in cards.guests_on(network.id) if vm.account_id != one}
-    return list(found.values())
-
-
-def refuse_lodgers(cloud: Cloud, ending: Collection[UUID]) -> None:
-    """Refuse to end accounts on whose networks guests are that do not end with them."""
-    stay = [vm for vm in lodgers(cloud, ending) if vm.account_id not in ending]
-    if stay:
-        named = ", ".join(f"{vm.name} of {_name(cloud, vm.account_id)}" for vm in stay[:NAMED_MAX])
-        raise InUse(
-            f"guests of others are on its networks, {len(stay)} in all ({named}): expunge them "
-            "first, or take them off by removeNicFromVirtualMachine"
-        )
-
-
-def _name(cloud: Cloud, account_id: UUID) -> str:
-    account = cloud[accounts].get(account_id)
-    return str(account_id) if account is None else account.name
 
 
 async def end_all(run: Run[Any], rows: Callable[[], Iterable[tuple[str, Any]]]) -> None:

@@ -261,4 +261,5 @@ class Engine:
             action=by.action,
             decided_at=draft.position,
             draws=draft.draws,
+            closes=draft.closes,
         )

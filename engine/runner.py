@@ -476,7 +476,13 @@ class Runner:
             if not draft:
                 return None
             by = (row.user_id, row.account_id, row.id)
-            unit = Unit(draft.appends(), *by, decided_at=draft.position, draws=draft.draws)
+            unit = Unit(
+                draft.appends(),
+                *by,
+                decided_at=draft.position,
+                draws=draft.draws,
+                closes=draft.closes,
+            )
             if await self.commits.append(unit, draft):
                 return None
         text = f"its rows were changed by others {CONFLICTS_MAX} times in a row; retry the job"

@@ -167,6 +167,10 @@ class Run(Generic[I]):
         """This step relies on `row` as it is: whoever changes it at the same moment comes first."""
         self._deciding().guard(row)
 
+    def close(self, row: Aggregate) -> None:
+        """This step has seen all that relies on `row`: whoever comes to do so comes first."""
+        self._deciding().close(row)
+
     def add(self, decision: Decision, hold: UUID) -> None:
         """Commit what the allocator decided for `hold` with this step."""
         # Nothing that this run is part of: a circle would wait for the collector.

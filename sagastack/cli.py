@@ -27,6 +27,7 @@ from engine.log import LogError
 from engine.tasks import leaves
 from engine.threads import Threads
 from engine.vault import VaultError
+from sagastack import open_files
 from sagastack.backups.home import unfinished
 from sagastack.client import Refusal
 from sagastack.commands import Commands, Tool, add_all, until_stopped
@@ -142,6 +143,7 @@ async def _serve(args: argparse.Namespace, settings: Settings) -> int:
         from sagastack.boot import controller
 
     _refuse_half_restored(settings)
+    open_files.allow_all()
     asyncio.get_running_loop().set_default_executor(Threads())
     stopped = until_stopped()
     async with controller(settings) as cloud:
@@ -156,6 +158,7 @@ async def _quickstart(args: argparse.Namespace, settings: Settings) -> int:
         from sagastack.quickstart import quickstart
 
     _refuse_half_restored(settings)
+    open_files.allow_all()
     asyncio.get_running_loop().set_default_executor(Threads())
     stopped = until_stopped()
     async with quickstart(settings, say=lambda line: print(line, flush=True)):

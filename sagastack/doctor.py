@@ -21,6 +21,7 @@ from engine.drivers import Drivers
 from engine.log import LogError, LogUnavailable
 from engine.log.seal import SEALS
 from engine.vault import VaultError
+from sagastack import open_files
 from sagastack.backups.home import unfinished
 from sagastack.check import Check
 from sagastack.chosen_drivers import chosen, make_chosen
@@ -50,7 +51,8 @@ SEAL = "start the server, which seals; if there were seals, put your copy of the
 
 async def examine(settings: Settings) -> list[Check]:
     """Every check, in the order in which they matter."""
-    checks = [_folder(settings.home), _space(settings.home), await _secrets(settings)]
+    checks = [_folder(settings.home), _space(settings.home), open_files.check()]
+    checks.append(await _secrets(settings))
     log = await _log(settings)
     checks += [log, await asyncio.to_thread(_server, settings)]
     checks += [_environment(), *await asyncio.to_thread(_hypervisors, settings)]

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from uuid import UUID, uuid5
 
-import msgspec
-
 from aggregates.address import AddressSpaceCreated, AddressSpaceRemoved
 from aggregates.errors import AlreadyExists, Exhausted, InUse, Invalid, NotAllowed
 from aggregates.network import NetworkCreated, NetworkRemoved, NetworkUpdated
@@ -22,7 +20,7 @@ from engine.decisions.vpc import check_tier
 from engine.decisions.zone_networks import check_zone
 from engine.draft import Decision
 from engine.intents.network import CreateNetwork, RemoveNetwork, UpdateNetwork
-from engine.intents.nic import ADDING, AddNic
+from engine.lodging import coming
 from engine.network_domain import usual_domain
 from engine.routers import implement, take_source_nat
 from projections.addresses import address_spaces
@@ -30,8 +28,6 @@ from projections.network import networks
 from projections.network_offering import NetworkOffering, network_offerings
 from projections.nic import Nics
 from projections.physical_network import physical_networks
-from projections.saga import saga_runs
-from projections.vm import vms
 from projections.zone import zones
 
 DEFAULT_GUEST_CIDR = "10.1.1.0/24"
@@ -171,13 +167,7 @@ def _guest_of(network_id: UUID, desk: Desk) -> Vm | None:
     """A guest that has a card on a network, or gets one by a job: it has that once it is there."""
     if there := desk.cloud.view(Nics).guests_on(network_id):
         return there[0]
-    for run in desk.cloud[saga_runs].having("state", lambda state: not state.is_over):
-        vm = desk.cloud[vms].get(run.subject_id)
-        if vm is None or (vm.doing, vm.job_id) != (ADDING, run.id):
-            continue
-        if msgspec.convert(run.intent, AddNic).nic.network_id == network_id:
-            return vm
-    return None
+    return next((vm for one, vm in coming(desk.cloud) if one == network_id), None)
 
 
 def space_of(network_id: UUID) -> UUID:

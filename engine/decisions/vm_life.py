@@ -14,6 +14,7 @@ from engine.decide import Desk, decision
 from engine.decisions.volume import refuse_tied
 from engine.disks import pools_of
 from engine.intents.vm_life import AssignVm, ResizeStoppedVm, ScaleVm
+from engine.lodging import come_to
 from engine.rules_to import refuse_ruled
 from engine.vm_snapshots import refuse_while_kept
 from projections.network import networks
@@ -60,7 +61,7 @@ def assign(ask: AssignVm, desk: Desk) -> None:
     pod_id = next((one for one in pods if one is not None), None)
     for number, nic in enumerate(ask.nics):
         network = desk.row(networks, nic.network_id)
-        desk.guard(network)
+        come_to(desk, network, ask.account_id)
         cards.append(take_nic(desk, nic, network, is_default=number == 0, pod_id=pod_id))
     owner = {"account_id": ask.account_id, "domain_id": ask.domain_id}
     desk.change(vm, VmAssigned(nics=cards, **owner))

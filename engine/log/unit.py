@@ -32,6 +32,7 @@ class Unit(Struct, frozen=True, gc=False):
     `decided_at` is the position of the log at which it was decided: a unit that ends a stream is
     refused if another has come to rest on that stream since. `draws` are streams of which it takes
     a share that only their sum limits: it is refused if another controller drew on one since.
+    `closes` are streams that it does not end, and on which nobody may come to rest any more.
     """
 
     appends: tuple[Append, ...]
@@ -41,14 +42,16 @@ class Unit(Struct, frozen=True, gc=False):
     action: str = ""
     decided_at: int = 0
     draws: tuple[UUID, ...] = ()
+    closes: tuple[UUID, ...] = ()
 
     def strict(self) -> Unit:
         """The same at exactly the versions that it expects: what it left to others is outdated."""
         return replace(self, appends=tuple(replace(one, slack=None) for one in self.appends))
 
     def ends(self) -> list[UUID]:
-        """The streams that it ends."""
-        return [one.stream for one in self.appends for event in one.events if event.REMOVES]
+        """The streams on which nothing comes to rest behind it."""
+        gone = [one.stream for one in self.appends for event in one.events if event.REMOVES]
+        return [*gone, *self.closes]
 
     def leans_on(self) -> list[UUID]:
         """The streams that it relies on, or draws on, without writing to them."""

@@ -10,9 +10,10 @@ from aggregates.account import Account
 from aggregates.errors import InUse, NotAllowed
 from aggregates.record import RECORDS
 from engine import people
-from engine.endings import end_all, owned, refuse_lodgers
+from engine.endings import end_all, owned
 from engine.intents.account import DeleteAccount
 from engine.intents.project import owned_alone
+from engine.lodging import refuse_lodgers
 from engine.saga import Run, Saga
 from projections.account import accounts
 
@@ -33,7 +34,7 @@ def close(run: Run[DeleteAccount]) -> None:
         raise NotAllowed(f"account {account.name} is being deleted by job {account.ending}")
     if not run.intent.of_project:
         _refuse_projects(run, account)
-        refuse_lodgers(run.cloud, {account.id})
+        refuse_lodgers(run, {account.id}, [account])
     _change(run, account, {"state": "disabled", "ending": run.id})
 
 

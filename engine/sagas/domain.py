@@ -15,11 +15,12 @@ from aggregates.record import RECORDS
 from engine import people
 from engine.decide import Desk
 from engine.decisions.record import remove
-from engine.endings import end_all, kept_in, lodgers, refuse_lodgers
+from engine.endings import end_all, kept_in
 from engine.genesis import ROOT_DOMAIN
 from engine.intents import By
 from engine.intents.domain import DeleteDomain
 from engine.intents.record import RemoveRecord
+from engine.lodging import lodgers, refuse_lodgers
 from engine.saga import Run, Saga
 from projections.account import accounts
 from projections.domain import domains
@@ -45,7 +46,7 @@ def close(run: Run[DeleteDomain]) -> None:
     _refuse_networks(run, tree)
     for account in people_in:
         people.keep(account, "deleted")
-    refuse_lodgers(run.cloud, {account.id for account in people_in})
+    refuse_lodgers(run, {account.id for account in people_in}, tree)
     for one in tree:
         changed = RECORDS["domain"].update(one, {"state": "Inactive"})
         if changed is not None:
@@ -71,7 +72,7 @@ async def end_accounts(run: Run[DeleteDomain]) -> None:
     ids = {account.id for account in _accounts(run)}
 
     def left() -> list[tuple[str, Any]]:
-        guests = [("vm", vm) for vm in lodgers(run.cloud, ids)]
+        guests = [("vm", vm) for vm in lodgers(run.cloud, ids) if vm.account_id in ids]
         return [*guests, *(("account", row) for row in _owners(run))]
 
     await end_all(run, left)

@@ -11,6 +11,7 @@ from engine.abilities import demand, demand_alive
 from engine.addresses import free_cards, free_nics, pod_of, take_nic
 from engine.guests import nic_spec
 from engine.intents.nic import ADDING, AddNic, RemoveNic
+from engine.lodging import come_to
 from engine.routers import implement
 from engine.rules_to import refuse_ruled
 from engine.saga import Key, Run, Saga
@@ -57,7 +58,7 @@ def begin(run: Run[AddNic]) -> Nic:
     if any(nic.network_id == network.id for nic in vm.nics):
         raise InUse(f"virtual machine {vm.name} is on network {network.name} already")
     run.change(vm, vm.work(ADDING, run.id, VmState.RUNNING, VmState.STOPPED))
-    run.guard(network)
+    come_to(run, network, vm.account_id)
     host = run.cloud[hosts].get(vm.host_id)
     pod_id = host.pod_id if host is not None else pod_of(run.cloud, vm.nics)
     return take_nic(run, ask, network, is_default=not vm.nics, pod_id=pod_id)

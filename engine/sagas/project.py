@@ -9,10 +9,11 @@ from aggregates.project import Project
 from aggregates.record import RECORDS
 from aggregates.vm import VmState
 from engine import people
-from engine.endings import end_all, owned, refuse_lodgers
+from engine.endings import end_all, owned
 from engine.intents import By
 from engine.intents.project import DeleteProject, SuspendProject
 from engine.intents.vm import StopVm
+from engine.lodging import refuse_lodgers
 from engine.saga import Run, Saga, key_for
 from projections.account import accounts
 from projections.project import projects
@@ -68,7 +69,7 @@ def close(run: Run[DeleteProject]) -> None:
         raise InUse(
             f"project {row.name} owns a {', a '.join(has)}: delete those, or send cleanup=true"
         )
-    refuse_lodgers(run.cloud, {row.account_id})
+    refuse_lodgers(run, {row.account_id}, [row])
     _change(run, row, {"state": "Disabled", "ending": run.id})
 
 

@@ -17,6 +17,7 @@ from engine.disks import delete_upload, pool_spec, release_disk, space_key
 from engine.guests import disks_of, free_capacity
 from engine.intents.adopt import AdoptNic, AdoptVm, UnmanageVm
 from engine.ip_rules import forget_guest
+from engine.lodging import come_to
 from engine.rules_to import refuse_ruled
 from engine.saga import Run, Saga
 from engine.vm_snapshots import refuse_while_kept
@@ -102,7 +103,7 @@ def begin(run: Run[AdoptVm]) -> None:
 def _card(run: Run[AdoptVm], ask: AdoptNic, *, is_default: bool) -> Nic:
     """The card as it is; its MAC, and an address of its network, are promised to it."""
     network = run.row(networks, ask.network_id)
-    run.guard(network)
+    come_to(run, network, run.intent.account_id)
     _take_mac(run, ask, network)
     if not network.has_addresses:
         return Nic(id=ask.nic_id, network_id=network.id, mac=ask.mac, is_default=is_default)

@@ -23,6 +23,7 @@ from engine.disks import source_pool
 from engine.guests import Where, add_running_steps, disks_of
 from engine.intents.vm import CreateVm, DeployVm, DiskAsk
 from engine.ip_rules import forget_guest
+from engine.lodging import come_to
 from engine.saga import Run, Saga
 from projections.affinity_group import affinity_groups
 from projections.cluster import clusters
@@ -185,12 +186,13 @@ def _pod(run: Run[Any], ask: DeployVm) -> UUID | None:
 
 
 def _take_nics(run: Run[Any], ask: DeployVm) -> None:
-    for nic in ask.nics:
-        run.guard(run.row(networks, nic.network_id))
+    there = [run.row(networks, nic.network_id) for nic in ask.nics]
+    for network in there:
+        come_to(run, network, ask.account_id)
     pod_id = _pod(run, ask)
     nics = [
-        take_nic(run, nic, run.row(networks, nic.network_id), is_default=number == 0, pod_id=pod_id)
-        for number, nic in enumerate(ask.nics)
+        take_nic(run, nic, network, is_default=not number, pod_id=pod_id)
+        for number, (nic, network) in enumerate(zip(ask.nics, there, strict=True))
     ]
     run.change(run.row(vms, ask.vm_id), VmNicsSet(nics=nics))
 
