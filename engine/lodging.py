@@ -51,17 +51,16 @@ def _rely_on_owner(at: Deciding, network: Network) -> None:
         return
     domain = at.cloud[domains].get(account.domain_id)
     project = at.cloud[projects].one("account_id", account.id)
-    going = {
-        f"account {account.name}": account.ending is not None,
-        f"project {project.name}" if project else "": project and project.ending is not None,
-        f"domain {domain.path}" if domain else "": domain and domain.state != "Active",
-    }
-    for owner, ends in reversed(going.items()):
-        if ends:
-            raise NotAllowed(
-                f"network {network.name} is of {owner}, which is being deleted: "
-                "take another network"
-            )
+    owner = ""
+    if domain is not None and domain.state != "Active":
+        owner = f"domain {domain.path}"
+    elif project is not None and project.ending is not None:
+        owner = f"project {project.name}"
+    elif account.ending is not None:
+        owner = f"account {account.name}"
+    if owner:
+        text = f"network {network.name} is of {owner}, which is being deleted: take another network"
+        raise NotAllowed(text)
     for row in (account, domain, project):
         if row is not None:
             at.guard(row)
