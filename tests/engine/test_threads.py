@@ -28,7 +28,7 @@ from sagastack import boot, cli
 async def controller(settings):
     hung = [asyncio.ensure_future(asyncio.to_thread(threading.Event().wait)) for _ in range(40)]
     await asyncio.to_thread(len, "another")
-    yield SimpleNamespace(endpoint="http://nowhere")
+    yield SimpleNamespace(endpoint="http://nowhere/api", console="http://nowhere/")
     for one in hung:
         one.cancel()
 
@@ -79,7 +79,8 @@ def test_a_controller_ends_though_a_disk_does_not_answer(tmp_path: Path) -> None
     )
     try:
         assert child.stdout is not None
-        assert "serves http://nowhere" in child.stdout.readline()
+        assert child.stdout.readline() == "the console is at http://nowhere/\n"
+        assert "serves http://nowhere/api" in child.stdout.readline()
         child.send_signal(signal.SIGTERM)
         _, said = child.communicate(timeout=30)
     finally:
