@@ -16,6 +16,7 @@ from playwright.async_api import Browser, async_playwright
 OPTIONS = (
     "--no-sandbox",  # It runs as root where tests do, and sees our own pages alone.
     "--disable-gpu",
+    "--disable-dev-shm-usage",  # Where /dev/shm is small, a page would die of it.
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
