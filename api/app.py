@@ -39,6 +39,8 @@ URL_BYTES_MAX = 64 * 1024
 PARAMS_MAX = 5_000
 SHUTDOWN_S = 10.0
 PATH = "/client/api"
+# In place of a position of the log: whatever happens from this request on.
+NOW = "now"
 PATH_AND_QUERY = f"{PATH}?"
 METHODS = ("GET", "POST")
 GATEWAY = web.AppKey("gateway", Gateway)
@@ -184,7 +186,8 @@ async def serve_events(request: web.Request) -> web.StreamResponse:
         pairs = await decoded(request)
         asked = Request(request.method, pairs, request.cookies, request.app[TRUSTED])
         reader = await gateway.identity(asked)
-        after = _position(request.headers.get("Last-Event-ID") or dict(pairs).get("after", "0"))
+        said = request.headers.get("Last-Event-ID") or dict(pairs).get("after", "0")
+        after = gateway.engine.cloud.position if said == NOW else _position(said)
         if not allowed(reader, "listEvents", "ARDU"):
             raise Denied(
                 f"account {reader.account} may not read events: its role must allow listEvents"
@@ -220,7 +223,7 @@ def _position(text: str) -> int:
     except ValueError:
         position = -1
     if position < 0:
-        raise ParamError("after and Last-Event-ID are positions: whole numbers from 0")
+        raise ParamError(f"after and Last-Event-ID are positions: whole numbers from 0, or {NOW}")
     return position
 
 

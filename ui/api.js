@@ -67,6 +67,11 @@ export async function call(name, params = {}) {
   }
 }
 
+/** Does it only ask? What changes something can be tried. */
+export function asks(name) {
+  return !takes(name, "dryrun");
+}
+
 export function takes(name, param) {
   return command(name)?.params.some((one) => one.name === param) ?? false;
 }

@@ -1,8 +1,8 @@
 // Every command that whoever signed in may call, each with its form: what has no page here is not
 // out of reach.
 
-import { call, command, session } from "./api.js";
-import { button, h, show } from "./dom.js";
+import { command, session } from "./api.js";
+import { h, show } from "./dom.js";
 import { openForm } from "./form.js";
 
 export function commandsPage() {
@@ -59,25 +59,6 @@ export function commandPage(name) {
   const api = command(name);
   if (!api)
     return { element: h("section", h("p", `You may call no command ${name}.`)), end: () => {} };
-  const answer = h("pre.answer");
-  const reads = /^(list|get|find|query|explain)/.test(name);
-  const run =
-    reads && !api.params.some((param) => param.required)
-      ? button("Call", async () => {
-          try {
-            show(
-              answer,
-              JSON.stringify(
-                await call(name, name === "listApis" ? {} : { page: 1, pagesize: 20 }),
-                null,
-                2,
-              ),
-            );
-          } catch (refused) {
-            show(answer, refused.message);
-          }
-        })
-      : null;
   const params = api.params.map((param) =>
     h(
       "tr",
@@ -94,10 +75,7 @@ export function commandPage(name) {
         h("h1", h("a.faint", { href: "#/commands" }, "All commands"), " / ", h("code", name)),
         h(
           "div.actions",
-          run,
-          reads
-            ? null
-            : h("button.primary", { type: "button", onclick: () => openForm(name) }, "Fill in…"),
+          h("button.primary", { type: "button", onclick: () => openForm(name) }, "Fill in…"),
         ),
       ),
       h("p", api.description, api.isasync ? " It answers with a job." : ""),
@@ -117,7 +95,6 @@ export function commandPage(name) {
           h("tbody", params),
         ),
       ),
-      answer,
     ),
     end: () => {},
   };

@@ -9,7 +9,7 @@ import { listOf } from "./list.js";
 import { onEvents } from "./live.js";
 import { isPast, look, secondAfter } from "./moment.js";
 import { always, concerns, idOf, nameOf, nounOf, titleOf } from "./nouns.js";
-import { isSaid, labelOf, state, valueOf, when } from "./words.js";
+import { happening, isSaid, labelOf, state, valueOf } from "./words.js";
 
 const HAPPENED = 100;
 const WRONG_PARAMETER = 431;
@@ -177,14 +177,8 @@ function historyOf(id) {
       show(
         body,
         rows.map((row) =>
-          h(
-            "li",
-            when(row.created),
-            " ",
-            state(row.level === "ERROR" ? "Error" : row.state),
-            " ",
-            h("b", row.type),
-            " ",
+          happening(
+            row,
             h("span.faint", row.username ?? ""),
             " ",
             button("as it was after", () => look(secondAfter(row.created)), { className: "small" }),

@@ -1,7 +1,7 @@
 // The form of a command, made from what `listApis` says that it takes. "Try" asks the cloud what
 // would be done.
 
-import { call, command, insideOf, takes } from "./api.js";
+import { asks, call, command, insideOf, takes } from "./api.js";
 import { button, h, show } from "./dom.js";
 import { isPast } from "./moment.js";
 import { always, idOf, nameOf, nounOfParam } from "./nouns.js";
@@ -33,7 +33,8 @@ export function openForm(name, given = {}) {
     try {
       const params = Object.assign(how, ...inputs.map((one) => one.read()));
       const answer = await call(name, params);
-      if (how.dryrun) show(told, h("p.good", "This would be done:"), json(answer));
+      if (asks(name)) show(told, json(answer));
+      else if (how.dryrun) show(told, h("p.good", "This would be done:"), json(answer));
       else if (isOver(api, answer, form)) dialog.close();
     } catch (refused) {
       show(told, h("p.bad", refused.message));
@@ -63,12 +64,12 @@ export function openForm(name, given = {}) {
     h(
       "footer",
       button("Cancel", () => dialog.close()),
-      takes(name, "dryrun")
-        ? button("Try", () => send({ dryrun: "true" }), {
+      asks(name)
+        ? null
+        : button("Try", () => send({ dryrun: "true" }), {
             title: "Ask what would be done, and do nothing",
-          })
-        : null,
-      h("button.primary", { type: "submit", disabled: isPast() }, spoken(name)),
+          }),
+      h("button.primary", { type: "submit", disabled: isPast() && !asks(name) }, spoken(name)),
     ),
   );
   const dialog = h(

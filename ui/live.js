@@ -37,21 +37,25 @@ export function onEvents(listener) {
   };
 }
 
+function anything() {
+  for (const heard of listeners) heard(ANYTHING);
+}
+
 /** Read the log, again whenever the line is lost; `told` says whether it is up. */
 async function listen(told) {
   stopListening();
   const own = (reading = new AbortController());
-  const at = { position: null };
+  const at = { position: "now" };
+  let wasLost = false;
   while (!own.signal.aborted) {
     try {
-      at.position ??=
-        (await (await fetch("/healthz", { signal: own.signal })).json()).position ?? 0;
       const query = new URLSearchParams({
         after: at.position,
         sessionkey: session.who?.sessionkey ?? "",
       });
       const answer = await fetch(`/client/events?${query}`, { signal: own.signal });
       told(answer.ok);
+      if (wasLost) anything();
       if (!answer.ok) return; // A role that may not read events, or a session that is over.
       await pour(answer.body, at);
     } catch (lost) {
@@ -59,15 +63,13 @@ async function listen(told) {
     }
     if (own.signal.aborted) return;
     told(false);
+    wasLost = true;
     await new Promise((resolve) => setTimeout(resolve, WAIT_MS));
   }
 }
 
 /** As `listen`, while the page is before somebody: what happened meanwhile may be anything. */
 export function listenWhileSeen(told) {
-  const anything = () => {
-    for (const heard of listeners) heard(ANYTHING);
-  };
   clearInterval(looking);
   // What others did to one's own things is not always among the events that one may read.
   looking = setInterval(() => document.hidden || anything(), LOOK_MS);

@@ -6,7 +6,7 @@ import { onJobEnd } from "./jobs.js";
 import { onEvents } from "./live.js";
 import { isPast } from "./moment.js";
 import { always, nounOf } from "./nouns.js";
-import { bytes, state, when } from "./words.js";
+import { bytes, happening } from "./words.js";
 
 const LATEST = 12;
 // What a capacity of this name counts, in the order in which people ask.
@@ -147,18 +147,7 @@ function plain(count) {
 async function latestEvents() {
   if (!command("listEvents")) return [];
   const { event = [] } = await call("listEvents", { listall: true, page: 1, pagesize: LATEST });
-  return event.map((row) =>
-    h(
-      "li",
-      when(row.created),
-      " ",
-      state(row.level === "ERROR" ? "Error" : row.state),
-      " ",
-      h("b", row.type),
-      " ",
-      whom(row),
-    ),
-  );
+  return event.map((row) => happening(row, whom(row)));
 }
 
 function whom(row) {

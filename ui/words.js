@@ -93,6 +93,12 @@ export function state(text) {
   return h(`span.state.${tone}`, text);
 }
 
+/** An event in a line: when, how it ended, what was asked for; and whatever else there is to say. */
+export function happening(row, ...more) {
+  const how = state(row.level === "ERROR" ? "Error" : row.state);
+  return h("li", when(row.created), " ", how, " ", h("b", row.type), " ", more);
+}
+
 /** The value of a field, as people read it. `row` has what its id is called. */
 export function valueOf(field, row) {
   const value = row[field];

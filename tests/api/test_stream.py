@@ -72,6 +72,8 @@ async def test_scope_and_resuming(served: Served) -> None:
     assert await positions(served, "boss") == []
     assert await positions(served, "root", after="2") == [3, 4]
     assert await positions(served, "root", after="2", last="3") == [4]
+    served.engine.cloud.position = 3
+    assert await positions(served, "root", after="now") == [4]
     assert (await read(served, "ann"))[0]["event"]["name"] == "line\nbreak"
 
 

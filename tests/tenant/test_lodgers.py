@@ -27,7 +27,6 @@ async def lend(here: Place, owner: Client, **whose: str) -> str:
 async def going(here: Place, what: str) -> tuple[str, dict[str, Any]]:
     """A network of what can be deleted, with a guest whose end takes its time, and how it goes."""
     if what == "project":
-        domain = await here.admin.one("listAccounts", "account", id=here.account("ann"))
         made = (await here.ann.job("createProject", name="p", displaytext="p"))["project"]
         mine = {"projectid": made["id"]}
         network = await lend(here, here.ann, **mine)

@@ -194,6 +194,29 @@ async def test_a_key_is_shown_until_it_is_taken(page: Page, here: Here) -> None:
     await expect(page.get_by_role("row", name="mine")).to_be_visible()
 
 
+async def test_a_guest_without_a_screen_says_so(page: Page, here: Here) -> None:
+    await enter(page, here.username, here.password)
+    await go(page, f"instances/{here.vms['second']}")
+    await press(page, "Console")
+    await expect(page.locator(".toast")).to_contain_text("its hypervisor gives it no screen")
+
+
+async def test_what_has_no_page_is_asked_by_its_form(page: Page, here: Here) -> None:
+    """Also of the past: to ask is to change nothing."""
+    await enter(page, here.username, here.password)
+    await page.get_by_label("look at the cloud as it was at").fill("2026-01-01T00:00:00")
+    await go(page, "commands/explainPlacement")
+    await press(page, "Fill in…")
+    await expect(dialog(page).get_by_role("button", name="Try")).to_have_count(0)
+    await press(dialog(page), "Cancel")
+    await press(page, "back to now")
+    await press(page, "Fill in…")
+    await choose(dialog(page), "zoneid", "first")
+    await choose(dialog(page), "serviceofferingid", "Small Instance")
+    await press(dialog(page), "Explain placement")
+    await expect(page.locator(".told")).to_contain_text('"suitable"')
+
+
 async def test_every_page_opens(page: Page, here: Here) -> None:
     """Each list, the page of its first row, and each form: as an operator has them."""
     await enter(page, here.username, here.password)
