@@ -16,6 +16,7 @@ from drivers.conformance import (
     hosts,
     kept,
     moves,
+    routers,
     storage,
 )
 from drivers.conformance.checks import Broken, Check, Exempt, Rig
@@ -35,6 +36,7 @@ def compute_checks() -> list[Check]:
         *kept.SUITE,
         *adoption.SUITE,
         *hooks.SUITE,
+        *routers.SUITE,
         *cannot.SUITE,
     ]
 

@@ -39,6 +39,7 @@ FEATURES: Mapping[str, str] = MappingProxyType(
         "appliances": "what an appliance says of itself does not rule its guests",
         "disk_limits": "what a guest does with its disks has no limit",
         "run_hook": "no script of an operator is run on a host",
+        "routers": "no router of a guest network runs on its hosts",
     }
 )
 NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -53,7 +54,7 @@ class Capabilities:
     disks of a guest at one moment, of one that runs with its memory; `disk_snapshots_alive`:
     without it too. `snapshots`: disks, of running guests too. `live_disk_move`: a running guest's
     disk to another pool.
-    `run_hook`: scripts of operators are run on its hosts.
+    `run_hook`: scripts of operators are run on its hosts. `routers`: its sessions are `Routing`.
     `appliances`: guests are told the properties of the appliance (OVF) that they are made of, and
     have the hardware that it says.
 
@@ -79,6 +80,7 @@ class Capabilities:
     snapshots: bool = False
     live_disk_move: bool = False
     run_hook: bool = False
+    routers: bool = False
     appliances: bool = False
     max_guests_per_host: int | None = None
     whole_host: bool = False

@@ -15,6 +15,7 @@ import msgspec
 
 from drivers.contract.compute import Compute
 from drivers.contract.errors import DriverError, Refused, Unavailable, Unknown
+from drivers.contract.routing import Routing
 from drivers.contract.storage import Storage
 
 ERRORS: dict[str, type[DriverError]] = {
@@ -56,7 +57,7 @@ def _verb(name: str, method: Any) -> Verb:
 
 VERBS = {
     name: _verb(name, method)
-    for part in (Compute, Storage)
+    for part in (Compute, Storage, Routing)
     for name, method in vars(part).items()
     if inspect.iscoroutinefunction(method) and name != "close"
 }

@@ -7,16 +7,12 @@ the host's under the guest's id, is written anew at every start, and goes when t
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import os
-import tempfile
 from uuid import UUID
 
 from drivers.contract.errors import Unavailable
-from drivers.libvirt.shell import Shell
+from drivers.libvirt.shell import Shell, brought
 
-COPY_S = 60.0
 # The folder is for entering only, as QEMU runs as another user than we do.
 FOLDER = 'umask 077; mkdir -p -- "$1" && chmod 711 -- "$1"'
 PLACE = """
@@ -36,12 +32,8 @@ async def place(shell: Shell, folder: str, guest_id: UUID, content: bytes) -> No
     final = path_in(folder, guest_id)
     part = f"{final}.part"
     await _sh(shell, FOLDER, folder)
-    local = await asyncio.to_thread(_written, content)
-    try:
-        there = await shell.reach(local, part, timeout_s=COPY_S)
+    async with brought(shell, content, part) as there:
         await _sh(shell, PLACE, final, there, part)
-    finally:
-        await asyncio.to_thread(os.unlink, local)
 
 
 async def read(shell: Shell, folder: str, guest_id: UUID) -> bytes | None:
@@ -53,14 +45,6 @@ async def read(shell: Shell, folder: str, guest_id: UUID) -> bytes | None:
 async def remove(shell: Shell, folder: str, guest_id: UUID) -> None:
     final = path_in(folder, guest_id)
     await _sh(shell, 'rm -f -- "$1"', final)
-
-
-def _written(content: bytes) -> str:
-    """A file of our own, which nobody else may open."""
-    descriptor, path = tempfile.mkstemp(prefix="sagastack-config-")
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-    return path
 
 
 async def _sh(shell: Shell, script: str, *arguments: str) -> str:

@@ -133,6 +133,7 @@ KVM = Kind(
         guest_snapshots=True,
         disk_snapshots_alive=True,
         run_hook=True,
+        routers=True,
         image_formats=("qcow2", "raw"),
     ),
 )

@@ -25,6 +25,7 @@ from drivers.contract.compute import (
 )
 from drivers.contract.errors import DriverError, Refused, Unavailable
 from drivers.contract.hooks import Hook, HookResult
+from drivers.contract.routing import RouterSpec, RouterStatus
 from drivers.contract.storage import (
     DiskPlace,
     DiskSpec,
@@ -46,6 +47,7 @@ from drivers.libvirt import (
     hotplug,
     live,
     migrate,
+    routers,
     segments,
 )
 from drivers.libvirt.client import Client, Connection
@@ -305,6 +307,16 @@ class LibvirtSession:
 
     async def run_hook(self, hook: Hook, *, key: UUID) -> HookResult:
         return await hooks.run(self._line.shell, hook, base=self._line.settings.hook_dir, key=key)
+
+    async def run_router(self, spec: RouterSpec, *, key: UUID) -> None:
+        _, host = await self._host()
+        await routers.run(self._line.shell, spec, host, folder=self._line.settings.router_dir)
+
+    async def remove_router(self, router_id: UUID, *, key: UUID) -> None:
+        await routers.remove(self._line.shell, router_id, folder=self._line.settings.router_dir)
+
+    async def list_routers(self) -> list[RouterStatus]:
+        return await routers.listed(self._line.shell, folder=self._line.settings.router_dir)
 
     async def host_stats(self) -> HostStats:
         return await self._statistics.host()

@@ -21,8 +21,9 @@ class Settings:
     not over SSH. `init` is what a container starts, and `link_dir` a folder of a short name for
     links to its disks; `xen_kernel` and `xen_initrd` are files of a Xen host that start its guests,
     in the place of those in a guest's own disk. `shared_paths` are folders known to be the same on
-    every host. `hook_dir` keeps how scripts of operators ended. A host whose libvirt has said
-    nothing for `silence_s` is taken for lost.
+    every host. `hook_dir` keeps how scripts of operators ended, `router_dir` what routers are made
+    of, which has to go when the host restarts. A host whose libvirt has said nothing for
+    `silence_s` is taken for lost.
     """
 
     state: str = ""
@@ -33,6 +34,7 @@ class Settings:
     xen_kernel: str = ""
     xen_initrd: str = ""
     hook_dir: str = "/var/lib/sagastack/hooks"
+    router_dir: str = "/run/sagastack/routers"
     swtpm_dir: str = "/var/lib/libvirt/swtpm"
     probe_kernel: str = ""
     probe_initrd: str = ""

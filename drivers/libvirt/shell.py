@@ -9,13 +9,16 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from contextlib import suppress
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 from drivers.contract.errors import Unavailable, Unknown
 
 COMMAND_S = 60.0
+COPY_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +107,24 @@ class LocalShell:
 def is_same_machine(one: Shell, other: Shell) -> bool:
     """Two hosts whose commands run here share this machine's files."""
     return isinstance(one, LocalShell) and isinstance(other, LocalShell)
+
+
+@asynccontextmanager
+async def brought(shell: Shell, content: bytes, scratch: str) -> AsyncIterator[str]:
+    """A file on the host that nobody else may open; `scratch` is its path there if it is copied."""
+    local = await asyncio.to_thread(_written, content)
+    there = ""
+    try:
+        there = await shell.reach(local, scratch, timeout_s=COPY_S)
+        yield there
+    finally:
+        await asyncio.to_thread(os.unlink, local)
+        if there == scratch:
+            await shell.run("rm", "-f", "--", scratch)
+
+
+def _written(content: bytes) -> str:
+    descriptor, path = tempfile.mkstemp(prefix="sagastack-")
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+    return path

@@ -16,5 +16,6 @@ CAPABILITIES = Capabilities(
     guest_snapshots=True,
     disk_snapshots_alive=True,
     run_hook=True,
+    routers=True,
     image_formats=IMAGE_FORMATS,
 )

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from drivers.contract.compute import DiskAttachment, GuestStatus, NicSpec, Power
 from drivers.contract.hooks import HookEnd, HookStage
+from drivers.contract.routing import RouterSpec
 from drivers.contract.storage import DiskStatus, SnapshotStatus
 
 # A crashed or paused guest still holds its memory and the locks of its disks; one that is off
@@ -118,9 +119,9 @@ class SimDisk(Struct, frozen=True, array_like=True, gc=False, tag="disk"):
 
 
 class Gone(Struct, frozen=True, array_like=True, tag="gone"):
-    """A guest (`where` is its host) or a disk (`where` is its pool) that is no more."""
+    """A guest or router (`where` is its host) or a disk (`where` is its pool) that is no more."""
 
-    what: Literal["guest", "disk"]
+    what: Literal["guest", "disk", "router"]
     where: str
     ident: str
 
@@ -153,7 +154,14 @@ class HookRun(Struct, frozen=True, array_like=True, tag="hook_run"):
     said: str = ""
 
 
-Row = SimHost | SimGuest | SimPool | SimDisk | Gone | Asked | SimHook | HookRun
+class SimRouter(Struct, frozen=True, array_like=True, tag="router"):
+    """A router that is on a host, and what it was told last."""
+
+    host: str
+    spec: RouterSpec
+
+
+Row = SimHost | SimGuest | SimPool | SimDisk | Gone | Asked | SimHook | HookRun | SimRouter
 
 
 def disk_file(volume_id: UUID) -> str:

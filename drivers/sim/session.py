@@ -1,12 +1,7 @@
-"""One simulated host, connected: the driver contract over the world, with faults in between.
-
-Every verb goes through `_call`, which decides when the verb takes effect, whether it does, and
-what the caller hears of it. A session is four slots, so that thirty thousand are no burden.
-"""
+"""One simulated host, connected: the driver contract over the world, by a line with faults."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
@@ -27,8 +22,8 @@ from drivers.contract.compute import (
     Power,
     Stranger,
 )
-from drivers.contract.errors import Refused, Unavailable, Unknown
 from drivers.contract.hooks import Hook, HookResult
+from drivers.contract.routing import RouterSpec, RouterStatus
 from drivers.contract.storage import (
     DiskPlace,
     DiskSpec,
@@ -39,11 +34,11 @@ from drivers.contract.storage import (
     PoolSpec,
     SnapshotStatus,
 )
+from drivers.kit import router_words
 from drivers.sim import adoption, compute, copies, hooks, kept, storage, vitals
 from drivers.sim.address import hardware_id, identity
-from drivers.sim.faults import CLEAR, Fault
-from drivers.sim.rows import SimHost
-from drivers.sim.site import Site
+from drivers.sim.line import SimLine
+from drivers.sim.rows import Gone, SimHost, SimRouter
 
 T = TypeVar("T")
 
@@ -52,88 +47,14 @@ VERSION = "1.0"
 KEPT = "kept"
 
 
-class SimSession:
-    """A host's session. It looks its host up anew at each call, as the host may have changed."""
+class SimSession(SimLine):
+    """A host's session."""
 
-    __slots__ = ("_lost", "_site", "url")
-
-    def __init__(self, site: Site, url: str) -> None:
-        self.url = url
-        self._site = site
-        self._lost = False
-
-    def drop(self) -> None:
-        """Lose the connection. The next verb finds out, and the one after that has a new one."""
-        self._lost = True
+    __slots__ = ()
 
     def _in(self, guest_id: UUID) -> str:
         """The place of what is plugged into a guest."""
         return f"{self.url} {guest_id}"
-
-    @property
-    def _is_there(self) -> bool:
-        host = self._site.world.hosts[self.url]
-        return host.powered and host.reachable
-
-    @property
-    def _host(self) -> SimHost:
-        """The host, if it is there to be talked to."""
-        host = self._site.world.hosts[self.url]
-        if not host.powered:
-            raise Unavailable(f"{host.name} is without power")
-        if not host.reachable:
-            raise Unavailable(f"{host.name} is out of reach")
-        return host
-
-    async def _change(
-        self,
-        verb: str,
-        subject: UUID,
-        key: UUID,
-        effect: Callable[[SimHost], T],
-        *,
-        where: str = "",
-    ) -> T:
-        """Run an effect on the thing `subject`, which is at this host or `where`, unless its key
-        says that it comes too late."""
-        world, place = self._site.world, where or self.url
-
-        def in_time(host: SimHost) -> T:
-            world.ask(place, subject, key, verb)
-            return effect(host)
-
-        return await self._call(verb, subject, in_time)
-
-    async def _call(self, verb: str, subject: UUID | None, effect: Callable[[SimHost], T]) -> T:
-        """Run `effect` at its moment, or fail as the faults have it.
-
-        A host that is lost while a verb is under way leaves its caller with `Unknown`.
-        """
-        if self._lost:
-            self._lost = False
-            raise Unavailable(f"{self.url}: the connection was lost; the next call has a new one")
-        faults = self._site.faults
-        plan = faults.plan(verb, self.url, subject)
-        if plan is CLEAR:
-            return effect(self._host)
-        what = f"{verb} {subject}" if subject else verb
-        if plan.before_s:
-            await faults.sleep(plan.before_s)
-        host = self._host
-        if plan.fault is Fault.BEFORE:
-            raise Unavailable(f"{host.name}: {what} fails before it began, by seed")
-        if plan.fault is Fault.REFUSED:
-            raise Refused(f"{host.name}: {what} is refused, by seed")
-        answers = [effect(host)] if plan.happens else []
-        if plan.after_s:
-            await faults.sleep(plan.after_s)
-        if plan.fault is not None or not self._is_there:
-            raise Unknown(f"{host.name}: the answer to {what} was lost")
-        return answers[0]
-
-    async def check(self, verb: str) -> None:
-        """Raise what `verb` would raise, and do nothing."""
-        await self._call(verb, None, lambda _: None)
 
     async def inspect(self) -> HostFacts:
         def look(host: SimHost) -> HostFacts:
@@ -397,6 +318,31 @@ class SimSession:
     async def run_hook(self, hook: Hook, *, key: UUID) -> HookResult:
         world = self._site.world
         return await self._call("run_hook", key, lambda host: hooks.run(world, host, hook, key))
+
+    async def run_router(self, spec: RouterSpec, *, key: UUID) -> None:
+        world = self._site.world
+
+        def told(host: SimHost) -> None:
+            router_words.rules(spec)
+            world.commit(SimRouter(host.url, spec))
+
+        await self._call("run_router", spec.router_id, told)
+
+    async def remove_router(self, router_id: UUID, *, key: UUID) -> None:
+        world = self._site.world
+
+        def remove(host: SimHost) -> None:
+            if router_id in world.routers.get(host.url, {}):
+                world.commit(Gone("router", host.url, str(router_id)))
+
+        await self._call("remove_router", router_id, remove)
+
+    async def list_routers(self) -> list[RouterStatus]:
+        def look(host: SimHost) -> list[RouterStatus]:
+            there = self._site.world.routers.get(host.url, {}).values()
+            return [RouterStatus(router_id=r.spec.router_id, digest=r.spec.digest) for r in there]
+
+        return await self._call("list_routers", None, look)
 
     async def host_stats(self) -> HostStats:
         site = self._site

@@ -36,6 +36,7 @@ from drivers.sim.rows import (
     SimHook,
     SimHost,
     SimPool,
+    SimRouter,
 )
 
 HOOK_RUNS_MAX = 10_000
@@ -70,6 +71,8 @@ class SimWorld:
         # How scripts of operators end by host and stage, and those that ran by their keys.
         self.hooks: dict[tuple[str, HookStage], SimHook] = {}
         self.hook_runs: dict[UUID, HookRun] = {}
+        # The routers of each host by their ids.
+        self.routers: dict[str, dict[UUID, SimRouter]] = {}
         self._keys = Keys()
         self._users: dict[UUID, set[tuple[str, str]]] = {}
         self._used_mib: dict[str, int] = {}
@@ -129,6 +132,10 @@ class SimWorld:
                 self._forget_guest(row.where, row.ident)
             case Gone(what="disk"):
                 self._forget_disk(row.where, row.ident)
+            case Gone(what="router"):
+                self.routers.get(row.where, {}).pop(UUID(row.ident), None)
+            case SimRouter():
+                self.routers.setdefault(row.host, {})[row.spec.router_id] = row
             case SimHost():
                 self.hosts[row.url] = row
             case SimPool():
@@ -218,6 +225,8 @@ class SimWorld:
         yield from self._keys
         yield from self.hooks.values()
         yield from self.hook_runs.values()
+        for routers in self.routers.values():
+            yield from routers.values()
 
     def residue(self) -> Residue:
         """All guests and disks there are, for a judge to compare with what the log says."""
@@ -268,9 +277,10 @@ class SimWorld:
         return disk
 
     def power_off_host(self, url: str) -> None:
-        """Cut a host's power: its guests are gone with it, for they were only ever in memory."""
+        """Cut a host's power: guests and routers are gone, for they were only ever in memory."""
         host = replace(self.host(url), powered=False)
         lost = [Gone("guest", host.url, ident) for ident in self.guests.get(host.url, {})]
+        lost += [Gone("router", host.url, str(one)) for one in self.routers.get(host.url, {})]
         self.commit(host, *lost)
 
     def power_on_host(self, url: str) -> None:

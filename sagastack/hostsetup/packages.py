@@ -31,7 +31,8 @@ RUN: Mapping[str, str] = {
     "swtpm": "real hosts: emulates the TPM of a guest that has one",
     "swtpm-tools": "real hosts: makes such a TPM",
     "iproute2": "real hosts: the bridge that guests are on",
-    "dnsmasq-base": "bare metal: DHCP and TFTP on provisioning networks",
+    "nftables": "real hosts: what routers of guest networks let pass",
+    "dnsmasq-base": "DHCP of guest networks; bare metal: DHCP and TFTP on provisioning networks",
     "ipxe": "bare metal: what machines without an iPXE of their own boot first",
     "syslinux": "the tiny guest: boot loader",
     "syslinux-common": "the tiny guest: boot loader",
@@ -64,6 +65,7 @@ TESTS: Mapping[str, str] = {
     "containerd": "runs the pods of the chart on a node of the tests",
     "runc": "runs the pods of the chart on a node of the tests",
     "containernetworking-plugins": "runs the pods of the chart on a node of the tests",
+    "busybox-static": "asks for addresses as a guest does, in tests of routers",
     "chromium": "opens the web console as people do",
     "mmdebstrap": "makes stand-ins of the images that compose.yaml names",
 }

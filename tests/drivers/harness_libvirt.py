@@ -10,7 +10,8 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -20,11 +21,14 @@ from drivers.conformance.usual import Usual, small_guest
 from drivers.contract.compute import DiskAttachment, GuestSpec, HostAddress, NicSpec
 from drivers.contract.driver import HostSession
 from drivers.contract.hooks import HookStage
+from drivers.contract.routing import Segment
 from drivers.contract.storage import ImageSource, PoolSpec
 from drivers.libvirt.driver import make
+from drivers.libvirt.session import LibvirtSession
 from guest.build import MEMORY_MIB, GuestImage, build
 from guest.debs import Missing
 from tests.peers import libvirt as peer
+from tests.peers.netns import Internet, internet
 from tests.peers.relay import Relay
 
 VAR = Path(__file__).parents[2] / "var"
@@ -71,6 +75,9 @@ class LibvirtHarness(Usual):
         self._hooks = hosts.shared / f"hooks-{uuid4().hex[:8]}"
         self._numbers = count(1)
         self._strangers: list[str] = []
+        self._stack = AsyncExitStack()
+        self._internet: Internet | None = None
+        self._sessions: list[LibvirtSession] = []
         self.driver = make(settings(hosts))
 
     def address(self) -> HostAddress:
@@ -126,6 +133,20 @@ class LibvirtHarness(Usual):
         ran = self._hooks / f"{stage}.ran"
         return len(await asyncio.to_thread(ran.read_text)) if ran.exists() else 0
 
+    async def connect(self) -> HostSession:
+        session = await super().connect()
+        assert isinstance(session, LibvirtSession)
+        self._sessions.append(session)
+        return session
+
+    async def segments(self) -> tuple[Segment, Segment]:
+        """Bridges beside the host: its commands run where we do, and for these checks there."""
+        if self._internet is None:
+            self._internet = await self._stack.enter_async_context(internet())
+        for session in self._sessions:
+            session._line = replace(session._line, shell=self._internet.place)
+        return Segment(bridge=self._internet.inside), Segment(bridge=self._internet.outside)
+
     async def disconnect(self, session: HostSession) -> bool:
         self._relay.cut()
         return True
@@ -134,6 +155,7 @@ class LibvirtHarness(Usual):
         for name in self._strangers:
             await virsh(self._hosts.first, "destroy", name)
         await self.driver.close()
+        await self._stack.aclose()
 
 
 def settings(hosts: peer.LibvirtPair) -> dict[str, object]:
@@ -143,6 +165,7 @@ def settings(hosts: peer.LibvirtPair) -> dict[str, object]:
         "log_dir": str(hosts.shared / "serial"),
         "config_dir": str(hosts.shared / "config"),
         "hook_dir": str(hosts.shared / "hook-runs"),
+        "router_dir": str(hosts.shared / "routers"),
         "local_hosts": ["127.0.0.1", hosts.first.address, hosts.second.address],
         "connect_s": 10.0,
         "reboot_s": 4.0,

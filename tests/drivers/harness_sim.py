@@ -14,6 +14,7 @@ from drivers.conformance import Harness
 from drivers.contract.compute import DiskAttachment, GuestSpec, HostAddress, NicSpec
 from drivers.contract.driver import HostSession
 from drivers.contract.hooks import HookEnd, HookStage, end_of
+from drivers.contract.routing import Segment
 from drivers.contract.storage import ImageSource, PoolSpec
 from drivers.sim import SimDriver, SimFaults, SimWorld
 from drivers.sim.rows import SimDisk
@@ -114,6 +115,9 @@ class SimHarness:
 
     async def hook_runs(self, stage: HookStage) -> int:
         return sum(run.stage is stage for run in self._world.hook_runs.values())
+
+    async def segments(self) -> tuple[Segment, Segment]:
+        return Segment(bridge="guests", vlan=7), Segment(bridge="public")
 
     async def garble(self, after: int | None) -> bool | None:
         return None

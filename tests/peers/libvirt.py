@@ -95,6 +95,7 @@ INIT = """\
 hostname {name}
 for pair in {binds}; do mount --bind "${{pair%%=*}}" "${{pair##*=}}"; done
 mount -t sysfs sysfs /sys
+mkdir -p /run/netns; mount -t tmpfs netns /run/netns; mount --make-shared /run/netns
 {more}
 ip link set lo up
 ip address add {address}/32 dev lo

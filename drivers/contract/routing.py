@@ -1,0 +1,191 @@
+"""What serves guest networks from one of their hosts: gateway, DHCP and DNS, NAT, and what passes.
+
+A router is told whole: `run_router` makes it as a `RouterSpec` says, whatever was there before, so
+a lost answer, a restarted host, a rule that changed meanwhile and a late call of a controller that
+was paused are all mended by telling it again. A host tells which spec each of its routers has, by
+the spec's digest, so whoever keeps them compares that with what the log says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Protocol, runtime_checkable
+from uuid import UUID
+
+from msgspec import json
+
+EVERYWHERE = "0.0.0.0/0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """Where a network lies on a host: a bridge (empty: the host's usual one) and a VLAN of it."""
+
+    bridge: str = ""
+    vlan: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """The address that a card gets by DHCP, and the host name that DNS knows it by.
+
+    A card that is not its guest's way out (`leads_out`) is told of no gateway. `options` are more
+    of DHCP's, by number or by dnsmasq's name.
+    """
+
+    mac: str
+    ip4: str
+    name: str = ""
+    leads_out: bool = True
+    options: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uplink:
+    """The way out: its segment, the router's addresses there with their prefix, the next hop.
+
+    `addresses` are written `192.0.2.5/24`. Guests go out as `source_nat`; empty: they do not.
+    """
+
+    segment: Segment
+    addresses: tuple[str, ...]
+    gateway: str
+    source_nat: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """Some packets. `protocol` is tcp, udp, icmp, a number, or all.
+
+    Without ports it is every one of them; `icmp_type` and `icmp_code` of None are any.
+    """
+
+    protocol: str
+    first_port: int | None = None
+    last_port: int | None = None
+    icmp_type: int | None = None
+    icmp_code: int | None = None
+    sources: tuple[str, ...] = (EVERYWHERE,)
+    targets: tuple[str, ...] = (EVERYWHERE,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """Whether some packets pass. With `address` it is about what was sent to that public address,
+    and its ports are those that the sender used; else they are those that a guest sees."""
+
+    traffic: Traffic
+    allow: bool = True
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuestNet:
+    """A network that a router serves. `gateway` is the router's own address on it.
+
+    What comes to its guests and what goes from them is tried by lines, in their order; the first
+    that fits decides, and `comes_open` or `goes_open` where none does. `resolvers` are told to
+    guests where the router serves no DNS.
+    """
+
+    network_id: UUID
+    segment: Segment
+    gateway: str
+    cidr: str
+    leases: tuple[Lease, ...] = ()
+    serves_dhcp: bool = True
+    serves_dns: bool = True
+    domain: str = ""
+    comes: tuple[Line, ...] = ()
+    comes_open: bool = False
+    goes: tuple[Line, ...] = ()
+    goes_open: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forward:
+    """Ports of a public address that lead to a guest's: as many, or all of them to one."""
+
+    address: str
+    protocol: str
+    first_port: int
+    last_port: int
+    to_ip4: str
+    to_first_port: int
+    to_last_port: int
+    sources: tuple[str, ...] = (EVERYWHERE,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaticNat:
+    """A public address that stands for a guest's."""
+
+    address: str
+    to_ip4: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """A port of a public address whose connections are spread over guests.
+
+    `by_source`: who comes from one address always comes to the same guest. Else they take turns.
+    """
+
+    address: str
+    protocol: str
+    port: int
+    members: tuple[tuple[str, int], ...]
+    by_source: bool = False
+    sources: tuple[str, ...] = (EVERYWHERE,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouterSpec:
+    """All that a router does: for one network, or for the tiers of a VPC, which it joins.
+
+    `life` changes when it is to be made anew and know nothing of before. `resolvers` are asked by
+    its own DNS.
+    """
+
+    router_id: UUID
+    life: int
+    nets: tuple[GuestNet, ...]
+    uplink: Uplink | None = None
+    resolvers: tuple[str, ...] = ()
+    forwards: tuple[Forward, ...] = ()
+    static_nats: tuple[StaticNat, ...] = ()
+    balances: tuple[Balance, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """The same for specs that say the same, and for no others."""
+        return sha256(json.encode(self)).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouterStatus:
+    """A router that is on a host. `digest` is of what it was last told; `trouble` what ails it."""
+
+    router_id: UUID
+    digest: str
+    trouble: str = ""
+
+
+@runtime_checkable
+class Routing(Protocol):
+    """A host that can run routers. Its kind says so by `Capabilities.routers`."""
+
+    async def run_router(self, spec: RouterSpec, *, key: UUID) -> None:
+        """Let the router be as the spec says; connections that still may be go on.
+
+        One that is as the spec says already is success, and what is broken of it is mended.
+        Refused: the host cannot (a bridge or a program is missing), and says what would have to
+        be there.
+        """
+
+    async def remove_router(self, router_id: UUID, *, key: UUID) -> None:
+        """Leave nothing of it here. One that is not here is success."""
+
+    async def list_routers(self) -> list[RouterStatus]:
+        """Every router on this host, and whether all of it is at work."""

@@ -1,0 +1,210 @@
+"""What routers are told, in the words of nftables and dnsmasq: pure, and nothing gets into them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from drivers.contract.errors import Refused
+from drivers.contract.routing import (
+    Balance,
+    Forward,
+    GuestNet,
+    Lease,
+    Line,
+    RouterSpec,
+    Segment,
+    StaticNat,
+    Traffic,
+    Uplink,
+)
+from drivers.kit import router_words
+from drivers.libvirt.routers import plan
+
+FIRST = "198.51.100.5"
+NET = GuestNet(
+    network_id=UUID("0c8ab09a-354d-48a9-bd88-db2ac3dbf3d9"),
+    segment=Segment(bridge="br0", vlan=100),
+    gateway="10.1.1.1",
+    cidr="10.1.1.0/24",
+    leases=(Lease(mac="02:00:00:00:00:09", ip4="10.1.1.9", name="one"),),
+    domain="cloud.test",
+)
+SPEC = RouterSpec(
+    router_id=UUID("6f1cfe0a-5a29-4d07-9f0c-0c3a8f8f3a11"),
+    life=3,
+    nets=(NET,),
+    uplink=Uplink(
+        segment=Segment(bridge="br1"),
+        addresses=(f"{FIRST}/24",),
+        gateway="198.51.100.1",
+        source_nat=FIRST,
+    ),
+    resolvers=("192.0.2.53",),
+)
+
+
+def with_net(**change: Any) -> RouterSpec:
+    """The same with something else about its network."""
+    return replace(SPEC, nets=(replace(NET, **change),))
+
+
+FORWARD = Forward(
+    address=FIRST,
+    protocol="tcp",
+    first_port=22,
+    last_port=22,
+    to_ip4="10.1.1.9",
+    to_first_port=22,
+    to_last_port=22,
+)
+
+
+def line(text: str, words: str) -> str:
+    """The one line that has these words in it."""
+    (found,) = [one.strip() for one in text.splitlines() if words in one]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "start", "end", "led"),
+    [
+        (22, 22, 22, 22, "tcp dport 22 dnat to 10.1.1.9"),
+        (22, 30, 22, 30, "tcp dport 22-30 dnat to 10.1.1.9"),
+        (2222, 2222, 22, 22, "tcp dport 2222 dnat to 10.1.1.9:22"),
+        (2222, 2230, 22, 22, "tcp dport 2222-2230 dnat to 10.1.1.9:22"),
+        (
+            81,
+            82,
+            1,
+            2,
+            "tcp dport 81-82 dnat ip to tcp dport map { 81 : 10.1.1.9 . 1, 82 : 10.1.1.9 . 2 }",
+        ),
+    ],
+)
+def test_ports_lead_to_as_many(first: int, last: int, start: int, end: int, led: str) -> None:
+    forward = replace(
+        FORWARD, first_port=first, last_port=last, to_first_port=start, to_last_port=end
+    )
+    told = router_words.rules(replace(SPEC, forwards=(forward,)))
+    assert line(told, f"ip daddr {FIRST}") == f"ip daddr {FIRST} {led}"
+
+
+@pytest.mark.parametrize(
+    ("traffic", "words"),
+    [
+        (Traffic(protocol="all"), "accept"),
+        (Traffic(protocol="udp", first_port=53), "meta l4proto udp udp dport 53 accept"),
+        (Traffic(protocol="tcp"), "meta l4proto tcp accept"),
+        (Traffic(protocol="icmp"), "meta l4proto icmp accept"),
+        (
+            Traffic(protocol="icmp", icmp_type=8, icmp_code=0),
+            "meta l4proto icmp icmp type 8 icmp code 0 accept",
+        ),
+        (Traffic(protocol="47"), "ip protocol 47 accept"),
+        (
+            Traffic(protocol="all", sources=("10.1.1.0/25", "10.1.1.0/24"), targets=("8.8.8.8",)),
+            "ip saddr { 10.1.1.0/24 } ip daddr { 8.8.8.8/32 } accept",
+        ),
+    ],
+)
+def test_traffic_in_words(traffic: Traffic, words: str) -> None:
+    told = router_words.rules(with_net(comes=(Line(traffic=traffic),)))
+    chain = told[told.index("chain to_n") :].splitlines()
+    assert chain[1].strip() == words and chain[2].strip() == "drop"
+
+
+def test_the_narrower_rule_comes_first() -> None:
+    """Of an address that stands for a guest, a port may still lead to another."""
+    spec = replace(
+        SPEC,
+        forwards=(FORWARD,),
+        static_nats=(StaticNat(address=FIRST, to_ip4="10.1.1.20"),),
+        balances=(
+            Balance(address=FIRST, protocol="tcp", port=80, members=(("10.1.1.9", 8080),)),
+            Balance(address=FIRST, protocol="tcp", port=81, members=()),
+        ),
+    )
+    told = [one.strip() for one in router_words.rules(spec).splitlines() if " dnat " in one]
+    assert [one.split(" dnat ")[0] for one in told[:3]] == [
+        f"ip daddr {FIRST} tcp dport 22",
+        f"ip daddr {FIRST} tcp dport 80",
+        f"ip daddr {FIRST}",
+    ]
+
+
+EVIL = "1.2.3.4; flush ruleset"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"gateway": EVIL},
+        {"cidr": EVIL},
+        {"goes": (Line(traffic=Traffic(protocol=EVIL)),)},
+        {"comes": (Line(address=EVIL, traffic=Traffic(protocol="tcp")),)},
+        {"comes": (Line(traffic=Traffic(protocol="tcp", sources=(EVIL,))),)},
+    ],
+)
+def test_nothing_but_addresses_gets_into_a_line(change: dict[str, Any]) -> None:
+    with pytest.raises((Refused, ValueError)):
+        router_words.rules(with_net(**change))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"forwards": (replace(FORWARD, to_ip4=EVIL),)},
+        {"forwards": (replace(FORWARD, protocol=EVIL),)},
+        {"forwards": (replace(FORWARD, sources=(EVIL,)),)},
+        {"static_nats": (StaticNat(address=FIRST, to_ip4=EVIL),)},
+        {"balances": (Balance(address=FIRST, protocol="tcp", port=1, members=((EVIL, 1),)),)},
+    ],
+)
+def test_nothing_but_addresses_gets_into_a_rule(change: dict[str, Any]) -> None:
+    with pytest.raises((Refused, ValueError)):
+        router_words.rules(replace(SPEC, **change))
+
+
+def test_dnsmasq_is_told_names_and_no_more() -> None:
+    evil = "one\ndhcp-script=/bin/sh"
+    leases = (*NET.leases, Lease(mac="02:00:00:00:00:0a", ip4="10.1.1.10", name=evil))
+    spec = with_net(leases=leases, domain=evil)
+    told = router_words.dnsmasq_conf(spec, "/run/r")
+    assert "dhcp-script" not in told + router_words.leases(spec) + router_words.names(spec)
+    assert router_words.leases(spec).splitlines() == [
+        "02:00:00:00:00:09,10.1.1.9,one",
+        "02:00:00:00:00:0a,10.1.1.10",
+    ]
+    with pytest.raises(Refused, match="no hardware address"):
+        router_words.leases(with_net(leases=(Lease(mac=evil, ip4="10.1.1.10"),)))
+    for options in ((("66; evil", "value"),), (("66", evil),)):
+        lease = replace(NET.leases[0], options=options)
+        with pytest.raises(Refused):
+            router_words.dnsmasq_conf(with_net(leases=(lease,)), "/run/r")
+
+
+def test_dhcp_and_dns_are_two_services() -> None:
+    told = router_words.dnsmasq_conf(with_net(serves_dns=False), "/run/r")
+    assert "port=0" in told and "dns-server,192.0.2.53" in told
+    told = router_words.dnsmasq_conf(with_net(serves_dhcp=False), "/run/r")
+    assert "dhcp-range" not in told and "server=192.0.2.53" in told
+    assert not router_words.dnsmasq_conf(with_net(serves_dhcp=False, serves_dns=False), "/run/r")
+
+
+def test_the_shell_is_told_words() -> None:
+    told = plan(SPEC, ["br0-100", "br1"])
+    assert line(told, "public_bridge=") == "public_bridge=br1"
+    assert line(told, "nets=") == (
+        "nets='n0c8ab09a354d g0c8ab09a354d br0-100 0a:0c:8a:b0:9a:35 10.1.1.1/24'"
+    )
+    with pytest.raises(Refused, match="no name of a bridge"):
+        plan(SPEC, ["br0; reboot", "br1"])
+
+
+def test_specs_that_say_the_same_have_one_digest() -> None:
+    assert replace(SPEC).digest == SPEC.digest
+    assert replace(SPEC, life=4).digest != SPEC.digest
