@@ -46,6 +46,14 @@ _OWN = (
         between=(0.1, 100),
     ),
     KnownSetting(
+        "network.router.on.hosts",
+        "Boolean",
+        "true",
+        "whether routers of guest networks run on hosts that can run them, or are records alone",
+        category="Network",
+        scopes=ZONE,
+    ),
+    KnownSetting(
         "allow.user.create.projects",
         "Boolean",
         "true",

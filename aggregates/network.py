@@ -1,4 +1,4 @@
-"""A guest network: a subnet that guests' network cards live on. Records and rules for now."""
+"""A guest network: a subnet that guests' network cards live on, and the services it has."""
 
 from __future__ import annotations
 

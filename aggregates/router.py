@@ -1,6 +1,7 @@
 """A router: what serves a guest network or a VPC, or balances load inside one.
 
-For now it is a record: its states are moved by what operators ask, and no guest runs behind it.
+That of a network runs on a host, where the zone has hosts that can run it (`engine/routing`). Any
+other is a record: its states are moved by what operators ask, and nothing runs behind it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ from aggregates.record import record
 class Router(Aggregate):
     """`role` is VIRTUAL_ROUTER or INTERNAL_LB_VM. `public_ip` is where its guests go out.
 
-    `started_at_ms` is when an operator started or restarted it last; 0 for never.
+    `started_at_ms` is when an operator started or restarted it last; 0 for never. `host_id` is
+    where it runs, and `trouble` why it is not all that its network's rules ask for, since
+    `known_at_ms`; empty if it is, and 0 as long as its host has not been told.
     """
 
     name: str
@@ -40,3 +43,6 @@ class Router(Aggregate):
     service_offering_id: UUID | None = None
     state: str = "Running"
     started_at_ms: int = 0
+    host_id: UUID | None = None
+    trouble: str = ""
+    known_at_ms: int = 0

@@ -53,6 +53,7 @@ from engine.growth import bounds
 from engine.hardware import hardware_of
 from engine.routers import implement
 from engine.saga import Run, Saga, Step
+from engine.traffic_labels import label_of
 from projections.capacity import Capacity
 from projections.cloud import Cloud
 from projections.host import hosts
@@ -60,12 +61,8 @@ from projections.network import networks
 from projections.rolling_maintenance import rolling_clusters
 from projections.storage_pool import StoragePool, storage_pools
 from projections.table import TableSpec
-from projections.traffic_type import traffic_types
 from projections.vm import vms
 from projections.volume import volumes
-
-# Kinds that go by the network label of another, as the wire has one for each family.
-LABEL_OF = {"xen": "xenserver", "lxc": "kvm", "ovm": "ovm3", "external": "kvm"}
 
 HOSTS_TRIED = 3
 """How many hosts a guest is started on before its job fails, if one after the other is lost."""
@@ -488,10 +485,7 @@ def guest_spec(run: Run[Any], vm: Vm, paths: dict[UUID, str]) -> GuestSpec:
 def nic_spec(run: Run[Any], vm: Vm, nic: Nic) -> NicSpec:
     """A network card, on the bridge that carries guest traffic for this hypervisor."""
     network = run.cloud[networks][nic.network_id]
-    carriers = run.cloud[traffic_types].by("physical_network_id", network.physical_network_id)
-    named = vm.hypervisor.lower()
-    family = LABEL_OF.get(named, named)
-    label = next((t.labels.get(family, "") for t in carriers if t.traffic_type == "Guest"), "")
+    label = label_of(run.cloud, network.physical_network_id, "Guest", vm.hypervisor)
     model = card_model(vm, nic)
     return NicSpec(
         nic_id=nic.id, mac=nic.mac, bridge=label, vlan=network.vlan, ip4=nic.ip4, model=model

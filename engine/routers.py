@@ -1,7 +1,6 @@
 """What serves a guest network: begun with its first guest, ended with the network.
 
-This is the seam for the data path. Here a router is a row; whoever makes it a real guest does so
-where `begin_router` and `end_router` are called, and moves its states from there.
+Here a router is a row. That something runs for it, on a host, is `engine/routing`'s to see to.
 """
 
 from __future__ import annotations

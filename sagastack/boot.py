@@ -45,6 +45,7 @@ from engine.malloc import share_one_arena
 from engine.nouns import load
 from engine.reconcilers.doubts import Doubts
 from engine.reconcilers.sweep import Sweeper
+from engine.routing.keeper import RouterKeeper
 from engine.tasks import Tasks
 from engine.vault import Vault
 from engine.webhooks import deliver_webhooks
@@ -212,7 +213,12 @@ def _beside(
     """What runs for as long as the controller does: reconciliation and chores."""
     Doubts(log, engine, hosts, tasks, clock, member.owner)
     sweeper = Sweeper(engine, hosts, clock, every_s=settings.reconcile_s)
-    for name, work in (("reconcilers", sweeper.run), ("chores", Chores(engine, clock).run)):
+    keeper = RouterKeeper(log, engine, hosts, clock)
+    for name, work in (
+        ("reconcilers", sweeper.run),
+        ("chores", Chores(engine, clock).run),
+        ("routers", keeper.run),
+    ):
         duty = partial(member.duties.while_held, name, partial(_duty, work))
         tasks.keep(duty, name=name, clock=clock)
 

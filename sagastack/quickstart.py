@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -35,15 +36,24 @@ Say = Callable[[str], None]
 
 SIMULATED_HOSTS = 4
 BOOT_S = 90.0
+# Where this machine has no bridge: addresses that are for examples alone (RFC 5737).
+NOWHERE = IPv4Interface("198.51.100.1/24")
+# Which addresses of the subnet are the zone's to give.
+PUBLIC = (100, 200)
 IMAGE_LOOKS, IMAGE_LOOK_S = 600, 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What this machine can be in the first zone. `image` is None where it can run no guests."""
+    """What this machine can be in the first zone. `image` is None where it can run no guests.
+
+    `outside` is the machine's own address on the bridge, with its subnet: the network that is the
+    outside for the zone, so that what guests are reached by can be tried from here.
+    """
 
     image: Path | None
     bridge: str
+    outside: IPv4Interface = NOWHERE
 
 
 @asynccontextmanager
@@ -78,7 +88,12 @@ async def _prepare(home: Path, say: Say) -> Machine:
             say(f"this machine: no guest image: {missing}")
     if image is None:
         say("going on with simulated hosts alone")
-    return Machine(image, wire.facts.get("bridge", "") if wire.ok else "")
+    if not wire.ok:
+        return Machine(image, "")
+    subnet = IPv4Network(wire.facts["cidr"])
+    outside = IPv4Interface(f"{wire.facts['gateway']}/{subnet.prefixlen}")
+    fits = subnet.num_addresses > PUBLIC[1] and outside.ip < subnet[PUBLIC[0]]
+    return Machine(image, wire.facts["bridge"], outside if fits else NOWHERE)
 
 
 def _continued(cloud: Controller, say: Say) -> None:
@@ -263,6 +278,7 @@ class FirstZone:
 
     async def _stores(self) -> None:
         """Public addresses, and a place for images."""
+        outside = self._machine.outside
         await self._once(
             "VlanIpRange",
             by="startip",
@@ -271,10 +287,10 @@ class FirstZone:
             physicalnetworkid=self._wire,
             forvirtualnetwork=True,
             vlan="untagged",
-            gateway="198.51.100.1",
-            netmask="255.255.255.0",
-            startip="198.51.100.10",
-            endip="198.51.100.200",
+            gateway=str(outside.ip),
+            netmask=str(outside.netmask),
+            startip=str(outside.network[PUBLIC[0]]),
+            endip=str(outside.network[PUBLIC[1]]),
         )
         await self._once(
             "ImageStore",

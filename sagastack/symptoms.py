@@ -16,6 +16,7 @@ from projections.api_key import api_keys
 from projections.cloud import Cloud
 from projections.finding import FindingKind, findings
 from projections.host import hosts
+from projections.router import routers
 from projections.saga import RunState, saga_runs
 from projections.setting import number_of
 from projections.space import Space
@@ -98,6 +99,12 @@ def _unlike_the_log(cloud: Cloud, now_ms: int) -> Told:
             yield one.text[:SHORT]
 
 
+def _ailing_routers(cloud: Cloud, now_ms: int) -> Told:
+    for one in cloud[routers]:
+        if one.trouble:
+            yield f"{one.name}: {one.trouble[:SHORT]}"
+
+
 def _dead_webhooks(cloud: Cloud, now_ms: int) -> Told:
     latest: dict[int, WebhookDelivery] = {}
     for one in cloud[webhook_deliveries]:
@@ -160,6 +167,12 @@ LOOKS: tuple[tuple[str, Callable[[Cloud, int], Told], str, str], ...] = (
         _unlike_the_log,
         "the world is as the log says, as far as was seen",
         "look at each (listAlerts), mend it in the world, or put it away: archiveAlerts ids=...",
+    ),
+    (
+        "routers",
+        _ailing_routers,
+        "each does what its network's rules ask for",
+        "see to what is said (docs/networks.md): its host is told again within a minute",
     ),
     (
         "webhooks",

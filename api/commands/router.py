@@ -10,8 +10,9 @@ from api.commands import state_words
 from api.declare import Caller, Job, Names, command, part
 from api.errors import InvalidValue
 from api.lists import Filter, list_command
-from api.views.router import RouterHealthView, RouterView
+from api.views.router import RouterHealthView, RouterView, checks
 from engine.intents.router import DestroyRouter, MoveRouter, ResizeSystemGuest
+from projections.host import hosts
 from projections.router import Router, routers
 
 KIND = "router"
@@ -119,22 +120,26 @@ class GetRouterHealthCheckResults:
     """What the checks of a router found. A router that is only a record has none made."""
 
     router_id: Annotated[UUID, "the router", Names(KIND, right="see")]
-    perform_fresh_checks: Annotated[bool | None, "true is refused: nothing runs to check"] = None
+    perform_fresh_checks: Annotated[
+        bool | None, "true is refused for a record; others are checked each minute"
+    ] = None
 
     async def run(self, caller: Caller) -> RouterHealthView:
-        if self.perform_fresh_checks:
-            name = caller.cloud[routers][self.router_id].name
-            raise InvalidValue(f"{name} has no guest that could be checked: leave it out")
-        return RouterHealthView(router_id=self.router_id, health_checks=[])
+        row = caller.cloud[routers][self.router_id]
+        if self.perform_fresh_checks and row.host_id is None:
+            raise InvalidValue(
+                f"{row.name} runs on no host where it could be checked: leave it out"
+            )
+        return RouterHealthView(router_id=self.router_id, health_checks=checks(row))
 
 
 def _nowhere(row: Any, wanted: Any) -> bool:
-    """No router is on a host, in a cluster or a pod while it is only a record."""
+    """No router has what only a guest behind it could tell."""
     return False
 
 
-def _unchecked(row: Any, wanted: bool) -> bool:
-    return not wanted
+def _failed(row: Router, wanted: bool) -> bool:
+    return bool(row.trouble) is wanted
 
 
 def _for_vpc(row: Router, wanted: bool) -> bool:
@@ -150,13 +155,19 @@ class RouterFilters:
     vpc_id: Annotated[UUID | None, "of this VPC", Names("vpc", right="see")] = None
     for_vpc: Annotated[bool | None, "of VPCs, or of networks", Filter(test=_for_vpc)] = None
     state: Annotated[str | None, "in this state", state_words.GUEST] = None
-    host_id: Annotated[
-        UUID | None, "on this host", Names("host", right="see"), Filter(test=_nowhere)
-    ] = None
-    pod_id: Annotated[
-        UUID | None, "in this pod", Names("pod", right="see"), Filter(test=_nowhere)
-    ] = None
-    fetch_health_check_results: Annotated[bool | None, "also its checks: none", Filter()] = None
+    host_id: Annotated[UUID | None, "on this host", Names("host", right="see")] = None
+    pod_id: Annotated[UUID | None, "in this pod", Names("pod", right="see"), Filter()] = None
+    fetch_health_check_results: Annotated[bool | None, "also what its checks found", Filter()] = (
+        None
+    )
+
+    def matches(self, row: Router, caller: Caller) -> bool:
+        host = caller.cloud[hosts].get(row.host_id)
+        return self.pod_id is None or (host is not None and host.pod_id == self.pod_id)
+
+    def show(self, row: Router, caller: Caller) -> RouterView:
+        checked = self.fetch_health_check_results is True
+        return RouterView.of(row, caller.cloud, checked=checked)
 
 
 @list_command("listRouters", view=RouterView, table=routers, key="router", allow="ARD")
@@ -164,16 +175,21 @@ class ListRouters(RouterFilters):
     """List routers."""
 
     cluster_id: Annotated[
-        UUID | None, "in this cluster", Names("cluster", right="see"), Filter(test=_nowhere)
+        UUID | None, "in this cluster", Names("cluster", right="see"), Filter()
     ] = None
     version: Annotated[str | None, "of this version", Filter(test=_nowhere)] = None
     arch: Annotated[str | None, "of this architecture", Filter(test=_nowhere)] = None
     health_checks_failed: Annotated[
-        bool | None, "true finds none: none is checked", Filter(test=_unchecked)
+        bool | None, "those whose checks failed, or all others", Filter(test=_failed)
     ] = None
 
     def visible(self, row: Router, caller: Caller) -> bool:
         return row.role == ROUTER
+
+    def matches(self, row: Router, caller: Caller) -> bool:
+        host = caller.cloud[hosts].get(row.host_id)
+        is_there = host is not None and host.cluster_id == self.cluster_id
+        return RouterFilters.matches(self, row, caller) and (self.cluster_id is None or is_there)
 
 
 @list_command(

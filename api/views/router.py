@@ -1,6 +1,6 @@
-"""Routers and system virtual machines as the wire shows them: records whose states are moved.
+"""Routers and system virtual machines as the wire shows them.
 
-What only a guest behind them could tell (a host, versions of software, checks) is left out.
+What only a guest behind them could tell (versions of software, say) is left out.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from api.authz import noun
-from api.declare import Cloud, Date, View, date, view
+from api.declare import Cloud, Date, Roles, View, date, view
 from api.views.owner import OwnedView, owner
 from projections.host import hosts
 from projections.network import networks
+from projections.pod import pods
 from projections.public_ip_address import public_ip_addresses
 from projections.router import Router
 from projections.service_offering import service_offerings
@@ -24,6 +25,40 @@ from projections.zone import zones
 
 noun("router", "owned")
 noun("system_vm", "admin")
+noun("router_place", "admin")
+DATA_PATH = "data path"
+
+
+@view
+class HealthCheckResultView(View, kw_only=True):
+    """What one check of a router found."""
+
+    check_name: Annotated[str, "the check"]
+    check_type: Annotated[str, "basic or advanced"]
+    success: Annotated[bool, "whether it passed"]
+    status: Annotated[str, "SUCCESS or FAILED"]
+    last_updated: Annotated[Date, "since when that holds"]
+    details: Annotated[str, "what is wrong"]
+
+
+def checks(row: Router) -> list[HealthCheckResultView]:
+    """Whether a router does all that is asked of it, by what its host said last.
+
+    Hosts are asked each minute. One that is only a record has no check, and one whose host has not
+    been told yet neither.
+    """
+    if row.host_id is None or not row.known_at_ms:
+        return []
+    return [
+        HealthCheckResultView(
+            check_name=DATA_PATH,
+            check_type="basic",
+            success=not row.trouble,
+            status="FAILED" if row.trouble else "SUCCESS",
+            last_updated=date(row.known_at_ms),
+            details=row.trouble,
+        )
+    ]
 
 
 @view
@@ -53,12 +88,23 @@ class RouterView(OwnedView, kw_only=True):
     is_redundant_router: Annotated[bool, "whether it is one of two"]
     redundant_state: Annotated[str, "which of the two it is; UNKNOWN for one alone"]
     requires_upgrade: Annotated[bool, "whether it is made of an old template"]
+    host_id: Annotated[UUID | None, "where it runs", Roles("Admin")] = None
+    host_name: Annotated[str | None, "the name of that host", Roles("Admin")] = None
+    pod_id: Annotated[UUID | None, "the pod of that host", Roles("Admin")] = None
+    pod_name: Annotated[str | None, "the name of that pod", Roles("Admin")] = None
+    hypervisor: Annotated[str | None, "what runs guests on that host"] = None
+    health_checks_failed: Annotated[bool, "whether it is not all that its network's rules ask for"]
+    health_check_results: Annotated[
+        list[HealthCheckResultView] | None,
+        "what its checks found, if that was asked for",
+        Roles("Admin"),
+    ] = None
     created: Annotated[Date, "when it was made"]
-    nic: Annotated[list[dict[str, str]], "its network cards: none while it is only a record"]
+    nic: Annotated[list[dict[str, str]], "its network cards: none, as it is no guest"]
     has_annotations: Annotated[bool, "whether there are comments on it"]
 
     @classmethod
-    def of(cls, row: Router, cloud: Cloud) -> RouterView:
+    def of(cls, row: Router, cloud: Cloud, *, checked: bool = False) -> RouterView:
         zone, vpc = cloud[zones].get(row.zone_id), cloud[vpcs].get(row.vpc_id)
         size = cloud[service_offerings].get(row.service_offering_id)
         redundant = vpc is not None and vpc.is_redundant
@@ -79,10 +125,27 @@ class RouterView(OwnedView, kw_only=True):
             created=date(row.created_at_ms),
             nic=[],
             has_annotations=False,
+            health_checks_failed=bool(row.trouble),
+            health_check_results=checks(row) if checked else None,
+            **_place(row, cloud),
             **_guest_side(row, cloud),
             **_public_side(row, cloud),
             **owner(row, cloud),
         )
+
+
+def _place(row: Router, cloud: Cloud) -> dict[str, Any]:
+    """The host that it runs on, if it runs on one."""
+    host = cloud[hosts].get(row.host_id)
+    if host is None:
+        return {}
+    return {
+        "host_id": host.id,
+        "host_name": host.name,
+        "pod_id": host.pod_id,
+        "pod_name": cloud[pods][host.pod_id].name,
+        "hypervisor": host.hypervisor,
+    }
 
 
 def _guest_side(row: Router, cloud: Cloud) -> dict[str, Any]:
@@ -111,16 +174,6 @@ def _public_side(row: Router, cloud: Cloud) -> dict[str, Any]:
     if of is None:
         return {"public_ip": row.public_ip}
     return {"public_ip": row.public_ip, "public_netmask": of.netmask, "gateway": of.gateway}
-
-
-@view
-class HealthCheckResultView(View, kw_only=True):
-    """What one check of a router found."""
-
-    check_name: Annotated[str, "the check"]
-    check_type: Annotated[str, "basic or advanced"]
-    success: Annotated[bool, "whether it passed"]
-    last_updated: Annotated[Date, "when it was made"]
 
 
 @view

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -16,22 +18,28 @@ from engine.decisions.record import Proposed, farewell, remove_parts
 from engine.intents.record import UpdateRecord
 from engine.intents.router import (
     DestroyRouter,
+    LeavePlace,
     MigrateSystemVm,
     MoveRouter,
     MoveSystemVm,
+    PlaceRouter,
     ReplaceSystemVm,
     ResizeSystemGuest,
+    TellRouter,
 )
 from engine.routers import end_router
 from projections.host import hosts
 from projections.network import networks
 from projections.router import routers
+from projections.router_place import router_places
 from projections.service_offering import service_offerings
 from projections.system_vm import system_vms
 from projections.table import TABLES
 
 # Each kind with the beginning of its name.
 KINDS = {SECONDARY_STORAGE: "s", CONSOLE_PROXY: "v"}
+# A router of which nothing is known yet, since nobody has been told of it.
+NEWS: Mapping[str, Any] = MappingProxyType({"trouble": "", "known_at_ms": 0})
 
 
 @decision
@@ -51,6 +59,36 @@ def destroy_router(ask: DestroyRouter, desk: Desk) -> None:
     if router.vpc_id is not None:
         outdated = {"restart_required": True}
         record.update(UpdateRecord(kind="vpc", id=router.vpc_id, fields=outdated), desk)
+
+
+@decision
+def place_router(ask: PlaceRouter, desk: Desk) -> None:
+    """It is recorded that it may be there before it is."""
+    router, host = desk.row(routers, ask.id), desk.row(hosts, ask.host_id)
+    desk.guard(host)
+    if all(one.host_id != host.id for one in desk.cloud[router_places].by("router_id", router.id)):
+        fields = {"router_id": router.id, "host_id": host.id}
+        desk.create(ask.place_id, RECORDS["router_place"].create(fields))
+    record.update(
+        UpdateRecord(kind="router", id=router.id, fields={**NEWS, "host_id": host.id}), desk
+    )
+
+
+@decision
+def leave_place(ask: LeavePlace, desk: Desk) -> None:
+    """A router that was there last is nowhere now."""
+    place = desk.row(router_places, ask.id)
+    desk.change(place, RECORDS["router_place"].removed())
+    router = desk.cloud[routers].get(place.router_id)
+    if router is not None and router.host_id == place.host_id:
+        nowhere = {**NEWS, "host_id": None}
+        record.update(UpdateRecord(kind="router", id=router.id, fields=nowhere), desk)
+
+
+@decision
+def tell_router(ask: TellRouter, desk: Desk) -> None:
+    fields = {"trouble": ask.trouble, "known_at_ms": ask.at_ms}
+    record.update(UpdateRecord(kind="router", id=ask.id, fields=fields), desk)
 
 
 @decision

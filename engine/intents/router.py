@@ -24,6 +24,28 @@ class DestroyRouter(Struct, frozen=True, kw_only=True):
     id: UUID
 
 
+class PlaceRouter(Struct, frozen=True, kw_only=True):
+    """Let a router run on this host from now on; `place_id` records that it may be there."""
+
+    id: UUID
+    host_id: UUID
+    place_id: UUID
+
+
+class LeavePlace(Struct, frozen=True, kw_only=True):
+    """Nothing of a router is left on a host."""
+
+    id: UUID
+
+
+class TellRouter(Struct, frozen=True, kw_only=True):
+    """What keeps a router from being all that it should be, as of now; empty for nothing."""
+
+    id: UUID
+    trouble: str
+    at_ms: int
+
+
 class MoveSystemVm(Struct, frozen=True, kw_only=True):
     """Bring a system virtual machine from one of the states `allowed` to `state`."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from uuid import uuid5
 
 from aggregates.capacity import CapacityWithdrawn
@@ -11,7 +12,7 @@ from aggregates.host import Host, HostMaintenanceFailed, HostRemoved
 from aggregates.space import SpaceWithdrawn
 from aggregates.storage_pool import StoragePoolRemoved
 from aggregates.vm import Vm
-from drivers.contract.errors import Refused, Unavailable
+from drivers.contract.errors import DriverError, Refused, Unavailable
 from engine.decide import Desk
 from engine.decisions.host import supply
 from engine.decisions.record import unneeded
@@ -20,6 +21,7 @@ from engine.evacuation import UNTIL_EMPTY
 from engine.intents import SYSTEM, By
 from engine.intents.host import RemoveHost
 from engine.intents.vm import StopVm
+from engine.routing.placing import clear_routers
 from engine.saga import Run, Saga
 from projections.capacity import Capacity
 from projections.host import hosts
@@ -93,8 +95,11 @@ async def stop_guests(run: Run[RemoveHost]) -> None:
         raise Unavailable("guests are on the host still, or on their way to it or from it")
 
 
-@remove_host.step(no_undo="a connection is made again by who needs it")
+@remove_host.step(no_undo="a connection is made again by who needs it, and so is a router")
 async def disconnect(run: Run[RemoveHost]) -> None:
+    """Routers leave, too. A host that is gone for good has none, and does not stay for that."""
+    with suppress(DriverError):
+        await clear_routers(run.cloud, run.world.hosts, run.intent.id)
     await run.world.hosts.drop(run.intent.id)
 
 

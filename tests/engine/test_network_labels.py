@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from api.views.traffic_type import LABELS
 from engine.drivers import folders
-from engine.guests import LABEL_OF
+from engine.traffic_labels import LABEL_OF
 
 # Kinds whose guests are on networks of their own making, or on a wire that is there.
 WITHOUT = {"simulator", "baremetal", "openstack"}

@@ -15,7 +15,7 @@ from tests.tenant.test_job_life import until
 from tests.tenant.world import SMALL, TEMPLATE, ZONE, Place, named, place
 
 FULL = "pool.storage.allocated.capacity.disablethreshold"
-WELL = ["jobs", "hosts", "zones", "pools", "capacity", "findings", "webhooks", "keys"]
+WELL = ["jobs", "hosts", "zones", "pools", "capacity", "findings", "routers", "webhooks", "keys"]
 
 
 def ill(here: Place) -> dict[str, Check]:
@@ -56,6 +56,14 @@ async def test_a_lost_host_is_named_with_its_address(here: Place) -> None:
     (hosts,) = ill(here).values()
     assert hosts.name == "hosts" and "h2 (sim://tenant-h2" in hosts.found
     assert hosts.found.count("has not answered since") == 1
+
+
+async def test_a_router_that_ails_is_named_with_what_ails_it(here: Place) -> None:
+    fields = {"name": "r-1-VM", "trouble": "there is no nft: apt-get install nftables"}
+    owner = {"account_id": named("account ann"), "domain_id": named("domain ann")}
+    await record(here, "router", zone_id=ZONE, state="Stopped", **owner, **fields)
+    (routers,) = ill(here).values()
+    assert (routers.name, routers.found) == ("routers", f"r-1-VM: {fields['trouble']}")
 
 
 async def test_a_full_pool_is_named_with_its_setting(here: Place) -> None:

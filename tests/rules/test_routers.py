@@ -22,7 +22,7 @@ async def test_a_network_has_a_router_from_its_first_guest_on(here: Place) -> No
     )
     assert (router["publicip"], router["guestipaddress"]) == (outside["ipaddress"], "10.1.1.1")
     assert router["guestnetworkid"] == network["id"]
-    assert "hostid" not in router and "version" not in router
+    assert "version" not in router
 
     stopped = await admin.job("stopRouter", id=router["id"])
     assert stopped["router"]["state"] == "Stopped"
@@ -33,7 +33,7 @@ async def test_a_network_has_a_router_from_its_first_guest_on(here: Place) -> No
     assert (await admin.job("startRouter", id=router["id"]))["router"]["state"] == "Running"
     assert (await admin.job("rebootRouter", id=router["id"]))["router"]["id"] == router["id"]
     health = await admin("getRouterHealthCheckResults", routerid=router["id"])
-    assert health["routerhealthchecks"] == {"routerid": router["id"], "healthchecks": []}
+    assert health["routerhealthchecks"]["routerid"] == router["id"]
     assert (await refusal(ann, "listRouters"))["errorcode"] == 432
 
     await admin.job("destroyRouter", id=router["id"])

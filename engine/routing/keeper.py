@@ -1,0 +1,242 @@
+"""Keeps routers on hosts as the log has them: tells a host whenever something of a router changes.
+
+It holds nothing that the log and the hosts do not: it may begin anew at any moment, and then looks
+at every router. What it hears of a commit says only which routers to look at; what one is to do is
+read from the log when it is told. So rules that change fast are told once, the latest of them.
+
+A host that cannot be reached is told when it answers again; if it stays away, its routers go to
+another. The place where a router was stays in the log until the host has removed it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import cast
+from uuid import UUID, uuid4, uuid5
+
+from aggregates.base import Recorded
+from aggregates.errors import DomainError
+from aggregates.host import HostConnected, HostState
+from aggregates.router import Router
+from aggregates.router_place import RouterPlace
+from drivers.contract.errors import DriverError, Refused
+from drivers.contract.routing import Routing
+from engine.clock import Clock, steady_s
+from engine.engine import Engine
+from engine.intents.router import LeavePlace, PlaceRouter, TellRouter
+from engine.log import Log
+from engine.reconcilers.looks import BY, safely
+from engine.routing.concerns import Concerns
+from engine.routing.picture import picture
+from engine.routing.placing import can_run, choose, is_wanted, stays
+from engine.side_by_side import side_by_side
+from engine.world import Hosts
+from projections.host import hosts
+from projections.router import routers
+from projections.router_place import router_places
+
+SIDE_BY_SIDE = 16
+TOLD_S, LISTED_S = 90.0, 30.0
+AGAIN_S, LOOK_S = 5.0, 60.0
+# For so long a router waits for its host, whose guests may all be well.
+GIVEN_UP_S = 180.0
+
+
+class RouterKeeper:
+    """Made after the engine, so that it hears of what the engine's fold has in."""
+
+    def __init__(
+        self,
+        log: Log,
+        engine: Engine,
+        hosts_: Hosts,
+        clock: Clock,
+        *,
+        steady: Callable[[], float] = steady_s,
+    ) -> None:
+        self._engine, self._hosts, self._clock, self._steady = engine, hosts_, clock, steady
+        self._concerns = Concerns(engine.cloud)
+        self._waiting: asyncio.Queue[UUID] = asyncio.Queue()
+        self._queued: set[UUID] = set()
+        self._busy: set[UUID] = set()
+        self._again: set[UUID] = set()
+        # When those are looked at again that something was wrong with; how long that is put off.
+        self._later: dict[UUID, float] = {}
+        self._delays_s: dict[UUID, float] = {}
+        self._told: dict[UUID, str] = {}
+        self._lost_s: dict[UUID, float] = {}
+        self._works = False
+        log.listen(self._heard)
+
+    async def run(self) -> None:
+        """Look at every router, and then at those that something happens to, until cancelled."""
+        self._works = True
+        try:
+            self._mark(row.id for row in self._engine.cloud[routers])
+            self._mark(place.router_id for place in self._engine.cloud[router_places])
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._look())
+                for _ in range(SIDE_BY_SIDE):
+                    group.create_task(self._work())
+        finally:
+            self._works = False
+            self._queued.clear()
+            self._busy.clear()
+            self._waiting = asyncio.Queue()
+
+    def _heard(self, batch: Sequence[Recorded]) -> None:
+        if self._works:
+            for recorded in batch:
+                concerned = list(self._concerns.of(recorded))
+                if isinstance(recorded.event, HostConnected):
+                    self._doubt(concerned)
+                self._mark(concerned)
+
+    def _mark(self, router_ids: Iterable[UUID]) -> None:
+        """Look at these soon, once. One that is being told now is looked at again behind that."""
+        for router_id in router_ids:
+            if router_id in self._busy:
+                self._again.add(router_id)
+            elif router_id not in self._queued:
+                self._queued.add(router_id)
+                self._waiting.put_nowait(router_id)
+
+    def _doubt(self, router_ids: Iterable[UUID]) -> None:
+        """Tell these again, though what they are to be is what they were told."""
+        for router_id in router_ids:
+            self._told.pop(router_id, None)
+
+    async def _work(self) -> None:
+        while True:
+            router_id = await self._waiting.get()
+            self._queued.discard(router_id)
+            self._busy.add(router_id)
+            try:
+                await safely(self._see_to(router_id), TOLD_S)
+            finally:
+                self._busy.discard(router_id)
+            if router_id in self._again:
+                self._again.discard(router_id)
+                self._mark((router_id,))
+
+    async def _look(self) -> None:
+        """Try again what failed, give up hosts that stay away, and see whether hosts do as told."""
+        looked_s = self._steady()
+        while True:
+            await self._clock.sleep(AGAIN_S)
+            now_s = self._steady()
+            self._mark([one for one, due_s in self._later.items() if due_s <= now_s])
+            if now_s - looked_s >= LOOK_S:
+                looked_s = now_s
+                held = {one.host_id for one in self._engine.cloud[router_places]}
+                await side_by_side(held, self._safely_look_at, most=SIDE_BY_SIDE)
+
+    async def _safely_look_at(self, host_id: UUID) -> None:
+        await safely(self._look_at(host_id), LISTED_S)
+
+    async def _look_at(self, host_id: UUID) -> None:
+        """Mark those that are not as their host was told, and remove what should not be there."""
+        cloud = self._engine.cloud
+        host = cloud[hosts].get(host_id)
+        if host is None or host.state is not HostState.UP:
+            return
+        session = cast(Routing, await self._hosts.session(host_id))
+        seen = {one.router_id: one for one in await session.list_routers()}
+        for place in cloud[router_places].by("host_id", host_id):
+            there = seen.pop(place.router_id, None)
+            told = self._told.get(place.router_id)
+            if there is None or there.trouble or there.digest != told:
+                self._doubt((place.router_id,))
+                self._mark((place.router_id,))
+        for router_id in seen:
+            if await self._engine.ever(router_id, "router"):
+                await session.remove_router(router_id, key=uuid5(router_id, f"stray/{host_id}"))
+
+    # ---- one router -----------------------------------------------------------------------
+
+    async def _see_to(self, router_id: UUID) -> None:
+        """Let it be where it should be, as it should be, and nowhere else; or try again later."""
+        delay_s = min(2 * self._delays_s.get(router_id, AGAIN_S / 2), LOOK_S)
+        self._delays_s[router_id] = delay_s
+        self._later[router_id] = self._steady() + delay_s
+        try:
+            host_id = await self._placed(router_id)
+            for place in list(self._engine.cloud[router_places].by("router_id", router_id)):
+                if place.host_id != host_id:
+                    await self._leave(place)
+            if host_id is not None:
+                await self._tell(router_id, host_id)
+        except Refused as error:
+            await self._say(router_id, str(error))
+        except DriverError as error:
+            await self._say(router_id, str(error), anew=False)
+        except DomainError:
+            pass  # It was changed, or its host was, in this moment.
+        else:
+            if router_id not in self._lost_s:
+                del self._later[router_id], self._delays_s[router_id]
+
+    async def _placed(self, router_id: UUID) -> UUID | None:
+        """The host that it belongs to, which is in the log by then."""
+        cloud = self._engine.cloud
+        router = cloud[routers].get(router_id)
+        if router is None or not is_wanted(router, cloud):
+            self._told.pop(router_id, None)
+            self._lost_s.pop(router_id, None)
+            return None
+        if router.host_id is not None and stays(router, cloud) and not self._is_given_up(router):
+            return router.host_id
+        host = choose(router, cloud, self._hosts, but=router.host_id)
+        if host is None:
+            return router.host_id if stays(router, cloud) else None
+        self._doubt((router_id,))
+        await self._engine.decide(PlaceRouter(id=router_id, host_id=host.id, place_id=uuid4()), BY)
+        return host.id
+
+    def _is_given_up(self, router: Router) -> bool:
+        """Has its host been out of reach for so long that another is to have it?"""
+        host = self._engine.cloud[hosts].get(router.host_id)
+        if host is None or host.state is not HostState.DISCONNECTED:
+            self._lost_s.pop(router.id, None)
+            return False
+        since_s = self._lost_s.setdefault(router.id, self._steady())
+        return self._steady() - since_s >= GIVEN_UP_S
+
+    async def _leave(self, place: RouterPlace) -> None:
+        """Remove a router from a host. One that cannot be reached is left for when it can."""
+        host = self._engine.cloud[hosts].get(place.host_id)
+        if host is not None and host.state is not HostState.UP:
+            return
+        if host is not None and can_run(self._hosts, host):
+            session = cast(Routing, await self._hosts.session(host.id))
+            await session.remove_router(place.router_id, key=place.id)
+        await self._engine.decide(LeavePlace(id=place.id), BY)
+
+    async def _tell(self, router_id: UUID, host_id: UUID) -> None:
+        cloud = self._engine.cloud
+        router, host = cloud[routers].get(router_id), cloud[hosts].get(host_id)
+        if router is None or host is None or host.state is not HostState.UP:
+            return
+        drawn = picture(cloud, router, host.hypervisor)
+        # What served this network before would be its gateway as well, until it is gone.
+        for place in list(cloud[router_places].by("host_id", host_id)):
+            if place.router_id not in cloud[routers]:
+                await self._leave(place)
+        self._concerns.note(router_id, drawn.parts)
+        digest = drawn.spec.digest
+        if self._told.get(router_id) != digest:
+            session = cast(Routing, await self._hosts.session(host_id))
+            await session.run_router(drawn.spec, key=uuid5(router_id, digest))
+            self._told[router_id] = digest
+        await self._say(router_id, "; ".join(drawn.lacks))
+
+    async def _say(self, router_id: UUID, trouble: str, *, anew: bool = True) -> None:
+        """Record what is wrong; not `anew` where something is said already, which may differ in
+        nothing but how a host that is out of reach failed to answer."""
+        router = self._engine.cloud[routers].get(router_id)
+        if router is None or (router.trouble and not anew):
+            return
+        if router.trouble != trouble or not router.known_at_ms:
+            ask = TellRouter(id=router_id, trouble=trouble, at_ms=self._clock.now_ms())
+            await self._engine.decide(ask, BY)
