@@ -46,3 +46,8 @@ class Router(Aggregate):
     host_id: UUID | None = None
     trouble: str = ""
     known_at_ms: int = 0
+
+
+def serves(router: Router) -> UUID | None:
+    """What it is the router of: a network or a VPC."""
+    return router.network_id or router.vpc_id

@@ -14,7 +14,11 @@ from aggregates.record import record
 
 @record("router_place")
 class RouterPlace(Aggregate):
-    """Neither is a reference: the router may be gone before its place, and the host too."""
+    """None of these is a reference: each may be gone before the place is.
+
+    `serves_id` is the network or VPC that the router was for.
+    """
 
     router_id: UUID
     host_id: UUID
+    serves_id: UUID | None = None

@@ -47,7 +47,7 @@ def checks(row: Router) -> list[HealthCheckResultView]:
     Hosts are asked each minute. One that is only a record has no check, and one whose host has not
     been told yet neither.
     """
-    if row.host_id is None or not row.known_at_ms:
+    if not row.known_at_ms:
         return []
     return [
         HealthCheckResultView(

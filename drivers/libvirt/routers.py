@@ -72,7 +72,10 @@ mkdir -p "$at"
 inside() { ip netns exec "$ns" "$@" 9>&-; }
 inside nft -f "$new/rules.nft" || exit 1
 inside sh -c '
-  cd /proc/sys/net/ipv4 && echo 1 >conf/all/promote_secondaries &&
+  for one in /proc/sys/net/ipv6/conf/all /proc/sys/net/ipv6/conf/default; do
+    [ ! -e $one ] || echo 1 >$one/disable_ipv6 || exit 1
+  done
+  cd /proc/sys/net/ipv4 && echo 1 >conf/all/promote_secondaries && echo 1 >conf/all/rp_filter &&
   echo 1 >conf/default/arp_notify && echo 1 >ip_forward' || exit 1
 inside ip link set lo up
 wire() {  # $1 its end inside, $2 the outer one, $3 the bridge, $4 the hardware address

@@ -10,6 +10,7 @@ from uuid import UUID, uuid5
 from aggregates.errors import Invalid, NotAllowed
 from aggregates.network import NetworkOutdated
 from aggregates.record import RECORDS
+from aggregates.router import serves
 from aggregates.system_vm import CONSOLE_PROXY, SECONDARY_STORAGE
 from aggregates.zone import Zone
 from engine.decide import Desk, decision
@@ -67,7 +68,7 @@ def place_router(ask: PlaceRouter, desk: Desk) -> None:
     router, host = desk.row(routers, ask.id), desk.row(hosts, ask.host_id)
     desk.guard(host)
     if all(one.host_id != host.id for one in desk.cloud[router_places].by("router_id", router.id)):
-        fields = {"router_id": router.id, "host_id": host.id}
+        fields = {"router_id": router.id, "host_id": host.id, "serves_id": serves(router)}
         desk.create(ask.place_id, RECORDS["router_place"].create(fields))
     record.update(
         UpdateRecord(kind="router", id=router.id, fields={**NEWS, "host_id": host.id}), desk

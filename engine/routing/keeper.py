@@ -18,9 +18,9 @@ from uuid import UUID, uuid4, uuid5
 from aggregates.base import Recorded
 from aggregates.errors import DomainError
 from aggregates.host import HostConnected, HostState
-from aggregates.router import Router
+from aggregates.router import Router, serves
 from aggregates.router_place import RouterPlace
-from drivers.contract.errors import DriverError, Refused
+from drivers.contract.errors import DriverError, Refused, Unavailable
 from drivers.contract.routing import Routing
 from engine.clock import Clock, steady_s
 from engine.engine import Engine
@@ -29,7 +29,7 @@ from engine.log import Log
 from engine.reconcilers.looks import BY, safely
 from engine.routing.concerns import Concerns
 from engine.routing.picture import picture
-from engine.routing.placing import can_run, choose, is_wanted, stays
+from engine.routing.placing import able_clusters, can_run, choose, is_wanted, stays
 from engine.side_by_side import side_by_side
 from engine.world import Hosts
 from projections.host import hosts
@@ -41,6 +41,7 @@ TOLD_S, LISTED_S = 90.0, 30.0
 AGAIN_S, LOOK_S = 5.0, 60.0
 # For so long a router waits for its host, whose guests may all be well.
 GIVEN_UP_S = 180.0
+NOWHERE = "no host of its zone that could run it is Up and Enabled"
 
 
 class RouterKeeper:
@@ -69,20 +70,36 @@ class RouterKeeper:
         self._works = False
         log.listen(self._heard)
 
+    async def round(self) -> None:
+        """Look at every host and every router once."""
+        for host_id in self._held():
+            await self._safely_look_at(host_id)
+        for router_id in self._all():
+            await safely(self._see_to(router_id), TOLD_S)
+
+    def _all(self) -> list[UUID]:
+        """Every router that there is, or of which something may be left."""
+        cloud = self._engine.cloud
+        places = (place.router_id for place in cloud[router_places])
+        return list(dict.fromkeys([*(row.id for row in cloud[routers]), *places]))
+
+    def _held(self) -> list[UUID]:
+        """The hosts on which there may be routers."""
+        return list(dict.fromkeys(one.host_id for one in self._engine.cloud[router_places]))
+
     async def run(self) -> None:
         """Look at every router, and then at those that something happens to, until cancelled."""
         self._works = True
         try:
-            self._mark(row.id for row in self._engine.cloud[routers])
-            self._mark(place.router_id for place in self._engine.cloud[router_places])
+            self._mark(self._all())
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._look())
                 for _ in range(SIDE_BY_SIDE):
                     group.create_task(self._work())
         finally:
             self._works = False
-            self._queued.clear()
-            self._busy.clear()
+            for marked in (self._queued, self._busy, self._again):
+                marked.clear()
             self._waiting = asyncio.Queue()
 
     def _heard(self, batch: Sequence[Recorded]) -> None:
@@ -129,8 +146,7 @@ class RouterKeeper:
             self._mark([one for one, due_s in self._later.items() if due_s <= now_s])
             if now_s - looked_s >= LOOK_S:
                 looked_s = now_s
-                held = {one.host_id for one in self._engine.cloud[router_places]}
-                await side_by_side(held, self._safely_look_at, most=SIDE_BY_SIDE)
+                await side_by_side(self._held(), self._safely_look_at, most=SIDE_BY_SIDE)
 
     async def _safely_look_at(self, host_id: UUID) -> None:
         await safely(self._look_at(host_id), LISTED_S)
@@ -167,6 +183,8 @@ class RouterKeeper:
                     await self._leave(place)
             if host_id is not None:
                 await self._tell(router_id, host_id)
+            elif self._could_run(router_id):
+                raise Unavailable(NOWHERE)
         except Refused as error:
             await self._say(router_id, str(error))
         except DriverError as error:
@@ -193,6 +211,16 @@ class RouterKeeper:
         self._doubt((router_id,))
         await self._engine.decide(PlaceRouter(id=router_id, host_id=host.id, place_id=uuid4()), BY)
         return host.id
+
+    def _could_run(self, router_id: UUID) -> bool:
+        """Has it anything to do, in a zone with hosts that could do it?"""
+        cloud = self._engine.cloud
+        router = cloud[routers].get(router_id)
+        return (
+            router is not None
+            and is_wanted(router, cloud)
+            and bool(able_clusters(router.zone_id, cloud, self._hosts))
+        )
 
     def _is_given_up(self, router: Router) -> bool:
         """Has its host been out of reach for so long that another is to have it?"""
@@ -221,7 +249,7 @@ class RouterKeeper:
         drawn = picture(cloud, router, host.hypervisor)
         # What served this network before would be its gateway as well, until it is gone.
         for place in list(cloud[router_places].by("host_id", host_id)):
-            if place.router_id not in cloud[routers]:
+            if place.serves_id == serves(router) and place.router_id not in cloud[routers]:
                 await self._leave(place)
         self._concerns.note(router_id, drawn.parts)
         digest = drawn.spec.digest

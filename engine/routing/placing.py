@@ -6,7 +6,7 @@ A network that has no VLAN over its hosts' cards lies on one host, so its router
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from itertools import chain
 from typing import cast
 from uuid import UUID
 
@@ -67,6 +67,9 @@ def stays(router: Router, cloud: Cloud) -> bool:
 
 def choose(router: Router, cloud: Cloud, hosts_: Hosts, *, but: UUID | None) -> Host | None:
     """The host with most of its guests, else any that can; None if there is none but `but`."""
+    able = able_clusters(router.zone_id, cloud, hosts_)
+    if not able:
+        return None
     near = Counter(
         vm.host_id
         for network in served_by(router, cloud)
@@ -74,10 +77,17 @@ def choose(router: Router, cloud: Cloud, hosts_: Hosts, *, but: UUID | None) -> 
         if vm.host_id is not None
     )
     beside = (cloud[hosts].get(host_id) for host_id, _ in near.most_common())
-    for host in (*beside, *_all_of(router.zone_id, cloud)):
-        if host is not None and host.id != but and _is_free(host) and can_run(hosts_, host):
+    others = (host for cluster_id in able for host in cloud[hosts].by("cluster_id", cluster_id))
+    for host in chain(beside, others):
+        if host is not None and host.id != but and _is_free(host) and host.cluster_id in able:
             return host
     return None
+
+
+def able_clusters(zone_id: UUID, cloud: Cloud, hosts_: Hosts) -> dict[UUID, None]:
+    """Those of a zone whose hosts can run routers, in their order."""
+    there = cloud[clusters].by("zone_id", zone_id)
+    return {one.id: None for one in there if hosts_.capabilities(one.hypervisor).routers}
 
 
 async def clear_routers(cloud: Cloud, hosts_: Hosts, host_id: UUID) -> None:
@@ -89,8 +99,3 @@ async def clear_routers(cloud: Cloud, hosts_: Hosts, host_id: UUID) -> None:
 
 def _is_free(host: Host) -> bool:
     return host.state is HostState.UP and host.resource_state is ResourceState.ENABLED
-
-
-def _all_of(zone_id: UUID, cloud: Cloud) -> Iterator[Host]:
-    for cluster in cloud[clusters].by("zone_id", zone_id):
-        yield from cloud[hosts].by("cluster_id", cluster.id)

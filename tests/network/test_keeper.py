@@ -241,6 +241,20 @@ async def test_an_operator_may_want_none_on_hosts(here: Place) -> None:
     await served(here)
 
 
+async def test_a_router_that_finds_no_host_says_so(here: Place) -> None:
+    network = await network_of(here.ann)
+    vm = await guest_on(here.ann, network["id"])
+    await served(here)
+    await here.ann.job("stopVirtualMachine", id=vm["id"])
+    for number in (1, 2, 3):
+        await here.admin.job("prepareHostForMaintenance", id=str(named(f"host {number}")))
+    await soon("it says so", lambda: row(here).trouble == keeper.NOWHERE)
+    assert row(here).host_id is None and not there(here)
+    await here.admin.job("cancelHostMaintenance", id=str(named("host 2")))
+    await served(here)
+    await soon("it is well again", lambda: not row(here).trouble)
+
+
 async def test_one_card_of_a_guest_leads_out(here: Place) -> None:
     first, second = await network_of(here.ann), await network_of(here.ann, name="second")
     vm = await guest_on(here.ann, first["id"])

@@ -154,6 +154,20 @@ async def test_guests_go_out_by_one_address_and_nobody_comes_in(here: Scene) -> 
         assert await here.world.call("10.77.0.9", 80) == "", "the inside is reached by its address"
 
 
+async def test_nobody_sends_in_another_name(here: Scene) -> None:
+    """What a guest says that it comes from has to be of its network."""
+    await here.one.address("203.0.113.9/32")
+    counting = (
+        "table ip seen { chain in { type filter hook input priority 0; ip saddr %s counter; }; }"
+    )
+    for sender, count in (("10.77.0.9", FIRST), ("203.0.113.9", "203.0.113.9")):
+        await here.world.run("nft", "flush ruleset; " + counting % count)
+        ping = ("ping", "-c", "1", "-W", "1", "-I", sender, OUTSIDE)
+        await here.one.run("busybox", *ping)
+        seen = (await here.world.run("nft", "list ruleset")).stdout
+        assert ("packets 0 " in seen) is (sender == "203.0.113.9"), seen
+
+
 async def test_ports_lead_in_for_whom_the_firewall_lets(here: Scene) -> None:
     asked = Forward(
         address=FIRST,

@@ -22,6 +22,8 @@ from benchmarks.cloud import Bed
 from drivers.contract.compute import Power
 from drivers.sim import SimWorld
 from engine.ip_rules import addresses_of
+from engine.routing.picture import picture
+from engine.routing.placing import is_wanted
 from projections.addresses import Addresses
 from projections.affinity_group import affinity_groups
 from projections.capacity import Capacity
@@ -33,6 +35,8 @@ from projections.host import hosts
 from projections.iso import isos
 from projections.network import networks
 from projections.public_ip_address import public_ip_addresses
+from projections.router import routers
+from projections.router_place import router_places
 from projections.snapshot import snapshots
 from projections.space import Space
 from projections.storage_pool import storage_pools
@@ -127,6 +131,7 @@ async def at_peace(bed: Bed, world: SimWorld, tenants: Tenants) -> None:
     places.hold(cloud)
     _indexes(cloud)
     _as_told(cloud, world)
+    _routed(cloud, world)
     for run_id in tenants.accepted:
         try:
             row = await bed.history.run(run_id)
@@ -202,6 +207,25 @@ def _numbers(cloud: Cloud) -> None:
     for network in cloud[networks]:
         shown = [network.vlan] if holds_its_vlan(cloud, network) else []
         assert held(network.id) == shown, f"network {network.name} holds {held(network.id)}"
+
+
+def _routed(cloud: Cloud, world: SimWorld) -> None:
+    """Each router that should run is on one host, is what the log says of it, and no other is."""
+    there = {
+        (url, row.spec.router_id): row.spec
+        for url, held in world.routers.items()
+        for row in held.values()
+    }
+    known = {
+        (cloud[hosts][one.host_id].url.partition("?")[0], one.router_id)
+        for one in cloud[router_places]
+    }
+    assert there.keys() == known, f"routers run, or are known, and not both: {there.keys() ^ known}"
+    wanted = {one.id for one in cloud[routers] if is_wanted(one, cloud)}
+    assert sorted(one for _, one in there) == sorted(wanted), "a router is missing, or one too many"
+    for router_id, spec in ((one, there[url, one]) for url, one in there):
+        router = cloud[routers][router_id]
+        assert spec == picture(cloud, router, "Simulator").spec, f"{router.name} is otherwise"
 
 
 def _as_told(cloud: Cloud, world: SimWorld) -> None:

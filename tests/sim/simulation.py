@@ -34,6 +34,7 @@ from engine.intents.storage_pool import ServeStoragePool, UpdateStoragePool
 from engine.log import Log
 from engine.reconcilers.doubts import Doubts
 from engine.reconcilers.sweep import Sweeper
+from engine.routing.keeper import RouterKeeper
 from engine.tasks import Tasks
 from engine.webhooks import Webhooks
 from projections.host import hosts
@@ -182,13 +183,18 @@ class Simulation:
             sweeper = Sweeper(bed.engine, bed.hosts, self.clock, every_s=SWEEP_S)
             asking = group.create_task(self._ask_all(group))
             webhooks = self._webhooks(bed)
-            work = (sweeper.run(), self._do_chores(bed.engine), webhooks.run())
+            keeper = self._keeper(bed)
+            work = (sweeper.run(), self._do_chores(bed.engine), webhooks.run(), keeper.run())
             tasks = [asking, *(group.create_task(one) for one in work)]
             dead = group.create_task(self._log.dead.wait())
             await asyncio.wait([dead, asking], return_when=asyncio.FIRST_COMPLETED)
             self._log.dead.set()
             for task in [*tasks, dead, *self._clients]:
                 task.cancel()
+
+    def _keeper(self, bed: Bed) -> RouterKeeper:
+        steady = asyncio.get_running_loop().time
+        return RouterKeeper(bed.log, bed.engine, bed.hosts, self.clock, steady=steady)
 
     def _webhooks(self, bed: Bed) -> Webhooks:
         feed = Feed(cast(Log, self._log), bed.engine.cloud.position)
@@ -235,6 +241,7 @@ class Simulation:
         self.nature.heal()
         self.endpoints.heal()
         sweeper = Sweeper(bed.engine, bed.hosts, self.clock, every_s=SWEEP_S)
+        keeper = self._keeper(bed)
         quiet = 0
         await self._all_jobs(bed)
         self.nature.stray(places.open_to_all(bed.engine.cloud))
@@ -246,6 +253,7 @@ class Simulation:
             await Chores(bed.engine, self.clock).round()
             await self._all_jobs(bed)
             await self._end_maintenance(bed.engine)
+            await keeper.round()
             parked = await self._all_jobs(bed)
             quiet = quiet + 1 if self.position == before and not parked else 0
             if quiet == QUIET_ROUNDS:
@@ -341,12 +349,16 @@ class Simulation:
         )
 
 
+# What makes ids by itself.
+MAKERS = ("engine.engine", "engine.runner", "engine.reconcilers.sweep", "engine.routing.keeper")
+
+
 @contextmanager
 def seeded_ids(seed: int) -> Iterator[None]:
     """Ids that the engine makes for itself, from the seed."""
     ids = Chance(seed, "engine ids")
     with ExitStack() as stack:
-        for module in ("engine.engine", "engine.runner", "engine.reconcilers.sweep"):
+        for module in MAKERS:
             stack.enter_context(patch(f"{module}.uuid4", ids.new_id))
         yield
 
