@@ -236,7 +236,7 @@ class RouterKeeper:
         host = self._engine.cloud[hosts].get(place.host_id)
         if host is not None and host.state is not HostState.UP:
             return
-        if host is not None and can_run(self._hosts, host):
+        if host is not None and can_run(self._hosts, host.hypervisor):
             session = cast(Routing, await self._hosts.session(host.id))
             await session.remove_router(place.router_id, key=place.id)
         await self._engine.decide(LeavePlace(id=place.id), BY)

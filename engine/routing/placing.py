@@ -10,6 +10,7 @@ from itertools import chain
 from typing import cast
 from uuid import UUID
 
+from aggregates.errors import Invalid
 from aggregates.host import HostState, ResourceState
 from aggregates.router import Router
 from drivers.contract.routing import Routing
@@ -34,8 +35,12 @@ def is_served(router: Router) -> bool:
     return router.role == ROLE
 
 
-def can_run(hosts_: Hosts, host: Host) -> bool:
-    return hosts_.capabilities(host.hypervisor).routers
+def can_run(hosts_: Hosts, hypervisor: str) -> bool:
+    """Do hosts of this kind run routers? None do of which there is no driver here."""
+    try:
+        return hosts_.capabilities(hypervisor).routers
+    except Invalid:
+        return False
 
 
 def is_wanted(router: Router, cloud: Cloud) -> bool:
@@ -87,7 +92,7 @@ def choose(router: Router, cloud: Cloud, hosts_: Hosts, *, but: UUID | None) -> 
 def able_clusters(zone_id: UUID, cloud: Cloud, hosts_: Hosts) -> dict[UUID, None]:
     """Those of a zone whose hosts can run routers, in their order."""
     there = cloud[clusters].by("zone_id", zone_id)
-    return {one.id: None for one in there if hosts_.capabilities(one.hypervisor).routers}
+    return {one.id: None for one in there if can_run(hosts_, one.hypervisor)}
 
 
 async def clear_routers(cloud: Cloud, hosts_: Hosts, host_id: UUID) -> None:

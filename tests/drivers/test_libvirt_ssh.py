@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 from uuid import uuid4
 
 import pytest
@@ -15,13 +16,24 @@ from drivers.contract.compute import DiskAttachment, GuestSpec, HostAddress, Pow
 from drivers.contract.driver import Driver, HostSession
 from drivers.contract.errors import DriverError, Refused, Unavailable, Unknown
 from drivers.contract.hooks import Hook, HookEnd, HookStage
+from drivers.contract.routing import GuestNet, Lease, RouterSpec, Segment
 from drivers.contract.storage import DiskPlace, DiskSpec, ImageSource, PoolSpec
 from drivers.libvirt.driver import make
+from drivers.libvirt.session import LibvirtSession
+from drivers.libvirt.ssh import SshShell
 from tests.drivers import harness_libvirt as bench
 from tests.peers import libvirt as peer
 from tests.peers.ssh import PASSWORD, SshHost, ssh_host
 
 pytestmark = pytest.mark.real
+
+
+# A card of this address on the network asks for a lease, and is gone.
+CARD = """
+ip link add card type veth peer name wire address "$1" && ip link set card master br0-7 up
+ip link set wire up && busybox udhcpc -i wire -f -q -n -t 5 -T 1 -s /bin/true
+ip link del card
+"""
 
 
 @pytest.fixture
@@ -90,6 +102,36 @@ async def test_a_guest_runs_at_the_end_of_ssh(
         await session.remove_disk(pool, root.volume_id, key=uuid4())
         assert await session.list_disks(pool) == []
         assert not list((tmp_path / "pool" / ".incoming").iterdir())
+
+
+async def test_a_router_runs_at_the_end_of_ssh(hosts: peer.LibvirtPair, tmp_path: Path) -> None:
+    """A guest that is nothing but a card gets its address from it."""
+    net = GuestNet(
+        network_id=uuid4(),
+        segment=Segment(bridge="br0", vlan=7),
+        gateway="10.9.0.1",
+        cidr="10.9.0.0/24",
+        leases=(Lease(mac="02:5a:00:00:09:09", ip4="10.9.0.9"),),
+    )
+    spec = RouterSpec(router_id=uuid4(), life=0, nets=(net,))
+    async with ssh_host(hosts.first) as server, driver(hosts, tmp_path / "state") as kvm:
+        session = cast(LibvirtSession, await kvm.connect(by_password(server)))
+        await session.run_router(spec, key=uuid4())
+        (status,) = await session.list_routers()
+        assert (status.router_id, status.digest, status.trouble) == (
+            spec.router_id,
+            spec.digest,
+            "",
+        )
+        shell = session._line.shell
+        assert isinstance(shell, SshShell)
+        asked = await shell.run("sh", "-c", CARD, "sh", net.leases[0].mac)
+        assert "10.9.0.9" in asked.stdout + asked.stderr, asked
+        await session.remove_router(spec.router_id, key=uuid4())
+        assert await session.list_routers() == []
+        left = await shell.run("sh", "-c", "ls /tmp/sagastack-router-* /run/netns; ip -o link")
+        assert "sagastack-router" not in left.stdout and "saga-" not in left.stdout, left.stdout
+        await shell.run("ip", "link", "del", "br0-7")
 
 
 async def test_a_script_outlives_the_line_that_began_it(

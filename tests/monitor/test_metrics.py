@@ -38,7 +38,8 @@ async def test_a_deploy_shows_in_the_figures(watched: Watched) -> None:
     assert grown("log_events_total") == grown("log_commit_events_sum") == grown("log_position")
     assert grown("log_written_bytes_total") > grown("log_events_total")
     assert grown("allocator_pending", ledger="host") == 0
-    assert after["sagastack_log_position", ()] == watched.place.controller.cloud.position
+    # The network's router is placed and told behind the job.
+    assert 0 < after["sagastack_log_position", ()] <= watched.place.controller.cloud.position
 
 
 async def test_states_are_told_also_when_nothing_is_in_them(watched: Watched) -> None:
