@@ -16,6 +16,7 @@ from projections.capacity import Capacity
 from projections.cloud import Cloud
 from projections.finding import findings
 from projections.host import hosts
+from projections.router import routers
 from projections.saga import saga_runs
 from projections.space import Space
 from projections.vm import vms
@@ -46,11 +47,20 @@ def families(cloud: Cloud) -> Iterator[Family]:
     yield _by_state(gauge("hosts", "Hosts by state."), cloud[hosts].counts("state"))
     kept = Counter(str(row.resource_state) for row in cloud[hosts])
     yield by_label(gauge("hosts_resource", "Hosts by what operators let them do."), "state", kept)
+    yield by_label(gauge("routers", "Routers by how they are."), "health", _routers(cloud))
     shown = Counter(str(row.finding) for row in cloud[findings] if not row.shelf)
     yield by_label(gauge("alerts", "Alerts that are listed, by kind."), "kind", shown)
     yield _sensors(cloud)
     yield _promised(cloud)
     yield from _capacity(cloud)
+
+
+def _routers(cloud: Cloud) -> dict[str, int]:
+    """Those that do all that is asked of them, those that do not, and those that are records."""
+    found = dict.fromkeys(("well", "ailing", "record"), 0)
+    for row in cloud[routers]:
+        found["ailing" if row.trouble else "record" if row.host_id is None else "well"] += 1
+    return found
 
 
 def _sensors(cloud: Cloud) -> Family:

@@ -19,6 +19,7 @@ from engine.routing import keeper
 from projections.router import Router, routers
 from projections.router_place import router_places
 from sagastack.boot import controller
+from sagastack.monitor.folds import families
 from sagastack.settings import Settings
 from tests.rules.world import add_public, address_for, guest_on, network_of
 from tests.tenant.world import ZONE, Place, named, place
@@ -153,6 +154,19 @@ async def test_it_runs_beside_its_guests_and_says_where(here: Place) -> None:
     assert (await here.admin("listRouters", hostid=router["hostid"], listall="true"))["count"] == 1
     assert await here.admin("listRouters", hostid=str(named("host 3")), listall="true") == {}
     assert await here.admin("listRouters", clusterid=str(named("cluster spare"))) == {}
+
+
+async def test_metrics_tell_routers_by_how_they_are(here: Place) -> None:
+    def told() -> dict[str, float]:
+        found = {one.name: one for one in families(here.controller.cloud)}["routers"]
+        return {labels["health"]: value for _, labels, value in found.samples}
+
+    assert told() == {"well": 0, "ailing": 0, "record": 0}
+    network = await network_of(here.ann)
+    await guest_on(here.ann, network["id"])
+    await soon("it is well", lambda: told()["well"] == 1)
+    await here.admin.job("stopRouter", id=(await router_of(here))["id"])
+    await soon("it is a record", lambda: told() == {"well": 0, "ailing": 0, "record": 1})
 
 
 async def test_it_stops_starts_and_ends_as_it_is_told(here: Place) -> None:
