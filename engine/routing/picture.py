@@ -100,12 +100,14 @@ class _Draft:
         self._note_others()
         return Picture(spec, tuple(self._lacks), frozenset(self._parts))
 
-    def _rows(self, spec: Any) -> Iterator[Any]:
-        """The rows of a noun that are of its networks, always in one order."""
+    def _rows(self, spec: Any, service: str) -> Iterator[Any]:
+        """The rows of a noun, of those of its networks that it provides this service on."""
         for network in self._networks:
-            yield from self._rows_of(spec, network)
+            if _provides(network, service):
+                yield from self._rows_of(spec, network)
 
     def _rows_of(self, spec: Any, network: Network) -> Iterator[Any]:
+        """Always in one order, so that what is the same has one digest."""
         for row in sorted(self._cloud[spec].by("network_id", network.id), key=_by_id):
             self._parts.add(row.id)
             yield row
@@ -214,9 +216,10 @@ class _Draft:
                 if row.state == ALLOCATED:
                     yield row
             return
-        for row in self._rows(public_ip_addresses):
-            if row.state == ALLOCATED:
-                yield row
+        for network in self._networks:
+            for row in self._rows_of(public_ip_addresses, network):
+                if row.state == ALLOCATED:
+                    yield row
 
     def _uplink(self) -> Uplink | None:
         """The way out lies where the source NAT address does; other addresses have to lie there."""
@@ -240,13 +243,14 @@ class _Draft:
         segment = Segment(
             bridge=self._label("Public", first.physical_network_id), vlan=vlan_of(first.vlan)
         )
-        nat = next((row.address for row, _ in found if row.is_source_nat), "")
+        goes_out = any(_provides(one, "SourceNat") for one in self._networks)
+        nat = next((row.address for row, _ in found if goes_out and row.is_source_nat), "")
         return Uplink(
             segment=segment, addresses=tuple(addresses), gateway=first.gateway, source_nat=nat
         )
 
     def _forwards(self) -> Iterator[Forward]:
-        for row in self._rows(port_forwarding_rules):
+        for row in self._rows(port_forwarding_rules, "PortForwarding"):
             if (address := self._addresses.get(row.ip_address_id)) is not None:
                 yield Forward(
                     address=address.address,
@@ -260,12 +264,13 @@ class _Draft:
                 )
 
     def _static_nats(self) -> Iterator[StaticNat]:
+        inside = {one.id for one in self._networks if _provides(one, "StaticNat")}
         for row in self._addresses.values():
-            if row.is_static_nat and row.vm_ip:
+            if row.vm_network_id in inside and row.vm_ip:
                 yield StaticNat(address=row.address, to_ip4=row.vm_ip)
 
     def _balances(self) -> Iterator[Balance]:
-        for row in self._rows(load_balancer_rules):
+        for row in self._rows(load_balancer_rules, "Lb"):
             address = self._addresses.get(row.ip_address_id)
             if address is None or not row.members:
                 continue
