@@ -47,7 +47,7 @@ def families(cloud: Cloud) -> Iterator[Family]:
     yield _by_state(gauge("hosts", "Hosts by state."), cloud[hosts].counts("state"))
     kept = Counter(str(row.resource_state) for row in cloud[hosts])
     yield by_label(gauge("hosts_resource", "Hosts by what operators let them do."), "state", kept)
-    yield by_label(gauge("routers", "Routers by how they are."), "health", _routers(cloud))
+    yield by_label(gauge("routers", "Routers by how they are."), "state", _routers(cloud))
     shown = Counter(str(row.finding) for row in cloud[findings] if not row.shelf)
     yield by_label(gauge("alerts", "Alerts that are listed, by kind."), "kind", shown)
     yield _sensors(cloud)

@@ -48,8 +48,8 @@ async def test_states_are_told_also_when_nothing_is_in_them(watched: Watched) ->
         assert values["sagastack_sagas", (("state", state),)] == 0
     assert values["sagastack_hosts", (("state", "Up"),)] == 3
     assert values["sagastack_hosts_resource", (("state", "Enabled"),)] == 3
-    for health in ("well", "ailing", "record"):
-        assert values["sagastack_routers", (("health", health),)] == 0
+    for state in ("well", "ailing", "record"):
+        assert values["sagastack_routers", (("state", state),)] == 0
 
 
 async def test_alerts_are_counted_by_kind_while_they_are_listed(watched: Watched) -> None:

@@ -159,7 +159,7 @@ async def test_it_runs_beside_its_guests_and_says_where(here: Place) -> None:
 async def test_metrics_tell_routers_by_how_they_are(here: Place) -> None:
     def told() -> dict[str, float]:
         found = {one.name: one for one in families(here.controller.cloud)}["routers"]
-        return {labels["health"]: value for _, labels, value in found.samples}
+        return {labels["state"]: value for _, labels, value in found.samples}
 
     assert told() == {"well": 0, "ailing": 0, "record": 0}
     network = await network_of(here.ann)
