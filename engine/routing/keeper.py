@@ -29,7 +29,7 @@ from engine.log import Log
 from engine.reconcilers.looks import BY, safely
 from engine.routing.concerns import Concerns
 from engine.routing.picture import picture
-from engine.routing.placing import able_clusters, can_run, choose, is_wanted, stays
+from engine.routing.placing import able_clusters, can_run, choose, guest_count, is_wanted, stays
 from engine.side_by_side import side_by_side
 from engine.world import Hosts
 from projections.host import hosts
@@ -41,6 +41,10 @@ TOLD_S, LISTED_S = 90.0, 30.0
 AGAIN_S, LOOK_S = 5.0, 60.0
 # For so long a router waits for its host, whose guests may all be well.
 GIVEN_UP_S = 180.0
+RESTS = 9
+# What a router does is told whole, so its networks have to be of a size for that.
+GUESTS_MAX = 10_000
+TOO_MANY = f"its networks have more than {GUESTS_MAX:,} guests, which no router here serves"
 NOWHERE = "no host of its zone that could run it is Up and Enabled"
 
 
@@ -67,6 +71,7 @@ class RouterKeeper:
         self._delays_s: dict[UUID, float] = {}
         self._told: dict[UUID, str] = {}
         self._lost_s: dict[UUID, float] = {}
+        self._drew_s: dict[UUID, float] = {}
         self._works = False
         log.listen(self._heard)
 
@@ -134,6 +139,8 @@ class RouterKeeper:
             finally:
                 self._busy.discard(router_id)
             if router_id in self._again:
+                # However fast a large network changes, a tenth of the time goes into drawing it.
+                await self._clock.sleep(RESTS * self._drew_s.pop(router_id, 0.0))
                 self._again.discard(router_id)
                 self._mark((router_id,))
 
@@ -246,7 +253,13 @@ class RouterKeeper:
         router, host = cloud[routers].get(router_id), cloud[hosts].get(host_id)
         if router is None or host is None or host.state is not HostState.UP:
             return
-        drawn = picture(cloud, router, host.hypervisor)
+        began_s = self._steady()
+        try:
+            if guest_count(router, cloud) > GUESTS_MAX:
+                raise Refused(TOO_MANY)
+            drawn = picture(cloud, router, host.hypervisor)
+        finally:
+            self._drew_s[router_id] = self._steady() - began_s
         # What served this network before would be its gateway as well, until it is gone.
         for place in list(cloud[router_places].by("host_id", host_id)):
             if place.serves_id == serves(router) and place.router_id not in cloud[routers]:

@@ -269,6 +269,16 @@ async def test_a_router_that_finds_no_host_says_so(here: Place) -> None:
     await soon("it is well again", lambda: not row(here).trouble)
 
 
+async def test_a_network_that_is_too_large_says_so(
+    here: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "GUESTS_MAX", 0)
+    network = await network_of(here.ann)
+    await guest_on(here.ann, network["id"])
+    await soon("it says so", lambda: row(here).trouble == keeper.TOO_MANY)
+    assert not there(here)
+
+
 async def test_one_card_of_a_guest_leads_out(here: Place) -> None:
     first, second = await network_of(here.ann), await network_of(here.ann, name="second")
     vm = await guest_on(here.ann, first["id"])
