@@ -136,11 +136,11 @@ class RouterKeeper:
             self._busy.add(router_id)
             try:
                 await safely(self._see_to(router_id), TOLD_S)
+                # However fast a large network changes, a tenth of the time goes into drawing it.
+                await self._clock.sleep(RESTS * self._drew_s.pop(router_id, 0.0))
             finally:
                 self._busy.discard(router_id)
             if router_id in self._again:
-                # However fast a large network changes, a tenth of the time goes into drawing it.
-                await self._clock.sleep(RESTS * self._drew_s.pop(router_id, 0.0))
                 self._again.discard(router_id)
                 self._mark((router_id,))
 
@@ -258,6 +258,7 @@ class RouterKeeper:
             if guest_count(router, cloud) > GUESTS_MAX:
                 raise Refused(TOO_MANY)
             drawn = picture(cloud, router, host.hypervisor)
+            digest = drawn.spec.digest
         finally:
             self._drew_s[router_id] = self._steady() - began_s
         # What served this network before would be its gateway as well, until it is gone.
@@ -265,7 +266,6 @@ class RouterKeeper:
             if place.serves_id == serves(router) and place.router_id not in cloud[routers]:
                 await self._leave(place)
         self._concerns.note(router_id, drawn.parts)
-        digest = drawn.spec.digest
         if self._told.get(router_id) != digest:
             session = cast(Routing, await self._hosts.session(host_id))
             await session.run_router(drawn.spec, key=uuid5(router_id, digest))
