@@ -127,7 +127,7 @@ exec 9>"$base/$2.lock" && flock -w 50 9 || exit 1
 for plan in "$at/plan" "$at.new/plan"; do
   [ ! -e "$plan" ] || ( . "$plan"; unmake ) || exit 1
 done
-rm -rf "$at" "$at.new" "$base/$2.lock"
+rm -rf "$at" "$at.new"  # The lock stays: somebody may be waiting for it.
 """
 )
 # $1 the folder of all routers. A line for each: its id, its digest, and what is wrong with it.
