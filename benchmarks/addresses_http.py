@@ -20,6 +20,7 @@ from typing import Any
 
 from benchmarks import phases
 from benchmarks.cloud import BY, NETWORK, WIRE, ZONE, furnish, named
+from benchmarks.profiled import profiling
 from benchmarks.tenants import tenants
 from engine.collector import settle
 from engine.intents.vlan_ip_range import CreateVlanIpRange
@@ -93,9 +94,8 @@ async def measure() -> list[Row]:
             loop_us.append(1e6 * (time.thread_time() - loop_s) / ADDRESSES)
         threads_us = phases.since(before, ROUNDS * ADDRESSES)
         profile = cProfile.Profile()
-        profile.enable()
-        await take(cloud, keys, ADDRESSES)
-        profile.disable()
+        with profiling(profile):
+            await take(cloud, keys, ADDRESSES)
         cost, on_loop = statistics.median(cpu_us), statistics.median(loop_us)
         return [
             {

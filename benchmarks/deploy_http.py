@@ -30,6 +30,7 @@ from aggregates.base import Recorded
 from benchmarks import phases, skeleton
 from benchmarks.cloud import BY, NETWORK, OFFERING, ZONE
 from benchmarks.data_centre import build, inhabit
+from benchmarks.profiled import profiling
 from benchmarks.tenants import sustained, tenants
 from engine.collector import settle
 from engine.genesis import BUILTIN_TEMPLATE
@@ -105,11 +106,8 @@ class Bench:
         asked |= {"label": f"guest-{self._labels}", "count": count, "at_a_time": AT_A_TIME}
         events, commits = stats.events, stats.batches
         cpu_s, loop_s = time.process_time(), time.thread_time()
-        if profile is not None:
-            profile.enable()
-        told = await tenants(self.cloud.endpoint, self.keys, "deployVirtualMachine", **asked)
-        if profile is not None:
-            profile.disable()
+        with profiling(profile):
+            told = await tenants(self.cloud.endpoint, self.keys, "deployVirtualMachine", **asked)
         made = Measured(
             count=count,
             rate=sustained(self._ended[job] for job in told["jobs"]),

@@ -22,7 +22,7 @@ from typing import Any
 
 from aggregates.base import Recorded
 from benchmarks.cloud import BY, Bed, deploy, engine_in, furnish
-from benchmarks.profiled import shares
+from benchmarks.profiled import profiling, shares
 from drivers.sim import SimDriver, SimWorld
 from engine.collector import settle
 from engine.log import Log, Unit
@@ -124,13 +124,10 @@ async def engine_round(home: Path, profile: cProfile.Profile | None = None) -> t
         await deploy_many(bed, AT_A_TIME, "warm")
         recorder = recorders[0]
         before, events = recorder.count, bed.log.stats.events
-        if profile is not None:
-            profile.enable()
-        watch = Stopwatch()
-        await deploy_many(bed, DEPLOYS, "guest")
-        times = watch.stop()
-        if profile is not None:
-            profile.disable()
+        with profiling(profile):
+            watch = Stopwatch()
+            await deploy_many(bed, DEPLOYS, "guest")
+            times = watch.stop()
         events = bed.log.stats.events - events
         commits = recorder.commits()
         measured = Measured(*times, events, len(commits) - before)

@@ -7,8 +7,11 @@ our modules is reached; what no module of ours caused (the event loop) is charge
 from __future__ import annotations
 
 import cProfile
+import gc
 import pstats
 from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,28 @@ ROOT = Path(__file__).resolve().parent.parent
 NOBODY = "the event loop"
 WAITS = ("poll", "time.sleep")
 Function = tuple[str, int, str]
+
+
+@contextmanager
+def profiling(profile: cProfile.Profile | None) -> Iterator[None]:
+    """Profile what is done inside, if there is a profile to fill.
+
+    Python's collector waits meanwhile, so its walks are charged to nobody. In CPython 3.11 a
+    generator that runs under a profiler keeps saying how deep its stack was when it was last left,
+    and the collector that walks it then looks at what is no object any more: a crash.
+    """
+    if profile is None:
+        yield
+        return
+    was_enabled = gc.isenabled()
+    gc.disable()
+    profile.enable()
+    try:
+        yield
+    finally:
+        profile.disable()
+        if was_enabled:
+            gc.enable()
 
 
 def shares(profile: cProfile.Profile, top: int) -> list[tuple[str, float, list[str]]]:
