@@ -2,8 +2,8 @@
 
 A real one, in namespaces that the bench makes: its rules, addresses, DHCP and DNS. The limit is
 what the machine takes to make a bare namespace with its two wires and one empty table of rules,
-each by its own command, as the router's are. One guest fewer is the change, so DHCP begins anew;
-what the loop computes for it is beside that.
+each by its own command, as the router's are. One change is a rule fewer, the other a guest more;
+what the controller computes for it is beside that.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ import time
 from collections.abc import Awaitable
 from dataclasses import replace
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from benchmarks.skipped import Skipped
 from drivers.contract.routing import (
     Forward,
     GuestNet,
     Lease,
+    LeaseChange,
     Line,
     RouterSpec,
     Segment,
@@ -51,7 +52,6 @@ def spec(guests: int) -> RouterSpec:
         segment=Segment(bridge="inside"),
         gateway="10.77.0.1",
         cidr="10.77.0.0/16",
-        leases=tuple(_lease(number) for number in range(guests)),
         domain="cloud.test",
         comes=tuple(Line(address=ADDRESS, traffic=_to(port)) for port in ports),
         goes_open=True,
@@ -73,7 +73,9 @@ def spec(guests: int) -> RouterSpec:
 def _lease(number: int) -> Lease:
     high, low = divmod(number, 250)
     mac = f"02:00:00:00:{high:02x}:{low:02x}"
-    return Lease(mac=mac, ip4=f"10.77.{high}.{low + 2}", name=f"guest-{number}")
+    return Lease(
+        nic_id=UUID(int=number << 80), mac=mac, ip4=f"10.77.{high}.{low + 2}", name=f"g-{number}"
+    )
 
 
 def _to(port: int) -> Traffic:
@@ -98,19 +100,32 @@ async def _ms(work: Awaitable[object]) -> float:
     return 1000 * (time.perf_counter() - began)
 
 
-async def told(net: Internet, folder: str, guests: int) -> tuple[float, float]:
-    """Milliseconds, and of CPU in this process: to tell a router of one guest fewer."""
-    whole = spec(guests)
+async def told(net: Internet, folder: str, guests: int) -> list[tuple[float, float]]:
+    """Milliseconds, and of CPU in this process: to tell a router of a rule fewer, and of a guest
+    more."""
+    whole, leases = spec(guests), tuple(_lease(number) for number in range(guests))
+    router_id = whole.router_id
     await routers.run(net.place, whole, HOST, folder=folder)
-    took, cpu = [], []
+    everybody = LeaseChange(now="0", come=leases)
+    await routers.tell_leases(net.place, router_id, everybody, folder=folder)
+    rules, cards = [], []
     for number in range(1, ROUNDS + 1):
-        fewer = replace(whole.nets[0], leases=whole.nets[0].leases[:-number])
-        before_s = time.process_time()
+        fewer = replace(whole.nets[0], comes=whole.nets[0].comes[number:])
         changed = replace(whole, nets=(fewer,))
-        took.append(await _ms(routers.run(net.place, changed, HOST, folder=folder)))
-        cpu.append(1000 * (time.process_time() - before_s))
-    await routers.remove(net.place, whole.router_id, folder=folder)
-    return statistics.median(took), statistics.median(cpu)
+        rules.append(await _timed(routers.run(net.place, changed, HOST, folder=folder)))
+        more = LeaseChange(was=f"{number - 1}", now=f"{number}", come=(_lease(guests + number),))
+        telling = routers.tell_leases(net.place, router_id, more, folder=folder)
+        cards.append(await _timed(telling))
+    await routers.remove(net.place, router_id, folder=folder)
+    return [
+        (statistics.median(ms for ms, _ in one), statistics.median(cpu_ms for _, cpu_ms in one))
+        for one in (rules, cards)
+    ]
+
+
+async def _timed(work: Awaitable[object]) -> tuple[float, float]:
+    cpu_s = time.process_time()
+    return await _ms(work), 1000 * (time.process_time() - cpu_s)
 
 
 async def measure() -> list[dict[str, Any]]:
@@ -124,14 +139,15 @@ async def measure() -> list[dict[str, Any]]:
             found = [await told(net, folder, guests) for guests in GUESTS]
     return [
         {
-            "name": f"routers.told_{guests}",
+            "name": f"routers.{what}_{guests}",
             "value": round(took),
             "unit": "ms",
             "limit": round(bare),
             "ratio": round(took / bare, 2),
             "note": f"{cpu:.0f} ms of it CPU of the controller; the limit is a bare namespace",
         }
-        for guests, (took, cpu) in zip(GUESTS, found, strict=True)
+        for guests, both in zip(GUESTS, found, strict=True)
+        for what, (took, cpu) in zip(("told", "leased"), both, strict=True)
     ]
 
 

@@ -6,7 +6,7 @@ that an id of a card or of an address on the wire can be looked up and guarded a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import ClassVar, Generic, TypeVar
 from uuid import UUID
 
@@ -59,6 +59,8 @@ class _InGuests(OfRows, Generic[P]):
 
     def __init__(self) -> None:
         super().__init__()
+        # Who is told which part has left which network, while this follows the log.
+        self.left: Callable[[UUID, UUID], None] | None = None
         # What is read of a card is made of its guest's row. None changes its network.
         self._where = Packed(guest="16s", network="16s")
         self._of_guest = Packed(part="16s")
@@ -102,6 +104,9 @@ class _InGuests(OfRows, Generic[P]):
         if gone == list(fresh):
             return
         for part in gone:
+            if self.left is not None and part not in fresh:
+                _, network = self._where.get(part) or (b"", b"")
+                self.left(UUID(int=part), UUID(bytes=network))
             self._where.remove(part)
             self._of_guest.remove(number)
         guest = number.to_bytes(16, "big")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Protocol, cast, runtime_checkable
-from uuid import uuid4
+from typing import Any, Protocol, cast, runtime_checkable
+from uuid import UUID, uuid4
 
 from drivers.conformance.checks import Exempt, Rig, Suite, must
 from drivers.contract.errors import Refused
@@ -12,6 +12,7 @@ from drivers.contract.routing import (
     Forward,
     GuestNet,
     Lease,
+    LeaseChange,
     Line,
     RouterSpec,
     Routing,
@@ -71,7 +72,6 @@ def _net(segment: Segment, number: int) -> GuestNet:
         segment=segment,
         gateway=f"10.7.{number}.1",
         cidr=f"10.7.{number}.0/24",
-        leases=(Lease(mac=f"02:00:00:00:07:{number:02x}", ip4=f"10.7.{number}.9", name="guest"),),
         domain="cloud.test",
         comes=(Line(traffic=ssh, address=ADDRESS), Line(traffic=ssh, allow=False)),
     )
@@ -79,6 +79,11 @@ def _net(segment: Segment, number: int) -> GuestNet:
 
 def _routing(rig: Rig) -> Routing:
     return cast(Routing, rig.session)
+
+
+def _lease(number: int, **more: Any) -> Lease:
+    mac = f"02:00:00:00:07:{number:02x}"
+    return Lease(nic_id=uuid4(), mac=mac, ip4=f"10.7.0.{number}", name=f"guest-{number}", **more)
 
 
 async def _seen(rig: Rig, spec: RouterSpec) -> tuple[str, str] | None:
@@ -105,6 +110,42 @@ async def a_router_is_what_it_was_told_last(rig: Rig) -> None:
         await rig.within(host.remove_router(spec.router_id, key=uuid4()))
     must(await _seen(rig, spec) is None, "a router that was removed is there")
     await rig.within(host.remove_router(spec.router_id, key=uuid4()))
+
+
+async def _mark(rig: Rig, spec: RouterSpec) -> str:
+    there = await rig.within(_routing(rig).list_routers())
+    return next(one.mark for one in there if one.router_id == spec.router_id)
+
+
+@SUITE.promise
+async def leases_are_told_from_mark_to_mark(rig: Rig) -> None:
+    """Leases follow each other from mark to mark; a change that is late or lost does nothing."""
+    spec, host = await _spec(rig), _routing(rig)
+    one, two, three = _lease(9), _lease(10), _lease(11)
+
+    async def told(change: LeaseChange) -> dict[UUID, str] | None:
+        return await rig.within(host.tell_leases(spec.router_id, change, key=uuid4()))
+
+    first = LeaseChange(now="m1", come=(one, two))
+    second = LeaseChange(was="m1", now="m2", come=(three,), gone=(one.nic_id,))
+    must(await told(first) is None, "a router that is not there was told leases")
+    try:
+        await rig.within(host.run_router(spec, key=uuid4()))
+        must(await _mark(rig, spec) == "", "it has leases that nobody told")
+        must(await told(second) is None, "it has taken a change of what it never had")
+        for change in (first, first, second, second):
+            must(await told(change) == {}, f"it was not told {change}")
+            must(await _mark(rig, spec) == change.now, f"it is not at {change.now}")
+        must(await told(replace(second, now="m3")) is None, "it has taken a change that is late")
+        await rig.within(host.run_router(replace(spec, forwards=()), key=uuid4()))
+        must(await _mark(rig, spec) == "m2", "its leases went with its rules")
+        odd = _lease(12, options=(("66; dhcp-script=/bin/sh", "x"),))
+        left_out = await told(LeaseChange(was="m2", now="m3", come=(odd, replace(two, name="b"))))
+        must(left_out is not None and set(left_out) == {odd.nic_id}, f"left out: {left_out}")
+        must(await told(LeaseChange(now="m4")) == {}, "it did not let go of its leases")
+        must(await _seen(rig, spec) is not None and await _mark(rig, spec) == "m4", "not at m4")
+    finally:
+        await rig.within(host.remove_router(spec.router_id, key=uuid4()))
 
 
 @SUITE.promise

@@ -4,6 +4,10 @@ A router is told whole: `run_router` makes it as a `RouterSpec` says, whatever w
 a lost answer, a restarted host, a rule that changed meanwhile and a late call of a controller that
 was paused are all mended by telling it again. A host tells which spec each of its routers has, by
 the spec's digest, so whoever keeps them compares that with what the log says.
+
+Leases come and go with every card that is plugged, so they are told singly: `tell_leases` says what
+changed, from one mark to the next. A host that is not at that mark changes nothing, and is told
+all of them.
 """
 
 from __future__ import annotations
@@ -28,17 +32,36 @@ class Segment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """The address that a card gets by DHCP, and the host name that DNS knows it by.
+    """The address that a card gets by DHCP, and the host name that DNS knows it by, in `domain` and
+    without.
 
     A card that is not its guest's way out (`leads_out`) is told of no gateway. `options` are more
     of DHCP's, by number or by dnsmasq's name.
     """
 
+    nic_id: UUID
     mac: str
     ip4: str
     name: str = ""
+    domain: str = ""
     leads_out: bool = True
     options: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseChange:
+    """Which leases of a router come, in the place of those that their cards had, and which cards
+    have none any more.
+
+    `now` is the mark that its host is at behind it, `was` the one that it has to be at before;
+    with `was` of None it may be at any, and those that come are all that there are. A mark is a
+    word without blanks that no other change has.
+    """
+
+    now: str
+    was: str | None = None
+    come: tuple[Lease, ...] = ()
+    gone: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +116,6 @@ class GuestNet:
     segment: Segment
     gateway: str
     cidr: str
-    leases: tuple[Lease, ...] = ()
     serves_dhcp: bool = True
     serves_dns: bool = True
     domain: str = ""
@@ -142,7 +164,8 @@ class Balance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouterSpec:
-    """All that a router does: for one network, or for the tiers of a VPC, which it joins.
+    """All that a router does but for leases: for one network, or for the tiers of a VPC, which it
+    joins.
 
     `life` changes when it is to be made anew and know nothing of before. `resolvers` are asked by
     its own DNS.
@@ -165,10 +188,12 @@ class RouterSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouterStatus:
-    """A router that is on a host. `digest` is of what it was last told; `trouble` what ails it."""
+    """A router that is on a host. `digest` is of what it was last told, `mark` that of its leases
+    (empty: it was told none yet); `trouble` what ails it."""
 
     router_id: UUID
     digest: str
+    mark: str = ""
     trouble: str = ""
 
 
@@ -177,11 +202,21 @@ class Routing(Protocol):
     """A host that can run routers. Its kind says so by `Capabilities.routers`."""
 
     async def run_router(self, spec: RouterSpec, *, key: UUID) -> None:
-        """Let the router be as the spec says; connections that still may be go on.
+        """Let the router be as the spec says; connections that still may be go on, and leases stay.
 
         One that is as the spec says already is success, and what is broken of it is mended.
         Refused: the host cannot (a bridge or a program is missing), and says what would have to
         be there.
+        """
+
+    async def tell_leases(
+        self, router_id: UUID, change: LeaseChange, *, key: UUID
+    ) -> dict[UUID, str] | None:
+        """Let cards have other leases, all at once; its DHCP and DNS begin with the first.
+
+        None where the router is not here or not at the mark that it has to be at: nothing changed.
+        Else what DHCP cannot say of which cards, and why: the rest of their leases holds. One that
+        is at the mark `now` already is success.
         """
 
     async def remove_router(self, router_id: UUID, *, key: UUID) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from uuid import UUID
 
 from drivers.contract.errors import Refused
 from drivers.contract.routing import (
@@ -31,6 +32,7 @@ OPTION = re.compile(r"[a-z][a-z0-9-]{1,30}")
 VALUE = re.compile(r"[ -~]{1,255}")
 MAC = re.compile(r"([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}")
 PROTOCOLS = ("tcp", "udp", "icmp")
+UNIT_END = "\x1f"
 
 
 def side(net: GuestNet) -> str:
@@ -235,7 +237,11 @@ def dnsmasq_conf(spec: RouterSpec, folder: str) -> str:
     lines += _dns_lines(spec, folder) if any(net.serves_dns for net in served) else ["port=0"]
     if any(net.serves_dhcp for net in served):
         # All leases are told by MAC. They are kept nowhere else, so none outlives its guest.
-        lines += [f"dhcp-hostsfile={folder}/leases", "leasefile-ro"]
+        lines += [
+            f"dhcp-hostsfile={folder}/leases",
+            f"dhcp-optsfile={folder}/options",
+            "leasefile-ro",
+        ]
         for net in served:
             lines += (
                 _dhcp_lines(spec, net) if net.serves_dhcp else [f"no-dhcp-interface={side(net)}"]
@@ -245,13 +251,15 @@ def dnsmasq_conf(spec: RouterSpec, folder: str) -> str:
 
 def _dns_lines(spec: RouterSpec, folder: str) -> Iterator[str]:
     yield f"addn-hosts={folder}/names"
+    for net in spec.nets:
+        yield f"host-record={','.join(_names('gateway', net.domain))},{_ip(net.gateway)}"
     yield from (f"server={_ip(one)}" for one in spec.resolvers)
     for domain in dict.fromkeys(net.domain for net in spec.nets if _named(net.domain)):
         yield f"local=/{domain}/"
 
 
 def _dhcp_lines(spec: RouterSpec, net: GuestNet) -> Iterator[str]:
-    """A network's part. A card that does not lead out is told of no gateway."""
+    """A network's part."""
     cidr, gateway, tag = IPv4Network(net.cidr), _ip(net.gateway), side(net)
     yield f"dhcp-range=set:{tag},{cidr.network_address},static,{cidr.netmask},{LEASE_S}"
     yield f"dhcp-option=tag:{tag},option:router,{gateway}"
@@ -260,16 +268,33 @@ def _dhcp_lines(spec: RouterSpec, net: GuestNet) -> Iterator[str]:
         yield f"dhcp-option=tag:{tag},option:dns-server,{','.join(map(str, resolvers))}"
     if _named(net.domain):
         yield f"domain={net.domain},{cidr}"
-    for number, one in enumerate(net.leases):
-        card = _tag(net, number)
-        if not one.leads_out:
-            yield f"dhcp-option=tag:{card},option:router"
-        for option, value in one.options:
-            yield f"dhcp-option=tag:{card},{_option(option)},{_value(option, value)}"
 
 
-def _tag(net: GuestNet, number: int) -> str:
-    return f"{side(net)}x{number}"
+def tag_of(nic_id: UUID) -> str:
+    """What a card is called where it is told apart from others."""
+    return f"x{nic_id.hex[:12]}"
+
+
+def card(lease: Lease) -> tuple[str, str]:
+    """The line of a card, and what DHCP cannot say of it; empty if it can say all.
+
+    Its fields, with tabs between: what it is called, its address, what of it goes into dnsmasq's
+    file of hosts, what into the file of names (as /etc/hosts has it), and into that of options,
+    where lines end with the unit separator of ASCII.
+    """
+    tag, address = tag_of(lease.nic_id), _ip(lease.ip4)
+    if not MAC.fullmatch(lease.mac):
+        return f"{tag}\t{address}\t\t\t", f"{lease.mac!r} is no hardware address"
+    options, why = [] if lease.leads_out else [f"tag:{tag},option:router"], ""
+    for option, value in lease.options:
+        try:
+            options.append(f"tag:{tag},{_option(option)},{_value(option, value)}")
+        except Refused as error:
+            why = str(error)
+    called = f",{lease.name}" if _named(lease.name) else ""
+    host = f"{lease.mac}{f',set:{tag}' if options else ''},{address}{called}"
+    names = f"{address} {' '.join(_names(lease.name, lease.domain))}" if called else ""
+    return "\t".join((tag, str(address), host, names, UNIT_END.join(options))), why
 
 
 def _option(option: str) -> str:
@@ -286,35 +311,9 @@ def _value(option: str, value: str) -> str:
     return value
 
 
-def leases(spec: RouterSpec) -> str:
-    """A line for each card: who gets which address, and the name that it is told."""
-    return "".join(
-        f"{_lease(net, number, one)}\n"
-        for net in spec.nets
-        for number, one in enumerate(net.leases)
-    )
-
-
-def _lease(net: GuestNet, number: int, one: Lease) -> str:
-    if not MAC.fullmatch(one.mac):
-        raise Refused(f"{one.mac!r} is no hardware address")
-    tag = "" if one.leads_out and not one.options else f",set:{_tag(net, number)}"
-    name = f",{one.name}" if _named(one.name) else ""
-    return f"{one.mac}{tag},{_ip(one.ip4)}{name}"
-
-
-def names(spec: RouterSpec) -> str:
-    """A line for each guest that has a name, as in /etc/hosts: with its domain, and without."""
-    return "".join(
-        f"{_ip(one.ip4)} {_full(one.name, net.domain)}\n"
-        for net in spec.nets
-        for one in (*net.leases, Lease(mac="", ip4=net.gateway, name="gateway"))
-        if _named(one.name)
-    )
-
-
-def _full(name: str, domain: str) -> str:
-    return f"{name}.{domain} {name}" if _named(domain) else name
+def _names(name: str, domain: str) -> tuple[str, ...]:
+    """With its domain, and without."""
+    return (f"{name}.{domain}", name) if _named(domain) else (name,)
 
 
 def _named(name: str) -> bool:

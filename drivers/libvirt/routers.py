@@ -1,9 +1,10 @@
 """Routers of guest networks, each in a network namespace of the host with its wires to bridges.
 
-A router is files in a folder of the host (`rules.nft`, `dnsmasq.conf`, `leases`, `names`, `plan`)
-and what was made of them. Both go with the host's memory, so one that restarts has neither and is
-told again. Rules are loaded before a wire is up, all of them at once: no packet passes between. The
-wires keep their hardware addresses wherever the router is, so neighbours need not learn them anew.
+A router is files in a folder of the host (`rules.nft`, `dnsmasq.conf`, `plan`; `cards`, and what
+dnsmasq reads of these) and what was made of them. Both go with the host's memory, so one that
+restarts has neither and is told again. Rules are loaded before a wire is up, all of them at once:
+no packet passes between. The wires keep their hardware addresses wherever the router is, so
+neighbours need not learn them anew.
 """
 
 from __future__ import annotations
@@ -13,143 +14,21 @@ import io
 import re
 import shlex
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address
 from uuid import UUID, uuid4
 
 from drivers.contract.compute import NicSpec
 from drivers.contract.errors import Refused, Unavailable
-from drivers.contract.routing import GuestNet, RouterSpec, RouterStatus, Segment
+from drivers.contract.routing import GuestNet, LeaseChange, RouterSpec, RouterStatus, Segment
 from drivers.kit import router_words
 from drivers.libvirt import segments
 from drivers.libvirt.profile import HostProfile
+from drivers.libvirt.router_scripts import LEASES, LIST, REMOVE, RUN
 from drivers.libvirt.shell import Shell, brought
 
-REFUSES = 3
+REFUSES, STALE = 3, 4
 BRIDGE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
-# Of $nets each line is a network: its side of the wire inside, the one outside, the bridge, the
-# hardware address and the address. $public is the outer end of the way out.
-PARTS = """
-alive() {
-  pid=$(cat "$at/dnsmasq.pid" 2>/dev/null) && [ -n "$pid" ] &&
-    grep -qa "^dnsmasq" "/proc/$pid/cmdline" 2>/dev/null
-}
-silence() {
-  alive && kill "$pid"
-  while alive; do sleep 0.02; done
-}
-is_made() { ip netns exec "$ns" true 2>/dev/null; }
-unmake() {
-  silence
-  for wire in $(echo "$nets" | cut -d" " -f2) "$public"; do ip link del "$wire" 2>/dev/null; done
-  ip netns del "$ns" 2>/dev/null
-  rm -f "/run/netns/$ns" && [ ! -e "/run/netns/$ns" ]
-}
-"""
-# $1 the folder of all routers, $2 the router, $3 what it is made of, as a tar.
-RUN = (
-    PARTS
-    + """
-base=$1 at=$1/$2 new=$1/$2.new tar=$3
-mkdir -p "$base" && exec 9>"$base/$2.lock" && flock -w 50 9 || exit 1
-rm -rf "$new" && mkdir "$new" && tar -xf "$tar" -C "$new" && . "$new/plan" || exit 1
-for tool in ip nft ${dnsmasq:+dnsmasq}; do
-  command -v "$tool" >/dev/null || { echo "there is no $tool: apt-get install $(
-    case $tool in ip) echo iproute2 ;; nft) echo nftables ;; *) echo dnsmasq-base ;; esac)" >&2
-    exit 3; }
-done
-for bridge in $(echo "$nets" | cut -d" " -f3) $public_bridge; do
-  [ -d "/sys/class/net/$bridge/bridge" ] || { echo "there is no bridge $bridge" >&2; exit 3; }
-done
-nft -c -f "$new/rules.nft" || exit 3
-[ -z "$dnsmasq" ] || dnsmasq --test --conf-file="$new/dnsmasq.conf" 2>"$new/why" || {
-  cat "$new/why" >&2; exit 3; }
-rm -f "$new/why"
-if ! is_made || [ "$(cat "$at/life" 2>/dev/null)" != "$life" ]; then
-  ( [ ! -e "$at/plan" ] || . "$at/plan"; unmake ) && ip netns add "$ns" || exit 1
-fi
-mkdir -p "$at"
-inside() { ip netns exec "$ns" "$@" 9>&-; }
-inside nft -f "$new/rules.nft" || exit 1
-inside sh -c '
-  for one in /proc/sys/net/ipv6/conf/all /proc/sys/net/ipv6/conf/default; do
-    [ ! -e $one ] || echo 1 >$one/disable_ipv6 || exit 1
-  done
-  cd /proc/sys/net/ipv4 && echo 1 >conf/all/promote_secondaries && echo 1 >conf/all/rp_filter &&
-  echo 1 >conf/default/arp_notify && echo 1 >ip_forward' || exit 1
-inside ip link set lo up
-wire() {  # $1 its end inside, $2 the outer one, $3 the bridge, $4 the hardware address
-  if ! inside ip link show "$1" >/dev/null 2>&1; then
-    ip link del "$2" 2>/dev/null
-    ip link add "$2" type veth peer name "$1" address "$4" netns "$ns" || return 1
-  fi
-  ip link set "$2" master "$3" up
-}
-assign() {  # $1 an interface inside, the rest its addresses
-  link=$1
-  shift
-  for have in $(ip -n "$ns" -4 -o addr show dev "$link" | awk '{ print $4 }'); do
-    case " $* " in *" $have "*) ;; *) ip -n "$ns" addr del "$have" dev "$link" ;; esac
-  done
-  for want in "$@"; do ip -n "$ns" addr replace "$want" dev "$link" || return 1; done
-  ip -n "$ns" link set "$link" up
-}
-wanted=" public $(echo "$nets" | cut -d" " -f1 | tr "\\n" " ")"
-for have in $(ip -n "$ns" -o link show type veth | cut -d" " -f2 | cut -d@ -f1); do
-  case "$wanted" in *" $have "*) ;; *) ip -n "$ns" link del "$have" ;; esac
-done
-echo "$nets" | while read -r side outer bridge mac address; do
-  wire "$side" "$outer" "$bridge" "$mac" </dev/null && assign "$side" "$address" </dev/null ||
-    exit 1
-done || exit 1
-if [ -n "$public_bridge" ]; then
-  wire public "$public" "$public_bridge" "$public_mac" && assign public $public_addresses &&
-    ip -n "$ns" route replace default via "$next_hop" || exit 1
-else
-  ip link del "$public" 2>/dev/null
-fi
-same=yes
-for one in dnsmasq.conf leases names; do cmp -s "$new/$one" "$at/$one" || same=; done
-mv -f "$new"/* "$at/" && rmdir "$new" || exit 1
-if [ -z "$dnsmasq" ] || [ -z "$same" ] || ! alive; then
-  silence
-  [ -z "$dnsmasq" ] || inside dnsmasq --conf-file="$at/dnsmasq.conf" || exit 1
-fi
-"""
-)
-# $1 the folder of all routers, $2 the router.
-REMOVE = (
-    PARTS
-    + """
-base=$1 at=$1/$2
-[ -e "$base" ] || exit 0
-exec 9>"$base/$2.lock" && flock -w 50 9 || exit 1
-for plan in "$at/plan" "$at.new/plan"; do
-  [ ! -e "$plan" ] || ( . "$plan"; unmake ) || exit 1
-done
-rm -rf "$at" "$at.new"  # The lock stays: somebody may be waiting for it.
-"""
-)
-# $1 the folder of all routers. A line for each: its id, its digest, and what is wrong with it.
-LIST = (
-    PARTS
-    + """
-on() { [ -e "/sys/class/net/$2/brif/$1" ] || why="it is off $2"; }
-for at in "$1"/*; do
-  [ -e "$at/plan" ] && [ "${at%.new}" = "$at" ] || continue
-  . "$at/plan"
-  why=
-  [ -z "$public_bridge" ] || on "$public" "$public_bridge"
-  while read -r side outer bridge rest; do on "$outer" "$bridge"; done <<END
-$nets
-END
-  [ -z "$dnsmasq" ] || alive || why="its DHCP and DNS have ended"
-  ip netns exec "$ns" nft list table ip sagastack >/dev/null 2>&1 || why="it has no rules"
-  is_made || why="its namespace is gone"
-  echo "${at##*/} $(cat "$at/digest") $why"
-done
-"""
-)
 
 
 async def run(shell: Shell, spec: RouterSpec, host: HostProfile, *, folder: str) -> None:
@@ -167,13 +46,31 @@ async def run(shell: Shell, spec: RouterSpec, host: HostProfile, *, folder: str)
         )
     await segments.ensure(shell, nics, host)
     content = await asyncio.to_thread(_packed, spec, bridges, folder)
-    scratch = f"/tmp/sagastack-router-{uuid4().hex}.tar"
-    async with brought(shell, content, scratch) as tar:
+    async with brought(shell, content, _scratch()) as tar:
         done = await shell.run("sh", "-uc", RUN, "sh", folder, str(spec.router_id), tar)
     if done.code:
         wrong = Refused if done.code == REFUSES else Unavailable
         served = ", ".join(net.cidr for net in spec.nets)
         raise wrong(f"the router of {served} is not as it should be: {done.complaint}")
+
+
+async def tell_leases(
+    shell: Shell, router_id: UUID, change: LeaseChange, *, folder: str
+) -> dict[UUID, str] | None:
+    """None where the host's router is not at the mark; else what is left out of which cards."""
+    content, unsaid = await asyncio.to_thread(_packed_leases, change)
+    marks = (change.was or "any", change.now)
+    async with brought(shell, content, _scratch()) as tar:
+        done = await shell.run("sh", "-uc", LEASES, "sh", folder, str(router_id), *marks, tar)
+    if done.code == STALE:
+        return None
+    if done.code:
+        raise Unavailable(f"router {router_id} has not the leases that it should: {done.complaint}")
+    by_tag = {router_words.tag_of(one.nic_id): one.nic_id for one in change.come}
+    for tag, _, why in (line.partition(" ") for line in done.stdout.splitlines()):
+        if tag in by_tag:
+            unsaid[by_tag[tag]] = why
+    return unsaid
 
 
 async def remove(shell: Shell, router_id: UUID, *, folder: str) -> None:
@@ -191,8 +88,13 @@ async def listed(shell: Shell, *, folder: str) -> list[RouterStatus]:
 
 def _statuses(told: str) -> Iterator[RouterStatus]:
     for line in told.splitlines():
-        name, digest, trouble = (*line.split(" ", 2), "", "")[:3]
-        yield RouterStatus(router_id=UUID(name), digest=digest, trouble=trouble)
+        name, digest, mark, trouble = line.split(" ", 3)
+        mark = "" if mark == "-" else mark
+        yield RouterStatus(router_id=UUID(name), digest=digest, mark=mark, trouble=trouble)
+
+
+def _scratch() -> str:
+    return f"/tmp/sagastack-router-{uuid4().hex}.tar"
 
 
 def _nic(one: Segment) -> NicSpec:
@@ -205,12 +107,26 @@ def _packed(spec: RouterSpec, bridges: list[str], folder: str) -> bytes:
     files = {
         "rules.nft": router_words.rules(spec),
         "dnsmasq.conf": router_words.dnsmasq_conf(spec, at),
-        "leases": router_words.leases(spec),
-        "names": router_words.names(spec),
         "plan": plan(spec, bridges),
         "digest": spec.digest,
         "life": str(spec.life),
     }
+    return _tar(files)
+
+
+def _packed_leases(change: LeaseChange) -> tuple[bytes, dict[UUID, str]]:
+    """The change as a tar, and what no lease can be told of."""
+    cards = [router_words.card(one) for one in change.come]
+    ids = (*change.gone, *(one.nic_id for one in change.come))
+    files = {
+        "come": "".join(f"{line}\n" for line, _ in cards),
+        "gone": "".join(f"{router_words.tag_of(nic_id)}\n" for nic_id in ids),
+    }
+    told = zip(change.come, cards, strict=True)
+    return _tar(files), {one.nic_id: why for one, (_, why) in told if why}
+
+
+def _tar(files: Mapping[str, str]) -> bytes:
     whole = io.BytesIO()
     with tarfile.open(fileobj=whole, mode="w") as tar:
         for name, text in files.items():

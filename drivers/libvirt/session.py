@@ -25,7 +25,7 @@ from drivers.contract.compute import (
 )
 from drivers.contract.errors import DriverError, Refused, Unavailable
 from drivers.contract.hooks import Hook, HookResult
-from drivers.contract.routing import RouterSpec, RouterStatus
+from drivers.contract.routing import LeaseChange, RouterSpec, RouterStatus
 from drivers.contract.storage import (
     DiskPlace,
     DiskSpec,
@@ -311,6 +311,12 @@ class LibvirtSession:
     async def run_router(self, spec: RouterSpec, *, key: UUID) -> None:
         _, host = await self._host()
         await routers.run(self._line.shell, spec, host, folder=self._line.settings.router_dir)
+
+    async def tell_leases(
+        self, router_id: UUID, change: LeaseChange, *, key: UUID
+    ) -> dict[UUID, str] | None:
+        folder = self._line.settings.router_dir
+        return await routers.tell_leases(self._line.shell, router_id, change, folder=folder)
 
     async def remove_router(self, router_id: UUID, *, key: UUID) -> None:
         await routers.remove(self._line.shell, router_id, folder=self._line.settings.router_dir)

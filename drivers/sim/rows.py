@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from drivers.contract.compute import DiskAttachment, GuestStatus, NicSpec, Power
 from drivers.contract.hooks import HookEnd, HookStage
-from drivers.contract.routing import RouterSpec
+from drivers.contract.routing import LeaseChange, RouterSpec
 from drivers.contract.storage import DiskStatus, SnapshotStatus
 
 # A crashed or paused guest still holds its memory and the locks of its disks; one that is off
@@ -161,7 +161,16 @@ class SimRouter(Struct, frozen=True, array_like=True, tag="router"):
     spec: RouterSpec
 
 
-Row = SimHost | SimGuest | SimPool | SimDisk | Gone | Asked | SimHook | HookRun | SimRouter
+class SimLeases(Struct, frozen=True, array_like=True, tag="leases"):
+    """What a router on a host was told of leases."""
+
+    host: str
+    router_id: UUID
+    change: LeaseChange
+
+
+_Routing = SimRouter | SimLeases
+Row = SimHost | SimGuest | SimPool | SimDisk | Gone | Asked | SimHook | HookRun | _Routing
 
 
 def disk_file(volume_id: UUID) -> str:

@@ -23,7 +23,7 @@ from drivers.contract.compute import (
     Stranger,
 )
 from drivers.contract.hooks import Hook, HookResult
-from drivers.contract.routing import RouterSpec, RouterStatus
+from drivers.contract.routing import LeaseChange, RouterSpec, RouterStatus
 from drivers.contract.storage import (
     DiskPlace,
     DiskSpec,
@@ -38,7 +38,8 @@ from drivers.kit import router_words
 from drivers.sim import adoption, compute, copies, hooks, kept, storage, vitals
 from drivers.sim.address import hardware_id, identity
 from drivers.sim.line import SimLine
-from drivers.sim.rows import Gone, SimHost, SimRouter
+from drivers.sim.routed import unsaid
+from drivers.sim.rows import Gone, SimHost, SimLeases, SimRouter
 
 T = TypeVar("T")
 
@@ -328,6 +329,21 @@ class SimSession(SimLine):
 
         await self._call("run_router", spec.router_id, told)
 
+    async def tell_leases(
+        self, router_id: UUID, change: LeaseChange, *, key: UUID
+    ) -> dict[UUID, str] | None:
+        world = self._site.world
+
+        def told(host: SimHost) -> dict[UUID, str] | None:
+            there = world.routers.get(host.url, {}).get(router_id)
+            if there is None or not there.takes(change):
+                return None
+            if there.mark != change.now:
+                world.commit(SimLeases(host.url, router_id, change))
+            return unsaid(change)
+
+        return await self._call("tell_leases", router_id, told)
+
     async def remove_router(self, router_id: UUID, *, key: UUID) -> None:
         world = self._site.world
 
@@ -340,7 +356,7 @@ class SimSession(SimLine):
     async def list_routers(self) -> list[RouterStatus]:
         def look(host: SimHost) -> list[RouterStatus]:
             there = self._site.world.routers.get(host.url, {}).values()
-            return [RouterStatus(router_id=r.spec.router_id, digest=r.spec.digest) for r in there]
+            return [one.status for one in there]
 
         return await self._call("list_routers", None, look)
 

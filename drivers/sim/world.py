@@ -25,6 +25,7 @@ from drivers.contract.hooks import HookEnd, HookStage
 from drivers.sim.address import hardware_id, host_from_url, identity, pool_from_url
 from drivers.sim.journal import Journal
 from drivers.sim.keys import Keys
+from drivers.sim.routed import Routed
 from drivers.sim.rows import (
     ALIVE,
     Asked,
@@ -35,6 +36,7 @@ from drivers.sim.rows import (
     SimGuest,
     SimHook,
     SimHost,
+    SimLeases,
     SimPool,
     SimRouter,
 )
@@ -72,7 +74,7 @@ class SimWorld:
         self.hooks: dict[tuple[str, HookStage], SimHook] = {}
         self.hook_runs: dict[UUID, HookRun] = {}
         # The routers of each host by their ids.
-        self.routers: dict[str, dict[UUID, SimRouter]] = {}
+        self.routers: dict[str, dict[UUID, Routed]] = {}
         self._keys = Keys()
         self._users: dict[UUID, set[tuple[str, str]]] = {}
         self._used_mib: dict[str, int] = {}
@@ -135,7 +137,10 @@ class SimWorld:
             case Gone(what="router"):
                 self.routers.get(row.where, {}).pop(UUID(row.ident), None)
             case SimRouter():
-                self.routers.setdefault(row.host, {})[row.spec.router_id] = row
+                held = self.routers.setdefault(row.host, {})
+                held.setdefault(row.spec.router_id, Routed(row.host, row.spec)).spec = row.spec
+            case SimLeases():
+                self.routers[row.host][row.router_id].take(row.change)
             case SimHost():
                 self.hosts[row.url] = row
             case SimPool():
@@ -226,7 +231,8 @@ class SimWorld:
         yield from self.hooks.values()
         yield from self.hook_runs.values()
         for routers in self.routers.values():
-            yield from routers.values()
+            for router in routers.values():
+                yield from router.rows()
 
     def residue(self) -> Residue:
         """All guests and disks there are, for a judge to compare with what the log says."""

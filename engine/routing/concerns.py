@@ -11,12 +11,13 @@ from typing import Any
 from uuid import UUID
 
 from aggregates.base import Event, Recorded
-from aggregates.vm import VmCreated, VmExpunged, VmNicsSet, VmUpdated
-from aggregates.vm_life import VmAssigned, VmUnmanaged
+from aggregates.vm import Vm, VmCreated, VmNicsSet, VmUpdated
+from aggregates.vm_life import VmAssigned
 from projections.cloud import Cloud
 from projections.network import networks
 from projections.router import routers
 from projections.router_place import router_places
+from projections.vm import vms
 
 # Nouns whose rows are a part of what routers do, or name one that is.
 ROWS = frozenset(
@@ -41,11 +42,10 @@ BY_NETWORK, BY_VPC = "network_id", "vpc_id"
 BY_PART = ("load_balancer_rule_id", "network_acl_id", "public_ip_address_id")
 # What an operator changes seldom, and may concern any router.
 OF_ALL = frozenset({"network_offering", "setting", "traffic_type", "vlan_ip_range", "zone"})
-KINDS = ROWS | OF_ALL | {"host", "router", "vm"}
-# Of all that happens to guests, what changes their addresses and names.
-OF_GUESTS = frozenset(
-    one.TOPIC for one in (VmCreated, VmNicsSet, VmUpdated, VmAssigned, VmExpunged, VmUnmanaged)
-)
+KINDS = ROWS | OF_ALL | {"host", "router", Vm.KIND}
+# Of all that happens to guests, what changes their addresses and names. That a card has left its
+# network is told by the projection of cards, which knows where it was.
+OF_GUESTS = frozenset(one.TOPIC for one in (VmCreated, VmNicsSet, VmUpdated, VmAssigned))
 
 
 class Concerns:
@@ -74,7 +74,7 @@ class Concerns:
                 del self._in[part]
 
     def of(self, recorded: Recorded) -> Iterable[UUID]:
-        """The routers that have to be looked at for this event."""
+        """The routers whose picture this event may change; of guests, whose leases."""
         kind = self._kinds.get(type(recorded.event))
         if kind is None:
             kind = self._kinds[type(recorded.event)] = _kind(recorded.event)
@@ -92,32 +92,31 @@ class Concerns:
             return self._on(stream)
         if kind in OF_ALL:
             return [one.id for one in self._cloud[routers]]
-        return self._of_guest(recorded)
+        return self._of_guest(stream)
 
     def _named(self, kind: str, row_id: UUID) -> Iterator[UUID]:
         """Those that serve what the row names, or what it is."""
         row: Any = self._cloud.table(kind).get(row_id)
         if row is None:
             return
-        yield from self._serving(row_id if kind == "network" else getattr(row, BY_NETWORK, None))
+        yield from self.serving(row_id if kind == "network" else getattr(row, BY_NETWORK, None))
         yield from self._joining(row_id if kind == "vpc" else getattr(row, BY_VPC, None))
         for attribute in BY_PART:
             if (part := getattr(row, attribute, None)) is not None:
                 yield from self._in.get(part, ())
 
-    def _of_guest(self, recorded: Recorded) -> Iterator[UUID]:
-        """A guest is on networks, or was."""
-        yield from self._in.get(recorded.stream, ())
-        if isinstance(recorded.event, VmCreated | VmNicsSet):
-            for nic in recorded.event.nics:
-                yield from self._serving(nic.network_id)
+    def _of_guest(self, vm_id: UUID) -> Iterator[UUID]:
+        """Those of the networks that a guest is on."""
+        vm = self._cloud[vms].get(vm_id)
+        for nic in () if vm is None else vm.nics:
+            yield from self.serving(nic.network_id)
 
     def _joining(self, vpc_id: UUID | None) -> list[UUID]:
         if vpc_id is None:
             return []
         return [one.id for one in self._cloud[routers].by("vpc_id", vpc_id)]
 
-    def _serving(self, network_id: UUID | None) -> list[UUID]:
+    def serving(self, network_id: UUID | None) -> list[UUID]:
         """The routers of a network: its own, or those of its VPC."""
         network = self._cloud[networks].get(network_id)
         if network is None:
@@ -136,6 +135,6 @@ class Concerns:
 
 def _kind(event: Event) -> str:
     kind = event.TOPIC.partition(".")[0]
-    if kind == "vm" and event.TOPIC not in OF_GUESTS:
+    if kind == Vm.KIND and event.TOPIC not in OF_GUESTS:
         return ""
     return kind if kind in KINDS else ""

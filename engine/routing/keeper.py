@@ -1,8 +1,9 @@
 """Keeps routers on hosts as the log has them: tells a host whenever something of a router changes.
 
 It holds nothing that the log and the hosts do not: it may begin anew at any moment, and then looks
-at every router. What it hears of a commit says only which routers to look at; what one is to do is
-read from the log when it is told. So rules that change fast are told once, the latest of them.
+at every router. What it hears of a commit says only which routers to look at, and whose leases;
+what one is to do is read from the log when it is told. So what changes fast is told once, the
+latest of it.
 
 A host that cannot be reached is told when it answers again; if it stays away, its routers go to
 another. The place where a router was stays in the log until the host has removed it.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import cast
 from uuid import UUID, uuid4, uuid5
 
@@ -20,19 +22,21 @@ from aggregates.errors import DomainError
 from aggregates.host import HostConnected, HostState
 from aggregates.router import Router, serves
 from aggregates.router_place import RouterPlace
+from aggregates.vm import Vm
 from drivers.contract.errors import DriverError, Refused, Unavailable
-from drivers.contract.routing import Routing
+from drivers.contract.routing import RouterStatus, Routing
 from engine.clock import Clock, steady_s
 from engine.engine import Engine
 from engine.intents.router import LeavePlace, PlaceRouter, TellRouter
 from engine.log import Log
 from engine.reconcilers.looks import BY, safely
 from engine.routing.concerns import Concerns
-from engine.routing.picture import picture
-from engine.routing.placing import able_clusters, can_run, choose, guest_count, is_wanted, stays
+from engine.routing.placing import able_clusters, can_run, choose, is_wanted, stays
+from engine.routing.telling import Telling, Told
 from engine.side_by_side import side_by_side
 from engine.world import Hosts
 from projections.host import hosts
+from projections.nic import Nics
 from projections.router import routers
 from projections.router_place import router_places
 
@@ -41,10 +45,6 @@ TOLD_S, LISTED_S = 90.0, 30.0
 AGAIN_S, LOOK_S = 5.0, 60.0
 # For so long a router waits for its host, whose guests may all be well.
 GIVEN_UP_S = 180.0
-RESTS = 9
-# What a router does is told whole, so its networks have to be of a size for that.
-GUESTS_MAX = 10_000
-TOO_MANY = f"its networks have more than {GUESTS_MAX:,} guests, which no router here serves"
 NOWHERE = "no host of its zone that could run it is Up and Enabled"
 
 
@@ -69,10 +69,11 @@ class RouterKeeper:
         # When those are looked at again that something was wrong with; how long that is put off.
         self._later: dict[UUID, float] = {}
         self._delays_s: dict[UUID, float] = {}
-        self._told: dict[UUID, str] = {}
+        self._told: dict[UUID, Told] = {}
         self._lost_s: dict[UUID, float] = {}
-        self._drew_s: dict[UUID, float] = {}
         self._works = False
+        self._tasks: asyncio.TaskGroup | None = None
+        engine.cloud.view(Nics).left = self._left
         log.listen(self._heard)
 
     async def round(self) -> None:
@@ -98,11 +99,12 @@ class RouterKeeper:
         try:
             self._mark(self._all())
             async with asyncio.TaskGroup() as group:
+                self._tasks = group
                 group.create_task(self._look())
                 for _ in range(SIDE_BY_SIDE):
                     group.create_task(self._work())
         finally:
-            self._works = False
+            self._works, self._tasks = False, None
             for marked in (self._queued, self._busy, self._again):
                 marked.clear()
             self._waiting = asyncio.Queue()
@@ -110,10 +112,37 @@ class RouterKeeper:
     def _heard(self, batch: Sequence[Recorded]) -> None:
         if self._works:
             for recorded in batch:
-                concerned = list(self._concerns.of(recorded))
-                if isinstance(recorded.event, HostConnected):
-                    self._doubt(concerned)
-                self._mark(concerned)
+                if concerned := list(self._concerns.of(recorded)):
+                    self._note(recorded, concerned)
+
+    def _note(self, recorded: Recorded, concerned: list[UUID]) -> None:
+        """Of a guest only the leases may be others now; of all else, the whole picture."""
+        if recorded.event.KIND == Vm.KIND:
+            self._note_change(concerned, guest=recorded.stream)
+            return
+        for told in filter(None, map(self._told.get, concerned)):
+            told.is_drawn = False
+        if isinstance(recorded.event, HostConnected):
+            self._doubt(concerned)
+        self._mark(concerned)
+
+    def _left(self, nic_id: UUID, network_id: UUID) -> None:
+        if self._works:
+            self._note_change(self._concerns.serving(network_id), card=nic_id)
+
+    def _note_change(
+        self, router_ids: Iterable[UUID], *, guest: UUID | None = None, card: UUID | None = None
+    ) -> None:
+        """One that knows nothing yet is told of it with all others."""
+        for router_id in router_ids:
+            if (told := self._told.get(router_id)) is not None:
+                if told.is_beyond and card is None:
+                    continue
+                if guest is not None:
+                    told.guests.add(guest)
+                if card is not None:
+                    told.left.add(card)
+            self._mark((router_id,))
 
     def _mark(self, router_ids: Iterable[UUID]) -> None:
         """Look at these soon, once. One that is being told now is looked at again behind that."""
@@ -126,8 +155,8 @@ class RouterKeeper:
 
     def _doubt(self, router_ids: Iterable[UUID]) -> None:
         """Tell these again, though what they are to be is what they were told."""
-        for router_id in router_ids:
-            self._told.pop(router_id, None)
+        for told in filter(None, map(self._told.get, router_ids)):
+            told.doubt()
 
     async def _work(self) -> None:
         while True:
@@ -136,13 +165,23 @@ class RouterKeeper:
             self._busy.add(router_id)
             try:
                 await safely(self._see_to(router_id), TOLD_S)
-                # However fast a large network changes, a tenth of the time goes into drawing it.
-                await self._clock.sleep(RESTS * self._drew_s.pop(router_id, 0.0))
             finally:
-                self._busy.discard(router_id)
-            if router_id in self._again:
-                self._again.discard(router_id)
-                self._mark((router_id,))
+                told = self._told.get(router_id)
+                rest_s = 0.0 if told is None else told.rest_s
+                if rest_s and self._tasks is not None:
+                    self._tasks.create_task(self._rest(router_id, rest_s))
+                else:
+                    self._is_free(router_id)
+
+    async def _rest(self, router_id: UUID, rest_s: float) -> None:
+        await self._clock.sleep(rest_s)
+        self._is_free(router_id)
+
+    def _is_free(self, router_id: UUID) -> None:
+        self._busy.discard(router_id)
+        if router_id in self._again:
+            self._again.discard(router_id)
+            self._mark((router_id,))
 
     async def _look(self) -> None:
         """Try again what failed, give up hosts that stay away, and see whether hosts do as told."""
@@ -165,16 +204,24 @@ class RouterKeeper:
         if host is None or host.state is not HostState.UP:
             return
         session = cast(Routing, await self._hosts.session(host_id))
+        before = {one: (told.digest, told.mark) for one, told in self._told.items()}
         seen = {one.router_id: one for one in await session.list_routers()}
         for place in cloud[router_places].by("host_id", host_id):
             there = seen.pop(place.router_id, None)
-            told = self._told.get(place.router_id)
-            if there is None or there.trouble or there.digest != told:
+            if there is None or self._is_other(there, before.get(place.router_id)):
                 self._doubt((place.router_id,))
                 self._mark((place.router_id,))
         for router_id in seen:
             if await self._engine.ever(router_id, "router"):
                 await session.remove_router(router_id, key=uuid5(router_id, f"stray/{host_id}"))
+
+    def _is_other(self, there: RouterStatus, before: tuple[str, str] | None) -> bool:
+        """Is it not as it was told? One that was told something while its host was asked may be
+        said to be either."""
+        told = self._told.get(there.router_id)
+        if told is None or there.trouble:
+            return True
+        return before == (told.digest, told.mark) and not told.is_as(there)
 
     # ---- one router -----------------------------------------------------------------------
 
@@ -253,24 +300,15 @@ class RouterKeeper:
         router, host = cloud[routers].get(router_id), cloud[hosts].get(host_id)
         if router is None or host is None or host.state is not HostState.UP:
             return
-        began_s = self._steady()
-        try:
-            if guest_count(router, cloud) > GUESTS_MAX:
-                raise Refused(TOO_MANY)
-            drawn = picture(cloud, router, host.hypervisor)
-            digest = drawn.spec.digest
-        finally:
-            self._drew_s[router_id] = self._steady() - began_s
         # What served this network before would be its gateway as well, until it is gone.
         for place in list(cloud[router_places].by("host_id", host_id)):
             if place.serves_id == serves(router) and place.router_id not in cloud[routers]:
                 await self._leave(place)
-        self._concerns.note(router_id, drawn.parts)
-        if self._told.get(router_id) != digest:
-            session = cast(Routing, await self._hosts.session(host_id))
-            await session.run_router(drawn.spec, key=uuid5(router_id, digest))
-            self._told[router_id] = digest
-        await self._say(router_id, "; ".join(drawn.lacks))
+        told = self._told.setdefault(router_id, Told())
+        session = cast(Routing, await self._hosts.session(host_id))
+        telling = Telling(cloud, session, told, self._steady)
+        await telling.tell(router, host.hypervisor, partial(self._concerns.note, router_id))
+        await self._say(router_id, told.trouble)
 
     async def _say(self, router_id: UUID, trouble: str, *, anew: bool = True) -> None:
         """Record what is wrong; not `anew` where something is said already, which may differ in

@@ -1,4 +1,4 @@
-"""What a network's router is to do, all of it, as the log has it at this moment.
+"""What a network's router is to do, all of it but for leases, as the log has it at this moment.
 
 Rows in, a `RouterSpec` out, and beside it what of the rows no router here can do.
 """
@@ -19,7 +19,6 @@ from drivers.contract.routing import (
     Balance,
     Forward,
     GuestNet,
-    Lease,
     Line,
     RouterSpec,
     Segment,
@@ -37,7 +36,6 @@ from projections.ip_forwarding_rule import ip_forwarding_rules
 from projections.load_balancer_rule import LoadBalancerRule, load_balancer_rules
 from projections.network import networks
 from projections.network_acl import items_of
-from projections.nic import Nics
 from projections.port_forwarding_rule import port_forwarding_rules
 from projections.public_ip_address import public_ip_addresses
 from projections.stickiness_policy import stickiness_policies
@@ -125,26 +123,11 @@ class _Draft:
             segment=Segment(bridge=label, vlan=network.vlan),
             gateway=network.gateway,
             cidr=network.cidr,
-            leases=tuple(sorted(self._leases(network), key=lambda one: (one.ip4, one.mac))),
             serves_dhcp=_provides(network, "Dhcp"),
             serves_dns=_provides(network, "Dns"),
             domain=network.network_domain or (self._vpc.network_domain if self._vpc else ""),
             **lines,
         )
-
-    def _leases(self, network: Network) -> Iterator[Lease]:
-        """Every card on the network, of guests that are off too: an address is promised to each."""
-        for vm in self._cloud.view(Nics).guests_on(network.id):
-            self._parts.add(vm.id)
-            for nic in vm.nics:
-                if nic.network_id == network.id and nic.ip4:
-                    yield Lease(
-                        mac=nic.mac,
-                        ip4=nic.ip4,
-                        name=vm.name,
-                        leads_out=nic.is_default,
-                        options=tuple(sorted((nic.dhcp_options or {}).items())),
-                    )
 
     def _resolvers(self) -> tuple[str, ...]:
         """Those of its VPC, else of its network, else of the zone."""

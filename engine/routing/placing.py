@@ -95,12 +95,6 @@ def able_clusters(zone_id: UUID, cloud: Cloud, hosts_: Hosts) -> dict[UUID, None
     return {one.id: None for one in there if can_run(hosts_, one.hypervisor)}
 
 
-def guest_count(router: Router, cloud: Cloud) -> int:
-    """How many guests are on its networks; none of them is looked at."""
-    cards = cloud.view(Nics)
-    return sum(len(cards.guests_on(network.id)) for network in served_by(router, cloud))
-
-
 async def clear_routers(cloud: Cloud, hosts_: Hosts, host_id: UUID) -> None:
     """Remove every router from a host that is about to be removed itself."""
     for place in list(cloud[router_places].by("host_id", host_id)):

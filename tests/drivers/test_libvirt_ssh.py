@@ -16,7 +16,7 @@ from drivers.contract.compute import DiskAttachment, GuestSpec, HostAddress, Pow
 from drivers.contract.driver import Driver, HostSession
 from drivers.contract.errors import DriverError, Refused, Unavailable, Unknown
 from drivers.contract.hooks import Hook, HookEnd, HookStage
-from drivers.contract.routing import GuestNet, Lease, RouterSpec, Segment
+from drivers.contract.routing import GuestNet, Lease, LeaseChange, RouterSpec, Segment
 from drivers.contract.storage import DiskPlace, DiskSpec, ImageSource, PoolSpec
 from drivers.libvirt.driver import make
 from drivers.libvirt.session import LibvirtSession
@@ -111,8 +111,8 @@ async def test_a_router_runs_at_the_end_of_ssh(hosts: peer.LibvirtPair, tmp_path
         segment=Segment(bridge="br0", vlan=7),
         gateway="10.9.0.1",
         cidr="10.9.0.0/24",
-        leases=(Lease(mac="02:5a:00:00:09:09", ip4="10.9.0.9"),),
     )
+    lease = Lease(nic_id=uuid4(), mac="02:5a:00:00:09:09", ip4="10.9.0.9")
     spec = RouterSpec(router_id=uuid4(), life=0, nets=(net,))
     async with ssh_host(hosts.first) as server, driver(hosts, tmp_path / "state") as kvm:
         session = cast(LibvirtSession, await kvm.connect(by_password(server)))
@@ -125,7 +125,9 @@ async def test_a_router_runs_at_the_end_of_ssh(hosts: peer.LibvirtPair, tmp_path
         )
         shell = session._line.shell
         assert isinstance(shell, SshShell)
-        asked = await shell.run("sh", "-c", CARD, "sh", net.leases[0].mac)
+        change = LeaseChange(now="m1", come=(lease,))
+        assert await session.tell_leases(spec.router_id, change, key=uuid4()) == {}
+        asked = await shell.run("sh", "-c", CARD, "sh", lease.mac)
         assert "10.9.0.9" in asked.stdout + asked.stderr, asked
         await session.remove_router(spec.router_id, key=uuid4())
         assert await session.list_routers() == []

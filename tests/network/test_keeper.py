@@ -10,12 +10,13 @@ from uuid import UUID
 
 import pytest
 
-from drivers.contract.routing import RouterSpec
+from drivers.contract.routing import Lease, LeaseChange, RouterSpec
 from drivers.sim import SimDriver
+from drivers.sim.routed import Routed
 from drivers.sim.world import SimWorld
 from engine.intents import SYSTEM
 from engine.intents.host import HostLost
-from engine.routing import keeper
+from engine.routing import keeper, telling
 from projections.router import Router, routers
 from projections.router_place import router_places
 from sagastack.boot import controller
@@ -50,10 +51,26 @@ def world(here: Place) -> SimWorld:
     return driver.world
 
 
-def there(here: Place) -> list[tuple[str, RouterSpec]]:
+def routed(here: Place) -> list[Routed]:
     """Every router on every host."""
-    held = world(here).routers.items()
-    return [(url, row.spec) for url, rows in held for row in rows.values()]
+    return [one for held in world(here).routers.values() for one in held.values()]
+
+
+def there(here: Place) -> list[tuple[str, RouterSpec]]:
+    return [(one.host, one.spec) for one in routed(here)]
+
+
+def leases(here: Place) -> list[Lease]:
+    """Of all routers."""
+    return [lease for one in routed(here) for lease in one.leases.values()]
+
+
+async def leased(here: Place, *names: str) -> list[Lease]:
+    """All leases that there are, as soon as they are of guests of these names."""
+    await soon(
+        f"leases of {names}", lambda: sorted(one.name for one in leases(here)) == sorted(names)
+    )
+    return leases(here)
 
 
 async def soon(what: str, holds: Callable[[], Any]) -> Any:
@@ -81,14 +98,27 @@ def outside(spec: RouterSpec) -> tuple[str, ...]:
     return () if spec.uplink is None else spec.uplink.addresses
 
 
+def rows(here: Place) -> list[Router]:
+    return list(here.controller.cloud[routers])
+
+
 def row(here: Place) -> Router:
-    (found,) = here.controller.cloud[routers]
+    (found,) = rows(here)
     return found
+
+
+def domains(here: Place) -> set[str]:
+    return {one.domain for one in leases(here)}
 
 
 def lets_in(spec: RouterSpec, gateway: str) -> bool:
     """Does any line let something come to the network that has this gateway?"""
     return any(line.allow for net in spec.nets if net.gateway == gateway for line in net.comes)
+
+
+async def vm_named(here: Place, name: str) -> Any:
+    asked = {"name": name, "listall": "true"}
+    return await here.admin.one("listVirtualMachines", "virtualmachine", **asked)
 
 
 async def router_of(here: Place) -> Any:
@@ -102,8 +132,9 @@ async def test_a_router_is_told_all_that_its_network_has(here: Place) -> None:
     spec = await served(here)
     (nic,) = vm["nic"]
     (net,) = spec.nets
-    (lease,) = net.leases
-    assert (lease.mac, lease.ip4, lease.name) == (nic["macaddress"], nic["ipaddress"], "web")
+    (lease,) = await leased(here, "web")
+    assert (lease.mac, lease.ip4) == (nic["macaddress"], nic["ipaddress"])
+    assert (str(lease.nic_id), lease.domain) == (nic["id"], "ann.test")
     assert (net.gateway, net.cidr, net.domain) == ("10.1.1.1", "10.1.1.0/24", "ann.test")
     assert spec.resolvers == ("192.0.2.1",) and net.segment.vlan in range(100, 120)
     assert spec.uplink is not None and spec.uplink.gateway == "198.51.100.1"
@@ -132,9 +163,47 @@ async def test_a_router_is_told_all_that_its_network_has(here: Place) -> None:
     await served(here, lambda one: not one.static_nats and len(outside(one)) == 1)
 
     await guest_on(ann, network["id"], name="second")
-    await served(here, lambda one: len(one.nets[0].leases) == 2)
+    await leased(here, "web", "second")
+    await ann("updateVirtualMachine", id=vm["id"], name="first")
+    await leased(here, "first", "second")
+    await ann.job("updateNetwork", id=network["id"], networkdomain="other.test")
+    await soon("all are of the other domain", lambda: domains(here) == {"other.test"})
     await here.admin.job("destroyVirtualMachine", id=vm["id"], expunge="true")
-    await served(here, lambda one: [lease.name for lease in one.nets[0].leases] == ["second"])
+    await leased(here, "second")
+
+
+async def test_leases_are_told_singly(here: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever comes is told alone; a host that is elsewhere is told all, and so is one anew."""
+    told: list[LeaseChange] = []
+    take = Routed.take
+    monkeypatch.setattr(
+        Routed, "take", lambda one, change: (told.append(change), take(one, change))
+    )
+    network = await network_of(here.ann)
+    for name in ("one", "two", "three"):
+        await guest_on(here.ann, network["id"], name=name)
+        await soon(f"{name} is told", lambda name=name: name in {one.name for one in leases(here)})
+    assert [one.was is None for one in told] == [True] + [False] * (len(told) - 1)
+    assert all(len(one.come) == 1 for one in told[1:]), told
+    told.clear()
+    (router,) = routed(here)
+    router.mark = "another"
+    router.leases.clear()
+    await soon("its host is told all of them", lambda: len(leases(here)) == 3)
+    assert [one.was for one in told] == [None]
+
+
+async def test_what_dhcp_cannot_say_is_told_of_its_router(here: Place) -> None:
+    """The guest has its address, the others theirs."""
+    network = await network_of(here.ann)
+    first = await network_of(here.ann, name="aside")
+    vm = await guest_on(here.ann, first["id"], name="odd")
+    odd = {"dhcpoptions[0].dhcp:6x6": "boot.test"}
+    card = {"networkid": network["id"], "virtualmachineid": vm["id"]}
+    await here.ann.job("addNicToVirtualMachine", **card, **odd)
+    trouble = "'6x6' is no option of DHCP: its number, or its name"
+    await soon("it says so", lambda: trouble in [one.trouble for one in rows(here)])
+    assert sorted(one.name for one in leases(here)) == ["odd", "odd"]
 
 
 async def test_it_runs_beside_its_guests_and_says_where(here: Place) -> None:
@@ -272,11 +341,21 @@ async def test_a_router_that_finds_no_host_says_so(here: Place) -> None:
 async def test_a_network_that_is_too_large_says_so(
     here: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeper, "GUESTS_MAX", 0)
+    """It has its router, whose leases stay what they were until it is small enough."""
+    monkeypatch.setattr(telling, "GUESTS_MAX", 1)
     network = await network_of(here.ann)
-    await guest_on(here.ann, network["id"])
-    await soon("it says so", lambda: row(here).trouble == keeper.TOO_MANY)
-    assert not there(here)
+    await guest_on(here.ann, network["id"], name="one")
+    await leased(here, "one")
+    vm = await guest_on(here.ann, network["id"], name="two")
+    await soon("it says so", lambda: row(here).trouble == telling.TOO_MANY)
+    await guest_on(here.ann, network["id"], name="three")
+    assert [one.name for one in leases(here)] == ["one"]
+    await address_for(here.ann, network["id"])
+    await served(here, lambda one: len(outside(one)) == 2)
+    for gone in (vm["id"], (await vm_named(here, "three"))["id"]):
+        await here.admin.job("destroyVirtualMachine", id=gone, expunge="true")
+    await soon("it is well again", lambda: not row(here).trouble)
+    await leased(here, "one")
 
 
 async def test_one_card_of_a_guest_leads_out(here: Place) -> None:
@@ -288,9 +367,10 @@ async def test_one_card_of_a_guest_leads_out(here: Place) -> None:
         "addNicToVirtualMachine", networkid=second["id"], virtualmachineid=vm["id"], **options
     )
     await soon("both are served", lambda: len(there(here)) == 2)
-    leases = [one.nets[0].leases[0] for _, one in there(here)]
-    assert sorted(one.leads_out for one in leases) == [False, True]
-    assert [one.options for one in leases if not one.leads_out] == [(("66", "boot.test"),)]
+    await soon("both have a lease", lambda: len(leases(here)) == 2)
+    assert sorted(one.leads_out for one in leases(here)) == [False, True]
+    aside = [one.options for one in leases(here) if not one.leads_out]
+    assert aside == [(("66", "boot.test"),)]
 
 
 async def test_a_vpc_is_served_by_one_router(here: Place) -> None:

@@ -18,6 +18,7 @@ from drivers.contract.routing import (
     Forward,
     GuestNet,
     Lease,
+    LeaseChange,
     Line,
     RouterSpec,
     Segment,
@@ -43,6 +44,8 @@ class Scene:
     two: Machine
     world: Machine
     spec: RouterSpec
+    first: Lease
+    second: Lease
     folder: str
     shell: Inside
 
@@ -56,9 +59,24 @@ class Scene:
         spec = replace(self.spec, nets=(replace(self.net, **own),), **change)
         await routers.run(self.shell, spec, HOST, folder=self.folder)
 
+    async def lease(self, *come: Lease, gone: tuple[Lease, ...] = (), **marks: Any) -> Any:
+        """Tell it other leases; it is at some mark afterwards. What of them was left out."""
+        ids = tuple(one.nic_id for one in gone)
+        change = LeaseChange(come=come, gone=ids, **{"now": uuid4().hex, **marks})
+        router_id = self.spec.router_id
+        return await routers.tell_leases(self.shell, router_id, change, folder=self.folder)
+
+    async def mark(self) -> str:
+        (status,) = await routers.listed(self.shell, folder=self.folder)
+        return status.mark
+
     async def trouble(self) -> str:
         (status,) = await routers.listed(self.shell, folder=self.folder)
         return status.trouble
+
+
+def _lease(machine: Machine, ip4: str, name: str) -> Lease:
+    return Lease(nic_id=uuid4(), mac=machine.mac, ip4=ip4, name=name, domain="cloud.test")
 
 
 @asynccontextmanager
@@ -76,10 +94,6 @@ async def scene(folder: Path) -> AsyncIterator[Scene]:
                     segment=Segment(bridge=net.inside),
                     gateway="10.77.0.1",
                     cidr="10.77.0.0/24",
-                    leases=(
-                        Lease(mac=one.mac, ip4="10.77.0.9", name="one"),
-                        Lease(mac=two.mac, ip4="10.77.0.10", name="two"),
-                    ),
                     domain="cloud.test",
                     goes_open=True,
                 ),
@@ -91,9 +105,11 @@ async def scene(folder: Path) -> AsyncIterator[Scene]:
                 source_nat=FIRST,
             ),
         )
-        made = Scene(net, one, two, world, spec, str(folder), net.place)
+        leases = (_lease(one, "10.77.0.9", "one"), _lease(two, "10.77.0.10", "two"))
+        made = Scene(net, one, two, world, spec, *leases, str(folder), net.place)
         try:
             await made.tell()
+            await made.lease(*leases)
             await one.lease()
             await two.lease()
             yield made
@@ -124,26 +140,67 @@ async def test_guests_are_told_their_addresses_and_names(here: Scene) -> None:
 
 
 async def test_a_card_beside_the_way_out_is_told_of_no_gateway(here: Scene) -> None:
-    aside = replace(here.net.leases[1], leads_out=False, options=(("114", "http://told.test/"),))
-    await here.tell(leases=(here.net.leases[0], aside))
+    told = {"leads_out": False, "options": (("114", "http://told.test/"),)}
+    assert await here.lease(replace(here.second, **told), was=await here.mark()) == {}
     assert (await here.two.lease())["router"] == ""
     assert (await here.one.lease())["router"] == "10.77.0.1"
-    config = await here.shell.must("cat", f"{here.folder}/{here.spec.router_id}/dnsmasq.conf")
-    assert "x1,114,http://told.test/" in config
+    options = await here.shell.must("cat", f"{here.folder}/{here.spec.router_id}/options")
+    assert f"tag:x{here.second.nic_id.hex[:12]},114,http://told.test/" in options
 
 
-async def test_what_dhcp_cannot_say_leaves_it_as_it_was(here: Scene) -> None:
-    wrong = replace(here.net.leases[1], options=(("3", "no address"),))
-    with pytest.raises(Refused, match="bad IP address"):
-        await here.tell(leases=(here.net.leases[0], wrong))
+async def test_what_dhcp_cannot_say_is_left_out_and_told(here: Scene) -> None:
+    """One guest's odd wish keeps nothing from the others, nor from itself what else it has."""
+    odd = replace(here.second, options=(("3", "no address"), ("42", "192.0.2.1")))
+    third = await here.internet.machine(here.internet.inside)
+    more = _lease(third, "10.77.0.11", "three")
+    left_out = await here.lease(odd, more, was=await here.mark())
+    assert left_out == {here.second.nic_id: "option 3: bad IP address"}
+    assert (await here.two.lease())["ip"] == "10.77.0.10"
+    assert (await third.lease())["ip"] == "10.77.0.11"
+    options = await here.shell.must("cat", f"{here.folder}/{here.spec.router_id}/options")
+    assert "42,192.0.2.1" in options and "no address" not in options
+
+
+async def test_a_change_of_leases_that_is_late_does_nothing(here: Scene) -> None:
+    before = await here.mark()
+    other = replace(here.first, ip4="10.77.0.77")
+    assert await here.lease(other, was="another", now="m2") is None
+    assert (await here.one.lease())["ip"] == "10.77.0.9" and await here.mark() == before
+    assert await here.lease(other, was=before, now="m2") == {}
+    assert await here.lease(here.first, was=before, now="m2") == {}, "told twice"
+    assert (await here.one.lease())["ip"] == "10.77.0.77" and await here.mark() == "m2"
+
+
+async def test_a_card_comes_while_dhcp_and_dns_go_on(here: Scene) -> None:
+    third = await here.internet.machine(here.internet.inside)
+    pid = await here.shell.must("cat", f"{here.folder}/{here.spec.router_id}/dnsmasq.pid")
+    await here.lease(_lease(third, "10.77.0.11", "three"), was=await here.mark())
+    assert (await third.lease())["ip"] == "10.77.0.11"
+    asked = ("busybox", "nslookup", "three.cloud.test", "10.77.0.1")
+    assert "10.77.0.11" in (await here.two.run(*asked)).stdout
+    assert await here.shell.must("cat", f"{here.folder}/{here.spec.router_id}/dnsmasq.pid") == pid
+
+
+async def test_a_card_that_is_gone_has_no_lease_and_no_name(here: Scene) -> None:
+    asked = ("busybox", "nslookup", "one.cloud.test", "10.77.0.1")
+    assert "10.77.0.9" in (await here.two.run(*asked)).stdout
+    await here.lease(gone=(here.first,), was=await here.mark())
+    assert await here.one.lease() == {}
+    assert "10.77.0.9" not in (await here.two.run(*asked)).stdout
     assert (await here.two.lease())["ip"] == "10.77.0.10"
 
 
 async def test_an_address_goes_from_one_guest_to_the_next(here: Scene) -> None:
     third = await here.internet.machine(here.internet.inside)
-    leases = (Lease(mac=third.mac, ip4="10.77.0.9", name="three"), here.net.leases[1])
-    await here.tell(leases=leases)
+    mark = await here.mark()
+    await here.lease(gone=(here.first,), was=mark, now="m2")
+    await here.lease(_lease(third, "10.77.0.9", "three"), was="m2", now="m3")
     assert (await third.lease())["ip"] == "10.77.0.9"
+    asked = ("busybox", "nslookup", "three.cloud.test", "10.77.0.1")
+    assert "10.77.0.9" in (await here.two.run(*asked)).stdout
+    await here.lease(here.first, here.second)
+    assert (await here.one.lease())["ip"] == "10.77.0.9", "told whole, it has not let go of it"
+    assert await third.lease() == {}
 
 
 async def test_guests_go_out_by_one_address_and_nobody_comes_in(here: Scene) -> None:
@@ -287,7 +344,6 @@ async def test_tiers_are_joined_as_their_lists_let_them(here: Scene) -> None:
         segment=Segment(bridge=here.internet.outside),
         gateway="10.77.1.1",
         cidr="10.77.1.0/24",
-        leases=(Lease(mac=third.mac, ip4="10.77.1.9", name="three"),),
         comes=(web,),
         goes=(replace(web, allow=False),),
         goes_open=True,
@@ -298,6 +354,7 @@ async def test_tiers_are_joined_as_their_lists_let_them(here: Scene) -> None:
         await routers.run(here.shell, spec, HOST, folder=here.folder)
 
     await tell(here.net, tier)
+    await here.lease(_lease(third, "10.77.1.9", "three"), was=await here.mark())
     assert (await third.lease())["router"] == "10.77.1.1"
     async with third.serving(80, "three"), third.serving(81, "closed"), here.one.serving(80, "one"):
         assert await here.one.call("10.77.1.9", 80) == "three 10.77.0.9", "tiers see one another"

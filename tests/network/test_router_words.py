@@ -30,7 +30,13 @@ NET = GuestNet(
     segment=Segment(bridge="br0", vlan=100),
     gateway="10.1.1.1",
     cidr="10.1.1.0/24",
-    leases=(Lease(mac="02:00:00:00:00:09", ip4="10.1.1.9", name="one"),),
+    domain="cloud.test",
+)
+LEASE = Lease(
+    nic_id=UUID("b3d9dbf3-354d-48a9-bd88-0c8ab09adb2a"),
+    mac="02:00:00:00:00:09",
+    ip4="10.1.1.9",
+    name="one",
     domain="cloud.test",
 )
 SPEC = RouterSpec(
@@ -169,22 +175,35 @@ def test_nothing_but_addresses_gets_into_a_rule(change: dict[str, Any]) -> None:
         router_words.rules(replace(SPEC, **change))
 
 
+def test_a_card_in_words() -> None:
+    tag = "xb3d9dbf3354d"
+    assert router_words.card(LEASE) == (
+        f"{tag}\t10.1.1.9\t02:00:00:00:00:09,10.1.1.9,one\t10.1.1.9 one.cloud.test one\t",
+        "",
+    )
+    aside = replace(
+        LEASE, leads_out=False, options=(("66", "boot.test"), ("ntp-server", "1.2.3.4"))
+    )
+    options = f"tag:{tag},option:router\x1ftag:{tag},66,boot.test"
+    line, why = router_words.card(aside)
+    assert line.split("\t")[2] == f"02:00:00:00:00:09,set:{tag},10.1.1.9,one" and not why
+    assert line.split("\t")[4] == f"{options}\x1ftag:{tag},option:ntp-server,1.2.3.4"
+
+
 def test_dnsmasq_is_told_names_and_no_more() -> None:
     evil = "one\ndhcp-script=/bin/sh"
-    leases = (*NET.leases, Lease(mac="02:00:00:00:00:0a", ip4="10.1.1.10", name=evil))
-    spec = with_net(leases=leases, domain=evil)
+    spec = with_net(domain=evil)
     told = router_words.dnsmasq_conf(spec, "/run/r")
-    assert "dhcp-script" not in told + router_words.leases(spec) + router_words.names(spec)
-    assert router_words.leases(spec).splitlines() == [
-        "02:00:00:00:00:09,10.1.1.9,one",
-        "02:00:00:00:00:0a,10.1.1.10",
-    ]
-    with pytest.raises(Refused, match="no hardware address"):
-        router_words.leases(with_net(leases=(Lease(mac=evil, ip4="10.1.1.10"),)))
-    for options in ((("66; evil", "value"),), (("66", evil),)):
-        lease = replace(NET.leases[0], options=options)
-        with pytest.raises(Refused):
-            router_words.dnsmasq_conf(with_net(leases=(lease,)), "/run/r")
+    assert "dhcp-script" not in told
+    bare = f"xb3d9dbf3354d\t10.1.1.9\t{LEASE.mac},10.1.1.9\t\t"
+    assert router_words.card(replace(LEASE, name=evil, domain=evil)) == (bare, "")
+    line, why = router_words.card(replace(LEASE, mac=evil))
+    assert "dhcp-script" not in line and "no hardware address" in why
+    for options in ((("66; evil", "value"),), (("66", evil),), (("66", "a\tb\x1fc"),)):
+        line, why = router_words.card(replace(LEASE, name=evil, options=options))
+        assert line == bare and why
+    with pytest.raises(ValueError):
+        router_words.card(replace(LEASE, ip4=evil))
 
 
 def test_dhcp_and_dns_are_two_services() -> None:

@@ -22,6 +22,7 @@ from benchmarks.cloud import Bed
 from drivers.contract.compute import Power
 from drivers.sim import SimWorld
 from engine.ip_rules import addresses_of
+from engine.routing.leases import frame_of, leases_of
 from engine.routing.picture import picture
 from engine.routing.placing import is_wanted
 from projections.addresses import Addresses
@@ -212,9 +213,9 @@ def _numbers(cloud: Cloud) -> None:
 def _routed(cloud: Cloud, world: SimWorld) -> None:
     """Each router that should run is on one host, is what the log says of it, and no other is."""
     there = {
-        (url, row.spec.router_id): row.spec
+        (url, router_id): row
         for url, held in world.routers.items()
-        for row in held.values()
+        for router_id, row in held.items()
     }
     known = {
         (cloud[hosts][one.host_id].url.partition("?")[0], one.router_id)
@@ -223,9 +224,13 @@ def _routed(cloud: Cloud, world: SimWorld) -> None:
     assert there.keys() == known, f"routers run, or are known, and not both: {there.keys() ^ known}"
     wanted = {one.id for one in cloud[routers] if is_wanted(one, cloud)}
     assert sorted(one for _, one in there) == sorted(wanted), "a router is missing, or one too many"
-    for router_id, spec in ((one, there[url, one]) for url, one in there):
-        router = cloud[routers][router_id]
-        assert spec == picture(cloud, router, "Simulator").spec, f"{router.name} is otherwise"
+    for row in there.values():
+        router = cloud[routers][row.spec.router_id]
+        drawn = picture(cloud, router, "Simulator").spec
+        assert row.spec == drawn, f"{router.name} is otherwise"
+        domains = dict(frame_of(drawn.nets))
+        leases = {one.nic_id: one for vm in cloud[vms] for one in leases_of(vm, domains)}
+        assert row.leases == leases, f"{router.name} has other leases: {row.leases}, not {leases}"
 
 
 def _as_told(cloud: Cloud, world: SimWorld) -> None:
