@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from aggregates.base import Aggregate, Event, aggregate, event
+from aggregates.ids import uuid5
 
 
 class NetworkState(StrEnum):
@@ -164,3 +165,8 @@ class NetworkPermitted(Event, frozen=True, kw_only=True):
 @event("network.removed", removes=True)
 class NetworkRemoved(Event, frozen=True, kw_only=True):
     pass
+
+
+def space_of(network_id: UUID) -> UUID:
+    """The id of the address space that a network's guests are served from."""
+    return uuid5(network_id, "guest_ip4")

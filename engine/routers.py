@@ -8,12 +8,15 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID, uuid5
 
+from aggregates.address import ip4_text
 from aggregates.errors import NotAllowed
-from aggregates.network import Network, NetworkImplemented, NetworkState
+from aggregates.network import Network, NetworkImplemented, NetworkState, space_of
 from aggregates.record import RECORDS
 from aggregates.router import Router
+from engine.addresses import free_ip, take_ip
 from engine.network_services import require
 from engine.public_addresses import At, public_ranges, take_public
+from projections.addresses import Addresses
 from projections.public_ip_address import public_ip_addresses
 from projections.router import routers
 from projections.service_offering import service_offerings
@@ -29,9 +32,8 @@ def implement(at: At, network: Network, *, at_once: str = "") -> None:
     if network.state is not NetworkState.ALLOCATED:
         return
     at.change(network, NetworkImplemented())
-    if network.guest_ip_type != "Isolated" or network.vpc_id is not None:
-        return
-    begin_router(at, network, at_once or source_nat(at, network))
+    if network.vpc_id is None:
+        begin_router(at, network, at_once or source_nat(at, network))
 
 
 def source_nat(at: At, network: Network) -> str:
@@ -62,18 +64,36 @@ def take_source_nat(at: At, network: Network, wanted: str) -> str:
 def begin_router(at: At, network: Network, public_ip: str) -> UUID | None:
     """A router, if the virtual router provides anything on this network.
 
-    Its id follows from the version of the network, which changes in the same commit.
+    It is the gateway of an isolated network, and one machine more on a shared one: none where that
+    has no address left for it. Its id follows from the version of the network, which changes in
+    the same commit.
     """
     if not any("VirtualRouter" in providers for providers in network.services.values()):
         return None
     router_id = uuid5(network.id, f"router/{network.version}")
+    is_shared = network.guest_ip_type == "Shared"
+    guest_ip = _own_address(at, router_id, network) if is_shared else network.gateway
+    if is_shared and not guest_ip:
+        return None
     fields: dict[str, Any] = {
         "network_id": network.id,
-        "guest_ip": network.gateway,
+        "guest_ip": guest_ip,
         "public_ip": public_ip,
     }
     create_router(at, router_id, network, **fields)
     return router_id
+
+
+def _own_address(at: At, router_id: UUID, network: Network) -> str:
+    """The last address of the network that is free: guests have the first ones. Empty for none, and
+    where the network has no subnet of its own, as in a Basic zone."""
+    numbers = at.cloud.view(Addresses).ranges.get(space_of(network.id))
+    if numbers is None:
+        return ""
+    for number in range(numbers.space.last, numbers.space.first - 1, -1):
+        if not numbers.is_taken(number):
+            return take_ip(at, router_id, router_id, network, ip4_text(number))
+    return ""
 
 
 def _goes_out(at: At, of: Network) -> bool:
@@ -97,7 +117,8 @@ def create_router(at: At, router_id: UUID, of: Any, **fields: Any) -> None:
 
 
 def end_router(at: At, router: Router) -> None:
-    """The router is gone."""
+    """The router is gone, and the address that it had among guests' is free."""
+    free_ip(at, router.id)
     at.change(router, RECORDS["router"].removed())
 
 

@@ -105,7 +105,8 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuestNet:
-    """A network that a router serves. `gateway` is the router's own address on it.
+    """A network that a router serves. It is the `gateway` of its guests; or it has an `address` of
+    its own beside another gateway: then it tells addresses and names, and carries nothing.
 
     What comes to its guests and what goes from them is tried by lines, in their order; the first
     that fits decides, and `comes_open` or `goes_open` where none does. `resolvers` are told to
@@ -116,6 +117,7 @@ class GuestNet:
     segment: Segment
     gateway: str
     cidr: str
+    address: str = ""
     serves_dhcp: bool = True
     serves_dns: bool = True
     domain: str = ""
@@ -123,6 +125,10 @@ class GuestNet:
     comes_open: bool = False
     goes: tuple[Line, ...] = ()
     goes_open: bool = False
+
+    @property
+    def own_address(self) -> str:
+        return self.address or self.gateway
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -104,7 +104,7 @@ def _leaving(spec: RouterSpec) -> Iterator[str]:
     for net in spec.nets:
         # A guest that calls its neighbour by a public address must have the answer come this way.
         both = f'iifname "{side(net)}" oifname "{side(net)}"'
-        yield f"{both} ct status dnat snat to {_ip(net.gateway)}"
+        yield f"{both} ct status dnat snat to {_ip(net.own_address)}"
     for nat in spec.static_nats:
         yield f'oifname "public" ip saddr {_ip(nat.to_ip4)} snat to {_ip(nat.address)}'
     if spec.uplink is not None and spec.uplink.source_nat:
@@ -263,7 +263,7 @@ def _dhcp_lines(spec: RouterSpec, net: GuestNet) -> Iterator[str]:
     cidr, gateway, tag = IPv4Network(net.cidr), _ip(net.gateway), side(net)
     yield f"dhcp-range=set:{tag},{cidr.network_address},static,{cidr.netmask},{LEASE_S}"
     yield f"dhcp-option=tag:{tag},option:router,{gateway}"
-    resolvers = [gateway] if net.serves_dns else [_ip(one) for one in spec.resolvers]
+    resolvers = [_ip(net.own_address)] if net.serves_dns else [_ip(one) for one in spec.resolvers]
     if resolvers:
         yield f"dhcp-option=tag:{tag},option:dns-server,{','.join(map(str, resolvers))}"
     if _named(net.domain):
@@ -322,7 +322,16 @@ def _named(name: str) -> bool:
 
 def own_address(net: GuestNet) -> str:
     """The router's address on a network, with its prefix."""
-    return f"{_ip(net.gateway)}/{IPv4Network(net.cidr).prefixlen}"
+    return f"{_ip(net.own_address)}/{IPv4Network(net.cidr).prefixlen}"
+
+
+def next_hop(spec: RouterSpec) -> str:
+    """Where it sends what is for nobody on its networks: out, or to their gateway, if that is not
+    itself."""
+    if spec.uplink is not None:
+        return str(_ip(spec.uplink.gateway))
+    others = (net.gateway for net in spec.nets if net.gateway != net.own_address)
+    return next((str(_ip(one)) for one in others), "")
 
 
 def public_addresses(spec: RouterSpec) -> list[str]:

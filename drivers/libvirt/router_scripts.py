@@ -81,10 +81,14 @@ echo "$nets" | while read -r side outer bridge mac address; do
     exit 1
 done || exit 1
 if [ -n "$public_bridge" ]; then
-  wire public "$public" "$public_bridge" "$public_mac" && assign public $public_addresses &&
-    ip -n "$ns" route replace default via "$next_hop" || exit 1
+  wire public "$public" "$public_bridge" "$public_mac" && assign public $public_addresses || exit 1
 else
   ip link del "$public" 2>/dev/null
+fi
+if [ -n "$next_hop" ]; then
+  ip -n "$ns" route replace default via "$next_hop" || exit 1
+else
+  ip -n "$ns" route del default 2>/dev/null
 fi
 same=yes
 cmp -s "$new/dnsmasq.conf" "$at/dnsmasq.conf" || same=

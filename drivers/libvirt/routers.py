@@ -15,7 +15,6 @@ import re
 import shlex
 import tarfile
 from collections.abc import Iterator, Mapping
-from ipaddress import IPv4Address
 from uuid import UUID, uuid4
 
 from drivers.contract.compute import NicSpec
@@ -149,7 +148,7 @@ def plan(spec: RouterSpec, bridges: list[str]) -> str:
         "public_bridge": bridges[-1] if uplink is not None else "",
         "public_mac": _mac("0e", tail),
         "public_addresses": " ".join(router_words.public_addresses(spec)),
-        "next_hop": "" if uplink is None else str(IPv4Address(uplink.gateway)),
+        "next_hop": router_words.next_hop(spec),
         "dnsmasq": "yes" if any(n.serves_dhcp or n.serves_dns for n in spec.nets) else "",
         "life": str(spec.life),
     }

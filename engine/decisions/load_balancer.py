@@ -9,7 +9,7 @@ from aggregates.errors import Invalid, NotAllowed, RuleConflict
 from aggregates.network import Network
 from aggregates.record import RECORDS
 from aggregates.router import Router
-from engine.addresses import free_ip, take_ip
+from engine.addresses import take_ip
 from engine.decide import Desk, decision
 from engine.decisions import record
 from engine.decisions.record import claim
@@ -96,7 +96,6 @@ def remove(ask: RemoveLoadBalancer, desk: Desk) -> None:
     others = desk.cloud[load_balancers].by("router_id", row.router_id)
     if all(one.id == row.id for one in others):
         router = desk.row(routers, row.router_id)
-        free_ip(desk, router.id)
         end_router(desk, router)
     else:
         claim("ports_of_balancer", {"router": row.router_id}, row.id, desk)

@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 
 from aggregates.address import AddressSpaceCreated, AddressSpaceRemoved
 from aggregates.errors import AlreadyExists, Exhausted, InUse, Invalid, NotAllowed
-from aggregates.network import NetworkCreated, NetworkRemoved, NetworkUpdated
+from aggregates.network import NetworkCreated, NetworkRemoved, NetworkUpdated, space_of
 from aggregates.vm import Vm
 from engine.addresses import spaces
 from engine.decide import Desk, decision
@@ -168,11 +168,6 @@ def _guest_of(network_id: UUID, desk: Desk) -> Vm | None:
     if there := desk.cloud.view(Nics).guests_on(network_id):
         return there[0]
     return next((vm for one, vm in coming(desk.cloud) if one == network_id), None)
-
-
-def space_of(network_id: UUID) -> UUID:
-    """The id of the address space that a network's guests are served from."""
-    return uuid5(network_id, "guest_ip4")
 
 
 def _subnet(ask: CreateNetwork, zone_cidr: str) -> Subnet:

@@ -183,7 +183,7 @@ def restart(ask: RestartNetwork, desk: Desk) -> None:
 
 def _serve(network: Network, desk: Desk, *, anew: bool) -> None:
     """The network has what its services need; with `anew` a router that knows nothing of before."""
-    if network.guest_ip_type != "Isolated" or network.vpc_id is not None:
+    if network.vpc_id is not None:
         return
     standing = [one for one in routers_of(desk, network) if one.role == "VIRTUAL_ROUTER"]
     if standing and not anew:

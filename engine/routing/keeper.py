@@ -163,15 +163,12 @@ class RouterKeeper:
             router_id = await self._waiting.get()
             self._queued.discard(router_id)
             self._busy.add(router_id)
-            try:
-                await safely(self._see_to(router_id), TOLD_S)
-            finally:
-                told = self._told.get(router_id)
-                rest_s = 0.0 if told is None else told.rest_s
-                if rest_s and self._tasks is not None:
-                    self._tasks.create_task(self._rest(router_id, rest_s))
-                else:
-                    self._is_free(router_id)
+            await safely(self._see_to(router_id), TOLD_S)
+            told = self._told.get(router_id)
+            if told is not None and told.rest_s and self._tasks is not None:
+                self._tasks.create_task(self._rest(router_id, told.rest_s))
+            else:
+                self._is_free(router_id)
 
     async def _rest(self, router_id: UUID, rest_s: float) -> None:
         await self._clock.sleep(rest_s)

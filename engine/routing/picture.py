@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 from uuid import UUID
 
@@ -45,7 +45,7 @@ from projections.vpn import remote_access_vpns
 from projections.zone import zones
 
 PROVIDERS = frozenset({"VirtualRouter", "VpcVirtualRouter"})
-BY_SOURCE = "SourceBased"
+BY_SOURCE, SHARED = "SourceBased", "Shared"
 # What balancers of packets tell apart; a rule of any other kind is about what is said in them.
 PLAIN = {"tcp": "tcp", "udp": "udp"}
 
@@ -117,7 +117,7 @@ class _Draft:
 
     def _net(self, network: Network) -> GuestNet:
         label = self._label("Guest", network.physical_network_id)
-        lines = self._tier(network) if self._vpc is not None else self._walled(network)
+        lines = self._lines(network)
         return GuestNet(
             network_id=network.id,
             segment=Segment(bridge=label, vlan=network.vlan),
@@ -128,6 +128,22 @@ class _Draft:
             domain=network.network_domain or (self._vpc.network_domain if self._vpc else ""),
             **lines,
         )
+
+    def _lines(self, network: Network) -> dict[str, Any]:
+        """What passes: nothing of a shared network, which has another gateway."""
+        if network.guest_ip_type == SHARED:
+            self._note_other_ranges(network)
+            return {"address": self._router.guest_ip}
+        return self._tier(network) if self._vpc is not None else self._walled(network)
+
+    def _note_other_ranges(self, network: Network) -> None:
+        cidr = IPv4Network(network.cidr)
+        for row in self._rows_of(vlan_ip_ranges, network):
+            if IPv4Address(row.start_ip) not in cidr:
+                self._lacks.append(
+                    f"guests at {row.start_ip}-{row.end_ip} are told no address: a router tells "
+                    f"those of its network's own subnet, {cidr}"
+                )
 
     def _resolvers(self) -> tuple[str, ...]:
         """Those of its VPC, else of its network, else of the zone."""

@@ -25,6 +25,8 @@ from projections.router_place import router_places
 from projections.setting import is_on
 
 RUNNING, ROLE = "Running", "VIRTUAL_ROUTER"
+# So many of a network's guests say where most of them are.
+LOOKED_AT = 500
 ON_HOSTS = "network.router.on.hosts"
 # A host that somebody keeps guests away from is left by routers too.
 STAYS = (ResourceState.ENABLED, ResourceState.DISABLED)
@@ -78,7 +80,7 @@ def choose(router: Router, cloud: Cloud, hosts_: Hosts, *, but: UUID | None) -> 
     near = Counter(
         vm.host_id
         for network in served_by(router, cloud)
-        for vm in cloud.view(Nics).guests_on(network.id)
+        for vm in cloud.view(Nics).guests_on(network.id)[:LOOKED_AT].looked_at()
         if vm.host_id is not None
     )
     beside = (cloud[hosts].get(host_id) for host_id, _ in near.most_common())

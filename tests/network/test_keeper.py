@@ -17,12 +17,16 @@ from drivers.sim.world import SimWorld
 from engine.intents import SYSTEM
 from engine.intents.host import HostLost
 from engine.routing import keeper, telling
+from projections.addresses import Addresses
 from projections.router import Router, routers
 from projections.router_place import router_places
 from sagastack.boot import controller
 from sagastack.monitor.folds import families
 from sagastack.settings import Settings
 from tests.rules.world import add_public, address_for, guest_on, network_of
+from tests.tenant.test_networks import share
+from tests.tenant.test_refusals import refusal
+from tests.tenant.test_vm_life import DEPLOY, deploy
 from tests.tenant.world import ZONE, Place, named, place
 from tests.vpc.parts import ALLOW, make_line, make_list, make_tier, make_vpc
 
@@ -371,6 +375,47 @@ async def test_one_card_of_a_guest_leads_out(here: Place) -> None:
     assert sorted(one.leads_out for one in leases(here)) == [False, True]
     aside = [one.options for one in leases(here) if not one.leads_out]
     assert aside == [(("66", "boot.test"),)]
+
+
+async def test_a_shared_network_is_told_addresses_and_keeps_its_gateway(here: Place) -> None:
+    """Its router is one machine more on it, with the last address; another leads out."""
+    network = await share(here)
+    vm = await deploy(here.ann, networkids=network["id"])
+    spec = await served(here)
+    (net,) = spec.nets
+    assert (net.gateway, net.own_address) == ("10.9.0.1", "10.9.0.19")
+    assert spec.uplink is None and not net.comes_open and not net.goes_open
+    (lease,) = await leased(here, vm["name"])
+    assert (lease.ip4, lease.mac) == (vm["nic"][0]["ipaddress"], vm["nic"][0]["macaddress"])
+    other = await deploy(here.bob, networkids=network["id"])
+    await leased(here, vm["name"], other["name"])
+    assert (await router_of(here))["guestipaddress"] == "10.9.0.19"
+    error = await refusal(here.ann, "deployVirtualMachine", **DEPLOY, ipaddress="10.9.0.19")
+    assert "address 10.9.0.19 of network open is taken" in error["errortext"]
+
+    more = {"networkid": network["id"], "forvirtualnetwork": "false", "netmask": "255.255.255.0"}
+    beyond = {"gateway": "10.10.0.1", "startip": "10.10.0.5", "endip": "10.10.0.9"}
+    await here.admin("createVlanIpRange", **more, **beyond)
+    why = "guests at 10.10.0.5-10.10.0.9 are told no address"
+    await soon("it says what it does not serve", lambda: why in row(here).trouble)
+    await here.admin.job("restartNetwork", id=network["id"], cleanup="true")
+    await served(here, lambda one: one.router_id != spec.router_id)
+    assert row(here).guest_ip in ("10.9.0.18", "10.9.0.19")
+    await leased(here, vm["name"], other["name"])
+    for one in (vm, other):
+        await here.admin.job("destroyVirtualMachine", id=one["id"], expunge="true")
+    await leased(here)
+    held = here.controller.cloud.view(Addresses).holds
+    assert row(here).id in {taken.holder for taken in held.values()}
+    await here.admin.job("deleteNetwork", id=network["id"])
+    await soon("nothing is left", lambda: not there(here) and not rows(here))
+    assert not [one for one in held.values() if one.purpose == "nic"]
+
+
+async def test_a_shared_network_without_room_for_one_has_none(here: Place) -> None:
+    network = await share(here, startip="10.9.0.10", endip="10.9.0.10")
+    vm = await deploy(here.ann, networkids=network["id"])
+    assert vm["state"] == "Running" and not rows(here)
 
 
 async def test_a_vpc_is_served_by_one_router(here: Place) -> None:

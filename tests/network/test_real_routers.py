@@ -203,6 +203,26 @@ async def test_an_address_goes_from_one_guest_to_the_next(here: Scene) -> None:
     assert await third.lease() == {}
 
 
+async def test_beside_another_gateway_it_tells_and_carries_nothing(here: Scene) -> None:
+    """A shared network: somebody else is the way out, and the router one machine more."""
+    gateway = await here.internet.machine(here.internet.inside)
+    await gateway.address("10.77.0.254/24")
+    await here.tell(address="10.77.0.1", gateway="10.77.0.254", uplink=None)
+    told = await here.two.lease()
+    assert (told["ip"], told["router"], told["dns"]) == ("10.77.0.10", "10.77.0.254", "10.77.0.1")
+    found = await here.one.run("busybox", "nslookup", "two.cloud.test", "10.77.0.1")
+    assert "10.77.0.10" in found.stdout
+    tail = here.spec.router_id.hex[:12]
+    routes = await here.shell.must("ip", "-n", f"saga-{tail}", "route")
+    assert "default via 10.77.0.254" in routes and f"p{tail}" not in await here.shell.must(
+        "ip", "-o", "link"
+    )
+    async with gateway.serving(80, "gateway"):
+        assert await here.one.call("10.77.0.254", 80) == "gateway 10.77.0.9"
+    await here.tell()
+    assert (await here.two.lease())["router"] == "10.77.0.1"
+
+
 async def test_guests_go_out_by_one_address_and_nobody_comes_in(here: Scene) -> None:
     async with here.world.serving(8000, "world"), here.one.serving(80, "inner"):
         assert await here.one.call(OUTSIDE, 8000) == f"world {FIRST}"

@@ -227,3 +227,15 @@ def test_the_shell_is_told_words() -> None:
 def test_specs_that_say_the_same_have_one_digest() -> None:
     assert replace(SPEC).digest == SPEC.digest
     assert replace(SPEC, life=4).digest != SPEC.digest
+
+
+def test_beside_another_gateway_it_tells_and_carries_nothing() -> None:
+    spec = replace(with_net(address="10.1.1.254"), uplink=None)
+    told = router_words.dnsmasq_conf(spec, "/run/r")
+    assert "option:router,10.1.1.1\n" in told and "dns-server,10.1.1.254\n" in told
+    assert "host-record=gateway.cloud.test,gateway,10.1.1.1\n" in told
+    words = plan(spec, ["br0-100"])
+    assert line(words, "next_hop=") == "next_hop=10.1.1.1" and " 10.1.1.254/24" in words
+    rules = router_words.rules(spec)
+    chain = rules[rules.index("chain from_n") :].splitlines()
+    assert chain[1].strip() == "drop"

@@ -18,7 +18,7 @@ from projections.host import hosts
 from projections.network import Network, networks
 from projections.private_gateway import private_gateways
 from projections.public_ip_address import public_ip_addresses
-from projections.router import routers
+from projections.router import Router, routers
 from projections.saga import RunState, saga_runs
 from projections.snapshot import snapshots
 from projections.space import Space
@@ -103,6 +103,13 @@ def _disks(rig: Rig) -> None:
     assert real == known, f"disks that the log does not know, or the reverse: {real ^ known}"
 
 
+def has_own_address(cloud: Cloud, router: Router) -> bool:
+    """Has it an address among guests'? That of an isolated network is its gateway."""
+    network = cloud[networks].get(router.network_id)
+    is_shared = network is not None and network.guest_ip_type == "Shared"
+    return is_shared or router.role == "INTERNAL_LB_VM"
+
+
 def _promises(rig: Rig, let_go_of: set[UUID]) -> None:
     capacity, space = rig.cloud.view(Capacity), rig.cloud.view(Space)
     addresses = rig.cloud.view(Addresses)
@@ -118,7 +125,7 @@ def _promises(rig: Rig, let_go_of: set[UUID]) -> None:
     wires = {network.id for network in rig.cloud[networks] if holds_its_vlan(rig.cloud, network)}
     public = {row.id for row in rig.cloud[public_ip_addresses]}
     gateways = {row.id for row in rig.cloud[private_gateways] if row.associated_network_id}
-    inside = {router.id for router in rig.cloud[routers] if router.role == "INTERNAL_LB_VM"}
+    inside = {router.id for router in rig.cloud[routers] if has_own_address(rig.cloud, router)}
     known = cards | wires | public | gateways | inside | (holders & let_go_of)
     assert holders == known, f"addresses are held for nothing, or the reverse: {holders ^ known}"
     for fold in (capacity, space, addresses):

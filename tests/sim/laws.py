@@ -45,7 +45,7 @@ from projections.table import TABLES
 from projections.vm import vms
 from projections.vm_snapshot import vm_snapshots
 from projections.volume import volumes
-from tests.sagas.judge import holds_its_vlan, judge
+from tests.sagas.judge import has_own_address, holds_its_vlan, judge
 from tests.sim import places
 from tests.sim.references import nothing_dangles
 from tests.sim.tenants import Tenants
@@ -203,6 +203,9 @@ def _numbers(cloud: Cloud) -> None:
             shown = [int(nic.mac.replace(":", ""), 16)]
             shown += [int(IPv4Address(one)) for one in addresses_of(nic)]
             assert held(nic.id) == sorted(shown), f"card {nic.id} of {vm.name} holds {held(nic.id)}"
+    for router in cloud[routers]:
+        shown = [int(IPv4Address(router.guest_ip))] if has_own_address(cloud, router) else []
+        assert held(router.id) == shown, f"router {router.name} holds {held(router.id)}"
     for row in cloud[public_ip_addresses]:
         assert held(row.id) == [int(IPv4Address(row.address))], f"{row.address} is not held"
     for network in cloud[networks]:
