@@ -154,10 +154,54 @@ class StaticNat:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cookie:
+    """How callers of HTTP are kept with the guest that they had: by a cookie that the balancer sets
+    or marks (`insert`, `rewrite`, `prefix`, with `words` of haproxy's), or one that guests set and
+    it learns (`is_learnt`), which it remembers for `held`, by `length` characters of its value.
+    """
+
+    name: str
+    mode: str = "insert"
+    words: tuple[str, ...] = ()
+    domain: str = ""
+    is_learnt: bool = False
+    from_request: bool = False
+    length: int = 52
+    held: str = "3h"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """How a guest is asked whether it takes connections, by HTTP; times are in seconds."""
+
+    path: str
+    interval_s: int
+    timeout_s: int
+    healthy: int
+    unhealthy: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proxied:
+    """Connections that the router takes itself, and makes another of to a guest, which sees them
+    come from the router. A guest that takes none for some seconds is left out meanwhile.
+
+    `to_fewest`: whoever has fewest gets the next. `tells_caller`: it begins with who called (the
+    PROXY protocol, version 1). Without a `check` a guest is well where its port answers.
+    """
+
+    to_fewest: bool = False
+    tells_caller: bool = False
+    cookie: Cookie | None = None
+    check: Check | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Balance:
     """A port of a public address whose connections are spread over guests.
 
     `by_source`: who comes from one address always comes to the same guest. Else they take turns.
+    Without `proxied` packets are led on as they are. That is for TCP alone.
     """
 
     address: str
@@ -166,6 +210,7 @@ class Balance:
     members: tuple[tuple[str, int], ...]
     by_source: bool = False
     sources: tuple[str, ...] = (EVERYWHERE,)
+    proxied: Proxied | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,5 @@
-"""Pure: a router as Linux is told of it: rules for nftables, and what dnsmasq reads.
+"""Pure: a router as Linux is told of it: rules for nftables, and what dnsmasq reads. What haproxy
+reads is in `proxy_words`.
 
 In the router's network namespace the way out is called `public`, and each network's side after its
 network. A line about a public address speaks of the address and port that a caller used, which
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from uuid import UUID
 
@@ -24,6 +26,7 @@ from drivers.contract.routing import (
     RouterSpec,
     Traffic,
 )
+from drivers.kit.proxy_words import proxied
 
 LEASE_S = 86_400
 # Names of hosts and domains as DNS has them; whatever else somebody wrote gets no name.
@@ -46,14 +49,16 @@ def rules(spec: RouterSpec) -> str:
     chains = [
         _chain("lead", "type nat hook prerouting priority dstnat", _leading(spec)),
         _chain("leave", "type nat hook postrouting priority srcnat", _leaving(spec)),
-        _chain("own", "type filter hook input priority filter; policy drop", _own(spec)),
     ]
     for net in spec.nets:
         chains += [
             _chain(f"from_{side(net)}", "", _lines(net.goes, "return", net.goes_open)),
             _chain(f"to_{side(net)}", "", _lines(net.comes, "accept", net.comes_open)),
         ]
-    # Behind the chains that it jumps to.
+    # Behind the chains that they jump to.
+    for number, balance in enumerate(proxied(spec)):
+        chains.append(_chain(f"call_{number}", "", _calling(spec, balance)))
+    chains.append(_chain("own", "type filter hook input priority filter; policy drop", _own(spec)))
     passing = "type filter hook forward priority filter; policy drop"
     chains.append(_chain("pass", passing, _passing(spec)))
     return "flush ruleset\ntable ip sagastack {\n" + "".join(chains) + "}\n"
@@ -69,7 +74,7 @@ def _leading(spec: RouterSpec) -> Iterator[str]:
     for forward in spec.forwards:
         yield f"{_to(forward.address)} {_from(forward.sources)}{_led(forward)}"
     for balance in spec.balances:
-        if balance.members:
+        if balance.members and balance.proxied is None:
             yield f"{_to(balance.address)} {_from(balance.sources)}{_spread(balance)}"
     for nat in spec.static_nats:
         yield f"{_to(nat.address)} dnat to {_ip(nat.to_ip4)}"
@@ -127,8 +132,18 @@ def _own(spec: RouterSpec) -> Iterator[str]:
             yield f"{guests} tcp dport 53 accept"
         for one in net.comes:
             if one.address and one.allow and one.traffic.protocol in ("icmp", "all"):
-                match = _match(one.traffic)
+                match = _match(replace(one.traffic, protocol="icmp"))
                 yield f'iifname "public" ip daddr {_ip(one.address)} {match}accept'
+    for number, balance in enumerate(proxied(spec)):
+        port = f"{_to(balance.address)} tcp dport {int(balance.port)}"
+        for net in spec.nets:
+            guests = f'iifname "{side(net)}" {port}'
+            if net is _home(spec, balance):
+                yield f"{guests} accept"
+            else:
+                yield f"{guests} jump from_{side(net)}"
+                yield f"{guests} jump call_{number}"
+        yield f'iifname "public" {port} {_from(balance.sources)}jump call_{number}'
 
 
 def _passing(spec: RouterSpec) -> Iterator[str]:
@@ -143,6 +158,32 @@ def _passing(spec: RouterSpec) -> Iterator[str]:
     yield 'iifname != "public" oifname "public" accept'
     for net in spec.nets:
         yield f'oifname "{side(net)}" jump to_{side(net)}'
+
+
+def _calling(spec: RouterSpec, balance: Balance) -> Iterator[str]:
+    """Who may call a balancer that takes connections itself: whom the lines of its guests' network
+    let in to them. A line about a public address speaks of the port there, another of guests'."""
+    net, (_, to) = _home(spec, balance), balance.members[0]
+    for line in () if net is None else net.comes:
+        is_about = not line.address or _ip(line.address) == _ip(balance.address)
+        if is_about and _covers(line.traffic, balance.port if line.address else to):
+            yield f"{_from(line.traffic.sources)}{'accept' if line.allow else 'drop'}"
+    yield "accept" if net is not None and net.comes_open else "drop"
+
+
+def _home(spec: RouterSpec, balance: Balance) -> GuestNet | None:
+    """The network of a balancer's guests."""
+    ip4 = _ip(balance.members[0][0])
+    return next((one for one in spec.nets if ip4 in IPv4Network(one.cidr)), None)
+
+
+def _covers(traffic: Traffic, port: int) -> bool:
+    """Is a connection of TCP to this port among it?"""
+    if traffic.protocol not in ("tcp", "all", "6"):
+        return False
+    if traffic.protocol != "tcp" or traffic.first_port is None:
+        return True
+    return traffic.first_port <= port <= (traffic.last_port or traffic.first_port)
 
 
 def _lines(lines: Sequence[Line], allowed: str, is_open: bool) -> Iterator[str]:

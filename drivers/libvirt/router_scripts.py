@@ -11,6 +11,10 @@ alive() {
   pid=$(cat "$at/dnsmasq.pid" 2>/dev/null) && [ -n "$pid" ] &&
     grep -qa "^dnsmasq" "/proc/$pid/cmdline" 2>/dev/null
 }
+balances() {
+  calls=$(cat "$at/haproxy.pid" 2>/dev/null) && [ -n "$calls" ] &&
+    grep -qa "^haproxy" "/proc/$calls/cmdline" 2>/dev/null
+}
 silence() {
   alive && kill "$pid"
   while alive; do sleep 0.02; done
@@ -20,6 +24,7 @@ speak() { inside dnsmasq --conf-file="$at/dnsmasq.conf"; }
 is_made() { ip netns exec "$ns" true 2>/dev/null; }
 unmake() {
   silence
+  for left in $(ip netns pids "$ns" 2>/dev/null); do kill -KILL "$left" 2>/dev/null; done
   for wire in $(echo "$nets" | cut -d" " -f2) "$public"; do ip link del "$wire" 2>/dev/null; done
   ip netns del "$ns" 2>/dev/null
   rm -f "/run/netns/$ns" && [ ! -e "/run/netns/$ns" ]
@@ -42,6 +47,10 @@ for bridge in $(echo "$nets" | cut -d" " -f3) $public_bridge; do
 done
 nft -c -f "$new/rules.nft" || exit 3
 [ -z "$dnsmasq" ] || dnsmasq --test --conf-file="$new/dnsmasq.conf" 2>"$new/why" || {
+  cat "$new/why" >&2; exit 3; }
+lacking=
+[ -z "$haproxy" ] || command -v haproxy >/dev/null || lacking=yes haproxy=
+[ -z "$haproxy" ] || haproxy -c -q -f "$new/haproxy.cfg" >"$new/why" 2>&1 || {
   cat "$new/why" >&2; exit 3; }
 rm -f "$new/why"
 if ! is_made || [ "$(cat "$at/life" 2>/dev/null)" != "$life" ]; then
@@ -92,11 +101,20 @@ else
 fi
 same=yes
 cmp -s "$new/dnsmasq.conf" "$at/dnsmasq.conf" || same=
+cmp -s "$new/haproxy.cfg" "$at/haproxy.cfg" && balances && other= || other=yes
 mv -f "$new"/* "$at/" && rmdir "$new" || exit 1
+if [ -z "$haproxy" ]; then
+  ! balances || kill "$calls"
+elif [ -n "$other" ]; then  # Who has called already is served by the one before.
+  balances || calls=
+  inside haproxy -D -f "$at/haproxy.cfg" -p "$at/haproxy.pid" ${calls:+-sf "$calls"} || exit 1
+fi
 if [ -z "$dnsmasq" ] || [ -z "$same" ] || ! alive; then
   silence
   if [ -n "$dnsmasq" ] && [ -e "$at/mark" ]; then speak || exit 1; fi
 fi
+[ -z "$lacking" ] || {  # All else it does.
+  echo "what balances connections is missing: apt-get install haproxy" >&2; exit 3; }
 """
 )
 # $1 the folder of all routers, $2 the router, $3 the mark it is to be at (`any`), $4 the mark
@@ -183,6 +201,7 @@ for at in "$1"/*; do
 $nets
 END
   [ -z "$dnsmasq" ] || [ ! -e "$at/mark" ] || alive || why="its DHCP and DNS have ended"
+  [ -z "${haproxy-}" ] || balances || why="what balances its connections has ended"
   ip netns exec "$ns" nft list table ip sagastack >/dev/null 2>&1 || why="it has no rules"
   is_made || why="its namespace is gone"
   echo "${at##*/} $(cat "$at/digest") $(cat "$at/mark" 2>/dev/null || echo -) $why"

@@ -21,6 +21,7 @@ from drivers.contract.compute import NicSpec
 from drivers.contract.errors import Refused, Unavailable
 from drivers.contract.routing import GuestNet, LeaseChange, RouterSpec, RouterStatus, Segment
 from drivers.kit import router_words
+from drivers.kit.proxy_words import haproxy_conf, proxied
 from drivers.libvirt import segments
 from drivers.libvirt.profile import HostProfile
 from drivers.libvirt.router_scripts import LEASES, LIST, REMOVE, RUN
@@ -106,6 +107,7 @@ def _packed(spec: RouterSpec, bridges: list[str], folder: str) -> bytes:
     files = {
         "rules.nft": router_words.rules(spec),
         "dnsmasq.conf": router_words.dnsmasq_conf(spec, at),
+        "haproxy.cfg": haproxy_conf(spec),
         "plan": plan(spec, bridges),
         "digest": spec.digest,
         "life": str(spec.life),
@@ -150,6 +152,7 @@ def plan(spec: RouterSpec, bridges: list[str]) -> str:
         "public_addresses": " ".join(router_words.public_addresses(spec)),
         "next_hop": router_words.next_hop(spec),
         "dnsmasq": "yes" if any(n.serves_dhcp or n.serves_dns for n in spec.nets) else "",
+        "haproxy": "yes" if proxied(spec) else "",
         "life": str(spec.life),
     }
     return "".join(f"{name}={shlex.quote(value)}\n" for name, value in told.items())

@@ -35,6 +35,7 @@ from drivers.contract.storage import (
     SnapshotStatus,
 )
 from drivers.kit import router_words
+from drivers.kit.proxy_words import haproxy_conf
 from drivers.sim import adoption, compute, copies, hooks, kept, storage, vitals
 from drivers.sim.address import hardware_id, identity
 from drivers.sim.line import SimLine
@@ -325,6 +326,7 @@ class SimSession(SimLine):
 
         def told(host: SimHost) -> None:
             router_words.rules(spec)
+            haproxy_conf(spec)
             world.commit(SimRouter(host.url, spec))
 
         await self._call("run_router", spec.router_id, told)

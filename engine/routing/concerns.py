@@ -24,6 +24,7 @@ ROWS = frozenset(
     {
         "egress_firewall_rule",
         "firewall_rule",
+        "health_check_policy",
         "ip_forwarding_rule",
         "load_balancer_rule",
         "network",

@@ -28,26 +28,24 @@ from drivers.contract.routing import (
 )
 from engine.network_services import offering_of
 from engine.public_addresses import ALLOCATED
+from engine.routing.balancers import drawn
 from engine.traffic_labels import label_of
 from projections.cloud import Cloud
 from projections.egress_firewall_rule import egress_firewall_rules
 from projections.firewall_rule import firewall_rules
 from projections.ip_forwarding_rule import ip_forwarding_rules
-from projections.load_balancer_rule import LoadBalancerRule, load_balancer_rules
+from projections.load_balancer_rule import load_balancer_rules
 from projections.network import networks
 from projections.network_acl import items_of
 from projections.port_forwarding_rule import port_forwarding_rules
 from projections.public_ip_address import public_ip_addresses
-from projections.stickiness_policy import stickiness_policies
 from projections.vlan_ip_range import VlanIpRange, vlan_ip_ranges
 from projections.vpc import vpcs
 from projections.vpn import remote_access_vpns
 from projections.zone import zones
 
 PROVIDERS = frozenset({"VirtualRouter", "VpcVirtualRouter"})
-BY_SOURCE, SHARED = "SourceBased", "Shared"
-# What balancers of packets tell apart; a rule of any other kind is about what is said in them.
-PLAIN = {"tcp": "tcp", "udp": "udp"}
+SHARED = "Shared"
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,38 +271,11 @@ class _Draft:
             address = self._addresses.get(row.ip_address_id)
             if address is None or not row.members:
                 continue
-            if (protocol := PLAIN.get(row.protocol)) is None:
-                self._lacks.append(
-                    f"load balancer rule {row.name} is of protocol {row.protocol}: a router here "
-                    "spreads connections of tcp and udp, and looks into none"
-                )
-                continue
-            yield Balance(
-                address=address.address,
-                protocol=protocol,
-                port=row.start_port,
-                members=tuple((one.ip, row.private_port) for one in row.members),
-                by_source=self._sticks(row),
-                sources=tuple(row.cidrs) or (EVERYWHERE,),
-            )
-
-    def _sticks(self, row: LoadBalancerRule) -> bool:
-        """Does who comes again come to the same guest?"""
-        if row.algorithm == "leastconn":
-            self._lacks.append(
-                f"load balancer rule {row.name} asks for leastconn: its guests take turns"
-            )
-        sticks = row.algorithm == "source"
-        for policy in self._cloud[stickiness_policies].by("load_balancer_rule_id", row.id):
-            self._parts.add(policy.id)
-            if policy.method == BY_SOURCE:
-                sticks = True
-            else:
-                self._lacks.append(
-                    f"load balancer rule {row.name} is to stick by {policy.method}: a router here "
-                    f"looks into no connection, and sticks by {BY_SOURCE} alone"
-                )
-        return sticks
+            found = drawn(row, address.address, self._cloud)
+            self._lacks += found.lacks
+            self._parts |= found.parts
+            if found.balance is not None:
+                yield found.balance
 
     def _note_others(self) -> None:
         """What its owner has asked for that no router here does."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from uuid import UUID, uuid4, uuid5
 
 from aggregates.router import Router
+from drivers.contract.errors import Refused
 from drivers.contract.routing import LeaseChange, RouterStatus, Routing
 from engine.routing.leases import Frame, all_leases, changed_leases, frame_of, guest_count
 from engine.routing.picture import picture
@@ -78,12 +79,21 @@ class Telling:
     async def tell(
         self, router: Router, hypervisor: str, note: Callable[[frozenset[UUID]], None]
     ) -> None:
-        """Whatever it does not know yet. `note` is called with the rows that its picture is of."""
+        """Whatever it does not know yet. `note` is called with the rows that its picture is of.
+
+        Where its host refuses the picture, what it did before goes on, and guests come and go.
+        """
         self._told.rest_s = 0.0
+        refused = None
         if not self._told.is_drawn:
-            await self._tell_picture(router, hypervisor, note)
+            try:
+                await self._tell_picture(router, hypervisor, note)
+            except Refused as error:
+                refused = error
         if self._told.frame:
             await self._tell_leases(router.id)
+        if refused is not None:
+            raise refused
 
     async def _tell_picture(
         self, router: Router, hypervisor: str, note: Callable[[frozenset[UUID]], None]

@@ -65,6 +65,7 @@ TESTS: Mapping[str, str] = {
     "containerd": "runs the pods of the chart on a node of the tests",
     "runc": "runs the pods of the chart on a node of the tests",
     "containernetworking-plugins": "runs the pods of the chart on a node of the tests",
+    "haproxy": "balances connections, in tests of routers",
     "busybox-static": "asks for addresses as a guest does, in tests of routers",
     "chromium": "opens the web console as people do",
     "mmdebstrap": "makes stand-ins of the images that compose.yaml names",

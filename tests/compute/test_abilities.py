@@ -10,7 +10,7 @@ from cs import CloudStackApiException
 
 from projections.capacity import Capacity
 from tests.tenant.test_vm_life import deploy
-from tests.tenant.world import CUSTOM_DISK, ISOLATED, ZONE, Place
+from tests.tenant.world import CUSTOM_DISK, ISOLATED, ZONE, Place, settled
 
 WHY = "these machines were built without it"
 
@@ -33,7 +33,7 @@ async def test_what_a_running_guest_is_refused(here: Place) -> None:
     lacks(here, disk_hot_plug=WHY, resize_disk=WHY, snapshots=WHY, live_migration=WHY)
     size = {"diskofferingid": CUSTOM_DISK, "size": "1", "zoneid": str(ZONE), "name": "data"}
     data = (await here.ann.job("createVolume", **size))["volume"]
-    before = here.controller.cloud.position
+    before = await settled(here.controller.cloud)
 
     await refused(here.ann, "attachVolume", id=data["id"], virtualmachineid=vm["id"])
     await refused(here.ann, "resizeVolume", id=root["id"], size="40")

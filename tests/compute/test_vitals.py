@@ -11,7 +11,7 @@ from drivers.contract.compute import HostStats, Sensor
 from drivers.sim.session import SimSession
 from engine.chores.vitals import measure_guests, measure_hosts
 from tests.tenant.test_vm_life import deploy
-from tests.tenant.world import Place
+from tests.tenant.world import Place, settled
 
 MINUTE_MS = 60_000
 
@@ -20,7 +20,7 @@ async def test_a_running_guest_is_measured_and_its_lists_tell(here: Place) -> No
     vm = await deploy(here.ann)
     stopped = await deploy(here.ann, startvm="false")
     engine = here.controller.engine
-    position = here.controller.cloud.position
+    position = await settled(here.controller.cloud)
     seen = await here.ann.one("listVirtualMachines", "virtualmachine", id=stopped["id"])
     assert "cpuused" not in seen
     first_ms = engine.cloud.at_ms + MINUTE_MS

@@ -10,7 +10,17 @@ from uuid import UUID
 
 import pytest
 
-from drivers.contract.routing import Lease, LeaseChange, RouterSpec
+from drivers.contract.errors import Refused
+from drivers.contract.routing import (
+    Balance,
+    Check,
+    Cookie,
+    Lease,
+    LeaseChange,
+    Proxied,
+    RouterSpec,
+)
+from drivers.kit import router_words
 from drivers.sim import SimDriver
 from drivers.sim.routed import Routed
 from drivers.sim.world import SimWorld
@@ -470,6 +480,7 @@ async def test_what_a_router_cannot_do_is_told(here: Place) -> None:
         publicipid=outside["id"],
         name="web",
         algorithm="leastconn",
+        protocol="udp",
         publicport=80,
         privateport=80,
     )
@@ -481,11 +492,83 @@ async def test_what_a_router_cannot_do_is_told(here: Place) -> None:
     asked = {"listall": "true", "healthchecksfailed": "true", "fetchhealthcheckresults": "true"}
     found = (await here.admin("listRouters", **asked))["router"]
     (check,) = found[0]["healthcheckresults"]
-    assert "asks for leastconn: its guests take turns" in check["details"]
+    assert "rule web is of udp: its guests take turns" in check["details"]
     await ann.job("updateLoadBalancerRule", id=balancer, algorithm="source")
     await served(here, lambda one: bool(one.balances) and one.balances[0].by_source)
     await soon("it lacks nothing", lambda: not row(here).trouble)
     assert await here.admin("listRouters", **asked) == {}
+
+
+async def test_guests_come_and_go_while_a_host_refuses_the_rules(
+    here: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = await network_of(here.ann)
+    await guest_on(here.ann, network["id"], name="one")
+    await leased(here, "one")
+    said = "no such rule can be"
+
+    def refuse(_: RouterSpec) -> str:
+        raise Refused(said)
+
+    monkeypatch.setattr(router_words, "rules", refuse)
+    await here.ann.job("createEgressFirewallRule", networkid=network["id"], protocol="all")
+    await soon("it says so", lambda: row(here).trouble == said)
+    await guest_on(here.ann, network["id"], name="two")
+    await leased(here, "one", "two")
+    monkeypatch.undo()
+    monkeypatch.setattr(keeper, "AGAIN_S", 0.05)
+    await served(here, lambda one: bool(one.nets[0].goes))
+    await soon("it is well again", lambda: not row(here).trouble)
+
+
+async def test_what_balancers_are_asked_for_is_told(here: Place) -> None:
+    ann = here.ann
+    network = await network_of(ann)
+    vm = await guest_on(ann, network["id"])
+    outside = await address_for(ann, network["id"])
+    asked = {"publicipid": outside["id"], "algorithm": "leastconn", "privateport": 8080}
+
+    async def ruled(port: int, **more: str) -> str:
+        made = await ann.job(
+            "createLoadBalancerRule", name=f"r{port}", publicport=port, **asked | more
+        )
+        found: str = made["loadbalancer"]["id"]
+        await ann.job("assignToLoadBalancerRule", id=found, virtualmachineids=vm["id"])
+        return found
+
+    def balance(port: int) -> Balance:
+        return next(one for _, spec in there(here) for one in spec.balances if one.port == port)
+
+    async def is_told(port: int, **how: Any) -> None:
+        wanted = Proxied(**how)
+        told = [one.port for _, spec in there(here) for one in spec.balances]
+        await soon(f"{port} of {told} is told {wanted}", lambda: balance(port).proxied == wanted)
+
+    web = await ruled(80)
+    await served(here, lambda one: bool(one.balances))
+    await is_told(80, to_fewest=True)
+    assert balance(80).members == ((vm["nic"][0]["ipaddress"], 8080),)
+    await ann.job("updateLoadBalancerRule", id=web, algorithm="roundrobin")
+    await soon("packets do", lambda: balance(80).proxied is None)
+    how = {
+        "methodname": "LbCookie",
+        "param[0].name": "cookie-name",
+        "param[0].value": "WHERE",
+        "param[1].name": "nocache",
+        "param[1].value": "true",
+    }
+    made = await ann.job("createLBStickinessPolicy", lbruleid=web, name="sticky", **how)
+    await is_told(80, cookie=Cookie(name="WHERE", words=("nocache",)))
+    policy = made["stickinesspolicies"]["stickinesspolicy"][0]["id"]
+    await ann.job("deleteLBStickinessPolicy", id=policy)
+    await soon("packets do again", lambda: balance(80).proxied is None)
+    await ann.job("createLBHealthCheckPolicy", lbruleid=web, pingpath="/well", intervaltime="7")
+    check = Check(path="/well", interval_s=7, timeout_s=2, healthy=2, unhealthy=10)
+    await is_told(80, check=check)
+    await ruled(81, protocol="tcp-proxy", algorithm="source")
+    await served(here, lambda one: len(one.balances) == 2)
+    await is_told(81, tells_caller=True)
+    assert balance(81).by_source and not row(here).trouble
 
 
 async def test_a_new_life_finds_what_the_last_one_left(tmp_path: Path) -> None:

@@ -11,17 +11,20 @@ import pytest
 from drivers.contract.errors import Refused
 from drivers.contract.routing import (
     Balance,
+    Check,
+    Cookie,
     Forward,
     GuestNet,
     Lease,
     Line,
+    Proxied,
     RouterSpec,
     Segment,
     StaticNat,
     Traffic,
     Uplink,
 )
-from drivers.kit import router_words
+from drivers.kit import proxy_words, router_words
 from drivers.libvirt.routers import plan
 
 FIRST = "198.51.100.5"
@@ -143,6 +146,70 @@ def test_the_narrower_rule_comes_first() -> None:
 
 
 EVIL = "1.2.3.4; flush ruleset"
+PROXIED = Balance(
+    address=FIRST,
+    protocol="tcp",
+    port=80,
+    members=(("10.1.1.9", 8080),),
+    proxied=Proxied(to_fewest=True),
+)
+
+
+def told_of(balance: Balance, **net: Any) -> list[str]:
+    """The lines by which callers of a balancer are let in."""
+    rules = router_words.rules(replace(with_net(**net), balances=(balance,)))
+    chain = rules[rules.index("chain call_0") :].splitlines()[1:]
+    return [one.strip() for one in chain[: chain.index("  }")]]
+
+
+def test_callers_of_a_balancer_are_tried_by_its_guests_lines() -> None:
+    """A line about a public address is of the port there, one of a tier's list of the guests'."""
+    web = Traffic(protocol="tcp", first_port=80, last_port=90, sources=("192.0.2.0/24",))
+    inner = Traffic(protocol="tcp", first_port=8080)
+    others = (
+        Line(address="198.51.100.9", traffic=web),
+        Line(address=FIRST, traffic=inner),
+        Line(traffic=web),
+        Line(traffic=Traffic(protocol="udp")),
+    )
+    assert told_of(PROXIED, comes=(Line(address=FIRST, traffic=web), *others)) == [
+        "ip saddr { 192.0.2.0/24 } accept",
+        "drop",
+    ]
+    tier = (Line(traffic=inner, allow=False), Line(traffic=Traffic(protocol="all")))
+    assert told_of(PROXIED, comes=tier) == ["drop", "accept", "drop"]
+    assert told_of(PROXIED, comes_open=True) == ["accept"]
+    rules = router_words.rules(replace(SPEC, balances=(PROXIED,)))
+    assert "dnat" not in line(rules, "tcp dport 80 jump")
+
+
+def test_a_balancer_in_words() -> None:
+    told = proxy_words.haproxy_conf(replace(SPEC, balances=(PROXIED,)))
+    assert "  bind 198.51.100.5:80\n  mode tcp\n  balance leastconn\n" in told
+    assert "10.1.1.9:8080 check inter 2s fall 3 rise 2\n" in told
+    assert not proxy_words.haproxy_conf(SPEC)
+    assert not proxy_words.haproxy_conf(replace(SPEC, balances=(replace(PROXIED, members=()),)))
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        Proxied(cookie=Cookie(name="a b")),
+        Proxied(cookie=Cookie(name="a", mode="insert\nbind")),
+        Proxied(cookie=Cookie(name="a", words=("domain x",))),
+        Proxied(cookie=Cookie(name="a", domain="a b")),
+        Proxied(cookie=Cookie(name="a", is_learnt=True, held="1h\n")),
+        Proxied(
+            check=Check(path="/ HTTP/1.1\n", interval_s=1, timeout_s=1, healthy=1, unhealthy=1)
+        ),
+    ],
+)
+def test_nothing_but_words_gets_into_a_balancer(how: Proxied) -> None:
+    with pytest.raises(Refused):
+        proxy_words.haproxy_conf(replace(SPEC, balances=(replace(PROXIED, proxied=how),)))
+    for wrong in ({"address": EVIL}, {"members": ((EVIL, 80),)}, {"protocol": "udp"}):
+        with pytest.raises((Refused, ValueError)):
+            proxy_words.haproxy_conf(replace(SPEC, balances=(replace(PROXIED, **wrong),)))
 
 
 @pytest.mark.parametrize(

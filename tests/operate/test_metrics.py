@@ -11,7 +11,7 @@ from drivers.sim.faults import Fault
 from engine.chores.vitals import measure_hosts
 from tests.operate.test_settings import change
 from tests.tenant.test_vm_life import deploy
-from tests.tenant.world import MAIN, POOL, ZONE, Place, named
+from tests.tenant.world import MAIN, POOL, ZONE, Place, named, settled
 
 MARKS = {
     f"{what}{word}{end}"
@@ -27,7 +27,7 @@ async def measured(here: Place, at_ms: int) -> None:
 
 async def test_hosts_tell_what_they_were_measured_at(here: Place) -> None:
     await deploy(here.ann)
-    position, host = here.controller.cloud.position, str(named("host 1"))
+    position, host = await settled(here.controller.cloud), str(named("host 1"))
     assert "cpuused" not in await here.admin.one("listHosts", "host", id=host)
     await measured(here, 0)
     seen = await here.admin.one("listHosts", "host", id=host)

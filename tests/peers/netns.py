@@ -37,6 +37,30 @@ with Server(("0.0.0.0", int(sys.argv[1])), Tell) as server:
     print("ready", flush=True)
     server.serve_forever()
 """
+WEB = """
+import http.server, sys
+class Tell(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        word = f"{sys.argv[2]} {self.headers.get('Cookie', '-')}".encode()
+        self.send_response(200 if self.path != "/ill" else 503)
+        self.send_header("Set-Cookie", f"own={sys.argv[2]}")
+        self.send_header("Content-Length", str(len(word)))
+        self.end_headers()
+        self.wfile.write(word)
+    def log_message(self, *said): pass
+with http.server.ThreadingHTTPServer(("0.0.0.0", int(sys.argv[1])), Tell) as server:
+    print("ready", flush=True)
+    server.serve_forever()
+"""
+# Asks once for a page with this cookie; what it was told, and which cookies.
+BROWSER = """
+import sys, urllib.request
+ask = urllib.request.Request(sys.argv[1], headers={"Cookie": sys.argv[2]} if sys.argv[2] else {})
+with urllib.request.urlopen(ask, timeout=3) as got:
+    print(got.read().decode())
+    print("; ".join(one.partition(";")[0] for one in got.headers.get_all("Set-Cookie", [])))
+"""
 _numbers = count(1)
 
 
@@ -44,7 +68,7 @@ def missing() -> str:
     """What this machine lacks."""
     if os.geteuid() != 0:
         return "root (network namespaces)"
-    tools = ("ip", "nft", "dnsmasq", "busybox", "flock")
+    tools = ("ip", "nft", "dnsmasq", "haproxy", "busybox", "flock")
     lacking = [one for one in tools if shutil.which(one) is None]
     return f"programs: {', '.join(lacking)}" if lacking else ""
 
@@ -98,11 +122,11 @@ class Machine:
         return dict(pair.split("=", 1) for pair in told.split()[1:] if "=" in pair)
 
     @asynccontextmanager
-    async def serving(self, port: int, word: str) -> AsyncIterator[None]:
+    async def serving(self, port: int, word: str, server: str = SERVER) -> AsyncIterator[None]:
         """Answer each connection to a port with a word, and with who called."""
         process = await asyncio.create_subprocess_exec(
             *self.inside.enter,
-            *("ip", "netns", "exec", self.name, sys.executable, "-c", SERVER, str(port), word),
+            *("ip", "netns", "exec", self.name, sys.executable, "-c", server, str(port), word),
             stdout=subprocess.PIPE,
         )
         try:
@@ -120,6 +144,13 @@ class Machine:
         asked = ("timeout", "2", "busybox", "nc", "-w", "2", address, str(port))
         done = await self.run(*asked)
         return done.stdout.strip() if done.code == 0 else ""
+
+    async def browse(self, url: str, cookie: str = "") -> tuple[str, str]:
+        """What a page says, and the cookies that came with it."""
+        done = await self.run(sys.executable, "-c", BROWSER, url, cookie)
+        assert done.code == 0, done.complaint
+        text, cookies = done.stdout.splitlines()
+        return text, cookies
 
     async def pings(self, address: str) -> bool:
         return (await self.run("busybox", "ping", "-c", "1", "-W", "2", address)).code == 0

@@ -16,7 +16,7 @@ from projections.annotation import notes
 from projections.resource_detail import resource_details
 from projections.resource_icon import resource_icons
 from tests.tenant.test_tags import volume
-from tests.tenant.world import SMALL, TEMPLATE, ZONE, Client, named, place
+from tests.tenant.world import SMALL, TEMPLATE, ZONE, Client, named, place, settled
 
 
 def encoded(image: bytes) -> str:
@@ -88,7 +88,7 @@ async def test_icons_are_pictures_and_nothing_else(tmp_path: Path) -> None:
     async with place(tmp_path) as here:
         mine, his = await guest(here.ann), await guest(here.bob)
         vms = {"resourcetype": "UserVm"}
-        before = here.controller.cloud.position
+        before = await settled(here.controller.cloud)
         for bad in (
             "no base64!",
             encoded(b"GIF89a"),

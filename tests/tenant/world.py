@@ -26,6 +26,9 @@ from engine.intents.record import CreateRecord
 from engine.intents.storage_pool import AddStoragePool
 from engine.intents.traffic_type import AddTrafficType
 from engine.intents.zone import CreateZone
+from engine.routing.placing import is_wanted
+from projections.cloud import Cloud
+from projections.router import routers
 from sagastack.boot import Controller, controller
 from sagastack.settings import Settings
 from tests.e2e.server import HANG_S
@@ -95,6 +98,18 @@ class Place:
 
     def account(self, name: str) -> str:
         return str(named(f"account {name}"))
+
+
+def _awaits_router(cloud: Cloud) -> bool:
+    return any(is_wanted(one, cloud) and not one.known_at_ms for one in cloud[routers])
+
+
+async def settled(cloud: Cloud) -> int:
+    """The position of the log once routers are told: the jobs that need them do not wait."""
+    async with asyncio.timeout(20):
+        while _awaits_router(cloud):  # noqa: ASYNC110 (the log alone tells)
+            await asyncio.sleep(0.01)
+    return cloud.position
 
 
 @asynccontextmanager

@@ -31,6 +31,7 @@ from sagastack.tools.opened import opened
 from sagastack.tools.whatif import Outcome, attempt, forked
 from tests.e2e.server import ROOT, SAGASTACK, Api
 from tests.log.corpus import fill
+from tests.tenant.world import settled
 from tests.tools.conftest import Lived
 from tests.tools.run import run_tool
 
@@ -131,7 +132,7 @@ async def test_real_hosts_are_never_heard_of(real: Settings, tmp_path: Path) -> 
             assert vm.host_id is not None
             session = await served.hosts.session(vm.host_id)
             assert await session.find_guest(vm.id) is not None
-        before = served.cloud.position
+        before = await settled(served.cloud)
         sweeper = Sweeper(served.engine, served.hosts, SystemClock(), every_s=30)
         for _ in range(3):
             await sweeper.sweep()
@@ -187,7 +188,7 @@ async def test_real_guests_live_on_in_the_fork(real: Settings, tmp_path: Path) -
         assert served.cloud[vms].get(UUID(done[0].answer["virtualmachine"][0]["id"])) is None
         sweeper, before = Sweeper(served.engine, served.hosts, SystemClock(), every_s=30), 0
         for _ in range(3):
-            before = served.cloud.position
+            before = await settled(served.cloud)
             await sweeper.sweep()
         assert served.cloud.position == before, "nothing is left over"
 
