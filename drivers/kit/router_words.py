@@ -277,12 +277,15 @@ def dnsmasq_conf(spec: RouterSpec, folder: str) -> str:
     ]
     lines += _dns_lines(spec, folder) if any(net.serves_dns for net in served) else ["port=0"]
     if any(net.serves_dhcp for net in served):
-        # All leases are told by MAC. They are kept nowhere else, so none outlives its guest.
         lines += [
             f"dhcp-hostsfile={folder}/leases",
             f"dhcp-optsfile={folder}/options",
-            "leasefile-ro",
+            f"dhcp-leasefile={folder}/held",
         ]
+        if all(net.own_address == net.gateway for net in served):
+            # Whoever asks for what it had of this router on another host gets it. Beside another
+            # gateway there may be another server, whose clients are none of ours to refuse.
+            lines.append("dhcp-authoritative")
         for net in served:
             lines += (
                 _dhcp_lines(spec, net) if net.serves_dhcp else [f"no-dhcp-interface={side(net)}"]

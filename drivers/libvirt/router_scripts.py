@@ -55,6 +55,7 @@ lacking=
 rm -f "$new/why"
 if ! is_made || [ "$(cat "$at/life" 2>/dev/null)" != "$life" ]; then
   ( [ ! -e "$at/plan" ] || . "$at/plan"; unmake ) && ip netns add "$ns" || exit 1
+  rm -f "$at/held"
 fi
 mkdir -p "$at"
 inside nft -f "$new/rules.nft" || exit 1
@@ -120,9 +121,10 @@ fi
 # $1 the folder of all routers, $2 the router, $3 the mark it is to be at (`any`), $4 the mark
 # behind it, $5 a tar: `come` has a line for each card (`router_words.card`), `gone` what those and
 # others are called whose lines go. `cards` keeps all lines, in no order, and what dnsmasq reads is
-# made of it. It is told to read that again; but what it has leased once it neither gives to another
-# card nor lets its name go, so it begins anew where a line is no more. Options that it cannot read
-# are left out, and told. Who was broken off finds the lines as they were, and does all of it again.
+# made of it. It is told to read that again; but what it has leased (`held`) it neither gives to
+# another card nor lets its name go, so where a line is no more it begins anew without that lease.
+# Options that it cannot read are left out, and told. Who was broken off finds the lines as they
+# were, and does all of it again.
 LEASES = (
     PARTS
     + """
@@ -161,13 +163,22 @@ else
     { print }" "$new/gone" "$at/cards" >"$new/cards" && cat "$new/come" >>"$new/cards" || exit 1
   touch "$new/went"
 fi
-lost=$(grep -vxFf "$new/come" "$new/went" | head -n 1)
+grep -vxFf "$new/come" "$new/went" >"$new/lost"
 cut -f3 "$new/cards" | grep . >"$new/leases"
 cut -f4 "$new/cards" | grep . >"$new/names"
 options "$new/cards" | grep -vxFf "$new/bad" >"$new/options"
 for one in bad leases names options; do mv -f "$new/$one" "$at/$one" || exit 1; done
 if [ -n "$dnsmasq" ] && is_made; then
-  if [ -n "$lost" ] || ! alive; then silence; speak || exit 1; else kill -HUP "$pid"; fi
+  if [ ! -s "$new/lost" ] && alive; then
+    kill -HUP "$pid"
+  else
+    silence
+    [ ! -e "$at/held" ] || {
+      cut -f2 "$new/lost" >"$new/free" && awk "
+        FILENAME == ARGV[1] { free[\\$1]; next }
+        !(\\$3 in free)" "$new/free" "$at/held" >"$new/held" && mv -f "$new/held" "$at/held"
+    } && speak || exit 1
+  fi
 fi
 echo "$now" >"$new/mark" && mv -f "$new/cards" "$at/cards" && mv -f "$new/mark" "$at/mark" &&
   rm -rf "$new"

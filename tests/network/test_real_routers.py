@@ -186,6 +186,8 @@ async def test_a_card_that_is_gone_has_no_lease_and_no_name(here: Scene) -> None
     assert "10.77.0.9" in (await here.two.run(*asked)).stdout
     await here.lease(gone=(here.first,), was=await here.mark())
     assert await here.one.lease() == {}
+    held = await here.shell.must("cat", f"{here.folder}/{here.spec.router_id}/held")
+    assert here.two.mac in held and here.one.mac not in held, "whoever stays has to ask anew"
     assert "10.77.0.9" not in (await here.two.run(*asked)).stdout
     assert (await here.two.lease())["ip"] == "10.77.0.10"
 

@@ -299,6 +299,8 @@ def test_specs_that_say_the_same_have_one_digest() -> None:
 def test_beside_another_gateway_it_tells_and_carries_nothing() -> None:
     spec = replace(with_net(address="10.1.1.254"), uplink=None)
     told = router_words.dnsmasq_conf(spec, "/run/r")
+    assert "dhcp-authoritative" not in told, "it sends clients of another server away"
+    assert "dhcp-authoritative" in router_words.dnsmasq_conf(SPEC, "/run/r")
     assert "option:router,10.1.1.1\n" in told and "dns-server,10.1.1.254\n" in told
     assert "host-record=gateway.cloud.test,gateway,10.1.1.1\n" in told
     words = plan(spec, ["br0-100"])
