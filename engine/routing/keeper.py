@@ -77,7 +77,8 @@ class RouterKeeper:
         log.listen(self._heard)
 
     async def round(self) -> None:
-        """Look at every host and every router once."""
+        """Look at every host and every router once, as if nothing were known."""
+        self._told.clear()
         for host_id in self._held():
             await self._safely_look_at(host_id)
         for router_id in self._all():
@@ -96,6 +97,7 @@ class RouterKeeper:
     async def run(self) -> None:
         """Look at every router, and then at those that something happens to, until cancelled."""
         self._works = True
+        self._told.clear()  # What happened before was not heard.
         try:
             self._mark(self._all())
             async with asyncio.TaskGroup() as group:

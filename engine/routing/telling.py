@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import islice
 from uuid import UUID, uuid4, uuid5
 
 from aggregates.router import Router
@@ -22,6 +23,8 @@ RESTS = 9
 REST_S = 0.2
 # dnsmasq compares each lease that it reads with all others: of these it takes a second for them.
 GUESTS_MAX, READ_S = 16_000, 1.0
+# Of so many guests it is told what DHCP cannot say of them.
+SAID_MAX = 5
 TOO_MANY = (
     f"its networks have more than {GUESTS_MAX:,} guests, to whom no router here tells addresses"
 )
@@ -54,8 +57,12 @@ class Told:
 
     @property
     def trouble(self) -> str:
-        beyond = (TOO_MANY,) if self.is_beyond else ()
-        return "; ".join((*self.lacks, *beyond, *dict.fromkeys(self.unsaid.values())))
+        said = [*self.lacks, *islice(self.unsaid.values(), SAID_MAX)]
+        if self.is_beyond:
+            said.append(TOO_MANY)
+        if (more := len(self.unsaid) - SAID_MAX) > 0:
+            said.append(f"and {more} more guests asked DHCP for what it cannot say")
+        return "; ".join(said)
 
     def is_as(self, there: RouterStatus) -> bool:
         """Does its host say of it what it was told?"""
@@ -163,5 +170,6 @@ class Telling:
         told.rest_s += REST_S + READ_S * (told.count / GUESTS_MAX) ** 2
         for nic_id in (*change.gone, *(one.nic_id for one in change.come)):
             told.unsaid.pop(nic_id, None)
-        told.unsaid |= unsaid
+        names = {one.nic_id: one.name for one in change.come}
+        told.unsaid |= {one: f"guest {names[one]}: {why}" for one, why in unsaid.items()}
         return True

@@ -10,6 +10,8 @@ from uuid import UUID
 
 import pytest
 
+from benchmarks.cloud import deploy as deployed
+from benchmarks.cloud import engine_in, furnish
 from drivers.contract.errors import Refused
 from drivers.contract.routing import (
     Balance,
@@ -24,6 +26,7 @@ from drivers.kit import router_words
 from drivers.sim import SimDriver
 from drivers.sim.routed import Routed
 from drivers.sim.world import SimWorld
+from engine.clock import SystemClock
 from engine.intents import SYSTEM
 from engine.intents.host import HostLost
 from engine.routing import keeper, telling
@@ -215,7 +218,7 @@ async def test_what_dhcp_cannot_say_is_told_of_its_router(here: Place) -> None:
     odd = {"dhcpoptions[0].dhcp:6x6": "boot.test"}
     card = {"networkid": network["id"], "virtualmachineid": vm["id"]}
     await here.ann.job("addNicToVirtualMachine", **card, **odd)
-    trouble = "'6x6' is no option of DHCP: its number, or its name"
+    trouble = "guest odd: '6x6' is no option of DHCP: its number, or its name"
     await soon("it says so", lambda: trouble in [one.trouble for one in rows(here)])
     assert sorted(one.name for one in leases(here)) == ["odd", "odd"]
 
@@ -592,3 +595,22 @@ async def test_a_new_life_finds_what_the_last_one_left(tmp_path: Path) -> None:
             "nothing is left",
             lambda: not any(driver.world.routers.values()) and not len(again.cloud[router_places]),
         )
+
+
+async def test_who_takes_over_again_knows_nothing_of_before(tmp_path: Path) -> None:
+    """Of several controllers one sees to routers. While it is another, this one hears nothing."""
+    simulated = SimWorld()
+    async with engine_in(tmp_path, SimDriver(simulated)) as bed:
+        await furnish(bed.engine, host_count=2)
+        one = keeper.RouterKeeper(bed.log, bed.engine, bed.hosts, SystemClock())
+
+        def names() -> list[str]:
+            held = [router for on in simulated.routers.values() for router in on.values()]
+            return sorted(lease.name for router in held for lease in router.leases.values())
+
+        for wanted in (["first"], ["first", "second"]):
+            await bed.engine.perform(deployed(wanted[-1]), SYSTEM)
+            task = asyncio.create_task(one.run())
+            await soon(f"{wanted} are told", lambda wanted=wanted: names() == wanted)
+            task.cancel()
+            await asyncio.wait([task])
