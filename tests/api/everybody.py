@@ -28,6 +28,7 @@ from api.sessions import Sessions
 from engine.genesis import stable_id
 from engine.intents import SYSTEM
 from engine.intents.record import CreateRecord
+from engine.intents.setting import ChangeSetting
 from projections.cloud import Cloud
 from sagastack.boot import Controller, controller
 from sagastack.face import Face
@@ -103,7 +104,8 @@ def _signature(params: dict[str, str], secret: str) -> str:
 
 @asynccontextmanager
 async def house(home: Path) -> AsyncIterator[House]:
-    """A controller whose reconcilers rest, so that its log moves for requests alone."""
+    """A controller whose reconcilers rest, and whose routers are records, so that its log moves for
+    requests alone."""
     async with controller(Settings(home=home, port=0, reconcile_s=3600)) as running:
         face = Face(running.engine, running.vault, running.engine.runner._world)
         gateway = Gateway(face, Sessions(_bytes), _now(running), uuid4, memo=Memo(face.cloud))
@@ -111,6 +113,8 @@ async def house(home: Path) -> AsyncIterator[House]:
         found = await running.credentials()
         assert found is not None
         here.keys["root"] = (found.api_key, found.secret_key)
+        records = ChangeSetting(id=uuid4(), name="network.router.on.hosts", value="false")
+        await running.engine.decide(records, SYSTEM)
         await build_zone(running)
         for name in TENANTS:
             await add_tenant(running, name)
