@@ -57,7 +57,7 @@ with http.server.ThreadingHTTPServer(("0.0.0.0", int(sys.argv[1])), Tell) as ser
 BROWSER = """
 import sys, urllib.request
 ask = urllib.request.Request(sys.argv[1], headers={"Cookie": sys.argv[2]} if sys.argv[2] else {})
-with urllib.request.urlopen(ask, timeout=3) as got:
+with urllib.request.urlopen(ask, timeout=float(sys.argv[3])) as got:
     print(got.read().decode())
     print("; ".join(one.partition(";")[0] for one in got.headers.get_all("Set-Cookie", [])))
 """
@@ -147,10 +147,14 @@ class Machine:
 
     async def browse(self, url: str, cookie: str = "") -> tuple[str, str]:
         """What a page says, and the cookies that came with it."""
-        done = await self.run(sys.executable, "-c", BROWSER, url, cookie)
+        done = await self.run(sys.executable, "-c", BROWSER, url, cookie, "15")
         assert done.code == 0, done.complaint
         text, cookies = done.stdout.splitlines()
         return text, cookies
+
+    async def is_shut_out(self, url: str) -> bool:
+        """Whether nobody answers, or somebody says that there is nobody."""
+        return (await self.run(sys.executable, "-c", BROWSER, url, "", "1.5")).code != 0
 
     async def pings(self, address: str) -> bool:
         return (await self.run("busybox", "ping", "-c", "1", "-W", "2", address)).code == 0
