@@ -118,6 +118,8 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[First]:
             if str(home) in domain.XMLDesc():
                 domain.destroy()
         witness.close()
+        # Routers of the guests' networks run on behind us, as guests do.
+        subprocess.run(["pkill", "-KILL", "-f", f"{home}/routers/"], check=False, timeout=20)
 
 
 def test_the_first_guest_is_real(first: First) -> None:
