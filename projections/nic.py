@@ -105,8 +105,9 @@ class _InGuests(OfRows, Generic[P]):
             return
         for part in gone:
             if self.left is not None and part not in fresh:
-                _, network = self._where.get(part) or (b"", b"")
-                self.left(UUID(int=part), UUID(bytes=network))
+                where = self._where.get(part)
+                assert where is not None
+                self.left(UUID(int=part), UUID(bytes=where[1]))
             self._where.remove(part)
             self._of_guest.remove(number)
         guest = number.to_bytes(16, "big")

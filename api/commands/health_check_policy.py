@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -15,6 +16,8 @@ from projections.health_check_policy import health_check_policies
 from projections.load_balancer_rule import load_balancer_rules
 
 KIND, RULE = "health_check_policy", "load_balancer_rule"
+# A path and a query as RFC 3986 has them.
+PATH = re.compile(r"/[A-Za-z0-9/._~!$&'()*+,;=:@%?-]*")
 
 
 @command(
@@ -41,7 +44,7 @@ class CreateHealthCheckPolicy:
     async def run(self, caller: Caller) -> Job:
         rule = caller.cloud[load_balancer_rules][self.lb_rule_id]
         path = self.ping_path or "/"
-        if not path.startswith("/") or any(one.isspace() for one in path):
+        if PATH.fullmatch(path) is None:
             raise InvalidValue(f"pingpath {path!r} is no path such as /health")
         fields: dict[str, Any] = {
             "load_balancer_rule_id": rule.id,

@@ -18,7 +18,8 @@ LINGER_S = 60
 NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,255}")
 DOMAIN = re.compile(r"\.?[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 TIME = re.compile(r"[0-9]{1,12}(us|ms|s|m|h|d)?")
-PATH = re.compile(r"/[A-Za-z0-9/._~!$&*+,;=:@%?-]{0,1000}")
+# A path and a query as RFC 3986 has them.
+PATH = re.compile(r"/[A-Za-z0-9/._~!$&'()*+,;=:@%?-]{0,1000}")
 MODES, WORDS = ("insert", "rewrite", "prefix"), ("indirect", "nocache", "postonly")
 
 HEAD = f"""\
@@ -88,7 +89,8 @@ def _set(cookie: Cookie) -> Iterator[str]:
 
 
 def _learnt(cookie: Cookie) -> Iterator[str]:
-    name, held = _name(cookie), _like(TIME, cookie.held, "time")
+    # What is in parentheses is read once more.
+    name, held = _name(cookie).replace("\\'", "\\\\\\'"), _like(TIME, cookie.held, "time")
     yield f"  stick-table type string len {int(cookie.length)} size 100k expire {held}"
     yield f"  stick store-response res.cook({name})"
     yield f"  stick match req.cook({name})"
@@ -97,12 +99,17 @@ def _learnt(cookie: Cookie) -> Iterator[str]:
 
 
 def _asked(check: Check) -> Iterator[str]:
-    yield f"  option httpchk GET {_like(PATH, check.path, 'path')}"
+    yield f"  option httpchk GET {_escaped(_like(PATH, check.path, 'path'))}"
     yield f"  timeout check {int(check.timeout_s)}s"
 
 
 def _name(cookie: Cookie) -> str:
-    return _like(NAME, cookie.name, "name of a cookie").replace("#", "\\#").replace("'", "\\'")
+    return _escaped(_like(NAME, cookie.name, "name of a cookie"))
+
+
+def _escaped(word: str) -> str:
+    """As haproxy reads it, to which these two begin a comment and a quotation."""
+    return word.replace("#", "\\#").replace("'", "\\'")
 
 
 def _like(form: re.Pattern[str], text: str, what: str) -> str:

@@ -185,3 +185,12 @@ async def test_a_host_without_it_does_all_else_and_says_so(web: Scene) -> None:
     await web.shell.must("umount", program)
     await web.tell(balances=(FEWEST, plain), comes=(LET_IN,))
     assert (await web.world.browse(URL))[0] and not await web.trouble()
+
+
+async def test_what_http_lets_stand_in_names_is_told(here: Scene) -> None:
+    """haproxy, which reads some of it otherwise, accepts what it is given."""
+    cookie = Cookie(name="a#b'c$`|^~")
+    check = Check(path="/it's(a)?x=%20&y='1'!*", interval_s=1, timeout_s=1, healthy=1, unhealthy=1)
+    for one in (cookie, replace(cookie, is_learnt=True, from_request=True)):
+        await here.tell(balances=(by(cookie=one, check=check),), comes=(LET_IN,))
+        assert await here.trouble() == ""

@@ -153,8 +153,10 @@ async def test_health_checks(here: Place) -> None:
         20,
         3,
     )
-    error = await refusal(ann, "createLBHealthCheckPolicy", lbruleid=rule["id"], pingpath="health")
-    assert "is no path" in error["errortext"]
+    for path in ("health", "/a b", "/a#b", "/\u00e4"):
+        bad = {"lbruleid": rule["id"], "pingpath": path}
+        error = await refusal(ann, "createLBHealthCheckPolicy", **bad)
+        assert "is no path" in error["errortext"], path
     assert (await refusal(ann, "createLBHealthCheckPolicy", **asked))["errorcode"] == 431
     listed = await ann.one("listLBHealthCheckPolicies", "healthcheckpolicies", lbruleid=rule["id"])
     assert listed["healthcheckpolicy"] == [policy]
