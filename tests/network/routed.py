@@ -9,10 +9,7 @@ from typing import Any
 
 import pytest
 
-from drivers.contract.routing import (
-    Lease,
-    RouterSpec,
-)
+from drivers.contract.routing import Lease, RouterSpec
 from drivers.sim import SimDriver
 from drivers.sim.routed import Routed
 from drivers.sim.world import SimWorld
